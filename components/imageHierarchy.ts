@@ -1,0 +1,52 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { PreparedLayer } from "../lib/layers";
+import { stageContext } from "../lib/context";
+import { stageSmokeTests } from "../lib/smoke";
+import { ImageLayer } from "./imageLayer";
+
+/** What a hierarchy needs. */
+export interface ImageHierarchyArgs {
+    /** The images in build order, parents first. */
+    readonly layers: readonly PreparedLayer[];
+    /** The repository's root. */
+    readonly root: string;
+    /** Folder that holds staged contexts, relative to `root`. */
+    readonly stageRoot: string;
+}
+
+/** All images of the repository. Layers are flat children; ancestry flows as data, from digest to named build context. */
+export class ImageHierarchy extends pulumi.ComponentResource {
+    public readonly layers: Readonly<Record<string, ImageLayer>>;
+
+    public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("layered-images:components:ImageHierarchy", name, {}, opts);
+        const { root, stageRoot } = args;
+        const layers: Record<string, ImageLayer> = {};
+        for (const layer of args.layers) {
+            const { key, inputHash, inputs: files, definition } = layer;
+            const staged = stageContext({ root, stageRoot, image: key, inputHash, files, dockerfile: definition.dockerfile });
+            const tests = stageSmokeTests({ root, stageRoot, layer, layers: args.layers });
+            const parents = Object.fromEntries(layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])));
+            layers[key] = new ImageLayer({ layer, staged, parents, ...(tests && { tests }) }, { parent: this });
+        }
+        this.layers = layers;
+        this.registerOutputs({});
+    }
+
+    /** Stack outputs: per image where it is promoted, its digests by platform and its parent. */
+    public outputs(): Record<string, pulumi.Output<unknown>> {
+        return Object.fromEntries(
+            Object.entries(this.layers).map(([key, { layer, promotion, ...component }]) => [
+                key,
+                pulumi.output({
+                    ref: promotion?.ref ?? null,
+                    digest: promotion?.ref.apply((ref) => ref.slice(ref.indexOf("@") + 1)) ?? null,
+                    platforms: Object.fromEntries(
+                        [...component.platformImages].map(([platform, { image }]) => [platform, image.digest]),
+                    ),
+                    parent: layer.parents[0]?.by ?? layer.roots[0]?.expanded ?? null,
+                }),
+            ]),
+        );
+    }
+}

@@ -1,0 +1,44 @@
+import * as dockerBuild from "@pulumi/docker-build";
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../lib/images";
+
+/** A staged build context: paths relative to the program's folder. */
+export interface StagedContext {
+    readonly context: string;
+    readonly dockerfile: string;
+}
+
+/** What a smoke test needs. */
+export interface SmokeTestArgs {
+    /** `<repository>@<digest>` of the image to test. */
+    readonly ref: pulumi.Input<string>;
+    readonly platform: Platform;
+    readonly staged: StagedContext;
+    readonly parent: pulumi.Resource;
+}
+
+/** The name in smoke.Dockerfile's FROM that the image under test replaces. */
+const imageUnderTest = "image-under-test";
+
+/**
+ * Tests a pushed image by a build on top of it that leaves nothing behind: it runs where the builder is, without a Docker
+ * daemon and without a network, and fails with the script's output.
+ */
+export function smokeTest(name: string, { ref, platform, staged, parent }: SmokeTestArgs): dockerBuild.Image {
+    return new dockerBuild.Image(
+        `${name}-test`,
+        {
+            buildOnPreview: false,
+            push: false,
+            context: {
+                location: staged.context,
+                named: { [imageUnderTest]: { location: pulumi.interpolate`docker-image://${ref}` } },
+            },
+            dockerfile: { location: staged.dockerfile },
+            platforms: [platform as dockerBuild.Platform],
+            network: "none",
+            exports: [{ cacheonly: {} }],
+        },
+        { parent, retainOnDelete: true },
+    );
+}

@@ -1,0 +1,84 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { instanceFile, readInstance } from "./lab/instance";
+import { InputError } from "./lib/errors";
+import type { Platform } from "./lib/images";
+
+const platform = z.templateLiteral(["linux/", z.string()]);
+
+/** Keys of the stack's configuration (`pulumi config set <key>`), each with what it takes. */
+const schema = z.strictObject({
+    /** Everything about where images go comes from the lab on this machine. */
+    lab: z.boolean().optional(),
+    /** Registry host, with port and path prefix where wanted, to push to instead of the one in the images' names. */
+    registry: z.string().min(1).optional(),
+    /** "all" that the images declare, the "host" machine's own, or a list. */
+    platforms: z.union([z.enum(["all", "host"]), z.array(platform).min(1)]).optional(),
+    /** External images as Dockerfiles write them → repository@digest to build on. */
+    roots: z.record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>")).optional(),
+    /** Build arguments by image, over those in images.ts. */
+    buildArgs: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+});
+
+/** What the stack's configuration decides. */
+export interface StackConfig {
+    readonly registry?: string;
+    readonly platforms: "all" | "host" | readonly Platform[];
+    readonly roots: Readonly<Record<string, string>>;
+    readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** A configuration value arrives as text; booleans, lists and objects as JSON text. */
+function parseValue(text: string): unknown {
+    if (!/^(true$|false$|\[|\{)/.test(text)) return text;
+    try {
+        return JSON.parse(text);
+    } catch {
+        return text;
+    }
+}
+
+function describeIssue(issue: z.core.$ZodIssue, project: string): string {
+    const known = Object.keys(schema.shape).join(", ");
+    if (issue.code === "unrecognized_keys") {
+        const keys = issue.keys.map((key) => `${project}:${key}`).join(", ");
+        return `unknown key ${keys}; known are ${known}. Remove it: pulumi config rm <key>`;
+    }
+    const [key, ...rest] = issue.path.map(String);
+    const value = rest.length > 0 ? ` (at ${rest.join(".")})` : "";
+    return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: pulumi config set ${key ?? ""} <value>`;
+}
+
+/**
+ * Reads and checks the stack's configuration, and the lab's instance where the stack says `lab: true`; a key that is set
+ * wins over what the lab says.
+ *
+ * @throws InputError that lists every problem with the command that mends it
+ */
+export function readConfig(): StackConfig {
+    const project = pulumi.getProject();
+    const own = Object.entries(pulumi.runtime.allConfig())
+        .filter(([key]) => key.startsWith(`${project}:`))
+        .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
+    const parsed = schema.safeParse(Object.fromEntries(own));
+    if (!parsed.success) {
+        const problems = parsed.error.issues.map((issue) => `  ${describeIssue(issue, project)}`);
+        throw new InputError({ problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n${problems.join("\n")}` });
+    }
+    const { lab, registry, platforms, roots = {}, buildArgs = {} } = parsed.data;
+    const instance = lab ? readInstance(instanceFile()) : undefined;
+    if (lab && !instance) {
+        throw new InputError({
+            problem: `stack ${pulumi.getStack()} uses the lab, and no lab was ever started here`,
+            where: instanceFile(),
+            next: "npm run lab -- start",
+        });
+    }
+    const where = registry ?? instance?.registry;
+    return {
+        ...(where !== undefined && { registry: where }),
+        platforms: platforms ?? instance?.platforms ?? "all",
+        roots: { ...instance?.roots, ...roots },
+        buildArgs,
+    };
+}

@@ -1,0 +1,142 @@
+import { mkdirSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { labPath, labVariables } from "./environment";
+import type { Instance } from "./instance";
+import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
+import { checkDisk } from "./packages";
+import { labPaths, repositoryRoot } from "./paths";
+import { LabError, runAttached } from "./process";
+import { elapsed } from "./progress";
+import { runCheck, runTests, runUnitTests } from "../tests/suites";
+
+/** Exit codes of the commands, the same for all of them. */
+const exit = { done: 0, failed: 1, wrongUse: 64 } as const;
+
+/** Room for a CUDA base, its layers unpacked and the registry's copy, in GB. */
+const firstBuild = 25;
+
+interface LabOptions {
+    readonly platforms?: Instance["platforms"];
+}
+
+const platformsOption = () =>
+    new Option(
+        "--platforms <which>",
+        "build for this machine's platform or for all that the images declare (remembered; host at first)",
+    ).choices(["host", "all"]);
+
+async function pulumi(operation: string, args: readonly string[], options: LabOptions): Promise<number> {
+    const start = Date.now();
+    const paths = labPaths();
+    mkdirSync(paths.state, { recursive: true });
+    if (operation === "up" && !hasImages(paths)) checkDisk(paths.state, { "the images, for the first time": firstBuild });
+    const lab = await startLab(options);
+    const ready = Date.now();
+    const code = await runAttached("pulumi", [operation, ...args], lab.env);
+    const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
+    console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);
+    return code;
+}
+
+/** Shell words of `variables` for `eval`. */
+function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
+    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+    const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
+    return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];
+}
+
+function labCommand(done: (code: number) => void): Command {
+    const lab = new Command("lab").description("the embedded default: registry and BuildKit on this machine");
+    lab.command("start")
+        .description("set up what is missing and start the servers; harmless when they run")
+        .addOption(platformsOption())
+        .action(async (options: LabOptions) => {
+            const { instance, paths } = await startLab(options);
+            console.log(`registry  https://${instance.registry}\nstate     ${paths.state}\ncache     ${paths.cache}`);
+        });
+    lab.command("stop")
+        .description("stop the servers; data, toolchain and state stay")
+        .action(async () => {
+            const stopped = await stopLab();
+            console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
+        });
+    lab.command("status")
+        .description("say which servers run; exit code 1 when one does not")
+        .option("--json", "as JSON")
+        .action(async (options: { json?: boolean }) => {
+            const statuses = await labStatus();
+            if (options.json) console.log(JSON.stringify(statuses, null, 2));
+            for (const [name, status] of Object.entries(options.json ? {} : statuses)) {
+                const pid = status.state === "stopped" ? "" : ` (pid ${status.pid.toString()})`;
+                const reason = status.state === "unhealthy" ? `: ${status.reason}` : "";
+                console.log(`${name.padEnd(10)} ${status.state}${pid}${reason}`);
+            }
+            const running = Object.values(statuses).every((status) => status.state === "running");
+            done(running ? exit.done : exit.failed);
+        });
+    lab.command("env")
+        .description('print exports, so that plain `pulumi` works on the lab: eval "$(npm run --silent lab -- env)"')
+        .action(async () => {
+            const described = await describeLab();
+            for (const line of exportLines(labVariables(described), labPath(described))) console.log(line);
+        });
+    return lab;
+}
+
+/**
+ * Runs one of the project's commands.
+ *
+ * @param args command and arguments, as after `npm run`
+ * @returns the exit code: 0 done, 1 failed, 64 wrong use; that of `pulumi` where it ran
+ */
+export async function main(args: readonly string[]): Promise<number> {
+    let code: number = exit.done;
+    const done = (result: number) => {
+        code = result;
+    };
+    const program = new Command("npm run").exitOverride().helpCommand(false);
+    const passing = (name: string, description: string) =>
+        program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
+    passing("up", "set up everything and run `pulumi up` on the lab")
+        .addOption(platformsOption())
+        .action(async (rest: string[], options: LabOptions) => {
+            done(await pulumi("up", ["--yes", "--skip-preview", ...rest], options));
+        });
+    passing("preview", "say what `up` would do; builds and pushes nothing")
+        .addOption(platformsOption())
+        .action(async (rest: string[], options: LabOptions) => {
+            done(await pulumi("preview", rest, options));
+        });
+    program
+        .command("down")
+        .description("stop what `up` started")
+        .action(async () => {
+            const stopped = await stopLab();
+            console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
+        });
+    program.addCommand(labCommand(done));
+    passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
+        done(await runTests());
+    });
+    passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
+        done(await runUnitTests(rest));
+    });
+    passing("check", "lint, format, types, unit tests").action(async () => {
+        done(await runCheck());
+    });
+    for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
+        command.exitOverride();
+    }
+    process.chdir(repositoryRoot);
+    try {
+        await program.parseAsync([...args], { from: "user" });
+        return code;
+    } catch (error) {
+        if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
+        if (error instanceof LabError) {
+            console.error(`error: ${error.message}`);
+            return exit.failed;
+        }
+        throw error;
+    }
+}

@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { systemFolders } from "./packages";
+import type { LabPaths } from "./paths";
+import { type Certificates, systemBundle } from "./tls";
+import type { Toolchain } from "./toolchain";
+
+/** The stack of the lab and the project it belongs to (Pulumi.yaml). */
+export const stackName = "local";
+const projectName = "layered-images";
+
+/** Whether the lab's own state backend has the stack. */
+export const stackExists = (paths: LabPaths): boolean =>
+    existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", projectName, `${stackName}.json`));
+
+/** What `labVariables` is made from. */
+export interface LabEnvironment {
+    readonly paths: LabPaths;
+    readonly certificates: Certificates;
+    readonly toolchain: Toolchain;
+    readonly home: string;
+    readonly instanceFile: string;
+}
+
+/** The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart. */
+export function labVariables(lab: LabEnvironment): Record<string, string> {
+    const { paths } = lab;
+    return {
+        PULUMI_HOME: lab.home,
+        PULUMI_BACKEND_URL: `file://${path.join(paths.state, "pulumi")}`,
+        // The stack is the machine's own and throwaway; its salt is in Pulumi.local.yaml for everyone to read.
+        PULUMI_CONFIG_PASSPHRASE: "lab",
+        PULUMI_STACK: stackName,
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+        // Saves three seconds a run where everything is installed and no network is.
+        ...(lab.toolchain.pulumi && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
+        BUILDX_CONFIG: path.join(paths.state, "buildx"),
+        SSL_CERT_FILE: lab.certificates.bundle,
+        LAYERED_IMAGES_SYSTEM_CA: systemBundle(),
+        LAYERED_IMAGES_INSTANCE: lab.instanceFile,
+    };
+}
+
+/** Folders in front of PATH. */
+export function labPath(lab: LabEnvironment): string[] {
+    const own = [lab.toolchain.pulumi && path.join(lab.home, "bin"), lab.toolchain.buildx, lab.toolchain.buildkit];
+    return own.filter((folder) => folder !== undefined);
+}
+
+/** The whole environment of a command that works on the lab. */
+export function labEnvironment(lab: LabEnvironment): NodeJS.ProcessEnv {
+    const folders = [...labPath(lab), process.env["PATH"] ?? "", ...systemFolders];
+    return { ...process.env, ...labVariables(lab), PATH: folders.join(path.delimiter) };
+}

@@ -1,0 +1,73 @@
+import { accessSync, constants, statfsSync } from "node:fs";
+import path from "node:path";
+import { LabError, run } from "./process";
+import { progress } from "./progress";
+
+/** Programs the lab needs and the Debian packages that bring them. */
+const programs: Readonly<Record<string, string>> = {
+    runc: "runc",
+    "docker-registry": "docker-registry",
+    debootstrap: "debootstrap",
+    openssl: "openssl",
+    strip: "binutils",
+    flock: "util-linux",
+    "qemu-aarch64-static": "qemu-user-static",
+    "update-binfmts": "binfmt-support",
+};
+
+/** Debian keeps some of these out of an ordinary user's PATH. */
+export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+function isOnPath(program: string): boolean {
+    const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), ...systemFolders];
+    return folders.some((folder) => {
+        try {
+            accessSync(path.join(folder, program), constants.X_OK);
+            return true;
+        } catch {
+            return false;
+        }
+    });
+}
+
+/**
+ * Installs the missing Debian packages when root.
+ *
+ * @throws LabError with the command to run when not root, or when the packages can't be installed.
+ */
+export async function ensurePackages(): Promise<void> {
+    const missing = Object.entries(programs).filter(([program]) => !isOnPath(program));
+    if (missing.length === 0) return;
+    const packages = [...new Set(missing.map(([, name]) => name))];
+    const install = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
+    if (process.getuid?.() !== 0) {
+        throw new LabError(
+            `the lab needs ${missing.map(([program]) => program).join(", ")}. Install the packages and run this again:\n` +
+                `    sudo apt-get update && sudo ${install.join(" ")}`,
+        );
+    }
+    await progress(`installing ${packages.join(", ")}`, async () => {
+        const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+        await run("apt-get", ["update", "--quiet"], { env });
+        await run("apt-get", install.slice(1), { env });
+    });
+}
+
+/**
+ * Refuses to start what would fill the disk.
+ *
+ * @param needs what is about to be made, with the GB each takes
+ * @throws LabError that says what is needed, what for, and what is free
+ */
+export function checkDisk(folder: string, needs: Readonly<Record<string, number>>): void {
+    const total = Object.values(needs).reduce((sum, gigabytes) => sum + gigabytes, 0);
+    if (total === 0) return;
+    const { bavail, bsize } = statfsSync(folder);
+    const free = (bavail * bsize) / 1e9;
+    if (free >= total) return;
+    const parts = Object.entries(needs).map(([what, gigabytes]) => `${what} ${gigabytes.toString()} GB`);
+    throw new LabError(
+        `not enough disk space at ${folder}: ${total.toString()} GB needed (${parts.join(", ")}), ${free.toFixed(1)} GB free. ` +
+            "Free some, or set LAYERED_IMAGES_HOME to a folder on a larger disk.",
+    );
+}

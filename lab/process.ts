@@ -1,0 +1,139 @@
+import { spawn, type SpawnOptions } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+/** A failure that is told to the user as one message, without a stack. */
+export class LabError extends Error {
+    override readonly name = "LabError";
+}
+
+/** Writes `file` beside and renames it, so that a reader sees the old or the new text, never half of it. */
+export function replaceFile(file: string, text: string, mode = 0o644): void {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const beside = `${file}.${process.pid.toString()}`;
+    writeFileSync(beside, text, { mode });
+    renameSync(beside, file);
+}
+
+/** The last `count` lines of a log, indented. */
+export function tail(file: string, count = 20): string {
+    let text: string;
+    try {
+        text = readFileSync(file, "utf8");
+    } catch {
+        return "    (no log)";
+    }
+    const lines = text.trimEnd().split("\n").slice(-count);
+    return lines.map((line) => `    ${line}`).join("\n");
+}
+
+export interface RunOptions {
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    /** File that receives stdout and stderr; a failure quotes its end. Without it stdout is returned. */
+    readonly log?: string;
+}
+
+/**
+ * Runs a command to its end and returns its stdout (empty with `log`).
+ *
+ * @throws LabError with the command and the end of its output when it can't be started, fails or is interrupted.
+ */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+    if (options.log) mkdirSync(path.dirname(options.log), { recursive: true });
+    const log = options.log === undefined ? undefined : openSync(options.log, "a");
+    try {
+        const spawnOptions: SpawnOptions = { stdio: ["ignore", log ?? "pipe", log ?? "pipe"] };
+        if (options.cwd) spawnOptions.cwd = options.cwd;
+        if (options.env) spawnOptions.env = options.env;
+        const child = spawn(command, args, spawnOptions);
+        let stdout = "";
+        let stderr = "";
+        child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+        child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+        const outcome = await new Promise<string | undefined>((resolve) => {
+            child.on("error", (error) => {
+                resolve(error.message);
+            });
+            child.on("close", (code, signal) => {
+                resolve(code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${String(code)}`);
+            });
+        });
+        if (outcome === undefined) return stdout;
+        const output = options.log ? `${tail(options.log)}\n  whole log: ${options.log}` : stderr.trimEnd() || stdout.trimEnd();
+        throw new LabError(`${[command, ...args].join(" ")}: ${outcome}\n${output}`);
+    } finally {
+        if (log !== undefined) closeSync(log);
+    }
+}
+
+/** Runs a command on the user's own terminal; resolves to its exit code (128 + n after signal n, 127 if not startable). */
+export async function runAttached(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+    // The terminal sends Ctrl-C to the child too: it decides how to end, and we report its code.
+    const ignore = () => undefined;
+    process.on("SIGINT", ignore);
+    const child = spawn(command, args, { stdio: "inherit", env });
+    const forward = () => child.kill("SIGTERM");
+    process.on("SIGTERM", forward);
+    try {
+        return await new Promise<number>((resolve) => {
+            child.on("error", (error) => {
+                console.error(`error: ${command}: ${error.message}`);
+                resolve(127);
+            });
+            child.on("close", (code, signal) => {
+                resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+            });
+        });
+    } finally {
+        process.off("SIGINT", ignore);
+        process.off("SIGTERM", forward);
+    }
+}
+
+/**
+ * Runs `work` while holding an exclusive lock on `file`, waiting for whoever holds it. The kernel's lock (flock) is
+ * released even when a holder is killed.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const holder = spawn("flock", ["--exclusive", file, "sh", "-c", "echo locked; exec cat"], {
+        stdio: ["pipe", "pipe", "inherit"],
+        detached: true,
+    });
+    const ended = new Promise<void>((resolve) => holder.on("close", resolve));
+    await new Promise<void>((resolve, reject) => {
+        holder.on("error", (error) => {
+            reject(new LabError(`flock (Debian package util-linux) could not be started: ${error.message}`));
+        });
+        holder.stdout.once("data", () => {
+            resolve();
+        });
+        holder.once("close", () => {
+            reject(new LabError(`the lock ${file} could not be taken`));
+        });
+    });
+    try {
+        return await work();
+    } finally {
+        holder.stdin.end();
+        await ended;
+    }
+}
+
+/** A folder that is complete or absent: made beside under a name of its own, then renamed. */
+export async function makeFolder(folder: string, make: (beside: string) => Promise<void>): Promise<void> {
+    mkdirSync(path.dirname(folder), { recursive: true });
+    const beside = `${folder}.part-${process.pid.toString()}`;
+    const remove = () => {
+        rmSync(beside, { recursive: true, force: true });
+    };
+    remove();
+    mkdirSync(beside);
+    try {
+        await make(beside);
+        renameSync(beside, folder);
+    } finally {
+        remove();
+    }
+}

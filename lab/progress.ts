@@ -1,0 +1,29 @@
+/** Whole seconds as people read them: "42 s", "3 min 05 s". */
+export function elapsed(milliseconds: number): string {
+    const seconds = Math.round(milliseconds / 1000);
+    return seconds < 60
+        ? `${String(seconds)} s`
+        : `${String(Math.floor(seconds / 60))} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
+
+/**
+ * Tells on stderr that `label` is under way and how long it took: a line that counts on a terminal, elsewhere one line
+ * at the start, one a minute, one at the end.
+ */
+export async function progress<T>(label: string, work: () => Promise<T>): Promise<T> {
+    const start = Date.now();
+    const terminal = process.stderr.isTTY;
+    const say = (text: string) => process.stderr.write(terminal ? `\r\u001b[K${text}` : `${text}\n`);
+    say(`${label} …`);
+    const timer = setInterval(() => say(`${label} … ${elapsed(Date.now() - start)}`), terminal ? 1000 : 60_000);
+    try {
+        const result = await work();
+        say(`${label}: done in ${elapsed(Date.now() - start)}${terminal ? "\n" : ""}`);
+        return result;
+    } catch (error) {
+        say(`${label}: failed after ${elapsed(Date.now() - start)}${terminal ? "\n" : ""}`);
+        throw error;
+    } finally {
+        clearInterval(timer);
+    }
+}

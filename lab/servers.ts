@@ -1,0 +1,138 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LabError, replaceFile, tail } from "./process";
+
+/** A server of the lab: how it is started, and how to ask whether it serves. */
+export interface Server {
+    readonly name: string;
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env?: NodeJS.ProcessEnv;
+    /** Configuration file and its text; a changed text restarts a running server. */
+    readonly config: { readonly file: string; readonly text: string };
+    /** What the configuration refers to and must restart the server too (certificates, platforms). */
+    readonly dependsOn?: string;
+    /** Resolves when the server serves, rejects with the reason when it does not. */
+    readonly check: () => Promise<void>;
+}
+
+export type ServerStatus =
+    | { readonly state: "running"; readonly pid: number }
+    | { readonly state: "stopped" }
+    | { readonly state: "unhealthy"; readonly pid: number; readonly reason: string };
+
+interface PidFile {
+    readonly pid: number;
+    /** Start of the process in clock ticks since boot: a reused pid has another. */
+    readonly started: string;
+    readonly key: string;
+}
+
+const logFile = (folder: string, name: string) => path.join(folder, `${name}.log`);
+const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
+
+/** Field 22 of /proc/<pid>/stat (proc(5)); undefined when the process is gone. */
+function startOf(pid: number): string | undefined {
+    try {
+        const stat = readFileSync(`/proc/${pid.toString()}/stat`, "utf8");
+        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return fields[0] === "Z" ? undefined : fields[19];
+    } catch {
+        return undefined;
+    }
+}
+
+function runningProcess(folder: string, name: string): PidFile | undefined {
+    const file = pidFile(folder, name);
+    if (!existsSync(file)) return undefined;
+    const recorded = JSON.parse(readFileSync(file, "utf8")) as PidFile;
+    return startOf(recorded.pid) === recorded.started ? recorded : undefined;
+}
+
+function keyOf(server: Server): string {
+    const parts = [server.command, server.args, server.config.text, server.dependsOn ?? ""];
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Whether the server runs and serves. */
+export async function serverStatus(folder: string, server: Server): Promise<ServerStatus> {
+    const running = runningProcess(folder, server.name);
+    if (!running) return { state: "stopped" };
+    try {
+        await server.check();
+        return { state: "running", pid: running.pid };
+    } catch (error) {
+        return { state: "unhealthy", pid: running.pid, reason: reasonOf(error) };
+    }
+}
+
+/**
+ * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
+ * configuration is started anew. Returns true when it was started.
+ *
+ * @throws LabError with the end of its log when it does not serve within 30 seconds
+ */
+export async function startServer(folder: string, server: Server): Promise<boolean> {
+    const status = await serverStatus(folder, server);
+    if (status.state === "running" && runningProcess(folder, server.name)?.key === keyOf(server)) return false;
+    await stopServer(folder, server.name);
+    replaceFile(server.config.file, server.config.text);
+    mkdirSync(folder, { recursive: true });
+    const log = openSync(logFile(folder, server.name), "a");
+    // A session of its own: Ctrl-C in the terminal must not end what `npm run down` stops.
+    const child = spawn(server.command, server.args, {
+        detached: true,
+        stdio: ["ignore", log, log],
+        env: server.env ?? process.env,
+    });
+    closeSync(log);
+    let ended: string | undefined;
+    child.on("error", (error) => (ended = error.message));
+    child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
+    child.unref();
+    if (child.pid !== undefined) {
+        const record: PidFile = { pid: child.pid, started: startOf(child.pid) ?? "", key: keyOf(server) };
+        replaceFile(pidFile(folder, server.name), JSON.stringify(record));
+    }
+    let reason = "no answer";
+    for (const deadline = Date.now() + 30_000; Date.now() < deadline && ended === undefined; await sleep(100)) {
+        try {
+            await server.check();
+            return true;
+        } catch (error) {
+            reason = reasonOf(error);
+        }
+    }
+    await stopServer(folder, server.name);
+    throw new LabError(
+        `${server.name} did not start: ${ended ?? reason}\n${tail(logFile(folder, server.name))}\n` +
+            `  whole log: ${logFile(folder, server.name)}`,
+    );
+}
+
+/** Names of the servers that were started in `folder` and not stopped since. */
+export function startedServers(folder: string): string[] {
+    if (!existsSync(folder)) return [];
+    const names = readdirSync(folder).filter((name) => name.endsWith(".pid"));
+    return names.map((name) => path.basename(name, ".pid")).sort();
+}
+
+/** Stops a server and waits for its end; returns whether it ran. Its data and log stay. */
+export async function stopServer(folder: string, name: string): Promise<boolean> {
+    const running = runningProcess(folder, name);
+    if (running) {
+        process.kill(running.pid, "SIGTERM");
+        const deadline = Date.now() + 20_000;
+        while (startOf(running.pid) === running.started) {
+            if (Date.now() > deadline) process.kill(running.pid, "SIGKILL");
+            await sleep(50);
+        }
+    }
+    rmSync(pidFile(folder, name), { force: true });
+    return running !== undefined;
+}

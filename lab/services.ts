@@ -1,0 +1,127 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import { createServer } from "node:net";
+import path from "node:path";
+import { stringify } from "yaml";
+import type { LabPaths } from "./paths";
+import { LabError, run } from "./process";
+import type { Server } from "./servers";
+import { type Certificates, registryHost } from "./tls";
+
+/** Port of the default instance; another is taken when it is in use. */
+const preferredPort = 5443;
+
+/** Cap of BuildKit's store, in GB: room for two generations of a CUDA base beside the small images. */
+const storeCap = 40;
+
+async function isFree(port: number): Promise<boolean> {
+    return await new Promise((resolve) => {
+        const probe = createServer()
+            .on("error", () => {
+                resolve(false);
+            })
+            .listen(port, "127.0.0.1", () => {
+                probe.close(() => {
+                    resolve(true);
+                });
+            });
+    });
+}
+
+/** A port on loopback for a new instance. */
+export async function choosePort(preferred = preferredPort): Promise<number> {
+    for (let port = preferred; port < preferred + 200; port++) {
+        if (await isFree(port)) return port;
+    }
+    throw new LabError(`no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`);
+}
+
+/** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */
+export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {
+    const folder = path.join(paths.state, "registry");
+    const config = {
+        version: "0.1",
+        log: { level: "warn", accesslog: { disabled: true } },
+        storage: { filesystem: { rootdirectory: path.join(folder, "data") }, delete: { enabled: true } },
+        http: {
+            addr: `127.0.0.1:${port.toString()}`,
+            tls: { certificate: certificates.certificate, key: certificates.key },
+        },
+    };
+    const file = path.join(folder, "config.yml");
+    const ca = readFileSync(certificates.ca);
+    return {
+        name: "registry",
+        command: "docker-registry",
+        args: ["serve", file],
+        config: { file, text: stringify(config) },
+        dependsOn: new X509Certificate(readFileSync(certificates.certificate)).fingerprint256,
+        check: async () => {
+            await new Promise<void>((resolve, reject) => {
+                const options = { host: "127.0.0.1", port, path: "/v2/", ca, servername: registryHost, timeout: 2000 };
+                const asked = request({ ...options, agent: false }, (response) => {
+                    response.resume();
+                    if (response.statusCode === 200) resolve();
+                    else reject(new Error(`the registry answered ${String(response.statusCode)}`));
+                });
+                asked.on("timeout", () => asked.destroy(new Error("no answer within 2 s"))).on("error", reject);
+                asked.end();
+            });
+        },
+    };
+}
+
+/** Where the lab's BuildKit listens. */
+export const builderAddress = (paths: LabPaths) => `unix://${path.join(paths.state, "buildkit", "buildkitd.sock")}`;
+
+/**
+ * BuildKit. Build steps share the machine's network and so reach the package index as the machine does; images of
+ * ghcr.io and Docker Hub are looked for in the lab's registry first, so that plain Dockerfiles find the lab's images.
+ */
+export function buildkitServer(
+    paths: LabPaths,
+    registry: string,
+    certificates: Certificates,
+    binaries: string | undefined,
+    platforms: string,
+): Server {
+    const folder = path.join(paths.state, "buildkit");
+    const at = (name: string) => path.join(binaries ?? "", name);
+    const quote = JSON.stringify;
+    const text = `root = ${quote(path.join(folder, "root"))}
+
+[grpc]
+  address = [${quote(builderAddress(paths))}]
+
+[worker.oci]
+  enabled = true
+  networkMode = "host"
+  gc = true
+  maxUsedSpace = "${storeCap.toString()}GB"
+
+[worker.containerd]
+  enabled = false
+
+[registry.${quote(registry)}]
+  ca = [${quote(certificates.ca)}]
+
+[registry."ghcr.io"]
+  mirrors = [${quote(registry)}]
+
+[registry."docker.io"]
+  mirrors = [${quote(registry)}]
+`;
+    const file = path.join(folder, "buildkitd.toml");
+    return {
+        name: "buildkitd",
+        command: at("buildkitd"),
+        args: ["--config", file],
+        env: { ...process.env, SSL_CERT_FILE: certificates.bundle },
+        config: { file, text },
+        dependsOn: platforms,
+        check: async () => {
+            await run(at("buildctl"), ["--addr", builderAddress(paths), "--timeout", "2", "debug", "workers"]);
+        },
+    };
+}

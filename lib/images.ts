@@ -1,0 +1,38 @@
+/** An operating system and architecture as OCI writes them: "linux/amd64", "linux/arm/v7". */
+export type Platform = `linux/${string}`;
+
+/** An entry of `images.ts`. */
+export interface ImageDefinition {
+    /** One line for people. */
+    readonly description: string;
+    /**
+     * Reference as Dockerfiles write it, with its promoted tag ("ghcr.io/owner/repo:latest"). An image without a name is
+     * never pushed: it has no digest and no children.
+     */
+    readonly name?: string;
+    /** Path from the repository's root. */
+    readonly dockerfile: string;
+    /** Build context root from the repository's root; default ".". */
+    readonly context?: string;
+    readonly target?: string;
+    /** "host": the platform of the machine that builds. */
+    readonly platforms: readonly Platform[] | "host";
+    readonly buildArgs?: Readonly<Record<string, string>>;
+    readonly labels?: Readonly<Record<string, string>>;
+    /** Names of build secrets; their values come from elsewhere. */
+    readonly secrets?: readonly string[];
+    /** Registry cache `<repository>:cache-<arch>`, mode max. Opt-in. */
+    readonly registryCache?: boolean;
+    /** Script that tests the image inside it, from the repository's root. */
+    readonly smokeTest?: string;
+}
+
+/** The hierarchy: images by key. */
+export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
+
+/** The architecture as tags and resource names write it: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7". */
+export const archOf = (platform: Platform): string => platform.slice("linux/".length).replaceAll("/", "-");
+
+/** The platform of this machine, in OCI's words, from Node's name of its architecture. */
+export const hostPlatform = (arch: string = process.arch): Platform =>
+    `linux/${{ x64: "amd64", arm: "arm/v7", ia32: "386" }[arch] ?? arch}`;

@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { inputHash } from "./context";
+import { type DockerfileReading, readDockerfile } from "./dockerfile";
+import { InputError } from "./errors";
+import { type Layer, resolveHierarchy } from "./hierarchy";
+import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./images";
+import { type InputFile, collectInputs } from "./inputs";
+import { pushedRepository, sameImage } from "./references";
+
+/**
+ * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
+ * constant, so that the same inputs give the same digest on any day. 1980-01-01 is the earliest that a zip file can hold.
+ */
+export const sourceDateEpoch = "315532800";
+
+/** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
+export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
+
+/** Stack settings that decide where and for which platforms images are built. */
+export interface LayerSettings {
+    readonly registry?: string;
+    readonly platforms: "all" | "host" | readonly Platform[];
+    readonly roots: Readonly<Record<string, string>>;
+    readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** A reference in a Dockerfile that the program replaces by something pinned. */
+export interface Pinned<T> {
+    /** The reference as BuildKit sees it: the key of the named build context. */
+    readonly expanded: string;
+    readonly by: T;
+}
+
+/** An image, ready to become resources: everything that is known before anything is built. */
+export interface PreparedLayer {
+    readonly key: string;
+    readonly definition: ImageDefinition;
+    readonly platforms: readonly Platform[];
+    /** Where it is pushed; absent for an image that is never pushed. */
+    readonly repository?: string;
+    /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
+    readonly parents: readonly Pinned<string>[];
+    /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
+    readonly roots: readonly Pinned<string | undefined>[];
+    readonly buildArgs: Readonly<Record<string, string>>;
+    readonly inputs: readonly InputFile[];
+    readonly inputHash: string;
+}
+
+function platformsOf({ platforms }: ImageDefinition, settings: LayerSettings): readonly Platform[] {
+    const wanted = settings.platforms === "host" ? [hostPlatform()] : settings.platforms;
+    if (platforms === "host") return [hostPlatform()];
+    return wanted === "all" ? platforms : platforms.filter((platform) => wanted.includes(platform));
+}
+
+/** Build arguments of `key`: those of images.ts, those of the stack over them. */
+const buildArgsOf = (key: string, { buildArgs }: ImageDefinition, settings: LayerSettings) => ({
+    ...buildArgs,
+    ...settings.buildArgs[key],
+});
+
+function read(root: string, key: string, image: ImageDefinition, settings: LayerSettings): DockerfileReading {
+    const file = path.join(root, image.dockerfile);
+    if (!existsSync(file)) {
+        throw new InputError({
+            problem: `the Dockerfile of image ${key} is missing`,
+            where: image.dockerfile,
+            next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
+        });
+    }
+    return readDockerfile(readFileSync(file, "utf8"), {
+        path: image.dockerfile,
+        platforms: image.platforms === "host" ? [hostPlatform()] : image.platforms,
+        buildArgs: buildArgsOf(key, image, settings),
+        ...(image.target !== undefined && { target: image.target }),
+    });
+}
+
+function prepare(
+    root: string,
+    layer: Layer,
+    reading: DockerfileReading,
+    settings: LayerSettings,
+): PreparedLayer {
+    const { key, definition } = layer;
+    const buildArgs = buildArgsOf(key, definition, settings);
+    const inputs = collectInputs(root, reading.sources, {
+        dockerfile: definition.dockerfile,
+        ...(definition.context !== undefined && { context: definition.context }),
+    });
+    const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
+    return {
+        key,
+        definition,
+        platforms: platformsOf(definition, settings),
+        ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
+        parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
+        roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
+        buildArgs,
+        inputs,
+        inputHash: inputHash({
+            dockerfile: readFileSync(path.join(root, definition.dockerfile), "utf8"),
+            files: inputs,
+            target: definition.target,
+            buildArgs: { ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch },
+            labels: definition.labels,
+            secrets: definition.secrets,
+            exporter: definition.name === undefined ? "cacheonly" : registryExport,
+            cache: definition.registryCache ?? false,
+        }),
+    };
+}
+
+/**
+ * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Images that declare none of
+ * the stack's platforms are left out, with whatever stands on them.
+ *
+ * @param root the repository's root
+ * @throws InputError for every kind of bad input, before anything is built
+ */
+export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
+    for (const key of Object.keys(settings.buildArgs)) {
+        if (!(key in images)) {
+            const allowed = Object.keys(images);
+            throw new InputError({ problem: `buildArgs names image "${key}", which images.ts does not`, allowed });
+        }
+    }
+    const readings = Object.fromEntries(
+        Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
+    );
+    const layers: PreparedLayer[] = [];
+    for (const layer of resolveHierarchy(images, readings)) {
+        const reading = readings[layer.key];
+        const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
+        if (!reading || !complete || platformsOf(layer.definition, settings).length === 0) continue;
+        layers.push(prepare(root, layer, reading, settings));
+    }
+    return layers;
+}

@@ -1,0 +1,119 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { labPaths, repositoryRoot } from "../lab/paths";
+import { runAttached } from "../lab/process";
+import { ensurePython } from "../lab/python";
+import { ensureToolchain } from "../lab/toolchain";
+import { ensurePackages } from "../lab/packages";
+
+interface Totals {
+    readonly passed: number;
+    readonly failed: number;
+}
+
+const bin = (name: string) => path.join(repositoryRoot, "node_modules", ".bin", name);
+const none: Totals = { passed: 0, failed: 0 };
+const add = (totals: readonly Totals[]): Totals =>
+    totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
+
+/** A command that passes or fails as a whole. */
+async function step(title: string, command: string, args: readonly string[], env = process.env): Promise<Totals> {
+    console.log(`\n== ${title}`);
+    const code = await runAttached(command, args, env);
+    return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** A suite that writes a report: its tests are counted, and a report without any, or none at all, is a failure. */
+async function suite(
+    title: string,
+    command: string,
+    args: (report: string) => readonly string[],
+    count: (report: string) => Totals,
+): Promise<Totals> {
+    console.log(`\n== ${title}`);
+    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-report-"));
+    try {
+        const report = path.join(folder, "report");
+        const code = await runAttached(command, args(report), process.env);
+        let totals: Totals;
+        try {
+            totals = count(readFileSync(report, "utf8"));
+        } catch {
+            console.error(`${title}: no report was written`);
+            return { passed: 0, failed: 1 };
+        }
+        // A suite that fails outside its tests (a hook, an unhandled error) must not count as passed.
+        const silent = totals.failed === 0 && (code !== 0 || totals.passed === 0);
+        return silent ? { ...totals, failed: 1 } : totals;
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
+}
+
+function countVitest(report: string): Totals {
+    const result = JSON.parse(report) as { numPassedTests: number; numTotalTests: number; numFailedTestSuites: number };
+    const failedTests = result.numTotalTests - result.numPassedTests;
+    // A skipped test counts as failed: what can't run here is not known to work.
+    return { passed: result.numPassedTests, failed: failedTests === 0 && result.numFailedTestSuites > 0 ? 1 : failedTests };
+}
+
+function countJunit(report: string): Totals {
+    const attribute = (name: string) => Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(report)?.[1]);
+    const [tests, ...bad] = ["tests", "failures", "errors", "skipped"].map(attribute);
+    const failed = bad.reduce((sum, one) => sum + one, 0);
+    return { passed: (tests ?? NaN) - failed, failed };
+}
+
+const vitest = (title: string, project: string) =>
+    suite(
+        title,
+        bin("vitest"),
+        (report) => ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+        countVitest,
+    );
+
+const staticChecks = async (): Promise<Totals[]> => [
+    await step("format", bin("prettier"), ["--check", "--log-level=warn", "."]),
+    await step("lint", bin("eslint"), ["--max-warnings=0", "."]),
+    await step("types", bin("tsc"), ["--project", "."]),
+];
+
+async function app(): Promise<Totals[]> {
+    await ensurePackages();
+    const { cache } = labPaths();
+    const toolchain = await ensureToolchain(cache);
+    const python = await ensurePython(cache, toolchain.python ?? "");
+    const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
+    return [
+        await module("lint", "ruff", "check", "app"),
+        await module("format", "ruff", "format", "--check", "app"),
+        await module("types", "mypy"),
+        await suite("app: tests", python, (report) => ["-m", "pytest", "--quiet", `--junitxml=${report}`], countJunit),
+    ];
+}
+
+function close(totals: readonly Totals[]): number {
+    const { passed, failed } = add(totals);
+    console.log(`\n${String(passed)} passed, ${String(failed)} failed`);
+    return failed === 0 ? 0 : 1;
+}
+
+/** Every suite, one after the other; the last line gives the totals. */
+export async function runTests(): Promise<number> {
+    return close([
+        ...(await staticChecks()),
+        await vitest("unit tests", "unit"),
+        ...(await app()),
+        await vitest("integration tests", "integration"),
+    ]);
+}
+
+/** The fast tests, with vitest's own arguments. */
+export const runUnitTests = (args: readonly string[]): Promise<number> =>
+    runAttached(bin("vitest"), ["run", "--project", "unit", ...args], process.env);
+
+/** Lint, format, types and the fast tests. */
+export async function runCheck(): Promise<number> {
+    return close([...(await staticChecks()), await vitest("unit tests", "unit")]);
+}
