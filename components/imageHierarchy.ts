@@ -1,3 +1,4 @@
+import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { PreparedLayer } from "../lib/layers";
 import { stageContext } from "../lib/context";
@@ -23,8 +24,9 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         const { root, stageRoot } = args;
         const layers: Record<string, ImageLayer> = {};
         for (const layer of args.layers) {
-            const { key, inputHash, inputs: files, definition } = layer;
-            const staged = stageContext({ root, stageRoot, image: key, inputHash, files, dockerfile: definition.dockerfile });
+            const { key, inputHash, dockerfile, inputs: files } = layer;
+            const base = path.join(root, layer.definition.context ?? ".");
+            const staged = stageContext({ base, root, stageRoot, image: key, inputHash, files, dockerfile });
             const tests = stageSmokeTests({ root, stageRoot, layer, layers: args.layers });
             const parents = Object.fromEntries(layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])));
             layers[key] = new ImageLayer({ layer, staged, parents, ...(tests && { tests }) }, { parent: this });
@@ -35,18 +37,6 @@ export class ImageHierarchy extends pulumi.ComponentResource {
 
     /** Stack outputs: per image where it is promoted, its digests by platform and its parent. */
     public outputs(): Record<string, pulumi.Output<unknown>> {
-        return Object.fromEntries(
-            Object.entries(this.layers).map(([key, { layer, promotion, ...component }]) => [
-                key,
-                pulumi.output({
-                    ref: promotion?.ref ?? null,
-                    digest: promotion?.ref.apply((ref) => ref.slice(ref.indexOf("@") + 1)) ?? null,
-                    platforms: Object.fromEntries(
-                        [...component.platformImages].map(([platform, { image }]) => [platform, image.digest]),
-                    ),
-                    parent: layer.parents[0]?.by ?? layer.roots[0]?.expanded ?? null,
-                }),
-            ]),
-        );
+        return Object.fromEntries(Object.entries(this.layers).map(([key, layer]) => [key, layer.outputs()]));
     }
 }

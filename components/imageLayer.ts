@@ -4,15 +4,16 @@ import { buildTag } from "../lib/context";
 import { type Platform, archOf } from "../lib/images";
 import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
 import { Promotion } from "./promotion";
-import { type StagedContext, smokeTest } from "./smokeTest";
+import type { StagedTests } from "../lib/smoke";
+import { smokeTest } from "./smokeTest";
 
 /** What an image needs to become resources. */
 export interface ImageLayerArgs {
     readonly layer: PreparedLayer;
     /** The staged build context, relative to the program's folder. */
-    readonly staged: StagedContext;
+    readonly staged: { readonly context: string; readonly dockerfile: string };
     /** The staged smoke tests of the image's ancestors and its own; absent when there are none. */
-    readonly tests?: StagedContext;
+    readonly tests?: StagedTests;
     /** The layers of `layer.parents`, by key. */
     readonly parents: Readonly<Record<string, ImageLayer>>;
 }
@@ -62,12 +63,19 @@ export class ImageLayer extends pulumi.ComponentResource {
         this.layer = layer;
         this.platformImages = new Map(layer.platforms.map((platform) => [platform, this.build(args, platform)]));
         this.promotion = this.promote(args.parents);
-        this.registerOutputs({ ref: this.promotion?.ref, digests: this.digests() });
+        this.registerOutputs({ ref: this.promotion?.ref });
     }
 
-    /** Digest by platform, of what was pushed. */
-    public digests(): Record<string, pulumi.Output<string>> {
-        return Object.fromEntries([...this.platformImages].map(([platform, { image }]) => [platform, image.digest]));
+    /** What the stack says of the image: promoted ref and digest, digest by platform, parent. Null where never pushed. */
+    public outputs(): pulumi.Output<unknown> {
+        const ref: pulumi.Output<string | undefined> = this.promotion?.ref ?? pulumi.output(undefined);
+        const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
+        return pulumi.output({
+            ref: ref.apply((text) => text ?? null),
+            digest: ref.apply((text) => text?.slice(text.indexOf("@") + 1) ?? null),
+            platforms: Object.fromEntries(digests),
+            parent: this.layer.parents[0]?.by ?? this.layer.roots[0]?.expanded ?? null,
+        });
     }
 
     private build({ layer, staged, tests, parents }: ImageLayerArgs, platform: Platform): PlatformImage {

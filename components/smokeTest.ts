@@ -1,19 +1,14 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../lib/images";
-
-/** A staged build context: paths relative to the program's folder. */
-export interface StagedContext {
-    readonly context: string;
-    readonly dockerfile: string;
-}
+import type { StagedTests } from "../lib/smoke";
 
 /** What a smoke test needs. */
 export interface SmokeTestArgs {
     /** `<repository>@<digest>` of the image to test. */
     readonly ref: pulumi.Input<string>;
     readonly platform: Platform;
-    readonly staged: StagedContext;
+    readonly staged: StagedTests;
     readonly parent: pulumi.Resource;
 }
 
@@ -35,6 +30,7 @@ export function smokeTest(name: string, { ref, platform, staged, parent }: Smoke
                 named: { [imageUnderTest]: { location: pulumi.interpolate`docker-image://${ref}` } },
             },
             dockerfile: { location: staged.dockerfile },
+            buildArgs: { SCRIPTS: staged.scripts.join(" ") },
             platforms: [platform as dockerBuild.Platform],
             network: "none",
             exports: [{ cacheonly: {} }],

@@ -130,7 +130,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         if (platforms === "all" && emulation.missing.length > 0) {
             throw new LabError(`not every platform can be built: ${emulation.missing.map((one) => one.platform).join(", ")}.`);
         }
-        const context = await ensureStandIn(paths.cache, toolchain.python ?? "", emulation.platforms);
+        const context = await ensureStandIn(paths.cache, emulation.platforms);
         const standIn = path.basename(context);
         const roots =
             known?.standIn === standIn

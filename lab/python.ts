@@ -1,9 +1,63 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import { archOf, hostPlatform } from "../lib/images";
 import { repositoryRoot } from "./paths";
 import { makeFolder, run, withLock } from "./process";
 import { progress } from "./progress";
+
+/** The CPython in the Go module that `lab/toolchain/python` pins. */
+export const pythonVersion = "3.12.3";
+
+const goModule = "github.com/kluctl/go-embed-python";
+
+/** An entry of the module's files.json: mode bits as Go's fs.FileMode has them. */
+interface PackedFile {
+    readonly name: string;
+    readonly perm: number;
+    readonly symlink?: string;
+}
+
+/** Go's fs.ModeDir. */
+const modeDir = 0x80000000;
+
+function unpack(source: string, destination: string): void {
+    const { files } = JSON.parse(readFileSync(path.join(source, "files.json"), "utf8")) as { files: PackedFile[] };
+    for (const { name, perm, symlink } of files) {
+        const target = path.join(destination, name);
+        if (perm >= modeDir) {
+            mkdirSync(target, { recursive: true });
+            continue;
+        }
+        mkdirSync(path.dirname(target), { recursive: true });
+        if (symlink !== undefined) {
+            symlinkSync(symlink, target);
+            continue;
+        }
+        const packed = path.join(source, `${name}.gz`);
+        const content = existsSync(packed) ? gunzipSync(readFileSync(packed)) : readFileSync(path.join(source, name));
+        writeFileSync(target, content, { mode: perm & 0o111 ? 0o755 : 0o644 });
+    }
+}
+
+/**
+ * Unpacks CPython with pip for `arch` ("amd64", "arm64") into `destination`, laid out as below /usr/local.
+ *
+ * @param log file for the output of the programs that it runs
+ */
+export async function unpackPython(arch: string, destination: string, log: string): Promise<void> {
+    const cwd = path.join(repositoryRoot, "lab", "toolchain", "python");
+    await run("go", ["mod", "download"], { cwd, log });
+    const source = (await run("go", ["list", "-m", "-f", "{{.Dir}}", goModule], { cwd })).trim();
+    unpack(path.join(source, "python", "internal", "data", `linux-${arch}`), destination);
+    unpack(path.join(source, "pip", "internal", "data"), path.join(destination, "lib", "python3.12", "site-packages"));
+    // libpython of amd64 comes with 170 MB of debugging symbols; `strip` only knows the machine's own architecture.
+    if (arch !== archOf(hostPlatform())) return;
+    const folder = path.join(destination, "lib");
+    const libraries = readdirSync(folder).filter((name) => name.includes(".so"));
+    await run("strip", ["--strip-unneeded", ...libraries.map((name) => path.join(folder, name))], { log });
+}
 
 const requirements = ["requirements-uv.txt", "requirements.txt", "requirements-dev.txt"];
 
@@ -11,9 +65,9 @@ const requirements = ["requirements-uv.txt", "requirements.txt", "requirements-d
  * A Python with the requirements that the app's tests and linters need, as the CI image has them, for running them
  * without an image. Returns the interpreter.
  */
-export async function ensurePython(cache: string, pythonTool: string): Promise<string> {
+export async function ensurePython(cache: string): Promise<string> {
     const files = requirements.map((name) => path.join(repositoryRoot, "requirements", name));
-    const hash = createHash("sha256").update(path.basename(pythonTool));
+    const hash = createHash("sha256").update(pythonVersion);
     for (const file of files) hash.update(readFileSync(file)).update("\0");
     const folder = path.join(cache, "python", hash.digest("hex").slice(0, 12));
     const interpreter = path.join(folder, "bin", "python3.12");
@@ -24,8 +78,7 @@ export async function ensurePython(cache: string, pythonTool: string): Promise<s
             const log = `${folder}.log`;
             const install = ["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet"];
             await progress("installing the app's requirements", async () => {
-                const arch = process.arch === "x64" ? "amd64" : process.arch;
-                await run(path.join(pythonTool, "python"), [`linux-${arch}`, beside], { log });
+                await unpackPython(archOf(hostPlatform()), beside, log);
                 const python = path.join(beside, "bin", "python3.12");
                 for (const file of files) await run(python, [...install, "--requirement", file], { log });
             });

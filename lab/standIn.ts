@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Platform, archOf, hostPlatform } from "../lib/images";
+import { type Platform, archOf } from "../lib/images";
 import { makeFolder, run, withLock } from "./process";
+import { pythonVersion, unpackPython } from "./python";
 import { progress } from "./progress";
 import { systemBundle } from "./tls";
-import { tools } from "./toolchain";
 
 /** The root that the lab stands in for, as Dockerfiles write it. */
 export const standInRoot = "python:3.12-slim";
@@ -34,13 +34,13 @@ const dockerfile = (roots: readonly string[]) => `# Made by the lab: NOT the off
 FROM scratch
 ARG TARGETARCH
 ADD rootfs-\${TARGETARCH}.tar /
-ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHON_VERSION=${tools.python.version}
+ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHON_VERSION=${pythonVersion}
 LABEL org.opencontainers.image.title="stand-in for ${standInRoot}" \\
-      org.opencontainers.image.description="Debian ${suite} by debootstrap with CPython ${tools.python.version}, for ${roots.join(" and ")}"
+      org.opencontainers.image.description="Debian ${suite} by debootstrap with CPython ${pythonVersion}, for ${roots.join(" and ")}"
 CMD ["python3"]
 `;
 
-async function makeRootfs(folder: string, arch: string, pythonTool: string, log: string): Promise<void> {
+async function makeRootfs(folder: string, arch: string, log: string): Promise<void> {
     const rootfs = path.join(folder, `rootfs-${arch}`);
     const at = (name: string) => path.join(rootfs, name);
     try {
@@ -52,23 +52,12 @@ async function makeRootfs(folder: string, arch: string, pythonTool: string, log:
         for (const name of ["var/log/apt", "var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/cache/debconf"]) {
             mkdirSync(at(name), { recursive: true });
         }
-        const python = path.join(folder, `python-${arch}`);
-        await run(path.join(pythonTool, "python"), [`linux-${arch}`, python], { log });
-        cpSync(python, at("usr/local"), { recursive: true, verbatimSymlinks: true });
-        for (const [name, target] of Object.entries({ python: "python3", python3: "python3.12" })) {
-            if (!existsSync(at(`usr/local/bin/${name}`))) symlinkSync(target, at(`usr/local/bin/${name}`));
-        }
-        // libpython of amd64 comes with 170 MB of debugging symbols; `strip` only knows the machine's own architecture.
-        if (`linux/${arch}` === hostPlatform()) {
-            const libraries = readdirSync(at("usr/local/lib")).filter((name) => name.includes(".so"));
-            await run("strip", ["--strip-unneeded", ...libraries.map((name) => at(`usr/local/lib/${name}`))], { log });
-        }
+        await unpackPython(arch, at("usr/local"), log);
         // The build steps share the machine's network, so they trust what the machine trusts; pip has a bundle of its own.
         writeFileSync(at("etc/pip.conf"), "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n");
         cpSync(systemBundle(), at("etc/ssl/certs/ca-certificates.crt"), { dereference: true });
         const tar = ["--create", "--numeric-owner", "--sort=name", "--directory", rootfs, "--exclude=./dev/*"];
         await run("tar", [...tar, "--file", path.join(folder, `rootfs-${arch}.tar`), "."], { log });
-        rmSync(python, { recursive: true });
     } finally {
         rmSync(rootfs, { recursive: true, force: true });
     }
@@ -78,8 +67,8 @@ async function makeRootfs(folder: string, arch: string, pythonTool: string, log:
  * The build context of the stand-in for python:3.12-slim, made once a machine: Debian by debootstrap and CPython from a
  * Go module, each platform a root file system.
  */
-export async function ensureStandIn(cache: string, pythonTool: string, platforms: readonly Platform[]): Promise<string> {
-    const recipe = [readFileSync(__filename), readFileSync(systemBundle()), path.basename(pythonTool), platforms.join()];
+export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
+    const recipe = [readFileSync(__filename), readFileSync(systemBundle()), pythonVersion, platforms.join()];
     const hash = createHash("sha256");
     for (const part of recipe) hash.update(part).update("\0");
     const folder = path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
@@ -90,7 +79,7 @@ export async function ensureStandIn(cache: string, pythonTool: string, platforms
             for (const arch of platforms.map(archOf)) {
                 const log = `${folder}-${arch}.log`;
                 const label = `making the stand-in for ${standInRoot} (${arch})`;
-                await progress(label, () => makeRootfs(beside, arch, pythonTool, log));
+                await progress(label, () => makeRootfs(beside, arch, log));
                 rmSync(log, { force: true });
             }
             writeFileSync(path.join(beside, "Dockerfile"), dockerfile(platforms));

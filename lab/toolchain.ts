@@ -50,7 +50,6 @@ export const tools = {
         packages: ["github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build"],
         ldflags: "-X github.com/pulumi/pulumi-docker-build/provider.Version=0.0.22",
     },
-    python: { folder: "python", version: "3.12.3", packages: ["."] },
 } as const satisfies Record<string, Tool>;
 
 /** The folders of the built tools; undefined where the machine's own is used. */

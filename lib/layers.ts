@@ -44,6 +44,8 @@ export interface PreparedLayer {
     /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
     readonly roots: readonly Pinned<string | undefined>[];
     readonly buildArgs: Readonly<Record<string, string>>;
+    /** Text of the Dockerfile. */
+    readonly dockerfile: string;
     readonly inputs: readonly InputFile[];
     readonly inputHash: string;
 }
@@ -77,13 +79,9 @@ function read(root: string, key: string, image: ImageDefinition, settings: Layer
     });
 }
 
-function prepare(
-    root: string,
-    layer: Layer,
-    reading: DockerfileReading,
-    settings: LayerSettings,
-): PreparedLayer {
+function prepare(root: string, layer: Layer, reading: DockerfileReading, settings: LayerSettings): PreparedLayer {
     const { key, definition } = layer;
+    const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const buildArgs = buildArgsOf(key, definition, settings);
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
@@ -98,9 +96,10 @@ function prepare(
         parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
         roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
         buildArgs,
+        dockerfile,
         inputs,
         inputHash: inputHash({
-            dockerfile: readFileSync(path.join(root, definition.dockerfile), "utf8"),
+            dockerfile,
             files: inputs,
             target: definition.target,
             buildArgs: { ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch },

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { inputHash, stageContext } from "./context";
 import { InputError } from "./errors";
@@ -44,13 +44,27 @@ export function stageSmokeTests(args: {
     const { root, stageRoot, layer } = args;
     const scripts = smokeScripts(layer, args.layers);
     if (layer.repository === undefined || scripts.length === 0) return undefined;
-    for (const script of scripts) {
-        if (!existsSync(path.join(root, script))) {
-            throw new InputError({
-                problem: `a smoke test of image ${layer.key} is missing`,
-                where: script,
-                next: "create it, or correct `smokeTest` in images.ts (paths are from the repository's root)",
-            });
-        }
+    const missing = scripts.find((script) => !existsSync(path.join(root, script)));
+    if (missing !== undefined) {
+        throw new InputError({
+            problem: `a smoke test of image ${layer.key} is missing`,
+            where: missing,
+            next: "create it, or correct `smokeTest` in images.ts (paths are from the repository's root)",
+        });
     }
+    const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
+    const files = collectInputs(root, sources, { dockerfile: smokeDockerfile });
+    const dockerfile = readFileSync(path.join(root, smokeDockerfile), "utf8");
+    const hash = inputHash({
+        dockerfile,
+        files,
+        target: undefined,
+        buildArgs: undefined,
+        labels: undefined,
+        secrets: undefined,
+        exporter: "cacheonly",
+        cache: false,
+    });
+    const staged = stageContext({ base: root, root, stageRoot, image: `${layer.key}-test`, inputHash: hash, files, dockerfile });
+    return { ...staged, scripts };
 }

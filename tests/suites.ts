@@ -4,7 +4,6 @@ import path from "node:path";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
-import { ensureToolchain } from "../lab/toolchain";
 import { ensurePackages } from "../lab/packages";
 
 interface Totals {
@@ -81,9 +80,7 @@ const staticChecks = async (): Promise<Totals[]> => [
 
 async function app(): Promise<Totals[]> {
     await ensurePackages();
-    const { cache } = labPaths();
-    const toolchain = await ensureToolchain(cache);
-    const python = await ensurePython(cache, toolchain.python ?? "");
+    const python = await ensurePython(labPaths().cache);
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
         await module("lint", "ruff", "check", "app"),

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// manifest is what this host reads of a package.json.
+type manifest struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	Dependencies map[string]string `json:"dependencies"`
+	Pulumi       struct {
+		// Resource is true in packages that need a resource plugin.
+		Resource bool   `json:"resource"`
+		Name     string `json:"name"`
+		Version  string `json:"version"`
+		Server   string `json:"server"`
+	} `json:"pulumi"`
+}
+
+// plugin is a resource plugin that a program needs.
+type plugin struct{ Name, Version, Server string }
+
+func readManifest(file string) (manifest, error) {
+	var read manifest
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return read, err
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		return read, fmt.Errorf("%s: %w", file, err)
+	}
+	return read, nil
+}
+
+// dependencies returns the manifests of the program's installed direct dependencies, by name.
+func dependencies(folder string) ([]manifest, error) {
+	program, err := readManifest(filepath.Join(folder, "package.json"))
+	if err != nil {
+		return nil, err
+	}
+	var found []manifest
+	for name := range program.Dependencies {
+		dependency, err := readManifest(filepath.Join(folder, "node_modules", filepath.FromSlash(name), "package.json"))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s is not installed in %s: run `npm ci` there", name, folder)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, dependency)
+	}
+	slices.SortFunc(found, func(a, b manifest) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// requiredPlugins returns the resource plugins of the program's direct dependencies: what the `pulumi` section of their
+// package.json declares, with the package's own version where it names none.
+func requiredPlugins(folder string) ([]plugin, error) {
+	manifests, err := dependencies(folder)
+	if err != nil {
+		return nil, err
+	}
+	var plugins []plugin
+	for _, dependency := range manifests {
+		if !dependency.Pulumi.Resource {
+			continue
+		}
+		name, version := dependency.Pulumi.Name, dependency.Pulumi.Version
+		if name == "" {
+			name = strings.TrimPrefix(dependency.Name, "@pulumi/")
+		}
+		if version == "" {
+			version = dependency.Version
+		}
+		if !strings.HasPrefix(version, "v") {
+			version = "v" + version
+		}
+		plugins = append(plugins, plugin{Name: name, Version: version, Server: dependency.Pulumi.Server})
+	}
+	return plugins, nil
+}
