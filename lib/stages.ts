@@ -1,4 +1,5 @@
 import type { Arg, Copy, Env, From, Instruction, JSONInstruction } from "dockerfile-ast";
+import { z } from "zod";
 import { InputError } from "./errors";
 import { type Variables, expand } from "./expand";
 import type { Platform } from "./images";
@@ -48,8 +49,15 @@ export function platformArguments(platform: Platform, build: Platform): Scope {
 
 /** The words of an instruction after its flags, of its first line only where here-documents follow. */
 function words(instruction: Instruction): string[] {
-    const json = (instruction as JSONInstruction).getJSONStrings().map((one) => one.getJSONValue());
-    if (json.length > 0) return json;
+    const content = instruction.getArgumentsContent() ?? "";
+    if ((instruction as JSONInstruction).getOpeningBracket()) {
+        // The library's own reading of the strings drops their spaces.
+        try {
+            return z.array(z.string()).parse(JSON.parse(content));
+        } catch {
+            // BuildKit, too, takes what is not a JSON list of strings for ordinary words.
+        }
+    }
     const heredocs = (instruction as Copy).getHeredocs();
     const firstHeredoc = heredocs[0]?.getStartRange().start.line;
     const args = instruction.getArguments();

@@ -5,18 +5,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -29,25 +25,37 @@ import (
 // version is set by the linker.
 var version = "v0.0.0"
 
-// actionableExitCode is the code with which the runner says that the user has been told what went wrong
-// (nodeJSProcessExitedAfterLoggingUserActionableMessage in @pulumi/pulumi/cmd/run).
-const actionableExitCode = 32
+// engineCheckInterval is how long this process outlives an engine that was killed. The program does not: its Run call
+// ends with the connection.
+const engineCheckInterval = 5 * time.Second
 
 func main() {
-	// The engine passes flags that concern tracing and its root folder; they change nothing here.
-	flag.String("tracing", "", "accepted, not used")
-	flag.String("root", "", "accepted, not used")
-	flag.Bool("packagemanager", false, "accepted, not used")
+	if err := serve(); err != nil {
+		fmt.Fprintf(os.Stderr, "pulumi-language-nodejs: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func serve() error {
+	// The engine passes its address, before that --tracing, and with --logflow --logtostderr and -v (glog, which the SDK
+	// links, declares those two). The others are what the official host takes from older engines.
+	tracing := flag.String("tracing", "", "endpoint that the program sends traces to")
+	for _, name := range []string{"root", "tsconfig", "nodeargs", "packagemanager"} {
+		flag.String(name, "", "accepted, not used: runtime options come with each call")
+	}
+	flag.Bool("typescript", true, "accepted, not used: runtime options come with each call")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	host := &languageHost{engine: flag.Arg(0), tracing: *tracing, stopped: ctx}
+	if host.engine != "" {
+		if err := rpcutil.Healthcheck(ctx, host.engine, engineCheckInterval, stop); err != nil {
+			return fmt.Errorf("engine at %s: %w", host.engine, err)
+		}
+	}
 	cancel := make(chan bool)
-	go func() {
-		<-ctx.Done()
-		close(cancel)
-	}()
-	host := &languageHost{engine: flag.Arg(0)}
+	context.AfterFunc(ctx, func() { close(cancel) })
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 		Cancel: cancel,
 		Init: func(server *grpc.Server) error {
@@ -56,21 +64,20 @@ func main() {
 		},
 	})
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "pulumi-language-nodejs: %v\n", err)
-		os.Exit(1)
+		return err
 	}
-	// The engine reads the port from the first line.
+	// The engine reads the port from the first line; what follows is the program's output.
 	fmt.Println(handle.Port)
-	if err := <-handle.Done; err != nil && ctx.Err() == nil {
-		fmt.Fprintf(os.Stderr, "pulumi-language-nodejs: %v\n", err)
-		os.Exit(1)
-	}
+	return <-handle.Done
 }
 
 type languageHost struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
 
-	engine string
+	engine  string
+	tracing string
+	// stopped is done when this process has to end.
+	stopped context.Context
 }
 
 func (host *languageHost) Handshake(
@@ -86,6 +93,8 @@ func (host *languageHost) GetPluginInfo(context.Context, *emptypb.Empty) (*pulum
 	return &pulumirpc.PluginInfo{Version: version}, nil
 }
 
+// Cancel announces that the engine is winding up. The program goes on until the engine stops this process: what is in
+// progress may still need its hooks and transforms.
 func (host *languageHost) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
@@ -109,9 +118,19 @@ func (host *languageHost) About(context.Context, *pulumirpc.AboutRequest) (*pulu
 }
 
 func (host *languageHost) InstallDependencies(
-	*pulumirpc.InstallDependenciesRequest, grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse],
+	req *pulumirpc.InstallDependenciesRequest,
+	_ grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse],
 ) error {
-	return status.Error(codes.Unimplemented, "this language host installs no dependencies: run `npm ci` in the program's folder")
+	return status.Errorf(codes.FailedPrecondition,
+		"this language host installs no dependencies: run `npm ci` in %s", req.GetInfo().GetProgramDirectory())
+}
+
+func (host *languageHost) RunPlugin(
+	req *pulumirpc.RunPluginRequest, _ grpc.ServerStreamingServer[pulumirpc.RunPluginResponse],
+) error {
+	return status.Errorf(codes.Unimplemented,
+		"this language host runs no plugins written for Node.js (%s): install the official Pulumi CLI for them",
+		req.GetInfo().GetProgramDirectory())
 }
 
 func (host *languageHost) GetRequiredPackages(
@@ -121,19 +140,13 @@ func (host *languageHost) GetRequiredPackages(
 	if err != nil {
 		return nil, err
 	}
-	packages := make([]*pulumirpc.PackageDependency, 0, len(plugins))
+	response := &pulumirpc.GetRequiredPackagesResponse{}
 	for _, plugin := range plugins {
-		packages = append(packages, &pulumirpc.PackageDependency{
+		response.Packages = append(response.Packages, &pulumirpc.PackageDependency{
 			Name: plugin.Name, Kind: "resource", Version: plugin.Version, Server: plugin.Server,
 		})
 	}
-	return &pulumirpc.GetRequiredPackagesResponse{Packages: packages}, nil
-}
-
-func (host *languageHost) GetRequiredPlugins(
-	context.Context, *pulumirpc.GetRequiredPluginsRequest,
-) (*pulumirpc.GetRequiredPluginsResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "superseded by GetRequiredPackages")
+	return response, nil
 }
 
 func (host *languageHost) GetProgramDependencies(
@@ -149,109 +162,4 @@ func (host *languageHost) GetProgramDependencies(
 			&pulumirpc.DependencyInfo{Name: manifest.Name, Version: manifest.Version})
 	}
 	return response, nil
-}
-
-// Run runs the program to its end. An error that the program has reported itself is a bail, not a second message.
-func (host *languageHost) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
-	runner, err := findRunner(req.GetInfo().GetProgramDirectory())
-	if err != nil {
-		return nil, err
-	}
-	config, err := json.Marshal(nonNilMap(req.GetConfig()))
-	if err != nil {
-		return nil, fmt.Errorf("encoding the configuration: %w", err)
-	}
-	secretKeys, err := json.Marshal(nonNilSlice(req.GetConfigSecretKeys()))
-	if err != nil {
-		return nil, fmt.Errorf("encoding the secret keys: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "node", append(nodeArguments(req), runArguments(runner, host.engine, req)...)...)
-	cmd.Dir = req.GetPwd()
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "PULUMI_CONFIG="+string(config), "PULUMI_CONFIG_SECRET_KEYS="+string(secretKeys))
-	if typescript, ok := option(req, "typescript").(bool); ok {
-		cmd.Env = append(cmd.Env, "PULUMI_NODEJS_TYPESCRIPT="+strconv.FormatBool(typescript))
-	}
-	// Whatever ends this process ends the program too; the death signal is bound to the thread that starts it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err = cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return &pulumirpc.RunResponse{}, nil
-	case !errors.As(err, &exit):
-		return nil, fmt.Errorf("node could not be started: %w", err)
-	case exit.ExitCode() == actionableExitCode:
-		return &pulumirpc.RunResponse{Bail: true}, nil
-	case exit.ExitCode() < 0:
-		return &pulumirpc.RunResponse{Error: "Program was ended by " + exit.String()}, nil
-	default:
-		return &pulumirpc.RunResponse{
-			Error: fmt.Sprintf("Program exited with non-zero exit code: %d", exit.ExitCode()),
-		}, nil
-	}
-}
-
-func option(req *pulumirpc.RunRequest, name string) any {
-	return req.GetInfo().GetOptions().AsMap()[name]
-}
-
-func nodeArguments(req *pulumirpc.RunRequest) []string {
-	text, _ := option(req, "nodeargs").(string)
-	return strings.Fields(text)
-}
-
-// runArguments are the runner's own (its usage text is in @pulumi/pulumi/cmd/run/index.js), then program and arguments.
-func runArguments(runner, engine string, req *pulumirpc.RunRequest) []string {
-	args := []string{runner}
-	add := func(flag, value string) {
-		if value != "" {
-			args = append(args, "--"+flag, value)
-		}
-	}
-	add("monitor", req.GetMonitorAddress())
-	add("engine", engine)
-	add("organization", req.GetOrganization())
-	add("project", req.GetProject())
-	add("root-directory", req.GetInfo().GetRootDirectory())
-	add("stack", req.GetStack())
-	add("pwd", req.GetPwd())
-	if req.GetDryRun() {
-		args = append(args, "--dry-run")
-	}
-	add("parallel", strconv.Itoa(int(req.GetParallel())))
-	entryPoint := req.GetInfo().GetEntryPoint()
-	if entryPoint == "" {
-		entryPoint = "."
-	}
-	return append(append(args, entryPoint), req.GetArgs()...)
-}
-
-func nonNilMap(values map[string]string) map[string]string {
-	if values == nil {
-		return map[string]string{}
-	}
-	return values
-}
-
-func nonNilSlice(values []string) []string {
-	if values == nil {
-		return []string{}
-	}
-	return values
-}
-
-// findRunner finds the runner as Node.js resolves modules: in node_modules of the folder or of one above it.
-func findRunner(folder string) (string, error) {
-	for at := folder; ; at = filepath.Dir(at) {
-		runner := filepath.Join(at, "node_modules", "@pulumi", "pulumi", "cmd", "run")
-		if _, err := os.Stat(runner); err == nil {
-			return runner, nil
-		}
-		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("@pulumi/pulumi is not installed in %s: run `npm ci` there", folder)
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,18 +40,32 @@ func readManifest(file string) (manifest, error) {
 	return read, nil
 }
 
+// programManifest reads the package.json of the folder or of the nearest one above it. A program needs none.
+func programManifest(folder string) (manifest, error) {
+	for at := folder; ; at = filepath.Dir(at) {
+		read, err := readManifest(filepath.Join(at, "package.json"))
+		if !errors.Is(err, os.ErrNotExist) {
+			return read, err
+		}
+		if at == filepath.Dir(at) {
+			return manifest{}, nil
+		}
+	}
+}
+
 // dependencies returns the manifests of the program's installed direct dependencies, by name.
 func dependencies(folder string) ([]manifest, error) {
-	program, err := readManifest(filepath.Join(folder, "package.json"))
+	program, err := programManifest(folder)
 	if err != nil {
 		return nil, err
 	}
 	var found []manifest
 	for name := range program.Dependencies {
-		dependency, err := readManifest(filepath.Join(folder, "node_modules", filepath.FromSlash(name), "package.json"))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s is not installed in %s: run `npm ci` there", name, folder)
+		file, err := findInstalled(folder, name, "package.json")
+		if err != nil {
+			return nil, err
 		}
+		dependency, err := readManifest(file)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +76,7 @@ func dependencies(folder string) ([]manifest, error) {
 }
 
 // requiredPlugins returns the resource plugins of the program's direct dependencies: what the `pulumi` section of their
-// package.json declares, with the package's own version where it names none.
+// package.json declares, with the package's own name and version where it names none.
 func requiredPlugins(folder string) ([]plugin, error) {
 	manifests, err := dependencies(folder)
 	if err != nil {
@@ -74,15 +89,14 @@ func requiredPlugins(folder string) ([]plugin, error) {
 		}
 		name, version := dependency.Pulumi.Name, dependency.Pulumi.Version
 		if name == "" {
-			name = strings.TrimPrefix(dependency.Name, "@pulumi/")
+			name = path.Base(dependency.Name)
 		}
 		if version == "" {
 			version = dependency.Version
 		}
-		if !strings.HasPrefix(version, "v") {
-			version = "v" + version
-		}
-		plugins = append(plugins, plugin{Name: name, Version: version, Server: dependency.Pulumi.Server})
+		plugins = append(plugins, plugin{
+			Name: name, Version: "v" + strings.TrimPrefix(version, "v"), Server: dependency.Pulumi.Server,
+		})
 	}
 	return plugins, nil
 }

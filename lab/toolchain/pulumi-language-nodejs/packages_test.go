@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
 func write(t *testing.T, file, text string) {
@@ -22,53 +20,52 @@ func write(t *testing.T, file, text string) {
 
 func TestPluginsComeFromTheDirectDependenciesThatDeclareThem(t *testing.T) {
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"@pulumi/x":"1","@pulumi/y":"1","left":"1"}}`)
+	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"@pulumi/x":"1","@else/y":"1","z":"1","left":"1"}}`)
+	// As @pulumi/docker-build 0.0.22 has it.
 	write(t, filepath.Join(folder, "node_modules/@pulumi/x/package.json"),
-		`{"name":"@pulumi/x","version":"1.2.3","pulumi":{"resource":true}}`)
-	write(t, filepath.Join(folder, "node_modules/@pulumi/y/package.json"),
-		`{"name":"@pulumi/y","version":"9.9.9","pulumi":{"resource":true,"name":"why","version":"v2.0.0"}}`)
+		`{"name":"@pulumi/x","version":"9.9.9","pulumi":{"resource":true,"name":"ex","version":"1.2.3"}}`)
+	write(t, filepath.Join(folder, "node_modules/@else/y/package.json"),
+		`{"name":"@else/y","version":"v2.0.0","pulumi":{"resource":true,"server":"https://example.com"}}`)
+	// As @pulumi/pulumi has it: a section that asks for no plugin.
+	write(t, filepath.Join(folder, "node_modules/z/package.json"), `{"name":"z","pulumi":{"comment":"none"}}`)
 	write(t, filepath.Join(folder, "node_modules/left/package.json"), `{"name":"left","version":"3.0.0"}`)
+	write(t, filepath.Join(folder, "node_modules/transitive/package.json"), `{"name":"t","pulumi":{"resource":true}}`)
 	found, err := requiredPlugins(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []plugin{{Name: "x", Version: "v1.2.3"}, {Name: "why", Version: "v2.0.0"}}
+	want := []plugin{{Name: "y", Version: "v2.0.0", Server: "https://example.com"}, {Name: "ex", Version: "v1.2.3"}}
 	if !slices.Equal(found, want) {
 		t.Fatalf("got %v, want %v", found, want)
 	}
 }
 
-func TestADependencyThatIsNotInstalledIsNamed(t *testing.T) {
+func TestAProgramBelowItsPackageFindsManifestAndModulesAbove(t *testing.T) {
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"gone":"1"}}`)
-	if _, err := requiredPlugins(folder); err == nil || !strings.Contains(err.Error(), "gone is not installed") {
-		t.Fatalf("got %v", err)
-	}
-}
-
-func TestTheRunnerIsFoundInAFolderAbove(t *testing.T) {
-	folder := t.TempDir()
+	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"x":"1"}}`)
+	write(t, filepath.Join(folder, "node_modules/x/package.json"), `{"name":"x","version":"1.0.0"}`)
 	runner := filepath.Join(folder, "node_modules/@pulumi/pulumi/cmd/run")
 	write(t, filepath.Join(runner, "index.js"), "")
 	program := filepath.Join(folder, "a", "b")
 	if err := os.MkdirAll(program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	found, err := findRunner(program)
+	found, err := findInstalled(program, "@pulumi/pulumi", "cmd/run")
 	if err != nil || found != runner {
 		t.Fatalf("got %q, %v", found, err)
 	}
+	manifests, err := dependencies(program)
+	if err != nil || len(manifests) != 1 || manifests[0].Name != "x" {
+		t.Fatalf("got %v, %v", manifests, err)
+	}
 }
 
-func TestArgumentsNameMonitorEngineAndProgramAndOmitWhatIsEmpty(t *testing.T) {
-	req := &pulumirpc.RunRequest{
-		Project: "p", Stack: "s", Pwd: "/program", MonitorAddress: "m:1", DryRun: true, Parallel: 4, Args: []string{"x"},
-		Info: &pulumirpc.ProgramInfo{RootDirectory: "/program", EntryPoint: "index.ts"},
-	}
-	got := strings.Join(runArguments("run", "e:2", req), " ")
-	want := "run --monitor m:1 --engine e:2 --project p --root-directory /program --stack s --pwd /program --dry-run " +
-		"--parallel 4 index.ts x"
-	if got != want {
-		t.Fatalf("got  %s\nwant %s", got, want)
+func TestADependencyThatIsNotInstalledIsNamed(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"gone":"1"}}`)
+	_, err := requiredPlugins(folder)
+	if err == nil || !strings.Contains(err.Error(), "gone is not installed") ||
+		!strings.Contains(err.Error(), "npm ci") {
+		t.Fatalf("got %v", err)
 	}
 }
