@@ -1,0 +1,155 @@
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, test } from "vitest";
+import type { ImageDefinition, ImageDefinitions } from "../lib/images";
+import { type LayerSettings, prepareLayers } from "../lib/layers";
+import { digestOf, record } from "../tests/harness";
+import { tree } from "../tests/tree";
+import { ImageHierarchy } from "./imageHierarchy";
+import { digestRef } from "./imageLayer";
+
+const both = ["linux/amd64", "linux/arm64"] as const;
+const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
+    description: name,
+    name: `ghcr.io/us/${name}:latest`,
+    dockerfile: `docker/${name}`,
+    platforms: both,
+    smokeTest: `smoke/${name}.sh`,
+    ...changes,
+});
+const definitions: ImageDefinitions = {
+    base: image("base"),
+    app: image("app"),
+    tools: { description: "never pushed", dockerfile: "docker/tools", platforms: "host" },
+};
+const files = {
+    "docker/base": "FROM python:3\nCOPY requirements.txt /\n",
+    "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
+    "docker/tools": "FROM ghcr.io/us/base:latest\n",
+    "docker/smoke.Dockerfile": "FROM image-under-test\n",
+    "smoke/base.sh": "#!/bin/sh\n",
+    "smoke/app.sh": "#!/bin/sh\n",
+    "requirements.txt": "x\n",
+    "app/main.py": "main\n",
+};
+const root = `registry.test/library/python@sha256:${"1".repeat(64)}`;
+const settings: LayerSettings = { registry: "registry.test", platforms: "all", roots: { "python:3": root }, buildArgs: {} };
+
+async function run(changes: { images?: ImageDefinitions; settings?: Partial<LayerSettings> } = {}, preview = false) {
+    const folder = tree(files);
+    const layers = prepareLayers(folder, changes.images ?? definitions, { ...settings, ...changes.settings });
+    return await record(() => {
+        new ImageHierarchy("images", { layers, root: folder, stageRoot: ".stage" });
+    }, preview);
+}
+const location = (ref: string) => ({ location: `docker-image://${ref}` });
+
+describe("a build", () => {
+    test("per platform stands on the digest of the same platform's parent, by the name in the Dockerfile", async () => {
+        const resources = await run();
+        for (const arch of ["amd64", "arm64"]) {
+            const context = resources[`app-${arch}`]?.inputs["context"] as { named: unknown };
+            const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
+            expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
+        }
+    });
+
+    test("has its root replaced by the pinned digest", async () => {
+        const resources = await run();
+        expect(resources["base-amd64"]?.inputs["context"]).toMatchObject({ named: { "python:3": location(root) } });
+    });
+
+    test("is pushed as an immutable build tag, with rewritten timestamps, and never built by a preview", async () => {
+        const { inputs } = (await run())["base-arm64"] ?? {};
+        expect(inputs).toMatchObject({
+            push: false,
+            buildOnPreview: false,
+            platforms: ["linux/arm64"],
+            tags: [expect.stringMatching(/^registry\.test\/us\/base:b-[0-9a-f]{12}-arm64$/)],
+            exports: [{ raw: expect.stringMatching(/^type=registry,.*rewrite-timestamp=true/) as string }],
+            buildArgs: { SOURCE_DATE_EPOCH: "315532800", INPUT_HASH: expect.stringMatching(/^[0-9a-f]{12}$/) as string },
+        });
+    });
+
+    test("reads nothing but its staged context, by a path that does not name the checkout", async () => {
+        const { inputs } = (await run())["app-amd64"] ?? {};
+        expect(inputs?.["context"]).toMatchObject({ location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/context$/) as string });
+        expect(inputs?.["dockerfile"]).toEqual({ location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/Dockerfile$/) as string });
+    });
+
+    test("gets the stack's build arguments over those of images.ts, and only its own", async () => {
+        const images = { ...definitions, base: image("base", { buildArgs: { A: "1", B: "1" } }) };
+        const resources = await run({ images, settings: { buildArgs: { base: { B: "2" } } } });
+        expect(resources["base-amd64"]?.inputs["buildArgs"]).toMatchObject({ A: "1", B: "2" });
+        expect(resources["app-amd64"]?.inputs["buildArgs"]).not.toHaveProperty("B");
+    });
+
+    test("keeps its tag while nothing changes and gets another when an input or what it stands on does", async () => {
+        const tag = async (...args: Parameters<typeof run>) => (await run(...args))["base-amd64"]?.inputs["tags"];
+        const before = await tag();
+        expect(await tag()).toEqual(before);
+        expect(await tag({ settings: { buildArgs: { base: { A: "1" } } } })).not.toEqual(before);
+        expect(await tag({ settings: { roots: { "python:3": root.replaceAll("1", "2") } } })).not.toEqual(before);
+    });
+
+    test("of an image without a name is cached only: no tag, no test, no promotion", async () => {
+        const resources = await run();
+        const name = Object.keys(resources).find((key) => key.startsWith("tools-"));
+        expect(resources[name ?? ""]?.inputs).toMatchObject({ exports: [{ cacheonly: {} }] });
+        expect(resources[name ?? ""]?.inputs).not.toHaveProperty("tags");
+        expect(Object.keys(resources).filter((key) => key.includes("tools"))).toEqual(["ImageLayer tools", name]);
+    });
+});
+
+describe("a smoke test", () => {
+    test("runs the ancestors' scripts and the image's own on the new digest, without a network", async () => {
+        expect((await run())["app-arm64-test"]?.inputs).toMatchObject({
+            buildArgs: { SCRIPTS: "smoke/base.sh smoke/app.sh" },
+            network: "none",
+            platforms: ["linux/arm64"],
+            exports: [{ cacheonly: {} }],
+            context: { named: { "image-under-test": location(`registry.test/us/app@${digestOf("app-arm64")}`) } },
+        });
+    });
+});
+
+describe("a promotion", () => {
+    test("moves the image's tag to an index over the digests of all platforms", async () => {
+        const { inputs } = (await run())["app"] ?? {};
+        expect(inputs).toMatchObject({
+            tag: "registry.test/us/app:latest",
+            sources: ["amd64", "arm64"].map((arch) => `registry.test/us/app@${digestOf(`app-${arch}`)}`),
+        });
+    });
+
+    test("waits for the tests of every platform and for the parent's promotion", async () => {
+        const { options } = (await run())["app"] ?? {};
+        expect(options?.dependencies).toEqual(expect.arrayContaining(["app-amd64-test", "app-arm64-test", "base"]));
+    });
+});
+
+test("every image and index is retained when it is removed or replaced", async () => {
+    const resources = Object.values(await run()).filter(({ type }) => type.startsWith("docker-build:"));
+    expect(resources).toHaveLength(11);
+    expect(resources.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
+});
+
+test("the plan holds parents, platforms and every input with its hash", async () => {
+    const resources = await run();
+    expect(resources["ImageLayer app"]?.inputs).toEqual({
+        parents: ["base"],
+        roots: {},
+        platforms: [...both],
+        inputs: { "app/main.py": expect.stringMatching(/^[0-9a-f]{12}$/) as string },
+    });
+    expect(resources["ImageLayer base"]?.inputs).toMatchObject({ roots: { "python:3": root } });
+});
+
+test("an image whose platforms are none of the stack's is left out with what stands on it", async () => {
+    const images = { base: image("base", { platforms: ["linux/amd64"] }), app: image("app", { platforms: ["linux/amd64"] }) };
+    expect(Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }))).toEqual(["ImageHierarchy images"]);
+});
+
+test("an empty digest of a parent is an error, never a build on a tag", () => {
+    expect(() => digestRef("base", "registry.test/us/base", "")).toThrow(pulumi.RunError);
+    expect(() => digestRef("base", "registry.test/us/base", "")).toThrow('image base has no digest (got "")');
+});

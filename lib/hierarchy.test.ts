@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readDockerfile } from "./dockerfile";
+import { ancestors, descendants, resolveHierarchy } from "./hierarchy";
+import type { ImageDefinition, ImageDefinitions } from "./images";
+
+const digest = `sha256:${"0".repeat(64)}`;
+
+/** Images by key, each with its Dockerfile's text and what differs from an ordinary definition. */
+function resolve(images: Readonly<Record<string, readonly [string, Partial<ImageDefinition>?]>>) {
+    const definitions: ImageDefinitions = Object.fromEntries(
+        Object.entries(images).map(([key, [, changes]]) => [
+            key,
+            {
+                description: key,
+                name: `ghcr.io/us/${key.toLowerCase().replace(" ", "-")}:latest`,
+                dockerfile: `docker/${key}`,
+                platforms: ["linux/amd64"],
+                ...changes,
+            } as const,
+        ]),
+    );
+    const readings = Object.fromEntries(
+        Object.entries(images).map(([key, [text]]) => [
+            key,
+            readDockerfile(text, { path: `docker/${key}`, platforms: ["linux/amd64"] }),
+        ]),
+    );
+    return resolveHierarchy(definitions, readings);
+}
+const order = (...args: Parameters<typeof resolve>) => resolve(...args).map(({ key }) => key);
+
+test("parents come first, in the order of declaration otherwise", () => {
+    const images = {
+        leaf: ["FROM ghcr.io/us/middle"],
+        other: ["FROM python:3"],
+        middle: ["FROM ghcr.io/us/base:latest"],
+        base: ["FROM python:3"],
+    } as const;
+    expect(order(images)).toEqual(["base", "middle", "leaf", "other"]);
+});
+
+test("parents and roots are told apart, in every spelling of a name", () => {
+    const [, child] = resolve({
+        base: ["FROM python:3"],
+        child: [`FROM debian AS d\nFROM ghcr.io/us/base\nCOPY --from=d / /\nCOPY --from=busybox:1 / /`],
+    });
+    expect(child?.parents).toEqual([{ key: "base", expanded: "ghcr.io/us/base" }]);
+    expect(child?.roots).toEqual(["debian", "busybox:1"]);
+});
+
+test("a parent pinned by digest is still the parent, under the name that BuildKit sees", () => {
+    const [, child] = resolve({ base: ["FROM python:3"], child: [`FROM ghcr.io/us/base:latest@${digest}`] });
+    expect(child?.parents).toEqual([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);
+});
+
+test("the image that another is built FROM is its first parent", () => {
+    const layers = resolve({
+        tools: ["FROM python:3"],
+        base: ["FROM python:3"],
+        child: ["FROM ghcr.io/us/tools AS t\nFROM ghcr.io/us/base\nCOPY --from=t / /"],
+    });
+    expect(layers.at(-1)?.parents.map(({ key }) => key)).toEqual(["base", "tools"]);
+});
+
+describe("bad hierarchies are refused", () => {
+    test.each<[string, Parameters<typeof resolve>[0], string | RegExp]>([
+        [
+            "an undeclared name in our namespace, listing the known",
+            { base: ["FROM ghcr.io/us/bse:latest"] },
+            /docker\/base:1: ghcr.io\/us\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/us\/base:latest/,
+        ],
+        [
+            "a cycle, shown as a path",
+            { a: ["FROM ghcr.io/us/c"], b: ["FROM ghcr.io/us/a"], c: ["FROM ghcr.io/us/b"] },
+            "a → c → b → a",
+        ],
+        ["an image on itself", { a: ["FROM ghcr.io/us/a:latest"] }, "docker/a:1: image a is built on itself"],
+        ["two images of one name", { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a" }] }, "a and b are both ghcr.io/us/a:latest"],
+        ["two images of one repository", { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a:2" }] }, "a and b are both ghcr.io/us/a"],
+        [
+            "a platform that the parent lacks",
+            { a: ["FROM x"], b: ["FROM ghcr.io/us/a", { platforms: ["linux/arm64"] }] },
+            "image b is built for linux/arm64, its parent a is not",
+        ],
+        ["a text that is no platform", { a: ["FROM x", { platforms: ["linux/AMD"] }] }, '"linux/AMD" is not a platform'],
+        ["no platforms", { a: ["FROM x", { platforms: [] }] }, "image a has no platforms"],
+        ["a key that can't be a resource's name", { "A b": ["FROM x"] }, '"A b" is not a key'],
+        ["a name that is no reference", { a: ["FROM x", { name: "ghcr.io/Us/a" }] }, '"ghcr.io/Us/a" is not an image reference'],
+    ])("%s", (_name, images, message) => {
+        expect(() => resolve(images)).toThrow(message);
+    });
+
+    test("independent problems are told at once", () => {
+        const images = { a: ["FROM x", { platforms: [] }], B: ["FROM x"] } as const;
+        expect(() => resolve(images)).toThrow(/image a has no platforms[\s\S]*"B" is not a key/);
+    });
+});
+
+test("ancestors are nearest first, descendants in build order", () => {
+    const layers = resolve({
+        base: ["FROM x"],
+        middle: ["FROM ghcr.io/us/base"],
+        leaf: ["FROM ghcr.io/us/middle"],
+        other: ["FROM ghcr.io/us/base"],
+    });
+    expect(ancestors(layers, "leaf")).toEqual(["middle", "base"]);
+    expect(ancestors(layers, "base")).toEqual([]);
+    expect(descendants(layers, "base")).toEqual(["middle", "leaf", "other"]);
+});
+
+test("in any forest every image comes after all it is built on", () => {
+    const parents = fc.array(fc.nat(), { minLength: 1, maxLength: 12 });
+    fc.assert(
+        fc.property(parents, (choices) => {
+            const images = choices.map((choice, index): [string, [string]] => {
+                const parent = choice % (index + 1);
+                return [`i${String(index)}`, [parent === index ? "FROM x" : `FROM ghcr.io/us/i${String(parent)}`]];
+            });
+            const layers = resolve(Object.fromEntries(images.reverse()));
+            const keys = layers.map(({ key }) => key);
+            expect(keys).toHaveLength(choices.length);
+            for (const key of keys) {
+                for (const ancestor of ancestors(layers, key)) expect(keys.indexOf(ancestor)).toBeLessThan(keys.indexOf(key));
+            }
+        }),
+        { numRuns: 50 },
+    );
+});

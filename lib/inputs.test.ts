@@ -1,0 +1,106 @@
+import { chmodSync, mkdirSync, symlinkSync, utimesSync } from "node:fs";
+import path from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { tree } from "../tests/tree";
+import { collectInputs, componentPattern } from "./inputs";
+
+const collect = (root: string, ...patterns: string[]) =>
+    collectInputs(
+        root,
+        patterns.map((pattern, index) => ({ pattern, line: index + 2, instruction: "COPY" })),
+        { dockerfile: "Dockerfile" },
+    );
+const paths = (root: string, ...patterns: string[]) => collect(root, ...patterns).map((file) => file.path);
+
+const files = {
+    "a.txt": "a",
+    "b.txt": "b",
+    "app/main.py": "main",
+    "app/lib/x.py": "x",
+    "app/lib/x.pyc": "compiled",
+    "other/y.py": "y",
+};
+
+describe("sources", () => {
+    test.each<[string, string[], string[]]>([
+        ["a file", ["a.txt"], ["a.txt"]],
+        ["a leading slash or dot is the context's root", ["/a.txt", "./b.txt"], ["a.txt", "b.txt"]],
+        ["nothing climbs out of the context", ["../a.txt"], ["a.txt"]],
+        ["a folder with everything below", ["app/"], ["app/lib/x.py", "app/lib/x.pyc", "app/main.py"]],
+        ["the whole context", ["."], Object.keys(files).sort()],
+        ["a wildcard for files", ["*.txt"], ["a.txt", "b.txt"]],
+        ["a wildcard does not cross folders", ["*/*.py"], ["app/main.py", "other/y.py"]],
+        ["a wildcard for folders takes what is in them", ["o*"], ["other/y.py"]],
+        ["a question mark and a class", ["?.txt", "[ac].txt"], ["a.txt", "b.txt"]],
+        ["each file once", ["a.txt", "*.txt", "."], Object.keys(files).sort()],
+    ])("%s", (_name, patterns, expected) => {
+        expect(paths(tree(files), ...patterns)).toEqual(expected);
+    });
+
+    test("one that matches nothing is named with Dockerfile and line", () => {
+        expect(() => paths(tree(files), "a.txt", "gone.txt")).toThrow('Dockerfile:3: COPY reads "gone.txt", which matches no file');
+        expect(() => paths(tree(files), "*.md")).toThrow('"*.md"');
+    });
+});
+
+describe(".dockerignore", () => {
+    test("leaves files and folders out and lets exceptions in", () => {
+        const root = tree({ ...files, ".dockerignore": "*\n!app\n**/*.pyc\n" });
+        expect(paths(root, ".")).toEqual(["app/lib/x.py", "app/main.py"]);
+    });
+
+    test("one beside the Dockerfile wins", () => {
+        const root = tree({ ...files, ".dockerignore": "app", "Dockerfile.dockerignore": "other\n*ignore" });
+        expect(paths(root, ".")).toEqual(["a.txt", "app/lib/x.py", "app/lib/x.pyc", "app/main.py", "b.txt"]);
+    });
+
+    test("a source that it leaves out is told so", () => {
+        const root = tree({ ...files, ".dockerignore": "app" });
+        expect(() => paths(root, "app/main.py")).toThrow('which .dockerignore leaves out\n  next: let it in with !app/main.py');
+    });
+});
+
+test("staged contexts and empty folders are no inputs", () => {
+    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a" });
+    mkdirSync(path.join(root, "empty"));
+    expect(paths(root, ".")).toEqual(["a.txt"]);
+});
+
+describe("what counts of a file", () => {
+    test("content and executable bit do, mtime, umask and group bits do not", () => {
+        const root = tree({ "a.txt": "a" });
+        const file = path.join(root, "a.txt");
+        const before = collect(root, "a.txt");
+        utimesSync(file, 1, 1);
+        chmodSync(file, 0o664);
+        expect(collect(root, "a.txt")).toEqual(before);
+        chmodSync(file, 0o600);
+        expect(collect(root, "a.txt")).toEqual(before);
+        chmodSync(file, 0o755);
+        expect(collect(root, "a.txt")).toEqual(before.map((one) => ({ ...one, executable: true })));
+    });
+
+    test("a link inside a folder stays a link, one that is a source brings what it points to", () => {
+        const root = tree({ "app/a.txt": "a", "b.txt": "b" });
+        symlinkSync("a.txt", path.join(root, "app/link"));
+        symlinkSync("b.txt", path.join(root, "link"));
+        expect(collect(root, "app").find((file) => file.path === "app/link")?.symlink).toBe("a.txt");
+        expect(paths(root, "link")).toEqual(["b.txt", "link"]);
+    });
+
+    test.each(["../outside", "/etc/passwd"])("a link to %s is refused", (target) => {
+        const root = tree({ "a.txt": "a" });
+        symlinkSync(target, path.join(root, "link"));
+        expect(() => paths(root, ".")).toThrow(`link is a symbolic link to ${target}, which is outside the build context`);
+    });
+});
+
+test("a name without special characters matches itself and nothing else", () => {
+    const name = fc.stringMatching(/^[\w. +()|$^{}-]{1,12}$/);
+    fc.assert(
+        fc.property(name, name, (a, b) => {
+            expect(componentPattern(a).test(b)).toBe(a === b);
+        }),
+    );
+});

@@ -1,0 +1,81 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A resource as the engine was asked for it. */
+export interface Recorded {
+    readonly type: string;
+    readonly name: string;
+    readonly inputs: Record<string, unknown>;
+    readonly options: { readonly retainOnDelete: boolean; readonly dependencies: readonly string[] };
+}
+
+/** Digest that the mocked provider gives an image: made from its name, so that a test can tell whose it is. */
+export const digestOf = (name: string): string =>
+    `sha256:${Buffer.from(name).toString("hex").padEnd(64, "0").slice(0, 64)}`;
+
+/** Outputs of the resources that the program uses; anything else is refused. */
+function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
+    switch (type) {
+        case "docker-build:index:Image": {
+            const exports = JSON.stringify(inputs["exports"]);
+            return { ...inputs, digest: exports.includes("cacheonly") ? "" : digestOf(name), contextHash: "", ref: "" };
+        }
+        case "docker-build:index:Index":
+            return { ...inputs, ref: `${String(inputs["tag"])}@${digestOf(`${name}-index`)}` };
+        default:
+            throw new Error(`the mocks know no ${type} (${name})`);
+    }
+}
+
+/** What the harness reads of a registration beyond what mocks are told. */
+interface Registration {
+    getType(): string;
+    getName(): string;
+    getRetainondelete(): boolean;
+    getDependenciesList(): string[];
+}
+
+/** Components and custom resources share names: a component is recorded as "<its class> <name>". */
+const keyOf = (type: string, name: string): string =>
+    type.startsWith("layered-images:") ? `${type.split(":").at(-1) ?? ""} ${name}` : name;
+
+/**
+ * Runs `program` against recording mocks, as project layered-images and stack test, and returns what it registered once
+ * every registration has been answered.
+ */
+export async function record(program: () => void, preview = false): Promise<Record<string, Recorded>> {
+    const inputs: Record<string, Record<string, unknown>> = {};
+    const recorded: Record<string, Recorded> = {};
+    const mocks: pulumi.runtime.Mocks = {
+        newResource: (args) => {
+            const given = args.inputs as Record<string, unknown>;
+            inputs[keyOf(args.type, args.name)] = given;
+            const state = args.type.startsWith("layered-images:") ? {} : outputsOf(args.type, args.name, given);
+            return { id: `${args.name}-id`, state };
+        },
+        call: (args) => {
+            throw new Error(`the mocks know no function ${args.token}`);
+        },
+    };
+    await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview);
+    // Mocks are not told a resource's options: they are read where the registration passes.
+    const monitor = pulumi.runtime.getMonitor() as unknown as {
+        registerResource: (request: Registration, answer: unknown) => Promise<void>;
+    };
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = async (request, answer) => {
+        await register(request, answer);
+        const [type, name] = [request.getType(), request.getName()];
+        recorded[keyOf(type, name)] = {
+            type,
+            name,
+            inputs: inputs[keyOf(type, name)] ?? {},
+            options: {
+                retainOnDelete: request.getRetainondelete(),
+                dependencies: request.getDependenciesList().map((urn) => urn.split("::").at(-1) ?? ""),
+            },
+        };
+    };
+    program();
+    await pulumi.runtime.disconnect();
+    return recorded;
+}
