@@ -19,14 +19,16 @@ const instance: Instance = {
 async function read(config: Readonly<Record<string, string>>, lab?: Instance) {
     const file = path.join(temporaryFolder(), "instance.json");
     if (lab) writeInstance(file, lab);
-    const before = process.env["LAYERED_IMAGES_INSTANCE"];
-    process.env["LAYERED_IMAGES_INSTANCE"] = file;
+    const before = process.env.LAYERED_IMAGES_INSTANCE;
+    process.env.LAYERED_IMAGES_INSTANCE = file;
     onTestFinished(() => {
-        if (before === undefined) delete process.env["LAYERED_IMAGES_INSTANCE"];
-        else process.env["LAYERED_IMAGES_INSTANCE"] = before;
+        if (before === undefined) delete process.env.LAYERED_IMAGES_INSTANCE;
+        else process.env.LAYERED_IMAGES_INSTANCE = before;
     });
     await record(() => undefined);
-    pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(config).map(([key, text]) => [`layered-images:${key}`, text])));
+    pulumi.runtime.setAllConfig(
+        Object.fromEntries(Object.entries(config).map(([key, text]) => [`layered-images:${key}`, text])),
+    );
     return readConfig();
 }
 
@@ -71,7 +73,12 @@ describe("lab: true", () => {
 
 describe("a wrong configuration", () => {
     test("is told with every problem at once and the commands that mend it", async () => {
-        const wrong = { platforms: '["windows/amd64"]', roots: '{"python:3":"python:3.12"}', regsitry: "ghcr.io", lab: "maybe" };
+        const wrong = {
+            platforms: '["windows/amd64"]',
+            roots: '{"python:3":"python:3.12"}',
+            regsitry: "ghcr.io",
+            lab: "maybe",
+        };
         await expect(read(wrong)).rejects.toThrow(
             expect.objectContaining({
                 message: expect.stringMatching(

@@ -15,7 +15,9 @@ const schema = z.strictObject({
     /** "all" that the images declare, the "host" machine's own, or a list. */
     platforms: z.union([z.enum(["all", "host"]), z.array(platform).min(1)]).optional(),
     /** External images as Dockerfiles write them → repository@digest to build on. */
-    roots: z.record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>")).optional(),
+    roots: z
+        .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
+        .optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: z.record(z.string(), z.record(z.string(), z.string())).optional(),
 });
@@ -63,7 +65,9 @@ export function readConfig(): StackConfig {
     const parsed = schema.safeParse(Object.fromEntries(own));
     if (!parsed.success) {
         const problems = parsed.error.issues.map((issue) => `  ${describeIssue(issue, project)}`);
-        throw new InputError({ problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n${problems.join("\n")}` });
+        throw new InputError({
+            problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n${problems.join("\n")}`,
+        });
     }
     const { lab, registry, platforms, roots = {}, buildArgs = {} } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;

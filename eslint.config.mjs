@@ -8,7 +8,10 @@ export default tseslint.config(
         extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
         plugins: { "@pulumi": pulumi },
         languageOptions: {
-            parserOptions: { projectService: { allowDefaultProject: ["vitest.config.mts"] }, tsconfigRootDir: import.meta.dirname },
+            parserOptions: {
+                projectService: { allowDefaultProject: ["vitest.config.mts"] },
+                tsconfigRootDir: import.meta.dirname,
+            },
         },
         rules: {
             "@pulumi/no-output-in-template-literal": "error",

@@ -32,7 +32,12 @@ const files = {
     "app/main.py": "main\n",
 };
 const root = `registry.test/library/python@sha256:${"1".repeat(64)}`;
-const settings: LayerSettings = { registry: "registry.test", platforms: "all", roots: { "python:3": root }, buildArgs: {} };
+const settings: LayerSettings = {
+    registry: "registry.test",
+    platforms: "all",
+    roots: { "python:3": root },
+    buildArgs: {},
+};
 
 async function run(changes: { images?: ImageDefinitions; settings?: Partial<LayerSettings> } = {}, preview = false) {
     const folder = tree(files);
@@ -47,7 +52,7 @@ describe("a build", () => {
     test("per platform stands on the digest of the same platform's parent, by the name in the Dockerfile", async () => {
         const resources = await run();
         for (const arch of ["amd64", "arm64"]) {
-            const context = resources[`app-${arch}`]?.inputs["context"] as { named: unknown };
+            const context = resources[`app-${arch}`]?.inputs.context as { named: unknown };
             const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
         }
@@ -55,7 +60,7 @@ describe("a build", () => {
 
     test("has its root replaced by the pinned digest", async () => {
         const resources = await run();
-        expect(resources["base-amd64"]?.inputs["context"]).toMatchObject({ named: { "python:3": location(root) } });
+        expect(resources["base-amd64"]?.inputs.context).toMatchObject({ named: { "python:3": location(root) } });
     });
 
     test("is pushed as an immutable build tag, with rewritten timestamps, and never built by a preview", async () => {
@@ -66,25 +71,32 @@ describe("a build", () => {
             platforms: ["linux/arm64"],
             tags: [expect.stringMatching(/^registry\.test\/us\/base:b-[0-9a-f]{12}-arm64$/)],
             exports: [{ raw: expect.stringMatching(/^type=registry,.*rewrite-timestamp=true/) as string }],
-            buildArgs: { SOURCE_DATE_EPOCH: "315532800", INPUT_HASH: expect.stringMatching(/^[0-9a-f]{12}$/) as string },
+            buildArgs: {
+                SOURCE_DATE_EPOCH: "315532800",
+                INPUT_HASH: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+            },
         });
     });
 
     test("reads nothing but its staged context, by a path that does not name the checkout", async () => {
         const { inputs } = (await run())["app-amd64"] ?? {};
-        expect(inputs?.["context"]).toMatchObject({ location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/context$/) as string });
-        expect(inputs?.["dockerfile"]).toEqual({ location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/Dockerfile$/) as string });
+        expect(inputs?.context).toMatchObject({
+            location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/context$/) as string,
+        });
+        expect(inputs?.dockerfile).toEqual({
+            location: expect.stringMatching(/^\.stage\/app\/[0-9a-f]{12}\/Dockerfile$/) as string,
+        });
     });
 
     test("gets the stack's build arguments over those of images.ts, and only its own", async () => {
         const images = { ...definitions, base: image("base", { buildArgs: { A: "1", B: "1" } }) };
         const resources = await run({ images, settings: { buildArgs: { base: { B: "2" } } } });
-        expect(resources["base-amd64"]?.inputs["buildArgs"]).toMatchObject({ A: "1", B: "2" });
-        expect(resources["app-amd64"]?.inputs["buildArgs"]).not.toHaveProperty("B");
+        expect(resources["base-amd64"]?.inputs.buildArgs).toMatchObject({ A: "1", B: "2" });
+        expect(resources["app-amd64"]?.inputs.buildArgs).not.toHaveProperty("B");
     });
 
     test("keeps its tag while nothing changes and gets another when an input or what it stands on does", async () => {
-        const tag = async (...args: Parameters<typeof run>) => (await run(...args))["base-amd64"]?.inputs["tags"];
+        const tag = async (...args: Parameters<typeof run>) => (await run(...args))["base-amd64"]?.inputs.tags;
         const before = await tag();
         expect(await tag()).toEqual(before);
         expect(await tag({ settings: { buildArgs: { base: { A: "1" } } } })).not.toEqual(before);
@@ -114,7 +126,7 @@ describe("a smoke test", () => {
 
 describe("a promotion", () => {
     test("moves the image's tag to an index over the digests of all platforms", async () => {
-        const { inputs } = (await run())["app"] ?? {};
+        const { inputs } = (await run()).app ?? {};
         expect(inputs).toMatchObject({
             tag: "registry.test/us/app:latest",
             sources: ["amd64", "arm64"].map((arch) => `registry.test/us/app@${digestOf(`app-${arch}`)}`),
@@ -122,7 +134,7 @@ describe("a promotion", () => {
     });
 
     test("waits for the tests of every platform and for the parent's promotion", async () => {
-        const { options } = (await run())["app"] ?? {};
+        const { options } = (await run()).app ?? {};
         expect(options?.dependencies).toEqual(expect.arrayContaining(["app-amd64-test", "app-arm64-test", "base"]));
     });
 });
@@ -145,8 +157,13 @@ test("the plan holds parents, platforms and every input with its hash", async ()
 });
 
 test("an image whose platforms are none of the stack's is left out with what stands on it", async () => {
-    const images = { base: image("base", { platforms: ["linux/amd64"] }), app: image("app", { platforms: ["linux/amd64"] }) };
-    expect(Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }))).toEqual(["ImageHierarchy images"]);
+    const images = {
+        base: image("base", { platforms: ["linux/amd64"] }),
+        app: image("app", { platforms: ["linux/amd64"] }),
+    };
+    expect(Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }))).toEqual([
+        "ImageHierarchy images",
+    ]);
 });
 
 test("an empty digest of a parent is an error, never a build on a tag", () => {

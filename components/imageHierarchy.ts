@@ -28,7 +28,9 @@ export class ImageHierarchy extends pulumi.ComponentResource {
             const base = path.join(root, layer.definition.context ?? ".");
             const staged = stageContext({ base, root, stageRoot, image: key, inputHash, files, dockerfile });
             const tests = stageSmokeTests({ root, stageRoot, layer, layers: args.layers });
-            const parents = Object.fromEntries(layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])));
+            const parents = Object.fromEntries(
+                layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])),
+            );
             layers[key] = new ImageLayer({ layer, staged, parents, ...(tests && { tests }) }, { parent: this });
         }
         this.layers = layers;

@@ -5,12 +5,12 @@ import type { Instance } from "./instance";
 import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
 import { checkDisk } from "./packages";
 import { labPaths, repositoryRoot } from "./paths";
-import { LabError, runAttached } from "./process";
+import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
 import { runCheck, runTests, runUnitTests } from "../tests/suites";
 
-/** Exit codes of the commands, the same for all of them. */
-const exit = { done: 0, failed: 1, wrongUse: 64 } as const;
+/** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
+const exit = { done: 0, failed: 1, wrongUse: 64, interrupted: 130 } as const;
 
 /** Room for a CUDA base, its layers unpacked and the registry's copy, in GB. */
 const firstBuild = 25;
@@ -29,7 +29,8 @@ async function pulumi(operation: string, args: readonly string[], options: LabOp
     const start = Date.now();
     const paths = labPaths();
     mkdirSync(paths.state, { recursive: true });
-    if (operation === "up" && !hasImages(paths)) checkDisk(paths.state, { "the images, for the first time": firstBuild });
+    if (operation === "up" && !hasImages(paths))
+        checkDisk(paths.state, { "the images, for the first time": firstBuild });
     const lab = await startLab(options);
     const ready = Date.now();
     const code = await runAttached("pulumi", [operation, ...args], lab.env);
@@ -128,6 +129,7 @@ export async function main(args: readonly string[]): Promise<number> {
         command.exitOverride();
     }
     process.chdir(repositoryRoot);
+    process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     try {
         await program.parseAsync([...args], { from: "user" });
         return code;
@@ -135,7 +137,7 @@ export async function main(args: readonly string[]): Promise<number> {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
         if (error instanceof LabError) {
             console.error(`error: ${error.message}`);
-            return exit.failed;
+            return isInterrupted() ? exit.interrupted : exit.failed;
         }
         throw error;
     }

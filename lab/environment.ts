@@ -50,6 +50,6 @@ export function labPath(lab: LabEnvironment): string[] {
 
 /** The whole environment of a command that works on the lab. */
 export function labEnvironment(lab: LabEnvironment): NodeJS.ProcessEnv {
-    const folders = [...labPath(lab), process.env["PATH"] ?? "", ...systemFolders];
+    const folders = [...labPath(lab), process.env.PATH ?? "", ...systemFolders];
     return { ...process.env, ...labVariables(lab), PATH: folders.join(path.delimiter) };
 }

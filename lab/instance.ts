@@ -23,7 +23,7 @@ export type Instance = z.infer<typeof schema>;
 
 /** The instance file: `LAYERED_IMAGES_INSTANCE`, or the default instance's. */
 export function instanceFile(env: NodeJS.ProcessEnv = process.env): string {
-    return env["LAYERED_IMAGES_INSTANCE"] || path.join(labPaths(env).state, "instance.json");
+    return env.LAYERED_IMAGES_INSTANCE ?? path.join(labPaths(env).state, "instance.json");
 }
 
 /** The lab that `file` describes; undefined where none was ever started. */

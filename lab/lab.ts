@@ -25,6 +25,8 @@ export interface StartOptions {
     readonly paths?: LabPaths;
     /** Platforms to build from now on; unset keeps what the instance has ("host" at first). */
     readonly platforms?: Instance["platforms"];
+    /** First port to try for a new instance's registry. */
+    readonly port?: number;
 }
 
 const builderName = "layered-images";
@@ -34,7 +36,7 @@ const serversFolder = (paths: LabPaths) => path.join(paths.state, "servers");
 /** Programs that don't ask glibc find `registry.localhost` in /etc/hosts or by DNS only. */
 async function ensureHostName(): Promise<void> {
     const hosts = readFileSync("/etc/hosts", "utf8");
-    if (hosts.split("\n").some((line) => /^127\./.test(line) && line.split(/\s+/).includes(registryHost))) return;
+    if (hosts.split("\n").some((line) => line.startsWith("127.") && line.split(/\s+/).includes(registryHost))) return;
     const addresses = await resolve4(registryHost).catch(() => []);
     if (addresses.some((address) => address.startsWith("127."))) return;
     const line = `127.0.0.1 ${registryHost}`;
@@ -81,7 +83,13 @@ async function publishStandIn(
     const metadata = path.join(state, "stand-in.json");
     const output = "type=image,push=true,oci-mediatypes=true,rewrite-timestamp=true,compression=zstd";
     const options = ["--platform", platforms.join(), "--provenance=false", "--metadata-file", metadata];
-    const args = ["build", ...options, "--output", `${output},name=${repository}:${standInRoot.split(":")[1] ?? ""}`, folder];
+    const args = [
+        "build",
+        ...options,
+        "--output",
+        `${output},name=${repository}:${standInRoot.split(":")[1] ?? ""}`,
+        folder,
+    ];
     await run("buildx", args, { env: { ...env, SOURCE_DATE_EPOCH: "0" }, log: path.join(state, "stand-in.log") });
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
     if (!digest) throw new LabError(`the builder reported no digest for ${repository}: see ${metadata}`);
@@ -117,7 +125,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     return await withLock(path.join(paths.state, "lock"), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
-        const port = known?.port ?? (await choosePort());
+        const port = known?.port ?? (await choosePort(options.port));
         const registry = `${registryHost}:${port.toString()}`;
         for (const server of servers(paths, { registry, port }, certificates, toolchain, emulation.platforms)) {
             const started = await startServer(serversFolder(paths), server);
@@ -128,7 +136,9 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         await ensureBuilder(paths, env);
         const platforms = options.platforms ?? known?.platforms ?? "host";
         if (platforms === "all" && emulation.missing.length > 0) {
-            throw new LabError(`not every platform can be built: ${emulation.missing.map((one) => one.platform).join(", ")}.`);
+            throw new LabError(
+                `not every platform can be built: ${emulation.missing.map((one) => one.platform).join(", ")}.`,
+            );
         }
         const context = await ensureStandIn(paths.cache, emulation.platforms);
         const standIn = path.basename(context);

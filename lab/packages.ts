@@ -19,7 +19,7 @@ const programs: Readonly<Record<string, string>> = {
 export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 function isOnPath(program: string): boolean {
-    const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), ...systemFolders];
+    const folders = [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
     return folders.some((folder) => {
         try {
             accessSync(path.join(folder, program), constants.X_OK);

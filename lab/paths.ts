@@ -17,9 +17,9 @@ export interface LabPaths {
  * that moves everything.
  */
 export function labPaths(env: NodeJS.ProcessEnv = process.env): LabPaths {
-    const home = env["LAYERED_IMAGES_HOME"];
+    const home = env.LAYERED_IMAGES_HOME;
     if (home) return { cache: path.resolve(home, "cache"), state: path.resolve(home, "state") };
     const folder = (variable: string, fallback: string) =>
-        path.join(env[variable] || path.join(homedir(), fallback), "layered-images");
+        path.join(env[variable] ?? path.join(homedir(), fallback), "layered-images");
     return { cache: folder("XDG_CACHE_HOME", ".cache"), state: folder("XDG_STATE_HOME", ".local/state") };
 }

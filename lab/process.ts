@@ -27,6 +27,16 @@ export function tail(file: string, count = 20): string {
     return lines.map((line) => `    ${line}`).join("\n");
 }
 
+const interruption = new AbortController();
+
+/** Ends what `run` has started: its callers then clean up after themselves, as after any failure. */
+export function interrupt(): void {
+    interruption.abort();
+}
+
+/** Whether `interrupt` was called. */
+export const isInterrupted = (): boolean => interruption.signal.aborted;
+
 export interface RunOptions {
     readonly cwd?: string;
     readonly env?: NodeJS.ProcessEnv;
@@ -43,24 +53,31 @@ export async function run(command: string, args: readonly string[], options: Run
     if (options.log) mkdirSync(path.dirname(options.log), { recursive: true });
     const log = options.log === undefined ? undefined : openSync(options.log, "a");
     try {
-        const spawnOptions: SpawnOptions = { stdio: ["ignore", log ?? "pipe", log ?? "pipe"] };
+        const spawnOptions: SpawnOptions = {
+            stdio: ["ignore", log ?? "pipe", log ?? "pipe"],
+            signal: interruption.signal,
+        };
         if (options.cwd) spawnOptions.cwd = options.cwd;
         if (options.env) spawnOptions.env = options.env;
         const child = spawn(command, args, spawnOptions);
         let stdout = "";
         let stderr = "";
+        let failure: string | undefined;
         child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
         child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+        child.on("error", (error) => (failure = error.message));
         const outcome = await new Promise<string | undefined>((resolve) => {
-            child.on("error", (error) => {
-                resolve(error.message);
-            });
             child.on("close", (code, signal) => {
-                resolve(code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${String(code)}`);
+                resolve(
+                    failure ?? (code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${String(code)}`),
+                );
             });
         });
         if (outcome === undefined) return stdout;
-        const output = options.log ? `${tail(options.log)}\n  whole log: ${options.log}` : stderr.trimEnd() || stdout.trimEnd();
+        if (isInterrupted()) throw new LabError("interrupted");
+        const output = options.log
+            ? `${tail(options.log)}\n  whole log: ${options.log}`
+            : stderr.trimEnd() || stdout.trimEnd();
         throw new LabError(`${[command, ...args].join(" ")}: ${outcome}\n${output}`);
     } finally {
         if (log !== undefined) closeSync(log);

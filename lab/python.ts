@@ -76,7 +76,15 @@ export async function ensurePython(cache: string): Promise<string> {
         if (existsSync(folder)) return;
         await makeFolder(folder, async (beside) => {
             const log = `${folder}.log`;
-            const install = ["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet"];
+            const install = [
+                "-m",
+                "pip",
+                "install",
+                "--require-hashes",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--quiet",
+            ];
             await progress("installing the app's requirements", async () => {
                 await unpackPython(archOf(hostPlatform()), beside, log);
                 const python = path.join(beside, "bin", "python3.12");

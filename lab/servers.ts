@@ -100,13 +100,15 @@ export async function startServer(folder: string, server: Server): Promise<boole
         replaceFile(pidFile(folder, server.name), JSON.stringify(record));
     }
     let reason = "no answer";
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline && ended === undefined; await sleep(100)) {
+    const deadline = Date.now() + 30_000;
+    while (Date.now() < deadline && ended === undefined) {
         try {
             await server.check();
             return true;
         } catch (error) {
             reason = reasonOf(error);
         }
+        await sleep(100);
     }
     await stopServer(folder, server.name);
     throw new LabError(

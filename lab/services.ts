@@ -34,7 +34,9 @@ export async function choosePort(preferred = preferredPort): Promise<number> {
     for (let port = preferred; port < preferred + 200; port++) {
         if (await isFree(port)) return port;
     }
-    throw new LabError(`no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`);
+    throw new LabError(
+        `no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`,
+    );
 }
 
 /** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */

@@ -7,6 +7,9 @@ import { pythonVersion, unpackPython } from "./python";
 import { progress } from "./progress";
 import { systemBundle } from "./tls";
 
+/** Raised when `makeRootfs` makes something else from the same settings: labs then get a new root and rebuild everything. */
+const recipeVersion = 1;
+
 /** The root that the lab stands in for, as Dockerfiles write it. */
 export const standInRoot = "python:3.12-slim";
 
@@ -30,7 +33,9 @@ const left = [
     "usr/share/info",
 ];
 
-const dockerfile = (roots: readonly string[]) => `# Made by the lab: NOT the official image, which a machine without access to Docker Hub can't pull.
+const dockerfile = (
+    roots: readonly string[],
+) => `# Made by the lab: NOT the official image, which a machine without access to Docker Hub can't pull.
 FROM scratch
 ARG TARGETARCH
 ADD rootfs-\${TARGETARCH}.tar /
@@ -45,11 +50,17 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
     const at = (name: string) => path.join(rootfs, name);
     try {
         const bootstrap = ["--variant=minbase", `--arch=${arch}`, `--include=${packages.join(",")}`, suite, rootfs];
-        await run("debootstrap", bootstrap, { log });
+        // In namespaces of its own: whatever ends it, its mounts and processes end with it.
+        await run("unshare", ["--mount", "--pid", "--kill-child=TERM", "debootstrap", ...bootstrap], { log });
         for (const name of left) {
             rmSync(at(name), { recursive: true, force: true });
         }
-        for (const name of ["var/log/apt", "var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/cache/debconf"]) {
+        for (const name of [
+            "var/log/apt",
+            "var/cache/apt/archives/partial",
+            "var/lib/apt/lists/partial",
+            "var/cache/debconf",
+        ]) {
             mkdirSync(at(name), { recursive: true });
         }
         await unpackPython(arch, at("usr/local"), log);
@@ -68,9 +79,8 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
  * Go module, each platform a root file system.
  */
 export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
-    const recipe = [readFileSync(__filename), readFileSync(systemBundle()), pythonVersion, platforms.join()];
-    const hash = createHash("sha256");
-    for (const part of recipe) hash.update(part).update("\0");
+    const settings = JSON.stringify([recipeVersion, suite, packages, left, pythonVersion, dockerfile(platforms)]);
+    const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
     const folder = path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
     if (existsSync(folder)) return folder;
     await withLock(path.join(cache, "stand-in", "lock"), async () => {

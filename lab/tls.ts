@@ -18,10 +18,12 @@ const debianBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 /** The machine's own bundle: `SSL_CERT_FILE` unless that is already one of a lab, else Debian's. */
 export function systemBundle(env: NodeJS.ProcessEnv = process.env): string {
-    const named = env["LAYERED_IMAGES_SYSTEM_CA"] || env["SSL_CERT_FILE"];
+    const named = env.LAYERED_IMAGES_SYSTEM_CA ?? env.SSL_CERT_FILE;
     const file = named && existsSync(named) ? named : debianBundle;
     if (!existsSync(file)) {
-        throw new LabError(`no CA bundle at ${file}. Install the Debian package ca-certificates, or set SSL_CERT_FILE.`);
+        throw new LabError(
+            `no CA bundle at ${file}. Install the Debian package ca-certificates, or set SSL_CERT_FILE.`,
+        );
     }
     return file;
 }
@@ -41,19 +43,64 @@ export async function ensureCertificates(state: string): Promise<Certificates> {
             const at = (name: string) => path.join(beside, name);
             const days = ["-days", "820"];
             const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-            const authority = ["-x509", "-subj", "/CN=layered-images lab", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-            await run("openssl", ["req", ...newKey, ...authority, ...days, "-keyout", at("ca.key"), "-out", at("ca.pem")]);
+            const authority = [
+                "-x509",
+                "-subj",
+                "/CN=layered-images lab",
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+            ];
+            await run("openssl", [
+                "req",
+                ...newKey,
+                ...authority,
+                ...days,
+                "-keyout",
+                at("ca.key"),
+                "-out",
+                at("ca.pem"),
+            ]);
             const names = `subjectAltName=DNS:${registryHost},DNS:localhost,IP:127.0.0.1`;
             writeFileSync(at("extensions"), `${names}\nextendedKeyUsage=serverAuth\n`);
             const subject = ["-subj", `/CN=${registryHost}`];
-            await run("openssl", ["req", ...newKey, ...subject, "-keyout", at("registry.key"), "-out", at("registry.csr")]);
-            const issuer = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial", "-extfile", at("extensions")];
-            await run("openssl", ["x509", "-req", "-in", at("registry.csr"), ...issuer, ...days, "-out", at("registry.pem")]);
+            await run("openssl", [
+                "req",
+                ...newKey,
+                ...subject,
+                "-keyout",
+                at("registry.key"),
+                "-out",
+                at("registry.csr"),
+            ]);
+            const issuer = [
+                "-CA",
+                at("ca.pem"),
+                "-CAkey",
+                at("ca.key"),
+                "-CAcreateserial",
+                "-extfile",
+                at("extensions"),
+            ];
+            await run("openssl", [
+                "x509",
+                "-req",
+                "-in",
+                at("registry.csr"),
+                ...issuer,
+                ...days,
+                "-out",
+                at("registry.pem"),
+            ]);
         });
     }
     const bundle = `${readFileSync(systemBundle(), "utf8").trimEnd()}\n${readFileSync(file("ca.pem"), "utf8")}`;
     if (!existsSync(file("bundle.pem")) || readFileSync(file("bundle.pem"), "utf8") !== bundle) {
         replaceFile(file("bundle.pem"), bundle);
     }
-    return { ca: file("ca.pem"), certificate: file("registry.pem"), key: file("registry.key"), bundle: file("bundle.pem") };
+    return {
+        ca: file("ca.pem"),
+        certificate: file("registry.pem"),
+        key: file("registry.key"),
+        bundle: file("bundle.pem"),
+    };
 }

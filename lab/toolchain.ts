@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
 import path from "node:path";
 import { repositoryRoot } from "./paths";
 import { LabError, makeFolder, run, withLock } from "./process";
@@ -153,16 +154,15 @@ function place(file: string, target: string): void {
  * provider's plugin is added, where it is missing.
  */
 export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.ProcessEnv): string {
-    const own = toolchain.pulumi && toolchain.languageHost;
-    const home = own
-        ? path.join(cache, "pulumi", path.basename(toolchain.pulumi ?? ""))
-        : (env["PULUMI_HOME"] ?? path.join(env["HOME"] ?? "", ".pulumi"));
-    if (toolchain.pulumi && toolchain.languageHost) {
-        place(path.join(toolchain.pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
-        place(
-            path.join(toolchain.languageHost, tools.languageHost.folder),
-            path.join(home, "bin", tools.languageHost.folder),
-        );
+    const { pulumi, languageHost } = toolchain;
+    const home =
+        pulumi === undefined
+            ? (env.PULUMI_HOME ?? path.join(homedir(), ".pulumi"))
+            : path.join(cache, "pulumi", path.basename(pulumi));
+    if (pulumi !== undefined && languageHost !== undefined) {
+        const host = tools.languageHost.folder;
+        place(path.join(pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
+        place(path.join(languageHost, host), path.join(home, "bin", host));
     }
     if (toolchain.dockerBuild) {
         const binary = tools.dockerBuild.folder;

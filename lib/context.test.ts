@@ -61,7 +61,15 @@ test("a build tag names input hash, platform and what it is built on", () => {
 
 describe("stageContext", () => {
     const stage = (root: string, files: readonly InputFile[], hash = "0123456789ab") =>
-        stageContext({ base: root, root, stageRoot: ".stage", image: "base", inputHash: hash, files, dockerfile: "FROM a\n" });
+        stageContext({
+            base: root,
+            root,
+            stageRoot: ".stage",
+            image: "base",
+            inputHash: hash,
+            files,
+            dockerfile: "FROM a\n",
+        });
     const inputs = (root: string) =>
         collectInputs(root, [{ pattern: ".", line: 1, instruction: "COPY" }], { dockerfile: "Dockerfile" });
     const mode = (file: string) => statSync(file).mode & 0o777;
@@ -71,7 +79,10 @@ describe("stageContext", () => {
         chmodSync(path.join(root, "a.txt"), 0o640);
         const before = process.umask(0o077);
         try {
-            const staged = stage(root, inputs(root).filter((file) => file.path !== "not-an-input"));
+            const staged = stage(
+                root,
+                inputs(root).filter((file) => file.path !== "not-an-input"),
+            );
             expect(staged.context).toBe(".stage/base/0123456789ab/context");
             const context = path.join(root, staged.context);
             expect(readdirSync(context)).toEqual(["a.txt", "app"]);
@@ -103,7 +114,9 @@ describe("stageContext", () => {
     test("removes what no run of the last day used, and nothing younger", () => {
         const root = tree({ "a.txt": "a" });
         const files = inputs(root);
-        const folders = ["aaaaaaaaaaaa", "bbbbbbbbbbbb"].map((hash) => path.join(root, stage(root, files, hash).context, ".."));
+        const folders = ["aaaaaaaaaaaa", "bbbbbbbbbbbb"].map((hash) =>
+            path.join(root, stage(root, files, hash).context, ".."),
+        );
         const longAgo = new Date(Date.now() - 25 * 3600 * 1000);
         utimesSync(folders[0] ?? "", longAgo, longAgo);
         stage(root, files);

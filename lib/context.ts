@@ -123,7 +123,8 @@ export function stageContext(request: StageRequest): { readonly context: string;
         rmSync(beside, { recursive: true, force: true });
         mkdirSync(path.join(beside, "context"), { recursive: true });
         try {
-            for (const file of files) copy(path.join(request.base, file.path), path.join(beside, "context", file.path), file);
+            for (const file of files)
+                copy(path.join(request.base, file.path), path.join(beside, "context", file.path), file);
             copyText(path.join(beside, "Dockerfile"), request.dockerfile);
             normaliseFolders(beside);
             rename(beside, final);

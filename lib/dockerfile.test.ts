@@ -6,7 +6,8 @@ const read = (text: string, options: Partial<ReadOptions> = {}) =>
     readDockerfile(text, { path: "docker/Dockerfile", platforms: ["linux/amd64"], ...options });
 const references = (text: string, options?: Partial<ReadOptions>) =>
     read(text, options).references.map(({ expanded }) => expanded);
-const sources = (text: string, options?: Partial<ReadOptions>) => read(text, options).sources.map(({ pattern }) => pattern);
+const sources = (text: string, options?: Partial<ReadOptions>) =>
+    read(text, options).sources.map(({ pattern }) => pattern);
 
 describe("references", () => {
     test.each<[string, string, string[]]>([
@@ -65,7 +66,11 @@ describe("sources", () => {
         ["bind mounts", "RUN --mount=type=bind,source=r.txt,target=/r.txt cat /r.txt", ["r.txt"]],
         ["bind is the default type, src a short name", "RUN --mount=target=/r,src=r.txt true", ["r.txt"]],
         ["a bind mount without source reads everything", "RUN --mount=type=bind,target=/src true", ["."]],
-        ["cache, secret and ssh mounts read nothing", "RUN --mount=type=cache,target=/c --mount=type=secret,id=s true", []],
+        [
+            "cache, secret and ssh mounts read nothing",
+            "RUN --mount=type=cache,target=/c --mount=type=secret,id=s true",
+            [],
+        ],
         ["ENV and ARG in a source", "ARG A=x\nENV B=y\nCOPY $A/${B} /d", ["x/y"]],
         ["ENV wins over ARG", "ARG A=x\nENV A=y\nCOPY $A /d", ["y"]],
         ["ENV with spaces in quotes", 'ENV A="b c"\nCOPY ["$A", "/d"]', ["b c"]],
@@ -97,12 +102,18 @@ describe("bad Dockerfiles", () => {
         ["without FROM", "# nothing", "docker/Dockerfile: no FROM"],
         ["with an unset ARG in FROM", "\nFROM a:$V", "docker/Dockerfile:2: FROM a:$V uses V, which has no value"],
         ["with an unknown instruction", "FROM a\nCOPPY a b", "docker/Dockerfile:2: COPPY is not an instruction"],
-        ["with an instruction before FROM", "RUN true\nFROM a", "docker/Dockerfile:1: RUN stands before the first FROM"],
+        [
+            "with an instruction before FROM",
+            "RUN true\nFROM a",
+            "docker/Dockerfile:1: RUN stands before the first FROM",
+        ],
     ])("%s are refused with file and line", (_name, text, message) => {
         expect(() => read(text)).toThrow(message);
     });
 
     test("a target that does not exist is refused with the stages that do", () => {
-        expect(() => read("FROM a AS one\nFROM b AS two", { target: "three" })).toThrow(/no stage "three"[\s\S]*one, two/);
+        expect(() => read("FROM a AS one\nFROM b AS two", { target: "three" })).toThrow(
+            /no stage "three"[\s\S]*one, two/,
+        );
     });
 });

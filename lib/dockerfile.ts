@@ -21,9 +21,14 @@ export interface DockerfileReading {
 function readStages(text: string, options: ReadOptions, platform: Platform): Stage[] {
     const dockerfile = DockerfileParser.parse(text);
     const instructions = dockerfile.getInstructions();
-    const reader = new StageReader(options, platformArguments(platform, hostPlatform()), dockerfile.getEscapeCharacter());
+    const reader = new StageReader(
+        options,
+        platformArguments(platform, hostPlatform()),
+        dockerfile.getEscapeCharacter(),
+    );
     const known = new Set(["ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"]);
-    for (const name of ["MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"]) known.add(name);
+    for (const name of ["MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"])
+        known.add(name);
     for (const instruction of instructions) {
         const where = `${options.path}:${(instruction.getRange().start.line + 1).toString()}`;
         if (!known.has(instruction.getKeyword())) {
@@ -35,7 +40,11 @@ function readStages(text: string, options: ReadOptions, platform: Platform): Sta
         reader.read(instruction);
     }
     if (reader.stages.length === 0) {
-        throw new InputError({ problem: "no FROM", where: options.path, next: "a Dockerfile starts with FROM <image>" });
+        throw new InputError({
+            problem: "no FROM",
+            where: options.path,
+            next: "a Dockerfile starts with FROM <image>",
+        });
     }
     return reader.stages;
 }

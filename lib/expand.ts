@@ -56,7 +56,9 @@ export function expand(text: string, variables: Variables, escape = "\\"): Expan
             quote = character;
         } else if (character === "$" && quote !== "'") {
             const braced = text[index + 1] === "{";
-            const end = braced ? closingBrace(text, index + 2) : index + 1 + (name.exec(text.slice(index + 1))?.[0].length ?? 0);
+            const end = braced
+                ? closingBrace(text, index + 2)
+                : index + 1 + (name.exec(text.slice(index + 1))?.[0].length ?? 0);
             if (end < 0 || end === index + 1) {
                 result += character;
                 continue;

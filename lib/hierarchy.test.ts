@@ -76,17 +76,33 @@ describe("bad hierarchies are refused", () => {
             "a → c → b → a",
         ],
         ["an image on itself", { a: ["FROM ghcr.io/us/a:latest"] }, "docker/a:1: image a is built on itself"],
-        ["two images of one name", { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a" }] }, "a and b are both ghcr.io/us/a:latest"],
-        ["two images of one repository", { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a:2" }] }, "a and b are both ghcr.io/us/a"],
+        [
+            "two images of one name",
+            { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a" }] },
+            "a and b are both ghcr.io/us/a:latest",
+        ],
+        [
+            "two images of one repository",
+            { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a:2" }] },
+            "a and b are both ghcr.io/us/a",
+        ],
         [
             "a platform that the parent lacks",
             { a: ["FROM x"], b: ["FROM ghcr.io/us/a", { platforms: ["linux/arm64"] }] },
             "image b is built for linux/arm64, its parent a is not",
         ],
-        ["a text that is no platform", { a: ["FROM x", { platforms: ["linux/AMD"] }] }, '"linux/AMD" is not a platform'],
+        [
+            "a text that is no platform",
+            { a: ["FROM x", { platforms: ["linux/AMD"] }] },
+            '"linux/AMD" is not a platform',
+        ],
         ["no platforms", { a: ["FROM x", { platforms: [] }] }, "image a has no platforms"],
         ["a key that can't be a resource's name", { "A b": ["FROM x"] }, '"A b" is not a key'],
-        ["a name that is no reference", { a: ["FROM x", { name: "ghcr.io/Us/a" }] }, '"ghcr.io/Us/a" is not an image reference'],
+        [
+            "a name that is no reference",
+            { a: ["FROM x", { name: "ghcr.io/Us/a" }] },
+            '"ghcr.io/Us/a" is not an image reference',
+        ],
     ])("%s", (_name, images, message) => {
         expect(() => resolve(images)).toThrow(message);
     });
@@ -121,7 +137,8 @@ test("in any forest every image comes after all it is built on", () => {
             const keys = layers.map(({ key }) => key);
             expect(keys).toHaveLength(choices.length);
             for (const key of keys) {
-                for (const ancestor of ancestors(layers, key)) expect(keys.indexOf(ancestor)).toBeLessThan(keys.indexOf(key));
+                for (const ancestor of ancestors(layers, key))
+                    expect(keys.indexOf(ancestor)).toBeLessThan(keys.indexOf(key));
             }
         }),
         { numRuns: 50 },

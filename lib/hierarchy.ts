@@ -21,7 +21,9 @@ function duplicates(images: ImageDefinitions, of: (name: string) => string): str
     for (const [key, { name }] of Object.entries(images)) {
         if (name !== undefined) seen.set(of(name), [...(seen.get(of(name)) ?? []), key]);
     }
-    return [...seen].filter(([, keys]) => keys.length > 1).map(([text, keys]) => `${keys.join(" and ")} are both ${text}`);
+    return [...seen]
+        .filter(([, keys]) => keys.length > 1)
+        .map(([text, keys]) => `${keys.join(" and ")} are both ${text}`);
 }
 
 /** What is wrong with single entries of images.ts. */
@@ -39,7 +41,9 @@ function entryProblems(images: ImageDefinitions): string[] {
 }
 
 function place(key: string, definition: ImageDefinition, reading: DockerfileReading, images: ImageDefinitions): Layer {
-    const named = Object.entries(images).flatMap(([other, { name }]) => (name === undefined ? [] : [{ key: other, name }]));
+    const named = Object.entries(images).flatMap(([other, { name }]) =>
+        name === undefined ? [] : [{ key: other, name }],
+    );
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)));
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
@@ -50,7 +54,8 @@ function place(key: string, definition: ImageDefinition, reading: DockerfileRead
         // A digest pins which build is meant; which image it is, the tag or the repository alone says.
         const same = digest === undefined ? expanded : formatReference({ tag: "latest", ...tagged });
         const match = named.find(({ name }) => sameImage(name, same));
-        if (match?.key === key) throw new InputError({ problem: `image ${key} is built on itself (${expanded})`, where });
+        if (match?.key === key)
+            throw new InputError({ problem: `image ${key} is built on itself (${expanded})`, where });
         if (match) parents.push({ key: match.key, expanded });
         else if (namespaces.has(namespaceOf(expanded))) {
             throw new InputError({
@@ -107,7 +112,10 @@ function refuse(problems: readonly string[]): void {
  * @param readings by key, what each image's Dockerfile says
  * @throws InputError for cycles, undeclared names in our own namespace, duplicates, platforms that a parent lacks
  */
-export function resolveHierarchy(images: ImageDefinitions, readings: Readonly<Record<string, DockerfileReading>>): Layer[] {
+export function resolveHierarchy(
+    images: ImageDefinitions,
+    readings: Readonly<Record<string, DockerfileReading>>,
+): Layer[] {
     const twice = duplicates(images, (name) => formatReference(parseReference(name)));
     refuse([...entryProblems(images), ...(twice.length > 0 ? twice : duplicates(images, repositoryOf))]);
     const nothing: DockerfileReading = { references: [], sources: [] };

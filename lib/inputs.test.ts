@@ -39,7 +39,9 @@ describe("sources", () => {
     });
 
     test("one that matches nothing is named with Dockerfile and line", () => {
-        expect(() => paths(tree(files), "a.txt", "gone.txt")).toThrow('Dockerfile:3: COPY reads "gone.txt", which matches no file');
+        expect(() => paths(tree(files), "a.txt", "gone.txt")).toThrow(
+            'Dockerfile:3: COPY reads "gone.txt", which matches no file',
+        );
         expect(() => paths(tree(files), "*.md")).toThrow('"*.md"');
     });
 });
@@ -57,7 +59,9 @@ describe(".dockerignore", () => {
 
     test("a source that it leaves out is told so", () => {
         const root = tree({ ...files, ".dockerignore": "app" });
-        expect(() => paths(root, "app/main.py")).toThrow('which .dockerignore leaves out\n  next: let it in with !app/main.py');
+        expect(() => paths(root, "app/main.py")).toThrow(
+            "which .dockerignore leaves out\n  next: let it in with !app/main.py",
+        );
     });
 });
 
@@ -92,7 +96,9 @@ describe("what counts of a file", () => {
     test.each(["../outside", "/etc/passwd"])("a link to %s is refused", (target) => {
         const root = tree({ "a.txt": "a" });
         symlinkSync(target, path.join(root, "link"));
-        expect(() => paths(root, ".")).toThrow(`link is a symbolic link to ${target}, which is outside the build context`);
+        expect(() => paths(root, ".")).toThrow(
+            `link is a symbolic link to ${target}, which is outside the build context`,
+        );
     });
 });
 

@@ -130,13 +130,17 @@ export function collectInputs(
         const before = found.size;
         for (const file of matched) add(walk, file, true);
         const isNew = found.size > before;
-        const isKnown = [...found.keys()].some((file) => matched.some((one) => one === file || file.startsWith(`${one}/`)));
+        const isKnown = [...found.keys()].some((file) =>
+            matched.some((one) => one === file || file.startsWith(`${one}/`)),
+        );
         if (isNew || isKnown || (matched.length > 0 && pattern === ".")) continue;
         const excluded = matched.length > 0 && ignore !== undefined;
         throw new InputError({
             problem: `${instruction} reads "${pattern}", which ${excluded ? `${ignore.file} leaves out` : "matches no file"}`,
             where: `${dockerfile}:${line.toString()}`,
-            next: excluded ? `let it in with !${pattern} in ${ignore.file}` : `create it below ${context}, or correct the path`,
+            next: excluded
+                ? `let it in with !${pattern} in ${ignore.file}`
+                : `create it below ${context}, or correct the path`,
         });
     }
     return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -20,13 +20,24 @@ describe("parseReference", () => {
         expect(formatReference(parseReference(text))).toBe(full);
     });
 
-    test.each(["", ":latest", "Python", "a//b", "a/", "ghcr.io/A/b", "a:", "a:b:c", "a@sha256:12", "a b", "-a", "a:-x", "${V}"])(
-        "refuses %j and says how a reference is written",
-        (text) => {
-            expect(() => parseReference(text)).toThrow(`"${text}" is not an image reference`);
-            expect(() => parseReference(text)).toThrow("next: write [registry/]repository[:tag][@digest]");
-        },
-    );
+    test.each([
+        "",
+        ":latest",
+        "Python",
+        "a//b",
+        "a/",
+        "ghcr.io/A/b",
+        "a:",
+        "a:b:c",
+        "a@sha256:12",
+        "a b",
+        "-a",
+        "a:-x",
+        "${V}",
+    ])("refuses %j and says how a reference is written", (text) => {
+        expect(() => parseReference(text)).toThrow(`"${text}" is not an image reference`);
+        expect(() => parseReference(text)).toThrow("next: write [registry/]repository[:tag][@digest]");
+    });
 });
 
 const part = fc.stringMatching(/^[a-z0-9]{1,8}$/);
@@ -42,7 +53,11 @@ const reference = fc
 test("a formatted reference reads back as itself", () => {
     fc.assert(
         fc.property(reference, ({ tag, digest: pinned, ...rest }) => {
-            const full = { ...rest, ...(tag !== undefined && { tag }), ...(pinned !== undefined && { digest: pinned }) };
+            const full = {
+                ...rest,
+                ...(tag !== undefined && { tag }),
+                ...(pinned !== undefined && { digest: pinned }),
+            };
             expect(parseReference(formatReference(full))).toEqual(full);
         }),
     );

@@ -65,6 +65,14 @@ export function stageSmokeTests(args: {
         exporter: "cacheonly",
         cache: false,
     });
-    const staged = stageContext({ base: root, root, stageRoot, image: `${layer.key}-test`, inputHash: hash, files, dockerfile });
+    const staged = stageContext({
+        base: root,
+        root,
+        stageRoot,
+        image: `${layer.key}-test`,
+        inputHash: hash,
+        files,
+        dockerfile,
+    });
     return { ...staged, scripts };
 }

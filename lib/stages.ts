@@ -1,4 +1,4 @@
-import type { Arg, Copy, Env, From, Instruction, JSONInstruction } from "dockerfile-ast";
+import { Add, Arg, Copy, Env, From, type Instruction, JSONInstruction, Run } from "dockerfile-ast";
 import { z } from "zod";
 import { InputError } from "./errors";
 import { type Variables, expand } from "./expand";
@@ -48,9 +48,9 @@ export function platformArguments(platform: Platform, build: Platform): Scope {
 }
 
 /** The words of an instruction after its flags, of its first line only where here-documents follow. */
-function words(instruction: Instruction): string[] {
+function words(instruction: JSONInstruction): string[] {
     const content = instruction.getArgumentsContent() ?? "";
-    if ((instruction as JSONInstruction).getOpeningBracket()) {
+    if (instruction.getOpeningBracket()) {
         // The library's own reading of the strings drops their spaces.
         try {
             return z.array(z.string()).parse(JSON.parse(content));
@@ -58,10 +58,9 @@ function words(instruction: Instruction): string[] {
             // BuildKit, too, takes what is not a JSON list of strings for ordinary words.
         }
     }
-    const heredocs = (instruction as Copy).getHeredocs();
-    const firstHeredoc = heredocs[0]?.getStartRange().start.line;
     const args = instruction.getArguments();
-    const own = firstHeredoc === undefined ? args : args.filter((arg) => arg.getRange().start.line <= firstHeredoc);
+    const heredoc = args.find((arg) => arg.getValue().startsWith("<<"))?.getRange().start.line;
+    const own = heredoc === undefined ? args : args.filter((arg) => arg.getRange().start.line <= heredoc);
     return own.map((arg) => arg.getValue()).filter((word) => !word.startsWith("<<"));
 }
 
@@ -84,13 +83,12 @@ export class StageReader {
     ) {}
 
     read(instruction: Instruction): void {
-        const keyword = instruction.getKeyword();
-        if (keyword === "FROM") this.from(instruction as From);
-        else if (keyword === "ARG") this.arg(instruction as Arg);
+        if (instruction instanceof From) this.from(instruction);
+        else if (instruction instanceof Arg) this.arg(instruction);
         else if (this.stages.length === 0) return;
-        else if (keyword === "ENV") this.env(instruction as Env);
-        else if (keyword === "COPY" || keyword === "ADD") this.copy(instruction as Copy);
-        else if (keyword === "RUN") this.run(instruction as JSONInstruction);
+        else if (instruction instanceof Env) this.env(instruction);
+        else if (instruction instanceof Copy || instruction instanceof Add) this.copy(instruction);
+        else if (instruction instanceof Run) this.run(instruction);
     }
 
     private scope(): Variables {
@@ -153,8 +151,11 @@ export class StageReader {
         }
     }
 
-    private copy(instruction: Copy): void {
-        const from = instruction.getFlags().find((flag) => flag.getName() === "from")?.getValue();
+    private copy(instruction: Copy | Add): void {
+        const from = instruction
+            .getFlags()
+            .find((flag) => flag.getName() === "from")
+            ?.getValue();
         if (from) {
             this.use(instruction, this.stageOrImage(from));
             return;

@@ -9,7 +9,7 @@ export UV_CUSTOM_COMPILE_COMMAND="requirements/compile.sh"
 compile() {
     name=$1
     shift
-    uv pip compile --quiet --universal --python-version 3.12 --no-header "$@" "$name.in" --output-file "$name.txt"
+    uv pip compile --quiet --universal --python-version 3.12 "$@" "$name.in" --output-file "$name.txt"
 }
 
 # No hashes: the PyTorch index and the default index have different wheels of the same versions. No CUDA packages: torch

@@ -16,11 +16,11 @@ export const digestOf = (name: string): string =>
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
     switch (type) {
         case "docker-build:index:Image": {
-            const exports = JSON.stringify(inputs["exports"]);
+            const exports = JSON.stringify(inputs.exports);
             return { ...inputs, digest: exports.includes("cacheonly") ? "" : digestOf(name), contextHash: "", ref: "" };
         }
         case "docker-build:index:Index":
-            return { ...inputs, ref: `${String(inputs["tag"])}@${digestOf(`${name}-index`)}` };
+            return { ...inputs, ref: `${String(inputs.tag)}@${digestOf(`${name}-index`)}` };
         default:
             throw new Error(`the mocks know no ${type} (${name})`);
     }

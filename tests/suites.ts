@@ -54,7 +54,10 @@ function countVitest(report: string): Totals {
     const result = JSON.parse(report) as { numPassedTests: number; numTotalTests: number; numFailedTestSuites: number };
     const failedTests = result.numTotalTests - result.numPassedTests;
     // A skipped test counts as failed: what can't run here is not known to work.
-    return { passed: result.numPassedTests, failed: failedTests === 0 && result.numFailedTestSuites > 0 ? 1 : failedTests };
+    return {
+        passed: result.numPassedTests,
+        failed: failedTests === 0 && result.numFailedTestSuites > 0 ? 1 : failedTests,
+    };
 }
 
 function countJunit(report: string): Totals {
@@ -68,7 +71,14 @@ const vitest = (title: string, project: string) =>
     suite(
         title,
         bin("vitest"),
-        (report) => ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+        (report) => [
+            "run",
+            "--project",
+            project,
+            "--reporter=default",
+            "--reporter=json",
+            `--outputFile.json=${report}`,
+        ],
         countVitest,
     );
 

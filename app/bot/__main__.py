@@ -16,6 +16,7 @@ from bot import log
 from bot.client import Bot
 from bot.config import Config, ConfigError, read_config
 
+EXIT_FAILED = 1
 # sysexits.h, EX_CONFIG: whoever restarts services must not try again before somebody has changed something.
 EXIT_CONFIG = 78
 
@@ -46,30 +47,47 @@ async def serve(client: Bot, token: str) -> None:
         await client.close()
 
 
+def refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return EXIT_CONFIG
+
+
+def run(config: Config, token: str) -> int:
+    """Runs the bot until it ends, and says in the exit code whether starting it again can help."""
+    log.set_up(config.log_level)
+    try:
+        asyncio.run(serve(Bot(config.guild_id, config.time_zone), token))
+    except ConfigError as error:
+        return refuse(str(error))
+    except discord.LoginFailure:
+        return refuse("Discord refuses DISCORD_TOKEN: it is mistyped, or was reset in the developer portal")
+    except OSError as error:
+        # A stack trace would say nothing about the network.
+        logger.error("cannot reach Discord: %s", error)  # noqa: TRY400
+        return EXIT_FAILED
+    except Exception:
+        logger.exception("stopped by an unexpected error")
+        return EXIT_FAILED
+    return 0
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="A small Discord bot.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="A small Discord bot. Environment: DISCORD_TOKEN, GUILD_ID (optional), LOG_LEVEL, TZ.",
+        epilog="exit codes: 0 stopped in order, 1 failed, 2 wrong use, 78 the environment must be corrected first",
+    )
     parser.add_argument(
         "--check", action="store_true", help="verify the installation: no token, no network; exit code 0"
     )
     arguments = parser.parse_args()
     try:
         config = read_config(os.environ)
-        if arguments.check:
-            print(asyncio.run(check(config)))
-            return 0
-        token = config.require_token()
+        if not arguments.check:
+            return run(config, config.require_token())
     except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CONFIG
-    log.set_up(config.log_level)
-    try:
-        asyncio.run(serve(Bot(config.guild_id, config.time_zone), token))
-    except discord.LoginFailure:
-        print(
-            "error: Discord refuses DISCORD_TOKEN: it is mistyped, or was reset in the developer portal",
-            file=sys.stderr,
-        )
-        return EXIT_CONFIG
+        return refuse(str(error))
+    print(asyncio.run(check(config)))
     return 0
 
 

@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 
 from bot import VERSION
+from bot.config import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ def describe_uptime(uptime: timedelta, now: datetime) -> str:
 
 class Bot(discord.Client):
     def __init__(self, guild_id: int | None, time_zone: ZoneInfo) -> None:
+        # Otherwise every start warns of missing voice packages, which this bot does not use.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         # Slash commands need no privileged intents: the bot reads no messages.
         super().__init__(intents=discord.Intents.default())
         self.guild = discord.Object(guild_id) if guild_id else None
@@ -48,7 +51,13 @@ class Bot(discord.Client):
     async def setup_hook(self) -> None:
         if self.guild:
             self.tree.copy_global_to(guild=self.guild)
-        commands = await self.tree.sync(guild=self.guild)
+        try:
+            commands = await self.tree.sync(guild=self.guild)
+        except discord.Forbidden as error:
+            if self.guild is None:
+                raise
+            message = f"GUILD_ID is '{self.guild.id}': the bot may not add commands there: invite it, or correct the id"
+            raise ConfigError(message) from error
         log.info("slash commands registered: %s", ", ".join(command.name for command in commands))
 
     async def on_ready(self) -> None:

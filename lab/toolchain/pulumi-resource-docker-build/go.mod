@@ -318,8 +318,6 @@ require (
 
 // The code generators for Java and .NET can't be downloaded as modules. The provider uses one struct of each, to describe
 // SDKs that nobody generates here.
-// The code generators for Java and .NET can't be downloaded from everywhere. The provider fills in one struct of each, for
-// the schema that it prints; the local modules have these two structs.
 replace (
 	github.com/pulumi/pulumi-dotnet/pulumi-language-dotnet/v3 => ./dotnet
 	github.com/pulumi/pulumi-java => ./java

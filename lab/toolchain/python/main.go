@@ -4,7 +4,7 @@
 //
 //	go run . linux-amd64|linux-arm64|pip <folder>
 //
-// CPython's folder has bin, lib and include; pip's is for lib/python3.12/site-packages. Run it in this folder.
+// CPython's folder is laid out as below /usr/local; pip's is for lib/python3.12/site-packages. Run it in this folder.
 package main
 
 import (

@@ -1,0 +1,71 @@
+/** A light hierarchy of the same shape as this repository's: seconds to build, two platforms, no PyTorch. */
+export const fixture: Readonly<Record<string, string>> = {
+    "images.ts": `import type { ImageDefinitions } from "./lib/images";
+
+export const images: ImageDefinitions = {
+    base: {
+        description: "what the others stand on",
+        name: "ghcr.io/fixture/base:latest",
+        dockerfile: "docker/Dockerfile.base",
+        platforms: ["linux/amd64", "linux/arm64"],
+        smokeTest: "docker/smoke/base.sh",
+    },
+    ci: {
+        description: "one platform",
+        name: "ghcr.io/fixture/ci:latest",
+        dockerfile: "docker/Dockerfile.ci",
+        platforms: ["linux/amd64"],
+        smokeTest: "docker/smoke/ci.sh",
+    },
+    bot: {
+        description: "both platforms",
+        name: "ghcr.io/fixture/bot:latest",
+        dockerfile: "docker/Dockerfile",
+        platforms: ["linux/amd64", "linux/arm64"],
+        smokeTest: "docker/smoke/bot.sh",
+    },
+    devcontainer: {
+        description: "never pushed",
+        dockerfile: ".devcontainer/Dockerfile",
+        platforms: "host",
+    },
+};
+`,
+    "docker/Dockerfile.base": `FROM python:3.12-slim
+ARG GREETING=hello
+ENV PYTHONDONTWRITEBYTECODE=1
+RUN --mount=type=bind,source=requirements/base.txt,target=/tmp/base.txt \\
+    pip install --no-cache-dir --no-compile --root-user-action=ignore --requirement /tmp/base.txt
+RUN echo "$GREETING" > /greeting
+`,
+    "docker/Dockerfile.ci": `FROM ghcr.io/fixture/base:latest
+COPY requirements/dev.txt /dev.txt
+`,
+    "docker/Dockerfile": `FROM ghcr.io/fixture/base:latest
+COPY app/bot /app/bot
+WORKDIR /app
+USER 10001
+CMD ["python", "-m", "bot"]
+`,
+    ".devcontainer/Dockerfile": `FROM ghcr.io/fixture/base:latest
+COPY requirements/dev.txt /dev.txt
+RUN --mount=type=bind,source=docker/smoke/base.sh,target=/smoke.sh /smoke.sh
+`,
+    "docker/smoke/base.sh": `#!/bin/sh
+set -eu
+python -c 'import six'
+test -s /greeting
+`,
+    "docker/smoke/ci.sh": "#!/bin/sh\nset -eu\ntest -s /dev.txt\n",
+    "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest "$(id -u)" -ne 0\npython -m bot\n',
+    "requirements/base.txt": "six==1.17.0\n",
+    "requirements/dev.txt": "# nothing yet\n",
+    "app/bot/__init__.py": "",
+    "app/bot/__main__.py": 'print("hello from the bot")\n',
+    "app/tests/test_bot.py": "def test_nothing() -> None: ...\n",
+    // Of the stack's build arguments only those of images that exist here may stay.
+    "Pulumi.local.yaml": `config:
+  layered-images:lab: "true"
+encryptionsalt: v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==
+`,
+};

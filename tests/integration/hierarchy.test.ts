@@ -1,0 +1,212 @@
+import { appendFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stopLab } from "../../lab/lab";
+import { startLab } from "../../lab/lab";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { manifest, repositories, tags } from "../registry";
+import { exportState, imageOutputs, up } from "../stack";
+import { writeTree } from "../tree";
+
+/*
+ * The program on a hierarchy of somebody else's, with the real engine, provider, BuildKit and registry. The tests tell one
+ * story, in order: each starts where the one before ended.
+ */
+let lab: TestLab;
+let program: string;
+
+beforeAll(async () => {
+    lab = await startTestLab();
+    program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+const layers = async (repository: string, digest: string) =>
+    (await manifest(lab, repository, digest))?.layers?.map((layer) => layer.digest) ?? [];
+const preview = (...args: string[]) =>
+    runIn(lab, program, "pulumi", ["preview", "--non-interactive", "--color", "never", ...args]);
+
+test("a preview of a fresh stack needs no builder and no registry, and publishes nothing", async () => {
+    await stopLab(lab.paths);
+    const { code, output } = await preview();
+    expect(output).toMatch(/\+ \d+ to create/);
+    expect(code).toBe(0);
+    const { env } = await startLab({ paths: lab.paths });
+    expect(env.BUILDX_CONFIG).toBe(lab.env.BUILDX_CONFIG);
+    expect(await repositories(lab)).toEqual(["library/python"]);
+});
+
+describe("the first up", () => {
+    test("builds every image", async () => {
+        const { code, output, operations } = await up(lab, program);
+        expect(output).toContain("Resources:");
+        expect(code).toBe(0);
+        const builds = ["base-amd64", "base-arm64", "bot-amd64", "bot-arm64", "ci-amd64", "devcontainer-amd64"];
+        const tests = ["base-amd64-test", "base-arm64-test", "bot-amd64-test", "bot-arm64-test", "ci-amd64-test"];
+        expect(Object.keys(operations).sort()).toEqual([...builds, ...tests, "base", "bot", "ci"].sort());
+        expect(new Set(Object.values(operations))).toEqual(new Set(["create"]));
+    });
+
+    test("publishes base, ci and bot under a build tag a platform and latest, and no devcontainer", async () => {
+        expect(await repositories(lab)).toEqual(["fixture/base", "fixture/bot", "fixture/ci", "library/python"]);
+        const arches = { base: ["amd64", "arm64"], bot: ["amd64", "arm64"], ci: ["amd64"] };
+        for (const [name, own] of Object.entries(arches)) {
+            const found = (await tags(lab, `fixture/${name}`)).map((tag) => tag.replace(/^b-[0-9a-f]{12}-/, ""));
+            expect(found.sort()).toEqual([...own, "latest"]);
+        }
+    });
+
+    test("points latest at an index over the digests of the platforms that were built", async () => {
+        const outputs = await imageOutputs(lab, program);
+        for (const name of ["base", "bot", "ci"]) {
+            const index = await manifest(lab, `fixture/${name}`, "latest");
+            const image = outputs[name];
+            expect(index?.digest).toBe(image?.digest);
+            expect(image?.ref).toBe(`${lab.instance.registry}/fixture/${name}@${index?.digest ?? ""}`);
+            const platforms = index?.manifests?.map(({ platform, digest }) => [
+                `${platform?.os ?? ""}/${platform?.architecture ?? ""}`,
+                digest,
+            ]);
+            expect(Object.fromEntries(platforms ?? [])).toEqual(image?.platforms);
+        }
+        expect(outputs.devcontainer).toMatchObject({ ref: null, digest: null, parent: "base" });
+    });
+
+    test("makes the parent's layers a prefix of the child's, on each platform", async () => {
+        const { base, bot, ci } = await imageOutputs(lab, program);
+        for (const [platform, digest] of Object.entries(base?.platforms ?? {})) {
+            const parent = await layers("fixture/base", digest);
+            expect(parent.length).toBeGreaterThan(1);
+            for (const [name, child] of Object.entries({ bot, ci })) {
+                const own = child?.platforms[platform];
+                if (own === undefined) continue;
+                const all = await layers(`fixture/${name}`, own);
+                expect(all.slice(0, parent.length)).toEqual(parent);
+                expect(all.length).toBeGreaterThan(parent.length);
+            }
+        }
+    });
+
+    test("leaves a state in which everything is retained, nothing builds on preview and children name digests", async () => {
+        const state = await exportState(lab, program);
+        expect(Object.values(state).filter(({ retainOnDelete }) => retainOnDelete !== true)).toEqual([]);
+        const images = Object.values(state).filter(({ type }) => type === "docker-build:index:Image");
+        expect(images).toHaveLength(11);
+        expect(images.filter(({ inputs }) => inputs.buildOnPreview !== false)).toEqual([]);
+        for (const arch of ["amd64", "arm64"]) {
+            const parent = String(state[`base-${arch}`]?.outputs.digest);
+            expect(parent).toMatch(/^sha256:[0-9a-f]{64}$/);
+            const context = state[`bot-${arch}`]?.inputs.context as { named: Record<string, { location: string }> };
+            const location = `docker-image://${lab.instance.registry}/fixture/base@${parent}`;
+            expect(context.named["ghcr.io/fixture/base:latest"]?.location).toBe(location);
+        }
+    });
+
+    test("writes no path of the checkout into the state", async () => {
+        expect(JSON.stringify(await exportState(lab, program))).not.toContain(program);
+    });
+});
+
+describe("nothing is rebuilt", () => {
+    test("by a second up", async () => {
+        const { code, operations } = await up(lab, program, "--expect-no-changes");
+        expect({ code, operations }).toEqual({ code: 0, operations: {} });
+    });
+
+    test("by a second clone at another path, with another umask", async () => {
+        const before = process.umask(0o077);
+        const clone = makeRepository(path.join(lab.paths.state, "another clone"), fixture);
+        process.umask(before);
+        const { code, operations } = await up(lab, clone, "--expect-no-changes");
+        expect({ code, operations }).toEqual({ code: 0, operations: {} });
+    });
+
+    test("when a file changes that no Dockerfile reads", async () => {
+        appendFileSync(path.join(program, "app/tests/test_bot.py"), "# changed\n");
+        const { code, operations } = await up(lab, program, "--expect-no-changes");
+        expect({ code, operations }).toEqual({ code: 0, operations: {} });
+    });
+});
+
+test("a change of the app rebuilds, tests and promotes the bot alone, and preview says so before", async () => {
+    writeFileSync(path.join(program, "app/bot/__main__.py"), 'print("changed")\n');
+    const changed = ["bot", "bot-amd64", "bot-amd64-test", "bot-arm64", "bot-arm64-test"];
+    const { stdout } = await preview("--json");
+    const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
+    const pending = steps.filter(({ op, urn }) => op !== "same" && urn.includes("docker-build:index"));
+    expect(pending.map(({ urn }) => urn.split("::").at(-1)).sort()).toEqual(changed);
+    const before = await imageOutputs(lab, program);
+    const { code, operations } = await up(lab, program);
+    expect(code).toBe(0);
+    expect(Object.keys(operations).sort()).toEqual(changed);
+    const after = await imageOutputs(lab, program);
+    expect(after.bot?.digest).not.toBe(before.bot?.digest);
+    expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
+});
+
+test("a comment in the base's Dockerfile builds the base to the same digest and stops there", async () => {
+    const before = await imageOutputs(lab, program);
+    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# a comment\n");
+    const { code, operations } = await up(lab, program);
+    expect(code).toBe(0);
+    expect(Object.keys(operations).sort()).toEqual(["base-amd64", "base-arm64"]);
+    expect(await imageOutputs(lab, program)).toEqual(before);
+});
+
+test("a failing smoke test names image and script, leaves latest of image and children, and one up recovers", async () => {
+    const before = await imageOutputs(lab, program);
+    writeTree(program, {
+        "docker/smoke/base.sh": '#!/bin/sh\necho "about to fail"\ntest "$(uname -m)" != aarch64\n',
+        "requirements/base.txt": "six==1.16.0\n",
+    });
+    const failed = await up(lab, program);
+    expect(failed.code).not.toBe(0);
+    expect(failed.output).toContain("smoke test failed: docker/smoke/base.sh");
+    expect(failed.output).toMatch(/base-arm64-test.*failed/);
+    for (const name of ["base", "bot", "ci"]) {
+        expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(before[name]?.digest);
+    }
+    writeTree(program, { "docker/smoke/base.sh": fixture["docker/smoke/base.sh"] ?? "" });
+    const recovered = await up(lab, program);
+    expect(recovered.code).toBe(0);
+    const after = await imageOutputs(lab, program);
+    for (const name of ["base", "bot", "ci"]) {
+        expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(after[name]?.digest);
+        expect(after[name]?.digest).not.toBe(before[name]?.digest);
+    }
+});
+
+test("an image that is removed from images.ts stays in the registry", async () => {
+    const { ci } = await imageOutputs(lab, program);
+    const text = fixture["images.ts"] ?? "";
+    const [start, end] = [text.indexOf("    ci: {"), text.indexOf("    bot: {")];
+    writeTree(program, { "images.ts": text.slice(0, start) + text.slice(end) });
+    const { code, operations } = await up(lab, program);
+    expect(code).toBe(0);
+    expect(Object.keys(operations).sort()).toEqual(["ci", "ci-amd64", "ci-amd64-test"]);
+    expect((await manifest(lab, "fixture/ci", "latest"))?.digest).toBe(ci?.digest);
+    expect(await manifest(lab, "fixture/ci", ci?.platforms["linux/amd64"] ?? "")).toBeDefined();
+});
+
+test("the images build without Pulumi, from the repository's root, on the published or a locally built base", async () => {
+    const build = (dockerfile: string, ...args: string[]) =>
+        runIn(lab, program, "buildx", ["build", "--file", dockerfile, ...args, "."]);
+    const local = `${lab.instance.registry}/local/base:dev`;
+    const output = (name: string) => ["--output", `type=image,push=true,name=${name}`];
+    for (const dockerfile of ["docker/Dockerfile", "docker/Dockerfile.ci", ".devcontainer/Dockerfile"]) {
+        expect(await build(dockerfile, "--output", "type=cacheonly")).toMatchObject({ code: 0 });
+    }
+    const base = await build("docker/Dockerfile.base", "--build-arg", "GREETING=local", ...output(local));
+    expect(base).toMatchObject({ code: 0 });
+    const context = `ghcr.io/fixture/base:latest=docker-image://${local}`;
+    const child = await build(
+        "docker/Dockerfile",
+        "--build-context",
+        context,
+        ...output(`${lab.instance.registry}/local/bot:dev`),
+    );
+    expect(child).toMatchObject({ code: 0 });
+});

@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Lab, startLab, stopLab } from "../lab/lab";
+import { labPaths, repositoryRoot } from "../lab/paths";
+import { writeTree } from "./tree";
+
+const prefix = "layered-images-lab-";
+
+/** Folder of a test's lab: named by the process, so that what a killed run left behind is recognised. */
+async function removeLeftovers(): Promise<void> {
+    for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
+        const pid = name.slice(prefix.length).split("-")[0] ?? "";
+        if (existsSync(`/proc/${pid}`)) continue;
+        const state = path.join(tmpdir(), name);
+        await stopLab({ cache: labPaths().cache, state });
+        rmSync(state, { recursive: true, force: true });
+    }
+}
+
+/** A lab of the tests' own: other ports, other data, the same toolchain. */
+export interface TestLab extends Lab {
+    /** Stops its servers and removes its data. */
+    readonly close: () => Promise<void>;
+}
+
+export async function startTestLab(): Promise<TestLab> {
+    await removeLeftovers();
+    const state = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
+    const paths = { cache: labPaths().cache, state };
+    const close = async () => {
+        await stopLab(paths);
+        rmSync(state, { recursive: true, force: true });
+    };
+    try {
+        const lab = await startLab({ paths, platforms: "all", port: 15443 });
+        return { ...lab, close };
+    } catch (error) {
+        await close();
+        throw error;
+    }
+}
+
+/** The program's own files: what somebody who adopts it copies beside their Dockerfiles. */
+const programFiles = [
+    "index.ts",
+    "config.ts",
+    "components",
+    "lib",
+    "lab",
+    "package.json",
+    "tsconfig.json",
+    "Pulumi.yaml",
+];
+
+/** A repository that has adopted the program, with these files of its own. */
+export function makeRepository(root: string, files: Readonly<Record<string, string>>): string {
+    mkdirSync(root, { recursive: true });
+    for (const name of programFiles)
+        cpSync(path.join(repositoryRoot, name), path.join(root, name), { recursive: true });
+    symlinkSync(path.join(repositoryRoot, "node_modules"), path.join(root, "node_modules"));
+    cpSync(path.join(repositoryRoot, "docker", "smoke.Dockerfile"), path.join(root, "docker", "smoke.Dockerfile"));
+    writeTree(root, files);
+    return root;
+}
+
+/** A command's exit code and its output, both streams together as a person sees them. */
+export interface Outcome {
+    readonly code: number;
+    readonly output: string;
+    readonly stdout: string;
+}
+
+/** Runs a command in the lab's environment to its end. */
+export async function runIn(lab: Lab, cwd: string, command: string, args: readonly string[]): Promise<Outcome> {
+    const child = spawn(command, args, { cwd, env: lab.env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let stdout = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
+    const code = await new Promise<number>((resolve, reject) => {
+        child.on("error", reject);
+        child.on("close", (exit) => {
+            resolve(exit ?? 1);
+        });
+    });
+    return { code, output, stdout };
+}

@@ -1,0 +1,75 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Lab } from "../lab/lab";
+import { type Outcome, runIn } from "./lab";
+
+/** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
+export interface UpOutcome extends Outcome {
+    readonly operations: Readonly<Record<string, string>>;
+}
+
+interface EngineEvent {
+    readonly resOutputsEvent?: {
+        readonly metadata: { readonly op: string; readonly urn: string; readonly type: string };
+    };
+}
+
+/** Runs `pulumi up` and reads from the engine's event log what it did to images and indexes. */
+export async function up(lab: Lab, program: string, ...args: string[]): Promise<UpOutcome> {
+    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-events-"));
+    try {
+        const log = path.join(folder, "events");
+        const command = [
+            "up",
+            "--yes",
+            "--skip-preview",
+            "--non-interactive",
+            "--color",
+            "never",
+            "--event-log",
+            log,
+            ...args,
+        ];
+        const outcome = await runIn(lab, program, "pulumi", command);
+        const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n").filter(Boolean) : [];
+        const done = lines.flatMap((line) => (JSON.parse(line) as EngineEvent).resOutputsEvent?.metadata ?? []);
+        const changed = done.filter(({ op, type }) => op !== "same" && type.startsWith("docker-build:"));
+        const operations = Object.fromEntries(changed.map(({ op, urn }) => [urn.split("::").at(-1) ?? "", op]));
+        return { ...outcome, operations };
+    } finally {
+        rmSync(folder, { recursive: true });
+    }
+}
+
+/** A resource of the exported state. */
+export interface StateResource {
+    readonly urn: string;
+    readonly type: string;
+    readonly inputs: Readonly<Record<string, unknown>>;
+    readonly outputs: Readonly<Record<string, unknown>>;
+    readonly retainOnDelete?: boolean;
+    readonly dependencies?: readonly string[];
+}
+
+/** The images and indexes of the exported state, by name. */
+export async function exportState(lab: Lab, program: string): Promise<Record<string, StateResource>> {
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+    const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
+    const own = (deployment.resources ?? []).filter(({ type }) => type.startsWith("docker-build:"));
+    return Object.fromEntries(own.map((resource) => [resource.urn.split("::").at(-1) ?? "", resource]));
+}
+
+/** An image as the stack's outputs describe it. */
+export interface ImageOutput {
+    readonly ref: string | null;
+    readonly digest: string | null;
+    readonly platforms: Readonly<Record<string, string>>;
+    readonly parent: string | null;
+}
+
+/** The stack's output `images`. */
+export async function imageOutputs(lab: Lab, program: string): Promise<Record<string, ImageOutput>> {
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "output", "images", "--json"]);
+    return JSON.parse(stdout) as Record<string, ImageOutput>;
+}
