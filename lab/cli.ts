@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { labPath, labVariables } from "./environment";
+import { describeFailedBuild, failedBuilds } from "./failedBuilds";
 import type { Instance } from "./instance";
 import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
 import { checkDisk } from "./packages";
@@ -34,6 +35,10 @@ async function pulumi(operation: string, args: readonly string[], options: LabOp
     const lab = await startLab(options);
     const ready = Date.now();
     const code = await runAttached("pulumi", [operation, ...args], lab.env);
+    if (code !== 0 && operation === "up" && !isInterrupted()) {
+        for (const build of await failedBuilds(lab.env, new Date(ready)))
+            console.error(`\n${describeFailedBuild(build)}`);
+    }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
     console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);
     return code;
@@ -129,6 +134,8 @@ export async function main(args: readonly string[]): Promise<number> {
         command.exitOverride();
     }
     process.chdir(repositoryRoot);
+    // What the lab makes is read by other users: the root image's files, the caches.
+    process.umask(0o022);
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     try {
         await program.parseAsync([...args], { from: "user" });

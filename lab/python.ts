@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { gunzipSync } from "node:zlib";
 import { archOf, hostPlatform } from "../lib/images";
 import { repositoryRoot } from "./paths";
 import { makeFolder, run, withLock } from "./process";
@@ -10,48 +9,16 @@ import { progress } from "./progress";
 /** The CPython in the Go module that `lab/toolchain/python` pins. */
 export const pythonVersion = "3.12.3";
 
-const goModule = "github.com/kluctl/go-embed-python";
-
-/** An entry of the module's files.json: mode bits as Go's fs.FileMode has them. */
-interface PackedFile {
-    readonly name: string;
-    readonly perm: number;
-    readonly symlink?: string;
-}
-
-/** Go's fs.ModeDir. */
-const modeDir = 0x80000000;
-
-function unpack(source: string, destination: string): void {
-    const { files } = JSON.parse(readFileSync(path.join(source, "files.json"), "utf8")) as { files: PackedFile[] };
-    for (const { name, perm, symlink } of files) {
-        const target = path.join(destination, name);
-        if (perm >= modeDir) {
-            mkdirSync(target, { recursive: true });
-            continue;
-        }
-        mkdirSync(path.dirname(target), { recursive: true });
-        if (symlink !== undefined) {
-            symlinkSync(symlink, target);
-            continue;
-        }
-        const packed = path.join(source, `${name}.gz`);
-        const content = existsSync(packed) ? gunzipSync(readFileSync(packed)) : readFileSync(path.join(source, name));
-        writeFileSync(target, content, { mode: perm & 0o111 ? 0o755 : 0o644 });
-    }
-}
-
 /**
- * Unpacks CPython with pip for `arch` ("amd64", "arm64") into `destination`, laid out as below /usr/local.
+ * Unpacks CPython with pip for `arch` ("amd64", "arm64") into `destination`, a new folder laid out as below /usr/local.
  *
  * @param log file for the output of the programs that it runs
  */
 export async function unpackPython(arch: string, destination: string, log: string): Promise<void> {
     const cwd = path.join(repositoryRoot, "lab", "toolchain", "python");
-    await run("go", ["mod", "download"], { cwd, log });
-    const source = (await run("go", ["list", "-m", "-f", "{{.Dir}}", goModule], { cwd })).trim();
-    unpack(path.join(source, "python", "internal", "data", `linux-${arch}`), destination);
-    unpack(path.join(source, "pip", "internal", "data"), path.join(destination, "lib", "python3.12", "site-packages"));
+    const unpack = (what: string, folder: string) => run("go", ["run", ".", what, folder], { cwd, log });
+    await unpack(`linux-${arch}`, destination);
+    await unpack("pip", path.join(destination, "lib", "python3.12", "site-packages"));
     // libpython of amd64 comes with 170 MB of debugging symbols; `strip` only knows the machine's own architecture.
     if (arch !== archOf(hostPlatform())) return;
     const folder = path.join(destination, "lib");

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Platform, archOf } from "../lib/images";
 import { makeFolder, run, withLock } from "./process";
@@ -63,8 +63,11 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
         ]) {
             mkdirSync(at(name), { recursive: true });
         }
+        rmSync(at("usr/local"), { recursive: true });
         await unpackPython(arch, at("usr/local"), log);
-        // The build steps share the machine's network, so they trust what the machine trusts; pip has a bundle of its own.
+        // The build steps share the machine's network, so they trust what the machine trusts. This Python looks for the
+        // bundle where Debian has none, and pip has one of its own.
+        symlinkSync("certs/ca-certificates.crt", at("etc/ssl/cert.pem"));
         writeFileSync(at("etc/pip.conf"), "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n");
         cpSync(systemBundle(), at("etc/ssl/certs/ca-certificates.crt"), { dereference: true });
         const tar = ["--create", "--numeric-owner", "--sort=name", "--directory", rootfs, "--exclude=./dev/*"];

@@ -74,7 +74,9 @@ export interface Outcome {
 
 /** Runs a command in the lab's environment to its end. */
 export async function runIn(lab: Lab, cwd: string, command: string, args: readonly string[]): Promise<Outcome> {
-    const child = spawn(command, args, { cwd, env: lab.env, stdio: ["ignore", "pipe", "pipe"] });
+    // Makes `pulumi up --event-log` available.
+    const env = { ...lab.env, PULUMI_DEBUG_COMMANDS: "true" };
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let stdout = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

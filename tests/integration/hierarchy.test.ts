@@ -1,8 +1,8 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { stopLab } from "../../lab/lab";
-import { startLab } from "../../lab/lab";
+import { failedBuilds } from "../../lab/failedBuilds";
+import { startLab, stopLab } from "../../lab/lab";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
@@ -162,10 +162,16 @@ test("a failing smoke test names image and script, leaves latest of image and ch
         "docker/smoke/base.sh": '#!/bin/sh\necho "about to fail"\ntest "$(uname -m)" != aarch64\n',
         "requirements/base.txt": "six==1.16.0\n",
     });
+    const start = new Date();
     const failed = await up(lab, program);
     expect(failed.code).not.toBe(0);
-    expect(failed.output).toContain("smoke test failed: docker/smoke/base.sh");
     expect(failed.output).toMatch(/base-arm64-test.*failed/);
+    const builds = await failedBuilds(lab.env, start);
+    expect(builds.map(({ context }) => context)).toEqual([
+        expect.stringMatching(/^\.stage\/base-test\/[0-9a-f]{12}\/context$/),
+    ]);
+    expect(builds[0]?.output.join("\n")).toMatch(/about to fail\n.*smoke test failed: docker\/smoke\/base\.sh/);
+    expect(builds[0]?.platform).toBe("linux/arm64");
     for (const name of ["base", "bot", "ci"]) {
         expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(before[name]?.digest);
     }

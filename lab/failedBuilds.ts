@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { run } from "./process";
+
+/** A build that failed, as BuildKit remembers it. */
+export interface FailedBuild {
+    /** Its build context: `.stage/<image>/<input hash>/context`, or `.stage/<image>-test/…` for a smoke test. */
+    readonly context: string;
+    readonly platform: string;
+    /** The step that failed, and what it printed. */
+    readonly step: string;
+    readonly output: readonly string[];
+}
+
+const listed = z.object({ ref: z.string(), name: z.string(), status: z.string(), created_at: z.coerce.date() });
+const inspected = z.object({
+    Platform: z.array(z.string()).default([]),
+    Error: z.object({ Name: z.string().default(""), Message: z.string(), Logs: z.array(z.string()).default([]) }),
+});
+
+/**
+ * The builds that failed since `since`, oldest first. The provider's own report of a failed build can lack the output of
+ * the step that failed; BuildKit keeps it.
+ */
+export async function failedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise<FailedBuild[]> {
+    const lines = (await run("buildx", ["history", "ls", "--format", "json"], { env })).split("\n").filter(Boolean);
+    const failed = lines
+        .map((line) => listed.parse(JSON.parse(line)))
+        .filter((build) => build.status === "Error" && build.created_at >= since)
+        .sort((a, b) => a.created_at.getTime() - b.created_at.getTime());
+    const builds: FailedBuild[] = [];
+    for (const { ref, name } of failed) {
+        const inspect = ["history", "inspect", ref.split("/").at(-1) ?? ref, "--format", "json"];
+        const { Platform, Error } = inspected.parse(JSON.parse(await run("buildx", inspect, { env })));
+        const output = Error.Logs.length > 0 ? Error.Logs : [Error.Message];
+        builds.push({ context: name, platform: Platform.join(", "), step: Error.Name, output });
+    }
+    return builds;
+}
+
+/** A failed build as text: what failed, where, and the end of its output. */
+export function describeFailedBuild({ context, platform, step, output }: FailedBuild): string {
+    const [, image = context] = /^\.stage\/([^/]+)\//.exec(context) ?? [];
+    const what = image.endsWith("-test")
+        ? `the smoke test of image ${image.slice(0, -"-test".length)}`
+        : `image ${image}`;
+    const lines = output.slice(-30).map((line) => `    ${line.trimEnd()}`);
+    return `${what} failed${platform ? ` on ${platform}` : ""}, at ${step || "the start"}:\n${lines.join("\n")}`;
+}
