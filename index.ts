@@ -1,13 +1,20 @@
+import * as pulumi from "@pulumi/pulumi";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { readConfig } from "./config";
 import { images as definitions } from "./images";
-import { prepareLayers } from "./lib/layers";
+import { prepareLayers, unpinnedRoots } from "./lib/layers";
 
 // The engine starts the program in the repository's root; everything that enters the state is relative to it.
 const root = process.cwd();
 
 const config = readConfig();
 const layers = prepareLayers(root, definitions, config);
+for (const { root: name, images: affected } of unpinnedRoots(layers)) {
+    void pulumi.log.warn(
+        `root ${name} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
+            `pulumi config set --path 'roots["${name}"]' <repository>@sha256:<digest>`,
+    );
+}
 const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage" });
 
 /** Per image: the promoted ref and digest, the digest of each platform, and the parent. */

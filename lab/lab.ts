@@ -4,7 +4,7 @@ import path from "node:path";
 import { enableEmulation } from "./emulation";
 import { type LabEnvironment, labEnvironment, stackExists, stackName } from "./environment";
 import { type Instance, readInstance, writeInstance } from "./instance";
-import { checkDisk, ensurePackages } from "./packages";
+import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { LabError, run, withLock } from "./process";
 import { progress } from "./progress";
@@ -111,6 +111,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
     await ensurePackages();
+    requireRoot();
     const isNew = (folder: string) => !existsSync(path.join(paths.cache, folder));
     checkDisk(paths.cache, {
         ...(isNew("toolchain") && { "building the toolchain": 8 }),

@@ -53,6 +53,14 @@ export async function ensurePackages(): Promise<void> {
     });
 }
 
+/** @throws LabError when not root: BuildKit mounts file systems and starts containers */
+export function requireRoot(): void {
+    if (process.getuid?.() === 0) return;
+    throw new LabError(
+        "the lab runs BuildKit, which needs root. Run this again with: sudo --preserve-env=PATH,HOME npm run …",
+    );
+}
+
 /**
  * Refuses to start what would fill the disk.
  *

@@ -1,0 +1,88 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { labStatus, startLab, stopLab } from "../../lab/lab";
+import { startServer } from "../../lab/servers";
+import { type TestLab, startTestLab } from "../lab";
+
+let lab: TestLab;
+beforeAll(async () => {
+    lab = await startTestLab();
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+const pidFile = (name: string) => path.join(lab.paths.state, "servers", `${name}.pid`);
+const pids = async () =>
+    Object.entries(await labStatus(lab.paths)).map(([name, status]) => [
+        name,
+        status.state === "running" ? status.pid : 0,
+    ]);
+
+test("starting twice keeps servers, port, roots and stack", async () => {
+    const before = await pids();
+    const again = await startLab({ paths: lab.paths });
+    expect(again.instance).toEqual(lab.instance);
+    expect(await pids()).toEqual(before);
+});
+
+test.each(["registry", "buildkitd"])("a dead %s is started again, with its data", async (name) => {
+    const { pid } = JSON.parse(readFileSync(pidFile(name), "utf8")) as { pid: number };
+    process.kill(pid, "SIGKILL");
+    await expect.poll(async () => (await labStatus(lab.paths))[name]).toEqual({ state: "stopped" });
+    const again = await startLab({ paths: lab.paths });
+    expect(again.instance.roots).toEqual(lab.instance.roots);
+    expect((await labStatus(lab.paths))[name]?.state).toBe("running");
+});
+
+test("a server that hangs is told apart from one that serves, and replaced", async () => {
+    const { pid } = JSON.parse(readFileSync(pidFile("registry"), "utf8")) as { pid: number };
+    process.kill(pid, "SIGSTOP");
+    expect((await labStatus(lab.paths)).registry).toMatchObject({ state: "unhealthy", pid });
+    process.kill(pid, "SIGCONT");
+    process.kill(pid, "SIGKILL");
+    await startLab({ paths: lab.paths });
+    expect((await labStatus(lab.paths)).registry).toMatchObject({ state: "running" });
+});
+
+test("the pid of a process that is not ours is left alone", async () => {
+    await stopLab(lab.paths);
+    writeFileSync(pidFile("registry"), JSON.stringify({ pid: process.pid, started: "0", key: "" }));
+    expect(await stopLab(lab.paths)).toEqual([]);
+    await startLab({ paths: lab.paths });
+});
+
+test("stopping ends every server, and says so once", async () => {
+    expect(await stopLab(lab.paths)).toEqual(["buildkitd", "registry"]);
+    expect(await stopLab(lab.paths)).toEqual([]);
+    expect(await labStatus(lab.paths)).toEqual({ registry: { state: "stopped" }, buildkitd: { state: "stopped" } });
+});
+
+test("a server that can't start fails with the end of its log", async () => {
+    const folder = path.join(lab.paths.state, "broken");
+    const script = "echo preparing; echo 'address already in use' >&2; exit 7";
+    const server = {
+        name: "broken",
+        command: "sh",
+        args: ["-c", script],
+        config: { file: path.join(folder, "config"), text: "" },
+        check: () => Promise.reject(new Error("nobody answers")),
+    };
+    await expect(startServer(folder, server)).rejects.toThrow(
+        /broken did not start: it ended with exit code 7\n {4}preparing\n {4}address already in use/,
+    );
+});
+
+test("another program on the registry's port is told, and nothing is left running", async () => {
+    const thief = createServer().listen(lab.instance.port, "127.0.0.1");
+    try {
+        await expect(startLab({ paths: lab.paths })).rejects.toThrow(
+            /registry did not start[\s\S]*address already in use/,
+        );
+    } finally {
+        await new Promise((resolve) => thief.close(resolve));
+    }
+    expect((await labStatus(lab.paths)).registry).toEqual({ state: "stopped" });
+});
