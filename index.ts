@@ -2,7 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { readConfig } from "./config";
 import { images as definitions } from "./images";
-import { prepareLayers, unpinnedRoots } from "./lib/layers";
+import { prepareLayers } from "./lib/layers";
+import { unpinnedRoots } from "./lib/roots";
 
 // The engine starts the program in the repository's root; everything that enters the state is relative to it.
 const root = process.cwd();

@@ -4,7 +4,10 @@ import { describeFailedBuild } from "./failedBuilds";
 const build = { platform: "linux/arm64", step: "[2/3] RUN make", output: ["one", "two"] };
 
 test.each([
-    [".stage/base/0123456789ab/context", "image base failed on linux/arm64, at [2/3] RUN make:\n    one\n    two"],
+    [
+        "/repository/.stage/base/0123456789ab/context",
+        "image base failed on linux/arm64, at [2/3] RUN make:\n    one\n    two",
+    ],
     [".stage/base-test/0123456789ab/context", "the smoke test of image base failed on linux/arm64"],
     ["somewhere/else", "image somewhere/else failed"],
 ])("a failed build of %s names image, platform, step and output", (context, text) => {

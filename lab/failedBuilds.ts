@@ -3,7 +3,7 @@ import { run } from "./process";
 
 /** A build that failed, as BuildKit remembers it. */
 export interface FailedBuild {
-    /** Its build context: `.stage/<image>/<input hash>/context`, or `.stage/<image>-test/…` for a smoke test. */
+    /** Its build context, a folder: `…/.stage/<image>/<input hash>/context`, or `…/.stage/<image>-test/…` for a smoke test. */
     readonly context: string;
     readonly platform: string;
     /** The step that failed, and what it printed. */
@@ -11,8 +11,9 @@ export interface FailedBuild {
     readonly output: readonly string[];
 }
 
-const listed = z.object({ ref: z.string(), name: z.string(), status: z.string(), created_at: z.coerce.date() });
+const listed = z.object({ ref: z.string(), status: z.string(), created_at: z.coerce.date() });
 const inspected = z.object({
+    Context: z.string().default(""),
     Platform: z.array(z.string()).default([]),
     Error: z.object({ Name: z.string().default(""), Message: z.string(), Logs: z.array(z.string()).default([]) }),
 });
@@ -28,18 +29,18 @@ export async function failedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise
         .filter((build) => build.status === "Error" && build.created_at >= since)
         .sort((a, b) => a.created_at.getTime() - b.created_at.getTime());
     const builds: FailedBuild[] = [];
-    for (const { ref, name } of failed) {
+    for (const { ref } of failed) {
         const inspect = ["history", "inspect", ref.split("/").at(-1) ?? ref, "--format", "json"];
-        const { Platform, Error } = inspected.parse(JSON.parse(await run("buildx", inspect, { env })));
+        const { Context, Platform, Error } = inspected.parse(JSON.parse(await run("buildx", inspect, { env })));
         const output = Error.Logs.length > 0 ? Error.Logs : [Error.Message];
-        builds.push({ context: name, platform: Platform.join(", "), step: Error.Name, output });
+        builds.push({ context: Context, platform: Platform.join(", "), step: Error.Name, output });
     }
     return builds;
 }
 
 /** A failed build as text: what failed, where, and the end of its output. */
 export function describeFailedBuild({ context, platform, step, output }: FailedBuild): string {
-    const [, image = context] = /^\.stage\/([^/]+)\//.exec(context) ?? [];
+    const [, image = context] = /\.stage\/([^/]+)\//.exec(context) ?? [];
     const what = image.endsWith("-test")
         ? `the smoke test of image ${image.slice(0, -"-test".length)}`
         : `image ${image}`;

@@ -123,6 +123,13 @@ describe("stageContext", () => {
         expect(folders.map((folder) => existsSync(folder))).toEqual([false, true]);
     });
 
+    test("a staged .dockerignore is not applied again", () => {
+        const root = tree({ "a.txt": "a", ".dockerignore": "a.txt", "D.dockerignore": "nothing" });
+        const files = collectInputs(root, [{ pattern: ".", line: 1, instruction: "COPY" }], { dockerfile: "D" });
+        const staged = path.join(root, stage(root, files).dockerfile);
+        expect(readFileSync(`${staged}.dockerignore`, "utf8")).toMatch(/^#.+\n$/);
+    });
+
     test("an image without inputs has an empty context", () => {
         const root = temporaryFolder();
         expect(readdirSync(path.join(root, stage(root, []).context))).toEqual([]);

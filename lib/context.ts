@@ -1,88 +1,91 @@
-import { createHash } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
     chmodSync,
     copyFileSync,
     existsSync,
     mkdirSync,
-    readFileSync,
     readdirSync,
+    readlinkSync,
     renameSync,
     rmSync,
-    statSync,
     symlinkSync,
     utimesSync,
     writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { InputError } from "./errors";
-import { archOf, type Platform } from "./images";
 import type { InputFile } from "./inputs";
+import { hashFile, statOf } from "./walk";
 
-/** Everything that decides a build except the digests it stands on. */
-export interface InputHashParts {
-    /** Text of the Dockerfile. */
-    readonly dockerfile: string;
-    readonly files: readonly InputFile[];
-    readonly target: string | undefined;
-    readonly buildArgs: Readonly<Record<string, string>> | undefined;
-    readonly labels: Readonly<Record<string, string>> | undefined;
-    /** Names only: a value never enters a hash that is published. */
-    readonly secrets: readonly string[] | undefined;
-    readonly exporter: string;
-    readonly cache: boolean;
-}
+export { type InputHashParts, buildTag, inputHash } from "./hash";
 
-/** JSON with sorted keys: the same value gives the same text. */
-function canonical(value: unknown): string {
-    return JSON.stringify(value, (_key, one: unknown) =>
-        typeof one === "object" && one !== null && !Array.isArray(one)
-            ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
-            : one,
-    );
-}
-
-const hash12 = (value: unknown): string => createHash("sha256").update(canonical(value)).digest("hex").slice(0, 12);
-
-/** The input hash: 12 hex over `parts`. */
-export const inputHash = (parts: InputHashParts): string =>
-    hash12({ ...parts, secrets: [...(parts.secrets ?? [])].sort() });
-
-/**
- * The build tag `b-<12 hex>-<arch>`: it names one build and is never moved.
- *
- * @param base digests (or names, where nobody pinned them) of what the image is built on
- */
-export function buildTag(parts: {
-    readonly inputHash: string;
-    readonly platform: Platform;
-    readonly base: readonly string[];
-}): string {
-    return `b-${hash12({ ...parts, base: [...parts.base].sort() })}-${archOf(parts.platform)}`;
-}
-
+/** Unused contexts are kept for a day, in milliseconds: longer than any build that still reads one. */
 const day = 24 * 3600 * 1000;
 
-/** Removes what no build of the last day used; another process doing the same is harmless. */
+/**
+ * Beside a staged `.dockerignore`, which BuildKit would apply although another one may have decided what is staged. An
+ * empty file would not count.
+ */
+const ignoreNothing = "# Everything that is staged here is an input.\n";
+
+/** What is staged, and where. */
+export interface StageRequest {
+    /** The repository's root. */
+    readonly root: string;
+    /** Root of the build context, which the inputs' paths start from; the repository's without. */
+    readonly base?: string;
+    /** Folder that holds staged contexts, relative to `root`. */
+    readonly stageRoot: string;
+    /** Name of the image's own folder. */
+    readonly image: string;
+    readonly inputHash: string;
+    readonly files: readonly InputFile[];
+    /** Text of the Dockerfile. */
+    readonly dockerfile: string;
+}
+
+const isCode = (error: unknown, ...codes: string[]): boolean =>
+    codes.includes((error as NodeJS.ErrnoException).code ?? "");
+
+const unique = (): string => `${process.pid}-${randomBytes(6).toString("hex")}`;
+
+/** Removes what no build of the last day used. Another process that does the same, or builds, is not disturbed. */
 function prune(folder: string, keep: string): void {
     for (const name of readdirSync(folder)) {
         const old = path.join(folder, name);
-        const stat = statSync(old, { throwIfNoEntry: false });
-        if (name !== keep && stat && Date.now() - stat.mtimeMs > day) rmSync(old, { recursive: true, force: true });
+        const stat = statOf(old);
+        if (name === keep || !stat || Date.now() - stat.mtimeMs <= day) continue;
+        try {
+            // Renamed first: half a context must never stand under a name that somebody may use.
+            const away = path.join(folder, `old-${unique()}`);
+            renameSync(old, away);
+            rmSync(away, { recursive: true, force: true });
+        } catch (error) {
+            if (!isCode(error, "ENOENT", "ENOTEMPTY")) throw error;
+        }
     }
 }
 
+function write(file: string, text: string): void {
+    writeFileSync(file, text);
+    chmodSync(file, 0o644);
+}
+
+/** Copies an input, and makes sure that it is what was hashed. */
 function copy(from: string, to: string, file: InputFile): void {
     mkdirSync(path.dirname(to), { recursive: true });
-    if (file.symlink !== undefined) {
+    const kind = statOf(from);
+    let same = kind?.isSymbolicLink() === (file.symlink !== undefined);
+    if (same && file.symlink !== undefined) {
+        same = readlinkSync(from) === file.symlink;
         symlinkSync(file.symlink, to);
-        return;
-    }
-    copyFileSync(from, to);
-    chmodSync(to, file.executable ? 0o755 : 0o644);
-    const copied = createHash("sha256").update(readFileSync(to)).digest("hex");
-    if (copied !== file.hash) {
+    } else if (same && kind?.isFile()) {
+        copyFileSync(from, to);
+        chmodSync(to, file.executable ? 0o755 : 0o644);
+        same = hashFile(to) === file.hash;
+    } else same = false;
+    if (!same)
         throw new InputError({ problem: `${file.path} changed while it was read`, next: "run the command again" });
-    }
 }
 
 function normaliseFolders(folder: string): void {
@@ -92,63 +95,53 @@ function normaliseFolders(folder: string): void {
     }
 }
 
-/** What is staged, and where. */
-export interface StageRequest {
-    /** Root of the build context, which the inputs' paths start from. */
-    readonly base: string;
-    /** Text of the Dockerfile. */
-    readonly dockerfile: string;
-    /** The repository's root, and the folder below it that holds staged contexts. */
-    readonly root: string;
-    readonly stageRoot: string;
-    /** Name of the image's own folder. */
-    readonly image: string;
-    readonly inputHash: string;
-    readonly files: readonly InputFile[];
+/** Writes the context beside its place and renames it: whoever is first wins, the other's is the same. */
+function writeBeside(final: string, { base, root, files, dockerfile }: StageRequest): void {
+    const beside = path.join(path.dirname(final), `part-${unique()}`);
+    try {
+        mkdirSync(path.join(beside, "context"), { recursive: true });
+        for (const file of files)
+            copy(path.join(base ?? root, file.path), path.join(beside, "context", file.path), file);
+        write(path.join(beside, "Dockerfile"), dockerfile);
+        if (files.some((file) => file.path === ".dockerignore")) {
+            write(path.join(beside, "Dockerfile.dockerignore"), ignoreNothing);
+        }
+        normaliseFolders(beside);
+        renameSync(beside, final);
+    } catch (error) {
+        if (!isCode(error, "ENOTEMPTY", "EEXIST") || !existsSync(final)) throw error;
+    } finally {
+        rmSync(beside, { recursive: true, force: true });
+    }
+}
+
+/** Marks a context as used now; false when there is none. */
+function touch(final: string): boolean {
+    try {
+        const now = new Date();
+        utimesSync(final, now, now);
+        return true;
+    } catch (error) {
+        if (isCode(error, "ENOENT")) return false;
+        throw error;
+    }
 }
 
 /**
- * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, modes normalised to 644/755, written beside and renamed: a build
- * sees nothing but its inputs, and neither umask nor mtimes nor another run. An existing one is used as it is; those that
- * no run of the last day used are removed.
+ * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, modes normalised to 644/755: a build sees nothing but its
+ * inputs, and neither umask nor times nor another run. An existing one is used as it is; those that no run of the last
+ * day used are removed.
  *
  * @returns paths of context and Dockerfile as `stageRoot` gives them, not absolute: they enter the state
+ * @throws InputError for an input that is no longer what was collected
  */
 export function stageContext(request: StageRequest): { readonly context: string; readonly dockerfile: string } {
-    const { root, stageRoot, image, files } = request;
+    const { root, stageRoot, image } = request;
     const folder = path.join(root, stageRoot, image);
     const final = path.join(folder, request.inputHash);
-    if (!existsSync(final)) {
-        const beside = `${final}.part-${process.pid.toString()}`;
-        rmSync(beside, { recursive: true, force: true });
-        mkdirSync(path.join(beside, "context"), { recursive: true });
-        try {
-            for (const file of files)
-                copy(path.join(request.base, file.path), path.join(beside, "context", file.path), file);
-            copyText(path.join(beside, "Dockerfile"), request.dockerfile);
-            normaliseFolders(beside);
-            rename(beside, final);
-        } finally {
-            rmSync(beside, { recursive: true, force: true });
-        }
-    }
-    const now = new Date();
-    utimesSync(final, now, now);
+    mkdirSync(folder, { recursive: true });
+    while (!touch(final)) writeBeside(final, request);
     prune(folder, request.inputHash);
     const staged = path.posix.join(stageRoot, image, request.inputHash);
     return { context: path.posix.join(staged, "context"), dockerfile: path.posix.join(staged, "Dockerfile") };
-}
-
-function copyText(file: string, text: string): void {
-    writeFileSync(file, text);
-    chmodSync(file, 0o644);
-}
-
-/** Whoever renames first wins; the other's copy is the same. */
-function rename(from: string, to: string): void {
-    try {
-        renameSync(from, to);
-    } catch (error) {
-        if (!existsSync(to)) throw error;
-    }
 }

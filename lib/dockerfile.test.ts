@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readDockerfile } from "./dockerfile";
-import type { ReadOptions } from "./stages";
+import { type ReadOptions, readDockerfile } from "./dockerfile";
 
 const read = (text: string, options: Partial<ReadOptions> = {}) =>
     readDockerfile(text, { path: "docker/Dockerfile", platforms: ["linux/amd64"], ...options });
@@ -23,6 +22,14 @@ describe("references", () => {
         ["COPY --from an image", "FROM a:1\nCOPY --from=b:1 /x /y", ["a:1", "b:1"]],
         ["COPY --from a stage by index", "FROM a:1\nFROM b:1\nCOPY --from=0 /x /y", ["a:1", "b:1"]],
         ["RUN --mount from an image", "FROM a:1\nRUN --mount=type=bind,from=b:1,target=/b true", ["a:1", "b:1"]],
+        ["COPY --from and mounts from scratch", "FROM a:1\nCOPY --from=scratch / /", ["a:1"]],
+        ["a mount's from is no number", "FROM a:1\nRUN --mount=from=0,target=/x true", ["a:1", "0"]],
+        ["a cache mount from an image", "FROM a:1\nRUN --mount=type=cache,from=b:1,target=/c true", ["a:1", "b:1"]],
+        ["quotes around it", 'FROM "a:1"', ["a:1"]],
+        ["an ARG with a suffix taken off", "ARG V=3.12.1\nFROM a:${V%.*}", ["a:3.12"]],
+        ["an unneeded stage may lack a variable", "FROM a:$V AS x\nFROM b:1", ["b:1"]],
+        ["a here-document is no instruction", "FROM a:1\nRUN cat 3<<EOF << E2\nFROM b:1\nEOF\nFROM c:1\nE2", ["a:1"]],
+        ["an escaped escape continues nothing", "FROM a:1\nRUN echo \\\\\nCOPY --from=b:1 / /", ["a:1", "b:1"]],
         ["a digest stays", `FROM a@sha256:${"0".repeat(64)}`, [`a@sha256:${"0".repeat(64)}`]],
         ["twice named is once meant", "FROM a:1 AS x\nFROM a:1\nCOPY --from=x / /", ["a:1"]],
         ["a stage ARG does not reach FROM", "ARG V=1\nFROM a:$V AS x\nARG V=2\nFROM a:$V\nCOPY --from=x / /", ["a:1"]],
@@ -62,7 +69,7 @@ describe("sources", () => {
         ["continued lines with comments", "COPY a \\\n  # why\n  b \\\n  /d/", ["a", "b"]],
         ["addresses are none", "ADD https://example.com/x git@example.com:o/r.git /d/", []],
         ["here-documents are none", "COPY <<EOF /etc/x\ncopy this text\nEOF", []],
-        ["COPY --from reads no context", "COPY --from=0 a /d", []],
+        ["COPY --from reads no context", "FROM scratch\nCOPY --from=0 a /d", []],
         ["bind mounts", "RUN --mount=type=bind,source=r.txt,target=/r.txt cat /r.txt", ["r.txt"]],
         ["bind is the default type, src a short name", "RUN --mount=target=/r,src=r.txt true", ["r.txt"]],
         ["a bind mount without source reads everything", "RUN --mount=type=bind,target=/src true", ["."]],
@@ -74,6 +81,17 @@ describe("sources", () => {
         ["ENV and ARG in a source", "ARG A=x\nENV B=y\nCOPY $A/${B} /d", ["x/y"]],
         ["ENV wins over ARG", "ARG A=x\nENV A=y\nCOPY $A /d", ["y"]],
         ["ENV with spaces in quotes", 'ENV A="b c"\nCOPY ["$A", "/d"]', ["b c"]],
+        ["a later ARG or ENV of a name wins", "ENV A=x\nARG A=y\nCOPY $A /d", ["y"]],
+        [
+            "a flag in quotes",
+            'RUN --mount="type=bind,source=a b,target=/x" --mount=source=c,target=/d true',
+            ["a b", "c"],
+        ],
+        ["a bind mount's source is no pattern", "RUN --mount=source=a[1],target=/x true", ["a\\[1]"]],
+        ["a variable in a mount's type", "ARG T=bind\nRUN --mount=type=$T,source=a,target=/x true", ["a"]],
+        ["an escape that stays", "COPY a\\\\*b /d", ["a\\*b"]],
+        ["several ARGs in one", 'ARG A=x B="y z" C\nCOPY ["$A", "$B", "c$C", "/d"]', ["x", "y z", "c"]],
+        ["COPY --parents with a pivot", "COPY --parents ./a/./b/**/*.py /d", ["a/b/**/*.py"]],
         ["a RUN here-document is no instruction", "RUN <<EOF\nCOPY a /d\nEOF", []],
     ])("%s", (_name, lines, expected) => {
         expect(sources(`FROM scratch\n${lines}`)).toEqual(expected);
@@ -84,8 +102,25 @@ describe("sources", () => {
         expect(sources("ARG A=x\nFROM scratch\nCOPY ${A:-none} /d")).toEqual(["none"]);
     });
 
-    test("ENV is inherited by stages built on the stage, ARG is not", () => {
-        expect(sources("FROM scratch AS a\nENV E=e\nARG A=a\nFROM a\nCOPY $E${A:-none} /d")).toEqual(["enone"]);
+    test("ENV and ARG are inherited by stages built on the stage", () => {
+        expect(sources("FROM scratch AS a\nENV E=e\nARG A=a\nFROM a\nCOPY $E${A:-none} /d")).toEqual(["ea"]);
+    });
+
+    test("ONBUILD is for the stages built on its own", () => {
+        expect(sources("FROM scratch AS a\nONBUILD COPY a /d\nFROM a\nCOPY b /d")).toEqual(["a", "b"]);
+        expect(sources("FROM scratch AS a\nONBUILD COPY a /d")).toEqual([]);
+    });
+
+    test("--exclude goes with its sources, --parents lets ** cross folders", () => {
+        expect(read("FROM scratch\nCOPY --exclude=*.md --exclude='b c' a /d").sources).toEqual([
+            { pattern: "a", exclude: ["*.md", "b c"], line: 2, instruction: "COPY" },
+        ]);
+        expect(read("FROM scratch\nADD a /d\nCOPY --parents a/**/b /d").sources[1]?.recursive).toBe(true);
+    });
+
+    test("a variable that only the base image could set is refused, a declared one is empty", () => {
+        expect(() => sources("FROM a:1\nCOPY x$V /d")).toThrow("docker/Dockerfile:2: x$V uses V");
+        expect(sources("FROM a:1\nARG V\nCOPY x$V /d")).toEqual(["x"]);
     });
 
     test("sources of stages that the target does not need are left out", () => {
@@ -101,6 +136,24 @@ describe("bad Dockerfiles", () => {
     test.each<[string, string, string]>([
         ["without FROM", "# nothing", "docker/Dockerfile: no FROM"],
         ["with an unset ARG in FROM", "\nFROM a:$V", "docker/Dockerfile:2: FROM a:$V uses V, which has no value"],
+        ["with a text that is no reference", "FROM A b", "docker/Dockerfile:1: FROM A b"],
+        ["with an open quote", "FROM 'a", "docker/Dockerfile:1: 'a can't be expanded: a single quote is not closed"],
+        [
+            "with a variable in --from",
+            "ARG V=b\nFROM a\nCOPY --from=$V / /",
+            "docker/Dockerfile:3: COPY takes no variable",
+        ],
+        [
+            "with --from of a later stage",
+            "FROM a AS t\nCOPY --from=x / /\nFROM b AS x\nFROM t",
+            'docker/Dockerfile:2: "x" is not a stage before',
+        ],
+        ["with a wrong escape", "# escape=x\nFROM a", "docker/Dockerfile:1: escape=x"],
+        [
+            "with an open here-document",
+            "FROM a\nRUN <<EOF\nx",
+            "docker/Dockerfile:2: the here-document <<EOF does not end",
+        ],
         ["with an unknown instruction", "FROM a\nCOPPY a b", "docker/Dockerfile:2: COPPY is not an instruction"],
         [
             "with an instruction before FROM",

@@ -14,9 +14,10 @@ export interface InputProblem {
 export class InputError extends Error {
     override readonly name = "InputError";
 
-    constructor({ problem, where, allowed, next }: InputProblem) {
+    constructor(readonly input: InputProblem) {
+        const { problem, where, allowed, next } = input;
         const parts = [where === undefined ? problem : `${where}: ${problem}`];
-        if (allowed !== undefined) parts.push(`allowed: ${allowed.join(", ")}`);
+        if (allowed !== undefined) parts.push(`allowed: ${allowed.length > 0 ? allowed.join(", ") : "none"}`);
         if (next !== undefined) parts.push(`next: ${next}`);
         super(parts.join("\n  "));
     }

@@ -19,14 +19,19 @@ test.each([
     ["'$V'", "$V"],
     ['"$V"', "3.12"],
     ["a$", "a$"],
-    ["${V", "${V"],
     ["$V_", ""],
+    ["${V#*.} ${V%.*} ${V##*} ${V/./-} ${V//[0-9]/x}", "12 3  3-12 3.12"],
+    ['"a\\b\'\\""', "a\\b'\""],
 ])("expands %s to %j", (text, expanded) => {
     expect(expand(text, variables).text).toBe(expanded);
 });
 
 test("heeds the Dockerfile's escape character", () => {
     expect(expand("`$V\\$V", variables, "`").text).toBe("$V\\3.12");
+});
+
+test.each(["${V", "'a", '"a', "${}", "${V!x}", "${NO:?must be set}"])("refuses %s", (text) => {
+    expect(() => expand(text, variables, "\\", "Dockerfile:1")).toThrow(`Dockerfile:1: ${text} can't be expanded`);
 });
 
 test("names the variables that have no value and no default", () => {

@@ -37,7 +37,7 @@ test("parents come first, in the order of declaration otherwise", () => {
         middle: ["FROM ghcr.io/us/base:latest"],
         base: ["FROM python:3"],
     } as const;
-    expect(order(images)).toEqual(["base", "middle", "leaf", "other"]);
+    expect(order(images)).toEqual(["other", "base", "middle", "leaf"]);
 });
 
 test("parents and roots are told apart, in every spelling of a name", () => {

@@ -1,7 +1,8 @@
 import type { DockerfileReading } from "./dockerfile";
+import { entryProblems, namedImages } from "./entries";
 import { InputError } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
-import { formatReference, namespaceOf, parseReference, repositoryOf, sameImage } from "./references";
+import { namespaceOf, parseReference, repositoryOf } from "./references";
 
 /** An image with its place in the hierarchy. */
 export interface Layer {
@@ -13,131 +14,129 @@ export interface Layer {
     readonly roots: readonly string[];
 }
 
-const keyPattern = /^[a-z][a-z0-9-]*$/;
-const platformPattern = /^linux\/[a-z0-9]+(\/v[0-9]+)?$/;
+/** Docker's official images: nobody's own, even if an image is named like one. */
+const officialImages = "docker.io/library";
 
-function duplicates(images: ImageDefinitions, of: (name: string) => string): string[] {
-    const seen = new Map<string, string[]>();
-    for (const [key, { name }] of Object.entries(images)) {
-        if (name !== undefined) seen.set(of(name), [...(seen.get(of(name)) ?? []), key]);
-    }
-    return [...seen]
-        .filter(([, keys]) => keys.length > 1)
-        .map(([text, keys]) => `${keys.join(" and ")} are both ${text}`);
+/** Whether a reference names an image: by name and tag, or by repository and digest; a digest beside a tag only pins it. */
+function names(reference: string, name: string): boolean {
+    const { tag, digest } = parseReference(reference);
+    const sameTag = tag === parseReference(name).tag || (tag === undefined && digest !== undefined);
+    return sameTag && repositoryOf(reference) === repositoryOf(name);
 }
 
-/** What is wrong with single entries of images.ts. */
-function entryProblems(images: ImageDefinitions): string[] {
-    const problems: string[] = [];
-    for (const [key, { platforms }] of Object.entries(images)) {
-        if (!keyPattern.test(key)) problems.push(`"${key}" is not a key: lower-case letters, digits and dashes`);
-        if (platforms === "host") continue;
-        if (platforms.length === 0) problems.push(`image ${key} has no platforms`);
-        const invalid = platforms.filter((platform) => !platformPattern.test(platform));
-        for (const one of invalid) problems.push(`image ${key}: "${one}" is not a platform such as linux/amd64`);
-        if (new Set(platforms).size < platforms.length) problems.push(`image ${key} names a platform twice`);
-    }
-    return problems;
-}
-
-function place(key: string, definition: ImageDefinition, reading: DockerfileReading, images: ImageDefinitions): Layer {
-    const named = Object.entries(images).flatMap(([other, { name }]) =>
-        name === undefined ? [] : [{ key: other, name }],
-    );
-    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)));
+function place(
+    key: string,
+    reading: DockerfileReading,
+    images: ImageDefinitions,
+    problems: string[],
+): Layer | undefined {
+    const definition = images[key];
+    if (!definition) return undefined;
+    const named = namedImages(images);
+    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
     for (const { expanded, line } of ordered) {
-        const where = `${definition.dockerfile}:${line.toString()}`;
-        const { digest, ...tagged } = parseReference(expanded);
-        // A digest pins which build is meant; which image it is, the tag or the repository alone says.
-        const same = digest === undefined ? expanded : formatReference({ tag: "latest", ...tagged });
-        const match = named.find(({ name }) => sameImage(name, same));
+        const where = `${definition.dockerfile}:${line}`;
+        const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
-            throw new InputError({ problem: `image ${key} is built on itself (${expanded})`, where });
-        if (match) parents.push({ key: match.key, expanded });
-        else if (namespaces.has(namespaceOf(expanded))) {
-            throw new InputError({
-                problem: `${expanded} is in our own namespace, and no image of that name is declared`,
-                where,
-                allowed: named.map(({ name }) => name),
-                next: "correct the reference, or add the image to images.ts",
-            });
-        } else roots.push(expanded);
+            problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
+        else if (match) parents.push({ key: match.key, expanded });
+        else if (!namespaces.has(namespaceOf(expanded))) roots.push(expanded);
+        else {
+            const known = named.map(({ name }) => name).join(", ");
+            problems.push(
+                `${where}: ${expanded} is in our own namespace, and no image of that name is declared; ` +
+                    `allowed: ${known}. Correct the reference, or add the image to images.ts`,
+            );
+        }
     }
     return { key, definition, parents, roots };
 }
 
-/** Parents first, in the order of declaration otherwise. */
-function inBuildOrder(layers: readonly Layer[]): Layer[] {
+/** Parents first; among those that are ready the one that is declared first. What is left over stands on a cycle. */
+function inBuildOrder(layers: readonly Layer[]): { readonly ordered: Layer[]; readonly left: Layer[] } {
     const ordered: Layer[] = [];
-    const visit = (layer: Layer, path: readonly string[]): void => {
-        if (path.includes(layer.key)) {
-            const cycle = [...path.slice(path.indexOf(layer.key)), layer.key];
-            throw new InputError({
-                problem: `images are built on each other in a circle: ${cycle.join(" → ")}`,
-                next: "change the FROM of one of them",
-            });
-        }
-        if (ordered.includes(layer)) return;
-        for (const parent of layer.parents) {
-            const found = layers.find(({ key }) => key === parent.key);
-            if (found) visit(found, [...path, layer.key]);
-        }
-        ordered.push(layer);
-    };
-    for (const layer of layers) visit(layer, []);
-    return ordered;
+    const left = [...layers];
+    const isReady = ({ parents }: Layer) => parents.every(({ key }) => ordered.some((layer) => layer.key === key));
+    for (let index = left.findIndex(isReady); index >= 0; index = left.findIndex(isReady)) {
+        ordered.push(...left.splice(index, 1));
+    }
+    return { ordered, left };
+}
+
+/** The cycle that a layer of those left over leads to, as keys from child to parent, the first one again at the end. */
+function cycleFrom(layer: Layer, left: readonly Layer[]): string[] {
+    const path: string[] = [];
+    for (let current: Layer | undefined = layer; current;) {
+        path.push(current.key);
+        if (path.indexOf(current.key) < path.length - 1) return path.slice(path.indexOf(current.key));
+        const { parents }: Layer = current;
+        current = left.find(({ key }) => parents.some((parent) => parent.key === key));
+    }
+    return path;
+}
+
+function cycleProblems(left: readonly Layer[]): string[] {
+    const seen = new Set<string>();
+    return left.flatMap((layer) => {
+        const cycle = cycleFrom(layer, left);
+        const isKnown = cycle.some((key) => seen.has(key));
+        for (const key of cycle) seen.add(key);
+        return isKnown ? [] : [`images stand on each other: ${cycle.join(" → ")}. Change the FROM of one of them`];
+    });
 }
 
 function missingPlatforms(layers: readonly Layer[]): string[] {
     return layers.flatMap(({ key, definition, parents }) =>
-        parents.flatMap((parent) => {
-            const offered = layers.find((layer) => layer.key === parent.key)?.definition.platforms;
+        [...new Set(parents.map((parent) => parent.key))].flatMap((parent) => {
+            const offered = layers.find((layer) => layer.key === parent)?.definition.platforms;
             if (definition.platforms === "host" || offered === undefined || offered === "host") return [];
-            const missing = definition.platforms.filter((platform) => !offered.includes(platform));
-            return missing.map((one) => `image ${key} is built for ${one}, its parent ${parent.key} is not`);
+            const missing = definition.platforms.filter((platform) => !offered.includes(platform)).join(", ");
+            if (missing === "") return [];
+            const has = offered.join(", ");
+            return [
+                `image ${key} is built for ${missing}, its parent ${parent} is not (only for ${has}). Change \`platforms\``,
+            ];
         }),
     );
 }
 
 function refuse(problems: readonly string[]): void {
-    if (problems.length > 0) throw new InputError({ problem: problems.join("\n"), next: "correct images.ts" });
+    if (problems.length === 0) return;
+    const problem = problems.length === 1 ? (problems[0] ?? "") : ["the hierarchy is wrong:", ...problems].join("\n  ");
+    throw new InputError({ problem, next: "correct images.ts or the Dockerfiles" });
 }
 
 /**
- * Derives the hierarchy from what the Dockerfiles name, and returns it in build order, parents first.
+ * Derives the hierarchy from what the Dockerfiles name, and returns it in build order: parents first, in the order of
+ * declaration otherwise.
  *
  * @param readings by key, what each image's Dockerfile says
- * @throws InputError for cycles, undeclared names in our own namespace, duplicates, platforms that a parent lacks
+ * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
+ *     namespace, cycles
  */
 export function resolveHierarchy(
     images: ImageDefinitions,
     readings: Readonly<Record<string, DockerfileReading>>,
 ): Layer[] {
-    const twice = duplicates(images, (name) => formatReference(parseReference(name)));
-    refuse([...entryProblems(images), ...(twice.length > 0 ? twice : duplicates(images, repositoryOf))]);
+    const problems = entryProblems(images);
+    refuse(problems);
     const nothing: DockerfileReading = { references: [], sources: [] };
-    const layers = Object.entries(images).map(([key, definition]) =>
-        place(key, definition, readings[key] ?? nothing, images),
-    );
-    const ordered = inBuildOrder(layers);
-    refuse(missingPlatforms(ordered));
+    const layers = Object.keys(images).flatMap((key) => place(key, readings[key] ?? nothing, images, problems) ?? []);
+    const { ordered, left } = inBuildOrder(layers);
+    refuse([...problems, ...cycleProblems(left), ...missingPlatforms(layers)]);
     return ordered;
 }
 
 /** Keys of the images that `key` stands on, nearest first. */
 export function ancestors(layers: readonly Layer[], key: string): string[] {
-    const found = new Set<string>();
-    const queue = [key];
-    for (const one of queue) {
-        for (const parent of layers.find((layer) => layer.key === one)?.parents ?? []) {
-            if (!found.has(parent.key)) queue.push(parent.key);
-            found.add(parent.key);
-        }
+    const found = new Set([key]);
+    for (const one of found) {
+        for (const parent of layers.find((layer) => layer.key === one)?.parents ?? []) found.add(parent.key);
     }
-    return [...found];
+    return [...found].slice(1);
 }
 
 /** Keys of the images that stand on `key`, in build order. */

@@ -3,7 +3,8 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { collectInputs, componentPattern } from "./inputs";
+import { collectInputs } from "./inputs";
+import { componentPattern } from "./wildcards";
 
 const collect = (root: string, ...patterns: string[]) =>
     collectInputs(
@@ -65,6 +66,51 @@ describe(".dockerignore", () => {
     });
 });
 
+describe("sources of one instruction", () => {
+    const instruction = (root: string, ...patterns: string[]) =>
+        collectInputs(
+            root,
+            patterns.map((pattern) => ({ pattern, line: 2, instruction: "COPY" })),
+            { dockerfile: "Dockerfile" },
+        ).map((file) => file.path);
+
+    test("a wildcard may match nothing where another source is there", () => {
+        expect(instruction(tree(files), "a.txt", "yarn.lock*")).toEqual(["a.txt"]);
+        expect(() => instruction(tree(files), "*.md", "yarn.lock*")).toThrow('"*.md", which matches no file');
+    });
+
+    test("an empty folder is told so", () => {
+        const root = tree(files);
+        mkdirSync(path.join(root, "empty"));
+        expect(() => instruction(root, "empty")).toThrow('"empty", which holds no file');
+    });
+});
+
+describe("--exclude and --parents", () => {
+    const collectOne = (source: { pattern: string; exclude?: string[]; recursive?: boolean }) =>
+        collectInputs(tree(files), [{ line: 2, instruction: "COPY", ...source }], { dockerfile: "D" }).map(
+            (file) => file.path,
+        );
+
+    test.each([
+        ["counts from the folder", { pattern: "app", exclude: ["*.py"] }, ["app/lib/x.py", "app/lib/x.pyc"]],
+        [
+            "takes folders and exceptions",
+            { pattern: "app", exclude: ["lib", "!lib/x.py"] },
+            ["app/lib/x.py", "app/main.py"],
+        ],
+        ["does not touch a file that is named", { pattern: "a.txt", exclude: ["*.txt"] }, ["a.txt"]],
+        ["** crosses folders", { pattern: "**/*.py", recursive: true }, ["app/lib/x.py", "app/main.py", "other/y.py"]],
+        ["** elsewhere does not", { pattern: "**/*.py" }, ["app/main.py", "other/y.py"]],
+    ])("%s", (_name, source, expected) => {
+        expect(collectOne(source)).toEqual(expected);
+    });
+
+    test("nothing left is told so", () => {
+        expect(() => collectOne({ pattern: "app", exclude: ["*"] })).toThrow('"app", which --exclude leaves out');
+    });
+});
+
 test("staged contexts and empty folders are no inputs", () => {
     const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a" });
     mkdirSync(path.join(root, "empty"));
@@ -93,6 +139,14 @@ describe("what counts of a file", () => {
         expect(paths(root, "link")).toEqual(["b.txt", "link"]);
     });
 
+    test("a link on the way to a source is an input, and what it leads to", () => {
+        const root = tree({ "real/a.txt": "a", "real/b.txt": "b" });
+        symlinkSync("real", path.join(root, "link"));
+        expect(paths(root, "link/a.txt")).toEqual(["link", "real/a.txt"]);
+        symlinkSync("circle", path.join(root, "circle"));
+        expect(() => paths(root, "circle/a")).toThrow("too many symbolic links");
+    });
+
     test.each(["../outside", "/etc/passwd"])("a link to %s is refused", (target) => {
         const root = tree({ "a.txt": "a" });
         symlinkSync(target, path.join(root, "link"));
@@ -100,6 +154,28 @@ describe("what counts of a file", () => {
             `link is a symbolic link to ${target}, which is outside the build context`,
         );
     });
+});
+
+test("only the folders that may hold an input are read", () => {
+    const root = tree({ "a.txt": "a", "node_modules/x/y": "y", ".dockerignore": "node_modules\n!other/z" });
+    chmodSync(path.join(root, "node_modules"), 0o000);
+    try {
+        expect(paths(root, "a.txt", ".")).toEqual([".dockerignore", "a.txt"]);
+    } finally {
+        chmodSync(path.join(root, "node_modules"), 0o755);
+    }
+});
+
+test.each([
+    ["[a-c]x", "bx", true],
+    ["[^a]", "b", true],
+    ["[^a]", "a", false],
+    ["[]a]", "]", false],
+    ["a\\*b", "a*b", true],
+    ["a\\*b", "axb", false],
+    ["[\\]]", "]", true],
+])("%s against %s is %s, as in Go's filepath.Match", (pattern, name, matches) => {
+    expect(componentPattern(pattern).test(name)).toBe(matches);
 });
 
 test("a name without special characters matches itself and nothing else", () => {

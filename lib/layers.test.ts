@@ -3,7 +3,8 @@ import { images } from "../images";
 import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
 import type { ImageDefinition, ImageDefinitions } from "./images";
-import { type LayerSettings, prepareLayers, unpinnedRoots } from "./layers";
+import { type LayerSettings, prepareLayers } from "./layers";
+import { unpinnedRoots } from "./roots";
 import { smokeScripts } from "./smoke";
 
 const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };

@@ -6,7 +6,7 @@ import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
-import { parseReference, pushedRepository, sameImage } from "./references";
+import { pushedRepository, sameImage } from "./references";
 
 /**
  * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
@@ -136,19 +136,4 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
         layers.push(prepare(root, layer, reading, settings));
     }
     return layers;
-}
-
-/** Roots that nobody pinned, each with the images that stand on it: their moves go unnoticed. */
-export function unpinnedRoots(
-    layers: readonly PreparedLayer[],
-): { readonly root: string; readonly images: string[] }[] {
-    const found = new Map<string, string[]>();
-    for (const { key, roots } of layers) {
-        for (const { expanded, by } of roots) {
-            if (by === undefined && parseReference(expanded).digest === undefined) {
-                found.set(expanded, [...(found.get(expanded) ?? []), key]);
-            }
-        }
-    }
-    return [...found].map(([root, images]) => ({ root, images }));
 }

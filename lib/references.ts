@@ -1,6 +1,6 @@
 import { InputError } from "./errors";
 
-/** An image reference, in the parts of the distribution project's grammar (github.com/distribution/reference). */
+/** An image reference, in the parts of the distribution project's grammar (github.com/distribution/reference v0.6). */
 export interface Reference {
     /** Registry host with its port; "docker.io" for short names. */
     readonly registry: string;
@@ -11,11 +11,14 @@ export interface Reference {
 }
 
 const dockerHub = "docker.io";
-const domainPart = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
-const domain = new RegExp(`^(?:${domainPart}(?:\\.${domainPart})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
-const pathPart = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
-const tagPattern = /^\w[\w.-]{0,127}$/;
-const digestPattern = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+const hostPart = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
+const host = new RegExp(`^(?:${hostPart}(?:\\.${hostPart})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
+const pathPart = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+const path = new RegExp(`^${pathPart}(?:/${pathPart})*$`);
+const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+/** Hexadecimal digits of the digest algorithms that OCI registers (image-spec, descriptor.md). */
+const digestLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
 function invalid(text: string, reason: string): never {
     throw new InputError({
@@ -24,14 +27,26 @@ function invalid(text: string, reason: string): never {
     });
 }
 
-/** The first component is a registry when it looks like a host: a dot, a port, or localhost. */
-function splitRegistry(name: string): [string, string] {
+/** `splitDockerDomain`: the first part is a registry when it can't be the first part of a repository. */
+function splitRegistry(name: string): [registry: string, rest: string] {
     const slash = name.indexOf("/");
-    const first = slash < 0 ? "" : name.slice(0, slash);
-    if (slash >= 0 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase())) {
-        return [first === "index.docker.io" ? dockerHub : first, name.slice(slash + 1)];
-    }
-    return [dockerHub, name];
+    const first = name.slice(0, Math.max(slash, 0));
+    const isHost = first === "localhost" || /[.:]/.test(first) || first !== first.toLowerCase();
+    const registry = !isHost || first === "index.docker.io" ? dockerHub : first;
+    const rest = isHost ? name.slice(slash + 1) : name;
+    return [registry, registry === dockerHub && !rest.includes("/") ? `library/${rest}` : rest];
+}
+
+function splitLast(text: string, separator: string): [string, string | undefined] {
+    const index = text.lastIndexOf(separator);
+    return index < 0 ? [text, undefined] : [text.slice(0, index), text.slice(index + 1)];
+}
+
+function checkDigest(text: string, digest: string): void {
+    const [algorithm = "", hex = ""] = digest.split(":");
+    const length = digestLengths[algorithm];
+    const isRight = length !== undefined && digest === `${algorithm}:${hex}` && hex.length === length;
+    if (!isRight || !/^[0-9a-f]+$/.test(hex)) invalid(text, `"${digest}" is not a digest`);
 }
 
 /**
@@ -40,18 +55,16 @@ function splitRegistry(name: string): [string, string] {
  * @throws InputError when the text is not a reference
  */
 export function parseReference(text: string): Reference {
+    if (/^[a-f0-9]{64}$/.test(text)) invalid(text, "64 hexadecimal digits are an image's id, which no registry knows");
     const at = text.indexOf("@");
     const digest = at < 0 ? undefined : text.slice(at + 1);
-    const tagged = at < 0 ? text : text.slice(0, at);
-    const colon = tagged.lastIndexOf(":");
-    const hasTag = colon > tagged.lastIndexOf("/");
-    const tag = hasTag ? tagged.slice(colon + 1) : undefined;
-    const [registry, path] = splitRegistry(hasTag ? tagged.slice(0, colon) : tagged);
-    if (!domain.test(registry)) invalid(text, `"${registry}" is not a registry host`);
-    if (!path.split("/").every((part) => pathPart.test(part))) invalid(text, `"${path}" is not a repository`);
+    const [registry, remote] = splitRegistry(at < 0 ? text : text.slice(0, at));
+    const [repository, tag] = splitLast(remote, ":");
+    if (!host.test(registry)) invalid(text, `"${registry}" is not a registry host`);
+    if (!path.test(repository)) invalid(text, `"${repository}" is not a repository`);
+    if (repository.length > 255) invalid(text, "the repository is longer than 255 characters");
     if (tag !== undefined && !tagPattern.test(tag)) invalid(text, `"${tag}" is not a tag`);
-    if (digest !== undefined && !digestPattern.test(digest)) invalid(text, `"${digest}" is not a digest`);
-    const repository = registry === dockerHub && !path.includes("/") ? `library/${path}` : path;
+    if (digest !== undefined) checkDigest(text, digest);
     const effectiveTag = tag ?? (digest === undefined ? "latest" : undefined);
     return {
         registry,
@@ -61,34 +74,53 @@ export function parseReference(text: string): Reference {
     };
 }
 
-/** The full reference as text. */
+/** The full reference as text: nothing is shortened. */
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
     return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** Whether two references name the same image: `python`, `docker.io/library/python:latest` do. */
+/**
+ * Whether two references name the same image: `python` and `docker.io/library/python:latest` do; a digest on one side
+ * only makes them different.
+ *
+ * @throws InputError when one is not a reference
+ */
 export const sameImage = (a: string, b: string): boolean =>
     formatReference(parseReference(a)) === formatReference(parseReference(b));
 
-/** "registry/repository", without tag and digest. */
+/**
+ * "registry/repository", without tag and digest.
+ *
+ * @throws InputError when the text is not a reference
+ */
 export function repositoryOf(text: string): string {
     const { registry, repository } = parseReference(text);
     return `${registry}/${repository}`;
 }
 
 /**
- * Where an image is pushed.
+ * Where an image is pushed, as "registry/repository".
  *
  * @param name the image's name
- * @param registry host, with port and path prefix where wanted, instead of the name's own registry
+ * @param registry "host[:port][/prefix]" instead of the name's own registry host; the repository's path stays
+ * @throws InputError when the name is not a reference or the registry is not a host with an optional path
  */
 export function pushedRepository(name: string, registry?: string): string {
     if (registry === undefined) return repositoryOf(name);
-    return repositoryOf(`${registry.replace(/\/+$/, "")}/${parseReference(name).repository}`);
+    const [registryHost = "", ...prefix] = registry.replace(/\/+$/, "").split("/");
+    const repository = [...prefix, parseReference(name).repository].join("/");
+    if (!host.test(registryHost) || !path.test(repository)) {
+        throw new InputError({
+            problem: `registry "${registry}" is not a host`,
+            next: "write host[:port][/prefix] without a scheme, for example registry.example:5000/team",
+        });
+    }
+    return `${registryHost}/${repository}`;
 }
 
-/** Registry and owner: "ghcr.io/cs24-1". */
-export function namespaceOf(text: string): string {
-    const repository = repositoryOf(text);
-    return repository.slice(0, repository.lastIndexOf("/"));
-}
+/**
+ * Registry and owner: "ghcr.io/cs24-1"; the registry alone where the repository has no owner.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export const namespaceOf = (text: string): string => splitLast(repositoryOf(text), "/")[0];

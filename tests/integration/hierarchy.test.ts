@@ -167,11 +167,9 @@ test("a failing smoke test names image and script, leaves latest of image and ch
     expect(failed.code).not.toBe(0);
     expect(failed.output).toMatch(/base-arm64-test.*failed/);
     const builds = await failedBuilds(lab.env, start);
-    expect(builds.map(({ context }) => context)).toEqual([
-        expect.stringMatching(/^\.stage\/base-test\/[0-9a-f]{12}\/context$/),
-    ]);
-    expect(builds[0]?.output.join("\n")).toMatch(/about to fail\n.*smoke test failed: docker\/smoke\/base\.sh/);
-    expect(builds[0]?.platform).toBe("linux/arm64");
+    const build = builds.find(({ context }) => context.includes("/.stage/base-test/"));
+    expect(build?.platform).toBe("linux/arm64");
+    expect(build?.output.join("\n")).toMatch(/about to fail\n.*smoke test failed: docker\/smoke\/base\.sh/);
     for (const name of ["base", "bot", "ci"]) {
         expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(before[name]?.digest);
     }

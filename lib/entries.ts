@@ -1,0 +1,62 @@
+import { InputError } from "./errors";
+import type { ImageDefinition, ImageDefinitions } from "./images";
+import { formatReference, parseReference, repositoryOf } from "./references";
+
+const keyPattern = /^[a-z][a-z0-9-]*$/;
+const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
+
+/** The images that are pushed. */
+export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>
+    Object.entries(images).flatMap(([key, { name }]) => (name === undefined ? [] : [{ key, name }]));
+
+function platformProblems({ platforms }: ImageDefinition): string[] {
+    if (platforms === "host") return [];
+    if (platforms.length === 0) return ['has no platforms: list them, or write "host"'];
+    const wrong = platforms.filter((platform) => !platformPattern.test(platform));
+    const twice = platforms.filter((platform, index) => platforms.indexOf(platform) < index);
+    return [
+        ...wrong.map(
+            (one) => `: "${one}" is not a platform: write linux/<architecture>[/<variant>], such as linux/arm64`,
+        ),
+        ...twice.map((one) => `names a platform twice: ${one}`),
+    ];
+}
+
+function nameProblems({ name }: ImageDefinition): string[] {
+    if (name === undefined) return [];
+    try {
+        const { digest } = parseReference(name);
+        return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
+    } catch (error) {
+        if (error instanceof InputError) return [`: ${error.input.problem}`];
+        throw error;
+    }
+}
+
+function duplicates(images: ImageDefinitions): string[] {
+    const byRepository = new Map<string, string[]>();
+    for (const { key, name } of namedImages(images)) {
+        if (nameProblems({ ...images[key], name } as ImageDefinition).length > 0) continue;
+        byRepository.set(repositoryOf(name), [...(byRepository.get(repositoryOf(name)) ?? []), key]);
+    }
+    return [...byRepository]
+        .filter(([, keys]) => keys.length > 1)
+        .map(([repository, keys]) => {
+            const names = new Set(keys.map((key) => formatReference(parseReference(images[key]?.name ?? ""))));
+            const [same = repository] = names.size === 1 ? names : [];
+            return `${keys.join(" and ")} are both ${same}: an image has a repository of its own`;
+        });
+}
+
+/** What is wrong with `images.ts` itself, a problem a text. */
+export function entryProblems(images: ImageDefinitions): string[] {
+    const problems = Object.entries(images).flatMap(([key, image]) => [
+        ...(keyPattern.test(key)
+            ? []
+            : [`"${key}" is not a key: a letter, then lower-case letters, digits and dashes`]),
+        ...[...platformProblems(image), ...nameProblems(image)].map(
+            (problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`,
+        ),
+    ]);
+    return [...problems, ...duplicates(images)];
+}

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { type Stats, closeSync, lstatSync, openSync, readSync, readdirSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { InputError } from "./errors";
+import type { Ignore } from "./ignore";
+
+/** A file of the build context that a Dockerfile reads. */
+export interface InputFile {
+    /** Path from the context's root, with slashes. */
+    readonly path: string;
+    /** SHA-256 of the content, or of a link's target, as hex. */
+    readonly hash: string;
+    /** The only permission that counts: git keeps no other. */
+    readonly executable: boolean;
+    /** Target of a symbolic link. */
+    readonly symlink?: string;
+}
+
+/** A search for inputs. Paths are from the context's root, with slashes; "" is the root itself. */
+export interface Walk {
+    /** The context's root. */
+    readonly base: string;
+    readonly ignore: Ignore;
+    /** Folder that is never an input. */
+    readonly stage: string;
+    readonly found: Map<string, InputFile>;
+    /** Inputs that were read before, for another source. */
+    readonly known: Map<string, InputFile>;
+}
+
+/** What is at a path, links not followed; undefined when nothing is. */
+export function statOf(file: string): Stats | undefined {
+    try {
+        return lstatSync(file);
+    } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+        throw error;
+    }
+}
+
+/** SHA-256 of a file's content as hex, read a piece at a time: a model's weights can be larger than a buffer. */
+export function hashFile(file: string): string {
+    const hash = createHash("sha256");
+    const piece = Buffer.allocUnsafe(1 << 20);
+    const descriptor = openSync(file, "r");
+    try {
+        for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) {
+            hash.update(piece.subarray(0, read));
+        }
+    } finally {
+        closeSync(descriptor);
+    }
+    return hash.digest("hex");
+}
+
+const isStage = ({ stage }: Walk, file: string): boolean => file === stage || file.startsWith(`${stage}/`);
+
+/** Whether nothing below a folder can be an input. */
+export const isSkipped = (walk: Walk, folder: string): boolean =>
+    isStage(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
+
+/** Where a link points to. */
+function linkTarget(file: string, symlink: string): string {
+    const target = path.posix.join(path.posix.dirname(file), symlink).replace(/\/$/, "");
+    if (!path.isAbsolute(symlink) && target !== ".." && !target.startsWith("../")) return target;
+    throw new InputError({
+        problem: `${file} is a symbolic link to ${symlink}, which is outside the build context`,
+        next: "copy the file into the repository, or leave the link out with .dockerignore",
+    });
+}
+
+function readInput(walk: Walk, file: string): InputFile | undefined {
+    const absolute = path.join(walk.base, file);
+    const stat = lstatSync(absolute);
+    if (stat.isSymbolicLink()) {
+        const symlink = readlinkSync(absolute);
+        linkTarget(file, symlink);
+        return { path: file, hash: createHash("sha256").update(symlink).digest("hex"), executable: false, symlink };
+    }
+    // The owner's bit is the one that git keeps.
+    return stat.isFile() ? { path: file, hash: hashFile(absolute), executable: (stat.mode & 0o100) !== 0 } : undefined;
+}
+
+/**
+ * Adds a file or link, unless .dockerignore leaves it out.
+ *
+ * @throws InputError for a link out of the context
+ */
+export function addFile(walk: Walk, file: string): void {
+    if (isStage(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
+    const input = walk.known.get(file) ?? readInput(walk, file);
+    if (!input) return;
+    walk.found.set(file, input);
+    walk.known.set(file, input);
+}
+
+/** Adds what lies below a folder; `exclude` sees paths from `source`, as COPY --exclude does. */
+export function addFolder(walk: Walk, source: string, exclude: Ignore, folder: string): void {
+    for (const entry of readdirSync(path.join(walk.base, folder), { withFileTypes: true })) {
+        const file = path.posix.join(folder, entry.name);
+        const inner = path.posix.relative(source, file);
+        const isOut = exclude.ignores(inner);
+        if (!entry.isDirectory()) {
+            if (!isOut) addFile(walk, file);
+        } else if (!isSkipped(walk, file) && (!isOut || exclude.mayReenter(inner))) {
+            addFolder(walk, source, exclude, file);
+        }
+    }
+}
+
+/**
+ * Follows the links in a source's path, and adds them: whoever copies it reads them as well.
+ *
+ * @returns where the path leads; undefined for nowhere
+ * @throws InputError for links out of the context or in a circle
+ */
+export function follow(walk: Walk, source: string, links = 0): string | undefined {
+    if (links > 40) throw new InputError({ problem: `${source}: too many symbolic links lead to each other` });
+    const parts = source.split("/");
+    for (const count of parts.keys()) {
+        const file = parts.slice(0, count + 1).join("/");
+        const stat = statOf(path.join(walk.base, file));
+        if (!stat) return undefined;
+        if (!stat.isSymbolicLink()) continue;
+        addFile(walk, file);
+        if (!walk.found.has(file)) return undefined;
+        const target = linkTarget(file, readlinkSync(path.join(walk.base, file)));
+        return follow(walk, path.posix.join(target, ...parts.slice(count + 1)), links + 1);
+    }
+    return source;
+}

@@ -1,0 +1,78 @@
+import { isJsonArray } from "./lines";
+
+/** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */
+interface Scan {
+    readonly words: string[];
+    /** Index after the last word. */
+    readonly end: number;
+}
+
+/**
+ * Splits at blanks outside of quotes (frontend/dockerfile/parser: parseWords and extractBuilderFlags).
+ *
+ * @param keep whether quotes and escapes stay, for a later expansion to remove
+ * @param goOn whether the word that starts at an index still belongs to what is wanted
+ */
+function scan(text: string, escape: string, keep: boolean, goOn: (index: number) => boolean): Scan {
+    const words: string[] = [];
+    let index = 0;
+    for (;;) {
+        while (/\s/.test(text[index] ?? "")) index++;
+        if (index >= text.length || !goOn(index)) return { words, end: index };
+        let word = "";
+        let quote: string | undefined;
+        for (; index < text.length; index++) {
+            const character = text[index] ?? "";
+            // Flags know escapes within single quotes, words don't.
+            const escapes = character === escape && !(keep && quote === "'");
+            if (quote === undefined && /\s/.test(character)) break;
+            if (escapes) word += (keep && index + 1 < text.length ? character : "") + (text[++index] ?? "");
+            else if (character === quote || (quote === undefined && /['"]/.test(character))) {
+                quote = quote === undefined ? character : undefined;
+                if (keep) word += character;
+            } else word += character;
+        }
+        words.push(word);
+        if (!keep && word === "--") return { words, end: index };
+    }
+}
+
+/** A flag of an instruction: `--link` has no value. */
+export interface Flag {
+    readonly name: string;
+    readonly value: string | undefined;
+}
+
+/** Splits an instruction's text into its flags and the rest; `--` ends the flags. */
+export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
+    const { words, end } = scan(text, escape, false, (index) => text.startsWith("--", index));
+    const flags = words
+        .filter((word) => word !== "--")
+        .map((word) => {
+            const equals = word.indexOf("=");
+            return equals < 0
+                ? { name: word.slice(2), value: undefined }
+                : { name: word.slice(2, equals), value: word.slice(equals + 1) };
+        });
+    return { flags, rest: text.slice(end).trim() };
+}
+
+/** The words of ARG and ENV, with their quotes. */
+export const quotedWords = (text: string, escape: string): string[] => scan(text, escape, true, () => true).words;
+
+/**
+ * The arguments of COPY and ADD: a JSON array of strings, otherwise whatever stands between blanks, quotes or not;
+ * undefined for an array of anything else, which BuildKit refuses.
+ */
+export function listArguments(text: string): readonly string[] | undefined {
+    if (!isJsonArray(text)) return text.split(/[\t\v\f\r ]+/).filter((word) => word !== "");
+    const values = JSON.parse(text) as unknown[];
+    return values.every((value) => typeof value === "string") ? values : undefined;
+}
+
+/** Fields of a comma-separated value, as `--mount` has them; a quoted field may hold commas. */
+export function commaFields(text: string): string[] {
+    return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
+        ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "",
+    );
+}
