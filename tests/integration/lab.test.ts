@@ -76,7 +76,7 @@ test("a server that can't start fails with the end of its log", async () => {
 });
 
 test("another program on the registry's port is told, and nothing is left running", async () => {
-    const thief = createServer().listen(lab.instance.port, "127.0.0.1");
+    const thief = createServer((socket) => socket.destroy()).listen(lab.instance.port, "127.0.0.1");
     try {
         await expect(startLab({ paths: lab.paths })).rejects.toThrow(
             /registry did not start[\s\S]*address already in use/,
