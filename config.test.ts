@@ -16,7 +16,7 @@ const instance: Instance = {
 };
 
 /** Reads this configuration, in a machine whose lab is `lab`. */
-async function read(config: Readonly<Record<string, string>>, lab?: Instance) {
+async function read(config: Readonly<Record<string, string>>, lab?: Instance, preview = true) {
     const file = path.join(temporaryFolder(), "instance.json");
     if (lab) writeInstance(file, lab);
     const before = process.env.LAYERED_IMAGES_INSTANCE;
@@ -25,7 +25,7 @@ async function read(config: Readonly<Record<string, string>>, lab?: Instance) {
         if (before === undefined) delete process.env.LAYERED_IMAGES_INSTANCE;
         else process.env.LAYERED_IMAGES_INSTANCE = before;
     });
-    await record(() => undefined);
+    await record(() => undefined, preview);
     pulumi.runtime.setAllConfig(
         Object.fromEntries(Object.entries(config).map(([key, text]) => [`layered-images:${key}`, text])),
     );
@@ -33,7 +33,7 @@ async function read(config: Readonly<Record<string, string>>, lab?: Instance) {
 }
 
 test("an empty configuration pushes to the registries in the images' names, for all platforms", async () => {
-    expect(await read({})).toEqual({ platforms: "all", roots: {}, buildArgs: {} });
+    expect(await read({})).toEqual({ platforms: "all", roots: {}, buildArgs: {}, secretNames: [], secrets: {} });
 });
 
 test("every key is read, lists and objects from JSON text", async () => {
@@ -48,7 +48,15 @@ test("every key is read, lists and objects from JSON text", async () => {
         platforms: ["linux/arm64"],
         roots: { "python:3": root },
         buildArgs: { base: { A: "" } },
+        secretNames: [],
+        secrets: {},
     });
+});
+
+test("build secrets are secret from the moment they are read", async () => {
+    const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' });
+    expect(secretNames).toEqual(["INDEX"]);
+    expect(await pulumi.isSecret(secrets.INDEX ?? pulumi.output(""))).toBe(true);
 });
 
 describe("lab: true", () => {
@@ -58,12 +66,20 @@ describe("lab: true", () => {
             platforms: "host",
             roots: instance.roots,
             buildArgs: {},
+            secretNames: [],
+            secrets: {},
         });
     });
 
     test("yields to keys that are set", async () => {
         const config = await read({ lab: "true", registry: "other.test", platforms: "all" }, instance);
         expect([config.registry, config.platforms]).toEqual(["other.test", "all"]);
+    });
+
+    test("needs running servers for an update, not for a preview", async () => {
+        await expect(read({ lab: "true" }, instance, false)).rejects.toThrow(
+            /the lab is not running \(its servers are stopped\)\s+next: npm run lab -- start/,
+        );
     });
 
     test("says how to start a lab where there is none", async () => {

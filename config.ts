@@ -1,6 +1,8 @@
+import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { instanceFile, readInstance } from "./lab/instance";
+import { deadServers, startedServers } from "./lab/servers";
 import { InputError } from "./lib/errors";
 import type { Platform } from "./lib/images";
 
@@ -20,6 +22,8 @@ const schema = z.strictObject({
         .optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+    /** Build secrets by name, set with --secret. */
+    buildSecrets: z.record(z.string(), z.string()).optional(),
 });
 
 /** What the stack's configuration decides. */
@@ -28,6 +32,8 @@ export interface StackConfig {
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    readonly secretNames: readonly string[];
+    readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 /** A configuration value arrives as text; booleans, lists and objects as JSON text. */
@@ -51,6 +57,17 @@ function describeIssue(issue: z.core.$ZodIssue, project: string): string {
     return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: pulumi config set ${key ?? ""} <value>`;
 }
 
+/** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
+function requireRunningLab(): void {
+    const servers = path.join(path.dirname(instanceFile()), "servers");
+    const dead = deadServers(servers);
+    if (dead.length === 0 && startedServers(servers).length > 0) return;
+    throw new InputError({
+        problem: `the lab is not running (${dead.length > 0 ? `${dead.join(" and ")} ended` : "its servers are stopped"})`,
+        next: "npm run lab -- start",
+    });
+}
+
 /**
  * Reads and checks the stack's configuration, and the lab's instance where the stack says `lab: true`; a key that is set
  * wins over what the lab says.
@@ -69,7 +86,7 @@ export function readConfig(): StackConfig {
             problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n${problems.join("\n")}`,
         });
     }
-    const { lab, registry, platforms, roots = {}, buildArgs = {} } = parsed.data;
+    const { lab, registry, platforms, roots = {}, buildArgs = {}, buildSecrets = {} } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
@@ -78,11 +95,14 @@ export function readConfig(): StackConfig {
             next: "npm run lab -- start",
         });
     }
+    if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();
     const where = registry ?? instance?.registry;
     return {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
         buildArgs,
+        secretNames: Object.keys(buildSecrets),
+        secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
     };
 }

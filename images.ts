@@ -11,6 +11,7 @@ export const images: ImageDefinitions = {
         platforms: ["linux/amd64", "linux/arm64"],
         labels: { "org.opencontainers.image.source": "https://github.com/cs24-1/cs24-1-bot" },
         smokeTest: "docker/smoke/base.sh",
+        registryCache: false,
     },
     ci: {
         description: "the image that test.yml and lint.yml run in",

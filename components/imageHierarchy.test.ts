@@ -5,7 +5,7 @@ import { type LayerSettings, prepareLayers } from "../lib/layers";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
-import { digestRef } from "./imageLayer";
+import { digestRef } from "./platformImage";
 
 const both = ["linux/amd64", "linux/arm64"] as const;
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -41,9 +41,14 @@ const settings: LayerSettings = {
 
 async function run(changes: { images?: ImageDefinitions; settings?: Partial<LayerSettings> } = {}, preview = false) {
     const folder = tree(files);
-    const layers = prepareLayers(folder, changes.images ?? definitions, { ...settings, ...changes.settings });
+    const layers = prepareLayers(folder, changes.images ?? definitions, {
+        ...settings,
+        secretNames: ["INDEX", "OTHER"],
+        ...changes.settings,
+    });
     return await record(() => {
-        new ImageHierarchy("images", { layers, root: folder, stageRoot: ".stage" });
+        const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
+        new ImageHierarchy("images", { layers, root: folder, stageRoot: ".stage", secrets });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });
@@ -88,6 +93,27 @@ describe("a build", () => {
         });
     });
 
+    test("keeps its steps in the registry, per platform, unless the image opts out", async () => {
+        const images = { ...definitions, base: image("base", { registryCache: false }) };
+        const resources = await run({ images });
+        const ref = "registry.test/us/app:cache-arm64";
+        expect(resources["app-arm64"]?.inputs).toMatchObject({
+            cacheFrom: [{ registry: { ref } }],
+            cacheTo: [{ registry: { ref, mode: "max", ignoreError: true } }],
+        });
+        expect(resources["base-arm64"]?.inputs).not.toHaveProperty("cacheTo");
+    });
+
+    test("gets just the secrets that it names, as secrets", async () => {
+        const images = { ...definitions, base: image("base", { secrets: ["INDEX"] }) };
+        const resources = await run({ images });
+        const { secrets } = resources["base-amd64"]?.inputs ?? {};
+        expect(JSON.stringify(secrets)).toContain("hunter2");
+        expect(JSON.stringify(secrets)).toContain("4dabf18193072939515e22adb298388d");
+        expect(JSON.stringify(resources["base-amd64"]?.inputs)).not.toContain("other");
+        expect(resources["app-amd64"]?.inputs).not.toHaveProperty("secrets");
+    });
+
     test("gets the stack's build arguments over those of images.ts, and only its own", async () => {
         const images = { ...definitions, base: image("base", { buildArgs: { A: "1", B: "1" } }) };
         const resources = await run({ images, settings: { buildArgs: { base: { B: "2" } } } });
@@ -107,7 +133,8 @@ describe("a build", () => {
         const resources = await run();
         const name = Object.keys(resources).find((key) => key.startsWith("tools-"));
         expect(resources[name ?? ""]?.inputs).toMatchObject({ exports: [{ cacheonly: {} }] });
-        expect(resources[name ?? ""]?.inputs).not.toHaveProperty("tags");
+        expect(resources[name ?? ""]?.inputs).toMatchObject({ tags: [] });
+        expect(resources[name ?? ""]?.inputs).not.toHaveProperty("cacheTo");
         expect(Object.keys(resources).filter((key) => key.includes("tools"))).toEqual(["ImageLayer tools", name]);
     });
 });

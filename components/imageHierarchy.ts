@@ -9,6 +9,8 @@ import { ImageLayer } from "./imageLayer";
 export interface ImageHierarchyArgs {
     /** The images in build order, parents first. */
     readonly layers: readonly PreparedLayer[];
+    /** Build secrets by name. */
+    readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** The repository's root. */
     readonly root: string;
     /** Folder that holds staged contexts, relative to `root`. */
@@ -31,7 +33,10 @@ export class ImageHierarchy extends pulumi.ComponentResource {
             const parents = Object.fromEntries(
                 layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])),
             );
-            layers[key] = new ImageLayer({ layer, staged, parents, ...(tests && { tests }) }, { parent: this });
+            layers[key] = new ImageLayer(
+                { layer, staged, parents, secrets: args.secrets, ...(tests && { tests }) },
+                { parent: this },
+            );
         }
         this.layers = layers;
         this.registerOutputs({});

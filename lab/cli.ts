@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { runCanary } from "./canary";
 import { labPath, labVariables } from "./environment";
 import { describeFailedBuild, failedBuilds } from "./failedBuilds";
 import type { Instance } from "./instance";
@@ -13,8 +14,8 @@ import { runCheck, runTests, runUnitTests } from "../tests/suites";
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
 const exit = { done: 0, failed: 1, wrongUse: 64, interrupted: 130 } as const;
 
-/** Room for a CUDA base, its layers unpacked and the registry's copy, in GB. */
-const firstBuild = 25;
+/** GB that building takes at first (a CUDA base, its layers unpacked, the registry's copy) and afterwards. */
+const room = { firstBuild: 25, nextBuild: 5 } as const;
 
 interface LabOptions {
     readonly platforms?: Instance["platforms"];
@@ -30,8 +31,9 @@ async function pulumi(operation: string, args: readonly string[], options: LabOp
     const start = Date.now();
     const paths = labPaths();
     mkdirSync(paths.state, { recursive: true });
-    if (operation === "up" && !hasImages(paths))
-        checkDisk(paths.state, { "the images, for the first time": firstBuild });
+    if (operation === "up") {
+        checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
+    }
     const lab = await startLab(options);
     const ready = Date.now();
     const code = await runAttached("pulumi", [operation, ...args], lab.env);
@@ -121,6 +123,13 @@ export async function main(args: readonly string[]): Promise<number> {
             console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
         });
     program.addCommand(labCommand(done));
+    program
+        .command("canary")
+        .description("build published images again without cache and compare digests; exit code 1 when one differs")
+        .argument("[images...]", "keys of images.ts; all without")
+        .action(async (images: string[]) => {
+            done((await runCanary(images)) ? exit.done : exit.failed);
+        });
     passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
         done(await runTests());
     });

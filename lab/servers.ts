@@ -124,6 +124,10 @@ export function startedServers(folder: string): string[] {
     return names.map((name) => path.basename(name, ".pid")).sort();
 }
 
+/** Names of the servers that were started in `folder` and whose process is gone. */
+export const deadServers = (folder: string): string[] =>
+    startedServers(folder).filter((name) => runningProcess(folder, name) === undefined);
+
 /** Stops a server and waits for its end; returns whether it ran. Its data and log stay. */
 export async function stopServer(folder: string, name: string): Promise<boolean> {
     const running = runningProcess(folder, name);

@@ -12,8 +12,11 @@ import { type Certificates, registryHost } from "./tls";
 /** Port of the default instance; another is taken when it is in use. */
 const preferredPort = 5443;
 
-/** Cap of BuildKit's store, in GB: room for two generations of a CUDA base beside the small images. */
-const storeCap = 40;
+/**
+ * Cap of BuildKit's store and what it leaves free of the disk, in GB. A CUDA base takes about 15: unpacked, compressed, and
+ * once more with rewritten timestamps.
+ */
+const store = { cap: 25, free: 8 } as const;
 
 async function isFree(port: number): Promise<boolean> {
     return await new Promise((resolve) => {
@@ -100,7 +103,8 @@ export function buildkitServer(
   enabled = true
   networkMode = "host"
   gc = true
-  maxUsedSpace = "${storeCap.toString()}GB"
+  maxUsedSpace = "${store.cap.toString()}GB"
+  minFreeSpace = "${store.free.toString()}GB"
 
 [worker.containerd]
   enabled = false

@@ -21,7 +21,10 @@ export interface ImageDefinition {
     readonly labels?: Readonly<Record<string, string>>;
     /** Names of build secrets; their values come from elsewhere. */
     readonly secrets?: readonly string[];
-    /** Registry cache `<repository>:cache-<arch>`, mode max. Opt-in. */
+    /**
+     * Registry cache `<repository>:cache-<arch>`, mode max; on unless false. Rewritten layers are other blobs than cached
+     * ones, so a huge layer would be stored twice.
+     */
     readonly registryCache?: boolean;
     /** Script that tests the image inside it, from the repository's root. */
     readonly smokeTest?: string;

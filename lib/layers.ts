@@ -7,6 +7,7 @@ import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
 import { pushedRepository, sameImage } from "./references";
+import { refuseSecretArguments, requireSecrets } from "./secrets";
 
 /**
  * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
@@ -23,6 +24,8 @@ export interface LayerSettings {
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** Names of the build secrets that the stack has. */
+    readonly secretNames?: readonly string[];
 }
 
 /** A reference in a Dockerfile that the program replaces by something pinned. */
@@ -44,6 +47,8 @@ export interface PreparedLayer {
     /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
     readonly roots: readonly Pinned<string | undefined>[];
     readonly buildArgs: Readonly<Record<string, string>>;
+    /** Whether the build's steps are kept in the registry for builders that start empty. */
+    readonly registryCache: boolean;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
     readonly inputs: readonly InputFile[];
@@ -82,7 +87,10 @@ function read(root: string, key: string, image: ImageDefinition, settings: Layer
 function prepare(root: string, layer: Layer, reading: DockerfileReading, settings: LayerSettings): PreparedLayer {
     const { key, definition } = layer;
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
+    const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
+    refuseSecretArguments(key, buildArgs);
+    requireSecrets(key, definition.secrets ?? [], settings.secretNames ?? []);
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
@@ -96,6 +104,7 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
         parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
         roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
         buildArgs,
+        registryCache,
         dockerfile,
         inputs,
         inputHash: inputHash({
@@ -106,7 +115,7 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
             labels: definition.labels,
             secrets: definition.secrets,
             exporter: definition.name === undefined ? "cacheonly" : registryExport,
-            cache: definition.registryCache ?? false,
+            cache: registryCache,
         }),
     };
 }

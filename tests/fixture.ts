@@ -39,15 +39,18 @@ RUN --mount=type=bind,source=requirements/base.txt,target=/tmp/base.txt \\
 RUN echo "$GREETING" > /greeting
 `,
     "docker/Dockerfile.ci": `FROM ghcr.io/fixture/base:latest
+COPY requirements/app.txt /app.txt
 COPY requirements/dev.txt /dev.txt
 `,
     "docker/Dockerfile": `FROM ghcr.io/fixture/base:latest
+COPY requirements/app.txt /app.txt
 COPY app/bot /app/bot
 WORKDIR /app
 USER 10001
 CMD ["python", "-m", "bot"]
 `,
     ".devcontainer/Dockerfile": `FROM ghcr.io/fixture/base:latest
+COPY requirements/app.txt /app.txt
 COPY requirements/dev.txt /dev.txt
 RUN --mount=type=bind,source=docker/smoke/base.sh,target=/smoke.sh /smoke.sh
 `,
@@ -59,6 +62,7 @@ test -s /greeting
     "docker/smoke/ci.sh": "#!/bin/sh\nset -eu\ntest -s /dev.txt\n",
     "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest "$(id -u)" -ne 0\npython -m bot\n',
     "requirements/base.txt": "six==1.17.0\n",
+    "requirements/app.txt": "# nothing yet\n",
     "requirements/dev.txt": "# nothing yet\n",
     "app/bot/__init__.py": "",
     "app/bot/__main__.py": 'print("hello from the bot")\n',

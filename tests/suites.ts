@@ -88,11 +88,15 @@ const staticChecks = async (): Promise<Totals[]> => [
     await step("types", bin("tsc"), ["--project", "."]),
 ];
 
+const dockerfiles = ["docker/Dockerfile.base", "docker/Dockerfile.ci", "docker/Dockerfile", ".devcontainer/Dockerfile"];
+
 async function app(): Promise<Totals[]> {
     await ensurePackages();
     const python = await ensurePython(labPaths().cache);
+    const hadolint = path.join(path.dirname(python), "hadolint");
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
+        await step("Dockerfiles", hadolint, dockerfiles),
         await module("lint", "ruff", "check", "app"),
         await module("format", "ruff", "format", "--check", "app"),
         await module("types", "mypy"),

@@ -1,0 +1,119 @@
+import * as dockerBuild from "@pulumi/docker-build";
+import * as pulumi from "@pulumi/pulumi";
+import { buildTag } from "../lib/context";
+import { type Platform, archOf } from "../lib/images";
+import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
+import type { StagedTests } from "../lib/smoke";
+import { smokeTest } from "./smokeTest";
+
+/** What the build of an image for one platform needs. */
+export interface PlatformImageArgs {
+    readonly layer: PreparedLayer;
+    readonly platform: Platform;
+    /** The staged build context, relative to the program's folder. */
+    readonly staged: { readonly context: string; readonly dockerfile: string };
+    /** The staged smoke tests of the image's ancestors and its own; absent when there are none. */
+    readonly tests?: StagedTests;
+    /** The stack's build secrets by name; an image gets those that it names. */
+    readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Per image of ours that the Dockerfile names: the name as BuildKit sees it, and `<repository>@<digest>`. */
+    readonly parents: readonly { readonly expanded: string; readonly ref: pulumi.Output<string> }[];
+}
+
+/** What there is of an image for one platform. */
+export interface PlatformImage {
+    readonly image: dockerBuild.Image;
+    /** `<repository>@<digest>`; what children build on. Empty for an image that is never pushed. */
+    readonly ref: pulumi.Output<string>;
+    readonly test?: dockerBuild.Image;
+}
+
+/**
+ * `<repository>@<digest>`: the only way an image is handed on.
+ *
+ * @throws pulumi.RunError for an empty digest: a child must never be built on whatever a tag happens to name
+ */
+export function digestRef(key: string, repository: string, digest: string): string {
+    if (/^sha256:[0-9a-f]{64}$/.test(digest)) return `${repository}@${digest}`;
+    throw new pulumi.RunError(
+        `image ${key} has no digest (got ${JSON.stringify(digest)}), so nothing can be built on it. Run \`pulumi up\` ` +
+            "again; if it repeats, look at the builder's output for that image.",
+    );
+}
+
+const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`docker-image://${ref}` });
+
+/** Everything that a Dockerfile names from outside its context, by the name that BuildKit looks for. */
+function namedContexts({ layer, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
+    const pinned = layer.roots.flatMap(({ expanded, by }) =>
+        by === undefined ? [] : [[expanded, location(by)] as const],
+    );
+    return Object.fromEntries([...parents.map(({ expanded, ref }) => [expanded, location(ref)] as const), ...pinned]);
+}
+
+/** The immutable tag of this one build, or none for an image that is never pushed. */
+function tags({ layer, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
+    const { repository, inputHash } = layer;
+    if (repository === undefined) return [];
+    // A root that nobody pinned is known by its name only.
+    const roots = layer.roots.map(({ expanded, by }) => by ?? expanded);
+    const tag = pulumi
+        .all(parents.map(({ ref }) => ref))
+        .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));
+    return [pulumi.interpolate`${repository}:${tag}`];
+}
+
+/** The registry cache of an image and platform. A cache that can't be read or written costs time, not the build. */
+function cache({ layer, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
+    const { repository, registryCache } = layer;
+    if (repository === undefined || !registryCache) return {};
+    const ref = `${repository}:cache-${archOf(platform)}`;
+    const to = {
+        ref,
+        mode: "max",
+        ignoreError: true,
+        imageManifest: true,
+        ociMediaTypes: true,
+        compression: "zstd",
+    } as const;
+    return { cacheFrom: [{ registry: { ref } }], cacheTo: [{ registry: to }] };
+}
+
+/** The build secrets that an image names. A changed value is no reason to build again: no layer holds it. */
+function secretsOf({ layer, secrets }: PlatformImageArgs): Partial<dockerBuild.ImageArgs> {
+    const names = layer.definition.secrets ?? [];
+    if (names.length === 0) return {};
+    const values = Object.fromEntries(names.map((name) => [name, secrets[name] ?? ""]));
+    return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
+}
+
+/** Builds an image for one platform, pushes it as its build tag, and tests what was pushed. */
+export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
+    const { layer, platform, staged, tests } = args;
+    const { definition, repository, key } = layer;
+    const name = `${key}-${archOf(platform)}`;
+    const image = new dockerBuild.Image(
+        name,
+        {
+            // A preview must not need a builder, and must hand `unknown`, not an empty digest, to the children.
+            buildOnPreview: false,
+            push: false,
+            context: { location: staged.context, named: namedContexts(args) },
+            dockerfile: { location: staged.dockerfile },
+            platforms: [platform as dockerBuild.Platform],
+            // No Dockerfile reads INPUT_HASH: an input that changes with the build makes its outputs unknown in a preview.
+            buildArgs: { ...layer.buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch, INPUT_HASH: layer.inputHash },
+            ...(definition.labels && { labels: { ...definition.labels } }),
+            ...(definition.target !== undefined && { target: definition.target }),
+            ...cache(args),
+            ...secretsOf(args),
+            exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport }],
+            tags: tags(args),
+        },
+        // Deleting removes the manifest by digest, with every tag on it: a published image is never lost by an update.
+        { parent, retainOnDelete: true },
+    );
+    if (repository === undefined) return { image, ref: pulumi.output("") };
+    const ref = image.digest.apply((digest) => digestRef(key, repository, digest));
+    return { image, ref, ...(tests && { test: smokeTest(name, { ref, platform, staged: tests, parent }) }) };
+}

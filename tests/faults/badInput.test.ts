@@ -1,0 +1,116 @@
+import { rmSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { repositories } from "../registry";
+import { exportState, up } from "../stack";
+import { writeTree } from "../tree";
+
+/* Bad input with the real engine: one clear message, no stack trace, nothing built and nothing published. */
+
+let lab: TestLab;
+beforeAll(async () => {
+    lab = await startTestLab();
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+const images = fixture["images.ts"] ?? "";
+const local = fixture["Pulumi.local.yaml"] ?? "";
+const config = (lines: string) => ({ "Pulumi.local.yaml": local.replace("encryptionsalt", `${lines}encryptionsalt`) });
+
+test.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    [
+        "an unknown parent in our namespace",
+        { "docker/Dockerfile": "FROM ghcr.io/fixture/bse:latest\n" },
+        /docker\/Dockerfile:1: ghcr.io\/fixture\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/fixture\/base:latest/,
+    ],
+    [
+        "a cycle",
+        { "docker/Dockerfile.base": "FROM ghcr.io/fixture/bot\n" },
+        /built on each other in a circle: base → bot → base/,
+    ],
+    [
+        "a Dockerfile that is missing",
+        { "images.ts": images.replace("docker/Dockerfile.ci", "docker/Dockerfile.cd") },
+        /docker\/Dockerfile.cd: the Dockerfile of image ci is missing/,
+    ],
+    [
+        "a Dockerfile that can't be parsed",
+        { "docker/Dockerfile.ci": "FROM a\nCOPPY b /\n" },
+        /docker\/Dockerfile.ci:2: COPPY/,
+    ],
+    [
+        "a COPY of what is not there",
+        { "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base\nCOPY gone.txt /\n" },
+        /docker\/Dockerfile.ci:2: COPY reads "gone.txt", which matches no file/,
+    ],
+    [
+        "a platform that the parent lacks",
+        { "images.ts": images.replace('"linux/amd64", "linux/arm64"', '"linux/amd64"') },
+        /image bot is built for linux\/arm64, its parent base is not/,
+    ],
+    [
+        "a platform that is none",
+        { "images.ts": images.replace('["linux/amd64"]', '["linux/x86"]').replace("linux/x86", "linux/X86") },
+        /image ci: "linux\/X86" is not a platform/,
+    ],
+    [
+        "two images of one name",
+        { "images.ts": images.replace("ghcr.io/fixture/ci:latest", "ghcr.io/fixture/bot") },
+        /ci and bot are both ghcr.io\/fixture\/bot:latest/,
+    ],
+    [
+        "an invalid reference",
+        { "images.ts": images.replace("ghcr.io/fixture/ci:latest", "ghcr.io/Fixture/ci") },
+        /"ghcr.io\/Fixture\/ci" is not an image reference/,
+    ],
+    [
+        "unknown keys and wrong kinds, at once",
+        config('  layered-images:regsitry: x\n  layered-images:platforms: "[1]"\n'),
+        /layered-images:platforms[\s\S]*unknown key layered-images:regsitry/,
+    ],
+    [
+        "build arguments of an image that is not there",
+        config("  layered-images:buildArgs:\n    bse:\n      A: b\n"),
+        /buildArgs names image "bse"[\s\S]*allowed: base, ci, bot, devcontainer/,
+    ],
+    [
+        "a build argument that looks like a secret",
+        config("  layered-images:buildArgs:\n    base:\n      INDEX_TOKEN: hunter2\n"),
+        /build argument INDEX_TOKEN of image base looks like a secret/,
+    ],
+    [
+        "a secret that the stack lacks",
+        { "images.ts": images.replace('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        secrets: ["INDEX"],') },
+        /image ci needs the secret INDEX[\s\S]*pulumi config set --secret --path buildSecrets.INDEX/,
+    ],
+    [
+        "a smoke test that is missing",
+        { "images.ts": images.replace("docker/smoke/ci.sh", "docker/smoke/gone.sh") },
+        /docker\/smoke\/gone.sh: a smoke test of image ci is missing/,
+    ],
+    [
+        "a link out of the repository",
+        { link: "" },
+        /app\/bot\/link is a symbolic link to \/etc\/hostname, which is outside/,
+    ],
+])("%s is refused before anything is built", async (_name, files, message) => {
+    const program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
+    try {
+        if ("link" in files) symlinkSync("/etc/hostname", path.join(program, "app/bot/link"));
+        else writeTree(program, files);
+        const { code, output, operations } = await up(lab, program);
+        expect(output).toMatch(message);
+        expect(output).not.toMatch(/\n\s+at .*:\d+:\d+/);
+        expect(output).not.toContain("hunter2");
+        expect(code).not.toBe(0);
+        expect(operations).toEqual({});
+        expect(await exportState(lab, program)).toEqual({});
+        expect(await repositories(lab)).toEqual(["library/python"]);
+    } finally {
+        rmSync(program, { recursive: true });
+    }
+});
