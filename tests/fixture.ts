@@ -73,3 +73,8 @@ test -s /greeting
 encryptionsalt: v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==
 `,
 };
+
+/** The fixture's stack configuration with more lines, each indented by two. */
+export const configWith = (lines: string): Readonly<Record<string, string>> => ({
+    "Pulumi.local.yaml": (fixture["Pulumi.local.yaml"] ?? "").replace("encryptionsalt", `${lines}encryptionsalt`),
+});

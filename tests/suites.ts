@@ -17,9 +17,9 @@ const add = (totals: readonly Totals[]): Totals =>
     totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
 
 /** A command that passes or fails as a whole. */
-async function step(title: string, command: string, args: readonly string[], env = process.env): Promise<Totals> {
+async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
     console.log(`\n== ${title}`);
-    const code = await runAttached(command, args, env);
+    const code = await runAttached(command, args, process.env);
     return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
@@ -115,6 +115,7 @@ export async function runTests(): Promise<number> {
     return close([
         ...(await staticChecks()),
         await vitest("unit tests", "unit"),
+        await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
         ...(await app()),
         await vitest("integration tests", "integration"),
     ]);

@@ -1,7 +1,7 @@
 import { rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fixture } from "../fixture";
+import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { repositories } from "../registry";
 import { exportState, up } from "../stack";
@@ -18,8 +18,6 @@ afterAll(async () => {
 });
 
 const images = fixture["images.ts"] ?? "";
-const local = fixture["Pulumi.local.yaml"] ?? "";
-const config = (lines: string) => ({ "Pulumi.local.yaml": local.replace("encryptionsalt", `${lines}encryptionsalt`) });
 
 test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
@@ -69,17 +67,17 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     ],
     [
         "unknown keys and wrong kinds, at once",
-        config('  layered-images:regsitry: x\n  layered-images:platforms: "[1]"\n'),
+        configWith('  layered-images:regsitry: x\n  layered-images:platforms: "[1]"\n'),
         /layered-images:platforms[\s\S]*unknown key layered-images:regsitry/,
     ],
     [
         "build arguments of an image that is not there",
-        config("  layered-images:buildArgs:\n    bse:\n      A: b\n"),
+        configWith("  layered-images:buildArgs:\n    bse:\n      A: b\n"),
         /buildArgs names image "bse"[\s\S]*allowed: base, ci, bot, devcontainer/,
     ],
     [
         "a build argument that looks like a secret",
-        config("  layered-images:buildArgs:\n    base:\n      INDEX_TOKEN: hunter2\n"),
+        configWith("  layered-images:buildArgs:\n    base:\n      INDEX_TOKEN: hunter2\n"),
         /build argument INDEX_TOKEN of image base looks like a secret/,
     ],
     [

@@ -1,7 +1,7 @@
 import { appendFileSync, chmodSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fixture } from "../fixture";
+import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest } from "../registry";
 import { type ImageOutput, imageOutputs, pendingImages, up } from "../stack";
@@ -39,7 +39,6 @@ const inImages = (from: string, to: string) => () => {
     images = text;
     writeFileSync(at("images.ts"), images);
 };
-const config = (lines: string) => write({ "Pulumi.local.yaml": `${fixture["Pulumi.local.yaml"] ?? ""}${lines}` });
 let images = fixture["images.ts"] ?? "";
 
 /** The builds of an image, by name. */
@@ -63,7 +62,8 @@ interface Row {
     readonly tested?: readonly string[];
 }
 
-const buildArgs = (lines: string) => config(`  layered-images:buildArgs:\n    base:\n${lines}`);
+const buildArgsConfig = (lines: string) => `  layered-images:buildArgs:\n    base:\n${lines}`;
+const buildArgs = (lines: string) => write(configWith(buildArgsConfig(lines)));
 
 test.each<[string, Row]>([
     ["a file that nothing reads", { change: write({ "NOTES.md": "notes" }), built: [], moved: [] }],
@@ -229,7 +229,7 @@ test("a change that is taken back brings the same digests back", async () => {
 
 test("a root that moves rebuilds everything, and moved back brings the same digests back", async () => {
     const before = outputs;
-    const settings = `${fixture["Pulumi.local.yaml"] ?? ""}  layered-images:buildArgs:\n    base:\n      GREETING: hi\n      UNUSED: x\n`;
+    const settings = buildArgsConfig("      GREETING: hi\n      UNUSED: x\n");
     const moved = `${lab.instance.registry}/library/python:moved`;
     const folder = path.join(lab.paths.state, "moved");
     writeTree(folder, { Dockerfile: "FROM python:3.12-slim\nRUN echo moved > /moved\n" });
@@ -243,7 +243,7 @@ test("a root that moves rebuilds everything, and moved back brings the same dige
     expect(pushed).toMatchObject({ code: 0 });
     const digest = (await manifest(lab, "library/python", "moved"))?.digest ?? "";
     const root = `  layered-images:roots:\n    "python:3.12-slim": ${lab.instance.registry}/library/python@${digest}\n`;
-    write({ "Pulumi.local.yaml": settings + root })();
+    write(configWith(settings + root))();
     const { operations } = await up(lab, program);
     expect(
         Object.keys(operations)
@@ -252,7 +252,7 @@ test("a root that moves rebuilds everything, and moved back brings the same dige
     ).toEqual([...everything, "ci-arm64"].sort());
     const after = await imageOutputs(lab, program);
     for (const name of ["base", "bot", "ci"]) expect(after[name]?.digest).not.toBe(before[name]?.digest);
-    write({ "Pulumi.local.yaml": settings })();
+    write(configWith(settings))();
     expect((await up(lab, program)).code).toBe(0);
     expect(await imageOutputs(lab, program)).toEqual(before);
 });
