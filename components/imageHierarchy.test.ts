@@ -179,6 +179,10 @@ test("the plan holds parents, platforms and every input with its hash", async ()
         roots: {},
         platforms: [...both],
         inputs: { "app/main.py": expect.stringMatching(/^[0-9a-f]{12}$/) as string },
+        smokeTests: {
+            "smoke/app.sh": expect.stringMatching(/^[0-9a-f]{12}/) as string,
+            "smoke/base.sh": expect.stringMatching(/^[0-9a-f]{12}/) as string,
+        },
     });
     expect(resources["ImageLayer base"]?.inputs).toMatchObject({ roots: { "python:3": root } });
 });

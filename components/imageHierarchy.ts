@@ -1,8 +1,7 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { PreparedLayer } from "../lib/layers";
-import { stageContext } from "../lib/context";
-import { stageSmokeTests } from "../lib/smoke";
+import { type StageRequest, stageContext } from "../lib/context";
 import { ImageLayer } from "./imageLayer";
 
 /** What a hierarchy needs. */
@@ -26,15 +25,18 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         const { root, stageRoot } = args;
         const layers: Record<string, ImageLayer> = {};
         for (const layer of args.layers) {
-            const { key, inputHash, dockerfile, inputs: files } = layer;
-            const base = path.join(root, layer.definition.context ?? ".");
-            const staged = stageContext({ base, root, stageRoot, image: key, inputHash, files, dockerfile });
-            const tests = stageSmokeTests({ root, stageRoot, layer, layers: args.layers });
+            const { key, definition, tests } = layer;
+            const base = path.join(root, definition.context ?? ".");
+            const stage = (request: Pick<StageRequest, "base" | "image" | "inputHash" | "files" | "dockerfile">) =>
+                stageContext({ root, stageRoot, ...request });
+            const { inputHash, dockerfile, inputs: files } = layer;
+            const staged = stage({ base, image: key, inputHash, files, dockerfile });
+            const stagedTests = tests && { ...stage({ image: `${key}-test`, ...tests }), scripts: tests.scripts };
             const parents = Object.fromEntries(
                 layer.parents.flatMap(({ by }) => (layers[by] ? [[by, layers[by]]] : [])),
             );
             layers[key] = new ImageLayer(
-                { layer, staged, parents, secrets: args.secrets, ...(tests && { tests }) },
+                { layer, staged, parents, secrets: args.secrets, ...(stagedTests && { tests: stagedTests }) },
                 { parent: this },
             );
         }

@@ -26,7 +26,8 @@ export class ImageLayer extends pulumi.ComponentResource {
             parents: layer.parents.map((parent) => parent.by),
             roots: Object.fromEntries(layer.roots.map((root) => [root.expanded, root.by ?? "not pinned"])),
             platforms: layer.platforms,
-            inputs: Object.fromEntries(layer.inputs.map((file) => [file.path, describeInput(file)])),
+            inputs: describeInputs(layer.inputs),
+            smokeTests: describeInputs(layer.tests?.files ?? []),
         };
         super("layered-images:components:ImageLayer", layer.key, inputs, opts);
         this.layer = layer;
@@ -69,8 +70,12 @@ export class ImageLayer extends pulumi.ComponentResource {
     }
 }
 
-const describeInput = ({ hash, executable, symlink }: PreparedLayer["inputs"][number]) =>
-    symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
+/** By path, what the plan shows of a file: the start of its hash and whether it is executable, or where it links to. */
+function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> {
+    const describe = ({ hash, executable, symlink }: PreparedLayer["inputs"][number]) =>
+        symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
+    return Object.fromEntries(files.map((file) => [file.path, describe(file)]));
+}
 
 function parentRef(parents: ImageLayerArgs["parents"], key: string, platform: Platform): pulumi.Output<string> {
     const parent = parents[key]?.platformImages.get(platform);

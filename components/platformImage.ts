@@ -3,8 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context";
 import { type Platform, archOf } from "../lib/images";
 import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
-import type { StagedTests } from "../lib/smoke";
-import { smokeTest } from "./smokeTest";
+import { type StagedTests, smokeTest } from "./smokeTest";
 
 /** What the build of an image for one platform needs. */
 export interface PlatformImageArgs {

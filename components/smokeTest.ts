@@ -1,7 +1,13 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../lib/images";
-import type { StagedTests } from "../lib/smoke";
+
+/** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
+export interface StagedTests {
+    readonly context: string;
+    readonly dockerfile: string;
+    readonly scripts: readonly string[];
+}
 
 /** What a smoke test needs. */
 export interface SmokeTestArgs {

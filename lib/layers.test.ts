@@ -5,7 +5,6 @@ import { tree } from "../tests/tree";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { type LayerSettings, prepareLayers } from "./layers";
 import { unpinnedRoots } from "./roots";
-import { smokeScripts } from "./smoke";
 
 const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -106,13 +105,14 @@ test("roots that nobody pinned are listed with the images on them, pinned ones a
 
 test("an image runs its ancestors' smoke tests first, each once", () => {
     const definitions = {
-        base: image("base", { smokeTest: "base.sh" }),
-        tools: image("tools", { smokeTest: "tools.sh" }),
+        base: image("base", { smokeTest: "docker/base.sh" }),
+        tools: image("tools", { smokeTest: "docker/tools.sh" }),
         middle: image("middle"),
-        leaf: image("leaf", { smokeTest: "leaf.sh" }),
+        leaf: image("leaf", { smokeTest: "docker/leaf.sh" }),
     };
     const layers = prepare(
         {
+            ...{ "smoke.Dockerfile": "", "base.sh": "", "tools.sh": "", "leaf.sh": "" },
             base: "FROM x\n",
             tools: "FROM ghcr.io/us/base\n",
             middle: "FROM ghcr.io/us/base\n",
@@ -120,10 +120,12 @@ test("an image runs its ancestors' smoke tests first, each once", () => {
         },
         definitions,
     );
-    const scripts = (key: string) => {
-        const layer = layers.find((one) => one.key === key);
-        return layer && smokeScripts(layer, layers);
-    };
-    expect(scripts("leaf")).toEqual(["base.sh", "tools.sh", "leaf.sh"]);
-    expect(scripts("middle")).toEqual(["base.sh"]);
+    const scripts = (key: string) => layers.find((one) => one.key === key)?.tests?.scripts;
+    expect(scripts("leaf")).toEqual(["docker/base.sh", "docker/tools.sh", "docker/leaf.sh"]);
+    expect(scripts("middle")).toEqual(["docker/base.sh"]);
+});
+
+test("a smoke test that is missing is named with the image", () => {
+    const definitions = { base: image("base", { smokeTest: "gone.sh" }) };
+    expect(() => prepare({ base: "FROM x\n" }, definitions)).toThrow("gone.sh: a smoke test of image base is missing");
 });

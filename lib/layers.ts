@@ -8,6 +8,7 @@ import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatfor
 import { type InputFile, collectInputs } from "./inputs";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
+import { type SmokeTests, collectSmokeTests } from "./smoke";
 
 /**
  * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
@@ -53,6 +54,8 @@ export interface PreparedLayer {
     readonly dockerfile: string;
     readonly inputs: readonly InputFile[];
     readonly inputHash: string;
+    /** Smoke tests of its ancestors and its own; absent where there are none, or nothing is pushed. */
+    readonly tests?: SmokeTests;
 }
 
 function platformsOf({ platforms }: ImageDefinition, settings: LayerSettings): readonly Platform[] {
@@ -128,11 +131,9 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
  * @throws InputError for every kind of bad input, before anything is built
  */
 export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
-    for (const key of Object.keys(settings.buildArgs)) {
-        if (!(key in images)) {
-            const allowed = Object.keys(images);
-            throw new InputError({ problem: `buildArgs names image "${key}", which images.ts does not`, allowed });
-        }
+    for (const key of Object.keys(settings.buildArgs).filter((one) => !(one in images))) {
+        const problem = `buildArgs names image "${key}", which images.ts does not`;
+        throw new InputError({ problem, allowed: Object.keys(images) });
     }
     const readings = Object.fromEntries(
         Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
@@ -142,7 +143,9 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
         const reading = readings[layer.key];
         const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
         if (!reading || !complete || platformsOf(layer.definition, settings).length === 0) continue;
-        layers.push(prepare(root, layer, reading, settings));
+        const prepared = prepare(root, layer, reading, settings);
+        const tests = collectSmokeTests(root, prepared, layers);
+        layers.push(tests ? { ...prepared, tests } : prepared);
     }
     return layers;
 }

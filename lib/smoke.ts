@@ -1,24 +1,28 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { inputHash, stageContext } from "./context";
+import { inputHash } from "./context";
 import { InputError } from "./errors";
-import { collectInputs } from "./inputs";
+import { type InputFile, collectInputs } from "./inputs";
 import type { PreparedLayer } from "./layers";
 
 /** The Dockerfile of every smoke test. */
 export const smokeDockerfile = "docker/smoke.Dockerfile";
 
-/** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
-export interface StagedTests {
-    readonly context: string;
-    readonly dockerfile: string;
+/** The smoke tests of an image: what `stageContext` needs of them, and the scripts in the order in which they run. */
+export interface SmokeTests {
     readonly scripts: readonly string[];
+    readonly files: readonly InputFile[];
+    /** Text of smoke.Dockerfile. */
+    readonly dockerfile: string;
+    readonly inputHash: string;
 }
 
+type Tested = Pick<PreparedLayer, "key" | "definition" | "repository" | "parents">;
+
 /** The scripts that test `layer`: its ancestors' first, since it must still be all that they are, then its own. */
-export function smokeScripts(layer: PreparedLayer, layers: readonly PreparedLayer[]): string[] {
+function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
     const scripts: string[] = [];
-    const visit = (one: PreparedLayer): void => {
+    const visit = (one: Tested): void => {
         for (const { by } of one.parents) {
             const parent = layers.find(({ key }) => key === by);
             if (parent) visit(parent);
@@ -31,20 +35,15 @@ export function smokeScripts(layer: PreparedLayer, layers: readonly PreparedLaye
 }
 
 /**
- * Stages the smoke tests of a published image; undefined when neither it nor an ancestor has one.
+ * Reads the smoke tests of a published image; undefined when neither it nor an ancestor has one.
  *
- * @throws InputError when a script is missing
+ * @param root the repository's root
+ * @throws InputError when a script or smoke.Dockerfile is missing
  */
-export function stageSmokeTests(args: {
-    readonly root: string;
-    readonly stageRoot: string;
-    readonly layer: PreparedLayer;
-    readonly layers: readonly PreparedLayer[];
-}): StagedTests | undefined {
-    const { root, stageRoot, layer } = args;
-    const scripts = smokeScripts(layer, args.layers);
+export function collectSmokeTests(root: string, layer: Tested, layers: readonly Tested[]): SmokeTests | undefined {
+    const scripts = smokeScripts(layer, layers);
     if (layer.repository === undefined || scripts.length === 0) return undefined;
-    const missing = scripts.find((script) => !existsSync(path.join(root, script)));
+    const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(root, file)));
     if (missing !== undefined) {
         throw new InputError({
             problem: `a smoke test of image ${layer.key} is missing`,
@@ -65,14 +64,5 @@ export function stageSmokeTests(args: {
         exporter: "cacheonly",
         cache: false,
     });
-    const staged = stageContext({
-        base: root,
-        root,
-        stageRoot,
-        image: `${layer.key}-test`,
-        inputHash: hash,
-        files,
-        dockerfile,
-    });
-    return { ...staged, scripts };
+    return { scripts, files, dockerfile, inputHash: hash };
 }

@@ -28,7 +28,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "a cycle",
         { "docker/Dockerfile.base": "FROM ghcr.io/fixture/bot\n" },
-        /built on each other in a circle: base → bot → base/,
+        /images stand on each other: base → bot → base/,
     ],
     [
         "a Dockerfile that is missing",

@@ -50,12 +50,12 @@ describe("the first up", () => {
         expect(new Set(Object.values(operations))).toEqual(new Set(["create"]));
     });
 
-    test("publishes base, ci and bot under a build tag a platform and latest, and no devcontainer", async () => {
+    test("publishes base, ci and bot under a build tag a platform and latest beside their caches, and no devcontainer", async () => {
         expect(await repositories(lab)).toEqual(["fixture/base", "fixture/bot", "fixture/ci", "library/python"]);
         const arches = { base: ["amd64", "arm64"], bot: ["amd64", "arm64"], ci: ["amd64"] };
         for (const [name, own] of Object.entries(arches)) {
             const found = (await tags(lab, `fixture/${name}`)).map((tag) => tag.replace(/^b-[0-9a-f]{12}-/, ""));
-            expect(found.sort()).toEqual([...own, "latest"]);
+            expect(found.sort()).toEqual([...own, ...own.map((arch) => `cache-${arch}`), "latest"]);
         }
     });
 
