@@ -2,8 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { type Platform, archOf } from "../lib/images";
+import { firstDifference } from "./archives";
 import { startLab } from "./lab";
-import { LabError, run } from "./process";
+import { LabError, type RunOptions, run } from "./process";
 import { progress } from "./progress";
 
 /** A published build as the stack's state has it: enough to do it again. */
@@ -12,7 +14,7 @@ const build = z.object({
     type: z.literal("docker-build:index:Image"),
     outputs: z.object({ digest: z.string().startsWith("sha256:") }),
     inputs: z.object({
-        platforms: z.array(z.string()),
+        platforms: z.tuple([z.custom<Platform>((one) => typeof one === "string")]),
         dockerfile: z.object({ location: z.string() }),
         context: z.object({
             location: z.string(),
@@ -28,19 +30,23 @@ type Build = z.infer<typeof build>;
 
 const nameOf = ({ urn }: Pick<Build, "urn">) => urn.split("::").at(-1) ?? urn;
 
-async function publishedBuilds(env: NodeJS.ProcessEnv): Promise<Build[]> {
-    const exported = JSON.parse(await run("pulumi", ["stack", "export"], { env })) as {
+/** Where the state and the builder are. */
+export type CanaryOptions = Pick<RunOptions, "cwd" | "env">;
+
+/** The published builds of the stack's state. */
+export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
+    const exported = JSON.parse(await run("pulumi", ["stack", "export"], options)) as {
         deployment: { resources?: unknown[] };
     };
     return (exported.deployment.resources ?? []).flatMap((one) => build.safeParse(one).data ?? []);
 }
 
 /** Runs a build and exports it as an OCI archive; returns the digest of its manifest. */
-async function exportBuild(args: readonly string[], archive: string, compression: string, env: NodeJS.ProcessEnv) {
+async function exportBuild(args: readonly string[], archive: string, compression: string, where: CanaryOptions) {
     const metadata = `${archive}.json`;
     const output = `type=oci,dest=${archive},rewrite-timestamp=true,oci-mediatypes=true,compression=${compression}`;
     const options = ["--provenance=false", "--progress", "plain", "--metadata-file", metadata, "--output", output];
-    await run("buildx", ["build", ...options, ...args], { env });
+    await run("buildx", ["build", ...options, ...args], where);
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
     return digest ?? "";
 }
@@ -61,91 +67,64 @@ function buildArguments({ inputs }: Build): string[] {
     ];
 }
 
-/** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
-async function layersOf(archive: string): Promise<string[]> {
-    const read = async (name: string) =>
-        JSON.parse(await run("tar", ["--extract", "--to-stdout", "--file", archive, name])) as unknown;
-    const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
-    const index = (await read("index.json")) as { manifests: { digest: string }[] };
-    const manifest = (await read(blob(index.manifests[0]?.digest ?? ""))) as { layers: { digest: string }[] };
-    return manifest.layers.map(({ digest }) => blob(digest));
+/** A published build done again. */
+export interface Rebuild {
+    /** Name of the build: `<image>-<arch>`. */
+    readonly name: string;
+    readonly published: string;
+    readonly rebuilt: string;
+    /** Where they differ first; absent when the digests are equal. */
+    readonly difference?: string;
 }
 
-/** Entries of an uncompressed layer: what `ls -l` would show, and the hash of each file's content. */
-async function entriesOf(archive: string, layer: string, folder: string): Promise<string[]> {
-    await run("tar", ["--extract", "--file", archive, "--directory", folder, layer]);
-    const list = await run("tar", [
-        "--list",
-        "--verbose",
-        "--full-time",
-        "--numeric-owner",
-        "--file",
-        path.join(folder, layer),
-    ]);
-    const hash = 'printf "%s " "$TAR_FILENAME"; sha256sum';
-    const hashes = await run("tar", ["--extract", `--to-command=${hash}`, "--file", path.join(folder, layer)]);
-    return [...list.split("\n"), ...hashes.split("\n")].filter(Boolean);
-}
-
-/** Says in which layer and file two OCI archives differ first. */
-async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
-    const [before, after] = [await layersOf(published), await layersOf(rebuilt)];
-    const index = before.findIndex((layer, position) => layer !== after[position]);
-    if (index < 0) return before.length === after.length ? "the configuration differs" : "the number of layers differs";
-    const entries = async (archive: string, layer = "") => new Set(await entriesOf(archive, layer, folder));
-    const [had, has] = [await entries(published, before[index]), await entries(rebuilt, after[index])];
-    const gone = [...had].find((entry) => !has.has(entry));
-    const come = [...has].find((entry) => !had.has(entry));
-    const layer = `layer ${(index + 1).toString()} of ${before.length.toString()} differs`;
-    if (gone === undefined && come === undefined) return `${layer}: the same files in another order`;
-    return `${layer}:\n    published  ${gone ?? "(nothing)"}\n    rebuilt    ${come ?? "(nothing)"}`;
+/** Builds a published image again, without any cache, from what the stack's state says of it. */
+export async function rebuild(one: Build, options: CanaryOptions): Promise<Rebuild> {
+    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
+    try {
+        const archive = path.join(folder, "rebuilt.tar");
+        const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
+        const outcome = { name: nameOf(one), published: one.outputs.digest, rebuilt: digest };
+        if (digest === one.outputs.digest) return outcome;
+        const published = path.join(folder, "published.tar");
+        const repository = one.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
+        writeFileSync(path.join(folder, "Dockerfile"), "FROM published\n");
+        const context = `published=docker-image://${repository}@${one.outputs.digest}`;
+        const pull = ["--platform", one.inputs.platforms.join(), "--build-context", context, folder];
+        await exportBuild(pull, published, "uncompressed,force-compression=true", options);
+        await exportBuild(buildArguments(one), archive, "uncompressed", options);
+        return { ...outcome, difference: await firstDifference(published, archive, folder) };
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
 }
 
 /**
- * Builds published images again without any cache and compares the digests; where one differs, says in which layer and
+ * Builds published images of the lab's stack again and compares the digests; where one differs, says in which layer and
  * file first.
  *
  * @param wanted keys of the images, all when empty
  * @returns whether every digest came back
+ * @throws LabError for a key that is not published
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
-    const { env } = await startLab();
-    const builds = await publishedBuilds(env);
-    const keys = [...new Set(builds.map((one) => nameOf(one).replace(/-[^-]+$/, "")))];
+    const options = { env: (await startLab()).env };
+    const builds = await publishedBuilds(options);
+    const keyOf = (one: Build) => nameOf(one).slice(0, -(archOf(one.inputs.platforms[0]).length + 1));
+    const keys = [...new Set(builds.map(keyOf))];
     const unknown = wanted.find((key) => !keys.includes(key));
-    if (unknown !== undefined) {
-        throw new LabError(
-            `no image "${unknown}" is published; published are: ${keys.join(", ") || "none (npm run up)"}.`,
-        );
+    if (unknown !== undefined || keys.length === 0) {
+        const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
+        throw new LabError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
     }
     let same = true;
-    for (const one of builds.filter(
-        (built) => wanted.length === 0 || wanted.some((key) => nameOf(built).startsWith(`${key}-`)),
-    )) {
-        const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
-        try {
-            const rebuilt = path.join(folder, "rebuilt.tar");
-            const args = buildArguments(one);
-            const digest = await progress(`building ${nameOf(one)} again`, () =>
-                exportBuild(["--no-cache", ...args], rebuilt, "zstd", env),
-            );
-            if (digest === one.outputs.digest) {
-                console.log(`${nameOf(one)}: the same digest again (${digest})`);
-                continue;
-            }
-            same = false;
-            const published = path.join(folder, "published.tar");
-            const repository = one.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
-            writeFileSync(path.join(folder, "Dockerfile"), "FROM published\n");
-            const context = `published=docker-image://${repository}@${one.outputs.digest}`;
-            const pull = ["--platform", one.inputs.platforms.join(), "--build-context", context, folder];
-            await exportBuild(pull, published, "uncompressed,force-compression=true", env);
-            await exportBuild(args, rebuilt, "uncompressed", env);
-            console.log(`${nameOf(one)}: published ${one.outputs.digest}, rebuilt ${digest}`);
-            console.log(`  ${await firstDifference(published, rebuilt, folder)}`);
-        } finally {
-            rmSync(folder, { recursive: true, force: true });
-        }
+    for (const one of builds.filter((built) => wanted.length === 0 || wanted.includes(keyOf(built)))) {
+        const outcome = await progress(`building ${nameOf(one)} again`, () => rebuild(one, options));
+        same &&= outcome.difference === undefined;
+        console.log(
+            outcome.difference === undefined
+                ? `${outcome.name}: the same digest again (${outcome.rebuilt})`
+                : `${outcome.name}: published ${outcome.published}, rebuilt ${outcome.rebuilt}\n  ${outcome.difference}`,
+        );
     }
     return same;
 }

@@ -1,0 +1,48 @@
+import path from "node:path";
+import { run } from "./process";
+
+/** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
+async function layersOf(archive: string): Promise<string[]> {
+    const read = async (name: string) =>
+        JSON.parse(await run("tar", ["--extract", "--to-stdout", "--file", archive, name])) as unknown;
+    const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
+    const index = (await read("index.json")) as { manifests: { digest: string }[] };
+    const manifest = (await read(blob(index.manifests[0]?.digest ?? ""))) as { layers: { digest: string }[] };
+    return manifest.layers.map(({ digest }) => blob(digest));
+}
+
+/** Entries of an uncompressed layer: what `ls -l` would show, and the hash of each file's content. */
+async function entriesOf(archive: string, layer: string, folder: string): Promise<string[]> {
+    await run("tar", ["--extract", "--file", archive, "--directory", folder, layer]);
+    const list = await run("tar", [
+        "--list",
+        "--verbose",
+        "--full-time",
+        "--numeric-owner",
+        "--file",
+        path.join(folder, layer),
+    ]);
+    const hash = 'printf "%s " "$TAR_FILENAME"; sha256sum';
+    const hashes = await run("tar", ["--extract", `--to-command=${hash}`, "--file", path.join(folder, layer)]);
+    return [...list.split("\n"), ...hashes.split("\n")].filter(Boolean);
+}
+
+/**
+ * Says in which layer and file two images differ first.
+ *
+ * @param published one image as an OCI archive, its layers not compressed
+ * @param rebuilt the other
+ * @param folder where layers are unpacked
+ */
+export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
+    const [before, after] = [await layersOf(published), await layersOf(rebuilt)];
+    const index = before.findIndex((layer, position) => layer !== after[position]);
+    if (index < 0) return before.length === after.length ? "the configuration differs" : "the number of layers differs";
+    const entries = async (archive: string, layer = "") => new Set(await entriesOf(archive, layer, folder));
+    const [had, has] = [await entries(published, before[index]), await entries(rebuilt, after[index])];
+    const gone = [...had].find((entry) => !has.has(entry));
+    const come = [...has].find((entry) => !had.has(entry));
+    const layer = `layer ${(index + 1).toString()} of ${before.length.toString()} differs`;
+    if (gone === undefined && come === undefined) return `${layer}: the same files in another order`;
+    return `${layer}:\n    published  ${gone ?? "(nothing)"}\n    rebuilt    ${come ?? "(nothing)"}`;
+}

@@ -1,0 +1,46 @@
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { publishedBuilds, rebuild } from "../../lab/canary";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { up } from "../stack";
+
+/* The same inputs give the same bits: published images built again without any cache. */
+
+let lab: TestLab;
+beforeAll(async () => {
+    lab = await startTestLab();
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+async function rebuilds(name: string, files: Readonly<Record<string, string>>) {
+    const program = makeRepository(path.join(lab.paths.state, name), { ...fixture, ...files });
+    expect((await up(lab, program)).code).toBe(0);
+    const options = { env: lab.env, cwd: program };
+    const outcomes = [];
+    for (const one of await publishedBuilds(options)) outcomes.push(await rebuild(one, options));
+    return outcomes;
+}
+
+test("every image of the hierarchy comes back with the same digest, on both platforms", async () => {
+    const outcomes = await rebuilds("repository", {});
+    expect(outcomes.map(({ name }) => name).sort()).toEqual([
+        "base-amd64",
+        "base-arm64",
+        "bot-amd64",
+        "bot-arm64",
+        "ci-amd64",
+    ]);
+    for (const { published, rebuilt } of outcomes) expect(rebuilt).toBe(published);
+});
+
+test("an image that holds the time of its build is found out, with the layer and the file", async () => {
+    const dockerfile = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN date +%s%N > /built\n`;
+    const differing = (await rebuilds("dated", { "docker/Dockerfile.ci": dockerfile })).filter(
+        ({ published, rebuilt }) => published !== rebuilt,
+    );
+    expect(differing).toMatchObject([{ name: "ci-amd64" }]);
+    expect(differing[0]?.difference).toMatch(/layer \d+ of \d+ differs:\n +published .*built\n +rebuilt .*built$/);
+});
