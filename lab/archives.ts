@@ -22,7 +22,7 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
         "--file",
         path.join(folder, layer),
     ]);
-    const hash = 'printf "%s " "$TAR_FILENAME"; sha256sum';
+    const hash = 'printf "%s: sha256 " "$TAR_FILENAME"; sha256sum | cut -d " " -f 1';
     const hashes = await run("tar", ["--extract", `--to-command=${hash}`, "--file", path.join(folder, layer)]);
     return [...list.split("\n"), ...hashes.split("\n")].filter(Boolean);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
@@ -77,6 +77,15 @@ export interface Rebuild {
     readonly difference?: string;
 }
 
+/** Exports an image as an OCI archive whose layers are not compressed; returns the archive. */
+async function unpack(image: string, platform: Platform, folder: string, options: CanaryOptions): Promise<string> {
+    const archive = path.join(folder, `${image.split(":")[0] ?? ""}.tar`);
+    writeFileSync(path.join(folder, "Dockerfile"), "FROM image\n");
+    const args = ["--platform", platform, "--build-context", `image=${image}`, folder];
+    await exportBuild(args, archive, "uncompressed,force-compression=true", options);
+    return archive;
+}
+
 /** Builds a published image again, without any cache, from what the stack's state says of it. */
 export async function rebuild(one: Build, options: CanaryOptions): Promise<Rebuild> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
@@ -85,14 +94,14 @@ export async function rebuild(one: Build, options: CanaryOptions): Promise<Rebui
         const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
         const outcome = { name: nameOf(one), published: one.outputs.digest, rebuilt: digest };
         if (digest === one.outputs.digest) return outcome;
-        const published = path.join(folder, "published.tar");
+        const layout = path.join(folder, "layout");
+        mkdirSync(layout);
+        await run("tar", ["--extract", "--file", archive, "--directory", layout]);
         const repository = one.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
-        writeFileSync(path.join(folder, "Dockerfile"), "FROM published\n");
-        const context = `published=docker-image://${repository}@${one.outputs.digest}`;
-        const pull = ["--platform", one.inputs.platforms.join(), "--build-context", context, folder];
-        await exportBuild(pull, published, "uncompressed,force-compression=true", options);
-        await exportBuild(buildArguments(one), archive, "uncompressed", options);
-        return { ...outcome, difference: await firstDifference(published, archive, folder) };
+        const platform = one.inputs.platforms[0];
+        const published = await unpack(`docker-image://${repository}@${outcome.published}`, platform, folder, options);
+        const rebuilt = await unpack(`oci-layout://${layout}@${digest}`, platform, folder, options);
+        return { ...outcome, difference: await firstDifference(published, rebuilt, folder) };
     } finally {
         rmSync(folder, { recursive: true, force: true });
     }

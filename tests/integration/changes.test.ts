@@ -220,10 +220,10 @@ test.each<[string, Row]>([
 test("a change that is taken back brings the same digests back", async () => {
     const before = outputs;
     write({ "requirements/base.txt": "six==1.17.0\n" })();
-    expect((await up(lab, program)).code).toBe(0);
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(await imageOutputs(lab, program)).not.toEqual(before);
     write({ "requirements/base.txt": "six==1.16.0\n" })();
-    expect((await up(lab, program)).code).toBe(0);
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(await imageOutputs(lab, program)).toEqual(before);
 });
 
@@ -253,7 +253,7 @@ test("a root that moves rebuilds everything, and moved back brings the same dige
     const after = await imageOutputs(lab, program);
     for (const name of ["base", "bot", "ci"]) expect(after[name]?.digest).not.toBe(before[name]?.digest);
     write(configWith(settings))();
-    expect((await up(lab, program)).code).toBe(0);
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(await imageOutputs(lab, program)).toEqual(before);
 });
 

@@ -1,0 +1,56 @@
+import { rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startLab, stopLab } from "../../lab/lab";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { manifest } from "../registry";
+import { imageOutputs, up } from "../stack";
+
+/* A builder that starts empty, as a CI runner does. */
+
+let lab: TestLab;
+beforeAll(async () => {
+    lab = await startTestLab();
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+/** An instruction that leaves another layer each time that it is executed. */
+const mark = (file: string) => `RUN cat /proc/sys/kernel/random/uuid > ${file}\n`;
+
+test("a fresh builder executes the bot's instructions from a change of the app on, and no others", async () => {
+    const copy = "COPY app/bot /app/bot\n";
+    const dockerfile = (fixture["docker/Dockerfile"] ?? "").replace(copy, mark("/before") + copy + mark("/after"));
+    const program = makeRepository(path.join(lab.paths.state, "repository"), {
+        ...fixture,
+        "docker/Dockerfile": dockerfile,
+    });
+    const layers = async (platform: string) => {
+        const digest = (await imageOutputs(lab, program)).bot?.platforms[platform] ?? "";
+        return (await manifest(lab, "fixture/bot", digest))?.layers?.map((layer) => layer.digest) ?? [];
+    };
+    const platforms = ["linux/amd64", "linux/arm64"];
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
+    const before = await Promise.all(platforms.map(layers));
+
+    await stopLab(lab.paths);
+    rmSync(path.join(lab.paths.state, "buildkit", "root"), { recursive: true });
+    await startLab({ paths: lab.paths });
+    writeFileSync(path.join(program, "app/bot/__main__.py"), 'print("changed")\n');
+    const { code, operations } = await up(lab, program);
+    expect(code).toBe(0);
+    const built = ["bot", "bot-amd64", "bot-amd64-test", "bot-arm64", "bot-arm64-test"];
+    expect(Object.keys(operations).sort()).toEqual(built);
+
+    const after = await Promise.all(platforms.map(layers));
+    for (const [index, had] of before.entries()) {
+        const has = after[index] ?? [];
+        const first = had.findIndex((layer, position) => layer !== has[position]);
+        // The layers of the base, of app.txt and of /before are the same; those of the app, /after and /app follow.
+        expect(had.slice(first)).toHaveLength(3);
+        expect(has[first + 1]).not.toBe(had[first + 1]);
+        expect(has).toHaveLength(had.length);
+    }
+});
