@@ -9,7 +9,7 @@ import { checkDisk } from "./packages";
 import { labPaths, repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
-import { runCheck, runTests, runUnitTests } from "../tests/suites";
+import type * as Suites from "../tests/suites";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
 const exit = { done: 0, failed: 1, wrongUse: 64, interrupted: 130 } as const;
@@ -130,14 +130,17 @@ export async function main(args: readonly string[]): Promise<number> {
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
         });
+    // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
+    const suites = () => require("../tests/suites") as typeof Suites;
     passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
-        done(await runTests());
+        done(await suites().runTests());
     });
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
-        done(await runUnitTests(rest));
+        done(await suites().runUnitTests(rest));
     });
     passing("check", "lint, format, types, unit tests").action(async () => {
-        done(await runCheck());
+        done(await suites().runCheck());
     });
     for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
         command.exitOverride();
