@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LabError, replaceFile, tail } from "./process";
+import { descendants, signal, startOf } from "./processTable";
 
 /** A server of the lab: how it is started, and how to ask whether it serves. */
 export interface Server {
@@ -34,17 +35,6 @@ interface PidFile {
 const logFile = (folder: string, name: string) => path.join(folder, `${name}.log`);
 const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
 
-/** Field 22 of /proc/<pid>/stat (proc(5)); undefined when the process is gone. */
-function startOf(pid: number): string | undefined {
-    try {
-        const stat = readFileSync(`/proc/${pid.toString()}/stat`, "utf8");
-        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return fields[0] === "Z" ? undefined : fields[19];
-    } catch {
-        return undefined;
-    }
-}
-
 function runningProcess(folder: string, name: string): PidFile | undefined {
     const file = pidFile(folder, name);
     if (!existsSync(file)) return undefined;
@@ -71,6 +61,17 @@ export async function serverStatus(folder: string, server: Server): Promise<Serv
     }
 }
 
+/** Whether a server runs and answers; with patience, since one that is busy building must not be taken for one that hangs. */
+async function answers(folder: string, server: Server): Promise<boolean> {
+    const deadline = Date.now() + 15_000;
+    for (;;) {
+        const { state } = await serverStatus(folder, server);
+        if (state !== "unhealthy") return state === "running";
+        if (Date.now() > deadline) return false;
+        await sleep(500);
+    }
+}
+
 /**
  * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
  * configuration is started anew. Returns true when it was started.
@@ -78,8 +79,7 @@ export async function serverStatus(folder: string, server: Server): Promise<Serv
  * @throws LabError with the end of its log when it does not serve within 30 seconds
  */
 export async function startServer(folder: string, server: Server): Promise<boolean> {
-    const status = await serverStatus(folder, server);
-    if (status.state === "running" && runningProcess(folder, server.name)?.key === keyOf(server)) return false;
+    if (runningProcess(folder, server.name)?.key === keyOf(server) && (await answers(folder, server))) return false;
     await stopServer(folder, server.name);
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
@@ -128,14 +128,20 @@ export function startedServers(folder: string): string[] {
 export const deadServers = (folder: string): string[] =>
     startedServers(folder).filter((name) => runningProcess(folder, name) === undefined);
 
-/** Stops a server and waits for its end; returns whether it ran. Its data and log stay. */
+/**
+ * Stops a server and waits for its end; returns whether it ran. Its data and log stay. What it has started ends with it:
+ * BuildKit would wait for its build steps, and one that is killed leaves them running.
+ *
+ * @throws LabError for a server of another user
+ */
 export async function stopServer(folder: string, name: string): Promise<boolean> {
     const running = runningProcess(folder, name);
     if (running) {
-        process.kill(running.pid, "SIGTERM");
+        signal(running.pid, "SIGTERM");
         const deadline = Date.now() + 20_000;
         while (startOf(running.pid) === running.started) {
-            if (Date.now() > deadline) process.kill(running.pid, "SIGKILL");
+            for (const pid of descendants(running.pid)) signal(pid, "SIGKILL");
+            if (Date.now() > deadline) signal(running.pid, "SIGKILL");
             await sleep(50);
         }
     }
