@@ -19,7 +19,10 @@ export interface LabPaths {
 export function labPaths(env: NodeJS.ProcessEnv = process.env): LabPaths {
     const home = env.LAYERED_IMAGES_HOME;
     if (home) return { cache: path.resolve(home, "cache"), state: path.resolve(home, "state") };
-    const folder = (variable: string, fallback: string) =>
-        path.join(env[variable] ?? path.join(homedir(), fallback), "layered-images");
+    const folder = (variable: string, fallback: string) => {
+        // XDG base directory specification: one that is empty or relative does not count.
+        const set = path.isAbsolute(env[variable] ?? "") ? env[variable] : undefined;
+        return path.join(set ?? path.join(homedir(), fallback), "layered-images");
+    };
     return { cache: folder("XDG_CACHE_HOME", ".cache"), state: folder("XDG_STATE_HOME", ".local/state") };
 }

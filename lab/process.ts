@@ -119,6 +119,11 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
         detached: true,
     });
     const ended = new Promise<void>((resolve) => holder.on("close", resolve));
+    const waiting = setTimeout(() => {
+        console.error(`waiting for another run to finish (it holds ${file}) …`);
+    }, 1000);
+    const giveUp = () => holder.kill();
+    interruption.signal.addEventListener("abort", giveUp);
     await new Promise<void>((resolve, reject) => {
         holder.on("error", (error) => {
             reject(new LabError(`flock (Debian package util-linux) could not be started: ${error.message}`));
@@ -127,8 +132,12 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
             resolve();
         });
         holder.once("close", () => {
-            reject(new LabError(`the lock ${file} could not be taken`));
+            reject(new LabError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
         });
+    }).finally(() => {
+        clearTimeout(waiting);
+        // Who holds the lock keeps it while it cleans up.
+        interruption.signal.removeEventListener("abort", giveUp);
     });
     try {
         return await work();
@@ -138,10 +147,13 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     }
 }
 
-/** A folder that is complete or absent: made beside under a name of its own, then renamed. */
+/**
+ * A folder that is complete or absent: made beside under another name, then renamed. Only one run may make it at a time
+ * (`withLock`), so what stands beside it is left over from one that was killed.
+ */
 export async function makeFolder(folder: string, make: (beside: string) => Promise<void>): Promise<void> {
     mkdirSync(path.dirname(folder), { recursive: true });
-    const beside = `${folder}.part-${process.pid.toString()}`;
+    const beside = `${folder}.part`;
     const remove = () => {
         rmSync(beside, { recursive: true, force: true });
     };
