@@ -2,13 +2,14 @@ import { mkdirSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { runCanary } from "./canary";
 import { labPath, labVariables } from "./environment";
-import { describeFailedBuild, failedBuilds } from "./failedBuilds";
+import { tellFailedBuilds } from "./failedBuilds";
 import type { Instance } from "./instance";
 import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
 import { checkDisk } from "./packages";
 import { labPaths, repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
+import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
@@ -35,11 +36,11 @@ async function pulumi(operation: string, args: readonly string[], options: LabOp
         checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
     }
     const lab = await startLab(options);
+    for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
     const code = await runAttached("pulumi", [operation, ...args], lab.env);
     if (code !== 0 && operation === "up" && !isInterrupted()) {
-        for (const build of await failedBuilds(lab.env, new Date(ready)))
-            console.error(`\n${describeFailedBuild(build)}`);
+        await tellFailedBuilds(lab.env, new Date(ready));
     }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
     console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);

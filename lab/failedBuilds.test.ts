@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { describeFailedBuild } from "./failedBuilds";
+import { expect, test, vi } from "vitest";
+import { describeFailedBuild, tellFailedBuilds } from "./failedBuilds";
 
 const build = { platform: "linux/arm64", step: "[2/3] RUN make", output: ["one", "two"] };
 
@@ -19,4 +19,16 @@ test("of a long output the end is shown", () => {
     const text = describeFailedBuild({ ...build, context: "x", output });
     expect(text).toContain("line 99");
     expect(text).not.toContain("line 69\n");
+});
+
+test("a builder that can't be asked is no second failure", async () => {
+    const told = vi.spyOn(console, "error").mockReturnValue(undefined);
+    try {
+        await tellFailedBuilds({ PATH: "/nowhere" }, new Date());
+        expect(told.mock.calls).toEqual([
+            [expect.stringMatching(/^note: what the failed builds printed can't be read: /)],
+        ]);
+    } finally {
+        told.mockRestore();
+    }
 });

@@ -47,3 +47,16 @@ export function describeFailedBuild({ context, platform, step, output }: FailedB
     const lines = output.slice(-30).map((line) => `    ${line.trimEnd()}`);
     return `${what} failed${platform ? ` on ${platform}` : ""}, at ${step || "the start"}:\n${lines.join("\n")}`;
 }
+
+/**
+ * Tells on stderr which builds failed since `since`. Where BuildKit can't be asked, it says why: what Pulumi reported then
+ * has to do.
+ */
+export async function tellFailedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise<void> {
+    try {
+        for (const build of await failedBuilds(env, since)) console.error(`\n${describeFailedBuild(build)}`);
+    } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        console.error(`note: what the failed builds printed can't be read: ${reason}`);
+    }
+}
