@@ -1,17 +1,19 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { parse } from "yaml";
 import { systemFolders } from "./packages";
-import type { LabPaths } from "./paths";
+import { type LabPaths, repositoryRoot } from "./paths";
 import { type Certificates, systemBundle } from "./tls";
 import type { Toolchain } from "./toolchain";
 
-/** The stack of the lab and the project it belongs to (Pulumi.yaml). */
+/** The stack of the lab. */
 export const stackName = "local";
-const projectName = "layered-images";
 
-/** Whether the lab's own state backend has the stack. */
-export const stackExists = (paths: LabPaths): boolean =>
-    existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", projectName, `${stackName}.json`));
+/** Whether the lab's own state backend has the stack of the project in this checkout's Pulumi.yaml. */
+export function stackExists(paths: LabPaths, root: string = repositoryRoot): boolean {
+    const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
+    return existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${stackName}.json`));
+}
 
 /** What `labVariables` is made from. */
 export interface LabEnvironment {
