@@ -148,6 +148,13 @@ function place(file: string, target: string): void {
     renameSync(beside, target);
 }
 
+/** 12 hex over what a home holds: a tool that was built anew must not hide behind the one in an older home. */
+const homeKey = (toolchain: Toolchain): string =>
+    createHash("sha256")
+        .update(JSON.stringify(Object.values(toolchain).map((folder) => folder && path.basename(folder))))
+        .digest("hex")
+        .slice(0, 12);
+
 /**
  * A PULUMI_HOME with the built CLI, the language host beside it and the provider where Pulumi looks for plugins: so it
  * finds all of them without a network and without warnings. With the official CLI its own home stays in use and only the
@@ -158,7 +165,7 @@ export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.Proc
     const home =
         pulumi === undefined
             ? (env.PULUMI_HOME ?? path.join(homedir(), ".pulumi"))
-            : path.join(cache, "pulumi", path.basename(pulumi));
+            : path.join(cache, "pulumi", homeKey(toolchain));
     if (pulumi !== undefined && languageHost !== undefined) {
         const host = tools.languageHost.folder;
         place(path.join(pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
