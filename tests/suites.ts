@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { labPaths, repositoryRoot } from "../lab/paths";
-import { runAttached } from "../lab/process";
+import { LabError, isInterrupted, runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
 import { ensurePackages } from "../lab/packages";
 
@@ -16,10 +16,17 @@ const none: Totals = { passed: 0, failed: 0 };
 const add = (totals: readonly Totals[]): Totals =>
     totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
 
-/** A command that passes or fails as a whole. */
-async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
+/** Runs a command under its title; Ctrl-C ends it and everything that would come after. */
+async function runTitled(title: string, command: string, args: readonly string[]): Promise<number> {
     console.log(`\n== ${title}`);
     const code = await runAttached(command, args, process.env);
+    if (isInterrupted()) throw new LabError("interrupted");
+    return code;
+}
+
+/** A command that passes or fails as a whole. */
+async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
+    const code = await runTitled(title, command, args);
     return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
@@ -30,11 +37,10 @@ async function suite(
     args: (report: string) => readonly string[],
     count: (report: string) => Totals,
 ): Promise<Totals> {
-    console.log(`\n== ${title}`);
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-report-"));
     try {
         const report = path.join(folder, "report");
-        const code = await runAttached(command, args(report), process.env);
+        const code = await runTitled(title, command, args(report));
         let totals: Totals;
         try {
             totals = count(readFileSync(report, "utf8"));
