@@ -53,6 +53,11 @@ test("every key is read, lists and objects from JSON text", async () => {
     });
 });
 
+test("build arguments that Pulumi's command wrote as numbers and booleans are the text they were given as", async () => {
+    const { buildArgs } = await read({ buildArgs: '{"base":{"PORT":8080,"DEBUG":true,"VERSION":"3.10"}}' });
+    expect(buildArgs).toEqual({ base: { PORT: "8080", DEBUG: "true", VERSION: "3.10" } });
+});
+
 test("build secrets are secret from the moment they are read", async () => {
     const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' });
     expect(secretNames).toEqual(["INDEX"]);
@@ -88,6 +93,23 @@ describe("lab: true", () => {
 });
 
 describe("a wrong configuration", () => {
+    test.each([
+        [
+            "buildArgs",
+            '{"base":{"V":3.1}}',
+            /not text; write it in quotes[^\n]* pulumi config set --path 'buildArgs\.base\.V'/,
+        ],
+        ["roots", '{"python:3":"x"}', /pulumi config set --path 'roots\["python:3"\]' <value>/],
+        [
+            "platforms",
+            "some",
+            /not "all", "host" or a list such as \["linux\/amd64"\]\. Set it: pulumi config set platforms/,
+        ],
+        ["regsitry", "x", /Remove it: pulumi config rm regsitry/],
+    ])("of %s is told with the command that mends just that", async (key, value, message) => {
+        await expect(read({ [key]: value })).rejects.toThrow(message);
+    });
+
     test("is told with every problem at once and the commands that mend it", async () => {
         const wrong = {
             platforms: '["windows/amd64"]',

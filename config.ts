@@ -8,6 +8,11 @@ import type { Platform } from "./lib/images";
 
 const platform = z.templateLiteral(["linux/", z.string()]);
 
+/** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
+const argument = z
+    .union([z.string(), z.int(), z.boolean()], { error: "not text; write it in quotes, as YAML changes 3.10 to 3.1" })
+    .transform(String);
+
 /** Keys of the stack's configuration (`pulumi config set <key>`), each with what it takes. */
 const schema = z.strictObject({
     /** Everything about where images go comes from the lab on this machine. */
@@ -15,13 +20,17 @@ const schema = z.strictObject({
     /** Registry host, with port and path prefix where wanted, to push to instead of the one in the images' names. */
     registry: z.string().min(1).optional(),
     /** "all" that the images declare, the "host" machine's own, or a list. */
-    platforms: z.union([z.enum(["all", "host"]), z.array(platform).min(1)]).optional(),
+    platforms: z
+        .union([z.enum(["all", "host"]), z.array(platform).min(1)], {
+            error: 'not "all", "host" or a list such as ["linux/amd64"]',
+        })
+        .optional(),
     /** External images as Dockerfiles write them → repository@digest to build on. */
     roots: z
         .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
         .optional(),
     /** Build arguments by image, over those in images.ts. */
-    buildArgs: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+    buildArgs: z.record(z.string(), z.record(z.string(), argument)).optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
 });
@@ -46,15 +55,26 @@ function parseValue(text: string): unknown {
     }
 }
 
+/** The arguments of `pulumi config set` that name a value: its key, or with --path its place in a key's value. */
+function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
+    if (rest.length === 0) return String(key);
+    const parts = rest.map((part) =>
+        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
+    );
+    return `--path '${String(key)}${parts.join("")}'`;
+}
+
 function describeIssue(issue: z.core.$ZodIssue, project: string): string {
     const known = Object.keys(schema.shape).join(", ");
     if (issue.code === "unrecognized_keys") {
         const keys = issue.keys.map((key) => `${project}:${key}`).join(", ");
-        return `unknown key ${keys}; known are ${known}. Remove it: pulumi config rm <key>`;
+        const commands = issue.keys.map((key) => `pulumi config rm ${key}`).join("; ");
+        return `unknown key ${keys}; known are ${known}. Remove it: ${commands}`;
     }
     const [key, ...rest] = issue.path.map(String);
     const value = rest.length > 0 ? ` (at ${rest.join(".")})` : "";
-    return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: pulumi config set ${key ?? ""} <value>`;
+    const set = `pulumi config set ${keyArguments(issue.path)} <value>`;
+    return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: ${set}`;
 }
 
 /** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
