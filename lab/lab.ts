@@ -137,8 +137,10 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         await ensureBuilder(paths, env);
         const platforms = options.platforms ?? known?.platforms ?? "host";
         if (platforms === "all" && emulation.missing.length > 0) {
+            // Going on without them would take images out of the stack and platforms out of `latest`.
             throw new LabError(
-                `not every platform can be built: ${emulation.missing.map((one) => one.platform).join(", ")}.`,
+                `this lab builds all platforms, and this machine can't run ${emulation.missing.map((one) => one.platform).join(", ")} ` +
+                    "(see the note above). Enable it, or build for this machine's alone: npm run up -- --platforms host",
             );
         }
         const context = await ensureStandIn(paths.cache, emulation.platforms);

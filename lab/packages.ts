@@ -56,8 +56,9 @@ export async function ensurePackages(): Promise<void> {
 /** @throws LabError when not root: BuildKit mounts file systems and starts containers */
 export function requireRoot(): void {
     if (process.getuid?.() === 0) return;
+    // Not --preserve-env=PATH: Debian's sudoers sets secure_path, which wins over it.
     throw new LabError(
-        "the lab runs BuildKit, which needs root. Run this again with: sudo --preserve-env=PATH,HOME npm run …",
+        'the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" npm run …',
     );
 }
 

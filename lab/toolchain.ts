@@ -92,8 +92,8 @@ async function goVersion(): Promise<string> {
         return (await run("go", ["env", "GOVERSION"])).trim();
     } catch {
         throw new LabError(
-            "Go is needed to build the toolchain and `go` is not on PATH. Install Go 1.21 or later (it fetches the exact " +
-                "version by itself), or install the official Pulumi CLI and BuildKit.",
+            "Go is needed to build the toolchain and `go` is not on PATH. Install Go 1.21 or later: https://go.dev/dl " +
+                "(it fetches the exact version by itself).",
         );
     }
 }
