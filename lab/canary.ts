@@ -1,45 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { z } from "zod";
 import { type Platform, archOf } from "../lib/images";
 import { firstDifference } from "./archives";
 import { startLab } from "./lab";
-import { LabError, type RunOptions, run } from "./process";
+import { LabError, run } from "./process";
 import { progress } from "./progress";
+import { type Build, type CanaryOptions, nameOf, publishedBuilds } from "./publishedBuilds";
 
-/** A published build as the stack's state has it: enough to do it again. */
-const build = z.object({
-    urn: z.string(),
-    type: z.literal("docker-build:index:Image"),
-    outputs: z.object({ digest: z.string().startsWith("sha256:") }),
-    inputs: z.object({
-        platforms: z.tuple([z.custom<Platform>((one) => typeof one === "string")]),
-        dockerfile: z.object({ location: z.string() }),
-        context: z.object({
-            location: z.string(),
-            named: z.record(z.string(), z.object({ location: z.string() })).default({}),
-        }),
-        buildArgs: z.record(z.string(), z.string()).default({}),
-        labels: z.record(z.string(), z.string()).default({}),
-        target: z.string().optional(),
-        tags: z.array(z.string()).min(1),
-    }),
-});
-type Build = z.infer<typeof build>;
-
-const nameOf = ({ urn }: Pick<Build, "urn">) => urn.split("::").at(-1) ?? urn;
-
-/** Where the state and the builder are. */
-export type CanaryOptions = Pick<RunOptions, "cwd" | "env">;
-
-/** The published builds of the stack's state. */
-export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
-    const exported = JSON.parse(await run("pulumi", ["stack", "export"], options)) as {
-        deployment: { resources?: unknown[] };
-    };
-    return (exported.deployment.resources ?? []).flatMap((one) => build.safeParse(one).data ?? []);
-}
+/** Variables that hand a build its secrets: on the command line everybody could read them. */
+const secretVariables = ({ inputs }: Build) =>
+    Object.entries(inputs.secrets).map(([id, value], index) => ({
+        id,
+        variable: `CANARY_SECRET_${String(index)}`,
+        value,
+    }));
 
 /** Runs a build and exports it as an OCI archive; returns the digest of its manifest. */
 async function exportBuild(args: readonly string[], archive: string, compression: string, where: CanaryOptions) {
@@ -51,7 +26,8 @@ async function exportBuild(args: readonly string[], archive: string, compression
     return digest ?? "";
 }
 
-function buildArguments({ inputs }: Build): string[] {
+function buildArguments(one: Build): string[] {
+    const { inputs } = one;
     const pairs = (flag: string, values: Readonly<Record<string, string>>) =>
         Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`]);
     const named = Object.fromEntries(
@@ -63,6 +39,7 @@ function buildArguments({ inputs }: Build): string[] {
         ...pairs("--build-arg", inputs.buildArgs),
         ...pairs("--label", inputs.labels),
         ...pairs("--build-context", named),
+        ...secretVariables(one).flatMap(({ id, variable }) => ["--secret", `id=${id},env=${variable}`]),
         inputs.context.location,
     ];
 }
@@ -86,8 +63,21 @@ async function unpack(image: string, platform: Platform, folder: string, options
     return archive;
 }
 
-/** Builds a published image again, without any cache, from what the stack's state says of it. */
-export async function rebuild(one: Build, options: CanaryOptions): Promise<Rebuild> {
+/**
+ * Builds a published image again, without any cache, from what the stack's state says of it.
+ *
+ * @throws LabError where its staged context is not: in a checkout that never built it
+ */
+export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild> {
+    const { location } = one.inputs.context;
+    if (!existsSync(path.resolve(where.cwd ?? ".", location))) {
+        throw new LabError(
+            `the context of ${nameOf(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
+                "published from and run: npm run preview",
+        );
+    }
+    const secrets = Object.fromEntries(secretVariables(one).map(({ variable, value }) => [variable, value]));
+    const options = { ...where, env: { ...(where.env ?? process.env), ...secrets } };
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
     try {
         const archive = path.join(folder, "rebuilt.tar");

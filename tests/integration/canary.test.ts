@@ -1,7 +1,8 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { publishedBuilds, rebuild } from "../../lab/canary";
-import { fixture } from "../fixture";
+import { rebuild } from "../../lab/canary";
+import { publishedBuilds } from "../../lab/publishedBuilds";
+import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { up } from "../stack";
 
@@ -45,5 +46,24 @@ test("an image that holds the time of its build is found out, with the layer and
     const file = "built: sha256 [0-9a-f]{64}";
     expect(differing[0]?.difference).toMatch(
         new RegExp(`^layer 6 of 6 differs:\\n +published +${file}\\n +rebuilt +${file}$`),
+    );
+});
+
+test("an image that is built with a secret gets it again, and one whose context is gone is told", async () => {
+    const images = (fixture["images.ts"] ?? "").replace(
+        'docker/smoke/ci.sh",',
+        'docker/smoke/ci.sh",\n        secrets: ["INDEX"],',
+    );
+    const dockerfile = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN --mount=type=secret,id=INDEX test "$(cat /run/secrets/INDEX)" = hunter2\n`;
+    const files = { "images.ts": images, "docker/Dockerfile.ci": dockerfile };
+    const config = configWith("  layered-images:buildSecrets:\n    INDEX: hunter2\n");
+    const outcomes = await rebuilds("secret", { ...files, ...config });
+    expect(outcomes.find(({ name }) => name === "ci-amd64")).toMatchObject({
+        rebuilt: outcomes.find(({ name }) => name === "ci-amd64")?.published,
+    });
+    const elsewhere = { env: lab.env, cwd: path.join(lab.paths.state, "secret", "docker") };
+    const [first] = await publishedBuilds({ env: lab.env, cwd: path.join(lab.paths.state, "secret") });
+    await expect(first && rebuild(first, elsewhere)).rejects.toThrow(
+        /is not staged in this checkout[\s\S]*npm run preview/,
     );
 });
