@@ -129,3 +129,15 @@ test("a smoke test that is missing is named with the image", () => {
     const definitions = { base: image("base", { smokeTest: "gone.sh" }) };
     expect(() => prepare({ base: "FROM x\n" }, definitions)).toThrow("gone.sh: a smoke test of image base is missing");
 });
+
+test("a smoke test that could not be run is refused before anything is built", () => {
+    const run = (smokeTest: string) => {
+        const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
+        return prepareLayers(root, { base: image("base", { smokeTest }) }, settings);
+    };
+    expect(() => run("smoke/base")).toThrow(
+        /smoke\/base: smoke test of image base is not executable\s+next: chmod \+x/,
+    );
+    expect(() => run("smoke/the base.sh")).toThrow(/smokeTest "smoke\/the base.sh" of image base .*not a plain path/);
+    expect(run("smoke/base.sh")).toHaveLength(1);
+});

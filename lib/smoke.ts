@@ -38,7 +38,7 @@ function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
  * Reads the smoke tests of a published image; undefined when neither it nor an ancestor has one.
  *
  * @param root the repository's root
- * @throws InputError when a script or smoke.Dockerfile is missing
+ * @throws InputError when a script or smoke.Dockerfile is missing, and for a script that could not be run
  */
 export function collectSmokeTests(root: string, layer: Tested, layers: readonly Tested[]): SmokeTests | undefined {
     const scripts = smokeScripts(layer, layers);
@@ -51,8 +51,19 @@ export function collectSmokeTests(root: string, layer: Tested, layers: readonly 
             next: "create it, or correct `smokeTest` in images.ts (paths are from the repository's root)",
         });
     }
+    // smoke.Dockerfile gets the paths as one list of words.
+    const spaced = scripts.find((script) => !/^[\w./-]+$/.test(script));
+    if (spaced !== undefined) {
+        const problem = `smokeTest "${spaced}" of image ${layer.key} or one that it stands on is not a plain path`;
+        throw new InputError({ problem, next: "rename it: letters, digits, dots, dashes, underscores and slashes" });
+    }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
     const files = collectInputs(root, sources, { dockerfile: smokeDockerfile });
+    const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
+    if (plain !== undefined) {
+        const problem = `smoke test of image ${layer.key} is not executable`;
+        throw new InputError({ problem, where: plain.path, next: `chmod +x ${plain.path}` });
+    }
     const dockerfile = readFileSync(path.join(root, smokeDockerfile), "utf8");
     const hash = inputHash({
         dockerfile,
