@@ -28,7 +28,8 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
 }
 
 /**
- * Says in which layer and file two images differ first.
+ * Says in which layer and file two images differ first. A layer whose blobs differ but whose files do not (compressed or
+ * ordered otherwise) is named only where nothing else differs.
  *
  * @param published one image as an OCI archive, its layers not compressed
  * @param rebuilt the other
@@ -36,13 +37,20 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
  */
 export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
     const [before, after] = [await layersOf(published), await layersOf(rebuilt)];
-    const index = before.findIndex((layer, position) => layer !== after[position]);
-    if (index < 0) return before.length === after.length ? "the configuration differs" : "the number of layers differs";
-    const entries = async (archive: string, layer = "") => new Set(await entriesOf(archive, layer, folder));
-    const [had, has] = [await entries(published, before[index]), await entries(rebuilt, after[index])];
-    const gone = [...had].find((entry) => !has.has(entry));
-    const come = [...has].find((entry) => !had.has(entry));
-    const layer = `layer ${(index + 1).toString()} of ${before.length.toString()} differs`;
-    if (gone === undefined && come === undefined) return `${layer}: the same files in another order`;
-    return `${layer}:\n    published  ${gone ?? "(nothing)"}\n    rebuilt    ${come ?? "(nothing)"}`;
+    if (before.length !== after.length) return "the number of layers differs";
+    const entries = async (archive: string, layer: string) => new Set(await entriesOf(archive, layer, folder));
+    let sameFiles: string | undefined;
+    for (const [index, layer] of before.entries()) {
+        const other = after[index] ?? "";
+        if (layer === other) continue;
+        const [had, has] = [await entries(published, layer), await entries(rebuilt, other)];
+        const gone = [...had].find((entry) => !has.has(entry));
+        const come = [...has].find((entry) => !had.has(entry));
+        const where = `layer ${(index + 1).toString()} of ${before.length.toString()} differs`;
+        if (gone !== undefined || come !== undefined) {
+            return `${where}:\n    published  ${gone ?? "(nothing)"}\n    rebuilt    ${come ?? "(nothing)"}`;
+        }
+        sameFiles ??= `${where}: the same files in another order`;
+    }
+    return sameFiles ?? "the configuration differs";
 }
