@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    readFileSync,
+    readdirSync,
+    rmSync,
+    statSync,
+    symlinkSync,
+    utimesSync,
+    writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -101,6 +111,71 @@ describe("stageContext", () => {
         const { ino } = statSync(file);
         stage(root, files);
         expect(statSync(file).ino).toBe(ino);
+    });
+
+    test.each<[string, (context: string) => void]>([
+        [
+            "a file's content",
+            (context) => {
+                writeFileSync(path.join(context, "a.txt"), "tampered");
+            },
+        ],
+        [
+            "a file's mode",
+            (context) => {
+                chmodSync(path.join(context, "a.txt"), 0o600);
+            },
+        ],
+        [
+            "a folder's mode",
+            (context) => {
+                chmodSync(path.join(context, "app"), 0o700);
+            },
+        ],
+        [
+            "a file more",
+            (context) => {
+                writeFileSync(path.join(context, "app", "more"), "");
+            },
+        ],
+        [
+            "a file less",
+            (context) => {
+                rmSync(path.join(context, "app", "b.txt"));
+            },
+        ],
+        [
+            "a link's target",
+            (context) => {
+                rmSync(path.join(context, "link"));
+                symlinkSync("app", path.join(context, "link"));
+            },
+        ],
+        [
+            "the Dockerfile",
+            (context) => {
+                writeFileSync(path.join(context, "../Dockerfile"), "FROM b\n");
+            },
+        ],
+        [
+            "the whole context gone",
+            (context) => {
+                rmSync(context, { recursive: true });
+            },
+        ],
+    ])("stages anew what is no longer what was staged: %s", (_name, tamper) => {
+        const root = tree({ "a.txt": "a", "app/b.txt": "b" });
+        symlinkSync("a.txt", path.join(root, "link"));
+        const files = inputs(root);
+        const context = path.join(root, stage(root, files).context);
+        tamper(context);
+        stage(root, files);
+        expect(readdirSync(context, { recursive: true }).sort()).toEqual(["a.txt", "app", "app/b.txt", "link"]);
+        expect(readFileSync(path.join(context, "a.txt"), "utf8")).toBe("a");
+        expect(readFileSync(path.join(context, "link"), "utf8")).toBe("a");
+        expect([mode(path.join(context, "a.txt")), mode(path.join(context, "app"))]).toEqual([0o644, 0o755]);
+        expect(readFileSync(path.join(context, "../Dockerfile"), "utf8")).toBe("FROM a\n");
+        expect(readdirSync(path.join(root, ".stage/base"))).toEqual(["0123456789ab"]);
     });
 
     test("refuses a file that changes between being hashed and being copied, and leaves nothing half-done", () => {

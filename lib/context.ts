@@ -15,6 +15,7 @@ import {
 import path from "node:path";
 import { InputError } from "./errors";
 import type { InputFile } from "./inputs";
+import { isIntact } from "./staged";
 import { hashFile, statOf } from "./walk";
 
 export { type InputHashParts, buildTag, inputHash } from "./hash";
@@ -49,20 +50,22 @@ const isCode = (error: unknown, ...codes: string[]): boolean =>
 
 const unique = (): string => `${process.pid}-${randomBytes(6).toString("hex")}`;
 
+/** Renamed first: half a context must never stand under a name that somebody may use. */
+function remove(context: string): void {
+    try {
+        const away = path.join(path.dirname(context), `old-${unique()}`);
+        renameSync(context, away);
+        rmSync(away, { recursive: true, force: true });
+    } catch (error) {
+        if (!isCode(error, "ENOENT", "ENOTEMPTY")) throw error;
+    }
+}
+
 /** Removes what no build of the last day used. Another process that does the same, or builds, is not disturbed. */
 function prune(folder: string, keep: string): void {
     for (const name of readdirSync(folder)) {
-        const old = path.join(folder, name);
-        const stat = statOf(old);
-        if (name === keep || !stat || Date.now() - stat.mtimeMs <= day) continue;
-        try {
-            // Renamed first: half a context must never stand under a name that somebody may use.
-            const away = path.join(folder, `old-${unique()}`);
-            renameSync(old, away);
-            rmSync(away, { recursive: true, force: true });
-        } catch (error) {
-            if (!isCode(error, "ENOENT", "ENOTEMPTY")) throw error;
-        }
+        const stat = statOf(path.join(folder, name));
+        if (name !== keep && stat && Date.now() - stat.mtimeMs > day) remove(path.join(folder, name));
     }
 }
 
@@ -118,8 +121,7 @@ function writeBeside(final: string, { base, root, files, dockerfile }: StageRequ
 /** Marks a context as used now; false when there is none. */
 function touch(final: string): boolean {
     try {
-        const now = new Date();
-        utimesSync(final, now, now);
+        utimesSync(final, new Date(), new Date());
         return true;
     } catch (error) {
         if (isCode(error, "ENOENT")) return false;
@@ -129,8 +131,8 @@ function touch(final: string): boolean {
 
 /**
  * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, modes normalised to 644/755: a build sees nothing but its
- * inputs, and neither umask nor times nor another run. An existing one is used as it is; those that no run of the last
- * day used are removed.
+ * inputs, and neither umask nor times nor another run. An existing one is used if it is intact; those that no run of the
+ * last day used are removed.
  *
  * @returns paths of context and Dockerfile as `stageRoot` gives them, not absolute: they enter the state
  * @throws InputError for an input that is no longer what was collected
@@ -140,6 +142,7 @@ export function stageContext(request: StageRequest): { readonly context: string;
     const folder = path.join(root, stageRoot, image);
     const final = path.join(folder, request.inputHash);
     mkdirSync(folder, { recursive: true });
+    if (!isIntact(final, request.files, request.dockerfile)) remove(final);
     while (!touch(final)) writeBeside(final, request);
     prune(folder, request.inputHash);
     const staged = path.posix.join(stageRoot, image, request.inputHash);
