@@ -8,7 +8,15 @@ import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { LabError, run, withLock } from "./process";
 import { progress } from "./progress";
-import { type Server, type ServerStatus, serverStatus, startedServers, startServer, stopServer } from "./servers";
+import {
+    type Server,
+    type ServerStatus,
+    runningProcess,
+    serverStatus,
+    startedServers,
+    startServer,
+    stopServer,
+} from "./servers";
 import { builderAddress, buildkitServer, choosePort, registryServer } from "./services";
 import { ensureStandIn, standInRoot } from "./standIn";
 import { type Certificates, ensureCertificates, registryHost } from "./tls";
@@ -162,7 +170,15 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
 export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<string, ServerStatus>> {
     const statuses: Record<string, ServerStatus> = { registry: { state: "stopped" }, buildkitd: { state: "stopped" } };
     const instance = readInstance(instancePath(paths));
-    if (!instance || startedServers(serversFolder(paths)).length === 0) return statuses;
+    const started = startedServers(serversFolder(paths));
+    if (!instance) {
+        const reason = "the lab's first start did not finish: npm run lab -- start";
+        for (const name of started) {
+            const pid = runningProcess(serversFolder(paths), name)?.pid;
+            if (pid !== undefined) statuses[name] = { state: "unhealthy", pid, reason };
+        }
+    }
+    if (!instance || started.length === 0) return statuses;
     const certificates = await ensureCertificates(paths.state);
     const toolchain = await ensureToolchain(paths.cache);
     for (const server of servers(paths, instance, certificates, toolchain, [])) {

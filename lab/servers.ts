@@ -35,7 +35,8 @@ interface PidFile {
 const logFile = (folder: string, name: string) => path.join(folder, `${name}.log`);
 const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
 
-function runningProcess(folder: string, name: string): PidFile | undefined {
+/** The process that the server's pid file names, if it still runs. */
+export function runningProcess(folder: string, name: string): PidFile | undefined {
     const file = pidFile(folder, name);
     if (!existsSync(file)) return undefined;
     const recorded = JSON.parse(readFileSync(file, "utf8")) as PidFile;
@@ -124,7 +125,7 @@ export function startedServers(folder: string): string[] {
     return names.map((name) => path.basename(name, ".pid")).sort();
 }
 
-/** Names of the servers that were started in `folder` and whose process is gone. */
+/** Those of them whose process is gone. */
 export const deadServers = (folder: string): string[] =>
     startedServers(folder).filter((name) => runningProcess(folder, name) === undefined);
 
