@@ -42,6 +42,12 @@ export function checkLimits(state: State): void {
     }
 }
 
+/** What a classic token may do, as answers to it say; fine-grained ones are told nothing. */
+export function scopeHeaders(state: State, authorization: string | undefined): Record<string, string> {
+    const scopes = own(state.tokens, authorization?.split(" ")[1] ?? "")?.scopes;
+    return scopes ? { "x-oauth-scopes": scopes.join(", ") } : {};
+}
+
 /** The token that `Authorization: Bearer …` or `token …` names. */
 export function authenticate(state: State, authorization: string | undefined): Token {
     if (authorization === undefined) throw new Refusal(401, "Requires authentication");

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { authenticate, authorize, checkLimits, checkWritable, rateLimitHeaders } from "./access";
+import { authenticate, authorize, checkLimits, checkWritable, rateLimitHeaders, scopeHeaders } from "./access";
 import type { Description, Matched } from "./description";
 import { notFound, Refusal } from "./errors";
 import { accountHandlers, repositoryHandlers } from "./handlers";
@@ -98,5 +98,6 @@ export function answerApi(store: Store, description: Description, incoming: Inco
         if (problem !== undefined) throw new Error(`the refusal is not as described: ${problem}`, { cause: error });
     }
     const tagged = withEntityTag(incoming, reply);
-    return { ...tagged, headers: { ...rateLimitHeaders(store.state), ...tagged.headers } };
+    const about = { ...rateLimitHeaders(store.state), ...scopeHeaders(store.state, incoming.headers.authorization) };
+    return { ...tagged, headers: { ...about, ...tagged.headers } };
 }

@@ -137,7 +137,8 @@ export const deleteContent: RepositoryHandler = (request) => {
     const body = request.body as FileBody;
     const change = startChange(request, body, "delete");
     if (change.blob === undefined) throw notFound();
-    const { [change.path]: removed, ...files } = change.files;
+    const files = { ...change.files };
+    Reflect.deleteProperty(files, change.path);
     const commit = commitChange(request, body, change, files);
     return ok({ content: null, commit: fileCommit(base, repository, commit) });
 };

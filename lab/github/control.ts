@@ -60,7 +60,7 @@ function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]):
     return repository;
 }
 
-type Route = (incoming: Incoming, args: readonly string[], state: State, faults: Faults) => Reply;
+type Route = (incoming: Incoming, args: readonly string[], state: State, faults: Faults, file: string) => Reply;
 
 /** Method and path → what it does; a `*` is one part of a path, handed on in order. */
 const routes: Readonly<Record<string, Route>> = {
@@ -123,7 +123,7 @@ const routes: Readonly<Record<string, Route>> = {
         return noContent();
     },
     "GET requests": (_, _args, _state, { requests }) => ok(requests),
-    "GET health": () => ok({ serves: "github" }),
+    "GET health": (_, _args, _state, _faults, file) => ok({ state: file }),
 };
 
 /** The route of a request with the parts of its path that stand for a `*`. */
@@ -145,7 +145,7 @@ export function answerControl(store: Store, faults: Faults, incoming: Incoming):
     const found = findRoute(incoming.method, incoming.url.pathname.slice(controlRoot.length));
     if (!found) return { status: 404, body: { message: `the control API knows ${Object.keys(routes).join(", ")}` } };
     try {
-        return store.update((draft) => found.route(incoming, found.args, draft, faults));
+        return store.update((draft) => found.route(incoming, found.args, draft, faults, store.file));
     } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         return { status: error.status, body: error.body };

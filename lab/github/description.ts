@@ -51,7 +51,7 @@ export async function readDescription(): Promise<Description> {
             const routed = { ...request, path: encoded };
             const operation = api.matchOperation(routed);
             if (!operation?.operationId) return undefined;
-            const { params } = api.router.parseRequest(routed, operation);
+            const params = api.router.parseRequest(routed, operation).params as Record<string, unknown>;
             const texts = Object.entries(params).map(([name, value]) => [name, String(value)]);
             const decoded = Object.fromEntries(texts) as Record<string, string>;
             return { id: operation.operationId as OperationId, operation, params: decoded, request: routed };

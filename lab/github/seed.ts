@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
 import type { Permission } from "./operations";
 import { newKeyPair } from "./sealedBox";
@@ -13,8 +14,7 @@ import {
     timestamp,
 } from "./state";
 
-/** What the lab's program uses: its token may do everything that docs/operations.md asks for, and nothing else. */
-export const labToken = "lab-github-token";
+/** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
 const labPermissions: Record<Permission, "read" | "write"> = {
     metadata: "read",
     contents: "write",

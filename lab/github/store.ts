@@ -3,6 +3,7 @@ import { readState, type State, writeState } from "./state";
 /** The state while the server runs: a change is on disk before anybody is told of it, or did not happen. */
 export interface Store {
     readonly state: State;
+    readonly file: string;
     /** Applies a change to a copy, keeps that when nothing is thrown, and hands on what the change returns. */
     readonly update: <T>(change: (draft: State) => T) => T;
 }
@@ -10,6 +11,7 @@ export interface Store {
 export function openStore(file: string): Store {
     let state = readState(file);
     return {
+        file,
         get state() {
             return state;
         },

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { controlRoot } from "./control";
-import { labToken } from "./seed";
+import { labToken } from "./defaults";
 import { type StandIn, startStandIn } from "./server";
 
 /** An answer with its body read. */
