@@ -1,4 +1,4 @@
-// Makes description.json anew: `npx ts-node --transpile-only lab/github/prune.ts`, after `operations.ts` or the version
+// Makes github-api.json anew: `npx ts-node --transpile-only lab/github/prune.ts`, after `operations.ts` or the version
 // here changed. The package (29 MB, 400 MB unpacked) is downloaded for this and not kept: as a dependency it would be most
 // of everybody's node_modules.
 import { createHash } from "node:crypto";
