@@ -32,7 +32,11 @@ function strip(value: Json, isMap = false): Json {
     if (Array.isArray(value)) return value.map((item) => strip(item));
     if (value === null || typeof value !== "object") return value;
     const entries = Object.entries(value).filter(([key]) => isMap || !prose.test(key));
-    const stripped = Object.fromEntries(entries.map(([key, inner]) => [key, strip(inner, !isMap && maps.has(key))]));
+    // Alternatives overlap, those of errors for instance: meant is that one of them fits, not that exactly one does.
+    const name = (key: string) => (key === "oneOf" && !isMap ? "anyOf" : key);
+    const stripped = Object.fromEntries(
+        entries.map(([key, inner]) => [name(key), strip(inner, !isMap && maps.has(key))]),
+    );
     return isMap ? stripped : withNull(stripped);
 }
 
