@@ -74,7 +74,7 @@ function prune(description: JsonObject): JsonObject {
     }
     return {
         openapi: description.openapi ?? "",
-        info: { title: "GitHub, pruned", version: source.version },
+        info: { title: source.package, version: source.version, "x-integrity": source.integrity },
         paths,
         components,
     };
