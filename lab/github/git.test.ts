@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from "vitest";
 import { addBlob, addCommit, changedPaths, history } from "./git";
 import { sealedBoxReady } from "./sealedBox";
 import { seedRepository } from "./seed";
-import { emptyState } from "./state";
+import { emptyState } from "./store";
 
 beforeAll(() => sealedBoxReady);
 

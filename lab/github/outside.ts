@@ -7,6 +7,7 @@ import { type Commit, own, type Repository, type State, timestamp } from "./stat
 /** Somebody who works on the repository beside the program. */
 const outsider = { name: "outsider", email: "outsider@example.com" } as const;
 
+/** What somebody else pushes. */
 export interface Push {
     readonly branch?: string | undefined;
     readonly message: string;

@@ -1,6 +1,7 @@
 import { notFound, Refusal } from "./errors";
 import { history, resolve } from "./git";
-import { nodeId, repositoryUrl } from "./represent";
+import { nodeId } from "./representAccount";
+import { repositoryUrl } from "./representRepository";
 import { fullCommit } from "./representGit";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { own, type Repository, timestamp } from "./state";
@@ -24,6 +25,7 @@ function branchOf(ref: string): string {
     return branch;
 }
 
+/** The commit of a branch. */
 export const getRef: RepositoryHandler = ({ base, repository, params }) => {
     const branch = branchOf(params.ref ?? "");
     const sha = own(repository.branches, branch);

@@ -9,6 +9,7 @@ import { sealedBoxReady } from "./sealedBox";
 import { seedLab } from "./seed";
 import { openStore, type Store } from "./store";
 
+/** What a stand-in is started with. */
 export interface StandInOptions {
     /** File that holds the state. */
     readonly file: string;

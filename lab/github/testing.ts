@@ -13,6 +13,7 @@ export interface Answer {
     readonly body: never;
 }
 
+/** Who calls (the lab's token; "" for nobody), and headers beside that. */
 export interface CallOptions {
     readonly token?: string | undefined;
     readonly headers?: Readonly<Record<string, string>>;
