@@ -4,7 +4,8 @@ import { nodeId, simpleUser } from "./representAccount";
 import { repositoryPage, repositoryUrl } from "./representRepository";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { nextId } from "./seed";
-import { type Comment, type Issue, laterThan, timestamp } from "./state";
+import type { Comment, Issue } from "./state";
+import { laterThan, timestamp } from "./time";
 
 /** Schema `issue-comment`. */
 function representComment({ state, base, repository }: RepositoryRequest, issue: Issue, comment: Comment) {

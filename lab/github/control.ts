@@ -5,7 +5,8 @@ import { mergePull, pushFiles } from "./outside";
 import { noContent, ok, type Reply } from "./request";
 import { seal } from "./sealedBox";
 import { ensureAccount, seedRepository } from "./seed";
-import { laterThan, own, type Repository, secretKinds, type State, timestamp } from "./state";
+import { own, type Repository, secretKinds, type State } from "./state";
+import { laterThan, timestamp } from "./time";
 import type { Store } from "./store";
 
 /** Where tests switch what happens around the API. Nothing here is GitHub's. */

@@ -3,7 +3,8 @@ import { nodeId, simpleUser } from "./representAccount";
 import { repositoryPage, repositoryUrl } from "./representRepository";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { nextId } from "./seed";
-import { type Issue, laterThan, timestamp } from "./state";
+import type { Issue } from "./state";
+import { laterThan, timestamp } from "./time";
 
 /** Schema `label`, as issues hold it. */
 export const labelOf = (name: string) => ({

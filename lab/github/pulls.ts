@@ -3,7 +3,8 @@ import { history } from "./git";
 import { issueOf, newIssue, setState } from "./issues";
 import { headOf, isPull, type PullRequest, representPull as represent } from "./representPull";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
-import { laterThan, own, type Repository } from "./state";
+import { own, type Repository } from "./state";
+import { laterThan } from "./time";
 
 /** `owner:branch`, or the branch alone, of this repository; forks are not kept. */
 function branchOf(repository: Repository, head: string): string {

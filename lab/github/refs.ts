@@ -4,7 +4,8 @@ import { nodeId } from "./representAccount";
 import { repositoryUrl } from "./representRepository";
 import { fullCommit } from "./representGit";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
-import { own, type Repository, timestamp } from "./state";
+import { own, type Repository } from "./state";
+import { timestamp } from "./time";
 
 /** Schema `git-ref`. */
 function gitRef(base: string, repository: Repository, branch: string, sha: string) {

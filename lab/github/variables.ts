@@ -1,7 +1,8 @@
 import { notFound, Refusal } from "./errors";
 import { created, noContent, ok, paginate, type RepositoryHandler } from "./request";
 import { checkedName, maxValueBytes } from "./secrets";
-import { laterThan, own, timestamp, type Variable } from "./state";
+import { own, type Variable } from "./state";
+import { laterThan, timestamp } from "./time";
 
 const represent = (name: string, { value, createdAt, updatedAt }: Variable) => ({
     name,
