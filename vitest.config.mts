@@ -7,7 +7,7 @@ export default defineConfig({
             {
                 test: {
                     name: "unit",
-                    include: ["*.test.ts", "{components,lib,lab,tests}/**/*.test.ts"],
+                    include: ["*.test.ts", "{components,lib,lab,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/integration/**", "tests/faults/**"],
                     sequence: { shuffle: true },
                 },
