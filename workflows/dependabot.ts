@@ -12,7 +12,9 @@ interface Update {
 
 /** Dependabot's configuration: once a week a pull request an ecosystem, for releases that have been out for a week. */
 export function dependabot(layers: readonly PreparedLayer[]): unknown {
-    const folders = [...layers.map(({ definition }) => definition.dockerfile), smokeDockerfile].map(path.posix.dirname);
+    const folders = [...layers.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
+        path.posix.dirname(file),
+    );
     const update = (one: Update) => ({
         ...one,
         schedule: { interval: "weekly" },
