@@ -1,3 +1,4 @@
+import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { PreparedLayer } from "../lib/layers";
 import type { Step, Steps, Workflow } from "./document";
@@ -9,12 +10,15 @@ const image = "ci";
 
 /**
  * Requirements that the image installs, as the pull request has them: nothing happens where they are the image's own, and
- * a pull request that changes them is tested with its own.
+ * a pull request that changes them is tested with its own. No step for an image that installs none.
  */
-function installRequirements({ inputs }: PreparedLayer): Step {
-    const files = inputs.map((input) => input.path).filter((file) => /requirements[^/]*\.txt$/.test(file));
-    const options = files.map((file) => `--requirement ${file}`).join(" ");
-    return { name: "Install the requirements", run: `uv pip install --no-build --require-hashes ${options}` };
+function installRequirements({ inputs, definition }: PreparedLayer): Step[] {
+    const files = inputs.map((input) => input.path).filter((file) => /requirements.*\.txt$/.test(file));
+    if (files.length === 0) return [];
+    const options = files.map((file) => `--requirement ${path.posix.join(definition.context ?? ".", file)}`);
+    return [
+        { name: "Install the requirements", run: `uv pip install --no-build --require-hashes ${options.join(" ")}` },
+    ];
 }
 
 /** Later steps run although one failed, so that one run says everything. */
@@ -45,7 +49,7 @@ export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
                     image: `\${{ vars.CI_IMAGE || '${published}' }}`,
                     credentials: { username: "${{ github.actor }}", password: "${{ github.token }}" },
                 },
-                steps: [checkout(), installRequirements(layer), ...steps] as Steps,
+                steps: [checkout(), ...installRequirements(layer), ...steps] as Steps,
             },
         },
     });
