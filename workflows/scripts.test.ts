@@ -137,3 +137,10 @@ describe("drift.sh", () => {
         expect(drift("false", "")).toEqual([]);
     });
 });
+
+test("lab.sh runs the lab as root with the runner's own programs, and hands on its failure", () => {
+    const lab = (code: number) =>
+        runScript("lab.sh", { CODE: String(code), HOME: "/home/runner" }, { sudo: '[ "$1" = rm ] || exit "$CODE"' });
+    expect(lab(0).calls[1]).toMatch(/^sudo env PATH=\S+\/bin:\S+ HOME=\/home\/runner npm run up -- --platforms host$/);
+    expect([lab(0).status, lab(1).status]).toEqual([0, 1]);
+});

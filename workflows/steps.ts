@@ -10,7 +10,7 @@ const variable = (name: string) => `\${{ vars.${name} }}`;
 const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
 const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name) => [name, variable(name)]));
 
-/** Where the state lies and what opens it. What a repository has not set is empty, and Pulumi takes empty for unset. */
+/** Where the state lies and what opens it. What a repository has not set is empty, which counts as unset. */
 const stateEnvironment = {
     PULUMI_STACK: "${{ vars.PULUMI_ORGANIZATION && format('{0}/ci', vars.PULUMI_ORGANIZATION) || 'ci' }}",
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",

@@ -6,5 +6,5 @@ umask 022
 # A runner's disk is mostly filled with what is not needed here.
 sudo rm -rf /usr/local/lib/android /usr/share/dotnet /opt/ghc /usr/local/.ghcup
 
-# BuildKit needs root.
-sudo --preserve-env=PATH,HOME npm run up -- --platforms host
+# BuildKit needs root; `sudo` alone would look for npm in its own PATH.
+sudo env "PATH=$PATH" "HOME=$HOME" npm run up -- --platforms host
