@@ -99,7 +99,7 @@ describe("permissions", () => {
         });
     });
 
-    test("jobs that run the code of forks and bots name no secret and no token", () => {
+    test("steps that run the code of forks and bots are handed no secret and no token", () => {
         const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where));
         const text = JSON.stringify(exposed.map(({ job }) => job.steps));
         expect(exposed).toHaveLength(3);
