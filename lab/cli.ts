@@ -12,6 +12,8 @@ import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
+import { InputError } from "../lib/errors";
+import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
 const exit = { done: 0, failed: 1, wrongUse: 64, interrupted: 130 } as const;
@@ -136,6 +138,13 @@ export async function main(args: readonly string[]): Promise<number> {
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
         });
+    program
+        .command("workflows")
+        .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
+        .option("--take-pins", "take the actions' versions that Dependabot wrote there into workflows/pins.ts instead")
+        .action((options: { takePins?: boolean }) => {
+            for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
+        });
     // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;
@@ -160,7 +169,7 @@ export async function main(args: readonly string[]): Promise<number> {
         return code;
     } catch (error) {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
-        if (error instanceof LabError) {
+        if (error instanceof LabError || error instanceof InputError) {
             console.error(`error: ${error.message}`);
             return isInterrupted() ? exit.interrupted : exit.failed;
         }
