@@ -39,3 +39,25 @@ export function checkVariable(name: string, value: string): string {
 
 /** The variable that holds what an image's `latest` was promoted to: CI_IMAGE for `ci`. */
 export const imageVariable = (image: string): string => `${image.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_IMAGE`;
+
+/**
+ * The variables that hold what images were promoted to, from what there is by image.
+ *
+ * @throws InputError when two images would share a variable, or GitHub refuses its name
+ */
+export function publishedVariables<T>(byImage: Readonly<Record<string, T>>): Record<string, T> {
+    const variables: Record<string, T> = {};
+    for (const [image, value] of Object.entries(byImage)) {
+        const name = imageVariable(image);
+        const problem = name in variables ? "another image has it" : nameProblem(name);
+        if (problem !== undefined) {
+            throw new InputError({
+                where: "images.ts",
+                problem: `image ${image} would get the variable ${name} on GitHub: ${problem}`,
+                next: "give the image another key",
+            });
+        }
+        variables[name] = value;
+    }
+    return variables;
+}

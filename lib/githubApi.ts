@@ -12,9 +12,17 @@ export interface GitHubTarget {
     readonly token?: string;
 }
 
-/** GitHub gave no answer: no network, or it is down. */
+/** GitHub can't be asked: no token, no network, or it is down. A preview can go on without the answer. */
 export class UnreachableError extends Error {
     override readonly name = "UnreachableError";
+
+    constructor(
+        message: string,
+        /** What to do about it. */
+        readonly next = "run the same command again",
+    ) {
+        super(message);
+    }
 }
 
 /** An answer: its JSON, or undefined for 404, and its headers. */

@@ -19,7 +19,8 @@ const pullsSchema = z.array(
 );
 
 const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
-const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
+/** "owner/repository". */
+export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
 
 function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
     const parsed = schema.safeParse(body);

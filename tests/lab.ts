@@ -46,6 +46,7 @@ export async function startTestLab(): Promise<TestLab> {
 const programFiles = [
     "index.ts",
     "config.ts",
+    "githubConfig.ts",
     "components",
     "lib",
     "lab",
