@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { runCanary } from "./canary";
 import { labPath, labVariables } from "./environment";
+import { githubUrl } from "./github/service";
 import { describeFailedBuild, failedBuilds } from "./failedBuilds";
 import type { Instance } from "./instance";
 import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
@@ -54,13 +55,17 @@ function exportLines(variables: Readonly<Record<string, string>>, folders: reado
 }
 
 function labCommand(done: (code: number) => void): Command {
-    const lab = new Command("lab").description("the embedded default: registry and BuildKit on this machine");
+    const lab = new Command("lab").description(
+        "the embedded default: registry, BuildKit and GitHub stand-in on this machine",
+    );
     lab.command("start")
         .description("set up what is missing and start the servers; harmless when they run")
         .addOption(platformsOption())
         .action(async (options: LabOptions) => {
             const { instance, paths } = await startLab(options);
-            console.log(`registry  https://${instance.registry}\nstate     ${paths.state}\ncache     ${paths.cache}`);
+            const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);
+            console.log(`registry  https://${instance.registry}\ngithub    ${github}`);
+            console.log(`state     ${paths.state}\ncache     ${paths.cache}`);
         });
     lab.command("stop")
         .description("stop the servers; data, toolchain and state stay")

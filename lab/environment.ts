@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { githubVariables } from "./github/service";
 import { systemFolders } from "./packages";
 import type { LabPaths } from "./paths";
 import { type Certificates, systemBundle } from "./tls";
@@ -20,6 +21,8 @@ export interface LabEnvironment {
     readonly toolchain: Toolchain;
     readonly home: string;
     readonly instanceFile: string;
+    /** Port of the GitHub stand-in, where there is one. */
+    readonly githubPort: number | undefined;
 }
 
 /** The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart. */
@@ -39,6 +42,7 @@ export function labVariables(lab: LabEnvironment): Record<string, string> {
         SSL_CERT_FILE: lab.certificates.bundle,
         LAYERED_IMAGES_SYSTEM_CA: systemBundle(),
         LAYERED_IMAGES_INSTANCE: lab.instanceFile,
+        ...(lab.githubPort !== undefined && githubVariables(lab.githubPort)),
     };
 }
 

@@ -3,6 +3,7 @@ import { resolve4 } from "node:dns/promises";
 import path from "node:path";
 import { enableEmulation } from "./emulation";
 import { type LabEnvironment, labEnvironment, stackExists, stackName } from "./environment";
+import { githubServer } from "./github/service";
 import { type Instance, readInstance, writeInstance } from "./instance";
 import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
@@ -30,6 +31,10 @@ export interface StartOptions {
 }
 
 const builderName = "layered-images";
+
+/** First port to try for the GitHub stand-in, counted from the registry's: what runs side by side stays apart. */
+const githubDistance = 300;
+
 const instancePath = (paths: LabPaths) => path.join(paths.state, "instance.json");
 const serversFolder = (paths: LabPaths) => path.join(paths.state, "servers");
 
@@ -50,17 +55,18 @@ async function ensureHostName(): Promise<void> {
     }
 }
 
-function servers(
+async function servers(
     paths: LabPaths,
-    instance: Pick<Instance, "registry" | "port">,
+    instance: Pick<Instance, "registry" | "port" | "githubPort">,
     certificates: Certificates,
     toolchain: Toolchain,
     platforms: readonly string[],
-): Server[] {
-    const { registry, port } = instance;
+): Promise<Server[]> {
+    const { registry, port, githubPort } = instance;
     return [
         registryServer(paths, port, certificates),
         buildkitServer(paths, registry, certificates, toolchain.buildkit, platforms.join()),
+        ...(githubPort === undefined ? [] : [await githubServer(paths, githubPort)]),
     ];
 }
 
@@ -128,12 +134,21 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const known = readInstance(instancePath(paths));
         const port = known?.port ?? (await choosePort(options.port));
         const registry = `${registryHost}:${port.toString()}`;
-        for (const server of servers(paths, { registry, port }, certificates, toolchain, emulation.platforms)) {
+        const githubPort = known?.githubPort ?? (await choosePort(port + githubDistance));
+        const ports = { registry, port, githubPort };
+        for (const server of await servers(paths, ports, certificates, toolchain, emulation.platforms)) {
             const started = await startServer(serversFolder(paths), server);
             if (started) console.error(`started ${server.name}`);
         }
         const home = pulumiHome(paths.cache, toolchain, process.env);
-        const env = labEnvironment({ paths, certificates, toolchain, home, instanceFile: instancePath(paths) });
+        const env = labEnvironment({
+            paths,
+            certificates,
+            toolchain,
+            home,
+            instanceFile: instancePath(paths),
+            githubPort,
+        });
         await ensureBuilder(paths, env);
         const platforms = options.platforms ?? known?.platforms ?? "host";
         if (platforms === "all" && emulation.missing.length > 0) {
@@ -149,7 +164,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
                 : await progress(`publishing the stand-in for ${standInRoot}`, () =>
                       publishStandIn(context, registry, emulation.platforms, env, paths.state),
                   );
-        const instance: Instance = { registry, port, platforms, roots, standIn };
+        const instance: Instance = { ...ports, platforms, roots, standIn };
         if (JSON.stringify(instance) !== JSON.stringify(known)) writeInstance(instancePath(paths), instance);
         await ensureStack(paths, env);
         return { paths, instance, env };
@@ -158,12 +173,14 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
 
 /** The lab's servers as they are, without starting anything. */
 export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<string, ServerStatus>> {
-    const statuses: Record<string, ServerStatus> = { registry: { state: "stopped" }, buildkitd: { state: "stopped" } };
+    const statuses: Record<string, ServerStatus> = Object.fromEntries(
+        ["registry", "buildkitd", "github"].map((name) => [name, { state: "stopped" }]),
+    );
     const instance = readInstance(instancePath(paths));
     if (!instance || startedServers(serversFolder(paths)).length === 0) return statuses;
     const certificates = await ensureCertificates(paths.state);
     const toolchain = await ensureToolchain(paths.cache);
-    for (const server of servers(paths, instance, certificates, toolchain, [])) {
+    for (const server of await servers(paths, instance, certificates, toolchain, [])) {
         statuses[server.name] = await serverStatus(serversFolder(paths), server);
     }
     return statuses;
@@ -180,11 +197,13 @@ export async function stopLab(paths: LabPaths = labPaths()): Promise<string[]> {
 
 /** What the environment of a lab that was started before is made from. */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
-    if (!existsSync(instancePath(paths))) throw new LabError("the lab was never started: run `npm run lab -- start`.");
+    const instance = readInstance(instancePath(paths));
+    if (!instance) throw new LabError("the lab was never started: run `npm run lab -- start`.");
     const certificates = await ensureCertificates(paths.state);
     const toolchain = await ensureToolchain(paths.cache);
     const home = pulumiHome(paths.cache, toolchain, process.env);
-    return { paths, certificates, toolchain, home, instanceFile: instancePath(paths) };
+    const { githubPort } = instance;
+    return { paths, certificates, toolchain, home, instanceFile: instancePath(paths), githubPort };
 }
 
 /** Whether some image was ever built in this lab; the first build needs the most room. */

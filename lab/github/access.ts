@@ -1,0 +1,94 @@
+import { notFound, Refusal } from "./errors";
+import type { Need, Permission } from "./operations";
+import { own, type Repository, type State, type Token } from "./state";
+
+const hourlyLimit = 5000;
+const seconds = () => Math.floor(Date.now() / 1000);
+
+/** Where the hourly quota stands (schema `rate-limit`). It is never used up by asking, only by `/_lab/limits`. */
+export function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
+    const until = limits.primary?.until ?? 0;
+    const left = until > seconds() ? 0 : hourlyLimit;
+    // The full quota's reset is rounded, so that answers to equal questions are equal.
+    const reset = left === 0 ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
+    return { limit: hourlyLimit, used: hourlyLimit - left, remaining: left, reset };
+}
+
+/** The quota as every answer carries it. */
+export function rateLimitHeaders(state: State): Record<string, string> {
+    const names = Object.entries(rateLimit(state)).map(([name, value]) => [`x-ratelimit-${name}`, value.toString()]);
+    return { ...(Object.fromEntries(names) as Record<string, string>), "x-ratelimit-resource": "core" };
+}
+
+/** Refuses what comes while a limit is reached (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api). */
+export function checkLimits(state: State): void {
+    const { primary, secondary } = state.limits;
+    if (primary && primary.until > seconds()) {
+        throw new Refusal(403, "API rate limit exceeded for user ID 1001.", {
+            documentation: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
+        });
+    }
+    if (secondary && secondary.until > seconds()) {
+        throw new Refusal(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            {
+                // Clients recognise this limit by the end of this address.
+                documentation:
+                    "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+                headers: { "retry-after": secondary.retryAfter.toString() },
+            },
+        );
+    }
+}
+
+/** What a classic token may do, as answers to it say; fine-grained ones are told nothing. */
+export function scopeHeaders(state: State, authorization: string | undefined): Record<string, string> {
+    const scopes = own(state.tokens, authorization?.split(" ")[1] ?? "")?.scopes;
+    return scopes ? { "x-oauth-scopes": scopes.join(", ") } : {};
+}
+
+/** The token that `Authorization: Bearer …` or `token …` names. */
+export function authenticate(state: State, authorization: string | undefined): Token {
+    if (authorization === undefined) throw new Refusal(401, "Requires authentication");
+    const [, text = ""] = /^(?:bearer|token) (.+)$/i.exec(authorization) ?? [];
+    const token = own(state.tokens, text);
+    if (!token) throw new Refusal(401, "Bad credentials");
+    return token;
+}
+
+function permits(token: Token, permission: Permission, access: Need["access"]): boolean {
+    const granted = permission === "metadata" ? "read" : token.permissions?.[permission];
+    return granted === "write" || (granted === "read" && access === "read");
+}
+
+/**
+ * Refuses a token that lacks what is needed, as GitHub does: a fine-grained one learns what is missing (403), a classic one
+ * without the scope does not even learn that the repository is there (404), unless it is public and only read.
+ */
+export function authorize(token: Token, need: Need | undefined, repository: Repository | undefined): void {
+    if (!need) return;
+    if (token.scopes) {
+        const readable = need.access === "read" && repository?.private === false;
+        if (!readable && !token.scopes.includes("repo")) throw notFound();
+        return;
+    }
+    if (need.permissions.some((permission) => permits(token, permission, need.access))) return;
+    const accepted = need.permissions.map((permission) => `${permission}=${need.access}`).join("; ");
+    throw new Refusal(403, "Resource not accessible by personal access token", {
+        headers: { "x-accepted-github-permissions": accepted },
+    });
+}
+
+/** Refuses changes to workflow files by tokens that may not make them; a classic one again only gets a 404. */
+export function authorizeWorkflow(token: Token, path: string): void {
+    if (!path.startsWith(".github/workflows/")) return;
+    if (token.scopes?.includes("workflow")) return;
+    if (token.scopes) throw notFound();
+    authorize(token, { permissions: ["workflows"], access: "write" }, undefined);
+}
+
+/** An archived repository can be read only. */
+export function checkWritable(repository: Repository): void {
+    if (repository.archived) throw new Refusal(403, "Repository was archived so is read-only.");
+}

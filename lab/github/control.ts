@@ -1,0 +1,153 @@
+import { z } from "zod";
+import type { Incoming } from "./api";
+import { Refusal } from "./errors";
+import { mergePull, pushFiles } from "./outside";
+import type { Permission } from "./operations";
+import { noContent, ok, type Reply } from "./request";
+import { seal } from "./sealedBox";
+import { ensureAccount, seedRepository } from "./seed";
+import { laterThan, own, type Repository, secretKinds, type State, timestamp } from "./state";
+import type { Store } from "./store";
+
+/** Where tests switch what happens around the API. Nothing here is GitHub's. */
+export const controlRoot = "/_lab/";
+
+/** What is not worth keeping on disk: the next requests that fail, and the last ones that came. */
+export interface Faults {
+    /** So many requests to the API are answered with 502. */
+    outages: number;
+    readonly requests: { readonly method: string; readonly path: string; readonly status: number }[];
+}
+
+const level = z.enum(["read", "write"]);
+const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
+const bodies = {
+    token: z.strictObject({
+        login: z.string().min(1),
+        scopes: z.array(z.string()).optional(),
+        permissions: z.record(z.string(), level).optional(),
+    }),
+    repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
+    settings: z.strictObject({
+        archived: z.boolean().optional(),
+        private: z.boolean().optional(),
+        protected: z.array(z.string()).optional(),
+    }),
+    push: z.strictObject({
+        branch: z.string().optional(),
+        message: z.string().default("Change from outside"),
+        /** Path → text; null deletes. */
+        files: z.record(z.string(), z.string().nullable()),
+    }),
+    value: z.strictObject({ value: z.string() }),
+    limits: z.strictObject({
+        primary: z.strictObject({ until }).optional(),
+        secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
+    }),
+    outages: z.strictObject({ count: z.int().min(0) }),
+    none: z.undefined(),
+};
+
+function parse<T extends z.ZodType>(schema: T, incoming: Incoming): z.output<T> {
+    const result = schema.safeParse(incoming.body === "" ? undefined : JSON.parse(incoming.body));
+    if (!result.success) throw new Refusal(422, z.prettifyError(result.error));
+    return result.data;
+}
+
+function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]): Repository {
+    const repository = own(state.repositories, `${owner}/${name}`);
+    if (!repository) throw new Refusal(404, `there is no repository ${owner}/${name}`);
+    return repository;
+}
+
+type Route = (incoming: Incoming, args: readonly string[], state: State, faults: Faults, file: string) => Reply;
+
+/** Method and path → what it does; a `*` is one part of a path, handed on in order. */
+const routes: Readonly<Record<string, Route>> = {
+    "PUT tokens/*": (incoming, [token = ""], state) => {
+        const { login, scopes, permissions } = parse(bodies.token, incoming);
+        ensureAccount(state, login);
+        const granted = permissions as Partial<Record<Permission, "read" | "write">> | undefined;
+        state.tokens[token] = { login, ...(scopes && { scopes }), ...(granted && { permissions: granted }) };
+        return noContent();
+    },
+    "DELETE tokens/*": (_, [token = ""], state) => {
+        Reflect.deleteProperty(state.tokens, token);
+        return noContent();
+    },
+    "POST repositories": (incoming, _, state) => {
+        const { owner, name, private: isPrivate } = parse(bodies.repository, incoming);
+        seedRepository(state, owner, name, isPrivate);
+        return noContent();
+    },
+    "PATCH repositories/*/*": (incoming, args, state) => {
+        Object.assign(repositoryOf(state, args), parse(bodies.settings, incoming));
+        return noContent();
+    },
+    "DELETE repositories/*/*": (_, args, state) => {
+        const { owner, name } = repositoryOf(state, args);
+        Reflect.deleteProperty(state.repositories, `${owner}/${name}`);
+        return noContent();
+    },
+    "POST repositories/*/*/push": (incoming, args, state) =>
+        ok({ sha: pushFiles(repositoryOf(state, args), parse(bodies.push, incoming)).sha }),
+    "POST repositories/*/*/pulls/*/merge": (_, args, state) =>
+        ok({ sha: mergePull(state, repositoryOf(state, args), Number(args[2])).sha }),
+    "PUT repositories/*/*/secrets/*/*": (incoming, args, state) => {
+        const repository = repositoryOf(state, args);
+        const kind = secretKinds.find((one) => one === args[2]);
+        if (!kind) throw new Refusal(404, `kinds of secrets are ${secretKinds.join(", ")}`);
+        const name = (args[3] ?? "").toUpperCase();
+        const before = own(repository.secrets[kind], name);
+        const updatedAt = before ? laterThan(before.updatedAt) : timestamp();
+        const sealed = seal(parse(bodies.value, incoming).value, repository.keys[kind]);
+        repository.secrets[kind][name] = { sealed, createdAt: before?.createdAt ?? updatedAt, updatedAt };
+        return noContent();
+    },
+    "PUT repositories/*/*/variables/*": (incoming, args, state) => {
+        const { variables } = repositoryOf(state, args);
+        const name = (args[2] ?? "").toUpperCase();
+        const before = own(variables, name);
+        const updatedAt = before ? laterThan(before.updatedAt) : timestamp();
+        const { value } = parse(bodies.value, incoming);
+        variables[name] = { value, createdAt: before?.createdAt ?? updatedAt, updatedAt };
+        return noContent();
+    },
+    "PUT limits": (incoming, _, state) => {
+        const { primary, secondary } = parse(bodies.limits, incoming);
+        state.limits = { ...(primary && { primary }), ...(secondary && { secondary }) };
+        return noContent();
+    },
+    "PUT outages": (incoming, _, _state, faults) => {
+        faults.outages = parse(bodies.outages, incoming).count;
+        return noContent();
+    },
+    "GET requests": (_, _args, _state, { requests }) => ok(requests),
+    "GET health": (_, _args, _state, _faults, file) => ok({ state: file }),
+};
+
+/** The route of a request with the parts of its path that stand for a `*`. */
+function findRoute(method: string, path: string): { route: Route; args: string[] } | undefined {
+    const parts = path.split("/").map(decodeURIComponent);
+    for (const [key, route] of Object.entries(routes)) {
+        const [wanted = "", pattern = ""] = key.split(" ");
+        const names = pattern.split("/");
+        if (wanted !== method || names.length !== parts.length) continue;
+        if (names.every((name, index) => name === "*" || name === parts[index])) {
+            return { route, args: parts.filter((_, index) => names[index] === "*") };
+        }
+    }
+    return undefined;
+}
+
+/** Answers a request below `/_lab/`. */
+export function answerControl(store: Store, faults: Faults, incoming: Incoming): Reply {
+    const found = findRoute(incoming.method, incoming.url.pathname.slice(controlRoot.length));
+    if (!found) return { status: 404, body: { message: `the control API knows ${Object.keys(routes).join(", ")}` } };
+    try {
+        return store.update((draft) => found.route(incoming, found.args, draft, faults, store.file));
+    } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        return { status: error.status, body: error.body };
+    }
+}

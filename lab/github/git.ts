@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { type Commit, own, type Repository, type Signature } from "./state";
+
+/** An object's name: the SHA-1 of its kind, length and content (gitformat-loose). */
+function objectName(kind: "blob" | "tree" | "commit", content: Buffer): string {
+    return createHash("sha1").update(`${kind} ${content.length.toString()}\0`).update(content).digest("hex");
+}
+
+/** Name of a file's content, the one that `git hash-object` prints. */
+export const blobName = (content: Buffer): string => objectName("blob", content);
+
+/** Name of the tree that holds these files (path → blob), all with mode 100644. */
+export function treeName(files: Readonly<Record<string, string>>): string {
+    const blobs: [string, string][] = [];
+    const folders = new Map<string, Record<string, string>>();
+    for (const [file, blob] of Object.entries(files)) {
+        const slash = file.indexOf("/");
+        if (slash < 0) {
+            blobs.push([file, blob]);
+            continue;
+        }
+        const folder = file.slice(0, slash);
+        const inner = folders.get(folder) ?? {};
+        inner[file.slice(slash + 1)] = blob;
+        folders.set(folder, inner);
+    }
+    const entries = [
+        ...blobs.map(([name, sha]) => ({ sortedAs: name, name, mode: "100644", sha })),
+        ...[...folders].map(([name, inner]) => ({ sortedAs: `${name}/`, name, mode: "40000", sha: treeName(inner) })),
+    ].sort((a, b) => Buffer.compare(Buffer.from(a.sortedAs), Buffer.from(b.sortedAs)));
+    const parts = entries.map(({ mode, name, sha }) =>
+        Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(sha, "hex")]),
+    );
+    return objectName("tree", Buffer.concat(parts));
+}
+
+/** A signature as commits hold it; the time zone is always UTC. */
+const signed = ({ name, email, date }: Signature) =>
+    `${name} <${email}> ${Math.floor(Date.parse(date) / 1000).toString()} +0000`;
+
+export interface NewCommit {
+    readonly parents: readonly string[];
+    readonly message: string;
+    readonly author: Signature;
+    readonly committer?: Signature;
+    /** Path → blob of the whole tree. */
+    readonly files: Readonly<Record<string, string>>;
+}
+
+/** Adds a commit to the repository, under the name that git gives it. */
+export function addCommit(repository: Repository, commit: NewCommit): Commit {
+    const { parents, message, author, committer = author, files } = commit;
+    const tree = treeName(files);
+    const lines = [
+        `tree ${tree}`,
+        ...parents.map((parent) => `parent ${parent}`),
+        `author ${signed(author)}`,
+        `committer ${signed(committer)}`,
+        "",
+        message,
+    ];
+    const sha = objectName("commit", Buffer.from(lines.join("\n")));
+    const added: Commit = { sha, tree, parents, message, author, committer, files };
+    repository.commits[sha] = added;
+    return added;
+}
+
+/** Keeps a file's content and returns its name. */
+export function addBlob(repository: Repository, content: Buffer): string {
+    const name = blobName(content);
+    repository.blobs[name] = content.toString("base64");
+    return name;
+}
+
+/** The commit that a branch's name or a commit's full sha means; undefined where there is none. */
+export function resolve(repository: Repository, ref: string): Commit | undefined {
+    const name = ref.replace(/^refs\/heads\//, "").replace(/^heads\//, "");
+    return own(repository.commits, own(repository.branches, name) ?? ref);
+}
+
+/** A commit and all before it, newest first along the first parents. */
+export function history(repository: Repository, sha: string): Commit[] {
+    const seen = new Set<string>();
+    const open = [sha];
+    for (const name of open) {
+        if (seen.has(name)) continue;
+        seen.add(name);
+        open.push(...(repository.commits[name]?.parents ?? []));
+    }
+    return [...seen].flatMap((name) => repository.commits[name] ?? []);
+}
+
+/** Paths whose content differs between two trees, sorted. */
+export function changedPaths(before: Commit["files"], after: Commit["files"]): string[] {
+    const paths = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...paths].filter((file) => before[file] !== after[file]).sort();
+}

@@ -1,0 +1,141 @@
+import { notFound, Refusal } from "./errors";
+import { history, resolve } from "./git";
+import { nodeId, repositoryUrl } from "./represent";
+import { fullCommit } from "./representGit";
+import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
+import { own, type Repository, timestamp } from "./state";
+
+/** Schema `git-ref`. */
+function gitRef(base: string, repository: Repository, branch: string, sha: string) {
+    const root = repositoryUrl(base, repository);
+    const ref = `refs/heads/${branch}`;
+    return {
+        ref,
+        node_id: nodeId("Ref", `${repository.id.toString()}:${ref}`),
+        url: `${root}/git/${ref}`,
+        object: { type: "commit", sha, url: `${root}/git/commits/${sha}` },
+    };
+}
+
+/** The branch that `heads/<branch>` names. */
+function branchOf(ref: string): string {
+    const [, branch] = /^heads\/(.+)$/.exec(ref) ?? [];
+    if (branch === undefined) throw new Refusal(501, `the stand-in keeps branches only, and ${ref} is none`);
+    return branch;
+}
+
+export const getRef: RepositoryHandler = ({ base, repository, params }) => {
+    const branch = branchOf(params.ref ?? "");
+    const sha = own(repository.branches, branch);
+    if (sha === undefined) throw notFound();
+    return ok(gitRef(base, repository, branch, sha));
+};
+
+/** Creates a branch. The wording for one that exists is what terraform-provider-github looks for. */
+export const createRef: RepositoryHandler = ({ base, repository, body }) => {
+    const { ref, sha } = body as { ref: string; sha: string };
+    if (!/^refs\/[^/]+\/.+/.test(ref)) throw new Refusal(422, "Reference does not have the form refs/heads/<branch>");
+    const branch = branchOf(ref.slice("refs/".length));
+    if (/[\s~^:?*[\\\u0000-\u001f]|\.\.|\/\/|^[-/]|[/.]$|\.lock$/.test(branch)) {
+        throw new Refusal(422, `refs/heads/${branch} is not a valid ref name.`);
+    }
+    if (own(repository.branches, branch) !== undefined) throw new Refusal(422, "Reference already exists");
+    if (!own(repository.commits, sha)) throw new Refusal(422, "Object does not exist");
+    repository.branches[branch] = sha;
+    return created(gitRef(base, repository, branch, sha));
+};
+
+function existing({ repository, params }: RepositoryRequest): { branch: string; sha: string } {
+    const branch = branchOf(params.ref ?? "");
+    const sha = own(repository.branches, branch);
+    if (sha === undefined) throw new Refusal(422, "Reference does not exist");
+    return { branch, sha };
+}
+
+/** Moves a branch; backwards or aside with `force` only. */
+export const updateRef: RepositoryHandler = (request) => {
+    const { base, repository, body } = request;
+    const { branch, sha: before } = existing(request);
+    const { sha, force = false } = body as { sha: string; force?: boolean };
+    if (repository.protected.includes(branch)) throw new Refusal(422, "Changes must be made through a pull request.");
+    if (!own(repository.commits, sha)) throw new Refusal(422, "Object does not exist");
+    const forward = history(repository, sha).some((commit) => commit.sha === before);
+    if (!forward && !force) throw new Refusal(422, "Update is not a fast forward");
+    repository.branches[branch] = sha;
+    repository.pushedAt = timestamp();
+    return ok(gitRef(base, repository, branch, sha));
+};
+
+/** Deletes a branch, and closes the pull requests that would have merged it. */
+export const deleteRef: RepositoryHandler = (request) => {
+    const { repository } = request;
+    const { branch, sha } = existing(request);
+    if (branch === repository.defaultBranch) throw new Refusal(422, "Cannot delete the default branch");
+    if (repository.protected.includes(branch)) throw new Refusal(422, "Cannot delete a protected branch");
+    for (const issue of repository.issues) {
+        if (issue.state !== "open" || issue.pull?.head !== branch) continue;
+        issue.pull.headSha = sha;
+        Object.assign(issue, { state: "closed", closedAt: timestamp(), updatedAt: timestamp() });
+    }
+    Reflect.deleteProperty(repository.branches, branch);
+    return noContent();
+};
+
+function protectionOf(base: string, repository: Repository, branch: string) {
+    const url = `${repositoryUrl(base, repository)}/branches/${encodeURIComponent(branch)}/protection`;
+    return { protected: repository.protected.includes(branch), protection_url: url };
+}
+
+/** Schema `branch-with-protection`. */
+export const getBranch: RepositoryHandler = ({ state, base, repository, params }) => {
+    const name = params.branch ?? "";
+    const commit = own(repository.commits, own(repository.branches, name) ?? "");
+    if (!commit) throw new Refusal(404, "Branch not found");
+    const protection = protectionOf(base, repository, name);
+    return ok({
+        name,
+        commit: fullCommit(state, base, repository, commit, false),
+        _links: { self: `${repositoryUrl(base, repository)}/branches/${name}`, html: repositoryUrl(base, repository) },
+        ...protection,
+        protection: { enabled: protection.protected },
+    });
+};
+
+/** Schema `short-branch`, all of them. */
+export const listBranches: RepositoryHandler = (request) => {
+    const { base, repository, query } = request;
+    const all = Object.entries(repository.branches).map(([name, sha]) => {
+        const url = `${repositoryUrl(base, repository)}/commits/${sha}`;
+        return { name, commit: { sha, url }, ...protectionOf(base, repository, name) };
+    });
+    const wanted = all.filter((branch) => query.protected === undefined || `${branch.protected}` === query.protected);
+    const { page, headers } = paginate(request, wanted);
+    return { ...ok(page), headers };
+};
+
+/** Commits before a branch or commit, newest first; with `path` those that changed it. */
+export const listCommits: RepositoryHandler = (request) => {
+    const { state, base, repository, query } = request;
+    const start = resolve(repository, query.sha ?? repository.defaultBranch);
+    if (!start) throw notFound();
+    const path = query.path?.replace(/\/$/, "");
+    const changes = (commit: (typeof repository.commits)[string]) => {
+        if (path === undefined) return true;
+        const before = own(repository.commits, commit.parents[0] ?? "")?.files ?? {};
+        const at = (files: Readonly<Record<string, string>>) =>
+            JSON.stringify(Object.entries(files).filter(([file]) => file === path || file.startsWith(`${path}/`)));
+        return at(before) !== at(commit.files);
+    };
+    const { page, headers } = paginate(request, history(repository, start.sha).filter(changes));
+    return { ...ok(page.map((commit) => fullCommit(state, base, repository, commit, false))), headers };
+};
+
+/** A commit with what it changed. */
+export const getCommit: RepositoryHandler = ({ state, base, repository, params }) => {
+    const ref = params.ref ?? "";
+    const commit = resolve(repository, ref);
+    if (!commit) throw invalidCommit(ref);
+    return ok(fullCommit(state, base, repository, commit, true));
+};
+
+const invalidCommit = (ref: string) => new Refusal(422, `No commit found for SHA: ${ref}`);

@@ -1,0 +1,51 @@
+import type { Repository, State, Token } from "./state";
+
+/** A request after it was matched, authenticated, allowed and validated: what handlers work on. */
+export interface ApiRequest {
+    /** A draft: kept only when the answer is a success. */
+    readonly state: State;
+    readonly token: Token;
+    /** Base of the API's URLs, without a slash at the end. */
+    readonly base: string;
+    readonly params: Readonly<Record<string, string>>;
+    readonly query: Readonly<Record<string, string>>;
+    /** As the description says; undefined without a body. */
+    readonly body: unknown;
+    /** Path and query as they were asked for, for links to other pages. */
+    readonly url: URL;
+}
+
+/** A request about a repository that exists. */
+export interface RepositoryRequest extends ApiRequest {
+    readonly repository: Repository;
+}
+
+export interface Reply {
+    readonly status: number;
+    readonly body?: unknown;
+    readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type Handler = (request: ApiRequest) => Reply;
+export type RepositoryHandler = (request: RepositoryRequest) => Reply;
+
+export const ok = (body: unknown): Reply => ({ status: 200, body });
+export const created = (body: unknown): Reply => ({ status: 201, body });
+export const noContent = (): Reply => ({ status: 204 });
+
+/** One page of a list, as `per_page` and `page` ask, with the `Link` header that clients follow (RFC 8288). */
+export function paginate<T>(request: ApiRequest, items: readonly T[]): { page: T[]; headers: Record<string, string> } {
+    const size = Number(request.query.per_page ?? 30);
+    const number = Number(request.query.page ?? 1);
+    const last = Math.max(1, Math.ceil(items.length / size));
+    const link = (page: number, relation: string) => {
+        const url = new URL(request.url);
+        url.searchParams.set("page", page.toString());
+        return `<${url.href}>; rel="${relation}"`;
+    };
+    const links = number < last ? [link(number + 1, "next"), link(last, "last")] : [];
+    return {
+        page: items.slice((number - 1) * size, number * size),
+        headers: links.length > 0 ? { link: links.join(", ") } : {},
+    };
+}

@@ -1,0 +1,87 @@
+import { createHash } from "node:crypto";
+import { labToken } from "./defaults";
+import { addBlob, addCommit } from "./git";
+import type { Permission } from "./operations";
+import { newKeyPair } from "./sealedBox";
+import {
+    type Account,
+    type KeyPair,
+    own,
+    type Repository,
+    type SecretKind,
+    secretKinds,
+    type State,
+    timestamp,
+} from "./state";
+
+/** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
+const labPermissions: Record<Permission, "read" | "write"> = {
+    metadata: "read",
+    contents: "write",
+    workflows: "write",
+    pull_requests: "write",
+    issues: "write",
+    secrets: "write",
+    actions_variables: "write",
+    dependabot_secrets: "write",
+    codespaces_secrets: "write",
+};
+
+/** An id that nothing else in the state has. */
+export const nextId = (state: State): number => ++state.lastId;
+
+/** The account of that name, made a user's when there is none. */
+export function ensureAccount(state: State, login: string, type: Account["type"] = "User"): Account {
+    return own(state.accounts, login) ?? (state.accounts[login] = { id: nextId(state), type, createdAt: timestamp() });
+}
+
+/** Who commits when a request does not say: the account, with the address that GitHub hides real ones behind. */
+export function committerOf(state: State, login: string): { name: string; email: string } {
+    const { id } = ensureAccount(state, login);
+    return { name: login, email: `${id.toString()}+${login}@users.noreply.github.com` };
+}
+
+function perKind<T>(value: (kind: SecretKind) => T): Record<SecretKind, T> {
+    return Object.fromEntries(secretKinds.map((kind) => [kind, value(kind)])) as Record<SecretKind, T>;
+}
+
+/** Adds a repository with one commit, a README; an existing one is left as it is. Its owner becomes an organization. */
+export function seedRepository(state: State, owner: string, name: string, isPrivate = false): Repository {
+    const known = own(state.repositories, `${owner}/${name}`);
+    if (known) return known;
+    ensureAccount(state, owner, "Organization");
+    const now = timestamp();
+    const id = nextId(state);
+    const key = (): KeyPair =>
+        newKeyPair(createHash("sha256").update(nextId(state).toString()).digest("hex").slice(0, 18));
+    const repository: Repository = {
+        id,
+        owner,
+        name,
+        private: isPrivate,
+        archived: false,
+        defaultBranch: "main",
+        createdAt: now,
+        pushedAt: now,
+        blobs: {},
+        commits: {},
+        branches: {},
+        protected: [],
+        keys: perKind(key),
+        secrets: perKind(() => ({})),
+        variables: {},
+        issues: [],
+    };
+    const files = { "README.md": addBlob(repository, Buffer.from(`# ${name}\n`)) };
+    const author = { ...committerOf(state, owner), date: now };
+    repository.branches.main = addCommit(repository, { parents: [], message: "Initial commit", author, files }).sha;
+    state.repositories[`${owner}/${name}`] = repository;
+    return repository;
+}
+
+/** What a lab starts with: its token and its repository. */
+export function seedLab(state: State, owner: string, name: string): void {
+    state.tokens[labToken] ??= { login: "lab", permissions: labPermissions };
+    ensureAccount(state, "lab");
+    seedRepository(state, owner, name);
+}

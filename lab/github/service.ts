@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { type LabPaths, repositoryRoot } from "../paths";
+import { makeFolder, replaceFile } from "../process";
+import type { Server } from "../servers";
+import { labRepository, labToken } from "./defaults";
+
+/** Sources that the server does not need: its own start, tests and the tool that makes the description. */
+const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
+
+/**
+ * The stand-in as plain JavaScript in a folder named by its sources. A compiler kept in memory, as under ts-node, would be
+ * most of what the server takes.
+ *
+ * @returns path of the program
+ */
+async function compile(state: string): Promise<string> {
+    const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
+    const sources = ["process.ts", ...names.map((name) => `github/${name}`), "github/description.json"];
+    const texts = sources.map(
+        (name) => [name, readFileSync(path.join(path.dirname(__dirname), name), "utf8")] as const,
+    );
+    const key = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);
+    const folder = path.join(state, `program-${key}`);
+    const program = path.join(folder, "github", "main.js");
+    if (existsSync(program)) return program;
+    const { ModuleKind, ScriptTarget, transpileModule } = (await import("typescript")).default;
+    const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023, esModuleInterop: true };
+    for (const old of existsSync(state) ? readdirSync(state) : []) {
+        if (old.startsWith("program-")) rmSync(path.join(state, old), { recursive: true });
+    }
+    await makeFolder(folder, (beside) => {
+        for (const [name, text] of texts) {
+            const isSource = name.endsWith(".ts");
+            const target = path.join(beside, name.replace(/\.ts$/, ".js"));
+            replaceFile(target, isSource ? transpileModule(text, { compilerOptions }).outputText : text);
+        }
+        return Promise.resolve();
+    });
+    return program;
+}
+
+/** Address of the stand-in on that port. */
+export const githubUrl = (port: number): string => `http://127.0.0.1:${port.toString()}/`;
+
+/** What the GitHub provider and this program read to work on the stand-in instead of GitHub. */
+export const githubVariables = (port: number): Record<string, string> => ({
+    GITHUB_BASE_URL: githubUrl(port),
+    GITHUB_OWNER: labRepository.owner,
+    GITHUB_TOKEN: labToken,
+});
+
+/** The GitHub stand-in as a server of the lab. */
+export async function githubServer(paths: LabPaths, port: number): Promise<Server> {
+    const folder = path.join(paths.state, "github");
+    const file = path.join(folder, "state.json");
+    const options = { file, port, owner: labRepository.owner, repository: labRepository.name };
+    const config = path.join(folder, "config.json");
+    return {
+        name: "github",
+        command: process.execPath,
+        // Its state is some megabytes; without a bound Node.js would let garbage grow to many times that.
+        args: ["--max-old-space-size=64", await compile(folder), config],
+        // Nothing of the user's environment: tokens for the real GitHub are in it.
+        env: { NODE_PATH: path.join(repositoryRoot, "node_modules") },
+        config: { file: config, text: `${JSON.stringify(options, null, 2)}\n` },
+        check: async () => {
+            const response = await fetch(`${githubUrl(port)}_lab/health`, { signal: AbortSignal.timeout(2000) });
+            const { state } = (await response.json()) as { state?: string };
+            if (state !== file) throw new Error(`port ${port.toString()} belongs to something else`);
+        },
+    };
+}
