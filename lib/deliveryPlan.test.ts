@@ -100,7 +100,7 @@ describe("a delivery by pull request", () => {
     };
     const servePulls = (pulls: readonly unknown[]) => {
         serve(
-            new Proxy(
+            new Proxy<Answers>(
                 { ...repository, [open]: pulls },
                 {
                     get: (all, key: string) => {
