@@ -1,6 +1,6 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "./config";
 import { type Instance, writeInstance } from "./lab/instance";
 import { record } from "./tests/harness";
@@ -120,6 +120,9 @@ describe("a wrong configuration", () => {
 
 describe("GitHub", () => {
     const github = { "github:owner": "us", github: '{"repository":"bot"}' };
+    beforeEach(() => {
+        vi.stubEnv("GITHUB_OWNER", undefined);
+    });
     const message = (text: string) =>
         expect.objectContaining({ message: expect.stringContaining(text) as string }) as Error;
 
@@ -138,8 +141,11 @@ describe("GitHub", () => {
         });
     });
 
-    test("has its address in github:baseUrl, or in the environment as its provider has", async () => {
+    test("has owner and address in the provider's settings, or in the environment as the provider has", async () => {
         vi.stubEnv("GITHUB_BASE_URL", "http://127.0.0.1:1/");
+        vi.stubEnv("GITHUB_OWNER", "them");
+        expect((await read({ github: github.github })).github?.owner).toBe("them");
+        expect((await read(github)).github?.owner).toBe("us");
         expect((await read(github)).github?.baseUrl).toBe("http://127.0.0.1:1/");
         const own = { ...github, "github:baseUrl": "https://github.example/" };
         expect((await read(own)).github?.baseUrl).toBe("https://github.example/");

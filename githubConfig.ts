@@ -17,10 +17,15 @@ export interface GitHubConfig extends GitHubTarget {
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
 }
 
-/** Settings of the default GitHub provider that the program needs to know. */
+/** Settings of the default GitHub provider that the program needs to know, from where the provider takes them. */
 export const providerSettings = (): Readonly<Record<"owner" | "baseUrl" | "token", string | undefined>> => {
     const config = new pulumi.Config("github");
-    return { owner: config.get("owner"), baseUrl: config.get("baseUrl"), token: config.get("token") };
+    const { GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
+    return {
+        owner: config.get("owner") ?? GITHUB_OWNER,
+        baseUrl: config.get("baseUrl") ?? GITHUB_BASE_URL,
+        token: config.get("token"),
+    };
 };
 
 /** The GitHub part of the stack's configuration, from checked values; undefined where the stack names no repository. */
@@ -29,7 +34,7 @@ export function githubConfig(
     repositorySecrets: z.infer<typeof repositorySecretsSchema> = {},
 ): GitHubConfig | undefined {
     if (!github) return undefined;
-    const { owner = "", baseUrl = process.env.GITHUB_BASE_URL ?? "https://api.github.com/" } = providerSettings();
+    const { owner = "", baseUrl = "https://api.github.com/" } = providerSettings();
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );

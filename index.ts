@@ -12,14 +12,13 @@ import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { unpinnedRoots } from "./lib/roots";
-
-/** The workflow files by path. */
-const workflows: Readonly<Record<string, string>> = {};
+import { workflowFiles } from "./workflows/files";
+import { workflowLayers } from "./workflows/layers";
 
 /** How the workflow files are delivered: asked before anything is made, so that what is refused is refused first. */
-async function planWorkflows(github: GitHubConfig): Promise<Delivery> {
+async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string, string>>): Promise<Delivery> {
     try {
-        const { delivery, warnings } = await planDelivery(github, workflows, github);
+        const { delivery, warnings } = await planDelivery(github, files, github);
         for (const warning of warnings) void pulumi.log.warn(warning);
         return delivery;
     } catch (error) {
@@ -27,7 +26,7 @@ async function planWorkflows(github: GitHubConfig): Promise<Delivery> {
         if (!pulumi.runtime.isDryRun()) throw new InputError({ problem: error.message, next: error.next });
         void pulumi.log.warn(
             `${error.message}. What is there is not known; to plan the images alone: ` +
-                "pulumi preview --exclude '**:github:index/**'",
+                "pulumi preview --exclude '**github:index/**'",
         );
         return github.delivery === "direct" ? { by: "commits", overwrite: new Set() } : { by: "nothing" };
     }
@@ -45,7 +44,8 @@ async function compose() {
                 `pulumi config set --path 'roots["${name}"]' <repository>@sha256:<digest>`,
         );
     }
-    const delivery = github && (await planWorkflows(github));
+    const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
+    const delivery = github && (await planWorkflows(github, files));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !delivery) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
@@ -54,7 +54,7 @@ async function compose() {
     const variables = publishedVariables(hierarchy.promotedRefs());
     const { repository, branch, secrets } = github;
     new RepositorySecrets("repository", { repository, secrets, variables });
-    const { pullRequest } = new WorkflowFiles("workflows", { repository, branch, files: workflows, delivery });
+    const { pullRequest } = new WorkflowFiles("workflows", { repository, branch, files, delivery });
     return { images: hierarchy.outputs(), github: { variables, pullRequest } };
 }
 

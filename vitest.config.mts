@@ -1,15 +1,26 @@
-import { defineConfig } from "vitest/config";
+import { readFileSync } from "node:fs";
+import { defineConfig, type Plugin } from "vitest/config";
+
+/** @actions/languageservice imports JSON in a way that Node.js refuses, and names source maps that it does not bring. */
+const actions: Plugin = {
+    name: "actions",
+    enforce: "pre",
+    load: (id) =>
+        /\/@actions\/.+\.js$/.test(id) ? readFileSync(id, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "") : null,
+};
 
 /** `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes. */
 export default defineConfig({
     test: {
         projects: [
             {
+                plugins: [actions],
                 test: {
                     name: "unit",
-                    include: ["*.test.ts", "{components,lib,lab,tests}/**/*.test.ts"],
+                    include: ["*.test.ts", "{components,lib,lab,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/integration/**", "tests/faults/**"],
                     sequence: { shuffle: true },
+                    server: { deps: { inline: [/@actions\//] } },
                 },
             },
             {

@@ -10,7 +10,9 @@ import { checkDisk } from "./packages";
 import { labPaths, repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
+import { InputError } from "../lib/errors";
 import { runCheck, runTests, runUnitTests } from "../tests/suites";
+import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
 const exit = { done: 0, failed: 1, wrongUse: 64, interrupted: 130 } as const;
@@ -135,6 +137,13 @@ export async function main(args: readonly string[]): Promise<number> {
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
         });
+    program
+        .command("workflows")
+        .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
+        .option("--take-pins", "take the actions' versions that Dependabot wrote there into workflows/pins.ts instead")
+        .action((options: { takePins?: boolean }) => {
+            for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
+        });
     passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
         done(await runTests());
     });
@@ -156,7 +165,7 @@ export async function main(args: readonly string[]): Promise<number> {
         return code;
     } catch (error) {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
-        if (error instanceof LabError) {
+        if (error instanceof LabError || error instanceof InputError) {
             console.error(`error: ${error.message}`);
             return isInterrupted() ? exit.interrupted : exit.failed;
         }

@@ -39,3 +39,13 @@ export const archOf = (platform: Platform): string => platform.slice("linux/".le
 /** The platform of this machine, in OCI's words, from Node's name of its architecture. */
 export const hostPlatform = (arch: string = process.arch): Platform =>
     `linux/${{ x64: "amd64", arm: "arm/v7", ia32: "386" }[arch] ?? arch}`;
+
+/** The platforms to build an image for, out of those that it declares. */
+export function platformsOf(
+    { platforms }: ImageDefinition,
+    wanted: "all" | "host" | readonly Platform[],
+): readonly Platform[] {
+    if (platforms === "host") return [hostPlatform()];
+    const list = wanted === "host" ? [hostPlatform()] : wanted;
+    return list === "all" ? platforms : platforms.filter((platform) => list.includes(platform));
+}

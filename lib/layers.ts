@@ -4,7 +4,7 @@ import { inputHash } from "./context";
 import { type DockerfileReading, readDockerfile } from "./dockerfile";
 import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./images";
+import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
@@ -52,16 +52,12 @@ export interface PreparedLayer {
     readonly registryCache: boolean;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
+    /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
+    readonly sources: DockerfileReading["sources"];
     readonly inputs: readonly InputFile[];
     readonly inputHash: string;
     /** Smoke tests of its ancestors and its own; absent where there are none, or nothing is pushed. */
     readonly tests?: SmokeTests;
-}
-
-function platformsOf({ platforms }: ImageDefinition, settings: LayerSettings): readonly Platform[] {
-    const wanted = settings.platforms === "host" ? [hostPlatform()] : settings.platforms;
-    if (platforms === "host") return [hostPlatform()];
-    return wanted === "all" ? platforms : platforms.filter((platform) => wanted.includes(platform));
 }
 
 /** Build arguments of `key`: those of images.ts, those of the stack over them. */
@@ -102,13 +98,14 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
     return {
         key,
         definition,
-        platforms: platformsOf(definition, settings),
+        platforms: platformsOf(definition, settings.platforms),
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
         parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
         roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
         buildArgs,
         registryCache,
         dockerfile,
+        sources: reading.sources,
         inputs,
         inputHash: inputHash({
             dockerfile,
@@ -142,7 +139,7 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
     for (const layer of resolveHierarchy(images, readings)) {
         const reading = readings[layer.key];
         const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
-        if (!reading || !complete || platformsOf(layer.definition, settings).length === 0) continue;
+        if (!reading || !complete || platformsOf(layer.definition, settings.platforms).length === 0) continue;
         const prepared = prepare(root, layer, reading, settings);
         const tests = collectSmokeTests(root, prepared, layers);
         layers.push(tests ? { ...prepared, tests } : prepared);

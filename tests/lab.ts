@@ -49,6 +49,7 @@ const programFiles = [
     "githubConfig.ts",
     "components",
     "lib",
+    "workflows",
     "lab",
     "package.json",
     "tsconfig.json",

@@ -93,10 +93,11 @@ const dockerfiles = ["docker/Dockerfile.base", "docker/Dockerfile.ci", "docker/D
 async function app(): Promise<Totals[]> {
     await ensurePackages();
     const python = await ensurePython(labPaths().cache);
-    const hadolint = path.join(path.dirname(python), "hadolint");
+    const program = (name: string) => path.join(path.dirname(python), name);
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
-        await step("Dockerfiles", hadolint, dockerfiles),
+        await step("Dockerfiles", program("hadolint"), dockerfiles),
+        await step("workflows", program("zizmor"), ["--offline", "--no-progress", "--strict-collection", ".github"]),
         await module("lint", "ruff", "check", "app"),
         await module("format", "ruff", "format", "--check", "app"),
         await module("types", "mypy"),

@@ -1,0 +1,21 @@
+/** Picks one of `count` possibilities, by number. */
+export type Choose = (count: number) => number;
+
+/** Plays something with choices in every possible way, and returns what came of each. */
+export function everyWay<T>(play: (choose: Choose) => T): T[] {
+    const outcomes: T[] = [];
+    const path: number[] = [];
+    for (;;) {
+        const counts: number[] = [];
+        const choose: Choose = (count) => {
+            const at = counts.push(count) - 1;
+            return (path[at] ??= 0);
+        };
+        outcomes.push(play(choose));
+        // The next way differs in its last choice that has another possibility.
+        let last = path.pop();
+        while (last !== undefined && last + 1 >= (counts[path.length] ?? 0)) last = path.pop();
+        if (last === undefined) return outcomes;
+        path.push(last + 1);
+    }
+}

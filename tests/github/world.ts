@@ -1,0 +1,30 @@
+import { images as definitions } from "../../images";
+import { repositoryRoot } from "../../lab/paths";
+import { workflowFiles } from "../../workflows/files";
+import { workflowLayers } from "../../workflows/layers";
+import { expressions } from "./expressions";
+import { Model } from "./model";
+import { naiveWorkflows } from "./naive";
+import type { ModelImage } from "./repository";
+import { type WorkflowText, readWorkflow } from "./workflowText";
+
+const layers = workflowLayers(repositoryRoot, definitions).filter(({ repository }) => repository !== undefined);
+const images: Record<string, ModelImage> = Object.fromEntries(
+    layers.map(({ key, definition, parents, inputs }) => {
+        const parent = parents[0]?.by;
+        const image = { dockerfile: definition.dockerfile, inputs: inputs.map((input) => input.path) };
+        return [key, parent === undefined ? image : { ...image, parent }];
+    }),
+);
+/** Our workflows, as they are generated. */
+export const ours = Object.entries(workflowFiles(workflowLayers(repositoryRoot, definitions)))
+    .filter(([file]) => file.startsWith(".github/workflows/"))
+    .map(([, text]) => readWorkflow(text));
+/** The naive ones. */
+export const naive = Object.values(naiveWorkflows).map(readWorkflow);
+
+/** Makes models of this repository's published images under some workflows. */
+export async function modelOf(): Promise<(workflows: readonly WorkflowText[]) => Model> {
+    const evaluator = await expressions();
+    return (workflows) => new Model(workflows, images, evaluator);
+}

@@ -1,0 +1,69 @@
+import path from "node:path";
+import { InputError } from "../lib/errors";
+import type { PreparedLayer } from "../lib/layers";
+import type { Step, Steps, Workflow } from "./document";
+import { layerOf } from "./layers";
+import { checkout } from "./steps";
+
+/** The image that tests and linters run in. */
+const image = "ci";
+
+/**
+ * Requirements that the image installs, as the pull request has them: nothing happens where they are the image's own, and
+ * a pull request that changes them is tested with its own. No step for an image that installs none.
+ */
+function installRequirements({ inputs, definition }: PreparedLayer): Step[] {
+    const files = inputs.map((input) => input.path).filter((file) => /requirements.*\.txt$/.test(file));
+    if (files.length === 0) return [];
+    const options = files.map((file) => `--requirement ${path.posix.join(definition.context ?? ".", file)}`);
+    return [
+        { name: "Install the requirements", run: `uv pip install --no-build --require-hashes ${options.join(" ")}` },
+    ];
+}
+
+/** Later steps run although one failed, so that one run says everything. */
+const afterFailure = "${{ !cancelled() }}";
+
+/** The app's tests and linters, on pull requests, in exactly the image that the last `up` published. */
+export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
+    const layer = layerOf(layers, image);
+    const { name: published } = layer.definition;
+    if (published === undefined) {
+        throw new InputError({
+            problem: `image ${image} is never pushed; tests and linters run in it`,
+            next: "name it",
+        });
+    }
+    const workflow = (file: string, name: string, job: string, steps: readonly Step[]): Workflow => ({
+        file,
+        name,
+        on: { pull_request: {}, workflow_dispatch: {} },
+        concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
+        jobs: {
+            [job]: {
+                name,
+                "runs-on": "ubuntu-latest",
+                "timeout-minutes": 20,
+                permissions: { contents: "read", packages: "read" },
+                container: {
+                    image: `\${{ vars.CI_IMAGE || '${published}' }}`,
+                    credentials: { username: "${{ github.actor }}", password: "${{ github.token }}" },
+                },
+                steps: [checkout(), ...installRequirements(layer), ...steps] as Steps,
+            },
+        },
+    });
+    return [
+        workflow("test.yml", "Testing Checks", "test", [
+            {
+                name: "Run the tests",
+                run: 'python -m pytest --cov=app/bot --cov-report=term --cov-report="markdown-append:$GITHUB_STEP_SUMMARY"',
+            },
+        ]),
+        workflow("lint.yml", "Linting Checks", "lint", [
+            { name: "Lint", run: "ruff check --output-format=github app" },
+            { name: "Check the format", if: afterFailure, run: "ruff format --check app" },
+            { name: "Check the types", if: afterFailure, run: "mypy" },
+        ]),
+    ];
+}

@@ -1,0 +1,27 @@
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { images } from "../images";
+import { replaceFile } from "../lab/process";
+import { takePins } from "./takePins";
+import { writeWorkflows } from "./write";
+
+/**
+ * The command `npm run workflows`.
+ *
+ * @param root the repository's root
+ * @param options `takePins`: takes the actions' versions out of the workflow files instead of writing them
+ * @returns what to tell, a line each
+ * @throws InputError for bad input, or a file in the way that is not ours
+ */
+export function runWorkflows(root: string, { takePins: isTaking }: { readonly takePins?: boolean }): string[] {
+    if (!isTaking) {
+        const written = writeWorkflows(root, images);
+        return written.length > 0 ? written : ["the workflow files are up to date"];
+    }
+    const file = path.join(root, "workflows", "pins.ts");
+    const folder = path.join(root, ".github", "workflows");
+    const workflows = readdirSync(folder).map((name) => readFileSync(path.join(folder, name), "utf8"));
+    const { text, taken } = takePins(readFileSync(file, "utf8"), workflows);
+    replaceFile(file, text);
+    return taken.length > 0 ? taken : ["workflows/pins.ts has these versions already"];
+}

@@ -1,0 +1,34 @@
+import { InputError } from "../lib/errors";
+import type { ImageDefinitions } from "../lib/images";
+import { type PreparedLayer, prepareLayers } from "../lib/layers";
+
+/**
+ * The images as the workflows know them: all of them for all platforms, whatever the stack at hand builds, because the
+ * same files are delivered by every stack.
+ *
+ * @param root the repository's root
+ * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
+ */
+export const workflowLayers = (root: string, images: ImageDefinitions): PreparedLayer[] =>
+    prepareLayers(root, images, {
+        platforms: "all",
+        roots: {},
+        buildArgs: {},
+        secretNames: Object.values(images).flatMap(({ secrets = [] }) => secrets),
+    });
+
+/**
+ * The image `key`.
+ *
+ * @throws InputError that lists the images there are
+ */
+export function layerOf(layers: readonly PreparedLayer[], key: string): PreparedLayer {
+    const layer = layers.find((one) => one.key === key);
+    if (layer) return layer;
+    throw new InputError({
+        problem: `a workflow is about image "${key}", which images.ts does not have`,
+        where: "workflows/",
+        allowed: layers.map((one) => one.key),
+        next: "name another image in workflows/up.ts or workflows/checks.ts",
+    });
+}

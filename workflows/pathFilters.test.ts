@@ -1,0 +1,164 @@
+import { rmSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { images } from "../images";
+import { InputError } from "../lib/errors";
+import type { ImageDefinition } from "../lib/images";
+import { repositoryRoot } from "../lab/paths";
+import { run } from "../lab/process";
+import { passes } from "../tests/github/paths";
+import { tree, writeTree } from "../tests/tree";
+import { workflowFiles } from "./files";
+import { workflowLayers } from "./layers";
+import { pathFilters } from "./pathFilters";
+
+const layerIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
+    const one = { description: "one", dockerfile: "Dockerfile", platforms: ["linux/amd64"], ...changes } as const;
+    const [layer] = workflowLayers(root, { one });
+    if (!layer) throw new Error("there is no layer");
+    return layer;
+};
+/** The filter of an image with this Dockerfile, without what every image's has. */
+const filter = (text: string, files: Readonly<Record<string, string>> = {}, changes: Partial<ImageDefinition> = {}) => {
+    const layer = layerIn(tree({ Dockerfile: `FROM a\n${text}`, ...files }), changes);
+    const always = ["images.ts", "Pulumi.ci.yaml", "Dockerfile", "Dockerfile.dockerignore", ".dockerignore"];
+    return pathFilters(layer).filter((pattern) => !always.includes(pattern));
+};
+
+describe("the workflows of this repository", () => {
+    const files = workflowFiles(workflowLayers(repositoryRoot, images));
+    const filterOf = (file: string) => {
+        const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
+        return on.push.paths;
+    };
+
+    test.each([
+        ["base", "build-base-image.yml"],
+        ["ci", "ci-image.yml"],
+    ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
+        const layer = workflowLayers(repositoryRoot, images).find((one) => one.key === key);
+        const inputs = layer?.inputs.map((input) => input.path) ?? [];
+        const tests = layer?.tests ? [...layer.tests.scripts, "docker/smoke.Dockerfile"] : [];
+        const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", layer?.definition.dockerfile];
+        const repository = (await run("git", ["ls-files"], { cwd: repositoryRoot })).trim().split("\n");
+        const starting = repository.filter((one) => passes(filterOf(file) ?? [], [one]));
+        expect(inputs.length).toBeGreaterThan(0);
+        expect(starting.sort()).toEqual([...inputs, ...tests, ...settings].sort());
+    });
+
+    test("that deploys starts on every push, so that a filter that misses something costs nothing", () => {
+        expect(filterOf("deploy.yml")).toBeUndefined();
+    });
+});
+
+describe("a filter has", () => {
+    test.each<[string, string, Readonly<Record<string, string>>, string[]]>([
+        ["a file as it is", "COPY a.txt /", { "a.txt": "" }, ["a.txt"]],
+        ["a folder with all that may come into it", "COPY app /app", { "app/a": "" }, ["app/**"]],
+        ["a wildcard as a wildcard, of files and folders", "COPY r*.txt /", { "r.txt": "" }, ["r*.txt", "r*.txt/**"]],
+        ["* for ?, which GitHub reads otherwise", "COPY ?.txt /", { "a.txt": "" }, ["*.txt", "*.txt/**"]],
+        ["* for a class of characters", "COPY [ab][^c].txt /", { "ab.txt": "" }, ["*.txt", "*.txt/**"]],
+        ["** for any depth only where BuildKit does", "COPY x/** /", { "x/a": "" }, ["x/*", "x/*/**"]],
+        ["** of COPY --parents", "COPY --parents x/**/a /", { "x/y/a": "" }, ["x/**/a", "x/**/a/**"]],
+        ["everything for the whole context", "COPY . /", { a: "" }, ["**"]],
+        ["only the folder for what lies in it too", "COPY app app/a /", { "app/a": "" }, ["app/**"]],
+        [
+            "special characters escaped",
+            "RUN --mount=source=c++/[x]!,target=/x true",
+            { "c++/[x]!": "" },
+            ["c\\+\\+/\\[x\\]\\!"],
+        ],
+        ["nothing for what comes from the network or a stage", "ADD https://a.example/x /\nCOPY --from=b /x /", {}, []],
+    ])("%s", (_name, text, files, expected) => {
+        expect(filter(text, files)).toEqual(expected);
+    });
+
+    test("paths from the repository's root for a context below it, and that context's .dockerignore", () => {
+        const files = { "sub+/a.txt": "", "sub+/.dockerignore": "b" };
+        expect(filter("COPY a.txt /", files, { context: "sub+" })).toEqual(["sub\\+/.dockerignore", "sub\\+/a.txt"]);
+    });
+
+    test("links and what they lead to", () => {
+        const root = tree({ Dockerfile: "FROM a\nCOPY app /app\nCOPY link /x", "real/a": "", "app/a": "" });
+        symlinkSync("real", path.join(root, "link"));
+        symlinkSync("../gone", path.join(root, "app/dangling"));
+        expect(pathFilters(layerIn(root))).toEqual(expect.arrayContaining(["app/**", "link", "real/**"]));
+        expect(passes(pathFilters(layerIn(root)), ["gone"])).toBe(false);
+    });
+
+    test("both files that may decide what is left out, although neither is there yet", () => {
+        const patterns = pathFilters(layerIn(tree({ Dockerfile: "FROM a\nCOPY a /", a: "" })));
+        expect(patterns).toEqual(expect.arrayContaining([".dockerignore", "Dockerfile.dockerignore"]));
+    });
+});
+
+test("no push that changes an image's inputs fails to start its workflow", () => {
+    const names = [
+        "a.txt",
+        "b.txt",
+        "c++.txt",
+        "app/x.py",
+        "app/sub/y.py",
+        "app/sub/deep/y.py",
+        "[1]/q",
+        "lib/!z",
+        "other",
+    ];
+    const sources = [
+        "a.txt",
+        "*.txt",
+        "?.txt",
+        "[ab].txt",
+        "app",
+        "./app/",
+        "app/*",
+        "app/*/y.py",
+        "/lib",
+        "c++.txt",
+        ".",
+    ];
+    const instructions = [
+        ...sources.map((source) => `COPY ${source} /to/`),
+        "COPY --parents app/**/y.py /to/",
+        "COPY --exclude=**/x.py app /to/",
+        "RUN --mount=type=bind,source=[1],target=/x true",
+        'COPY ["lib/!z", "/to/"]',
+    ];
+    const ignores = ["", "**/deep", "app/sub\n!app/sub/y.py", "*\n!app\n!a.txt"];
+    const read = (root: string, context: string) => {
+        try {
+            return layerIn(root, context === "" ? {} : { context });
+        } catch (error) {
+            if (error instanceof InputError) return undefined;
+            throw error;
+        }
+    };
+    let staleCases = 0;
+    const property = fc.property(
+        fc.subarray(names, { minLength: names.length - 2 }),
+        fc.array(fc.constantFrom(...instructions), { minLength: 1, maxLength: 2 }),
+        fc.constantFrom(...ignores),
+        fc.constantFrom("", "sub+"),
+        fc.constantFrom(...names),
+        fc.constantFrom("write", "remove"),
+        (present, lines, ignore, context, changed, how) => {
+            const at = (name: string) => path.posix.join(context, name);
+            const files = Object.fromEntries(present.map((name) => [at(name), "before"]));
+            const root = tree({ Dockerfile: `FROM a\n${lines.join("\n")}\n`, [at(".dockerignore")]: ignore, ...files });
+            const before = read(root, context);
+            if (how === "write") writeTree(root, { [at(changed)]: "after" });
+            else rmSync(path.join(root, at(changed)), { force: true });
+            const after = read(root, context);
+            const isStale = before?.inputHash !== after?.inputHash;
+            staleCases += Number(isStale);
+            // GitHub reads the pushed commit's workflow: with or without `npm run workflows` in it, the push must pass.
+            const filters = [before, after].flatMap((layer) => (layer ? [pathFilters(layer)] : []));
+            const missing = filters.filter((patterns) => isStale && !passes(patterns, [at(changed)]));
+            expect(missing).toEqual([]);
+        },
+    );
+    fc.assert(property, { numRuns: 500 });
+    expect(staleCases).toBeGreaterThan(50);
+});

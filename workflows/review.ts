@@ -1,0 +1,118 @@
+import type { Job, Step, Steps, Workflow } from "./document";
+import { uses, pins } from "./pins";
+import { checkout, logInToRegistry, readingEnvironment, script, setUpNode, setUpPulumi } from "./steps";
+
+/** Pull requests whose code may see secrets: of this repository, and not written by a bot that anybody can steer. */
+const trusted =
+    "github.event.pull_request.head.repo.full_name == github.repository && github.event.pull_request.user.type != 'Bot'";
+const onPullRequest = "github.event_name == 'pull_request'";
+const onSchedule = "github.event_name == 'schedule'";
+
+/** Steps of a job that looks at the stack and changes nothing. */
+const looking = (look: Step): Steps => [checkout(), setUpNode, ...setUpPulumi, logInToRegistry, look];
+
+const lookingJob = {
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": 20,
+    environment: { name: "review", deployment: false },
+    // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
+    permissions: { contents: "read", packages: "read", "id-token": "write" },
+} satisfies Partial<Job>;
+
+/**
+ * Says in the summary what an `up` of the checked out commit would do; its output `markdown` is the same for a comment.
+ *
+ * @param condition when it runs, as an expression
+ */
+export const reviewJob = (condition: string): Job => ({
+    name: "Review",
+    if: condition,
+    ...lookingJob,
+    outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
+    steps: looking({ id: "review", ...script("Review", "review.sh", readingEnvironment) }),
+});
+
+const statusJob: Job = {
+    name: "Status",
+    if: onSchedule,
+    ...lookingJob,
+    outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
+    steps: looking({ id: "status", ...script("Compare the stack with reality", "status.sh", readingEnvironment) }),
+};
+
+/** Everything that the lab builds, with code that must see no secret. */
+const labJob: Job = {
+    name: "Build everything in the lab",
+    if: `${onPullRequest} && !(${trusted})`,
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": 120,
+    permissions: { contents: "read" },
+    steps: [
+        checkout(),
+        setUpNode,
+        {
+            name: "Set up Go",
+            uses: uses(pins.setupGo),
+            with: { "go-version-file": "lab/toolchain/pulumi/go.mod", cache: false },
+        },
+        script("Build the hierarchy into a registry on the runner", "lab.sh"),
+    ],
+};
+
+const fromMain = checkout({
+    ref: "${{ github.event.repository.default_branch }}",
+    "sparse-checkout": "workflows/scripts",
+});
+const github = { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}" };
+
+/** A job that writes to a pull request or an issue. It runs main's scripts, and none of the code under review. */
+const writingJob = (
+    job: Pick<Job, "name" | "needs" | "if">,
+    permission: "pull-requests" | "issues",
+    [title, file, env]: Parameters<typeof script>,
+): Job => ({
+    ...job,
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": 5,
+    permissions: { contents: "read", [permission]: "write" },
+    steps: [fromMain, script(title, file, { ...github, ...env })],
+});
+
+/** What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift. */
+export const reviewWorkflow: Workflow = {
+    file: "review.yml",
+    name: "Review",
+    on: { pull_request: {}, schedule: [{ cron: "23 4 * * 1" }] },
+    concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
+    jobs: {
+        review: reviewJob(`${onPullRequest} && ${trusted}`),
+        comment: writingJob(
+            // A review that found something dangerous has failed, and is wanted all the more.
+            {
+                name: "Comment",
+                needs: "review",
+                if: "${{ !cancelled() && needs.review.outputs.markdown != '' }}",
+            },
+            "pull-requests",
+            [
+                "Write the comment",
+                "comment.sh",
+                {
+                    NUMBER: "${{ github.event.pull_request.number }}",
+                    MARKDOWN: "${{ needs.review.outputs.markdown }}",
+                },
+            ],
+        ),
+        lab: labJob,
+        status: statusJob,
+        drift: writingJob({ name: "Drift", needs: "status" }, "issues", [
+            "Open or close the issue",
+            "drift.sh",
+            {
+                DRIFT: "${{ needs.status.outputs.drift }}",
+                REPORT: "${{ needs.status.outputs.report }}",
+                RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
+            },
+        ]),
+    },
+};

@@ -1,0 +1,112 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Scenario, outcome } from "../tests/github/play";
+import { type JobText, type WorkflowText, promotes } from "../tests/github/workflowText";
+import { modelOf, naive, ours } from "../tests/github/world";
+
+const files = { base: "requirements/requirements-torch.txt", app: "app/bot/client.py" };
+let model: Awaited<ReturnType<typeof modelOf>>;
+beforeAll(async () => {
+    model = await modelOf();
+});
+
+const [base, deploy] = ["Build Base Docker Image", "Deploy Discord Bot"] as const;
+
+/** A push of these files to main. */
+const pushed = (...paths: string[]) => ({ push: paths, branch: "main" });
+
+type Outcome = ReturnType<typeof outcome>;
+
+/** What ours and the naive ones do. "Runs" are jobs that build or promote; "built" counts images. */
+const scenarios: readonly (Scenario & { readonly name: string; readonly ours: Outcome; readonly naive: Outcome })[] = [
+    {
+        name: "base and app in one push",
+        events: [pushed(files.base, files.app)],
+        ours: { runs: "3", built: "3", stale: "never" },
+        naive: { runs: "5", built: "5", stale: "in some orders" },
+    },
+    {
+        name: "three quick pushes to the app",
+        events: [pushed(files.app), pushed(files.app), pushed(files.app)],
+        ours: { runs: "2–3", built: "1–3", stale: "never" },
+        naive: { runs: "3", built: "3", stale: "in some orders" },
+    },
+    {
+        name: "a dispatch of the base during a run",
+        events: [pushed(files.app), { dispatch: base, branch: "main" }],
+        ours: { runs: "3", built: "1", stale: "never" },
+        naive: { runs: "4", built: "4", stale: "never" },
+    },
+    {
+        name: "an old run that gets its runner after a newer one",
+        events: [pushed(files.app), pushed(files.app)],
+        isLate: ({ run, state }) => run.id === 1 && state === "queued",
+        ours: { runs: "2", built: "1", stale: "never" },
+        naive: { runs: "2", built: "2", stale: "always" },
+    },
+    {
+        name: "a dispatch from a feature branch",
+        events: [
+            { ...pushed(files.app), branch: "feature" },
+            { dispatch: deploy, branch: "feature" },
+        ],
+        ours: { runs: "0", built: "0", stale: "never" },
+        naive: { runs: "1", built: "1", stale: "always" },
+    },
+    {
+        name: "a run of the base that fails once",
+        events: [pushed(files.base)],
+        fails: ({ run }, github) => run.workflow.name === base && github.ended.every(({ state }) => state !== "failed"),
+        ours: { runs: "3", built: "3", stale: "never" },
+        naive: { runs: "4", built: "3", stale: "always" },
+    },
+];
+
+describe("in every order in which GitHub may do things, main ends converged, with no more builds than naive workflows", () => {
+    test.each(scenarios)("after $name", (scenario) => {
+        expect(outcome(() => model(ours), scenario)).toEqual(scenario.ours);
+        expect(outcome(() => model(naive), scenario)).toEqual(scenario.naive);
+    });
+});
+
+describe("the model finds what would go wrong", () => {
+    const without = <T extends object>(object: T, name: string) =>
+        Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T;
+    /** Our workflows with each `up` job changed. */
+    const changed = (change: (job: JobText) => JobText) =>
+        ours.map((workflow) => {
+            const jobs = Object.entries(workflow.jobs).map(([key, job]) => [key, promotes(job) ? change(job) : job]);
+            return { ...workflow, jobs: Object.fromEntries(jobs) as WorkflowText["jobs"] };
+        });
+    const twoPushes = [pushed(files.app), pushed(files.app)];
+
+    test("if `up` did not wait for the one before", () => {
+        const workflows = changed((job) => without(job, "concurrency"));
+        expect(outcome(() => model(workflows), { events: twoPushes }).stale).toBe("in some orders");
+    });
+
+    test("if `up` checked out the event's commit", () => {
+        const workflows = changed((job) => ({
+            ...job,
+            steps: job.steps.map((step) => ({ ...step, with: without(step.with ?? {}, "ref") })),
+        }));
+        expect(outcome(() => model(workflows), { events: twoPushes }).stale).toBe("in some orders");
+    });
+
+    test("if a dispatch elsewhere took a place in main's group", () => {
+        const workflows = changed((job) => ({ ...job, concurrency: { group: "pulumi-up" } }));
+        const events = [...twoPushes, { dispatch: deploy, branch: "feature" }];
+        expect(outcome(() => model(workflows), { events }).stale).toBe("in some orders");
+    });
+
+    test("if `up` ran on every branch", () => {
+        const workflows = changed((job) => ({
+            ...without(job, "if"),
+            steps: job.steps.map((step) => ({ ...step, with: without(step.with ?? {}, "ref") })),
+        }));
+        const events = [
+            { ...pushed(files.app), branch: "feature" },
+            { dispatch: deploy, branch: "feature" },
+        ];
+        expect(outcome(() => model(workflows), { events }).stale).toBe("always");
+    });
+});

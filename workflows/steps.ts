@@ -1,0 +1,104 @@
+import type { PreparedLayer } from "../lib/layers";
+import type { Step } from "./document";
+import { pins, tools, uses } from "./pins";
+
+/** Registry that the workflow's own token can push to. */
+const registry = "ghcr.io";
+
+const secret = (name: string) => `\${{ secrets.${name} }}`;
+const variable = (name: string) => `\${{ vars.${name} }}`;
+const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
+const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name) => [name, variable(name)]));
+
+/** Where the state lies and what opens it. What a repository has not set is empty, which counts as unset. */
+const stateEnvironment = {
+    PULUMI_STACK: "${{ vars.PULUMI_ORGANIZATION && format('{0}/ci', vars.PULUMI_ORGANIZATION) || 'ci' }}",
+    PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
+    ...fromVariables("PULUMI_BACKEND_URL", "AWS_REGION", "AZURE_STORAGE_ACCOUNT"),
+    ...fromSecrets("PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ...fromSecrets("AZURE_STORAGE_KEY", "GOOGLE_CREDENTIALS"),
+    PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+};
+
+/** Name of the step that gets a token from the repository's GitHub App. */
+const appTokenStep = "app-token";
+
+/** Environment of a job's step that changes GitHub: the workflow's own token can write neither workflows nor secrets. */
+export const writingEnvironment = {
+    ...stateEnvironment,
+    GITHUB_TOKEN: `\${{ steps.${appTokenStep}.outputs.token || secrets.REPOSITORY_TOKEN }}`,
+};
+
+/** Environment of a step that only looks. */
+export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
+
+/** Checks out the event's commit, or what `ref` names at the moment the step runs; no token is left in the checkout. */
+export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step => ({
+    name: "Check out",
+    uses: uses(pins.checkout),
+    with: { ...inputs, "persist-credentials": false },
+});
+
+/** Node.js for the repository's commands. No cache: what another branch put there must not enter an image. */
+export const setUpNode: Step = {
+    name: "Set up Node.js",
+    uses: uses(pins.setupNode),
+    with: { "node-version": tools.node, "package-manager-cache": false },
+};
+
+/** Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect. */
+export const setUpPulumi: readonly Step[] = [
+    { name: "Set up Pulumi", uses: uses(pins.pulumi), with: { "pulumi-version": tools.pulumi } },
+    {
+        name: "Log in to Pulumi Cloud",
+        id: "pulumi-login",
+        if: "vars.PULUMI_ORGANIZATION != ''",
+        uses: uses(pins.pulumiLogin),
+        with: {
+            organization: variable("PULUMI_ORGANIZATION"),
+            "requested-token-type": "urn:pulumi:token-type:access_token:organization",
+            "export-environment-variables": false,
+        },
+    },
+];
+
+/** Lets the job read or push images, as its permissions for packages say. */
+export const logInToRegistry: Step = {
+    name: `Log in to ${registry}`,
+    uses: uses(pins.login),
+    with: { registry, username: "${{ github.actor }}", password: "${{ github.token }}" },
+};
+
+/** A token for files, secrets and variables from the repository's GitHub App, where it has one. */
+export const getAppToken: Step = {
+    name: "Get the token of the GitHub App",
+    id: appTokenStep,
+    if: "vars.REPOSITORY_APP_CLIENT_ID != ''",
+    uses: uses(pins.appToken),
+    with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
+};
+
+/** BuildKit, and emulation for platforms that the runner is not. */
+export function setUpBuilder(layers: readonly PreparedLayer[]): Step[] {
+    const foreign = new Set(layers.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms)));
+    foreign.delete("linux/amd64");
+    const emulation = {
+        name: "Set up QEMU",
+        uses: uses(pins.setupQemu),
+        with: { platforms: [...foreign].sort().join() },
+    };
+    const builder = {
+        name: "Set up BuildKit",
+        uses: uses(pins.setupBuildx),
+        with: { "driver-opts": `image=moby/buildkit:v${tools.buildkit}`, "cache-binary": false },
+    };
+    return foreign.size > 0 ? [emulation, builder] : [builder];
+}
+
+/** A step that runs one of the scripts in workflows/scripts. */
+export const script = (name: string, file: string, env: Readonly<Record<string, string>> = {}): Step => ({
+    name,
+    run: `workflows/scripts/${file}`,
+    ...(Object.keys(env).length > 0 && { env }),
+});

@@ -1,0 +1,88 @@
+import type { PreparedLayer } from "../lib/layers";
+import type { Job, Workflow } from "./document";
+import { layerOf } from "./layers";
+import { pathFilters } from "./pathFilters";
+import { reviewJob } from "./review";
+import {
+    checkout,
+    getAppToken,
+    logInToRegistry,
+    script,
+    setUpBuilder,
+    setUpNode,
+    setUpPulumi,
+    writingEnvironment,
+} from "./steps";
+
+/** The branch that images are made from. */
+const branch = "main";
+const onBranch = `github.ref == 'refs/heads/${branch}'`;
+
+const dispatch = {
+    inputs: {
+        refresh: {
+            description: "Look into the registry first, and build again what it lost",
+            type: "boolean",
+            default: false,
+        },
+    },
+} as const;
+
+/**
+ * Brings the whole stack to the head of main. All such jobs wait for each other and check out main after the wait, so it
+ * doesn't matter which of them runs, or that GitHub drops all waiting ones but the newest: the last sees everything.
+ * Elsewhere the group is the run's own, because a job takes its place in a group before its `if` is looked at.
+ */
+const upJob = (layers: readonly PreparedLayer[]): Job => ({
+    name: "Up",
+    if: onBranch,
+    concurrency: {
+        group: `\${{ ${onBranch} && 'pulumi-up' || github.run_id }}`,
+        "cancel-in-progress": false,
+    },
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": 180,
+    environment: { name: "up", deployment: false },
+    permissions: { contents: "read", packages: "write", "id-token": "write" },
+    steps: [
+        checkout({ ref: branch }),
+        setUpNode,
+        ...setUpPulumi,
+        ...setUpBuilder(layers),
+        logInToRegistry,
+        getAppToken,
+        script("Build, test and promote", "up.sh", { ...writingEnvironment, REFRESH: "${{ inputs.refresh }}" }),
+    ],
+});
+
+/** A workflow that brings the stack up to date, or reviews where it was started by hand on another branch. */
+const upWorkflow = (workflow: Pick<Workflow, "file" | "name" | "on">, layers: readonly PreparedLayer[]): Workflow => ({
+    ...workflow,
+    jobs: { up: upJob(layers), review: reviewJob(`github.ref != 'refs/heads/${branch}'`) },
+});
+
+/** Workflows of images that are watched by their files: who looks for "the CI image" finds it by this name. */
+const watched = [
+    { file: "build-base-image.yml", name: "Build Base Docker Image", image: "base" },
+    { file: "ci-image.yml", name: "Build CI Docker Image", image: "ci" },
+] as const;
+
+/**
+ * The workflows that run `up`: one for each watched image, on pushes that touch its inputs, and the deployment, on every
+ * push. That one alone keeps main converged, whatever the filters of the others miss.
+ *
+ * @throws InputError when a watched image does not exist
+ */
+export function upWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
+    const images = watched.map(({ file, name, image }) => {
+        const paths = pathFilters(layerOf(layers, image)) as [string, ...string[]];
+        const on = { push: { branches: [branch], paths }, workflow_dispatch: dispatch } satisfies Workflow["on"];
+        return upWorkflow({ file, name, on }, layers);
+    });
+    const on = {
+        push: { branches: [branch] },
+        workflow_run: { workflows: [watched[0].name], types: ["completed"], branches: [branch] },
+        workflow_dispatch: dispatch,
+    } satisfies Workflow["on"];
+    return [...images, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, layers)];
+}
