@@ -61,3 +61,13 @@ test("a variable has its value as it is", async () => {
         inputs: { repository: "bot", variableName: "CI_IMAGE", value: "r@sha256:1" },
     });
 });
+
+test("a replaced secret or variable is deleted before it is made: its name is there once", async () => {
+    const resources = await run(() => ({
+        secrets: { A: secret("x", { dependabot: true, codespaces: true }) },
+        variables: { V: pulumi.output("v") },
+    }));
+    const custom = Object.values(resources).filter(({ type }) => type.startsWith("github:"));
+    expect(custom).toHaveLength(4);
+    expect(custom.filter(({ options }) => !options.deleteBeforeReplace)).toEqual([]);
+});

@@ -30,7 +30,8 @@ export class RepositorySecrets extends pulumi.ComponentResource {
             variables: Object.keys(variables),
         };
         super("layered-images:components:RepositorySecrets", name, inputs, opts);
-        const options = { parent: this };
+        // A name is there once: made before the old one is deleted, the new one would be deleted too.
+        const options = { parent: this, deleteBeforeReplace: true };
         for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
             const given = { repository, secretName };
             new github.ActionsSecret(`${name}-${secretName}`, { ...given, value }, options);

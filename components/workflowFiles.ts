@@ -31,7 +31,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     `${name}-${file}`,
                     { repository, branch, file, content, commitMessage, overwriteOnCreate },
                     // It matters when the file is made, and differs from run to run: alone it is no reason for a commit.
-                    { parent: this, ignoreChanges: ["overwriteOnCreate"] },
+                    { parent: this, ignoreChanges: ["overwriteOnCreate"], deleteBeforeReplace: true },
                 );
             }
         }

@@ -9,6 +9,7 @@ export interface Recorded {
         readonly retainOnDelete: boolean;
         readonly dependencies: readonly string[];
         readonly ignoreChanges: readonly string[];
+        readonly deleteBeforeReplace: boolean;
     };
 }
 
@@ -49,6 +50,7 @@ interface Registration {
     getRetainondelete(): boolean;
     getDependenciesList(): string[];
     getIgnorechangesList(): string[];
+    getDeletebeforereplace(): boolean;
 }
 
 /** Components and custom resources share names: a component is recorded as "<its class> <name>". */
@@ -90,6 +92,7 @@ export async function record(program: () => void, preview = false): Promise<Reco
                 retainOnDelete: request.getRetainondelete(),
                 dependencies: request.getDependenciesList().map((urn) => urn.split("::").at(-1) ?? ""),
                 ignoreChanges: request.getIgnorechangesList(),
+                deleteBeforeReplace: request.getDeletebeforereplace(),
             },
         };
     };

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type DeployedResource, changedSecrets } from "../../lib/changedSecrets";
 import type { ImageDefinitions } from "../../lib/images";
 import { workflowFiles } from "../../workflows/files";
 import { workflowLayers } from "../../workflows/layers";
@@ -149,7 +150,12 @@ describe("what changed outside", () => {
     test("a secret is seen after a refresh and put right", async () => {
         await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
         await runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**ActionsSecret::**"]);
-        expect((await up(lab, program)).onGitHub).toEqual({ "repository-DISCORD_TOKEN": "update" });
+        const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+        const { deployment } = JSON.parse(stdout) as { deployment: { resources: DeployedResource[] } };
+        const changed = changedSecrets(deployment.resources);
+        expect(changed).toEqual([expect.stringMatching(/::repository-DISCORD_TOKEN$/)]);
+        const outcome = await up(lab, program, ...changed.flatMap((urn) => ["--replace", urn]));
+        expect(Object.keys(outcome.onGitHub)).toEqual(["repository-DISCORD_TOKEN"]);
         expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
         expect((await up(lab, program)).onGitHub).toEqual({});
     });
