@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError } from "./errors";
-import { UnreachableError, ask, refusal, restAddress } from "./githubApi";
+import { UnreachableError, ask, refusal, restAddress, shortage } from "./githubApi";
 
 vi.mock("node:timers/promises", () => ({ setTimeout: () => Promise.resolve() }));
 
@@ -36,6 +36,14 @@ describe("a refusal", () => {
         const limit = { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1800000000" };
         expect(told(403, limit)).toContain("used up until 2027-01-15T08:00:00.000Z");
         expect(told(429, { "retry-after": "60" })).toMatch(/used up until \d{4}-/);
+    });
+
+    test("is what too few requests for a run are, before they are used up in the middle of it", () => {
+        const left = (count: string) =>
+            shortage(new Headers({ "x-ratelimit-remaining": count, "x-ratelimit-reset": "1800000000" }))?.message;
+        expect(left("99")).toContain("99 more requests until 2027-01-15T08:00:00.000Z; a run may need 100");
+        expect(left("100")).toBeUndefined();
+        expect(shortage(new Headers())).toBeUndefined();
     });
 
     test.each([200, 404, 422])("is not what %d means", (status) => {

@@ -50,6 +50,27 @@ const permissions =
     "the repository permissions Contents, Workflows, Secrets, Variables, Pull requests: read and write (a classic token: " +
     "the scopes repo and workflow)";
 
+/** Requests that must be left for a run: when none are left in the middle of it, the GitHub provider waits silently. */
+const enough = 100;
+
+/** When fewer than `least` requests are left: the time, in milliseconds, when there are all of them again. */
+function limitEnd(headers: Headers, least: number): number | undefined {
+    const left = headers.get("x-ratelimit-remaining");
+    return left !== null && Number(left) < least ? Number(headers.get("x-ratelimit-reset")) * 1000 : undefined;
+}
+
+/** What to say when an answer came, and too few others will before the rate limit ends the run. */
+export function shortage(headers: Headers): InputError | undefined {
+    const end = limitEnd(headers, enough);
+    if (end === undefined) return undefined;
+    const left = headers.get("x-ratelimit-remaining") ?? "";
+    return new InputError({
+        where: "environment variable GITHUB_TOKEN",
+        problem: `GitHub answers this token ${left} more requests until ${new Date(end).toISOString()}; a run may need ${enough}`,
+        next: "run the same command after that, or with another token",
+    });
+}
+
 /** A refusal in the words of who has to mend it; undefined for an answer that is none. */
 export function refusal(status: number, headers: Headers, what: string): InputError | undefined {
     const where = "environment variable GITHUB_TOKEN";
@@ -62,9 +83,7 @@ export function refusal(status: number, headers: Headers, what: string): InputEr
     }
     if (status !== 403 && status !== 429) return undefined;
     const after = headers.get("retry-after");
-    const until =
-        headers.get("x-ratelimit-remaining") === "0" ? Number(headers.get("x-ratelimit-reset")) * 1000 : undefined;
-    const end = after === null ? until : Date.now() + Number(after) * 1000;
+    const end = after === null ? limitEnd(headers, 1) : Date.now() + Number(after) * 1000;
     if (end !== undefined && Number.isFinite(end)) {
         return new InputError({
             where,
@@ -113,7 +132,7 @@ export async function ask(target: GitHubTarget, path: string, what: string): Pro
         response = await attempt(url, headers);
     }
     if (typeof response === "string") throw new UnreachableError(`GitHub can't be asked to ${what}: ${response}`);
-    const refused = refusal(response.status, response.headers, what);
+    const refused = refusal(response.status, response.headers, what) ?? shortage(response.headers);
     if (refused) throw refused;
     if (response.status === 404) return { body: undefined, headers: response.headers };
     if (!response.ok) throw new UnreachableError(`GitHub can't be asked to ${what}: it answered ${response.status}`);

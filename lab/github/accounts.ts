@@ -1,6 +1,7 @@
 import { notFound } from "./errors";
 import { rateLimit } from "./access";
-import { fullRepository, organization, publicUser } from "./represent";
+import { organization, publicUser } from "./representAccount";
+import { fullRepository } from "./representRepository";
 import { type Handler, ok, type RepositoryHandler } from "./request";
 import { own } from "./state";
 
@@ -15,6 +16,7 @@ export const getOrganization: Handler = ({ state, base, params }) => {
     return ok(organization(account, base, login));
 };
 
+/** The repository itself (schema `full-repository`). */
 export const getRepository: RepositoryHandler = ({ state, base, repository }) =>
     ok(fullRepository(state, base, repository));
 

@@ -4,7 +4,7 @@ import type { Description, Matched } from "./description";
 import { notFound, Refusal } from "./errors";
 import { accountHandlers, repositoryHandlers } from "./handlers";
 import { operations } from "./operations";
-import type { ApiRequest, Handler, Reply } from "./request";
+import { type ApiRequest, type Handler, parseBody, type Reply } from "./request";
 import { own, type State } from "./state";
 import type { Store } from "./store";
 
@@ -17,15 +17,6 @@ export interface Incoming {
     readonly url: URL;
     readonly headers: Readonly<Record<string, string | undefined>>;
     readonly body: string;
-}
-
-function parseBody(text: string): unknown {
-    if (text === "") return undefined;
-    try {
-        return JSON.parse(text);
-    } catch {
-        throw new Refusal(400, "Problems parsing JSON");
-    }
 }
 
 /** GitHub asks for the type of a body only where it can't be JSON; the description knows JSON alone. */

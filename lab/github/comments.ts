@@ -1,9 +1,11 @@
 import { invalid, notFound } from "./errors";
 import { issueOf } from "./issues";
-import { nodeId, repositoryPage, repositoryUrl, simpleUser } from "./represent";
+import { nodeId, simpleUser } from "./representAccount";
+import { repositoryPage, repositoryUrl } from "./representRepository";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { nextId } from "./seed";
-import { type Comment, type Issue, laterThan, timestamp } from "./state";
+import type { Comment, Issue } from "./state";
+import { laterThan, timestamp } from "./time";
 
 /** Schema `issue-comment`. */
 function representComment({ state, base, repository }: RepositoryRequest, issue: Issue, comment: Comment) {
@@ -23,12 +25,14 @@ function representComment({ state, base, repository }: RepositoryRequest, issue:
     };
 }
 
+/** Comments of an issue or pull request, oldest first. */
 export const listComments: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { page, headers } = paginate(request, issue.comments);
     return { ...ok(page.map((comment) => representComment(request, issue, comment))), headers };
 };
 
+/** Adds a comment; an empty one is refused. */
 export const createComment: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { body } = request.body as { body: string };
@@ -39,6 +43,7 @@ export const createComment: RepositoryHandler = (request) => {
     return created(representComment(request, issue, comment));
 };
 
+/** Changes a comment, wherever it is. */
 export const updateComment: RepositoryHandler = (request) => {
     for (const issue of request.repository.issues) {
         const comment = issue.comments.find((one) => one.id.toString() === request.params.comment_id);

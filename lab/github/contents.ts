@@ -4,7 +4,8 @@ import { addBlob, addCommit, resolve, treeName } from "./git";
 import { contentEntry, contentFile, contentOf, fileCommit } from "./representGit";
 import { created, ok, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { committerOf } from "./seed";
-import { own, type Repository, type Signature, timestamp } from "./state";
+import { own, type Repository, type Signature } from "./state";
+import { timestamp } from "./time";
 
 interface Person {
     readonly name: string;

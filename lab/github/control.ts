@@ -1,12 +1,12 @@
-import { z } from "zod";
 import type { Incoming } from "./api";
 import { Refusal } from "./errors";
+import { bodies, parseInput as parse } from "./controlInput";
 import { mergePull, pushFiles } from "./outside";
-import type { Permission } from "./operations";
 import { noContent, ok, type Reply } from "./request";
 import { seal } from "./sealedBox";
 import { ensureAccount, seedRepository } from "./seed";
-import { laterThan, own, type Repository, secretKinds, type State, timestamp } from "./state";
+import { own, type Repository, secretKinds, type State } from "./state";
+import { laterThan, timestamp } from "./time";
 import type { Store } from "./store";
 
 /** Where tests switch what happens around the API. Nothing here is GitHub's. */
@@ -17,41 +17,6 @@ export interface Faults {
     /** So many requests to the API are answered with 502. */
     outages: number;
     readonly requests: { readonly method: string; readonly path: string; readonly status: number }[];
-}
-
-const level = z.enum(["read", "write"]);
-const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
-const bodies = {
-    token: z.strictObject({
-        login: z.string().min(1),
-        scopes: z.array(z.string()).optional(),
-        permissions: z.record(z.string(), level).optional(),
-    }),
-    repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
-    settings: z.strictObject({
-        archived: z.boolean().optional(),
-        private: z.boolean().optional(),
-        protected: z.array(z.string()).optional(),
-    }),
-    push: z.strictObject({
-        branch: z.string().optional(),
-        message: z.string().default("Change from outside"),
-        /** Path → text; null deletes. */
-        files: z.record(z.string(), z.string().nullable()),
-    }),
-    value: z.strictObject({ value: z.string() }),
-    limits: z.strictObject({
-        primary: z.strictObject({ until }).optional(),
-        secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
-    }),
-    outages: z.strictObject({ count: z.int().min(0) }),
-    none: z.undefined(),
-};
-
-function parse<T extends z.ZodType>(schema: T, incoming: Incoming): z.output<T> {
-    const result = schema.safeParse(incoming.body === "" ? undefined : JSON.parse(incoming.body));
-    if (!result.success) throw new Refusal(422, z.prettifyError(result.error));
-    return result.data;
 }
 
 function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]): Repository {
@@ -67,8 +32,7 @@ const routes: Readonly<Record<string, Route>> = {
     "PUT tokens/*": (incoming, [token = ""], state) => {
         const { login, scopes, permissions } = parse(bodies.token, incoming);
         ensureAccount(state, login);
-        const granted = permissions as Partial<Record<Permission, "read" | "write">> | undefined;
-        state.tokens[token] = { login, ...(scopes && { scopes }), ...(granted && { permissions: granted }) };
+        state.tokens[token] = { login, ...(scopes && { scopes }), ...(permissions && { permissions }) };
         return noContent();
     },
     "DELETE tokens/*": (_, [token = ""], state) => {

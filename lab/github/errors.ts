@@ -26,6 +26,7 @@ export class Refusal extends Error {
     }
 }
 
+/** What GitHub says of everything that is not there, and of much that may not be seen. */
 export const notFound = (): Refusal => new Refusal(404, "Not Found");
 
 /** 422 with GitHub's list of what is wrong. */

@@ -38,6 +38,7 @@ export function treeName(files: Readonly<Record<string, string>>): string {
 const signed = ({ name, email, date }: Signature) =>
     `${name} <${email}> ${Math.floor(Date.parse(date) / 1000).toString()} +0000`;
 
+/** What a commit is made from. */
 export interface NewCommit {
     readonly parents: readonly string[];
     readonly message: string;

@@ -1,8 +1,10 @@
 import { invalid, notFound } from "./errors";
-import { nodeId, repositoryPage, repositoryUrl, simpleUser } from "./represent";
+import { nodeId, simpleUser } from "./representAccount";
+import { repositoryPage, repositoryUrl } from "./representRepository";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { nextId } from "./seed";
-import { type Issue, laterThan, timestamp } from "./state";
+import type { Issue } from "./state";
+import { laterThan, timestamp } from "./time";
 
 /** Schema `label`, as issues hold it. */
 export const labelOf = (name: string) => ({
@@ -97,6 +99,7 @@ interface IssueBody {
 const labelNames = (labels: NonNullable<IssueBody["labels"]>): string[] =>
     labels.map((label) => (typeof label === "string" ? label : (label.name ?? "")));
 
+/** Issues and pull requests, newest first; by state, labels and who opened them. */
 export const listIssues: RepositoryHandler = (request) => {
     const { state = "open", labels = "", creator, direction = "desc" } = request.query;
     const wanted = labels.split(",").filter((label) => label !== "");
@@ -110,6 +113,7 @@ export const listIssues: RepositoryHandler = (request) => {
     return { ...ok(page.map((issue) => represent(request, issue))), headers };
 };
 
+/** Opens an issue. */
 export const createIssue: RepositoryHandler = (request) => {
     const { title, body = null, labels = [] } = request.body as IssueBody;
     if (title === undefined || title === null || title === "") {
@@ -121,8 +125,10 @@ export const createIssue: RepositoryHandler = (request) => {
     return created(represent(request, issue));
 };
 
+/** An issue, or a pull request as one. */
 export const getIssue: RepositoryHandler = (request) => ok(represent(request, issueOf(request, "issue_number")));
 
+/** Changes what is given of an issue or pull request, and closes or opens it. */
 export const updateIssue: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { title, body, state, state_reason: reason, labels } = request.body as IssueBody;

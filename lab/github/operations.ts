@@ -2,16 +2,19 @@
  * Permissions of fine-grained tokens, by the names of GitHub's `X-Accepted-GitHub-Permissions` header
  * (https://docs.github.com/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens).
  */
-export type Permission =
-    | "metadata"
-    | "contents"
-    | "workflows"
-    | "pull_requests"
-    | "issues"
-    | "secrets"
-    | "actions_variables"
-    | "dependabot_secrets"
-    | "codespaces_secrets";
+export const permissions = [
+    "metadata",
+    "contents",
+    "workflows",
+    "pull_requests",
+    "issues",
+    "secrets",
+    "actions_variables",
+    "dependabot_secrets",
+    "codespaces_secrets",
+] as const;
+/** One of them. */
+export type Permission = (typeof permissions)[number];
 
 /** What a token needs for an operation: one of these permissions, to read or to write. */
 export interface Need {
@@ -19,8 +22,8 @@ export interface Need {
     readonly access: "read" | "write";
 }
 
-const read = (...permissions: Permission[]): Need => ({ permissions, access: "read" });
-const write = (...permissions: Permission[]): Need => ({ permissions, access: "write" });
+const read = (...any: Permission[]): Need => ({ permissions: any, access: "read" });
+const write = (...any: Permission[]): Need => ({ permissions: any, access: "write" });
 
 /** What the three kinds of secrets share: their operations differ in prefix and permission only. */
 const secretOperations = <const Prefix extends string>(prefix: Prefix, permission: Permission) =>
@@ -80,4 +83,5 @@ export const operations = {
     "actions/delete-repo-variable": write("actions_variables"),
 } satisfies Record<string, Need | undefined>;
 
+/** The id of an operation that the stand-in answers. */
 export type OperationId = keyof typeof operations;

@@ -2,11 +2,13 @@ import { Refusal } from "./errors";
 import { addBlob, addCommit, changedPaths } from "./git";
 import { conflicts, headOf, isPull, mergeBase } from "./representPull";
 import { committerOf } from "./seed";
-import { type Commit, own, type Repository, type State, timestamp } from "./state";
+import { type Commit, own, type Repository, type State } from "./state";
+import { timestamp } from "./time";
 
 /** Somebody who works on the repository beside the program. */
 const outsider = { name: "outsider", email: "outsider@example.com" } as const;
 
+/** What somebody else pushes. */
 export interface Push {
     readonly branch?: string | undefined;
     readonly message: string;

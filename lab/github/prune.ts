@@ -1,4 +1,4 @@
-// Makes description.json anew: `npx ts-node --transpile-only lab/github/prune.ts`, after `operations.ts` or the version
+// Makes github-api.json anew: `npx ts-node --transpile-only lab/github/prune.ts`, after `operations.ts` or the version
 // here changed. The package (29 MB, 400 MB unpacked) is downloaded for this and not kept: as a dependency it would be most
 // of everybody's node_modules.
 import { createHash } from "node:crypto";
@@ -32,7 +32,11 @@ function strip(value: Json, isMap = false): Json {
     if (Array.isArray(value)) return value.map((item) => strip(item));
     if (value === null || typeof value !== "object") return value;
     const entries = Object.entries(value).filter(([key]) => isMap || !prose.test(key));
-    const stripped = Object.fromEntries(entries.map(([key, inner]) => [key, strip(inner, !isMap && maps.has(key))]));
+    // Alternatives overlap, those of errors for instance: meant is that one of them fits, not that exactly one does.
+    const name = (key: string) => (key === "oneOf" && !isMap ? "anyOf" : key);
+    const stripped = Object.fromEntries(
+        entries.map(([key, inner]) => [name(key), strip(inner, !isMap && maps.has(key))]),
+    );
     return isMap ? stripped : withNull(stripped);
 }
 
@@ -70,7 +74,7 @@ function prune(description: JsonObject): JsonObject {
     }
     return {
         openapi: description.openapi ?? "",
-        info: { title: "GitHub, pruned", version: source.version },
+        info: { title: source.package, version: source.version, "x-integrity": source.integrity },
         paths,
         components,
     };

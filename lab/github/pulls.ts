@@ -3,7 +3,8 @@ import { history } from "./git";
 import { issueOf, newIssue, setState } from "./issues";
 import { headOf, isPull, type PullRequest, representPull as represent } from "./representPull";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
-import { laterThan, own, type Repository } from "./state";
+import { own, type Repository } from "./state";
+import { laterThan } from "./time";
 
 /** `owner:branch`, or the branch alone, of this repository; forks are not kept. */
 function branchOf(repository: Repository, head: string): string {
@@ -13,6 +14,7 @@ function branchOf(repository: Repository, head: string): string {
     return branch;
 }
 
+/** Pull requests, newest first; by state, head (`owner:branch`) and base. */
 export const listPulls: RepositoryHandler = (request) => {
     const { repository, query } = request;
     const { state = "open", head, base, direction = "desc" } = query;
@@ -39,6 +41,7 @@ interface PullBody {
 const custom = (message: string) => invalid({ resource: "PullRequest", code: "custom", message });
 const wrong = (field: string) => invalid({ resource: "PullRequest", field, code: "invalid" });
 
+/** Opens a pull request. GitHub allows one for each pair of branches, and none without a commit. */
 export const createPull: RepositoryHandler = (request) => {
     const { repository } = request;
     const { title, body = null, head: from = "", base = "", draft = false, ...rest } = request.body as PullBody;
@@ -68,8 +71,10 @@ function pullOf(request: RepositoryRequest): PullRequest {
     return issue;
 }
 
+/** A pull request; while it is open its head is that of its branch. */
 export const getPull: RepositoryHandler = (request) => ok(represent(request, pullOf(request)));
 
+/** Changes what is given of a pull request, and closes or opens it. */
 export const updatePull: RepositoryHandler = (request) => {
     const { repository } = request;
     const issue = pullOf(request);

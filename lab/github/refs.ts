@@ -1,9 +1,11 @@
 import { notFound, Refusal } from "./errors";
 import { history, resolve } from "./git";
-import { nodeId, repositoryUrl } from "./represent";
+import { nodeId } from "./representAccount";
+import { repositoryUrl } from "./representRepository";
 import { fullCommit } from "./representGit";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
-import { own, type Repository, timestamp } from "./state";
+import { own, type Repository } from "./state";
+import { timestamp } from "./time";
 
 /** Schema `git-ref`. */
 function gitRef(base: string, repository: Repository, branch: string, sha: string) {
@@ -24,6 +26,7 @@ function branchOf(ref: string): string {
     return branch;
 }
 
+/** The commit of a branch. */
 export const getRef: RepositoryHandler = ({ base, repository, params }) => {
     const branch = branchOf(params.ref ?? "");
     const sha = own(repository.branches, branch);

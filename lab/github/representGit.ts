@@ -1,5 +1,6 @@
 import { changedPaths } from "./git";
-import { nodeId, repositoryPage, repositoryUrl, simpleUser } from "./represent";
+import { nodeId, simpleUser } from "./representAccount";
+import { repositoryPage, repositoryUrl } from "./representRepository";
 import { own, type Commit, type Repository, type State } from "./state";
 
 const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");

@@ -1,6 +1,7 @@
 import { changedPaths, history } from "./git";
 import { labelOf } from "./issues";
-import { fullRepository, nodeId, repositoryPage, repositoryUrl, simpleUser } from "./represent";
+import { nodeId, simpleUser } from "./representAccount";
+import { fullRepository, repositoryPage, repositoryUrl } from "./representRepository";
 import { diffEntries } from "./representGit";
 import type { RepositoryRequest } from "./request";
 import { type Commit, type Issue, own, type Pull, type Repository } from "./state";

@@ -1,3 +1,4 @@
+import { Refusal } from "./errors";
 import type { Repository, State, Token } from "./state";
 
 /** A request after it was matched, authenticated, allowed and validated: what handlers work on. */
@@ -20,18 +21,38 @@ export interface RepositoryRequest extends ApiRequest {
     readonly repository: Repository;
 }
 
+/** An answer; a body that is text is HTML, any other is sent as JSON. */
 export interface Reply {
     readonly status: number;
     readonly body?: unknown;
     readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Answers an operation that is about no repository. */
 export type Handler = (request: ApiRequest) => Reply;
+/** Answers an operation on a repository; throws a Refusal where GitHub refuses. */
 export type RepositoryHandler = (request: RepositoryRequest) => Reply;
 
+/** 200 with a body. */
 export const ok = (body: unknown): Reply => ({ status: 200, body });
+/** 201 with a body. */
 export const created = (body: unknown): Reply => ({ status: 201, body });
+/** 204. */
 export const noContent = (): Reply => ({ status: 204 });
+
+/**
+ * The value of a JSON body; undefined for none.
+ *
+ * @throws Refusal 400 for what is no JSON
+ */
+export function parseBody(text: string): unknown {
+    if (text === "") return undefined;
+    try {
+        return JSON.parse(text);
+    } catch {
+        throw new Refusal(400, "Problems parsing JSON");
+    }
+}
 
 /** One page of a list, as `per_page` and `page` ask, with the `Link` header that clients follow (RFC 8288). */
 export function paginate<T>(request: ApiRequest, items: readonly T[]): { page: T[]; headers: Record<string, string> } {

@@ -1,7 +1,8 @@
 import { invalid, notFound, Refusal } from "./errors";
 import { created, noContent, ok, paginate, type RepositoryHandler } from "./request";
 import { open } from "./sealedBox";
-import { laterThan, own, type Secret, type SecretKind, timestamp } from "./state";
+import { own, type Secret, type SecretKind } from "./state";
+import { laterThan, timestamp } from "./time";
 
 /** Bytes of a secret's or a variable's value that GitHub takes. */
 export const maxValueBytes = 48 * 1024;

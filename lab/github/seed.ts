@@ -3,16 +3,8 @@ import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
 import type { Permission } from "./operations";
 import { newKeyPair } from "./sealedBox";
-import {
-    type Account,
-    type KeyPair,
-    own,
-    type Repository,
-    type SecretKind,
-    secretKinds,
-    type State,
-    timestamp,
-} from "./state";
+import { type Account, type KeyPair, own, type Repository, type SecretKind, secretKinds, type State } from "./state";
+import { timestamp } from "./time";
 
 /** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
 const labPermissions: Record<Permission, "read" | "write"> = {

@@ -9,6 +9,7 @@ import { sealedBoxReady } from "./sealedBox";
 import { seedLab } from "./seed";
 import { openStore, type Store } from "./store";
 
+/** What a stand-in is started with. */
 export interface StandInOptions {
     /** File that holds the state. */
     readonly file: string;
@@ -55,14 +56,14 @@ function send(response: ServerResponse, { status, body, headers }: Reply): void 
     response.end(text);
 }
 
-/** Starts the stand-in and resolves when it serves. */
-export async function startStandIn(options: StandInOptions): Promise<StandIn> {
+/** Starts the stand-in and resolves when it serves. Several may share the description, which takes time to read. */
+export async function startStandIn(options: StandInOptions, description = readDescription()): Promise<StandIn> {
     await sealedBoxReady;
     const store = openStore(options.file);
     store.update((draft) => {
         seedLab(draft, options.owner, options.repository);
     });
-    const description = await readDescription();
+    const described = await description;
     const faults: Faults = { outages: 0, requests: [] };
     const answer = (incoming: Incoming): Reply => {
         const { pathname } = incoming.url;
@@ -72,7 +73,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
             faults.outages--;
             return { status: 502, body: { message: "Server Error" } };
         }
-        return answerApi(store, description, incoming);
+        return answerApi(store, described, incoming);
     };
     const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
         const { method = "GET" } = message;

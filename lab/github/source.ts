@@ -9,7 +9,7 @@ export const source = {
 } as const;
 
 /** The checked-in subset of it: made by `prune.ts`, never edited. */
-export const descriptionFile = path.join(__dirname, "description.json");
+export const descriptionFile = path.join(__dirname, "github-api.json");
 
 /** Methods that GitHub's description uses; a path item's other keys are no operations. */
 export const methods: ReadonlySet<string> = new Set(["get", "post", "put", "patch", "delete"]);

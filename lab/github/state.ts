@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
-import { replaceFile } from "../process";
 import type { Permission } from "./operations";
 
 /** Somebody who owns repositories or writes to them. */
@@ -19,12 +17,14 @@ export interface Token {
     readonly permissions?: Readonly<Partial<Record<Permission, "read" | "write">>>;
 }
 
+/** Who made or committed a commit, and when (RFC 3339). */
 export interface Signature {
     readonly name: string;
     readonly email: string;
     readonly date: string;
 }
 
+/** A commit, with all files of its tree. */
 export interface Commit {
     readonly sha: string;
     readonly tree: string;
@@ -38,6 +38,7 @@ export interface Commit {
 
 /** GitHub keeps secrets for workflows, for Dependabot's runs and for Codespaces apart, each with a key of its own. */
 export const secretKinds = ["actions", "dependabot", "codespaces"] as const;
+/** One of them. */
 export type SecretKind = (typeof secretKinds)[number];
 
 /** A Curve25519 key pair; both halves base64. The private one is what GitHub never shows. */
@@ -47,6 +48,7 @@ export interface KeyPair {
     readonly privateKey: string;
 }
 
+/** A secret as GitHub keeps it; times as all of GitHub's, to the second. */
 export interface Secret {
     /** Sealed with the public key of its kind, base64. */
     readonly sealed: string;
@@ -54,12 +56,14 @@ export interface Secret {
     readonly updatedAt: string;
 }
 
+/** A variable for workflows. */
 export interface Variable {
     readonly value: string;
     readonly createdAt: string;
     readonly updatedAt: string;
 }
 
+/** A comment on an issue or pull request. */
 export interface Comment {
     readonly id: number;
     readonly user: string;
@@ -99,6 +103,7 @@ export interface Issue {
     readonly pull?: Pull;
 }
 
+/** A repository with everything in it. */
 export interface Repository {
     readonly id: number;
     readonly owner: string;
@@ -139,26 +144,6 @@ export interface State {
     limits: Limits;
 }
 
-/** The time as GitHub writes it: to the second. */
-export const timestamp = (at = new Date()): string => `${at.toISOString().slice(0, 19)}Z`;
-
-/** A timestamp that differs from the one before it, as a change a second later has. */
-export function laterThan(before: string, at = new Date()): string {
-    return timestamp(new Date(Math.max(at.getTime(), Date.parse(before) + 1000)));
-}
-
 /** The record's own value of that key: names come from outside, and objects inherit some (`constructor`). */
 export const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
     Object.hasOwn(record, key) ? record[key] : undefined;
-
-export const emptyState = (): State => ({ lastId: 1000, accounts: {}, tokens: {}, repositories: {}, limits: {} });
-
-/** The state in `file`, or an empty one where there is none yet. */
-export function readState(file: string): State {
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as State) : emptyState();
-}
-
-/** Replaces `file` as a whole; for the owner's eyes only, because private keys and tokens are in it. */
-export function writeState(file: string, state: State): void {
-    replaceFile(file, JSON.stringify(state), 0o600);
-}

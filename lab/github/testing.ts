@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { controlRoot } from "./control";
+import { type Description, readDescription } from "./description";
 import { labToken } from "./defaults";
 import { type StandIn, startStandIn } from "./server";
 
@@ -12,6 +13,7 @@ export interface Answer {
     readonly body: never;
 }
 
+/** Who calls (the lab's token; "" for nobody), and headers beside that. */
 export interface CallOptions {
     readonly token?: string | undefined;
     readonly headers?: Readonly<Record<string, string>>;
@@ -39,13 +41,16 @@ async function ask(url: string, method: string, body: unknown, headers: Record<s
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as never };
 }
 
+/** Read once: its validators are compiled when they are first needed, which takes most of a test's time. */
+let description: Promise<Description> | undefined;
+
 /** Starts one; `file` continues with the state of an earlier one. */
 export async function startTestStandIn(file?: string): Promise<TestStandIn> {
     const folder = file === undefined ? mkdtempSync(path.join(tmpdir(), "github-stand-in-")) : path.dirname(file);
     const state = file ?? path.join(folder, "state.json");
     const log: string[] = [];
     const options = { file: state, port: 0, owner: "acme", repository: "tool", log: (line: string) => log.push(line) };
-    const standIn = await startStandIn(options);
+    const standIn = await startStandIn(options, (description ??= readDescription()));
     const call: TestStandIn["call"] = (method, where, body, { token = labToken, headers = {} } = {}) =>
         ask(`${standIn.url}/api/v3/${where}`, method, body, {
             ...(token !== "" && { authorization: `Bearer ${token}` }),

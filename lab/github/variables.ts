@@ -1,7 +1,8 @@
 import { notFound, Refusal } from "./errors";
 import { created, noContent, ok, paginate, type RepositoryHandler } from "./request";
 import { checkedName, maxValueBytes } from "./secrets";
-import { laterThan, own, timestamp, type Variable } from "./state";
+import { own, type Variable } from "./state";
+import { laterThan, timestamp } from "./time";
 
 const represent = (name: string, { value, createdAt, updatedAt }: Variable) => ({
     name,
@@ -15,12 +16,14 @@ function checkedValue(value: string): string {
     return value;
 }
 
+/** All variables with their values. */
 export const listVariables: RepositoryHandler = (request) => {
     const all = Object.entries(request.repository.variables).map(([name, one]) => represent(name, one));
     const { page, headers } = paginate(request, all);
     return { ...ok({ total_count: all.length, variables: page }), headers };
 };
 
+/** A variable; its name is read in any case. */
 export const getVariable: RepositoryHandler = ({ repository, params }) => {
     const name = (params.name ?? "").toUpperCase();
     const variable = own(repository.variables, name);
@@ -28,6 +31,7 @@ export const getVariable: RepositoryHandler = ({ repository, params }) => {
     return ok(represent(name, variable));
 };
 
+/** Creates a variable; one that is there is refused with 409. */
 export const createVariable: RepositoryHandler = ({ repository, body }) => {
     const { name: given, value } = body as { name: string; value: string };
     const name = checkedName("Variable", given);
@@ -55,6 +59,7 @@ export const updateVariable: RepositoryHandler = ({ repository, params, body }) 
     return noContent();
 };
 
+/** Deletes a variable. */
 export const deleteVariable: RepositoryHandler = ({ repository, params }) => {
     const name = (params.name ?? "").toUpperCase();
     if (!own(repository.variables, name)) throw notFound();

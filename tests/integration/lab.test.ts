@@ -28,13 +28,34 @@ test("starting twice keeps servers, port, roots and stack", async () => {
     expect(await pids()).toEqual(before);
 });
 
-test.each(["registry", "buildkitd"])("a dead %s is started again, with its data", async (name) => {
+test.each(["registry", "buildkitd", "github"])("a dead %s is started again, with its data", async (name) => {
     const { pid } = JSON.parse(readFileSync(pidFile(name), "utf8")) as { pid: number };
     process.kill(pid, "SIGKILL");
     await expect.poll(async () => (await labStatus(lab.paths))[name]).toEqual({ state: "stopped" });
     const again = await startLab({ paths: lab.paths });
     expect(again.instance.roots).toEqual(lab.instance.roots);
     expect((await labStatus(lab.paths))[name]?.state).toBe("running");
+});
+
+test("the stack's environment leads to the GitHub stand-in, whose changes outlive it", async () => {
+    const { GITHUB_BASE_URL: url = "", GITHUB_TOKEN: token = "", GITHUB_OWNER: owner = "" } = lab.env;
+    const variables = `${url}api/v3/repos/${owner}/cs24-1-bot/actions/variables`;
+    const headers = { authorization: `Bearer ${token}` };
+    const body = JSON.stringify({ name: "KEPT", value: "kept" });
+    expect((await fetch(variables, { method: "POST", headers, body })).status).toBe(201);
+    await stopLab(lab.paths);
+    await startLab({ paths: lab.paths });
+    expect(await (await fetch(`${variables}/KEPT`, { headers })).json()).toMatchObject({ value: "kept" });
+});
+
+test("the servers take less than 300 MB when nothing is going on", async () => {
+    const resident = (pid: number) => {
+        const [, kilobytes = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid.toString()}/status`, "utf8")) ?? [];
+        return Number(kilobytes) / 1024;
+    };
+    const sizes = (await pids()).map(([name, pid]) => [name, Math.round(resident(pid as number))] as const);
+    console.log(Object.fromEntries(sizes));
+    expect(sizes.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(300);
 });
 
 test("a server that hangs is told apart from one that serves, and replaced", async () => {
@@ -55,9 +76,13 @@ test("the pid of a process that is not ours is left alone", async () => {
 });
 
 test("stopping ends every server, and says so once", async () => {
-    expect(await stopLab(lab.paths)).toEqual(["buildkitd", "registry"]);
+    expect(await stopLab(lab.paths)).toEqual(["buildkitd", "github", "registry"]);
     expect(await stopLab(lab.paths)).toEqual([]);
-    expect(await labStatus(lab.paths)).toEqual({ registry: { state: "stopped" }, buildkitd: { state: "stopped" } });
+    expect(await labStatus(lab.paths)).toEqual({
+        registry: { state: "stopped" },
+        buildkitd: { state: "stopped" },
+        github: { state: "stopped" },
+    });
 });
 
 test("a server that can't start fails with the end of its log", async () => {
