@@ -138,6 +138,7 @@ describe("GitHub", () => {
             baseUrl: "https://api.github.com/",
             token: "t0ken",
             secrets: {},
+            access: ["variables"],
         });
     });
 
@@ -153,7 +154,8 @@ describe("GitHub", () => {
 
     test("secrets are secret from the moment they are read, and say who gets them", async () => {
         const repositorySecrets = '{"A":"hunter2","B":{"value":"hunter3","dependabot":true}}';
-        const secrets = (await read({ ...github, repositorySecrets })).github?.secrets ?? {};
+        const { secrets = {}, access } = (await read({ ...github, repositorySecrets })).github ?? {};
+        expect(access).toEqual(["variables", "secrets", "dependabot"]);
         expect(secrets).toMatchObject({
             A: { dependabot: false, codespaces: false },
             B: { dependabot: true, codespaces: false },

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { GitHubTarget } from "./lib/githubApi";
+import type { Access } from "./lib/repository";
 import type { githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 
 /** A secret of the repository on GitHub, and who gets it beside its workflows. */
@@ -15,6 +16,8 @@ export interface GitHubConfig extends GitHubTarget {
     readonly delivery: z.infer<typeof githubSchema>["delivery"];
     readonly adopt: boolean;
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
+    /** What there is to change beside workflow files. */
+    readonly access: readonly Access[];
 }
 
 /** Settings of the default GitHub provider that the program needs to know, from where the provider takes them. */
@@ -38,8 +41,14 @@ export function githubConfig(
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );
+    const some = (reader: "dependabot" | "codespaces") => secrets.some(([, secret]) => secret[reader]);
     return {
         ...github,
+        access: [
+            "variables",
+            ...(secrets.length > 0 ? ["secrets" as const] : []),
+            ...(["dependabot", "codespaces"] as const).filter(some),
+        ],
         owner,
         baseUrl,
         ...(process.env.GITHUB_TOKEN && { token: process.env.GITHUB_TOKEN }),

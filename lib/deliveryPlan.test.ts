@@ -15,6 +15,7 @@ type Answers = Readonly<Record<string, unknown>>;
 const repository: Answers = {
     "": { archived: false, full_name: "us/bot" },
     "/branches/main": { protected: false },
+    "/actions/variables?per_page=1": { total_count: 0, variables: [] },
 };
 const contents = "/contents/.github/workflows/a.yml?ref=main";
 
@@ -29,13 +30,18 @@ function serve(answers: Answers, headers: Record<string, string> = {}): void {
 }
 
 const plan = (delivery: "direct" | "pull-request" = "direct", adopt = false) =>
-    planDelivery(target, files, { delivery, adopt });
+    planDelivery(target, files, { delivery, adopt, access: ["variables"] });
 
 describe("what is refused before the plan", () => {
     test.each<[string, Answers, RegExp]>([
         ["a repository that is not there", {}, /there is no repository us\/bot, or the token[\s\S]*github\.repository/],
         ["an archived one", { ...repository, "": { archived: true, full_name: "us/bot" } }, /us\/bot is archived/],
         ["a branch that is not there", { "": repository[""] }, /us\/bot has no branch main[\s\S]*github\.branch/],
+        [
+            "a token that may not see what is to be changed",
+            { ...repository, "/actions/variables?per_page=1": undefined },
+            /GITHUB_TOKEN: this token may not use variables of us\/bot \(variables\)/,
+        ],
         [
             "a file that was never ours",
             { ...repository, [contents]: text("on: push\n"), [history()]: [{ commit: { message: "Add CI" } }] },
@@ -52,7 +58,7 @@ describe("what is refused before the plan", () => {
     });
 
     test("no token", async () => {
-        await expect(planDelivery(anonymous, files, { delivery: "direct", adopt: false })).rejects.toThrow(
+        await expect(planDelivery(anonymous, files, { delivery: "direct", adopt: false, access: [] })).rejects.toThrow(
             "GITHUB_TOKEN",
         );
     });

@@ -1,11 +1,20 @@
 import { type Delivery, byPullRequest, replaceable } from "./delivery";
 import { type GitHubTarget, UnreachableError } from "./githubApi";
-import { checkRepository, findFiles, findPullRequests, nameOf } from "./repository";
+import { type Access, checkAccess, checkRepository, findFiles, findPullRequests, nameOf } from "./repository";
 
 /** How this run delivers, and what is to be said of it. */
 export interface DeliveryPlan {
     readonly delivery: Delivery;
     readonly warnings: readonly string[];
+}
+
+/** What the stack's configuration wants. */
+export interface DeliveryWishes {
+    readonly delivery: "direct" | "pull-request";
+    /** Whether files that are not ours are replaced. */
+    readonly adopt: boolean;
+    /** What else the run is going to change. */
+    readonly access: readonly Access[];
 }
 
 /**
@@ -17,12 +26,13 @@ export interface DeliveryPlan {
 export async function planDelivery(
     target: GitHubTarget,
     files: Readonly<Record<string, string>>,
-    { delivery, adopt }: { readonly delivery: "direct" | "pull-request"; readonly adopt: boolean },
+    { delivery, adopt, access }: DeliveryWishes,
 ): Promise<DeliveryPlan> {
     if (target.token === undefined) {
         throw new UnreachableError("GITHUB_TOKEN is not set, so GitHub can't be asked", "export GITHUB_TOKEN=<token>");
     }
     const { isProtected } = await checkRepository(target);
+    await checkAccess(target, access);
     const found = await findFiles(target, files);
     const overwrite = replaceable(files, found, { adopt, where: `${nameOf(target)}, branch ${target.branch}` });
     if (delivery === "pull-request") {

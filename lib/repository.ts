@@ -70,6 +70,30 @@ export async function checkRepository(target: GitHubTarget): Promise<{ readonly 
     return { isProtected: parse(branchSchema, branch.body, what).protected };
 }
 
+/** What a run changes beside files, by where the permission for it shows when it is read. */
+const accesses = {
+    variables: "actions/variables?per_page=1",
+    secrets: "actions/secrets/public-key",
+    dependabot: "dependabot/secrets/public-key",
+    codespaces: "codespaces/secrets/public-key",
+} as const;
+/** A kind of thing that a run changes. */
+export type Access = keyof typeof accesses;
+
+/** Checks that the token may at least read what the run is going to change. Errors as `checkRepository`. */
+export async function checkAccess(target: GitHubTarget, wanted: readonly Access[]): Promise<void> {
+    for (const access of wanted) {
+        const what = `use ${access === "variables" ? "variables" : "secrets"} of ${nameOf(target)} (${access})`;
+        const { body } = await ask(target, inRepository(target, `/${accesses[access]}`), what);
+        if (body !== undefined) continue;
+        throw new InputError({
+            where: "environment variable GITHUB_TOKEN",
+            problem: `this token may not ${what}`,
+            next: "give it the permission where it was made: docs/operations.md lists all of them",
+        });
+    }
+}
+
 async function findFile(target: GitHubTarget, path: string, ours: string): Promise<FoundFile | undefined> {
     const encoded = path.split("/").map(encodeURIComponent).join("/");
     const ref = encodeURIComponent(target.branch);

@@ -71,6 +71,16 @@ describe("refused before anything is built", () => {
             /this token lacks the scope workflow[\s\S]*it has repo/,
         ],
         [
+            "a token without the permission for variables",
+            async () => {
+                const permissions = { metadata: "read", contents: "write", workflows: "write", secrets: "write" };
+                await github.control("PUT", "tokens/without", { login: "without", permissions });
+                withEnv({ GITHUB_TOKEN: "without" });
+                return settings("");
+            },
+            /this token may not use variables of cs24-1\/cs24-1-bot/,
+        ],
+        [
             "an unknown repository",
             () => Promise.resolve(settings("").replace("cs24-1-bot", "cs24-1-bott")),
             /there is no repository cs24-1\/cs24-1-bott/,
@@ -99,13 +109,15 @@ describe("refused before anything is built", () => {
         ],
     ])("%s", async (_, prepare, message) => {
         const program = make(await prepare());
+        const before = await exportState(lab, program);
+        const published = await repositories(lab);
         const { code, output } = await up(lab, program);
         expect(output).toMatch(message);
         expect(output).not.toMatch(/\bat .*\.ts:\d+/);
         expect(output).not.toContain(labToken);
         expect(code).not.toBe(0);
-        expect(await exportState(lab, program)).toEqual({});
-        expect(await repositories(lab)).not.toContain("fixture/base");
+        expect(await exportState(lab, program)).toEqual(before);
+        expect(await repositories(lab)).toEqual(published);
     });
 
     test("GitHub is down: three attempts, then the reason", async () => {
@@ -147,4 +159,21 @@ test("a protected branch refuses commits, and a pull request is offered", async 
     const { code, output } = await up(lab, make(settings(""), changed));
     expect(output).toContain("pulumi config set --path github.delivery pull-request");
     expect(code).not.toBe(0);
+});
+
+test("what a token may read but not change fails by itself, and the next `up` finishes it", async () => {
+    const program = make(settings("    adopt: true\n"));
+    expect((await up(lab, program)).code).toBe(0);
+    const permissions = { metadata: "read", contents: "write", workflows: "write", actions_variables: "read" };
+    await github.control("PUT", "tokens/reader", { login: "reader", permissions });
+    withEnv({ GITHUB_TOKEN: "reader" });
+    await github.control("PUT", `${github.where}/variables/CI_IMAGE`, { value: "theirs" });
+    await runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**ActionsVariable::**"]);
+    const refused = await up(lab, program);
+    expect(refused.output).toMatch(/actions\/variables\/CI_IMAGE: 403/);
+    expect(refused.code).not.toBe(0);
+
+    withEnv({});
+    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: { "repository-CI_IMAGE": "update" } });
+    expect(github.state().variables.CI_IMAGE?.value).toMatch(/\/fixture\/ci@sha256:/);
 });
