@@ -157,6 +157,7 @@ test("a protected branch refuses commits, and a pull request is offered", async 
         "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nCOPY requirements/app.txt /app.txt\n",
     };
     const { code, output } = await up(lab, make(settings(""), changed));
+    expect(output).toContain("Changes must be made through a pull request");
     expect(output).toContain("pulumi config set --path github.delivery pull-request");
     expect(code).not.toBe(0);
 });
