@@ -30,7 +30,8 @@ test("a revoked token is refused from then on", async () => {
     expect((await github.repo("GET", "", undefined, asOther)).status).toBe(401);
 });
 
-test("an unknown repository is not found", async () => {
+test("an unknown repository is not found, a known one in any case of its letters", async () => {
+    expect((await github.call("GET", "repos/ACME/Tool")).body).toMatchObject({ full_name: "acme/tool" });
     expect((await github.call("GET", "repos/acme/gone")).status).toBe(404);
 });
 

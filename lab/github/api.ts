@@ -5,7 +5,7 @@ import { notFound, Refusal } from "./errors";
 import { accountHandlers, repositoryHandlers } from "./handlers";
 import { operations } from "./operations";
 import { type ApiRequest, type Handler, parseBody, type Reply } from "./request";
-import { own, type State } from "./state";
+import { findRepository, own, type State } from "./state";
 import type { Store } from "./store";
 
 /** Path below which the API lives, as on GitHub Enterprise Server. */
@@ -31,7 +31,7 @@ function prepare(state: State, description: Description, matched: Matched, reque
     if (account) return () => account(request);
     const handler = repositoryHandlers[matched.id as keyof typeof repositoryHandlers];
     const { owner = "", repo = "" } = matched.params;
-    const repository = own(state.repositories, `${owner}/${repo}`);
+    const repository = findRepository(state, owner, repo);
     if (!repository) throw notFound();
     authorize(request.token, need, repository);
     if (need?.access === "write") checkWritable(repository);

@@ -5,7 +5,7 @@ import { mergePull, pushFiles } from "./outside";
 import { noContent, ok, type Reply } from "./request";
 import { seal } from "./sealedBox";
 import { ensureAccount, seedRepository } from "./seed";
-import { own, type Repository, secretKinds, type State } from "./state";
+import { findRepository, own, type Repository, secretKinds, type State } from "./state";
 import { laterThan, timestamp } from "./time";
 import type { Store } from "./store";
 
@@ -20,7 +20,7 @@ export interface Faults {
 }
 
 function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]): Repository {
-    const repository = own(state.repositories, `${owner}/${name}`);
+    const repository = findRepository(state, owner, name);
     if (!repository) throw new Refusal(404, `there is no repository ${owner}/${name}`);
     return repository;
 }

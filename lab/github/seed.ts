@@ -3,7 +3,16 @@ import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
 import type { Permission } from "./operations";
 import { newKeyPair } from "./sealedBox";
-import { type Account, type KeyPair, own, type Repository, type SecretKind, secretKinds, type State } from "./state";
+import {
+    type Account,
+    findRepository,
+    type KeyPair,
+    own,
+    type Repository,
+    type SecretKind,
+    secretKinds,
+    type State,
+} from "./state";
 import { timestamp } from "./time";
 
 /** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
@@ -39,7 +48,7 @@ function perKind<T>(value: (kind: SecretKind) => T): Record<SecretKind, T> {
 
 /** Adds a repository with one commit, a README; an existing one is left as it is. Its owner becomes an organization. */
 export function seedRepository(state: State, owner: string, name: string, isPrivate = false): Repository {
-    const known = own(state.repositories, `${owner}/${name}`);
+    const known = findRepository(state, owner, name);
     if (known) return known;
     ensureAccount(state, owner, "Organization");
     const now = timestamp();

@@ -144,6 +144,12 @@ export interface State {
     limits: Limits;
 }
 
+/** The repository of that name, which GitHub reads in any case; undefined where there is none. */
+export function findRepository(state: State, owner: string, name: string): Repository | undefined {
+    const wanted = `${owner}/${name}`.toLowerCase();
+    return Object.entries(state.repositories).find(([key]) => key.toLowerCase() === wanted)?.[1];
+}
+
 /** The record's own value of that key: names come from outside, and objects inherit some (`constructor`). */
 export const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
     Object.hasOwn(record, key) ? record[key] : undefined;
