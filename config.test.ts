@@ -1,10 +1,14 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "./config";
 import { type Instance, writeInstance } from "./lab/instance";
 import { record } from "./tests/harness";
 import { temporaryFolder } from "./tests/tree";
+
+afterEach(() => {
+    vi.unstubAllEnvs();
+});
 
 const root = `registry.test/python@sha256:${"1".repeat(64)}`;
 const instance: Instance = {
@@ -15,8 +19,16 @@ const instance: Instance = {
     standIn: "0123456789ab",
 };
 
-/** Reads this configuration, in a machine whose lab is `lab`. */
-async function read(config: Readonly<Record<string, string>>, lab?: Instance, preview = true) {
+/** A key without a namespace is the project's own. */
+const keyOf = (key: string) => (key.includes(":") ? key : `layered-images:${key}`);
+
+/** Reads this configuration, in a machine whose lab is `lab`; keys in `encrypted` were set with --secret. */
+async function read(
+    config: Readonly<Record<string, string>>,
+    lab?: Instance,
+    preview = true,
+    encrypted: readonly string[] = ["repositorySecrets"],
+) {
     const file = path.join(temporaryFolder(), "instance.json");
     if (lab) writeInstance(file, lab);
     const before = process.env.LAYERED_IMAGES_INSTANCE;
@@ -27,7 +39,8 @@ async function read(config: Readonly<Record<string, string>>, lab?: Instance, pr
     });
     await record(() => undefined, preview);
     pulumi.runtime.setAllConfig(
-        Object.fromEntries(Object.entries(config).map(([key, text]) => [`layered-images:${key}`, text])),
+        Object.fromEntries(Object.entries(config).map(([key, text]) => [keyOf(key), text])),
+        encrypted.map(keyOf),
     );
     return readConfig();
 }
@@ -124,5 +137,90 @@ describe("a wrong configuration", () => {
                 ) as string,
             }) as Error,
         );
+    });
+});
+
+describe("GitHub", () => {
+    const github = { "github:owner": "us", github: '{"repository":"bot"}' };
+    beforeEach(() => {
+        vi.stubEnv("GITHUB_OWNER", undefined);
+    });
+    const message = (text: string) =>
+        expect.objectContaining({ message: expect.stringContaining(text) as string }) as Error;
+
+    test("needs a repository and an owner; files are committed to main and replace none of others", async () => {
+        vi.stubEnv("GITHUB_TOKEN", "t0ken");
+        vi.stubEnv("GITHUB_BASE_URL", undefined);
+        expect((await read(github)).github).toEqual({
+            owner: "us",
+            repository: "bot",
+            branch: "main",
+            delivery: "direct",
+            adopt: false,
+            baseUrl: "https://api.github.com/",
+            token: "t0ken",
+            secrets: {},
+            access: ["variables"],
+        });
+    });
+
+    test("has owner and address in the provider's settings, or in the environment as the provider has", async () => {
+        vi.stubEnv("GITHUB_BASE_URL", "http://127.0.0.1:1/");
+        vi.stubEnv("GITHUB_OWNER", "them");
+        expect((await read({ github: github.github })).github?.owner).toBe("them");
+        expect((await read(github)).github?.owner).toBe("us");
+        expect((await read(github)).github?.baseUrl).toBe("http://127.0.0.1:1/");
+        const own = { ...github, "github:baseUrl": "https://github.example/" };
+        expect((await read(own)).github?.baseUrl).toBe("https://github.example/");
+    });
+
+    test("secrets are secret from the moment they are read, and say who gets them", async () => {
+        const repositorySecrets = '{"A":"hunter2","B":{"value":"hunter3","dependabot":true}}';
+        const { secrets = {}, access } = (await read({ ...github, repositorySecrets })).github ?? {};
+        expect(access).toEqual(["variables", "secrets", "dependabot"]);
+        expect(secrets).toMatchObject({
+            A: { dependabot: false, codespaces: false },
+            B: { dependabot: true, codespaces: false },
+        });
+        for (const { value } of Object.values(secrets)) expect(await pulumi.isSecret(value)).toBe(true);
+    });
+
+    test.each([
+        ["an owner that is missing", { github: '{"repository":"bot"}' }, "pulumi config set github:owner"],
+        ["an owner before the repository", { github: '{"repository":"us/bot"}' }, "its owner is set by itself"],
+        ["a branch that git refuses", { github: '{"repository":"bot","branch":"a..b"}' }, "not the name of a branch"],
+        [
+            "an unknown delivery",
+            { github: '{"repository":"bot","delivery":"mail"}' },
+            "layered-images:github (at delivery)",
+        ],
+        ["a token in the configuration", { ...github, "github:token": "t" }, "pulumi config rm github:token"],
+        ["secrets without a repository", { repositorySecrets: '{"A":"x"}' }, "set without a repository"],
+        [
+            "a secret name with a hyphen",
+            { ...github, repositorySecrets: '{"A-B":"x"}' },
+            "(at A-B): GitHub refuses this name",
+        ],
+        [
+            "names that differ by case only",
+            { ...github, repositorySecrets: '{"A":"x","a":"y"}' },
+            "(at a): GitHub refuses",
+        ],
+        ["an empty secret", { ...github, repositorySecrets: '{"A":""}' }, "(at A): neither a text of 1 to 49152 bytes"],
+    ])("%s is refused", async (_, config, text) => {
+        await expect(read(config)).rejects.toThrow(message(text));
+    });
+
+    test("a secret that was set without --secret is refused, and not repeated", async () => {
+        const reading = read({ ...github, repositorySecrets: '{"A":"hunter2"}' }, undefined, true, []);
+        await expect(reading).rejects.toThrow(message("readable by everyone in the stack's file"));
+        await expect(reading).rejects.not.toThrow(message("hunter2"));
+    });
+
+    test("problems of values and of what surrounds them are told at once", async () => {
+        const reading = read({ github: '{"repository":"us/bot"}', "github:token": "t" });
+        for (const text of ["github:owner", "github:token", "(at repository)"]) {
+            await expect(reading).rejects.toThrow(message(text));
+        }
     });
 });

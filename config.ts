@@ -1,9 +1,11 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
 import { instanceFile, readInstance } from "./lab/instance";
 import { deadServers, startedServers } from "./lab/servers";
 import { InputError } from "./lib/errors";
+import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
 
 const platform = z.templateLiteral(["linux/", z.string()]);
@@ -33,6 +35,10 @@ const schema = z.strictObject({
     buildArgs: z.record(z.string(), z.record(z.string(), argument)).optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
+    /** The repository on GitHub; without it the program makes images only. */
+    github: githubSchema.optional(),
+    /** Secrets of that repository by name, set with --secret. */
+    repositorySecrets: repositorySecretsSchema.optional(),
 });
 
 /** What the stack's configuration decides. */
@@ -43,6 +49,8 @@ export interface StackConfig {
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly secretNames: readonly string[];
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Absent where the stack is about images only. */
+    readonly github?: GitHubConfig;
 }
 
 /** A configuration value arrives as text; booleans, lists and objects as JSON text. */
@@ -100,10 +108,18 @@ export function readConfig(): StackConfig {
         .filter(([key]) => key.startsWith(`${project}:`))
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
     const parsed = schema.safeParse(Object.fromEntries(own));
-    if (!parsed.success) {
-        const problems = parsed.error.issues.map((issue) => `  ${describeIssue(issue, project)}`);
+    const problems = [
+        ...(parsed.error?.issues.map((issue) => describeIssue(issue, project)) ?? []),
+        ...githubProblems({
+            project,
+            keys: own.map(([key]) => key),
+            encrypted: isEncrypted(`${project}:repositorySecrets`),
+            provider: providerSettings(),
+        }),
+    ];
+    if (!parsed.success || problems.length > 0) {
         throw new InputError({
-            problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n${problems.join("\n")}`,
+            problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n  ${problems.join("\n  ")}`,
         });
     }
     const { lab, registry, platforms, roots = {}, buildArgs = {}, buildSecrets = {} } = parsed.data;
@@ -117,6 +133,7 @@ export function readConfig(): StackConfig {
     }
     if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();
     const where = registry ?? instance?.registry;
+    const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
@@ -124,5 +141,6 @@ export function readConfig(): StackConfig {
         buildArgs,
         secretNames: Object.keys(buildSecrets),
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
+        ...(github && { github }),
     };
 }

@@ -1,15 +1,42 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ImageHierarchy } from "./components/imageHierarchy";
+import { RepositorySecrets } from "./components/repositorySecrets";
+import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
+import type { GitHubConfig } from "./githubConfig";
 import { images as definitions } from "./images";
+import type { Delivery } from "./lib/delivery";
+import { planDelivery } from "./lib/deliveryPlan";
 import { InputError } from "./lib/errors";
+import { publishedVariables } from "./lib/github";
+import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { unpinnedRoots } from "./lib/roots";
+import { workflowFiles } from "./workflows/files";
+import { workflowLayers } from "./workflows/layers";
 
-function compose(): ImageHierarchy {
+/** How the workflow files are delivered: asked before anything is made, so that what is refused is refused first. */
+async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string, string>>): Promise<Delivery> {
+    try {
+        const { delivery, warnings } = await planDelivery(github, files, github);
+        for (const warning of warnings) void pulumi.log.warn(warning);
+        return delivery;
+    } catch (error) {
+        if (!(error instanceof UnreachableError)) throw error;
+        if (!pulumi.runtime.isDryRun()) throw new InputError({ problem: error.message, next: error.next });
+        void pulumi.log.warn(
+            `${error.message}. What is there is not known; to plan the images alone: ` +
+                "pulumi preview --exclude '**github:index/**'",
+        );
+        return github.delivery === "direct" ? { by: "commits", overwrite: new Set() } : { by: "nothing" };
+    }
+}
+
+async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.
     const root = process.cwd();
     const config = readConfig();
+    const { github } = config;
     const layers = prepareLayers(root, definitions, config);
     for (const { root: name, images: affected } of unpinnedRoots(layers)) {
         void pulumi.log.warn(
@@ -17,17 +44,33 @@ function compose(): ImageHierarchy {
                 `pulumi config set --path 'roots["${name}"]' <repository>@sha256:<digest>`,
         );
     }
-    return new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
+    const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
+    const delivery = github && (await planWorkflows(github, files));
+    const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
+    if (!github || !delivery) {
+        void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
+        return { images: hierarchy.outputs() };
+    }
+    const variables = publishedVariables(hierarchy.promotedRefs());
+    const { repository, branch, secrets } = github;
+    new RepositorySecrets("repository", { repository, secrets, variables });
+    const { pullRequest } = new WorkflowFiles("workflows", { repository, branch, files, delivery });
+    return { images: hierarchy.outputs(), github: { variables, pullRequest } };
 }
 
 /** Bad input is told as a message; only a fault of the program itself shows a stack. */
-function composeOrExplain(): ImageHierarchy {
+async function composeOrExplain() {
     try {
-        return compose();
+        return await compose();
     } catch (error) {
         throw error instanceof InputError ? new pulumi.RunError(error.message) : error;
     }
 }
 
+const outputs = composeOrExplain();
+
 /** Per image: the promoted ref and digest, the digest of each platform, and the parent. */
-export const images = composeOrExplain().outputs();
+export const images = outputs.then((all) => all.images);
+
+/** The repository's variables, and the pull request that waits to be merged; absent without a repository. */
+export const github = outputs.then((all) => all.github);

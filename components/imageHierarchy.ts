@@ -44,6 +44,13 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         this.registerOutputs({});
     }
 
+    /** `<repository>@<digest>` of what each image's `latest` was promoted to; images that are never pushed are left out. */
+    public promotedRefs(): Record<string, pulumi.Output<string>> {
+        return Object.fromEntries(
+            Object.entries(this.layers).flatMap(([key, { promotion }]) => (promotion ? [[key, promotion.ref]] : [])),
+        );
+    }
+
     /** Stack outputs: per image where it is promoted, its digests by platform and its parent. */
     public outputs(): Record<string, pulumi.Output<unknown>> {
         return Object.fromEntries(Object.entries(this.layers).map(([key, layer]) => [key, layer.outputs()]));

@@ -19,5 +19,9 @@ test("what a first start that failed left running is told, and can be stopped", 
         buildkitd: { state: "stopped" },
     });
     expect(await stopLab(paths)).toEqual(["registry"]);
-    expect(await labStatus(paths)).toEqual({ registry: { state: "stopped" }, github: { state: "stopped" }, buildkitd: { state: "stopped" } });
+    expect(await labStatus(paths)).toEqual({
+        registry: { state: "stopped" },
+        github: { state: "stopped" },
+        buildkitd: { state: "stopped" },
+    });
 });

@@ -51,7 +51,16 @@ export const tools = {
         packages: ["github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build"],
         ldflags: "-X github.com/pulumi/pulumi-docker-build/provider.Version=0.0.22",
     },
+    github: {
+        folder: "pulumi-resource-github",
+        version: "6.15.0",
+        packages: ["."],
+        ldflags: "-X main.version=6.15.0",
+    },
 } as const satisfies Record<string, Tool>;
+
+/** The tools that Pulumi finds in its home, by the plugins that they are there. */
+const plugins = { dockerBuild: "resource-docker-build", github: "resource-github" } as const;
 
 /** The folders of the built tools; undefined where the machine's own is used. */
 export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>;
@@ -156,9 +165,9 @@ const homeKey = (toolchain: Toolchain): string =>
         .slice(0, 12);
 
 /**
- * A PULUMI_HOME with the built CLI, the language host beside it and the provider where Pulumi looks for plugins: so it
- * finds all of them without a network and without warnings. With the official CLI its own home stays in use and only the
- * provider's plugin is added, where it is missing.
+ * A PULUMI_HOME with the built CLI, the language host beside it and the providers where Pulumi looks for plugins: so
+ * it finds all of them without a network and without warnings. With the official CLI its own home stays in use and only
+ * the providers' plugins are added, where they are missing.
  */
 export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.ProcessEnv): string {
     const { pulumi, languageHost } = toolchain;
@@ -171,10 +180,11 @@ export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.Proc
         place(path.join(pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
         place(path.join(languageHost, host), path.join(home, "bin", host));
     }
-    if (toolchain.dockerBuild) {
-        const binary = tools.dockerBuild.folder;
-        const plugin = path.join(home, "plugins", `resource-docker-build-v${tools.dockerBuild.version}`, binary);
-        place(path.join(toolchain.dockerBuild, binary), plugin);
+    for (const [name, plugin] of Object.entries(plugins) as [keyof typeof plugins, string][]) {
+        const { folder, version } = tools[name];
+        const built = toolchain[name];
+        if (built === undefined) continue;
+        place(path.join(built, folder), path.join(home, "plugins", `${plugin}-v${version}`, folder));
     }
     return home;
 }

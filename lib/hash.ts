@@ -28,7 +28,9 @@ function canonical(value: unknown): string {
     );
 }
 
-const hash12 = (value: unknown): string => createHash("sha256").update(canonical(value)).digest("hex").slice(0, 12);
+/** 12 hex over a JSON value; the order of keys does not matter. */
+export const hash12 = (value: unknown): string =>
+    createHash("sha256").update(canonical(value)).digest("hex").slice(0, 12);
 
 /** A record that says nothing is the same as none. */
 const orNone = (record: Readonly<Record<string, string>> | undefined) =>

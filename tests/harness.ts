@@ -5,12 +5,20 @@ export interface Recorded {
     readonly type: string;
     readonly name: string;
     readonly inputs: Record<string, unknown>;
-    readonly options: { readonly retainOnDelete: boolean; readonly dependencies: readonly string[] };
+    readonly options: {
+        readonly retainOnDelete: boolean;
+        readonly dependencies: readonly string[];
+        readonly ignoreChanges: readonly string[];
+        readonly deleteBeforeReplace: boolean;
+    };
 }
 
 /** Digest that the mocked provider gives an image: made from its name, so that a test can tell whose it is. */
 export const digestOf = (name: string): string =>
     `sha256:${Buffer.from(name).toString("hex").padEnd(64, "0").slice(0, 64)}`;
+
+/** Number that the mocked provider gives every pull request. */
+export const pullRequestNumber = 12;
 
 /** Outputs of the resources that the program uses; anything else is refused. */
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
@@ -21,6 +29,15 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
         }
         case "docker-build:index:Index":
             return { ...inputs, ref: `${String(inputs.tag)}@${digestOf(`${name}-index`)}` };
+        case "github:index/actionsSecret:ActionsSecret":
+        case "github:index/dependabotSecret:DependabotSecret":
+        case "github:index/codespacesSecret:CodespacesSecret":
+        case "github:index/actionsVariable:ActionsVariable":
+        case "github:index/repositoryFile:RepositoryFile":
+        case "github:index/branch:Branch":
+            return inputs;
+        case "github:index/repositoryPullRequest:RepositoryPullRequest":
+            return { ...inputs, number: pullRequestNumber };
         default:
             throw new Error(`the mocks know no ${type} (${name})`);
     }
@@ -32,6 +49,8 @@ interface Registration {
     getName(): string;
     getRetainondelete(): boolean;
     getDependenciesList(): string[];
+    getIgnorechangesList(): string[];
+    getDeletebeforereplace(): boolean;
 }
 
 /** Components and custom resources share names: a component is recorded as "<its class> <name>". */
@@ -72,6 +91,8 @@ export async function record(program: () => void, preview = false): Promise<Reco
             options: {
                 retainOnDelete: request.getRetainondelete(),
                 dependencies: request.getDependenciesList().map((urn) => urn.split("::").at(-1) ?? ""),
+                ignoreChanges: request.getIgnorechangesList(),
+                deleteBeforeReplace: request.getDeletebeforereplace(),
             },
         };
     };

@@ -46,8 +46,10 @@ export async function startTestLab(): Promise<TestLab> {
 const programFiles = [
     "index.ts",
     "config.ts",
+    "githubConfig.ts",
     "components",
     "lib",
+    "workflows",
     "lab",
     "package.json",
     "tsconfig.json",

@@ -7,6 +7,8 @@ import { type Outcome, runIn } from "./lab";
 /** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
 export interface UpOutcome extends Outcome {
     readonly operations: Readonly<Record<string, string>>;
+    /** The same for what is on GitHub. */
+    readonly onGitHub: Readonly<Record<string, string>>;
 }
 
 interface EngineEvent {
@@ -15,7 +17,7 @@ interface EngineEvent {
     };
 }
 
-/** Runs `pulumi up` and reads from the engine's event log what it did to images and indexes. */
+/** Runs `pulumi up` and reads from the engine's event log what it did to images, indexes and GitHub. */
 export async function up(lab: Lab, program: string, ...args: string[]): Promise<UpOutcome> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-events-"));
     try {
@@ -34,9 +36,13 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
         const outcome = await runIn(lab, program, "pulumi", command);
         const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n").filter(Boolean) : [];
         const done = lines.flatMap((line) => (JSON.parse(line) as EngineEvent).resOutputsEvent?.metadata ?? []);
-        const changed = done.filter(({ op, type }) => op !== "same" && type.startsWith("docker-build:"));
-        const operations = Object.fromEntries(changed.map(({ op, urn }) => [urn.split("::").at(-1) ?? "", op]));
-        return { ...outcome, operations };
+        const changed = (provider: string) =>
+            Object.fromEntries(
+                done
+                    .filter(({ op, type }) => op !== "same" && type.startsWith(provider))
+                    .map(({ op, urn }) => [urn.split("::").at(-1) ?? "", op]),
+            );
+        return { ...outcome, operations: changed("docker-build:"), onGitHub: changed("github:") };
     } finally {
         rmSync(folder, { recursive: true });
     }

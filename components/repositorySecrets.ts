@@ -1,0 +1,65 @@
+import * as github from "@pulumi/github";
+import * as pulumi from "@pulumi/pulumi";
+import type { RepositorySecret } from "../githubConfig";
+import { InputError } from "../lib/errors";
+import { checkVariable } from "../lib/github";
+
+/** What a repository's workflows need to know. */
+export interface RepositorySecretsArgs {
+    /** Name of the repository; its owner is the GitHub provider's. */
+    readonly repository: string;
+    /** Secrets by name. */
+    readonly secrets: Readonly<Record<string, RepositorySecret>>;
+    /** Variables by name. */
+    readonly variables: Readonly<Record<string, pulumi.Output<string>>>;
+}
+
+/** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
+export class RepositorySecrets extends pulumi.ComponentResource {
+    public constructor(name: string, args: RepositorySecretsArgs, opts?: pulumi.ComponentResourceOptions) {
+        const { repository, secrets, variables } = args;
+        const readers = ({ dependabot, codespaces }: RepositorySecret) => [
+            "actions",
+            ...(dependabot ? ["dependabot"] : []),
+            ...(codespaces ? ["codespaces"] : []),
+        ];
+        const inputs = {
+            repository,
+            // Names only: a component's inputs stand in every plan.
+            secrets: Object.fromEntries(Object.entries(secrets).map(([key, secret]) => [key, readers(secret)])),
+            variables: Object.keys(variables),
+        };
+        super("layered-images:components:RepositorySecrets", name, inputs, opts);
+        // A name is there once: made before the old one is deleted, the new one would be deleted too.
+        const options = { parent: this, deleteBeforeReplace: true };
+        for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
+            const given = { repository, secretName };
+            new github.ActionsSecret(`${name}-${secretName}`, { ...given, value }, options);
+            if (dependabot)
+                new github.DependabotSecret(`${name}-${secretName}-dependabot`, { ...given, value }, options);
+            if (codespaces) {
+                // This one resource has no `value` yet.
+                const codespacesSecret = { ...given, plaintextValue: value };
+                new github.CodespacesSecret(`${name}-${secretName}-codespaces`, codespacesSecret, options);
+            }
+        }
+        for (const [variableName, value] of Object.entries(variables)) {
+            const checked = value.apply((text) => check(variableName, text));
+            new github.ActionsVariable(
+                `${name}-${variableName}`,
+                { repository, variableName, value: checked },
+                options,
+            );
+        }
+        this.registerOutputs({});
+    }
+}
+
+/** `checkVariable` for values that are known only while the program runs: told without a stack. */
+function check(name: string, value: string): string {
+    try {
+        return checkVariable(name, value);
+    } catch (error) {
+        throw error instanceof InputError ? new pulumi.RunError(error.message) : error;
+    }
+}

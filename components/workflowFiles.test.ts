@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import type { Delivery } from "../lib/delivery";
+import { pullRequestNumber, record } from "../tests/harness";
+import { WorkflowFiles } from "./workflowFiles";
+
+const files = { ".github/workflows/a.yml": "# ours\na\n", ".github/dependabot.yml": "# ours\nb\n" };
+const paths = Object.keys(files);
+const run = (delivery: Delivery) =>
+    record(() => {
+        new WorkflowFiles("workflows", { repository: "bot", branch: "main", files, delivery });
+    });
+
+test("the plan says where the files go", async () => {
+    const resources = await run({ by: "nothing" });
+    expect(resources["WorkflowFiles workflows"]?.inputs).toEqual({ repository: "bot", branch: "main", files: paths });
+});
+
+describe("files that are committed", () => {
+    const delivery: Delivery = { by: "commits", overwrite: new Set([".github/dependabot.yml"]) };
+
+    test("are on the branch, with a message that starts no workflow and says whose they are", async () => {
+        const resources = await run(delivery);
+        expect(resources["workflows-.github/workflows/a.yml"]?.inputs).toEqual({
+            repository: "bot",
+            branch: "main",
+            file: ".github/workflows/a.yml",
+            content: "# ours\na\n",
+            commitMessage: "Update .github/workflows/a.yml [skip ci]\n\nGenerated-by: layered-images",
+            overwriteOnCreate: false,
+        });
+    });
+
+    test("replace only what may be replaced, and that alone is no reason for another commit", async () => {
+        const resources = await run(delivery);
+        const overwrite = paths.map((path) => resources[`workflows-${path}`]?.inputs.overwriteOnCreate);
+        expect(overwrite).toEqual([false, true]);
+        for (const path of paths) {
+            expect(resources[`workflows-${path}`]?.options.ignoreChanges).toEqual(["overwriteOnCreate"]);
+        }
+    });
+});
+
+describe("files that are proposed", () => {
+    const head = "layered-images/workflows-0123456789ab";
+    const round = "workflows-0123456789ab";
+
+    test("are on a branch of their own, and the pull request comes after them", async () => {
+        const resources = await run({ by: "pull-request", head });
+        expect(resources[`${round}-branch`]?.inputs).toEqual({ repository: "bot", branch: head, sourceBranch: "main" });
+        for (const path of paths) {
+            const file = resources[`${round}-${path}`];
+            expect(file?.inputs).toMatchObject({ branch: head, file: path, overwriteOnCreate: true });
+            expect(file?.inputs.commitMessage).not.toContain("skip ci");
+            expect(file?.options.dependencies).toContain(`${round}-branch`);
+        }
+        const pullRequest = resources[`${round}-pull-request`];
+        expect(pullRequest?.inputs).toMatchObject({ baseRepository: "bot", baseRef: "main", headRef: head });
+        expect(pullRequest?.options.dependencies).toEqual(
+            expect.arrayContaining(paths.map((path) => `${round}-${path}`)),
+        );
+    });
+
+    test("are never taken back: people merge, close and delete", async () => {
+        const resources = Object.values(await run({ by: "pull-request", head }));
+        const custom = resources.filter(({ type }) => type.startsWith("github:"));
+        expect(custom).toHaveLength(4);
+        expect(custom.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
+    });
+
+    test("wait for the pull request by its number", async () => {
+        const numbers: number[] = [];
+        await record(() => {
+            const made = new WorkflowFiles("workflows", {
+                repository: "bot",
+                branch: "main",
+                files,
+                delivery: { by: "pull-request", head },
+            });
+            made.pullRequest?.apply((number) => numbers.push(number));
+        });
+        expect(numbers).toEqual([pullRequestNumber]);
+    });
+});
+
+test("nothing is made when there is nothing to deliver", async () => {
+    expect(Object.keys(await run({ by: "nothing", declined: 7 }))).toEqual(["WorkflowFiles workflows"]);
+});

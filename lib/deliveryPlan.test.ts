@@ -1,0 +1,135 @@
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { planDelivery } from "./deliveryPlan";
+
+const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
+const target = { ...anonymous, token: "t" };
+const files = { ".github/workflows/a.yml": "# ours\nnew\n" };
+const text = (content: string) => ({
+    type: "file",
+    encoding: "base64",
+    content: Buffer.from(content).toString("base64"),
+});
+
+/** What GitHub answers, by path below the repository; anything else is 404. */
+type Answers = Readonly<Record<string, unknown>>;
+const repository: Answers = {
+    "": { archived: false, full_name: "us/bot" },
+    "/branches/main": { protected: false },
+    "/actions/variables?per_page=1": { total_count: 0, variables: [] },
+};
+const contents = "/contents/.github/workflows/a.yml?ref=main";
+
+function serve(answers: Answers, headers: Record<string, string> = {}): void {
+    const prefix = "https://github.example/api/v3/repos/us/bot";
+    vi.stubGlobal("fetch", (url: URL) => {
+        const body = answers[url.href.slice(prefix.length)];
+        const status = body === undefined ? 404 : 200;
+        return Promise.resolve(Response.json(body ?? { message: "Not Found" }, { status, headers }));
+    });
+    onTestFinished(() => void vi.unstubAllGlobals());
+}
+
+const plan = (delivery: "direct" | "pull-request" = "direct", adopt = false) =>
+    planDelivery(target, files, { delivery, adopt, access: ["variables"] });
+
+describe("what is refused before the plan", () => {
+    test.each<[string, Answers, RegExp]>([
+        ["a repository that is not there", {}, /there is no repository us\/bot, or the token[\s\S]*github\.repository/],
+        ["an archived one", { ...repository, "": { archived: true, full_name: "us/bot" } }, /us\/bot is archived/],
+        ["a branch that is not there", { "": repository[""] }, /us\/bot has no branch main[\s\S]*github\.branch/],
+        [
+            "a token that may not see what is to be changed",
+            { ...repository, "/actions/variables?per_page=1": undefined },
+            /GITHUB_TOKEN: this token may not use variables of us\/bot \(variables\)/,
+        ],
+        [
+            "a file that was never ours",
+            { ...repository, [contents]: text("on: push\n"), [history()]: [{ commit: { message: "Add CI" } }] },
+            /us\/bot, branch main: these files are in the way/,
+        ],
+    ])("%s", async (_, answers, message) => {
+        serve(answers);
+        await expect(plan()).rejects.toThrow(message);
+    });
+
+    test("a classic token without the scope that workflow files need", async () => {
+        serve(repository, { "x-oauth-scopes": "repo, read:org" });
+        await expect(plan()).rejects.toThrow(/lacks the scope workflow[\s\S]*\(it has repo, read:org\)/);
+    });
+
+    test("no token", async () => {
+        await expect(planDelivery(anonymous, files, { delivery: "direct", adopt: false, access: [] })).rejects.toThrow(
+            "GITHUB_TOKEN",
+        );
+    });
+
+    test("an answer that is none of GitHub's", async () => {
+        serve({ "": { hello: "world" } });
+        await expect(plan()).rejects.toThrow(/GitHub's answer to "read the repository us\/bot" is none/);
+    });
+});
+
+function history(): string {
+    return "/commits?path=.github%2Fworkflows%2Fa.yml&sha=main&per_page=100";
+}
+
+describe("a delivery by commits", () => {
+    test("replaces nothing where nothing is", async () => {
+        serve(repository, { "x-oauth-scopes": "repo, workflow" });
+        expect(await plan()).toEqual({ delivery: { by: "commits", overwrite: new Set() }, warnings: [] });
+    });
+
+    test("replaces files of ours, also one whose header somebody removed", async () => {
+        serve({ ...repository, [contents]: text("# ours\nold\n") });
+        const ours = { by: "commits", overwrite: new Set(Object.keys(files)) };
+        expect((await plan()).delivery).toEqual(ours);
+        const message = "Update it\n\nGenerated-by: layered-images";
+        serve({ ...repository, [contents]: text("on: push\n"), [history()]: [{ commit: { message } }] });
+        expect((await plan()).delivery).toEqual(ours);
+    });
+
+    test("warns of a protected branch and offers a pull request", async () => {
+        serve({ ...repository, "/branches/main": { protected: true } });
+        expect((await plan()).warnings).toEqual([expect.stringContaining("github.delivery pull-request")]);
+    });
+});
+
+describe("a delivery by pull request", () => {
+    const open = "/pulls?base=main&per_page=100&state=open";
+    const ours = /^\/pulls\?base=main&per_page=100&state=all&head=us%3Alayered-images%2Fworkflows-[0-9a-f]{12}$/;
+    let requested: string[];
+    const pull = {
+        number: 3,
+        state: "open",
+        merged_at: null,
+        head: { ref: "layered-images/workflows-1", repo: { full_name: "us/bot" } },
+    };
+    const servePulls = (pulls: readonly unknown[]) => {
+        serve(
+            new Proxy<Answers>(
+                { ...repository, [open]: pulls },
+                {
+                    get: (all, key: string) => {
+                        requested.push(key);
+                        return ours.test(key) ? [] : all[key];
+                    },
+                },
+            ),
+        );
+    };
+    beforeEach(() => {
+        requested = [];
+    });
+
+    test("goes on with the open one of ours", async () => {
+        servePulls([pull]);
+        expect((await plan("pull-request")).delivery).toEqual({ by: "pull-request", head: pull.head.ref });
+        expect(requested.filter((key) => ours.test(key))).toHaveLength(1);
+    });
+
+    test("does not take one from a fork for ours", async () => {
+        servePulls([{ ...pull, head: { ...pull.head, repo: { full_name: "them/bot" } } }]);
+        const { delivery } = await plan("pull-request");
+        expect(delivery).toMatchObject({ by: "pull-request", head: expect.stringMatching(/-[0-9a-f]{12}$/) as string });
+    });
+});

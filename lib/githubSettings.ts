@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { maximumValue, nameProblem, valueProblem } from "./github";
+
+const repositoryName = z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, "not the name of a repository; its owner is set by itself, in github:owner")
+    .refine((name) => name !== "." && name !== "..", "not the name of a repository");
+
+/** What `git check-ref-format --branch` refuses. */
+const branchName = z
+    .string()
+    .refine(
+        (name) =>
+            /^[^\s~^:?*[\\\p{Cc}]+$/u.test(name) && !/\.\.|@\{|\/\/|^[-/]|(^|\/)\.|\.lock(\/|$)|[./]$|^@$/.test(name),
+        "not the name of a branch",
+    );
+
+/** How workflow files get into the repository. */
+export const deliveries = ["direct", "pull-request"] as const;
+
+/** `layered-images:github`: the repository that gets secrets, variables and workflow files. */
+export const githubSchema = z.strictObject({
+    /** Name of the repository; its owner is `github:owner`. */
+    repository: repositoryName,
+    /** Whether workflow files are committed to the branch, or proposed by a pull request. */
+    delivery: z.enum(deliveries).default("direct"),
+    /** Whether files in their place that this program did not make are replaced. */
+    adopt: z.boolean().default(false),
+    /** The branch that workflow files are for. */
+    branch: branchName.default("main"),
+});
+
+const secretValue = z.string().refine((value) => valueProblem(value) === undefined);
+
+/** `layered-images:repositorySecrets`, by name: the value, or an object that says who else gets it. */
+export const repositorySecretsSchema = z
+    .record(
+        z.string(),
+        z.union(
+            [
+                secretValue.transform((value) => ({ value, dependabot: false, codespaces: false })),
+                z.strictObject({
+                    value: secretValue,
+                    /** Also for workflows that Dependabot starts. */
+                    dependabot: z.boolean().default(false),
+                    /** Also for the repository's codespaces. */
+                    codespaces: z.boolean().default(false),
+                }),
+            ],
+            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces` },
+        ),
+    )
+    .superRefine((secrets, context) => {
+        const seen = new Set<string>();
+        for (const name of Object.keys(secrets)) {
+            const twice = seen.has(name.toUpperCase()) ? "GitHub does not tell names apart by case" : undefined;
+            const problem = nameProblem(name) ?? twice;
+            seen.add(name.toUpperCase());
+            if (problem === undefined) continue;
+            context.addIssue({ code: "custom", path: [name], message: `GitHub refuses this name: ${problem}` });
+        }
+    });
+
+/** What else decides about the stack's GitHub settings. */
+export interface GitHubSurroundings {
+    /** The project, in whose namespace the keys stand. */
+    readonly project: string;
+    /** The keys that are set there. */
+    readonly keys: readonly string[];
+    /** Whether the secrets' key holds a value that was set with --secret. */
+    readonly encrypted: boolean;
+    /** Settings of the GitHub provider in the stack's configuration. */
+    readonly provider: Readonly<Record<"owner" | "token", string | undefined>>;
+}
+
+/** What is wrong beyond the values themselves, each with the command that mends it. */
+export function githubProblems({ project, keys, encrypted, provider }: GitHubSurroundings): string[] {
+    const problems: string[] = [];
+    const add = (key: string, problem: string, mend: string) => problems.push(`${key}: ${problem}: ${mend}`);
+    if (provider.token !== undefined) {
+        const mend = "pulumi config rm github:token, and export GITHUB_TOKEN";
+        add(
+            "github:token",
+            "in the stack's configuration it would enter the state. Take it from the environment",
+            mend,
+        );
+    }
+    if (keys.includes("github") && provider.owner === undefined) {
+        add("github:owner", "not set. Set it", "pulumi config set github:owner <user or organization>");
+    }
+    if (!keys.includes("repositorySecrets")) return problems;
+    const secrets = `${project}:repositorySecrets`;
+    if (!keys.includes("github")) {
+        add(secrets, "set without a repository. Set one", "pulumi config set --path github.repository <name>");
+    }
+    if (!encrypted) {
+        const mend = "pulumi config set --secret --path repositorySecrets.<NAME>";
+        add(
+            secrets,
+            "readable by everyone in the stack's file. Set each value anew, and change it where it is used",
+            mend,
+        );
+    }
+    return problems;
+}

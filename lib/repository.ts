@@ -1,0 +1,144 @@
+import { z } from "zod";
+import { type FoundFile, type PullRequest, freshHead, hasHeader } from "./delivery";
+import { InputError } from "./errors";
+import { type GitHubTarget, UnreachableError, ask } from "./githubApi";
+
+/* What GitHub is asked before the plan. Nothing here changes anything. */
+
+const repositorySchema = z.object({ archived: z.boolean(), full_name: z.string() });
+const branchSchema = z.object({ protected: z.boolean() });
+const fileSchema = z.object({ type: z.literal("file"), content: z.string(), encoding: z.literal("base64") });
+const commitsSchema = z.array(z.object({ commit: z.object({ message: z.string() }) }));
+const pullsSchema = z.array(
+    z.object({
+        number: z.int(),
+        state: z.enum(["open", "closed"]),
+        merged_at: z.string().nullish(),
+        head: z.object({ ref: z.string(), repo: z.object({ full_name: z.string() }).nullable() }),
+    }),
+);
+
+const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
+/** "owner/repository". */
+export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
+
+function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
+    const parsed = schema.safeParse(body);
+    if (parsed.success) return parsed.data;
+    throw new UnreachableError(`GitHub's answer to "${what}" is none: ${z.prettifyError(parsed.error)}`);
+}
+
+/**
+ * Checks that the repository and its branch are there and can be written to, as far as reading tells.
+ *
+ * @returns whether the branch is protected
+ * @throws InputError when they are not, or the token is refused
+ * @throws UnreachableError when GitHub can't be asked
+ */
+export async function checkRepository(target: GitHubTarget): Promise<{ readonly isProtected: boolean }> {
+    const name = nameOf(target);
+    const { body, headers } = await ask(target, inRepository(target), `read the repository ${name}`);
+    if (body === undefined) {
+        throw new InputError({
+            problem: `there is no repository ${name}, or the token in GITHUB_TOKEN can't see it`,
+            next: "pulumi config set --path github.repository <name>, pulumi config set github:owner <owner>, or give the token access",
+        });
+    }
+    if (parse(repositorySchema, body, `read the repository ${name}`).archived) {
+        throw new InputError({
+            problem: `the repository ${name} is archived: nothing in it can be changed`,
+            next: "unarchive it in its settings",
+        });
+    }
+    // Only classic tokens have scopes and say them; an empty list is a fine-grained token's or an app's.
+    const scopes = (headers.get("x-oauth-scopes") ?? "").split(",").map((scope) => scope.trim());
+    if (scopes.join("") !== "" && !scopes.includes("workflow")) {
+        throw new InputError({
+            where: "environment variable GITHUB_TOKEN",
+            problem: `this token lacks the scope workflow, without which GitHub refuses files in .github/workflows (it has ${scopes.join(", ")})`,
+            next: "add the scope where the token was made (Settings, Developer settings), or make a fine-grained token",
+        });
+    }
+    const what = `read the branch ${target.branch}`;
+    const branch = await ask(target, inRepository(target, `/branches/${encodeURIComponent(target.branch)}`), what);
+    if (branch.body === undefined) {
+        throw new InputError({
+            problem: `${name} has no branch ${target.branch}`,
+            next: "pulumi config set --path github.branch <branch>",
+        });
+    }
+    return { isProtected: parse(branchSchema, branch.body, what).protected };
+}
+
+/** What a run changes beside files, by where the permission for it shows when it is read. */
+const accesses = {
+    variables: "actions/variables?per_page=1",
+    secrets: "actions/secrets/public-key",
+    dependabot: "dependabot/secrets/public-key",
+    codespaces: "codespaces/secrets/public-key",
+} as const;
+/** A kind of thing that a run changes. */
+export type Access = keyof typeof accesses;
+
+/** Checks that the token may at least read what the run is going to change. Errors as `checkRepository`. */
+export async function checkAccess(target: GitHubTarget, wanted: readonly Access[]): Promise<void> {
+    for (const access of wanted) {
+        const what = `use ${access === "variables" ? "variables" : "secrets"} of ${nameOf(target)} (${access})`;
+        const { body } = await ask(target, inRepository(target, `/${accesses[access]}`), what);
+        if (body !== undefined) continue;
+        throw new InputError({
+            where: "environment variable GITHUB_TOKEN",
+            problem: `this token may not ${what}`,
+            next: "give it the permission where it was made: docs/operations.md lists all of them",
+        });
+    }
+}
+
+async function findFile(target: GitHubTarget, path: string, ours: string): Promise<FoundFile | undefined> {
+    const encoded = path.split("/").map(encodeURIComponent).join("/");
+    const ref = encodeURIComponent(target.branch);
+    const what = `read ${path}`;
+    const { body } = await ask(target, inRepository(target, `/contents/${encoded}?ref=${ref}`), what);
+    if (body === undefined) return undefined;
+    const text = Buffer.from(parse(fileSchema, body, what).content, "base64").toString("utf8");
+    if (hasHeader(text, ours)) return { text, messages: [] };
+    const history = `/commits?path=${encodeURIComponent(path)}&sha=${ref}&per_page=100`;
+    const commits = await ask(target, inRepository(target, history), `read the history of ${path}`);
+    return { text, messages: parse(commitsSchema, commits.body, what).map(({ commit }) => commit.message) };
+}
+
+/** What the branch has at our files' paths. Errors as `checkRepository`. */
+export async function findFiles(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<string, FoundFile>> {
+    const found = await Promise.all(
+        Object.entries(files).map(async ([path, ours]) => [path, await findFile(target, path, ours)] as const),
+    );
+    return new Map(found.flatMap(([path, file]) => (file ? [[path, file] as const] : [])));
+}
+
+/** Pull requests into the branch, from branches of this repository: those open, and those from `freshHead`. */
+export async function findPullRequests(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+    found: ReadonlyMap<string, FoundFile>,
+): Promise<readonly PullRequest[]> {
+    const head = encodeURIComponent(`${target.owner}:${freshHead(files, found)}`);
+    const base = `/pulls?base=${encodeURIComponent(target.branch)}&per_page=100`;
+    const what = "list the pull requests";
+    const answers = await Promise.all(
+        ["&state=open", `&state=all&head=${head}`].map((query) =>
+            ask(target, inRepository(target, base + query), what),
+        ),
+    );
+    return answers
+        .flatMap(({ body }) => parse(pullsSchema, body, what))
+        .filter((pull) => pull.head.repo?.full_name.toLowerCase() === nameOf(target).toLowerCase())
+        .map((pull) => ({
+            number: pull.number,
+            head: pull.head.ref,
+            open: pull.state === "open",
+            merged: typeof pull.merged_at === "string",
+        }));
+}

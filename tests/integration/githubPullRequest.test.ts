@@ -1,0 +1,113 @@
+import { rmSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { configWith, fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { type StandInRepository, standInRepository } from "../standIn";
+import { type UpOutcome, up } from "../stack";
+import { writeTree } from "../tree";
+
+/* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */
+
+const settings = `  layered-images:platforms: ["linux/amd64"]
+  layered-images:github:
+    repository: cs24-1-bot
+    delivery: pull-request
+  github:writeDelayMs: "0"
+  github:retryDelayMs: "10"
+`;
+const ciYml = ".github/workflows/ci-image.yml";
+
+let lab: TestLab;
+let program: string;
+let github: StandInRepository;
+beforeAll(async () => {
+    lab = await startTestLab();
+    program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
+    github = standInRepository(lab);
+    await github.control("PATCH", github.where, { protected: ["main"] });
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+/** Somebody works on the repository by GitHub's own interface. */
+async function api(method: string, where: string, body?: unknown): Promise<void> {
+    const url = `${lab.env.GITHUB_BASE_URL ?? ""}api/v3/repos/cs24-1/cs24-1-bot/${where}`;
+    const headers = { authorization: `Bearer ${lab.env.GITHUB_TOKEN ?? ""}` };
+    const response = await fetch(url, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
+}
+
+const heads = () => Object.keys(github.state().branches).filter((branch) => branch !== "main");
+/** Another input of the image `ci`: its workflow's path filters change. */
+const addInput = (name: string) => {
+    writeTree(program, {
+        [`requirements/${name}.txt`]: "# nothing\n",
+        "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
+    });
+};
+const createdOn = ({ onGitHub }: UpOutcome, part: string) =>
+    Object.entries(onGitHub).filter(([name, operation]) => name.includes(part) && operation === "create");
+const refreshFiles = () =>
+    runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**RepositoryFile::**"]);
+
+test("the files are proposed by one pull request, and nothing of them is on the protected branch", async () => {
+    const outcome = await up(lab, program);
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(outcome.output).toContain("waiting for #1 to be merged");
+    expect(heads()).toEqual([expect.stringMatching(/^layered-images\/workflows-[0-9a-f]{12}$/)]);
+    expect(github.file(ciYml, heads()[0])).toContain("name: Build CI Docker Image");
+    expect(github.file(ciYml)).toBeUndefined();
+});
+
+test("while it waits the plan says so, and there is no diff", async () => {
+    await refreshFiles();
+    const preview = await runIn(lab, program, "pulumi", ["preview", "--expect-no-changes"]);
+    expect(preview.output).toContain("waiting for #1 to be merged");
+    expect(preview.code).toBe(0);
+    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+});
+
+test("a change goes into the same pull request", async () => {
+    addInput("first");
+    const { onGitHub } = await up(lab, program);
+    const changed = Object.entries(onGitHub).filter(([name]) => name.startsWith("workflows-"));
+    expect(changed.map(([name]) => name)).toContainEqual(expect.stringContaining(ciYml));
+    expect(changed.filter(([, operation]) => operation !== "update")).toEqual([]);
+    expect(heads()).toHaveLength(1);
+    expect(github.file(ciYml, heads()[0])).toContain("requirements/first.txt");
+});
+
+test("once it is merged and its branch deleted, there is nothing left to do", async () => {
+    const [head = ""] = heads();
+    await github.control("POST", `${github.where}/pulls/1/merge`);
+    await api("DELETE", `git/refs/heads/${head}`);
+    expect(heads()).toEqual([]);
+    expect(github.file(ciYml)).toContain("requirements/first.txt");
+    await refreshFiles();
+    const { code, output } = await up(lab, program);
+    expect(code).toBe(0);
+    expect(output).not.toContain("waiting for");
+    expect(github.file(ciYml)).toContain("requirements/first.txt");
+    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+});
+
+test("the next change is proposed by the next pull request", async () => {
+    addInput("second");
+    const outcome = await up(lab, program);
+    expect(outcome.output).toContain("waiting for #2 to be merged");
+    expect(createdOn(outcome, "pull-request")).toHaveLength(1);
+});
+
+test("a pull request that was closed is a decision: the same is not proposed again, another change is", async () => {
+    await api("PATCH", "pulls/2", { state: "closed" });
+    const outcome = await up(lab, program);
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(outcome.output).toContain("pull request #2 with just these files was closed without merging");
+    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+
+    addInput("third");
+    rmSync(path.join(program, "requirements/second.txt"));
+    expect((await up(lab, program)).output).toContain("waiting for #3 to be merged");
+});
