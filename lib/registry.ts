@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { parseReference } from "../lib/references";
+import { parseReference } from "./references";
 
 /** A blob of a registry, by its content. */
 export interface Layer {
