@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
+import { buildHooks } from "./buildHooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
@@ -31,9 +32,10 @@ export class ImageLayer extends pulumi.ComponentResource {
         };
         super("layered-images:components:ImageLayer", layer.key, inputs, opts);
         this.layer = layer;
+        const hooks = buildHooks(layer.key, layer.repository);
         const build = (platform: Platform): PlatformImage => {
             const refs = layer.parents.map(({ expanded, by }) => ({ expanded, ref: parentRef(parents, by, platform) }));
-            return platformImage({ ...args, platform, parents: refs }, this);
+            return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
         this.platformImages = new Map(layer.platforms.map((platform) => [platform, build(platform)]));
         this.promotion = this.promote(parents);

@@ -15,6 +15,8 @@ export interface PlatformImageArgs {
     readonly tests?: StagedTests;
     /** The stack's build secrets by name; an image gets those that it names. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** What happens around its build. */
+    readonly hooks: pulumi.ResourceHookBinding;
     /** Per image of ours that the Dockerfile names: the name as BuildKit sees it, and `<repository>@<digest>`. */
     readonly parents: readonly { readonly expanded: string; readonly ref: pulumi.Output<string> }[];
 }
@@ -110,7 +112,7 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             tags: tags(args),
         },
         // Deleting removes the manifest by digest, with every tag on it: a published image is never lost by an update.
-        { parent, retainOnDelete: true },
+        { parent, retainOnDelete: true, hooks: args.hooks },
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };
     const ref = image.digest.apply((digest) => digestRef(key, repository, digest));

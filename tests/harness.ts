@@ -10,6 +10,8 @@ export interface Recorded {
         readonly dependencies: readonly string[];
         readonly ignoreChanges: readonly string[];
         readonly deleteBeforeReplace: boolean;
+        /** Names of hooks, by the SDK's name for when they are called. */
+        readonly hooks: Readonly<Record<string, readonly string[]>>;
     };
 }
 
@@ -51,7 +53,10 @@ interface Registration {
     getDependenciesList(): string[];
     getIgnorechangesList(): string[];
     getDeletebeforereplace(): boolean;
+    getHooks(): { toObject(): Readonly<Record<string, readonly string[]>> } | undefined;
 }
+
+type RegisterHook = (request: unknown, answer: (error: null, empty: object) => void) => void;
 
 /** Components and custom resources share names: a component is recorded as "<its class> <name>". */
 const keyOf = (type: string, name: string): string =>
@@ -80,6 +85,11 @@ export async function record(program: () => void, preview = false): Promise<Reco
     const monitor = pulumi.runtime.getMonitor() as unknown as {
         registerResource: (request: Registration, answer: unknown) => Promise<void>;
     };
+    // The SDK's mocks leave hooks out.
+    const accept: RegisterHook = (_request, answer) => {
+        answer(null, {});
+    };
+    Object.assign(monitor, { registerResourceHook: accept, registerErrorHook: accept });
     const register = monitor.registerResource.bind(monitor);
     monitor.registerResource = async (request, answer) => {
         await register(request, answer);
@@ -93,6 +103,7 @@ export async function record(program: () => void, preview = false): Promise<Reco
                 dependencies: request.getDependenciesList().map((urn) => urn.split("::").at(-1) ?? ""),
                 ignoreChanges: request.getIgnorechangesList(),
                 deleteBeforeReplace: request.getDeletebeforereplace(),
+                hooks: request.getHooks()?.toObject() ?? {},
             },
         };
     };

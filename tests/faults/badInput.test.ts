@@ -104,7 +104,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
         expect(output).toMatch(message);
         expect(output).not.toMatch(/\n\s+at .*:\d+:\d+/);
         expect(output).not.toContain("hunter2");
-        expect(code).not.toBe(0);
+        expect(code).toBe(1);
         expect(operations).toEqual({});
         expect(await exportState(lab, program)).toEqual({});
         expect(await repositories(lab)).toEqual(["library/python"]);

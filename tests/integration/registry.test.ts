@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readManifest } from "../../review/registry";
+import { readManifest } from "../../lib/registry";
 import { type TestLab, startTestLab } from "../lab";
 import { manifest } from "../registry";
 

@@ -1,0 +1,74 @@
+/** A way in which pushing or building fails that the provider reports without saying what to do. */
+interface Failure {
+    readonly pattern: RegExp;
+    /** What to do, for a registry ("ghcr.io", "registry.localhost:5443"). */
+    readonly next: (registry: string) => string;
+    /** Whether a registry that answers a question this way will refuse a push too: then nothing needs to be built. */
+    readonly final: boolean;
+}
+
+const failures: readonly Failure[] = [
+    {
+        pattern: /x509: |tls: (failed to verify|handshake|unknown)/,
+        next: (registry) =>
+            `let this machine and the builder trust the certificate of ${registry}: SSL_CERT_FILE names a bundle with its CA ` +
+            "for pulumi, and `ca` below `[registry.\"…\"]` in buildkitd.toml does for the builder",
+        final: true,
+    },
+    {
+        pattern: /401 Unauthorized|no basic auth credentials/,
+        next: (registry) => `docker login ${registry}`,
+        final: true,
+    },
+    {
+        // Registries answer this for a repository that is not there yet, too: only a push tells.
+        pattern: /403 Forbidden|denied/,
+        next: (registry) =>
+            `docker login ${registry} as somebody who may push there (on ghcr.io: write:packages, and write access to the package)`,
+        final: false,
+    },
+    {
+        pattern: /dial tcp.*(connection refused|no such host|i\/o timeout|network is unreachable)|no answer in \d+ seconds/,
+        next: (registry) =>
+            `see that ${registry} runs and can be reached; another registry: pulumi config set layered-images:registry <host>`,
+        final: true,
+    },
+];
+
+const builder = {
+    pattern: /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
+    next:
+        "start the builder that `docker buildx ls` marks with *, or make one: " +
+        "docker buildx create --driver docker-container --bootstrap --use",
+} as const;
+
+const disk = {
+    pattern: /no space left on device/,
+    next: "make room where the builder keeps its store (docker buildx prune), or give it a larger disk",
+} as const;
+
+/**
+ * Whether a registry's answer to a question means that it will refuse a push as well.
+ *
+ * @param reason why the registry could not be asked
+ * @returns what to do about it; undefined when only a push can tell
+ */
+export function refusesPushes(reason: string, registry: string): string | undefined {
+    return failures.find(({ final, pattern }) => final && pattern.test(reason))?.next(registry);
+}
+
+/**
+ * What to do about the failed build of an image.
+ *
+ * @param errors what the provider reported
+ * @param registry where the image is pushed
+ * @returns undefined where the report is about the image itself, and says what it says
+ */
+export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
+    const text = errors.join("\n");
+    if (builder.pattern.test(text)) return builder.next;
+    if (disk.pattern.test(text)) return disk.next;
+    // A step of the image may fail by the same words, about somebody else's server.
+    if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
+    return failures.find(({ pattern }) => pattern.test(text))?.next(registry);
+}

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { type Certificates, ensureCertificates } from "../../lab/tls";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { repositories } from "../registry";
+import { exportState, up } from "../stack";
+import { writeTree } from "../tree";
+
+/* A stack without the lab, whose builder or registry does not do what it should. */
+
+let lab: TestLab;
+const started: ChildProcess[] = [];
+beforeAll(async () => {
+    lab = await startTestLab();
+});
+afterAll(async () => {
+    for (const child of started) {
+        child.kill();
+        await once(child, "exit");
+    }
+    await lab.close();
+});
+
+async function freePort(): Promise<number> {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    server.close();
+    await once(server, "close");
+    if (address === null || typeof address === "string") throw new Error("no port");
+    return address.port;
+}
+
+/** A registry beside the lab's, with these certificates and settings; returns host and port. */
+async function startRegistry(name: string, { certificate, key }: Certificates, settings: object): Promise<string> {
+    const port = await freePort();
+    const folder = path.join(lab.paths.state, name);
+    mkdirSync(folder);
+    const file = path.join(folder, "config.yml");
+    const http = { addr: `127.0.0.1:${port.toString()}`, tls: { certificate, key } };
+    const storage = { filesystem: { rootdirectory: path.join(folder, "data") } };
+    writeFileSync(file, stringify({ version: 0.1, storage, http, ...settings }));
+    const child = spawn("docker-registry", ["serve", file], { stdio: ["ignore", "ignore", "pipe"] });
+    started.push(child);
+    await once(child.stderr, "data");
+    return `registry.localhost:${port.toString()}`;
+}
+
+/** A repository whose stack names the registry itself. */
+function repository(name: string, registry: string): string {
+    const program = makeRepository(path.join(lab.paths.state, name), fixture);
+    const [[root, pinned] = ["", ""]] = Object.entries(lab.instance.roots);
+    const settings = {
+        "layered-images:registry": registry,
+        "layered-images:platforms": '["linux/amd64"]',
+        "layered-images:roots": { [root]: pinned },
+    };
+    const salt = /encryptionsalt: (.*)/.exec(fixture["Pulumi.local.yaml"] ?? "")?.[1];
+    writeTree(program, { "Pulumi.local.yaml": stringify({ config: settings, encryptionsalt: salt }) });
+    return program;
+}
+
+/** Runs `up`, which fails, and expects that nothing was published and nothing more is recorded as built. */
+async function failure(program: string, env: NodeJS.ProcessEnv = lab.env): Promise<string> {
+    const before = Object.keys(await exportState(lab, program));
+    const { code, output } = await up({ ...lab, env }, program);
+    expect(code).toBe(1);
+    expect(Object.keys(await exportState(lab, program))).toEqual(before);
+    expect(await repositories(lab)).toEqual(["library/python"]);
+    expect(output).not.toMatch(/\n\s+at .*:\d+:\d+/);
+    return output;
+}
+
+/** A registry with one user, somebody, whose password is "right". */
+async function closedRegistry(name: string): Promise<string> {
+    const users = path.join(lab.paths.state, `${name}-users`);
+    writeFileSync(users, "somebody:$2b$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC\n");
+    const auth = { htpasswd: { realm: "lab", path: users } };
+    return await startRegistry(name, await ensureCertificates(lab.paths.state), { auth });
+}
+
+/** The lab's environment, with Docker's file of logins saying this of a registry. */
+function login(registry: string, password: string): NodeJS.ProcessEnv {
+    const folder = path.join(lab.paths.state, `docker-${password}`);
+    const auth = Buffer.from(`somebody:${password}`).toString("base64");
+    writeTree(folder, { "config.json": JSON.stringify({ auths: { [registry]: { auth } } }) });
+    return { ...lab.env, DOCKER_CONFIG: folder };
+}
+
+test("a registry whose certificate is not trusted is told before anything is built, with what to do", async () => {
+    const other = await ensureCertificates(path.join(lab.paths.state, "other"));
+    const registry = await startRegistry("untrusted", other, {});
+    const output = await failure(repository("a", registry));
+    expect(output).toContain(`registry ${registry} can't be asked`);
+    expect(output).toContain("x509: certificate signed by unknown authority");
+    expect(output).toContain(`next: let this machine and the builder trust the certificate of ${registry}`);
+    expect(output).not.toContain("failed to push");
+});
+
+test("a registry that refuses the login is told before anything is built; with the right one the same stack goes on", async () => {
+    const registry = await closedRegistry("closed");
+    const program = repository("b", registry);
+    for (const env of [lab.env, login(registry, "wrong")]) {
+        const output = await failure(program, env);
+        expect(output).toContain("401 Unauthorized");
+        expect(output).toContain(`next: docker login ${registry}`);
+        expect(output).not.toMatch(/wrong|failed to push/);
+    }
+    const { code, output } = await up({ ...lab, env: login(registry, "right") }, program);
+    expect(output).not.toContain("right");
+    expect(code).toBe(0);
+});
+
+test("a registry that is not there is told before anything is built", async () => {
+    const registry = `registry.localhost:${(await freePort()).toString()}`;
+    const output = await failure(repository("c", registry));
+    expect(output).toMatch(/connection refused[\s\S]*next: see that registry.localhost:\d+ runs and can be reached/);
+});
+
+test("a builder that can't be reached is told, with how to get one", async () => {
+    const env = { ...lab.env, BUILDX_CONFIG: path.join(lab.paths.state, "nothing") };
+    const output = await failure(repository("d", lab.instance.registry), env);
+    expect(output).toContain("failed to initialize builder");
+    expect(output).toContain("image base: next: start the builder that `docker buildx ls` marks with *");
+});
