@@ -17,6 +17,7 @@ const instance: Instance = {
     platforms: "host",
     roots: { "python:3": root },
     standIn: "0123456789ab",
+    standInPlatforms: ["linux/amd64"],
 };
 
 /** A key without a namespace is the project's own. */

@@ -7,11 +7,11 @@ import type { GitHubConfig } from "./githubConfig";
 import { images as definitions } from "./images";
 import type { Delivery } from "./lib/delivery";
 import { planDelivery } from "./lib/deliveryPlan";
-import { InputError } from "./lib/errors";
+import { InputError, asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
-import { unpinnedRoots } from "./lib/roots";
+import { warningsOf } from "./lib/warnings";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
 
@@ -38,12 +38,7 @@ async function compose() {
     const config = readConfig();
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
-    for (const { root: name, images: affected } of unpinnedRoots(layers)) {
-        void pulumi.log.warn(
-            `root ${name} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
-                `pulumi config set --path 'roots["${name}"]' <repository>@sha256:<digest>`,
-        );
-    }
+    for (const warning of warningsOf(definitions, layers)) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
     const delivery = github && (await planWorkflows(github, files));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
@@ -63,7 +58,8 @@ async function composeOrExplain() {
     try {
         return await compose();
     } catch (error) {
-        throw error instanceof InputError ? new pulumi.RunError(error.message) : error;
+        const input = asInputError(error);
+        throw input ? new pulumi.RunError(input.message) : error;
     }
 }
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import type { ImageDefinition, ImageDefinitions } from "../lib/images";
+import { type ImageDefinition, type ImageDefinitions, archOf, hostPlatform } from "../lib/images";
 import { type LayerSettings, prepareLayers } from "../lib/layers";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
@@ -61,6 +61,20 @@ describe("a build", () => {
             const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
         }
+    });
+
+    test("has its registry asked before and a failure explained; an image that is never pushed has no registry", async () => {
+        const resources = await run();
+        const hooks = ["ask the registry of image app"];
+        expect(resources["app-arm64"]?.options.hooks).toMatchObject({
+            beforeCreateList: hooks,
+            beforeUpdateList: hooks,
+            onErrorList: ["say what to do when image app can't be built"],
+        });
+        expect(resources[`tools-${archOf(hostPlatform())}`]?.options.hooks).toMatchObject({
+            beforeCreateList: [],
+            beforeUpdateList: [],
+        });
     });
 
     test("has its root replaced by the pinned digest", async () => {

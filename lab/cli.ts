@@ -5,14 +5,15 @@ import { labPath, labVariables } from "./environment";
 import { tellFailedBuilds } from "./failedBuilds";
 import { githubUrl } from "./github/service";
 import type { Instance } from "./instance";
-import { describeLab, hasImages, labStatus, startLab, stopLab } from "./lab";
+import { startLab } from "./lab";
+import { describeLab, hasImages, labStatus, stopLab } from "./labState";
 import { checkDisk } from "./packages";
 import { labPaths, repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
-import { InputError } from "../lib/errors";
+import { asInputError } from "../lib/errors";
 import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
@@ -64,7 +65,11 @@ function labCommand(done: (code: number) => void): Command {
     lab.command("start")
         .description("set up what is missing and start the servers; harmless when they run")
         .addOption(platformsOption())
-        .action(async (options: LabOptions) => {
+        .option(
+            "--renew-root",
+            "make the root's stand-in anew, where that gives another one; every image is rebuilt then",
+        )
+        .action(async (options: LabOptions & { renewRoot?: boolean }) => {
             const { instance, paths } = await startLab(options);
             const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);
             console.log(`registry  https://${instance.registry}\ngithub    ${github}`);
@@ -169,8 +174,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return code;
     } catch (error) {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
-        if (error instanceof LabError || error instanceof InputError) {
-            console.error(`error: ${error.message}`);
+        const told = error instanceof LabError ? error : asInputError(error);
+        if (told) {
+            console.error(`error: ${told.message}`);
             return isInterrupted() ? exit.interrupted : exit.failed;
         }
         throw error;

@@ -18,6 +18,8 @@ const schema = z.strictObject({
     roots: z.record(z.string(), z.string()),
     /** What the stand-ins were made from: another value means they have to be published anew. */
     standIn: z.string(),
+    /** Platforms that the stand-ins have. */
+    standInPlatforms: z.array(z.string()).default([]),
     /** Port of the GitHub stand-in; absent in a lab that was last started before there was one. */
     githubPort: z.int().optional(),
 });

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
-import { labStatus, stopLab } from "./lab";
+import { labStatus, stopLab } from "./labState";
 import { startServer } from "./servers";
 
 test("what a first start that failed left running is told, and can be stopped", async () => {

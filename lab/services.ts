@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { X509Certificate, createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { createServer } from "node:net";
@@ -77,8 +77,22 @@ export function registryServer(paths: LabPaths, port: number, certificates: Cert
     };
 }
 
-/** Where the lab's BuildKit listens. */
-export const builderAddress = (paths: LabPaths) => `unix://${path.join(paths.state, "buildkit", "buildkitd.sock")}`;
+/** Bytes that the path of a Unix socket may have (unix(7), sun_path). */
+const longestSocket = 107;
+
+/**
+ * Where the lab's BuildKit listens.
+ *
+ * @throws LabError where the state folder lies too deep for a socket
+ */
+export function builderAddress(paths: LabPaths): string {
+    const socket = path.join(paths.state, "buildkit", "buildkitd.sock");
+    if (Buffer.byteLength(socket) <= longestSocket) return `unix://${socket}`;
+    throw new LabError(
+        `${socket} is too long for a socket (${longestSocket.toString()} bytes at most). Move the lab's state to a shorter ` +
+            "path: set XDG_STATE_HOME, or LAYERED_IMAGES_HOME for cache and state.",
+    );
+}
 
 /**
  * BuildKit. Build steps share the machine's network and so reach the package index as the machine does; images of
@@ -125,7 +139,8 @@ export function buildkitServer(
         args: ["--config", file],
         env: { ...process.env, SSL_CERT_FILE: certificates.bundle },
         config: { file, text },
-        dependsOn: platforms,
+        // It reads certificates once, when it starts.
+        dependsOn: `${platforms} ${createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex")}`,
         check: async () => {
             await run(at("buildctl"), ["--addr", builderAddress(paths), "--timeout", "2", "debug", "workers"]);
         },

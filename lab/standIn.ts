@@ -77,14 +77,19 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
     }
 }
 
+/** Where the build context of the stand-in lies; named by everything that decides it. */
+export function standInFolder(cache: string, platforms: readonly Platform[]): string {
+    const settings = JSON.stringify([recipeVersion, suite, packages, left, pythonVersion, dockerfile(platforms)]);
+    const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
+    return path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
+}
+
 /**
  * The build context of the stand-in for python:3.12-slim, made once a machine: Debian by debootstrap and CPython from a
  * Go module, each platform a root file system.
  */
 export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
-    const settings = JSON.stringify([recipeVersion, suite, packages, left, pythonVersion, dockerfile(platforms)]);
-    const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
-    const folder = path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
+    const folder = standInFolder(cache, platforms);
     if (existsSync(folder)) return folder;
     await withLock(path.join(cache, "stand-in", "lock"), async () => {
         if (existsSync(folder)) return;

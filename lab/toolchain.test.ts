@@ -2,7 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
-import { type Toolchain, isAtLeast, pulumiHome, tools } from "./toolchain";
+import { pulumiHome } from "./pulumiHome";
+import { type Toolchain, isAtLeast } from "./toolchain";
+import { tools } from "./tools";
 
 /** A toolchain as it is cached, each binary holding the text `content`. */
 function toolchain(cache: string, content: string): Toolchain {

@@ -1,66 +1,10 @@
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { repositoryRoot } from "./paths";
 import { LabError, makeFolder, run, withLock } from "./process";
 import { progress } from "./progress";
-
-/** A tool built from Go modules: a folder of `lab/toolchain` with its own go.mod and go.sum. */
-interface Tool {
-    readonly folder: string;
-    readonly version: string;
-    /** Packages to build, each into a binary named like its last element. */
-    readonly packages: readonly string[];
-    readonly ldflags?: string;
-    /** A copy on PATH serves when this command reports `version` or later. */
-    readonly present?: readonly string[];
-}
-
-export const tools = {
-    buildkit: {
-        folder: "buildkit",
-        version: "0.31.1",
-        packages: ["github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"],
-        present: ["buildkitd", "--version"],
-    },
-    buildx: {
-        folder: "buildx",
-        version: "0.35.0",
-        packages: ["github.com/docker/buildx/cmd/buildx"],
-        ldflags: "-X github.com/docker/buildx/version.Version=v0.35.0",
-    },
-    pulumi: {
-        folder: "pulumi",
-        version: "3.259.0",
-        packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
-        ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
-        present: ["pulumi", "version"],
-    },
-    languageHost: {
-        folder: "pulumi-language-nodejs",
-        version: "3.259.0",
-        packages: ["."],
-        ldflags: "-X main.version=v3.259.0",
-        // The official distribution installs it beside `pulumi`.
-        present: ["pulumi", "version"],
-    },
-    dockerBuild: {
-        folder: "pulumi-resource-docker-build",
-        version: "0.0.22",
-        packages: ["github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build"],
-        ldflags: "-X github.com/pulumi/pulumi-docker-build/provider.Version=0.0.22",
-    },
-    github: {
-        folder: "pulumi-resource-github",
-        version: "6.15.0",
-        packages: ["."],
-        ldflags: "-X main.version=6.15.0",
-    },
-} as const satisfies Record<string, Tool>;
-
-/** The tools that Pulumi finds in its home, by the plugins that they are there. */
-const plugins = { dockerBuild: "resource-docker-build", github: "resource-github" } as const;
+import { type Tool, tools } from "./tools";
 
 /** The folders of the built tools; undefined where the machine's own is used. */
 export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>;
@@ -120,71 +64,45 @@ async function build(tool: Tool, folder: string): Promise<void> {
     rmSync(`${folder}.log`, { force: true });
 }
 
-/**
- * Builds what is missing, one tool after the other (the compiler uses every core), and returns the folders. A tool whose
- * binaries are cached costs a look; two runs at once build it once.
- */
-export async function ensureToolchain(cache: string): Promise<Toolchain> {
+/** Builds a tool unless another run has done so meanwhile. */
+async function buildOnce(cache: string, tool: Tool, folder: string): Promise<void> {
+    await withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
+        if (existsSync(folder)) return;
+        await progress(`building ${tool.folder} ${tool.version} from source`, () => build(tool, folder));
+    });
+}
+
+/** The folders of the tools; `make` is called for those that are neither built nor on PATH. */
+async function toolchain(cache: string, make: (tool: Tool, folder: string) => Promise<void>): Promise<Toolchain> {
     const version = await goVersion();
     const entries: [string, string | undefined][] = [];
     for (const [name, tool] of Object.entries<Tool>(tools)) {
         const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool, version)}`);
-        if (!existsSync(folder) && (await isPresent(tool))) {
+        const isBuilt = existsSync(folder);
+        if (!isBuilt && (await isPresent(tool))) {
             entries.push([name, undefined]);
             continue;
         }
-        if (!existsSync(folder)) {
-            await withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
-                if (existsSync(folder)) return;
-                await progress(`building ${tool.folder} ${tool.version} from source`, () => build(tool, folder));
-            });
-        }
+        if (!isBuilt) await make(tool, folder);
         entries.push([name, folder]);
     }
     return Object.fromEntries(entries) as Toolchain;
 }
 
-/** Puts `file` at `target` without copying where the file system can share it; a reader never sees half of it. */
-function place(file: string, target: string): void {
-    if (existsSync(target)) return;
-    mkdirSync(path.dirname(target), { recursive: true });
-    const beside = `${target}.${String(process.pid)}`;
-    try {
-        linkSync(file, beside);
-    } catch {
-        cpSync(file, beside);
-    }
-    renameSync(beside, target);
-}
-
-/** 12 hex over what a home holds: a tool that was built anew must not hide behind the one in an older home. */
-const homeKey = (toolchain: Toolchain): string =>
-    createHash("sha256")
-        .update(JSON.stringify(Object.values(toolchain).map((folder) => folder && path.basename(folder))))
-        .digest("hex")
-        .slice(0, 12);
+/**
+ * Builds what is missing, one tool after the other (the compiler uses every core), and returns the folders. A tool whose
+ * binaries are cached costs a look; two runs at once build it once.
+ */
+export const ensureToolchain = (cache: string): Promise<Toolchain> =>
+    toolchain(cache, (tool, folder) => buildOnce(cache, tool, folder));
 
 /**
- * A PULUMI_HOME with the built CLI, the language host beside it and the providers where Pulumi looks for plugins: so
- * it finds all of them without a network and without warnings. With the official CLI its own home stays in use and only
- * the providers' plugins are added, where they are missing.
+ * The folders of a toolchain that is there.
+ *
+ * @throws LabError when a tool is missing: asking how the lab is must not compile for minutes
  */
-export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.ProcessEnv): string {
-    const { pulumi, languageHost } = toolchain;
-    const home =
-        pulumi === undefined
-            ? (env.PULUMI_HOME ?? path.join(homedir(), ".pulumi"))
-            : path.join(cache, "pulumi", homeKey(toolchain));
-    if (pulumi !== undefined && languageHost !== undefined) {
-        const host = tools.languageHost.folder;
-        place(path.join(pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
-        place(path.join(languageHost, host), path.join(home, "bin", host));
-    }
-    for (const [name, plugin] of Object.entries(plugins) as [keyof typeof plugins, string][]) {
-        const { folder, version } = tools[name];
-        const built = toolchain[name];
-        if (built === undefined) continue;
-        place(path.join(built, folder), path.join(home, "plugins", `${plugin}-v${version}`, folder));
-    }
-    return home;
-}
+export const findToolchain = (cache: string): Promise<Toolchain> =>
+    toolchain(cache, ({ folder, version }) => {
+        const missing = `${folder} ${version}, which this checkout's lab uses, is not built yet`;
+        return Promise.reject(new LabError(`${missing}: run \`npm run lab -- start\`.`));
+    });

@@ -12,7 +12,7 @@ const failures: readonly Failure[] = [
         pattern: /x509: |tls: (failed to verify|handshake|unknown)/,
         next: (registry) =>
             `let this machine and the builder trust the certificate of ${registry}: SSL_CERT_FILE names a bundle with its CA ` +
-            "for pulumi, and `ca` below `[registry.\"…\"]` in buildkitd.toml does for the builder",
+            'for pulumi, and `ca` below `[registry."…"]` in buildkitd.toml does for the builder',
         final: true,
     },
     {
@@ -28,7 +28,8 @@ const failures: readonly Failure[] = [
         final: false,
     },
     {
-        pattern: /dial tcp.*(connection refused|no such host|i\/o timeout|network is unreachable)|no answer in \d+ seconds/,
+        pattern:
+            /dial tcp.*(connection refused|no such host|i\/o timeout|network is unreachable)|no answer in \d+ seconds/,
         next: (registry) =>
             `see that ${registry} runs and can be reached; another registry: pulumi config set layered-images:registry <host>`,
         final: true,
@@ -36,7 +37,8 @@ const failures: readonly Failure[] = [
 ];
 
 const builder = {
-    pattern: /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
+    pattern:
+        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
     next:
         "start the builder that `docker buildx ls` marks with *, or make one: " +
         "docker buildx create --driver docker-container --bootstrap --use",
@@ -67,7 +69,7 @@ export function refusesPushes(reason: string, registry: string): string | undefi
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
     if (builder.pattern.test(text)) return builder.next;
-    if (disk.pattern.test(text)) return disk.next;
+    if (text.includes("no space left on device")) return disk.next;
     // A step of the image may fail by the same words, about somebody else's server.
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);

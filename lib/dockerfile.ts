@@ -19,6 +19,8 @@ export interface DockerfileReading {
     }[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
+    /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
+    readonly triggers: readonly string[];
 }
 
 /** How a Dockerfile is read. */
@@ -123,10 +125,12 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     const { escape, statements } = readStatements(text, options.path);
     const references = new Map<string, DockerfileReading["references"][number]>();
     const sources = new Map<string, DockerfileReading["sources"][number]>();
+    const triggers = new Set<string>();
     for (const platform of options.platforms) {
         const stages = readStages(statements, escape, options, platform);
         const target = targetIndex(stages, options);
         const base = baseUse(stages, target);
+        for (const { where } of stages[target]?.triggers ?? []) triggers.add(where);
         for (const { use, stage } of neededStages(stages, target)) {
             const { line, instruction, from } = use;
             if (from !== undefined && stage === undefined && from !== "scratch") {
@@ -142,5 +146,5 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             }
         }
     }
-    return { references: [...references.values()], sources: [...sources.values()] };
+    return { references: [...references.values()], sources: [...sources.values()], triggers: [...triggers] };
 }

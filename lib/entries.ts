@@ -2,6 +2,9 @@ import { InputError } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { formatReference, parseReference, repositoryOf } from "./references";
 
+/** Names of smoke tests end so, beside those of the images. */
+const reservedEnd = "-test";
+
 const keyPattern = /^[a-z][a-z0-9-]*$/;
 const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
 
@@ -54,6 +57,9 @@ export function entryProblems(images: ImageDefinitions): string[] {
         ...(keyPattern.test(key)
             ? []
             : [`"${key}" is not a key: a letter, then lower-case letters, digits and dashes`]),
+        ...(key.endsWith(reservedEnd)
+            ? [`image ${key}: a key can't end in "${reservedEnd}": smoke tests are named so`]
+            : []),
         ...[...platformProblems(image), ...nameProblems(image)].map(
             (problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`,
         ),

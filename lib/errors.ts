@@ -22,3 +22,18 @@ export class InputError extends Error {
         super(parts.join("\n  "));
     }
 }
+
+/**
+ * The error as bad input where it is one: told as a message, without a stack.
+ *
+ * @returns undefined for a fault of the program itself
+ */
+export function asInputError(error: unknown): InputError | undefined {
+    if (error instanceof InputError) return error;
+    const { code, path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+    if (path === undefined || (code !== "EACCES" && code !== "EPERM")) return undefined;
+    return new InputError({
+        problem: `${path} can't be read or written (${code})`,
+        next: `where a command was run with sudo before, take its files back: sudo chown -R "$(id -un)" '${path}'`,
+    });
+}

@@ -49,6 +49,17 @@ test("parents and roots are told apart, in every spelling of a name", () => {
     expect(child?.roots).toEqual(["debian", "busybox:1"]);
 });
 
+test("a parent with ONBUILD is refused, with where it stands: it would run in a build that does not show it", () => {
+    const images = { base: ["FROM python:3\nONBUILD COPY app /app"], child: ["FROM ghcr.io/us/base"] } as const;
+    expect(() => resolve(images)).toThrow(/docker\/child:1: its parent base has an ONBUILD \(docker\/base:2\)/);
+    const copied = { ...images, child: ["FROM scratch\nCOPY --from=ghcr.io/us/base / /"] } as const;
+    expect(order(copied)).toEqual(["base", "child"]);
+});
+
+test("a key that ends like the name of a smoke test is refused", () => {
+    expect(() => resolve({ "bot-test": ["FROM scratch"] })).toThrow(/image bot-test: a key can't end in "-test"/);
+});
+
 test("a parent pinned by digest is still the parent, under the name that BuildKit sees", () => {
     const [, child] = resolve({ base: ["FROM python:3"], child: [`FROM ghcr.io/us/base:latest@${digest}`] });
     expect(child?.parents).toEqual([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);

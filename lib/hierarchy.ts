@@ -24,26 +24,35 @@ function names(reference: string, name: string): boolean {
     return sameTag && repositoryOf(reference) === repositoryOf(name);
 }
 
-function place(
-    key: string,
-    reading: DockerfileReading,
-    images: ImageDefinitions,
-    problems: string[],
-): Layer | undefined {
+type Readings = Readonly<Record<string, DockerfileReading>>;
+
+/** An ONBUILD that runs in another Dockerfile's build reads files that nobody would see there. */
+function triggerProblems(where: string, parent: string, { triggers = [] }: Partial<DockerfileReading>): string[] {
+    return triggers.map(
+        (trigger) =>
+            `${where}: its parent ${parent} has an ONBUILD (${trigger}), whose effect on this image can't be seen. Move it ` +
+            "into the Dockerfiles of the images that are built on it",
+    );
+}
+
+function place(key: string, readings: Readings, images: ImageDefinitions, problems: string[]): Layer | undefined {
     const definition = images[key];
-    if (!definition) return undefined;
+    const reading = readings[key];
+    if (!definition || !reading) return undefined;
     const named = namedImages(images);
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line } of ordered) {
+    for (const { expanded, line, instruction } of ordered) {
         const where = `${definition.dockerfile}:${line}`;
         const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
-        else if (match) parents.push({ key: match.key, expanded });
-        else if (!namespaces.has(namespaceOf(expanded))) roots.push(expanded);
+        else if (match) {
+            parents.push({ key: match.key, expanded });
+            if (instruction === "FROM") problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
+        } else if (!namespaces.has(namespaceOf(expanded))) roots.push(expanded);
         else {
             const known = named.map(({ name }) => name).join(", ");
             problems.push(
@@ -117,14 +126,10 @@ function refuse(problems: readonly string[]): void {
  * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
  *     namespace, cycles
  */
-export function resolveHierarchy(
-    images: ImageDefinitions,
-    readings: Readonly<Record<string, DockerfileReading>>,
-): Layer[] {
+export function resolveHierarchy(images: ImageDefinitions, readings: Readings): Layer[] {
     const problems = entryProblems(images);
     refuse(problems);
-    const nothing: DockerfileReading = { references: [], sources: [] };
-    const layers = Object.keys(images).flatMap((key) => place(key, readings[key] ?? nothing, images, problems) ?? []);
+    const layers = Object.keys(images).flatMap((key) => place(key, readings, images, problems) ?? []);
     const { ordered, left } = inBuildOrder(layers);
     refuse([...problems, ...cycleProblems(left), ...missingPlatforms(layers)]);
     return ordered;

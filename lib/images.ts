@@ -18,6 +18,8 @@ export interface ImageDefinition {
     /** "host": the platform of the machine that builds. */
     readonly platforms: readonly Platform[] | "host";
     readonly buildArgs?: Readonly<Record<string, string>>;
+    /** Build arguments that look like secrets and are none: everybody may read their values. */
+    readonly plainArguments?: readonly string[];
     readonly labels?: Readonly<Record<string, string>>;
     /** Names of build secrets; their values come from elsewhere. */
     readonly secrets?: readonly string[];

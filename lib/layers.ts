@@ -88,7 +88,7 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
-    refuseSecretArguments(key, buildArgs);
+    refuseSecretArguments(key, buildArgs, definition.plainArguments);
     requireSecrets(key, definition.secrets ?? [], settings.secretNames ?? []);
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,

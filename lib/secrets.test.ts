@@ -38,6 +38,14 @@ test("the refusal names image and argument and what to do instead, and never the
     expect(refuse).not.toThrow(/hunter2/);
 });
 
+test("an argument that is declared plain is let through, another one is not", () => {
+    const refuse = (plain: readonly string[]) => () => {
+        refuseSecretArguments("bot", { MAX_TOKEN: "512" }, plain);
+    };
+    expect(refuse(["MAX_TOKEN"])).not.toThrow();
+    expect(refuse(["TOKEN"])).toThrow(/plainArguments/);
+});
+
 test("a secret that the stack lacks is named with the command that sets it", () => {
     expect(() => {
         requireSecrets("bot", ["A", "B"], ["A"]);

@@ -28,16 +28,22 @@ export const looksSecret = (name: string, value: string): boolean =>
 /**
  * Refuses build arguments that look like secrets: their values stand in the image's history, in the state and in logs.
  *
+ * @param plain names of arguments that are none, whatever they look like
  * @throws InputError that names the image and the argument, not its value
  */
-export function refuseSecretArguments(image: string, buildArgs: Readonly<Record<string, string>>): void {
-    const found = Object.entries(buildArgs).find(([name, value]) => looksSecret(name, value));
+export function refuseSecretArguments(
+    image: string,
+    buildArgs: Readonly<Record<string, string>>,
+    plain: readonly string[] = [],
+): void {
+    const found = Object.entries(buildArgs).find(([name, value]) => !plain.includes(name) && looksSecret(name, value));
     if (!found) return;
     throw new InputError({
         problem: `build argument ${found[0]} of image ${image} looks like a secret; its value would be readable in the image`,
         next:
             `add it to \`secrets\` in images.ts, read it with RUN --mount=type=secret,id=${found[0]}, and set it: ` +
-            `pulumi config set --secret --path buildSecrets.${found[0]}`,
+            `pulumi config set --secret --path buildSecrets.${found[0]}. If everybody may read it: name it in ` +
+            "`plainArguments` in images.ts",
     });
 }
 

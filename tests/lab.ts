@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Lab, startLab, stopLab } from "../lab/lab";
+import { type Lab, startLab } from "../lab/lab";
+import { stopLab } from "../lab/labState";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { writeTree } from "./tree";
 

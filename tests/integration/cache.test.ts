@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startLab, stopLab } from "../../lab/lab";
+import { startLab } from "../../lab/lab";
+import { stopLab } from "../../lab/labState";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { manifest } from "../registry";

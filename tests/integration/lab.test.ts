@@ -1,8 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { labStatus, startLab, stopLab } from "../../lab/lab";
+import { startLab } from "../../lab/lab";
+import { labStatus, stopLab } from "../../lab/labState";
+import { run } from "../../lab/process";
 import { startServer } from "../../lab/servers";
 import { type TestLab, startTestLab } from "../lab";
 
@@ -21,10 +23,13 @@ const pids = async () =>
         status.state === "running" ? status.pid : 0,
     ]);
 
-test("starting twice keeps servers, port, roots and stack", async () => {
+test("starting twice keeps servers, port, roots, builder and stack", async () => {
     const before = await pids();
+    const builder = () => statSync(path.join(lab.paths.state, "buildx/instances/layered-images")).mtimeMs;
+    const made = builder();
     const again = await startLab({ paths: lab.paths });
     expect(again.instance).toEqual(lab.instance);
+    expect(builder()).toBe(made);
     expect(await pids()).toEqual(before);
 });
 
@@ -56,6 +61,22 @@ test("the servers take less than 300 MB when nothing is going on", async () => {
     const sizes = (await pids()).map(([name, pid]) => [name, Math.round(resident(pid as number))] as const);
     console.log(Object.fromEntries(sizes));
     expect(sizes.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(300);
+});
+
+test("a state folder that was moved is a lab again, with its builder", async () => {
+    await stopLab(lab.paths);
+    const moved = { ...lab.paths, state: `${lab.paths.state}-moved` };
+    renameSync(lab.paths.state, moved.state);
+    try {
+        const { instance, env } = await startLab({ paths: moved });
+        expect(instance).toEqual(lab.instance);
+        const [, endpoint] = /Endpoint:\s+unix:\/\/(\S+)/.exec(await run("buildx", ["inspect"], { env })) ?? [];
+        expect(endpoint).toBe(path.join(moved.state, "buildkit", "buildkitd.sock"));
+    } finally {
+        await stopLab(moved);
+        renameSync(moved.state, lab.paths.state);
+        await startLab({ paths: lab.paths });
+    }
 });
 
 test("a server that hangs is told apart from one that serves, and replaced", async () => {

@@ -3,7 +3,8 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { labPaths, repositoryRoot } from "../../lab/paths";
 import { run } from "../../lab/process";
-import { ensureToolchain, pulumiHome } from "../../lab/toolchain";
+import { pulumiHome } from "../../lab/pulumiHome";
+import { ensureToolchain } from "../../lab/toolchain";
 import { tree } from "../tree";
 
 const script = readFileSync(path.join(repositoryRoot, "workflows/scripts/up.sh"), "utf8");

@@ -1,0 +1,83 @@
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import type { LabEnvironment } from "./environment";
+import { githubServer } from "./github/service";
+import { type Instance, readInstance } from "./instance";
+import { type LabPaths, labPaths } from "./paths";
+import { LabError } from "./process";
+import { pulumiHome } from "./pulumiHome";
+import { type Server, type ServerStatus, runningProcess, serverStatus, startedServers, stopServer } from "./servers";
+import { buildkitServer, registryServer } from "./services";
+import { type Certificates, ensureCertificates } from "./tls";
+import { type Toolchain, findToolchain } from "./toolchain";
+
+/** What a lab writes down of itself when it starts. */
+export const instancePath = (paths: LabPaths): string => path.join(paths.state, "instance.json");
+
+/** Pid files and logs of the servers. */
+export const serversFolder = (paths: LabPaths): string => path.join(paths.state, "servers");
+
+/** The servers of an instance, in the order in which they start. */
+export async function labServers(
+    paths: LabPaths,
+    instance: Pick<Instance, "registry" | "port" | "githubPort">,
+    certificates: Certificates,
+    toolchain: Toolchain,
+    platforms: readonly string[],
+): Promise<Server[]> {
+    const { registry, port, githubPort } = instance;
+    return [
+        registryServer(paths, port, certificates),
+        buildkitServer(paths, registry, certificates, toolchain.buildkit, platforms.join()),
+        ...(githubPort === undefined ? [] : [await githubServer(paths, githubPort)]),
+    ];
+}
+
+/** The lab's servers as they are, without starting anything. */
+export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<string, ServerStatus>> {
+    const statuses: Record<string, ServerStatus> = Object.fromEntries(
+        ["registry", "buildkitd", "github"].map((name) => [name, { state: "stopped" }]),
+    );
+    const instance = readInstance(instancePath(paths));
+    const started = startedServers(serversFolder(paths));
+    if (!instance) {
+        const reason = "the lab's first start did not finish: npm run lab -- start";
+        for (const name of started) {
+            const pid = runningProcess(serversFolder(paths), name)?.pid;
+            if (pid !== undefined) statuses[name] = { state: "unhealthy", pid, reason };
+        }
+    }
+    if (!instance || started.length === 0) return statuses;
+    const certificates = await ensureCertificates(paths.state);
+    const toolchain = await findToolchain(paths.cache);
+    for (const server of await labServers(paths, instance, certificates, toolchain, [])) {
+        statuses[server.name] = await serverStatus(serversFolder(paths), server);
+    }
+    return statuses;
+}
+
+/** Stops what `startLab` started; returns the names of the servers that ran. Data, logs, toolchain and state stay. */
+export async function stopLab(paths: LabPaths = labPaths()): Promise<string[]> {
+    const stopped: string[] = [];
+    for (const name of startedServers(serversFolder(paths))) {
+        if (await stopServer(serversFolder(paths), name)) stopped.push(name);
+    }
+    return stopped;
+}
+
+/** What the environment of a lab that was started before is made from. */
+export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
+    const instance = readInstance(instancePath(paths));
+    if (!instance) throw new LabError("the lab was never started: run `npm run lab -- start`.");
+    const certificates = await ensureCertificates(paths.state);
+    const toolchain = await findToolchain(paths.cache);
+    const home = pulumiHome(paths.cache, toolchain, process.env);
+    const { githubPort } = instance;
+    return { paths, certificates, toolchain, home, instanceFile: instancePath(paths), githubPort };
+}
+
+/** Whether some image was ever built in this lab; the first build needs the most room. */
+export function hasImages(paths: LabPaths): boolean {
+    const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
+    return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
+}

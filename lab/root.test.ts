@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { keepsRoot } from "./root";
+
+const known = { roots: { "python:3": "r@sha256:0" }, standIn: "then", standInPlatforms: ["linux/amd64"] };
+const choice = { known, today: "today", needed: ["linux/amd64"], renew: false } as const;
+
+test("a lab's root stays while it serves, whatever this machine would make today", () => {
+    expect(keepsRoot(choice)).toBe(true);
+    expect(keepsRoot({ ...choice, today: "then", renew: true })).toBe(true);
+});
+
+test.each([
+    ["it was asked for", { renew: true }],
+    ["a platform is needed that it lacks", { needed: ["linux/amd64", "linux/arm64"] as const }],
+    ["there is none", { known: undefined }],
+])("a new root is made when %s", (_reason, changes) => {
+    expect(keepsRoot({ ...choice, ...changes })).toBe(false);
+});

@@ -1,0 +1,53 @@
+/** A tool built from Go modules: a folder of `lab/toolchain` with its own go.mod and go.sum. */
+export interface Tool {
+    readonly folder: string;
+    readonly version: string;
+    /** Packages to build, each into a binary named like its last element. */
+    readonly packages: readonly string[];
+    readonly ldflags?: string;
+    /** A copy on PATH serves when this command reports `version` or later. */
+    readonly present?: readonly string[];
+}
+
+/** The toolchain, in the order in which it is built. */
+export const tools = {
+    buildkit: {
+        folder: "buildkit",
+        version: "0.31.1",
+        packages: ["github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"],
+        present: ["buildkitd", "--version"],
+    },
+    buildx: {
+        folder: "buildx",
+        version: "0.35.0",
+        packages: ["github.com/docker/buildx/cmd/buildx"],
+        ldflags: "-X github.com/docker/buildx/version.Version=v0.35.0",
+    },
+    pulumi: {
+        folder: "pulumi",
+        version: "3.259.0",
+        packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
+        ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
+        present: ["pulumi", "version"],
+    },
+    languageHost: {
+        folder: "pulumi-language-nodejs",
+        version: "3.259.0",
+        packages: ["."],
+        ldflags: "-X main.version=v3.259.0",
+        // The official distribution installs it beside `pulumi`.
+        present: ["pulumi", "version"],
+    },
+    dockerBuild: {
+        folder: "pulumi-resource-docker-build",
+        version: "0.0.22",
+        packages: ["github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build"],
+        ldflags: "-X github.com/pulumi/pulumi-docker-build/provider.Version=0.0.22",
+    },
+    github: {
+        folder: "pulumi-resource-github",
+        version: "6.15.0",
+        packages: ["."],
+        ldflags: "-X main.version=6.15.0",
+    },
+} as const satisfies Record<string, Tool>;

@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { InputError, asInputError } from "./errors";
+
+test("a file that may not be touched is told as bad input, with the command that gives it back", () => {
+    const refused = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", path: "/r/.stage/base" });
+    expect(asInputError(refused)?.message).toBe(
+        "/r/.stage/base can't be read or written (EACCES)\n  next: where a command was run with sudo before, take its files " +
+            "back: sudo chown -R \"$(id -un)\" '/r/.stage/base'",
+    );
+});
+
+test("bad input stays what it is; a fault of the program is none", () => {
+    const input = new InputError({ problem: "p", allowed: ["a", "b"] });
+    expect(asInputError(input)).toBe(input);
+    expect(asInputError(new TypeError("x is undefined"))).toBeUndefined();
+    expect(asInputError(Object.assign(new Error("gone"), { code: "ENOENT", path: "/x" }))).toBeUndefined();
+});

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { tree } from "../tests/tree";
+import type { ImageDefinitions, Platform } from "./images";
+import { prepareLayers } from "./layers";
+import { warningsOf } from "./warnings";
+
+const files = { base: "FROM python:3\n", child: "FROM ghcr.io/us/base\n" };
+const image = (key: string, platforms: readonly Platform[]) => ({
+    description: key,
+    name: `ghcr.io/us/${key}:latest`,
+    dockerfile: key,
+    platforms,
+});
+const images: ImageDefinitions = {
+    base: image("base", ["linux/amd64", "linux/arm64"]),
+    child: image("child", ["linux/arm64"]),
+};
+const warnings = (platforms: readonly Platform[], roots: Record<string, string>) =>
+    warningsOf(images, prepareLayers(tree(files), images, { platforms, roots, buildArgs: {} }));
+const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` };
+
+test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
+    expect(warnings(["linux/amd64"], roots)).toEqual([
+        expect.stringMatching(/^image child is left out: .* pulumi config set layered-images:platforms all$/),
+    ]);
+});
+
+test("a root that nobody pinned is said once, with all the images on it and the command that pins it", () => {
+    expect(warnings(["linux/arm64"], {})).toEqual([
+        expect.stringMatching(/^root python:3 of base is not pinned: .*roots\["python:3"\]/),
+    ]);
+});
+
+test("nothing is said of a hierarchy that is pinned and complete", () => {
+    expect(warnings(["linux/amd64", "linux/arm64"], roots)).toEqual([]);
+});
