@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { parse } from "yaml";
 import { readConfig } from "./config";
 import { type Instance, writeInstance } from "./lab/instance";
 import { record } from "./tests/harness";
@@ -15,7 +17,7 @@ const instance: Instance = {
     registry: "registry.localhost:5443",
     port: 5443,
     platforms: "host",
-    roots: { "python:3": root },
+    roots: { "python:3": root, "python:3.12-slim": root },
     standIn: "0123456789ab",
     standInPlatforms: ["linux/amd64"],
 };
@@ -45,6 +47,25 @@ async function read(
     );
     return readConfig();
 }
+
+test.each([
+    ["ci", { registry: "ghcr.io", platforms: "all" }],
+    ["local", { registry: instance.registry, platforms: "host" }],
+] as const)("the repository's own stack %s is configured as its file says", async (stack, expected) => {
+    const file = path.join(__dirname, `Pulumi.${stack}.yaml`);
+    const { config } = parse(readFileSync(file, "utf8")) as { config: Readonly<Record<string, unknown>> };
+    const texts = Object.entries(config).map(
+        ([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)] as const,
+    );
+    // What the engine decrypts before the program sees it.
+    const decrypted = texts.map(([key, text]) => [key, text.replace(/\{"secure":"[^"]*"\}/, '"decrypted"')] as const);
+    vi.stubEnv("GITHUB_OWNER", "cs24-1");
+    expect(await read(Object.fromEntries(decrypted), instance)).toMatchObject({
+        ...expected,
+        roots: { "python:3.12-slim": expect.stringMatching(/@sha256:/) as string },
+        github: { owner: "cs24-1", repository: "cs24-1-bot", branch: "main", delivery: "direct", adopt: false },
+    });
+});
 
 test("an empty configuration pushes to the registries in the images' names, for all platforms", async () => {
     expect(await read({})).toEqual({ platforms: "all", roots: {}, buildArgs: {}, secretNames: [], secrets: {} });

@@ -18,7 +18,8 @@ import { workflowLayers } from "./workflows/layers";
 /** How the workflow files are delivered: asked before anything is made, so that what is refused is refused first. */
 async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string, string>>): Promise<Delivery> {
     try {
-        const { delivery, warnings } = await planDelivery(github, files, github);
+        const wishes = { ...github, looking: pulumi.runtime.isDryRun() };
+        const { delivery, warnings } = await planDelivery(github, files, wishes);
         for (const warning of warnings) void pulumi.log.warn(warning);
         return delivery;
     } catch (error) {

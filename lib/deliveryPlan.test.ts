@@ -29,8 +29,15 @@ function serve(answers: Answers, headers: Record<string, string> = {}): void {
     onTestFinished(() => void vi.unstubAllGlobals());
 }
 
-const plan = (delivery: "direct" | "pull-request" = "direct", adopt = false) =>
-    planDelivery(target, files, { delivery, adopt, access: ["variables"] });
+const plan = (delivery: "direct" | "pull-request" = "direct", adopt = false, looking = false) =>
+    planDelivery(target, files, { delivery, adopt, access: ["variables"], looking });
+
+test("who only looks may do so with a token that can't change everything, and is told what it lacks", async () => {
+    serve({ ...repository, "/actions/variables?per_page=1": undefined });
+    expect((await plan("direct", false, true)).warnings).toEqual([
+        expect.stringContaining("this token may not use variables of us/bot"),
+    ]);
+});
 
 describe("what is refused before the plan", () => {
     test.each<[string, Answers, RegExp]>([
@@ -58,9 +65,9 @@ describe("what is refused before the plan", () => {
     });
 
     test("no token", async () => {
-        await expect(planDelivery(anonymous, files, { delivery: "direct", adopt: false, access: [] })).rejects.toThrow(
-            "GITHUB_TOKEN",
-        );
+        await expect(
+            planDelivery(anonymous, files, { delivery: "direct", adopt: false, access: [], looking: true }),
+        ).rejects.toThrow("GITHUB_TOKEN");
     });
 
     test("an answer that is none of GitHub's", async () => {

@@ -1,4 +1,5 @@
 import { type Delivery, byPullRequest, replaceable } from "./delivery";
+import { InputError } from "./errors";
 import { type GitHubTarget, UnreachableError } from "./githubApi";
 import { type Access, checkAccess, checkRepository, findFiles, findPullRequests, nameOf } from "./repository";
 
@@ -15,6 +16,8 @@ export interface DeliveryWishes {
     readonly adopt: boolean;
     /** What else the run is going to change. */
     readonly access: readonly Access[];
+    /** Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is said. */
+    readonly looking: boolean;
 }
 
 /**
@@ -26,21 +29,27 @@ export interface DeliveryWishes {
 export async function planDelivery(
     target: GitHubTarget,
     files: Readonly<Record<string, string>>,
-    { delivery, adopt, access }: DeliveryWishes,
+    { delivery, adopt, access, looking }: DeliveryWishes,
 ): Promise<DeliveryPlan> {
     if (target.token === undefined) {
         throw new UnreachableError("GITHUB_TOKEN is not set, so GitHub can't be asked", "export GITHUB_TOKEN=<token>");
     }
     const { isProtected } = await checkRepository(target);
-    await checkAccess(target, access);
+    const lacking = await checkAccess(target, access).then(
+        () => [],
+        (error: unknown) => {
+            if (looking && error instanceof InputError) return [error.message];
+            throw error;
+        },
+    );
     const found = await findFiles(target, files);
     const overwrite = replaceable(files, found, { adopt, where: `${nameOf(target)}, branch ${target.branch}` });
     if (delivery === "pull-request") {
         const pulls = await findPullRequests(target, files, found);
-        return { delivery: byPullRequest(files, found, pulls), warnings: [] };
+        return { delivery: byPullRequest(files, found, pulls), warnings: lacking };
     }
     const warning =
         `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them ` +
         "instead: pulumi config set --path github.delivery pull-request";
-    return { delivery: { by: "commits", overwrite }, warnings: isProtected ? [warning] : [] };
+    return { delivery: { by: "commits", overwrite }, warnings: isProtected ? [...lacking, warning] : lacking };
 }

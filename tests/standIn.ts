@@ -10,6 +10,8 @@ import type { Lab } from "../lab/lab";
 export interface StandInRepository {
     /** Everything that the stand-in knows of it. */
     readonly state: () => Repository;
+    /** Blobs of the files at the head of a branch, by path. */
+    readonly files: (branch?: string) => Readonly<Record<string, string>>;
     /** Text of a file at the head of a branch. */
     readonly file: (file: string, branch?: string) => string | undefined;
     /** What a secret was set to. */
@@ -33,6 +35,7 @@ export function standInRepository(lab: Lab): StandInRepository {
     const commitOf = (repository: Repository, branch: string) => repository.commits[repository.branches[branch] ?? ""];
     return {
         state,
+        files: (branch = "main") => commitOf(state(), branch)?.files ?? {},
         file: (file, branch = "main") => {
             const repository = state();
             const blob = commitOf(repository, branch)?.files[file];

@@ -1,6 +1,16 @@
 import type { Job, Step, Steps, Workflow } from "./document";
 import { uses, pins } from "./pins";
-import { checkout, logInToRegistry, readingEnvironment, script, setUpNode, setUpPulumi } from "./steps";
+import {
+    checkout,
+    getAppToken,
+    logInToRegistry,
+    readingEnvironment,
+    script,
+    setUpNode,
+    setUpPulumi,
+    upEnvironment,
+    writingEnvironment,
+} from "./steps";
 
 /** Pull requests whose code may see secrets: of this repository, and not written by a bot that anybody can steer. */
 const trusted =
@@ -9,14 +19,20 @@ const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
 /** Steps of a job that looks at the stack and changes nothing. */
-const looking = (look: Step): Steps => [checkout(), setUpNode, ...setUpPulumi, logInToRegistry, look];
+const looking = (...look: [Step, ...Step[]]): Steps => [
+    checkout(),
+    setUpNode,
+    ...setUpPulumi,
+    logInToRegistry,
+    ...look,
+];
 
 const lookingJob = {
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 20,
     environment: { name: "review", deployment: false },
     // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
-    permissions: { contents: "read", packages: "read", "id-token": "write" },
+    permissions: { contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
 /**
@@ -32,12 +48,17 @@ export const reviewJob = (condition: string): Job => ({
     steps: looking({ id: "review", ...script("Review", "review.sh", readingEnvironment) }),
 });
 
+/** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
 const statusJob: Job = {
     name: "Status",
     if: onSchedule,
     ...lookingJob,
+    environment: upEnvironment,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
-    steps: looking({ id: "status", ...script("Compare the stack with reality", "status.sh", readingEnvironment) }),
+    steps: looking(getAppToken, {
+        id: "status",
+        ...script("Compare the stack with reality", "status.sh", writingEnvironment),
+    }),
 };
 
 /** Everything that the lab builds, with code that must see no secret. */

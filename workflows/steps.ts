@@ -24,7 +24,10 @@ const stateEnvironment = {
 /** Name of the step that gets a token from the repository's GitHub App. */
 const appTokenStep = "app-token";
 
-/** Environment of a job's step that changes GitHub: the workflow's own token can write neither workflows nor secrets. */
+/** The GitHub environment of jobs that may see what can change GitHub: to be restricted to main. */
+export const upEnvironment = { name: "up", deployment: false } as const;
+
+/** Environment of a job's step that changes GitHub, or sees all of it: the workflow's own token can write neither workflows nor secrets. */
 export const writingEnvironment = {
     ...stateEnvironment,
     GITHUB_TOKEN: `\${{ steps.${appTokenStep}.outputs.token || secrets.REPOSITORY_TOKEN }}`,

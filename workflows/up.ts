@@ -11,6 +11,7 @@ import {
     setUpBuilder,
     setUpNode,
     setUpPulumi,
+    upEnvironment,
     writingEnvironment,
 } from "./steps";
 
@@ -42,7 +43,7 @@ const upJob = (layers: readonly PreparedLayer[]): Job => ({
     },
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 180,
-    environment: { name: "up", deployment: false },
+    environment: upEnvironment,
     permissions: { contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),

@@ -1,69 +1,44 @@
-import { appendFileSync, chmodSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { configWith, fixture } from "../fixture";
-import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { type ChangingStack, type Expected, builds, children, everything, startChanges } from "../changes";
+import { configWith } from "../fixture";
+import { runIn } from "../lab";
 import { manifest } from "../registry";
-import { type ImageOutput, imageOutputs, pendingImages, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
  * The table of changes: what `up` builds is exactly what had to be built, the digests that move are exactly those that had
  * to, and preview said so before. Each row starts where the one before ended.
  */
-let lab: TestLab;
-let program: string;
-let outputs: Record<string, ImageOutput>;
-
+let stack: ChangingStack;
 beforeAll(async () => {
-    lab = await startTestLab();
-    program = makeRepository(path.join(lab.paths.state, "a path with spaces"), fixture);
-    const { code } = await up(lab, program);
-    expect(code).toBe(0);
-    outputs = await imageOutputs(lab, program);
+    stack = await startChanges();
 });
 afterAll(async () => {
-    await lab.close();
+    await stack.close();
 });
 
-const at = (name: string) => path.join(program, name);
+const at = (name: string) => stack.at(name);
 const write = (files: Readonly<Record<string, string>>) => () => {
-    writeTree(program, files);
+    stack.write(files);
 };
 const append = (file: string, text: string) => () => {
-    appendFileSync(at(file), text);
+    stack.append(file, text);
 };
-const inImages = (from: string, to: string) => () => {
-    const text = images.replace(from, to);
-    expect(text).not.toBe(images);
-    images = text;
-    writeFileSync(at("images.ts"), images);
+const inImages = (from: string | RegExp, to: string) => () => {
+    stack.inImages(from, to);
 };
-let images = fixture["images.ts"] ?? "";
 
-/** The builds of an image, by name. */
-const builds = {
-    base: ["base-amd64", "base-arm64"],
-    ci: ["ci-amd64"],
-    bot: ["bot-amd64", "bot-arm64"],
-    devcontainer: ["devcontainer-amd64"],
-};
-const aBuild = /^(base|ci|bot|devcontainer)-(amd64|arm64)$/;
-const everything = Object.values(builds).flat();
-const children = [...builds.ci, ...builds.bot, ...builds.devcontainer];
-
-interface Row {
-    readonly change: () => void;
-    /** Builds that `up` must do, and no other. */
-    readonly built: readonly string[];
-    /** Images of which a platform's digest must move, and no other. */
-    readonly moved: readonly string[];
-    /** Smoke tests that run; those of the moved images without. */
-    readonly tested?: readonly string[];
+interface Row extends Expected {
+    readonly change: () => void | Promise<void>;
 }
 
 const buildArgsConfig = (lines: string) => `  layered-images:buildArgs:\n    base:\n${lines}`;
 const buildArgs = (lines: string) => write(configWith(buildArgsConfig(lines)));
+
+/** The stack's settings after the table's rows; what later tests add stays. */
+let settings = buildArgsConfig("      GREETING: hi\n      UNUSED: x\n");
 
 test.each<[string, Row]>([
     ["a file that nothing reads", { change: write({ "NOTES.md": "notes" }), built: [], moved: [] }],
@@ -188,89 +163,98 @@ test.each<[string, Row]>([
             tested: ["ci-arm64-test"],
         },
     ],
-])("%s", async (_name, { change, built, moved, tested }) => {
-    change();
-    const pending = await pendingImages(lab, program);
-    const { code, operations } = await up(lab, program);
-    expect(code).toBe(0);
-    const changed = Object.keys(operations);
-    const changedBuilds = changed.filter((name) => aBuild.test(name));
-    expect(changedBuilds.sort()).toEqual([...built].sort());
-    const after = await imageOutputs(lab, program);
-    const moves = Object.keys(after).filter(
-        (name) => JSON.stringify(after[name]?.platforms) !== JSON.stringify(outputs[name]?.platforms),
-    );
-    expect(moves.sort()).toEqual([...moved].sort());
-    const expectedTests =
-        tested ??
-        changedBuilds.filter((name) => moved.includes(name.split("-")[0] ?? "")).map((name) => `${name}-test`);
-    expect(changed.filter((name) => name.endsWith("-test")).sort()).toEqual([...expectedTests].sort());
-    // What was built had been announced; what was announced and not built stood on something that was.
-    expect(built.filter((name) => !pending.includes(name))).toEqual([]);
-    const announced = pending.filter((name) => !built.includes(name));
-    expect(
-        announced.filter((name) => !children.includes(name) || !built.some((one) => one.startsWith("base"))),
-    ).toEqual([]);
-    for (const name of ["base", "bot", "ci"]) {
-        expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(after[name]?.digest);
-    }
-    outputs = after;
+])("%s", async (_name, { change, ...expected }) => {
+    await change();
+    await stack.expectChange(expected);
 });
+
+/** A change and its way back: the digests that were there before are there again. */
+async function thereAndBack(there: () => void, back: () => void, expected: Expected): Promise<void> {
+    const before = stack.outputs();
+    there();
+    await stack.expectChange(expected);
+    for (const image of expected.moved) expect(stack.outputs()[image]?.digest).not.toBe(before[image]?.digest);
+    back();
+    await stack.expectChange(expected);
+    expect(stack.outputs()).toEqual(before);
+}
+
+const withArm64 = [...everything, "ci-arm64"];
 
 test("a change that is taken back brings the same digests back", async () => {
-    const before = outputs;
-    write({ "requirements/base.txt": "six==1.17.0\n" })();
-    expect(await up(lab, program)).toMatchObject({ code: 0 });
-    expect(await imageOutputs(lab, program)).not.toEqual(before);
-    write({ "requirements/base.txt": "six==1.16.0\n" })();
-    expect(await up(lab, program)).toMatchObject({ code: 0 });
-    expect(await imageOutputs(lab, program)).toEqual(before);
+    const [there, back] = ["six==1.17.0\n", "six==1.16.0\n"].map((text) => write({ "requirements/base.txt": text }));
+    if (there && back) await thereAndBack(there, back, { built: withArm64, moved: ["base", "ci", "bot"] });
 });
 
-test("a root that moves rebuilds everything, and moved back brings the same digests back", async () => {
-    const before = outputs;
-    const settings = buildArgsConfig("      GREETING: hi\n      UNUSED: x\n");
-    const moved = `${lab.instance.registry}/library/python:moved`;
-    const folder = path.join(lab.paths.state, "moved");
-    writeTree(folder, { Dockerfile: "FROM python:3.12-slim\nRUN echo moved > /moved\n" });
+/** Publishes another root beside the lab's, which has a file more; returns `<repository>@<digest>`. */
+async function anotherRoot(tag: string): Promise<string> {
+    const { lab } = stack;
+    const folder = path.join(lab.paths.state, tag);
+    writeTree(folder, { Dockerfile: `FROM python:3.12-slim\nRUN echo ${tag} > /${tag}\n` });
     const build = ["build", "--provenance=false", "--platform", "linux/amd64,linux/arm64"];
-    const pushed = await runIn(lab, folder, "buildx", [
-        ...build,
-        "--output",
-        `type=image,push=true,name=${moved}`,
-        ".",
-    ]);
-    expect(pushed).toMatchObject({ code: 0 });
-    const digest = (await manifest(lab, "library/python", "moved"))?.digest ?? "";
-    const root = `  layered-images:roots:\n    "python:3.12-slim": ${lab.instance.registry}/library/python@${digest}\n`;
-    write(configWith(settings + root))();
-    const { operations } = await up(lab, program);
-    expect(
-        Object.keys(operations)
-            .filter((name) => aBuild.test(name))
-            .sort(),
-    ).toEqual([...everything, "ci-arm64"].sort());
-    const after = await imageOutputs(lab, program);
-    for (const name of ["base", "bot", "ci"]) expect(after[name]?.digest).not.toBe(before[name]?.digest);
+    const output = `type=image,push=true,name=${lab.instance.registry}/library/python:${tag}`;
+    expect(await runIn(lab, folder, "buildx", [...build, "--output", output, "."])).toMatchObject({ code: 0 });
+    return `${lab.instance.registry}/library/python@${(await manifest(lab, "library/python", tag))?.digest ?? ""}`;
+}
+const rootsConfig = (roots: Readonly<Record<string, string>>) =>
+    `  layered-images:roots:\n${Object.entries(roots)
+        .map(([name, ref]) => `    "${name}": ${ref}\n`)
+        .join("")}`;
+
+test("a root that moves rebuilds everything, and moved back brings the same digests back", async () => {
+    const ref = await anotherRoot("moved");
+    await thereAndBack(
+        write(configWith(settings + rootsConfig({ "python:3.12-slim": ref }))),
+        write(configWith(settings)),
+        { built: withArm64, moved: ["base", "ci", "bot"] },
+    );
+});
+
+test("an unpinned root that gets pinned, to what it was, rebuilds what stands on it and moves no digest", async () => {
+    const ref = await anotherRoot("extra");
+    append("docker/Dockerfile.ci", "COPY --from=python:extra /extra /extra\n")();
+    const ci = [...builds.ci, "ci-arm64"];
+    await stack.expectChange({ built: ci, moved: ["ci"] });
+    settings += rootsConfig({ "python:extra": ref });
     write(configWith(settings))();
-    expect(await up(lab, program)).toMatchObject({ code: 0 });
-    expect(await imageOutputs(lab, program)).toEqual(before);
+    await stack.expectChange({ built: ci, moved: [] });
+});
+
+test("a secret that an image begins to name rebuilds it; another value of it rebuilds nothing", async () => {
+    const secret = (value: string) => `  layered-images:buildSecrets:\n    INDEX: ${value}\n`;
+    write(configWith(settings + secret("one")))();
+    await stack.expectChange({ built: [], moved: [] });
+    inImages(
+        'name: "ghcr.io/fixture/bot:latest",',
+        'name: "ghcr.io/fixture/bot:latest",\n        secrets: ["INDEX"],',
+    )();
+    await stack.expectChange({ built: builds.bot, moved: [] });
+    settings += secret("two");
+    write(configWith(settings))();
+    await stack.expectChange({ built: [], moved: [] });
+});
+
+test("another registry gets every image, with the digests that they had, and the first one keeps its own", async () => {
+    const before = stack.outputs();
+    const elsewhere = `${stack.lab.instance.registry}/elsewhere`;
+    settings += `  layered-images:registry: ${elsewhere}\n`;
+    write(configWith(settings))();
+    const tested = [...builds.base, ...builds.bot, ...builds.ci, "ci-arm64"].map((name) => `${name}-test`);
+    await stack.expectChange({ built: withArm64, moved: [], tested });
+    expect(stack.outputs().bot?.ref).toMatch(`${elsewhere}/fixture/bot`);
+    expect((await manifest(stack.lab, "fixture/bot", "latest"))?.digest).toBe(before.bot?.digest);
 });
 
 test("an image that is renamed, added or removed in images.ts touches no other and deletes nothing in the registry", async () => {
-    const text = images;
-    writeFileSync(at("images.ts"), text.replace("    ci: {", "    checks: {"));
-    const renamed = await up(lab, program);
-    expect(renamed.code).toBe(0);
-    expect(Object.keys(renamed.operations).filter((name) => !/^(ci|checks)(-|$)/.test(name))).toEqual([]);
-    expect((await imageOutputs(lab, program)).checks?.platforms).toEqual(outputs.ci?.platforms);
+    const { ci } = stack.outputs();
+    const repository = "elsewhere/fixture/ci";
+    inImages("    ci: {", "    checks: {")();
+    await stack.expectChange({ built: ["checks-amd64", "checks-arm64"], moved: ["checks"], removed: ["ci"] });
+    expect(stack.outputs().checks?.platforms).toEqual(ci?.platforms);
     rmSync(at("docker/Dockerfile.ci"));
-    const [start, end] = [text.indexOf("    ci: {"), text.indexOf("    bot: {")];
-    writeFileSync(at("images.ts"), text.slice(0, start) + text.slice(end));
-    const removed = await up(lab, program);
-    expect(removed.code).toBe(0);
-    expect(Object.keys(removed.operations).filter((name) => !name.startsWith("checks"))).toEqual([]);
-    for (const reference of ["latest", ...Object.values(outputs.ci?.platforms ?? {})]) {
-        expect(await manifest(lab, "fixture/ci", reference)).toBeDefined();
+    inImages(/ {4}checks: \{[^}]*\{[^}]*\}[^}]*\},\n/, "")();
+    await stack.expectChange({ built: [], moved: [], removed: ["checks"] });
+    for (const reference of ["latest", ...Object.values(ci?.platforms ?? {})]) {
+        expect(await manifest(stack.lab, repository, reference)).toBeDefined();
     }
 });

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labToken } from "../../lab/github/defaults";
@@ -117,6 +118,20 @@ describe("one change updates one thing", () => {
         writeTree(program, { "requirements/dev.txt": "# changed\n" });
         expect((await up(lab, program)).onGitHub).toEqual({ "repository-CI_IMAGE": "update" });
         expect(github.state().variables.CI_IMAGE?.value).toBe((await imageOutputs(lab, program)).ci?.ref);
+    });
+
+    test("a workflow that is there no longer is removed, and nothing else", async () => {
+        const others = Object.keys(github.files()).filter((file) => file !== lintYml);
+        const source = path.join(program, "workflows/files.ts");
+        const text = readFileSync(source, "utf8");
+        writeFileSync(
+            source,
+            text.replace("reviewWorkflow];", 'reviewWorkflow].filter(({ file }) => file !== "lint.yml");'),
+        );
+        expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "delete" });
+        expect(Object.keys(github.files())).toEqual(others);
+        writeFileSync(source, text);
+        expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "create" });
     });
 
     test("a secret that is configured no longer is removed, and nothing else", async () => {

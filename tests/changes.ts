@@ -1,0 +1,108 @@
+import { appendFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect } from "vitest";
+import { fixture } from "./fixture";
+import { type TestLab, makeRepository, startTestLab } from "./lab";
+import { manifest } from "./registry";
+import { type ImageOutput, imageOutputs, pendingImages, up } from "./stack";
+import { writeTree } from "./tree";
+
+/** The builds of an image of the fixture, by name. */
+export const builds = {
+    base: ["base-amd64", "base-arm64"],
+    ci: ["ci-amd64"],
+    bot: ["bot-amd64", "bot-arm64"],
+    devcontainer: ["devcontainer-amd64"],
+} as const;
+export const children: readonly string[] = [...builds.ci, ...builds.bot, ...builds.devcontainer];
+export const everything: readonly string[] = [...builds.base, ...children];
+
+const aBuild = /^(\w+)-(amd64|arm64)$/;
+
+/** What a change must lead to, and nothing else. */
+export interface Expected {
+    /** Builds that `up` does. */
+    readonly built: readonly string[];
+    /** Images of which a platform's digest moves. */
+    readonly moved: readonly string[];
+    /** Smoke tests that run; those of the moved images without. */
+    readonly tested?: readonly string[];
+    /** Images that leave the stack: their resources are forgotten, and nothing else is. */
+    readonly removed?: readonly string[];
+}
+
+/** A repository with its stack, to which one change after the other is made. */
+export interface ChangingStack {
+    readonly lab: TestLab;
+    readonly at: (name: string) => string;
+    readonly write: (files: Readonly<Record<string, string>>) => void;
+    readonly append: (file: string, text: string) => void;
+    /** Replaces text in images.ts, which must be there. */
+    readonly inImages: (from: string | RegExp, to: string) => void;
+    /** Runs `up` and checks that it did what was expected, and that preview had said so before. */
+    readonly expectChange: (expected: Expected) => Promise<void>;
+    /** The stack's output `images` after the last `up`. */
+    readonly outputs: () => Readonly<Record<string, ImageOutput>>;
+    readonly close: () => Promise<void>;
+}
+
+/** Builds the fixture in a lab of its own, at a path with spaces. */
+export async function startChanges(): Promise<ChangingStack> {
+    const lab = await startTestLab();
+    const program = makeRepository(path.join(lab.paths.state, "a path with spaces"), fixture);
+    let images = fixture["images.ts"] ?? "";
+    let outputs: Record<string, ImageOutput> = {};
+    const at = (name: string) => path.join(program, name);
+    const expectChange = async ({ built, moved, tested, removed = [] }: Expected): Promise<void> => {
+        const pending = await pendingImages(lab, program);
+        const { code, operations } = await up(lab, program);
+        expect(code).toBe(0);
+        const imageOf = (name: string) => name.split("-")[0] ?? "";
+        const gone = Object.keys(operations).filter((name) => operations[name] === "delete");
+        expect([...new Set(gone.map(imageOf))]).toEqual(removed);
+        const changed = Object.keys(operations).filter((name) => !gone.includes(name));
+        const changedBuilds = changed.filter((name) => aBuild.test(name));
+        expect(changedBuilds.sort()).toEqual([...built].sort());
+        const after = await imageOutputs(lab, program);
+        const moves = Object.keys(after).filter(
+            (name) => JSON.stringify(after[name]?.platforms) !== JSON.stringify(outputs[name]?.platforms),
+        );
+        expect(moves.sort()).toEqual([...moved].sort());
+        const expectedTests =
+            tested ?? changedBuilds.filter((name) => moved.includes(imageOf(name))).map((name) => `${name}-test`);
+        expect(changed.filter((name) => name.endsWith("-test")).sort()).toEqual([...expectedTests].sort());
+        // What was built had been announced; what was announced and not built stood on something that was.
+        expect(built.filter((name) => !pending.includes(name))).toEqual([]);
+        const announced = pending.filter((name) => !built.includes(name));
+        const isExplained = (name: string) => !name.startsWith("base") && built.some((one) => one.startsWith("base"));
+        expect(announced.filter((name) => !isExplained(name))).toEqual([]);
+        for (const [name, { ref, digest }] of Object.entries(after)) {
+            if (ref === null) continue;
+            const repository = ref.slice(ref.indexOf("/") + 1, ref.indexOf("@"));
+            expect((await manifest(lab, repository, "latest"))?.digest, name).toBe(digest);
+        }
+        outputs = after;
+    };
+    const { code } = await up(lab, program);
+    expect(code).toBe(0);
+    outputs = await imageOutputs(lab, program);
+    return {
+        lab,
+        at,
+        write: (files) => {
+            writeTree(program, files);
+        },
+        append: (file, text) => {
+            appendFileSync(at(file), text);
+        },
+        inImages: (from, to) => {
+            const text = images.replace(from, to);
+            expect(text).not.toBe(images);
+            images = text;
+            writeFileSync(at("images.ts"), images);
+        },
+        expectChange,
+        outputs: () => outputs,
+        close: lab.close,
+    };
+}
