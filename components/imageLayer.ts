@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { hash12 } from "../lib/hash";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
 import { buildHooks } from "./buildHooks";
@@ -24,6 +25,7 @@ export class ImageLayer extends pulumi.ComponentResource {
         const { layer, parents } = args;
         // Plans and states hold the inputs of components: this is how a review knows which file changed.
         const inputs = {
+            dockerfile: { [layer.definition.dockerfile]: hash12(layer.dockerfile) },
             parents: layer.parents.map((parent) => parent.by),
             roots: Object.fromEntries(layer.roots.map((root) => [root.expanded, root.by ?? "not pinned"])),
             platforms: layer.platforms,

@@ -1,0 +1,68 @@
+/**
+ * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
+ * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays.
+ */
+export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
+
+/** The actions, the most urgent first. */
+export const actions: readonly Action[] = ["rebuild", "maybe", "recreate", "remove", "retag", "retest", "unchanged"];
+
+/** Why something is pending, as people say it. */
+export type Cause = string;
+
+/** One image for one platform. */
+export interface PlatformPlan {
+    readonly platform: string;
+    readonly action: Action;
+    /** Seconds that its build took as a rule; absent where none was recorded. */
+    readonly seconds?: number;
+}
+
+/** What is pending for an image. */
+export interface ImagePlan {
+    /** Key in `images.ts`. */
+    readonly image: string;
+    /** Key of the image that it is built FROM; absent where that is a root. */
+    readonly parent?: string;
+    /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
+    readonly root?: string;
+    /** The most urgent of its platforms' actions. */
+    readonly action: Action;
+    readonly platforms: readonly PlatformPlan[];
+    readonly causes: readonly Cause[];
+    /** For `maybe`: the image whose digest decides. */
+    readonly dependsOn?: string;
+}
+
+/** Something on GitHub that would change. Of secrets the names only. */
+export interface RepositoryPlan {
+    readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
+    readonly name: string;
+    /** `maybe`: only if an image's digest changes. */
+    readonly action: "create" | "update" | "delete" | "maybe";
+}
+
+/** Time that an update would take, from recorded builds, along the chains of parents and children. */
+export interface Expected {
+    /** Seconds if no digest of a pending parent changes (cutoff). */
+    readonly least: number;
+    /** Seconds if all of them change. */
+    readonly most: number;
+    /** Images that are pending and have no recorded build; the seconds are without them. */
+    readonly unknown: readonly string[];
+}
+
+/** What an update would do, and why. */
+export interface Plan {
+    readonly stack: string;
+    /** In build order, parents first; those that leave the stack last. */
+    readonly images: readonly ImagePlan[];
+    readonly repository: readonly RepositoryPlan[];
+    readonly expected: Expected;
+    /** What would be lost for good. */
+    readonly dangers: readonly string[];
+    readonly warnings: readonly string[];
+    /** Whether an update would change anything at all. */
+    readonly pending: boolean;
+}
