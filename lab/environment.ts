@@ -8,12 +8,12 @@ import { type Certificates, systemBundle } from "./tls";
 import type { Toolchain } from "./toolchain";
 
 /** The stack of the lab. */
-export const stackName = "local";
+export const labStackName = "local";
 
 /** Whether the lab's own state backend has the stack of the project in this checkout's Pulumi.yaml. */
 export function stackExists(paths: LabPaths, root: string = repositoryRoot): boolean {
     const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${stackName}.json`));
+    return existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${labStackName}.json`));
 }
 
 /** What `labVariables` is made from. */
@@ -35,7 +35,7 @@ export function labVariables(lab: LabEnvironment): Record<string, string> {
         PULUMI_BACKEND_URL: `file://${path.join(paths.state, "pulumi")}`,
         // The stack is the machine's own and throwaway; its salt is in Pulumi.local.yaml for everyone to read.
         PULUMI_CONFIG_PASSPHRASE: "lab",
-        PULUMI_STACK: stackName,
+        PULUMI_STACK: labStackName,
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
         // Saves three seconds a run where everything is installed and no network is.

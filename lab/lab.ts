@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import { enableEmulation } from "./emulation";
-import { labEnvironment, stackExists, stackName } from "./environment";
+import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
 import { type Instance, readInstance, writeInstance } from "./instance";
 import { instancePath, labServers, serversFolder } from "./labState";
@@ -52,7 +52,10 @@ async function ensureBuilder(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<v
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     if (stackExists(paths)) return;
     mkdirSync(path.join(paths.state, "pulumi"), { recursive: true });
-    await run("pulumi", ["stack", "init", stackName, "--non-interactive", "--no-select"], { cwd: repositoryRoot, env });
+    await run("pulumi", ["stack", "init", labStackName, "--non-interactive", "--no-select"], {
+        cwd: repositoryRoot,
+        env,
+    });
 }
 
 /**

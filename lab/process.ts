@@ -44,12 +44,20 @@ export interface RunOptions {
     readonly log?: string;
 }
 
+/** What a command that ended has left. */
+export interface Captured {
+    /** Why it did not succeed: "exit code 1", "ended by SIGTERM", or that it could not be started. */
+    readonly failure: string | undefined;
+    readonly stdout: string;
+    readonly stderr: string;
+}
+
 /**
- * Runs a command to its end and returns its stdout (empty with `log`).
+ * Runs a command to its end, whatever that is; with `log` its output is there.
  *
- * @throws LabError with the command and the end of its output when it can't be started, fails or is interrupted.
+ * @throws LabError when it is interrupted
  */
-export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function capture(command: string, args: readonly string[], options: RunOptions = {}): Promise<Captured> {
     if (options.log) mkdirSync(path.dirname(options.log), { recursive: true });
     const log = options.log === undefined ? undefined : openSync(options.log, "a");
     try {
@@ -62,26 +70,35 @@ export async function run(command: string, args: readonly string[], options: Run
         const child = spawn(command, args, spawnOptions);
         let stdout = "";
         let stderr = "";
-        let failure: string | undefined;
+        let unstarted: string | undefined;
         child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
         child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-        child.on("error", (error) => (failure = error.message));
-        const outcome = await new Promise<string | undefined>((resolve) => {
+        child.on("error", (error) => (unstarted = error.message));
+        const failure = await new Promise<string | undefined>((resolve) => {
             child.on("close", (code, signal) => {
-                resolve(
-                    failure ?? (code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${String(code)}`),
-                );
+                const ending = code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${String(code)}`;
+                resolve(unstarted ?? ending);
             });
         });
-        if (outcome === undefined) return stdout;
-        if (isInterrupted()) throw new LabError("interrupted");
-        const output = options.log
-            ? `${tail(options.log)}\n  whole log: ${options.log}`
-            : stderr.trimEnd() || stdout.trimEnd();
-        throw new LabError(`${[command, ...args].join(" ")}: ${outcome}\n${output}`);
+        if (failure !== undefined && isInterrupted()) throw new LabError("interrupted");
+        return { failure, stdout, stderr };
     } finally {
         if (log !== undefined) closeSync(log);
     }
+}
+
+/**
+ * Runs a command to its end and returns its stdout (empty with `log`).
+ *
+ * @throws LabError with the command and the end of its output when it can't be started, fails or is interrupted.
+ */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { failure, stdout, stderr } = await capture(command, args, options);
+    if (failure === undefined) return stdout;
+    const output = options.log
+        ? `${tail(options.log)}\n  whole log: ${options.log}`
+        : stderr.trimEnd() || stdout.trimEnd();
+    throw new LabError(`${[command, ...args].join(" ")}: ${failure}\n${output}`);
 }
 
 /** Runs a command on the user's own terminal; resolves to its exit code (128 + n after signal n, 127 if not startable). */

@@ -1,0 +1,116 @@
+import { startLab } from "../lab/lab";
+import { labStackName } from "../lab/environment";
+import { repositoryRoot } from "../lab/paths";
+import { type Captured, capture } from "../lab/process";
+import { progress } from "../lab/progress";
+import { isAtLeast } from "../lab/toolchain";
+import { InputError } from "../lib/errors";
+import { type Preview, readPreview } from "../lib/plan/preview";
+import { enginesAdvice, knownStacks } from "./engineErrors";
+
+/** Pulumi on one stack. */
+export interface Engine {
+    readonly stack: string;
+    /** Environment of everything that is asked about the stack. */
+    readonly env: NodeJS.ProcessEnv;
+    /** Runs `pulumi <args>` on the stack, in the repository's root. */
+    readonly pulumi: (args: readonly string[]) => Promise<Captured>;
+}
+
+/** The CLI must know the error hooks that the program registers: those of its SDK's version do. */
+const oldestCli = "3.248.0";
+
+const inRoot = (env: NodeJS.ProcessEnv) => (args: readonly string[]) =>
+    capture("pulumi", args, { cwd: repositoryRoot, env });
+
+async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
+    const { failure, stdout } = await inRoot(env)(["version"]);
+    const version = /v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+    if (failure !== undefined || version === undefined) {
+        throw new InputError({
+            problem: `pulumi can't be run (${failure ?? `it says ${stdout.trim()}`})`,
+            next: "install it (https://www.pulumi.com/docs/install), or leave --stack out to use the lab's",
+        });
+    }
+    if (!isAtLeast(version, oldestCli)) {
+        throw new InputError({
+            problem: `pulumi ${version} is too old for this program`,
+            allowed: [`${oldestCli} and later`],
+            next: "update it: https://www.pulumi.com/docs/install",
+        });
+    }
+}
+
+/** The whole of what `pulumi` said, its errors first, as an error with the next step. */
+function failed(what: string, { failure, stdout, stderr }: Captured): InputError {
+    const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
+    const next = enginesAdvice(said);
+    return new InputError({
+        problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${said}`,
+        ...(next !== undefined && { next }),
+    });
+}
+
+async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> {
+    const listed = await inRoot(env)(["stack", "ls", "--json", "--non-interactive"]);
+    if (listed.failure !== undefined) throw failed("the stacks can't be listed", listed);
+    const known = knownStacks(listed.stdout);
+    if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) return;
+    throw new InputError({
+        problem: `there is no stack "${stack}" of this project where pulumi is logged in`,
+        allowed: known,
+        next: `pulumi stack init ${stack}, or pulumi login <backend>`,
+    });
+}
+
+/**
+ * Pulumi on the lab's stack, with the lab set up and started, or on another one as the environment has it.
+ *
+ * @param stack name of the stack; the lab's without
+ * @throws InputError when there is no such stack, or no Pulumi that can be used
+ */
+export async function openEngine(stack: string = labStackName): Promise<Engine> {
+    const env = stack === labStackName ? (await startLab()).env : process.env;
+    if (stack !== labStackName) {
+        await checkCli(env);
+        await checkStack(env, stack);
+    }
+    const run = inRoot(env);
+    return { stack, env, pulumi: (args) => run([...args, "--stack", stack]) };
+}
+
+/** What the engine printed as JSON, as long as it is a preview. */
+function parsed(text: string): Preview | undefined {
+    try {
+        return readPreview(text);
+    } catch {
+        return undefined;
+    }
+}
+
+/**
+ * What an update would do.
+ *
+ * @throws InputError with the engine's own error first, when the preview fails
+ */
+export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
+    const options = ["--json", "--show-sames", "--non-interactive"];
+    const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
+    const found = parsed(done.stdout);
+    if (done.failure === undefined && found) return found;
+    const errors = found?.diagnostics
+        .filter(({ severity }) => severity === "error")
+        .map(({ message }) => message.trim());
+    throw failed("the preview failed", errors?.length ? { ...done, stdout: errors.join("\n") } : done);
+}
+
+/**
+ * The stack's state, as `pulumi stack export` prints it: secrets stay encrypted.
+ *
+ * @throws InputError when it can't be read
+ */
+export async function exportStack({ pulumi }: Engine): Promise<unknown> {
+    const done = await pulumi(["stack", "export"]);
+    if (done.failure !== undefined) throw failed("the state can't be read", done);
+    return JSON.parse(done.stdout) as unknown;
+}
