@@ -17,6 +17,8 @@ export interface PlatformPlan {
     readonly action: Action;
     /** Seconds that its build took as a rule; absent where none was recorded. */
     readonly seconds?: number;
+    /** Compressed bytes of what is published; absent where the registry was not asked. */
+    readonly bytes?: number;
 }
 
 /** What is pending for an image. */

@@ -1,0 +1,85 @@
+import type { Action, ImagePlan, Plan } from "../../lib/plan/plan";
+import { treeLines } from "../../lib/plan/tree";
+import { countsOf, expectedSentence, reasonOf, roughly, secondsOf } from "../../lib/plan/words";
+
+/** GitHub takes comments of up to 65,536 characters, and draws a chart of this many images so that it can be read. */
+const limits = { characters: 60_000, chart: 80 } as const;
+
+/** Fill and border that can be read on light and dark pages. */
+const fills: Readonly<Record<Action, string>> = {
+    rebuild: "fill:#d97706,stroke:#92400e,color:#ffffff",
+    maybe: "fill:#2563eb,stroke:#1e3a8a,color:#ffffff",
+    recreate: "fill:#d97706,stroke:#92400e,color:#ffffff",
+    retag: "fill:#059669,stroke:#064e3b,color:#ffffff",
+    retest: "fill:#059669,stroke:#064e3b,color:#ffffff",
+    remove: "fill:#dc2626,stroke:#7f1d1d,color:#ffffff",
+    unchanged: "fill:#6b7280,stroke:#374151,color:#ffffff",
+};
+
+/** Text that Markdown shows as it is, also in a table. */
+const escape = (text: string): string => text.replace(/[\\`*_{}[\]<>()#+!|~@$]/g, "\\$&").replace(/\n/g, " ");
+
+/** Text between the quotes of a Mermaid node. */
+const quoted = (text: string): string => text.replace(/[#"<>&]/g, (one) => `#${one.charCodeAt(0).toString()};`);
+
+function chart(images: readonly ImagePlan[]): string[] {
+    if (images.length === 0 || images.length > limits.chart) return [];
+    const id = (image: string) => `i${images.findIndex((plan) => plan.image === image).toString()}`;
+    const roots = [...new Set(images.flatMap(({ root }) => root ?? []))];
+    const rootId = (root: string) => `r${roots.indexOf(root).toString()}`;
+    const used = new Set(images.map(({ action }) => action));
+    return [
+        "```mermaid",
+        "flowchart LR",
+        ...roots.map((root) => `    ${rootId(root)}(["${quoted(root)}"])`),
+        ...images.map(({ image, action }) => `    ${id(image)}["${quoted(image)}<br/>${action}"]:::${action}`),
+        ...images.flatMap(({ image, parent, root }) => {
+            if (parent !== undefined && images.some((plan) => plan.image === parent))
+                return [`    ${id(parent)} --> ${id(image)}`];
+            return root === undefined ? [] : [`    ${rootId(root)} --> ${id(image)}`];
+        }),
+        ...[...used].map((action) => `    classDef ${action} ${fills[action]}`),
+        "```",
+    ];
+}
+
+function imageRows(images: readonly ImagePlan[]): string[] {
+    const rows = treeLines(images).map(({ plan, depth }) => {
+        const seconds = secondsOf(plan);
+        const name = `${"&nbsp;&nbsp;".repeat(depth * 2)}${escape(plan.image)}`;
+        const action = plan.action === "unchanged" ? "unchanged" : `**${plan.action}**`;
+        return `| ${name} | ${action} | ${escape(reasonOf(plan))} | ${seconds === undefined ? "" : roughly(seconds)} |`;
+    });
+    return ["| image | action | why | time |", "| --- | --- | --- | ---: |", ...rows];
+}
+
+const list = (title: string, lines: readonly string[]): string[] =>
+    lines.length > 0 ? [`**${title}**`, "", ...lines] : [];
+
+/** The plan for a pull request's comment or a step's summary. */
+export function markdownForm(plan: Plan): string {
+    const { images, repository, dangers, warnings } = plan;
+    const blocks = [
+        [`### Review of stack ${escape(plan.stack)}: ${countsOf(plan)}`],
+        dangers.flatMap((danger) => ["> [!CAUTION]", `> ${escape(danger)}`]),
+        images.some(({ action }) => action !== "unchanged") ? chart(images) : [],
+        images.length > 0 ? imageRows(images) : [],
+        [expectedSentence(plan)],
+        list(
+            "GitHub",
+            repository.map(({ kind, name, action }) => `- ${action}: ${kind} ${escape(name)}`),
+        ),
+        list(
+            "Warnings",
+            warnings.map((warning) => `- ${escape(warning)}`),
+        ),
+        plan.pending ? [] : ["Nothing to do."],
+    ];
+    const text = blocks
+        .map((lines) => lines.join("\n"))
+        .filter((block) => block !== "")
+        .join("\n\n");
+    if (text.length <= limits.characters) return `${text}\n`;
+    const cut = text.slice(0, text.lastIndexOf("\n", limits.characters));
+    return `${cut}\n\nThe rest is too long for a comment: \`npm run review -- --stack ${plan.stack}\` shows it.\n`;
+}
