@@ -14,6 +14,7 @@ import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
 import { asInputError } from "../lib/errors";
+import { recordLogged, recordUp } from "../review/recordUpdate";
 import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
@@ -42,7 +43,9 @@ async function pulumi(operation: string, args: readonly string[], options: LabOp
     const lab = await startLab(options);
     for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
-    const code = await runAttached("pulumi", [operation, ...args], lab.env);
+    const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
+        runAttached("pulumi", [operation, ...more, ...args], env);
+    const code = operation === "up" ? await recordUp(lab.env, run) : await run([], lab.env);
     if (code !== 0 && operation === "up" && !isInterrupted()) {
         await tellFailedBuilds(lab.env, new Date(ready));
     }
@@ -150,6 +153,12 @@ export async function main(args: readonly string[]): Promise<number> {
         .action((options: { takePins?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
         });
+    program
+        .command("record")
+        .description("add an update that a script ran to the recorded ones, and say what it did")
+        .requiredOption("--event-log <file>", "what `pulumi up --event-log` wrote")
+        .option("--summary <file>", "file that gets the summary at its end, in GitHub's Markdown")
+        .action(recordLogged);
     // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;

@@ -50,6 +50,7 @@ const programFiles = [
     "githubConfig.ts",
     "components",
     "lib",
+    "review",
     "workflows",
     "lab",
     "package.json",
