@@ -1,6 +1,6 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { type Platform, imageUnderTest } from "../lib/images";
+import type { Platform } from "../lib/images";
 
 /** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
 export interface StagedTests {
@@ -17,6 +17,9 @@ export interface SmokeTestArgs {
     readonly staged: StagedTests;
     readonly parent: pulumi.Resource;
 }
+
+/** The name in smoke.Dockerfile's FROM that the image under test replaces. */
+const imageUnderTest = "image-under-test";
 
 /**
  * Tests a pushed image by a build on top of it that leaves nothing behind: it runs where the builder is, without a Docker

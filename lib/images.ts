@@ -35,9 +35,6 @@ export interface ImageDefinition {
 /** The hierarchy: images by key. */
 export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
 
-/** The name in smoke.Dockerfile's FROM that the image under test replaces. */
-export const imageUnderTest = "image-under-test";
-
 /** The architecture as tags and resource names write it: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7". */
 export const archOf = (platform: Platform): string => platform.slice("linux/".length).replaceAll("/", "-");
 

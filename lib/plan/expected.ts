@@ -1,27 +1,4 @@
-import type { UpdateRecord } from "./history";
 import type { Action, Expected, ImagePlan } from "./plan";
-
-/** Builds of an image that its duration is taken from: the newest ones, since what is installed changes. */
-const sample = 5;
-
-/**
- * Seconds that a build takes as a rule: the median of the newest that succeeded.
- *
- * @param history newest first
- * @returns undefined where none was recorded
- */
-export function usualSeconds(history: readonly UpdateRecord[], image: string, platform: string): number | undefined {
-    const seconds = history
-        .flatMap(({ images }) => images)
-        .filter((one) => one.kind === "build" && one.image === image && one.platform === platform)
-        .filter(({ result, operation }) => result === "succeeded" && operation !== "delete")
-        .slice(0, sample)
-        .map((one) => one.seconds)
-        .sort((a, b) => a - b);
-    const middle = seconds.length / 2;
-    const [low, high] = [seconds[Math.ceil(middle) - 1], seconds[Math.floor(middle)]];
-    return low === undefined || high === undefined ? undefined : (low + high) / 2;
-}
 
 const certain: readonly Action[] = ["rebuild", "recreate"];
 const possible: readonly Action[] = [...certain, "maybe"];

@@ -1,4 +1,3 @@
-import { imageUnderTest } from "../images";
 import { buildCauses, layerCauses, listOf, testCauses, textsOf } from "./causes";
 import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
 import { type Step, sameWhereKnown } from "./preview";
@@ -22,10 +21,8 @@ const isGone = ({ op }: Step): boolean => op === "delete" || op === "discard";
 /** The platform of a build or smoke test. */
 const platformOf = ({ new: after, old: before }: Step): string => listOf(after ?? before, "platforms")[0] ?? "";
 
-const isTest = ({ new: after, old: before }: Step): boolean => {
-    const context = (after ?? before)?.inputs.context as { named?: object } | undefined;
-    return imageUnderTest in (context?.named ?? {});
-};
+/** Every build of ours has this argument and no smoke test has (components/platformImage.ts). */
+const isTest = ({ new: after, old: before }: Step): boolean => !("INPUT_HASH" in textsOf(after ?? before, "buildArgs"));
 
 /** The resources of each image, in the order in which an update makes the images. */
 function groups(steps: readonly Step[]): Group[] {

@@ -1,6 +1,6 @@
 import { suspiciousArguments } from "./causes";
-import { expectedTime, usualSeconds } from "./expected";
-import type { UpdateRecord } from "./history";
+import { expectedTime } from "./expected";
+import { type UpdateRecord, recordedSeconds } from "./history";
 import { planImages } from "./images";
 import type { ImagePlan, Plan } from "./plan";
 import type { Preview, Step } from "./preview";
@@ -38,7 +38,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     const images = planImages(steps, missing).map((plan): ImagePlan => ({
         ...plan,
         platforms: plan.platforms.map((one) => {
-            const seconds = usualSeconds(history, plan.image, one.platform);
+            const seconds = recordedSeconds(history, { image: plan.image, platform: one.platform });
             return seconds === undefined ? one : { ...one, seconds };
         }),
     }));

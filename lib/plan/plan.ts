@@ -15,7 +15,7 @@ export type Cause = string;
 export interface PlatformPlan {
     readonly platform: string;
     readonly action: Action;
-    /** Seconds that its build took as a rule; absent where none was recorded. */
+    /** Seconds that its last build took; absent where none was recorded. */
     readonly seconds?: number;
     /** Compressed bytes of what is published; absent where the registry was not asked. */
     readonly bytes?: number;

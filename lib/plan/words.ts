@@ -41,7 +41,7 @@ export function reasonOf({ action, causes, dependsOn, platforms }: ImagePlan): s
     return [...only, ...said, ...each].join("; ");
 }
 
-/** Seconds that an image's builds take as a rule, the slowest platform's; undefined where nothing is built or known. */
+/** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */
 export function secondsOf({ platforms }: ImagePlan): number | undefined {
     const known = platforms.flatMap(({ action, seconds }) =>
         seconds === undefined || action === "unchanged" || action === "remove" ? [] : [seconds],

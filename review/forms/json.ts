@@ -18,7 +18,7 @@ export const reviewSchema = z.strictObject({
                     z.strictObject({
                         platform: z.string().describe("such as linux/amd64"),
                         action,
-                        seconds: z.number().optional().describe("that its build takes as a rule"),
+                        seconds: z.number().optional().describe("that its last build took"),
                         bytes: z
                             .number()
                             .optional()
