@@ -17,7 +17,7 @@ export default defineConfig({
                 plugins: [actions],
                 test: {
                     name: "unit",
-                    include: ["*.test.ts", "{components,lib,lab,tests,workflows}/**/*.test.ts"],
+                    include: ["*.test.ts", "{components,lib,lab,review,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/integration/**", "tests/faults/**"],
                     sequence: { shuffle: true },
                     server: { deps: { inline: [/@actions\//] } },

@@ -1,0 +1,121 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+import { parseReference } from "../lib/references";
+
+/** A blob of a registry, by its content. */
+export interface Layer {
+    readonly digest: string;
+    /** Compressed, in bytes. */
+    readonly size: number;
+}
+
+/** What a registry has under a tag or digest: the manifest of one platform (`layers`) or an index (`platforms`). */
+export interface Manifest {
+    /** "sha256:<64 hex>" of the bytes that the registry gave. */
+    readonly digest: string;
+    /** Layers in order, the root's first; none for an index. */
+    readonly layers: readonly Layer[];
+    /** Digests by platform ("linux/amd64"); none for the manifest of one platform. Attestations are left out. */
+    readonly platforms: Readonly<Record<string, string>>;
+}
+
+/** A registry can't be asked: no network, TLS, a login that is refused. What it holds is not known then. */
+export class RegistryError extends Error {
+    override readonly name = "RegistryError";
+
+    constructor(
+        /** Its host, with the port. */
+        readonly registry: string,
+        readonly reason: string,
+    ) {
+        super(`registry ${registry} can't be asked: ${reason}`);
+    }
+}
+
+/** Milliseconds for one question; a registry that hangs must not hang us. */
+const timeout = 30_000;
+
+const layer = z.object({ digest: z.string(), size: z.number() });
+const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
+/** image-spec v1.1, manifest.md and image-index.md; Docker's own formats have the same fields. */
+const schema = z.object({
+    layers: z.array(layer).default([]),
+    manifests: z.array(z.object({ digest: z.string(), platform: platform.optional() })).default([]),
+});
+
+/** "linux/arm64", as `images.ts` writes platforms: arm64's only variant is not said (containerd, platforms.Normalize). */
+function platformName({ os, architecture, variant }: z.infer<typeof platform>): string {
+    const said = variant === undefined || variant === "" || (architecture === "arm64" && variant === "v8");
+    return said ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
+}
+
+/**
+ * Reads a manifest or index.
+ *
+ * @param text the bytes that the registry gave, as text
+ * @throws z.ZodError or SyntaxError when they are none
+ */
+export function parseManifest(text: string): Manifest {
+    const { layers, manifests } = schema.parse(JSON.parse(text));
+    const platforms = manifests.flatMap(({ digest, platform: of }) =>
+        of && of.os !== "unknown" ? [[platformName(of), digest] as const] : [],
+    );
+    const digest = `sha256:${createHash("sha256").update(text).digest("hex")}`;
+    return { digest, layers, platforms: Object.fromEntries(platforms) };
+}
+
+/** The builder's own tool: `buildx` by itself where it is on PATH, as in the lab, else Docker's plugin. */
+function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: string[]] {
+    const isThere = (folder: string) => {
+        try {
+            accessSync(path.join(folder, "buildx"), constants.X_OK);
+            return true;
+        } catch {
+            return false;
+        }
+    };
+    return (env.PATH ?? "").split(path.delimiter).some(isThere) ? ["buildx"] : ["docker", "buildx"];
+}
+
+/**
+ * Asks a registry what it has under a tag or digest, with the builder's own tool and so with the user's Docker login.
+ *
+ * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
+ * @param env environment of the tool
+ * @returns undefined when the registry says that there is nothing
+ * @throws RegistryError when it can't be asked, or its answer is no manifest
+ */
+export async function readManifest(ref: string, env: NodeJS.ProcessEnv): Promise<Manifest | undefined> {
+    const { registry } = parseReference(ref);
+    const [command, ...args] = buildx(env);
+    let text: string;
+    try {
+        const options = { env, timeout, maxBuffer: 16 * 1024 * 1024 };
+        text = (await promisify(execFile)(command, [...args, "imagetools", "inspect", "--raw", ref], options)).stdout;
+    } catch (error) {
+        const {
+            stderr = "",
+            message,
+            killed,
+            code,
+        } = error as Error & {
+            stderr?: string;
+            killed?: boolean;
+            code?: unknown;
+        };
+        const said = stderr.trim().replace(/^ERROR: /, "");
+        if (said.endsWith(": not found")) return undefined;
+        if (code === "ENOENT") throw new RegistryError(registry, `neither buildx nor docker is on PATH`);
+        throw new RegistryError(registry, killed ? `no answer in ${timeout / 1000} seconds` : said || message);
+    }
+    try {
+        return parseManifest(text);
+    } catch (error) {
+        const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+        throw new RegistryError(registry, `its answer to ${ref} is no manifest: ${reason}`);
+    }
+}
