@@ -51,6 +51,7 @@ const programFiles = [
     "lib",
     "workflows",
     "lab",
+    "review",
     "package.json",
     "tsconfig.json",
     "Pulumi.yaml",
