@@ -14,7 +14,9 @@ import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
 import { asInputError } from "../lib/errors";
+import { type ReviewOptions, runReview } from "../review/command";
 import { recordLogged, recordUp } from "../review/recordUpdate";
+import { type StatusOptions, runStatus } from "../review/status/command";
 import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
@@ -145,6 +147,31 @@ export async function main(args: readonly string[]): Promise<number> {
         .argument("[images...]", "keys of images.ts; all without")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
+        });
+    program
+        .command("status")
+        .description(
+            "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
+        )
+        .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
+        .option("--json", "as JSON (StatusReport in lib/status/report.ts)")
+        .option("--html <file>", "also write a page that needs nothing else")
+        .action(async (options: StatusOptions) => {
+            done(await runStatus(options));
+        });
+    program
+        .command("review")
+        .description("say what `up` would do, and why; exit code 3 when something would be lost for good")
+        .option("--format <form>", "table, markdown, json or html", "table")
+        .option("--output <file>", "write to a file")
+        .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
+        .option(
+            "--refresh",
+            "ask the registry too; what it lost is said to be recreated, as by an `up` after a refresh",
+        )
+        .option("--expect-no-changes", "exit code 2 when something is pending")
+        .action(async (options: ReviewOptions) => {
+            done(await runReview(options));
         });
     program
         .command("workflows")

@@ -1,11 +1,10 @@
 import { writeFileSync } from "node:fs";
-import { labStackName } from "../lab/environment";
 import { InputError } from "../lib/errors";
 import type { UpdateRecord } from "../lib/plan/history";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
-import { deployedBuilds } from "../lib/plan/deployed";
-import { openEngine, preview } from "./engine";
+import { deployedImages } from "../lib/status/state";
+import { exportStack, openEngine, preview } from "./engine";
 import { htmlForm } from "./forms/html";
 import { jsonForm } from "./forms/json";
 import { markdownForm } from "./forms/markdown";
@@ -22,7 +21,7 @@ export interface ReviewOptions {
     readonly format: string;
     readonly output?: string;
     readonly stack?: string;
-    readonly expectChanges: boolean;
+    readonly expectNoChanges?: boolean;
     readonly refresh?: boolean;
 }
 
@@ -59,7 +58,10 @@ function deliver(text: string, output: string | undefined): void {
         writeFileSync(output, text);
     } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        throw new InputError({ problem: `--output ${output} can't be written: ${reason}`, next: "name a file in a folder that is there" });
+        throw new InputError({
+            problem: `--output ${output} can't be written: ${reason}`,
+            next: "name a file in a folder that is there",
+        });
     }
 }
 
@@ -73,11 +75,11 @@ function deliver(text: string, output: string | undefined): void {
 export async function runReview(options: ReviewOptions): Promise<number> {
     const form = forms.find((one) => one === options.format);
     if (!form) throw new InputError({ problem: `--format ${options.format} is not known`, allowed: forms });
-    const engine = await openEngine(options.stack ?? labStackName);
+    const engine = await openEngine({ stack: options.stack, start: true });
     const found = await preview(engine);
     const history = await readHistory(engine.stack, engine.env);
     const looksInto = options.refresh === true || form === "html";
-    const published = looksInto ? await lookUp(deployedBuilds(found), engine.env) : undefined;
+    const published = looksInto ? await lookUp(deployedImages(await exportStack(engine)), engine.env) : undefined;
     const plan = makePlan({
         stack: engine.stack,
         preview: found,
@@ -88,5 +90,5 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
     if (plan.dangers.length > 0) return exit.dangerous;
-    return plan.pending && !options.expectChanges ? exit.pending : exit.done;
+    return plan.pending && options.expectNoChanges ? exit.pending : exit.done;
 }

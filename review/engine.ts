@@ -1,16 +1,20 @@
 import { startLab } from "../lab/lab";
-import { labStackName } from "../lab/environment";
+import { labEnvironment, labStackName } from "../lab/environment";
+import { describeLab } from "../lab/labState";
 import { repositoryRoot } from "../lab/paths";
 import { type Captured, capture } from "../lab/process";
 import { progress } from "../lab/progress";
 import { isAtLeast } from "../lab/toolchain";
 import { InputError } from "../lib/errors";
 import { type Preview, readPreview } from "../lib/plan/preview";
+import { type Deployment, parseDeployment } from "../lib/status/state";
 import { enginesAdvice, knownStacks } from "./engineErrors";
 
 /** Pulumi on one stack. */
 export interface Engine {
     readonly stack: string;
+    /** Whether it is the lab's. */
+    readonly isLab: boolean;
     /** Environment of everything that is asked about the stack. */
     readonly env: NodeJS.ProcessEnv;
     /** Runs `pulumi <args>` on the stack, in the repository's root. */
@@ -63,20 +67,30 @@ async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> 
     });
 }
 
+/** Which stack to look at, and how. */
+export interface OpenOptions {
+    /** Its name; the lab's without. */
+    readonly stack?: string | undefined;
+    /** Whether the lab is set up and started where that is missing, rather than looked at as it is. */
+    readonly start: boolean;
+}
+
 /**
- * Pulumi on the lab's stack, with the lab set up and started, or on another one as the environment has it.
+ * Pulumi on the lab's stack, or on another one as the environment has it.
  *
- * @param stack name of the stack; the lab's without
  * @throws InputError when there is no such stack, or no Pulumi that can be used
+ * @throws LabError when the lab can't be started, or was never
  */
-export async function openEngine(stack: string = labStackName): Promise<Engine> {
-    const env = stack === labStackName ? (await startLab()).env : process.env;
-    if (stack !== labStackName) {
+export async function openEngine({ stack = labStackName, start }: OpenOptions): Promise<Engine> {
+    const isLab = stack === labStackName;
+    const labEnv = async () => (start ? (await startLab()).env : labEnvironment(await describeLab()));
+    const env = isLab ? await labEnv() : process.env;
+    if (!isLab) {
         await checkCli(env);
         await checkStack(env, stack);
     }
     const run = inRoot(env);
-    return { stack, env, pulumi: (args) => run([...args, "--stack", stack]) };
+    return { stack, isLab, env, pulumi: (args) => run([...args, "--stack", stack]) };
 }
 
 /** What the engine printed as JSON, as long as it is a preview. */
@@ -109,8 +123,8 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
  *
  * @throws InputError when it can't be read
  */
-export async function exportStack({ pulumi }: Engine): Promise<unknown> {
-    const done = await pulumi(["stack", "export"]);
+export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
+    const done = await pulumi(["stack", "export", "--non-interactive"]);
     if (done.failure !== undefined) throw failed("the state can't be read", done);
-    return JSON.parse(done.stdout) as unknown;
+    return parseDeployment(done.stdout);
 }

@@ -1,7 +1,7 @@
-import { mapBounded } from "../lib/bounded";
-import type { DeployedBuild } from "../lib/plan/deployed";
 import type { Plan } from "../lib/plan/plan";
-import { RegistryError, readManifest } from "../lib/registry";
+import { parseReference } from "../lib/references";
+import type { DeployedImage } from "../lib/status/state";
+import { askRegistries } from "./ask";
 
 /** What the registry has of the builds in the state. */
 export interface Published {
@@ -13,25 +13,27 @@ export interface Published {
     readonly unasked: readonly string[];
 }
 
-/** Questions at a time: registries limit them, and each starts a process. */
-const atOnce = 8;
-
 /** Asks the registry for builds. What can't be asked is told, and counts as there. */
-export async function lookUp(builds: readonly DeployedBuild[], env: NodeJS.ProcessEnv): Promise<Published> {
+export async function lookUp(images: readonly DeployedImage[], env: NodeJS.ProcessEnv): Promise<Published> {
     const missing = new Set<string>();
     const bytes = new Map<string, number>();
     const unasked = new Set<string>();
-    await mapBounded(builds, atOnce, async ({ image, platform, repository, digest }) => {
-        try {
-            const manifest = await readManifest(`${repository}@${digest}`, env);
-            if (manifest) bytes.set(`${image} ${platform}`, manifest.layers.reduce((sum, { size }) => sum + size, 0));
-            else missing.add(digest);
-        } catch (error) {
-            if (!(error instanceof RegistryError)) throw error;
-            unasked.add(error.message);
-        }
-    });
-    return { missing, bytes, unasked: [...unasked] };
+    const builds = images.flatMap(({ image, builds: own }) => own.map((build) => ({ ...build, image })));
+    const refOf = ({ repository, digest }: { readonly repository: string; readonly digest: string }) =>
+        `${repository}@${digest}`;
+    const answers = await askRegistries(builds.map(refOf), env);
+    for (const build of builds) {
+        const answer = answers.get(refOf(build));
+        if (!answer) continue;
+        if ("unknown" in answer) unasked.add(`${parseReference(build.repository).registry}: ${answer.unknown}`);
+        else if (!answer.found) missing.add(build.digest);
+        else
+            bytes.set(
+                `${build.image} ${build.platform}`,
+                answer.found.layers.reduce((sum, { size }) => sum + size, 0),
+            );
+    }
+    return { missing, bytes, unasked: [...unasked].map((reason) => `what is published could not be asked: ${reason}`) };
 }
 
 /** The plan with the sizes of what is published, and with what could not be asked as warnings. */

@@ -53,6 +53,7 @@ const programFiles = [
     "review",
     "workflows",
     "lab",
+    "review",
     "package.json",
     "tsconfig.json",
     "Pulumi.yaml",

@@ -84,6 +84,8 @@ export async function imageOutputs(lab: Lab, program: string): Promise<Record<st
 export async function pendingImages(lab: Lab, program: string): Promise<string[]> {
     const { stdout } = await runIn(lab, program, "pulumi", ["preview", "--json"]);
     const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
-    const changing = steps.filter(({ op, urn }) => op !== "same" && op !== "delete" && urn.includes("docker-build:index:Image::"));
+    const changing = steps.filter(
+        ({ op, urn }) => op !== "same" && op !== "delete" && urn.includes("docker-build:index:Image::"),
+    );
     return changing.map(({ urn }) => urn.split("::").at(-1) ?? "").filter((name) => !name.endsWith("-test"));
 }
