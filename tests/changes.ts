@@ -4,7 +4,8 @@ import { expect } from "vitest";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
 import { manifest } from "./registry";
-import { type ImageOutput, imageOutputs, pendingImages, up } from "./stack";
+import type { Plan } from "../lib/plan/plan";
+import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 
 /** The builds of an image of the fixture, by name. */
@@ -29,6 +30,27 @@ export interface Expected {
     readonly tested?: readonly string[];
     /** Images that leave the stack: their resources are forgotten, and nothing else is. */
     readonly removed?: readonly string[];
+    /** By image, the causes that the review names before. */
+    readonly why?: Readonly<Record<string, readonly string[]>>;
+}
+
+type Outputs = Readonly<Record<string, ImageOutput>>;
+
+/**
+ * What the review said before is what `up` did: every *rebuild* was built, every *maybe* exactly when its parent's digest
+ * moved, and nothing else.
+ */
+function expectAnnounced(plan: Plan, built: readonly string[], before: Outputs, after: Outputs): void {
+    const builds = plan.images.flatMap((image) => image.platforms.map((one) => ({ ...one, image })));
+    const wanted = builds.filter(({ platform, action, image: { dependsOn = "" } }) => {
+        const parentMoved = before[dependsOn]?.platforms[platform] !== after[dependsOn]?.platforms[platform];
+        return action === "rebuild" || (action === "maybe" && parentMoved);
+    });
+    const names = wanted.map(({ platform, image }) => `${image.image}-${platform.slice("linux/".length)}`);
+    expect([...built].sort()).toEqual(names.sort());
+    for (const { action, causes } of plan.images) {
+        if (action !== "unchanged") expect(causes).not.toEqual([]);
+    }
 }
 
 /** A repository with its stack, to which one change after the other is made. */
@@ -53,8 +75,8 @@ export async function startChanges(): Promise<ChangingStack> {
     let images = fixture["images.ts"] ?? "";
     let outputs: Record<string, ImageOutput> = {};
     const at = (name: string) => path.join(program, name);
-    const expectChange = async ({ built, moved, tested, removed = [] }: Expected): Promise<void> => {
-        const pending = await pendingImages(lab, program);
+    const expectChange = async ({ built, moved, tested, removed = [], why = {} }: Expected): Promise<void> => {
+        const plan = await reviewPlan(lab, program);
         const { code, operations } = await up(lab, program);
         expect(code).toBe(0);
         const imageOf = (name: string) => name.split("-")[0] ?? "";
@@ -71,11 +93,11 @@ export async function startChanges(): Promise<ChangingStack> {
         const expectedTests =
             tested ?? changedBuilds.filter((name) => moved.includes(imageOf(name))).map((name) => `${name}-test`);
         expect(changed.filter((name) => name.endsWith("-test")).sort()).toEqual([...expectedTests].sort());
-        // What was built had been announced; what was announced and not built stood on something that was.
-        expect(built.filter((name) => !pending.includes(name))).toEqual([]);
-        const announced = pending.filter((name) => !built.includes(name));
-        const isExplained = (name: string) => !name.startsWith("base") && built.some((one) => one.startsWith("base"));
-        expect(announced.filter((name) => !isExplained(name))).toEqual([]);
+        expectAnnounced(plan, changedBuilds, outputs, after);
+        for (const [image, causes] of Object.entries(why)) {
+            expect(plan.images.find((one) => one.image === image)?.causes, image).toEqual(causes);
+        }
+        expect(plan.dangers).toEqual([]);
         for (const [name, { ref, digest }] of Object.entries(after)) {
             if (ref === null) continue;
             const repository = ref.slice(ref.indexOf("/") + 1, ref.indexOf("@"));

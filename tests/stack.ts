@@ -2,6 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
+import { makePlan } from "../lib/plan/makePlan";
+import type { Plan } from "../lib/plan/plan";
+import { readPreview } from "../lib/plan/preview";
 import { type Outcome, runIn } from "./lab";
 
 /** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
@@ -80,12 +83,8 @@ export async function imageOutputs(lab: Lab, program: string): Promise<Record<st
     return JSON.parse(stdout) as Record<string, ImageOutput>;
 }
 
-/** Names of the images that a preview announces as changing, smoke tests apart. */
-export async function pendingImages(lab: Lab, program: string): Promise<string[]> {
-    const { stdout } = await runIn(lab, program, "pulumi", ["preview", "--json"]);
-    const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
-    const changing = steps.filter(
-        ({ op, urn }) => op !== "same" && op !== "delete" && urn.includes("docker-build:index:Image::"),
-    );
-    return changing.map(({ urn }) => urn.split("::").at(-1) ?? "").filter((name) => !name.endsWith("-test"));
+/** What the review of this moment says an update would do. */
+export async function reviewPlan(lab: Lab, program: string): Promise<Plan> {
+    const { stdout } = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames"]);
+    return makePlan({ stack: "local", preview: readPreview(stdout), history: [] });
 }

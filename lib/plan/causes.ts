@@ -116,8 +116,10 @@ function listCauses(what: string, before: readonly string[], after: readonly str
 export function layerCauses(before: ResourceState, after: ResourceState): Cause[] {
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const lists = (property: string) => [listOf(before, property), listOf(after, property)] as const;
+    // A state that an older version wrote does not have it.
+    const knowsDockerfile = before.inputs.dockerfile !== undefined;
     return [
-        ...fileCauses(...both("dockerfile")),
+        ...(knowsDockerfile ? fileCauses(...both("dockerfile")) : []),
         ...fileCauses(...both("inputs")),
         ...rootCauses(...both("roots")),
         ...listCauses("parent", ...lists("parents")),

@@ -93,6 +93,7 @@ function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<str
         const action = buildAction(step);
         return { platform: platformOf(step), action: action === "unchanged" && isLost(step) ? "recreate" : action };
     });
+    platforms.sort((a, b) => (a.platform < b.platform ? -1 : 1));
     // A platform that leaves an image that stays changes its index, and is a cause.
     const own = isGone(layer)
         ? ["remove" as const]
@@ -118,14 +119,14 @@ function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<str
     };
 }
 
-/** Parents first, those that leave last; siblings as the update has them. */
+/** Parents first, those that leave last; siblings by name. */
 function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
     const depth = ({ parent }: ImagePlan, seen = 0): number => {
         const above = plans.find(({ image }) => image === parent);
         return above && seen < plans.length ? 1 + depth(above, seen + 1) : 0;
     };
     const rank = (plan: ImagePlan) => (plan.action === "remove" ? plans.length : depth(plan));
-    return [...plans].sort((a, b) => rank(a) - rank(b));
+    return [...plans].sort((a, b) => rank(a) - rank(b) || (a.image < b.image ? -1 : 1));
 }
 
 /**

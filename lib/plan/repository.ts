@@ -29,7 +29,7 @@ function actionOf({ op, old: before, new: after }: Step): RepositoryPlan["action
 export function planRepository(steps: readonly Step[]): RepositoryPlan[] {
     // A replacement is three steps; the first of them says it.
     const replaced = /^(create-replacement|delete-replaced)$/;
-    return steps.flatMap((step) => {
+    const found = steps.flatMap((step): RepositoryPlan[] => {
         const [kind, property] = kinds[step.type] ?? [];
         if (kind === undefined || property === undefined || step.op === "same" || step.op === "read") return [];
         if (replaced.test(step.op)) return [];
@@ -37,4 +37,6 @@ export function planRepository(steps: readonly Step[]): RepositoryPlan[] {
         const said = typeof name === "string" ? name : step.name;
         return [{ kind, name: `${said}${readers[step.type] ?? ""}`, action: actionOf(step) }];
     });
+    const keyOf = ({ kind, name }: RepositoryPlan) => `${kind} ${name}`;
+    return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }

@@ -20,7 +20,7 @@ tr:target { background: var(--card); outline: 2px solid var(--focus); outline-of
 .rebuild, .recreate { color: var(--rebuild); } .maybe { color: var(--maybe); } .retag, .retest, .succeeded { color: var(--retag); }
 .remove, .failed, .delete { color: var(--remove); } .unchanged { color: var(--unchanged); }
 a { color: inherit; } a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-svg { display: block; } svg text { font: 14px system-ui, sans-serif; fill: var(--text); } svg .word { font-size: 12px; }
+svg { display: block; margin: .6rem; } svg text { font: 14px system-ui, sans-serif; fill: var(--text); } svg .word { font-size: 12px; }
 svg rect { fill: var(--card); stroke: currentColor; stroke-width: 2; } svg path { fill: none; stroke: var(--soft); }
 svg .word { fill: currentColor; } svg a { text-decoration: none; } svg a:focus-visible rect { stroke-width: 4; }
 @media (max-width: 40rem) {

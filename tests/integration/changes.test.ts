@@ -62,9 +62,18 @@ test.each<[string, Row]>([
             },
             built: builds.bot,
             moved: ["bot"],
+            why: { bot: ["app/bot/__main__.py is now executable"] },
         },
     ],
-    ["an input added", { change: write({ "app/bot/extra.txt": "extra" }), built: builds.bot, moved: ["bot"] }],
+    [
+        "an input added",
+        {
+            change: write({ "app/bot/extra.txt": "extra" }),
+            built: builds.bot,
+            moved: ["bot"],
+            why: { bot: ["app/bot/extra.txt added"] },
+        },
+    ],
     [
         "an input renamed",
         {
@@ -73,17 +82,28 @@ test.each<[string, Row]>([
             },
             built: builds.bot,
             moved: ["bot"],
+            why: { bot: ["app/bot/extra.txt renamed to app/bot/more.txt"] },
         },
     ],
     [
         "a comment in the base's Dockerfile",
-        { change: append("docker/Dockerfile.base", "# a comment\n"), built: builds.base, moved: [] },
+        {
+            change: append("docker/Dockerfile.base", "# a comment\n"),
+            built: builds.base,
+            moved: [],
+            why: { base: ["docker/Dockerfile.base changed"], bot: ["parent base"] },
+        },
     ],
     ["a blank line in a Dockerfile", { change: append("docker/Dockerfile.ci", "\n"), built: builds.ci, moved: [] }],
     [".dockerignore without effect", { change: write({ ".dockerignore": "docs\n" }), built: [], moved: [] }],
     [
         ".dockerignore with effect",
-        { change: write({ ".dockerignore": "docs\napp/bot/more.txt\n" }), built: builds.bot, moved: ["bot"] },
+        {
+            change: write({ ".dockerignore": "docs\napp/bot/more.txt\n" }),
+            built: builds.bot,
+            moved: ["bot"],
+            why: { bot: ["app/bot/more.txt removed or ignored"] },
+        },
     ],
     [
         "a package of the base",
@@ -91,6 +111,7 @@ test.each<[string, Row]>([
             change: write({ "requirements/base.txt": "six==1.16.0\n" }),
             built: everything,
             moved: ["base", "ci", "bot"],
+            why: { base: ["requirements/base.txt changed"], ci: ["parent base"] },
         },
     ],
     [
@@ -109,7 +130,12 @@ test.each<[string, Row]>([
     ["a test of the app", { change: append("app/tests/test_bot.py", "# more\n"), built: [], moved: [] }],
     [
         "a build argument that is used",
-        { change: buildArgs("      GREETING: hi\n"), built: everything, moved: ["base", "ci", "bot"] },
+        {
+            change: buildArgs("      GREETING: hi\n"),
+            built: everything,
+            moved: ["base", "ci", "bot"],
+            why: { base: ["build argument GREETING added: hi"] },
+        },
     ],
     [
         "a build argument that is not used",
@@ -121,6 +147,7 @@ test.each<[string, Row]>([
             change: inImages('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        labels: { "org.example": "x" },'),
             built: builds.ci,
             moved: ["ci"],
+            why: { ci: ["label org.example added: x"] },
         },
     ],
     [
@@ -129,6 +156,7 @@ test.each<[string, Row]>([
             change: inImages('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        registryCache: false,'),
             built: builds.ci,
             moved: [],
+            why: { ci: ["registry cache switched off"] },
         },
     ],
     [
@@ -141,7 +169,13 @@ test.each<[string, Row]>([
     ],
     [
         "a smoke test",
-        { change: append("docker/smoke/ci.sh", "# more\n"), built: [], moved: [], tested: ["ci-amd64-test"] },
+        {
+            change: append("docker/smoke/ci.sh", "# more\n"),
+            built: [],
+            moved: [],
+            tested: ["ci-amd64-test"],
+            why: { ci: ["smoke test docker/smoke/ci.sh changed"] },
+        },
     ],
     [
         "two changes at once",
@@ -161,6 +195,7 @@ test.each<[string, Row]>([
             built: ["ci-arm64"],
             moved: ["ci"],
             tested: ["ci-arm64-test"],
+            why: { ci: ["platform linux/arm64 added"] },
         },
     ],
 ])("%s", async (_name, { change, ...expected }) => {
@@ -217,7 +252,12 @@ test("an unpinned root that gets pinned, to what it was, rebuilds what stands on
     await stack.expectChange({ built: ci, moved: ["ci"] });
     settings += rootsConfig({ "python:extra": ref });
     write(configWith(settings))();
-    await stack.expectChange({ built: ci, moved: [] });
+    const [, digest = ""] = ref.split("@sha256:");
+    await stack.expectChange({
+        built: ci,
+        moved: [],
+        why: { ci: [`root python:extra pinned (${digest.slice(0, 12)})`] },
+    });
 });
 
 test("a secret that an image begins to name rebuilds it; another value of it rebuilds nothing", async () => {
@@ -228,7 +268,7 @@ test("a secret that an image begins to name rebuilds it; another value of it reb
         'name: "ghcr.io/fixture/bot:latest",',
         'name: "ghcr.io/fixture/bot:latest",\n        secrets: ["INDEX"],',
     )();
-    await stack.expectChange({ built: builds.bot, moved: [] });
+    await stack.expectChange({ built: builds.bot, moved: [], why: { bot: ["secret INDEX added"] } });
     settings += secret("two");
     write(configWith(settings))();
     await stack.expectChange({ built: [], moved: [] });
@@ -249,7 +289,12 @@ test("an image that is renamed, added or removed in images.ts touches no other a
     const { ci } = stack.outputs();
     const repository = "elsewhere/fixture/ci";
     inImages("    ci: {", "    checks: {")();
-    await stack.expectChange({ built: ["checks-amd64", "checks-arm64"], moved: ["checks"], removed: ["ci"] });
+    await stack.expectChange({
+        built: ["checks-amd64", "checks-arm64"],
+        moved: ["checks"],
+        removed: ["ci"],
+        why: { checks: ["renamed from ci"] },
+    });
     expect(stack.outputs().checks?.platforms).toEqual(ci?.platforms);
     rmSync(at("docker/Dockerfile.ci"));
     inImages(/ {4}checks: \{[^}]*\{[^}]*\}[^}]*\},\n/, "")();
