@@ -7,7 +7,7 @@ import { stopLab } from "../../lab/labState";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
-import { exportState, imageOutputs, pendingImages, up } from "../stack";
+import { exportState, imageOutputs, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
@@ -135,7 +135,9 @@ describe("nothing is rebuilt", () => {
 test("a change of the app rebuilds, tests and promotes the bot alone, and preview says so before", async () => {
     writeFileSync(path.join(program, "app/bot/__main__.py"), 'print("changed")\n');
     const changed = ["bot", "bot-amd64", "bot-amd64-test", "bot-arm64", "bot-arm64-test"];
-    expect((await pendingImages(lab, program)).sort()).toEqual(["bot-amd64", "bot-arm64"]);
+    const { images } = await reviewPlan(lab, program);
+    const pending = images.filter(({ action }) => action !== "unchanged");
+    expect(pending).toMatchObject([{ image: "bot", action: "rebuild", causes: ["app/bot/__main__.py changed"] }]);
     const before = await imageOutputs(lab, program);
     const { code, operations } = await up(lab, program);
     expect(code).toBe(0);
