@@ -112,7 +112,7 @@ function listCauses(what: string, before: readonly string[], after: readonly str
     ];
 }
 
-/** What an image's component says: its Dockerfile, files, roots, parents, platforms and smoke tests. */
+/** What an image's component says: its Dockerfile, files, roots, parents, platforms and names of secrets. */
 export function layerCauses(before: ResourceState, after: ResourceState): Cause[] {
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const lists = (property: string) => [listOf(before, property), listOf(after, property)] as const;
@@ -122,6 +122,7 @@ export function layerCauses(before: ResourceState, after: ResourceState): Cause[
         ...(knowsDockerfile ? fileCauses(...both("dockerfile")) : []),
         ...fileCauses(...both("inputs")),
         ...rootCauses(...both("roots")),
+        ...listCauses("secret", ...lists("secrets")),
         ...listCauses("parent", ...lists("parents")),
         ...listCauses("platform", ...lists("platforms")),
     ];
@@ -131,9 +132,6 @@ export function layerCauses(before: ResourceState, after: ResourceState): Cause[
 export const testCauses = (before: ResourceState, after: ResourceState): Cause[] =>
     fileCauses(textsOf(before, "smokeTests"), textsOf(after, "smokeTests"), "smoke test ");
 
-const namesOf = (state: ResourceState, property: string): Texts =>
-    Object.fromEntries(Object.keys(state.inputs[property] ?? {}).map((name) => [name, ""]));
-
 const repositoryOf = (state: ResourceState): string => (listOf(state, "tags")[0] ?? "").replace(/:[^:/]*$/, "");
 
 const textOf = (state: ResourceState, property: string): string => {
@@ -141,11 +139,10 @@ const textOf = (state: ResourceState, property: string): string => {
     return typeof value === "string" ? value : "";
 };
 
-/** What one build says beside its files: arguments, labels, target, secrets' names, cache, where it is pushed. */
+/** What one build says beside its files: arguments, labels, target, cache, where it is pushed. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
-    const secrets = difference(namesOf(before, "secrets"), namesOf(after, "secrets"));
     const [had, has] = [before, after].map((state) => state.inputs.cacheTo !== undefined);
     const [from, to] = [repositoryOf(before), repositoryOf(after)];
     const [target, newTarget] = [textOf(before, "target"), textOf(after, "target")];
@@ -154,8 +151,6 @@ export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new
         ...valueCauses("build argument", withoutOwn(both("buildArgs")[0]), withoutOwn(both("buildArgs")[1])),
         ...valueCauses("label", ...both("labels")),
         ...(target === newTarget ? [] : [`target: ${target || "the last stage"} → ${newTarget || "the last stage"}`]),
-        ...secrets.added.map((name) => `secret ${name} added`),
-        ...secrets.removed.map((name) => `secret ${name} removed`),
         ...(had === has ? [] : [`registry cache switched ${has ? "on" : "off"}`]),
         ...(moved ? [`pushed to ${to || "nowhere"} instead of ${from || "nowhere"}`] : []),
     ];
