@@ -186,10 +186,12 @@ test("every image and index is retained when it is removed or replaced", async (
     expect(resources.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
 });
 
-test("the plan holds parents, platforms and every input with its hash", async () => {
+test("the plan holds parents, platforms, names of secrets, and the Dockerfile and every input with its hash", async () => {
     const resources = await run();
     expect(resources["ImageLayer app"]?.inputs).toEqual({
+        dockerfile: { "docker/app": expect.stringMatching(/^[0-9a-f]{12}$/) as string },
         parents: ["base"],
+        secrets: [],
         roots: {},
         platforms: [...both],
         inputs: { "app/main.py": expect.stringMatching(/^[0-9a-f]{12}$/) as string },
