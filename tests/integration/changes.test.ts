@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, utimesSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ChangingStack, type Expected, builds, children, everything, startChanges } from "../changes";
@@ -175,6 +175,83 @@ test.each<[string, Row]>([
             moved: [],
             tested: ["ci-amd64-test"],
             why: { ci: ["smoke test docker/smoke/ci.sh changed"] },
+        },
+    ],
+    [
+        "a label with another value",
+        {
+            change: inImages('"org.example": "x"', '"org.example": "y"'),
+            built: builds.ci,
+            moved: ["ci"],
+            why: { ci: ["label org.example: x → y"] },
+        },
+    ],
+    [
+        "a smoke test that an image has no longer",
+        {
+            change: inImages('        smokeTest: "docker/smoke/ci.sh",\n', ""),
+            built: [],
+            moved: [],
+            tested: ["ci-amd64-test"],
+            why: { ci: ["smoke test docker/smoke/ci.sh removed or ignored"] },
+        },
+    ],
+    [
+        "a smoke test that an image gets",
+        {
+            change: inImages(
+                'dockerfile: "docker/Dockerfile.ci",',
+                'dockerfile: "docker/Dockerfile.ci", smokeTest: "docker/smoke/ci.sh",',
+            ),
+            built: [],
+            moved: [],
+            tested: ["ci-amd64-test"],
+            why: { ci: ["smoke test docker/smoke/ci.sh added"] },
+        },
+    ],
+    [
+        "a Dockerfile with another name",
+        {
+            change: () => {
+                renameSync(at("docker/Dockerfile"), at("docker/Dockerfile.bot"));
+                stack.inImages('"docker/Dockerfile"', '"docker/Dockerfile.bot"');
+            },
+            built: [],
+            moved: [],
+            why: { bot: [] },
+        },
+    ],
+    [
+        "an input that becomes a link",
+        {
+            change: () => {
+                renameSync(at("app/bot/more.txt"), at("app/bot/real.txt"));
+                symlinkSync("real.txt", at("app/bot/__link__.txt"));
+            },
+            built: builds.bot,
+            moved: ["bot"],
+            why: { bot: ["app/bot/__link__.txt added", "app/bot/real.txt added"] },
+        },
+    ],
+    [
+        "an image that is built on another one of ours",
+        {
+            change: () => {
+                const text = readFileSync(at(".devcontainer/Dockerfile"), "utf8");
+                stack.write({ ".devcontainer/Dockerfile": text.replace("fixture/base", "fixture/ci") });
+            },
+            built: builds.devcontainer,
+            moved: [],
+            why: { devcontainer: [".devcontainer/Dockerfile changed", "parent ci added", "parent base removed"] },
+        },
+    ],
+    [
+        "a comment in the middle of the hierarchy",
+        {
+            change: append("docker/Dockerfile.ci", "# for its child\n"),
+            built: builds.ci,
+            moved: [],
+            why: { ci: ["docker/Dockerfile.ci changed"], devcontainer: ["parent ci"] },
         },
     ],
     [
