@@ -1,0 +1,74 @@
+import { formatReference, parseReference, repositoryOf } from "../references";
+import type { Finding } from "./findings";
+import type { Answers } from "./images";
+import { type Commands, quote } from "./repair";
+import type { DeployedImage } from "./state";
+
+/** A root of the stack: an external image that others stand on. */
+export interface RootStatus {
+    /** As Dockerfiles write it. */
+    readonly root: string;
+    /** "repository@sha256:…", or absent where nothing is pinned. */
+    readonly pinned?: string;
+    /** The tag that the pin is compared with, at the place that it is pinned to. */
+    readonly tag?: string;
+    /** Digest that the tag points at now; absent when it is not known, null when the tag is not there. */
+    readonly found?: string | null;
+    /** Keys of the images that stand on it. */
+    readonly images: readonly string[];
+}
+
+/** The roots of the images, each once. One that a Dockerfile names by digest can't be behind and is left out. */
+export function rootsOf(images: readonly DeployedImage[]): RootStatus[] {
+    const names = [...new Set(images.flatMap(({ roots }) => Object.keys(roots)))];
+    return names.flatMap((root) => {
+        const { tag, digest } = parseReference(root);
+        if (digest !== undefined || tag === undefined) return [];
+        const on = images.filter(({ roots }) => root in roots);
+        const pinned = on.map(({ roots }) => roots[root] ?? "").find((by) => by.includes("@"));
+        const rest = { root, images: on.map(({ image }) => image) };
+        if (pinned === undefined) return [rest];
+        // A mirror, such as the lab's, is compared with itself.
+        return [{ ...rest, pinned, tag: formatReference({ ...parseReference(repositoryOf(pinned)), tag }) }];
+    });
+}
+
+/** The references that registries are asked for. */
+export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.flatMap(({ tag }) => tag ?? []);
+
+/** Compares the pins with what registries answered to `rootQuestions`. */
+export function compareRoots(
+    roots: readonly RootStatus[],
+    answers: Answers,
+    commands: Commands,
+): { readonly roots: RootStatus[]; readonly findings: Finding[] } {
+    const findings: Finding[] = [];
+    const statuses = roots.map((one): RootStatus => {
+        const { root, pinned, tag } = one;
+        const about = `root ${root}`;
+        if (pinned === undefined || tag === undefined) {
+            findings.push({ kind: "note", about, text: "it is not pinned: when it moves, nothing is rebuilt" });
+            return one;
+        }
+        const answer = answers.get(tag);
+        if (!answer || "unknown" in answer) return one;
+        const found = answer.found?.digest;
+        if (found === undefined) {
+            findings.push({ kind: "note", about, text: `${tag} is not in the registry, so its pin can't be compared` });
+        } else if (!pinned.endsWith(`@${found}`)) {
+            const value = `${repositoryOf(pinned)}@${found}`;
+            const path = quote(`roots["${root}"]`);
+            findings.push({
+                kind: "drift",
+                about,
+                text: `${tag} moved to ${found}; pinned is ${pinned.slice(pinned.indexOf("@") + 1)}`,
+                repair: {
+                    by: "command",
+                    command: `pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value}`,
+                },
+            });
+        }
+        return { ...one, found: found ?? null };
+    });
+    return { roots: statuses, findings };
+}
