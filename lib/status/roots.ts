@@ -1,7 +1,7 @@
 import { formatReference, parseReference, repositoryOf } from "../references";
 import type { Finding } from "./findings";
-import type { Answers } from "./images";
-import { type Commands, quote } from "./repair";
+import type { Answers } from "./imageStatus";
+import { type Commands, quote, repairCommand } from "./repair";
 import type { DeployedImage } from "./state";
 
 /** A root of the stack: an external image that others stand on. */
@@ -36,6 +36,9 @@ export function rootsOf(images: readonly DeployedImage[]): RootStatus[] {
 /** The references that registries are asked for. */
 export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.flatMap(({ tag }) => tag ?? []);
 
+/** The lab's own Pulumi is not on everybody's PATH. */
+const labPulumi = ({ isLab }: Commands): string => (isLab ? 'eval "$(npm run --silent lab -- env)" && ' : "");
+
 /** Compares the pins with what registries answered to `rootQuestions`. */
 export function compareRoots(
     roots: readonly RootStatus[],
@@ -64,7 +67,7 @@ export function compareRoots(
                 text: `${tag} moved to ${found}; pinned is ${pinned.slice(pinned.indexOf("@") + 1)}`,
                 repair: {
                     by: "command",
-                    command: `pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value}`,
+                    command: `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value} && ${repairCommand(commands, { by: "up" })}`,
                 },
             });
         }
