@@ -14,6 +14,7 @@ import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 import type * as Suites from "../tests/suites";
 import { asInputError } from "../lib/errors";
+import { type StatusOptions, runStatus } from "../review/status/command";
 import { runWorkflows } from "../workflows/command";
 
 /** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
@@ -142,6 +143,17 @@ export async function main(args: readonly string[]): Promise<number> {
         .argument("[images...]", "keys of images.ts; all without")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
+        });
+    program
+        .command("status")
+        .description(
+            "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
+        )
+        .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
+        .option("--json", "as JSON (StatusReport in lib/status/report.ts)")
+        .option("--html <file>", "also write a page that needs nothing else")
+        .action(async (options: StatusOptions) => {
+            done(await runStatus(options));
         });
     program
         .command("workflows")

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { LabPaths } from "./paths";
 import { startOf } from "./processTable";
@@ -15,6 +16,33 @@ function readLock(file: string): z.infer<typeof lock> | undefined {
     } catch {
         return undefined;
     }
+}
+
+/** A lock of a stack in a file backend. */
+export interface StackLock {
+    readonly pid: number;
+    /** When it was taken, as Pulumi wrote it. */
+    readonly since: string;
+    readonly host: string;
+    /** Whether its process ended without removing it: certain on this machine only. */
+    readonly isDead: boolean;
+}
+
+/** The locks of a stack; undefined where the backend is no folder and its locks can't be seen. */
+export function stackLocks(backend: string | undefined, stack: string): StackLock[] | undefined {
+    if (!backend?.startsWith("file:///")) return undefined;
+    const folder = path.join(fileURLToPath(backend), ".pulumi", "locks");
+    if (!existsSync(folder)) return [];
+    const name = stack.split("/").at(-1) ?? stack;
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".json") && path.basename(path.dirname(file)) === name)
+        .flatMap((file) => readLock(path.join(folder, file)) ?? [])
+        .map(({ pid, hostname: host, timestamp: since }) => ({
+            pid,
+            since,
+            host,
+            isDead: host === hostname() && startOf(pid) === undefined,
+        }));
 }
 
 /**

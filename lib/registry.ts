@@ -31,13 +31,15 @@ export class RegistryError extends Error {
         /** Its host, with the port. */
         readonly registry: string,
         readonly reason: string,
+        /** Whether it gave no answer at all in time. */
+        readonly hangs = false,
     ) {
         super(`registry ${registry} can't be asked: ${reason}`);
     }
 }
 
 /** Milliseconds for one question; a registry that hangs must not hang us. */
-const timeout = 30_000;
+const timeout = 20_000;
 
 const layer = z.object({ digest: z.string(), size: z.number() });
 const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
@@ -110,7 +112,9 @@ export async function readManifest(ref: string, env: NodeJS.ProcessEnv): Promise
         const said = stderr.trim().replace(/^ERROR: /, "");
         if (said.endsWith(": not found")) return undefined;
         if (code === "ENOENT") throw new RegistryError(registry, `neither buildx nor docker is on PATH`);
-        throw new RegistryError(registry, killed ? `no answer in ${timeout / 1000} seconds` : said || message);
+        if (killed) throw new RegistryError(registry, `no answer in ${timeout / 1000} seconds`, true);
+        // Reasons without the address, so that one reason for many images is told once.
+        throw new RegistryError(registry, said.replace(/^failed to do request: \w+ "[^"]*": /, "") || message);
     }
     try {
         return parseManifest(text);

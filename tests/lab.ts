@@ -52,6 +52,7 @@ const programFiles = [
     "lib",
     "workflows",
     "lab",
+    "review",
     "package.json",
     "tsconfig.json",
     "Pulumi.yaml",

@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { InputError } from "../../lib/errors";
+import { type GitHubTarget, UnreachableError, ask } from "../../lib/githubApi";
+import type { Answer } from "../../lib/status/findings";
+import type { GitHubQuestion, OnGitHub } from "../../lib/status/github";
+import { parseReference } from "../../lib/references";
+import { type Manifest, RegistryError, readManifest } from "../registry";
+
+/** Questions that are under way at once: each to a registry is a process. */
+const atOnce = 8;
+
+/** Asks all questions, a few at a time; keys are the questions. */
+async function askAll<Q, A>(questions: readonly Q[], answer: (question: Q) => Promise<A>): Promise<Map<Q, A>> {
+    const answers = new Map<Q, A>();
+    const waiting = [...questions];
+    const work = async () => {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+            answers.set(next, await answer(next));
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+    return answers;
+}
+
+/** Asks registries what they have under these references. One that hangs is not asked again. */
+export async function askRegistries(
+    refs: readonly string[],
+    env: NodeJS.ProcessEnv,
+): Promise<Map<string, Answer<Manifest>>> {
+    const hanging = new Map<string, string>();
+    return await askAll(refs, async (ref): Promise<Answer<Manifest>> => {
+        const { registry } = parseReference(ref);
+        const hangs = hanging.get(registry);
+        if (hangs !== undefined) return { unknown: hangs };
+        try {
+            return { found: await readManifest(ref, env) };
+        } catch (error) {
+            if (!(error instanceof RegistryError)) throw error;
+            if (error.hangs) hanging.set(registry, error.reason);
+            return { unknown: error.reason };
+        }
+    });
+}
+
+const answers = {
+    file: z
+        .object({ content: z.string(), encoding: z.literal("base64") })
+        .transform(({ content }) => ({ text: Buffer.from(content, "base64").toString("utf8") })),
+    secret: z.object({ updated_at: z.iso.datetime() }).transform(({ updated_at }) => ({ updated: updated_at })),
+    variable: z.object({ value: z.string() }),
+    "pull request": z
+        .object({ state: z.enum(["open", "closed"]), merged_at: z.string().nullish(), html_url: z.string() })
+        .transform(({ state, merged_at, html_url: url }) => ({
+            state: typeof merged_at === "string" ? ("merged" as const) : state,
+            url,
+        })),
+};
+
+/** Asks GitHub; the answers are by URN. */
+export async function askGitHub(
+    target: GitHubTarget,
+    questions: readonly GitHubQuestion[],
+): Promise<Map<string, Answer<OnGitHub>>> {
+    let gone: string | undefined = target.token === undefined ? "GITHUB_TOKEN is not set" : undefined;
+    const found = await askAll(questions, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
+        if (gone !== undefined) return { unknown: gone };
+        try {
+            const { body } = await ask(target, `repos/${target.owner}/${target.repository}/${path}`, `read ${about}`);
+            if (body === undefined) return { found: undefined };
+            const parsed = answers[kind].safeParse(body);
+            return parsed.success ? { found: parsed.data } : { unknown: z.prettifyError(parsed.error) };
+        } catch (error) {
+            if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
+            // Who does not answer is asked with patience once, not for each thing.
+            if (error instanceof UnreachableError) gone ??= error.message;
+            return { unknown: gone ?? error.message };
+        }
+    });
+    return new Map([...found].map(([{ urn }, answer]) => [urn, answer]));
+}

@@ -1,0 +1,33 @@
+import { replaceFile } from "../../lab/process";
+import type { StatusReport } from "../../lib/status/report";
+import { engineStack } from "../engine";
+import { statusHtml } from "./html";
+import { readStatus } from "./status";
+import { statusText } from "./text";
+
+/** Options of `npm run status`. */
+export interface StatusOptions {
+    /** Stack to look at; the lab's without. */
+    readonly stack?: string;
+    /** Print JSON (`StatusReport`) instead of text. */
+    readonly json?: boolean;
+    /** File for a page beside what is printed. */
+    readonly html?: string;
+}
+
+/** Exit codes by verdict. */
+const codes: Readonly<Record<StatusReport["verdict"], number>> = { "in step": 0, unknown: 1, drift: 2 };
+
+/**
+ * `npm run status`: compares a stack with reality and prints what was found.
+ *
+ * @returns 0 in step, 1 could not tell, 2 drift
+ * @throws InputError for an unknown stack, LabError when the state can't be read
+ */
+export async function runStatus({ stack, json, html }: StatusOptions): Promise<number> {
+    const report = await readStatus(await engineStack(stack));
+    const colour = process.stdout.isTTY && !process.env.NO_COLOR;
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : statusText(report, colour));
+    if (html !== undefined) replaceFile(html, statusHtml(report));
+    return codes[report.verdict];
+}

@@ -1,0 +1,70 @@
+import { type StackLock, stackLocks } from "../../lab/stackLocks";
+import { type Finding, exitCode } from "../../lib/status/findings";
+import { compareGitHub, deployedRepository, githubQuestions } from "../../lib/status/github";
+import { imageFindings, unansweredFindings } from "../../lib/status/images";
+import { imageQuestions, imageStatus } from "../../lib/status/imageStatus";
+import { repairAll, repairCommand } from "../../lib/status/repair";
+import type { StatusReport } from "../../lib/status/report";
+import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
+import { stackFindings } from "../../lib/status/stack";
+import { type Resource, deployedImages } from "../../lib/status/state";
+import { type EngineStack, exportStack } from "../engine";
+import { readHistory } from "../history";
+import { askGitHub, askRegistries } from "./ask";
+
+async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
+    const deployed = deployedRepository(resources);
+    if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
+    const { GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
+    const owner = deployed.owner ?? GITHUB_OWNER;
+    if (owner === undefined) {
+        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER says the owner" }];
+    }
+    const target = {
+        ...deployed,
+        owner,
+        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
+        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
+    };
+    return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
+}
+
+/** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
+export async function readStatus(engine: EngineStack): Promise<StatusReport> {
+    const { stack, env } = engine;
+    const locks: StackLock[] = stackLocks(env.PULUMI_BACKEND_URL, stack) ?? [];
+    const [deployment, history] = await Promise.all([exportStack(engine), readHistory(stack, env)]);
+    const images = deployedImages(deployment);
+    const roots = rootsOf(images);
+    const [answers, onGitHub] = await Promise.all([
+        askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env),
+        githubFindings(deployment.resources, env),
+    ]);
+    const compared = compareRoots(roots, answers, engine);
+    const nothing: Finding = {
+        kind: "note",
+        about: `stack ${stack}`,
+        text: "nothing was published yet",
+        repair: { by: "up" },
+    };
+    const findings = [
+        ...stackFindings(deployment, locks, engine),
+        ...(images.length === 0 ? [nothing] : []),
+        ...images.flatMap((image) => imageFindings(image, answers)),
+        ...compared.findings,
+        ...onGitHub,
+        ...unansweredFindings(answers),
+    ];
+    const verdict = ({ 0: "in step", 1: "unknown", 2: "drift" } as const)[exitCode(findings)];
+    return {
+        stack,
+        verdict,
+        images: images.map((image) => imageStatus(image, images, answers, history)),
+        roots: compared.roots,
+        findings: findings.map(({ repair, ...finding }) => ({
+            ...finding,
+            ...(repair && { command: repairCommand(engine, repair) }),
+        })),
+        repairs: repairAll(engine, findings),
+    };
+}

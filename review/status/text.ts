@@ -1,0 +1,96 @@
+import type { BuildStatus } from "../../lib/status/imageStatus";
+import type { ReportedFinding, StatusReport } from "../../lib/status/report";
+
+/** Bytes for people: "45 MB". */
+export function bytes(count: number): string {
+    const units = ["B", "kB", "MB", "GB"];
+    const power = Math.min(Math.floor(Math.log10(Math.max(count, 1)) / 3), units.length - 1);
+    const value = count / 1000 ** power;
+    return `${value < 10 && power > 0 ? value.toFixed(1) : value.toFixed(0)} ${units[power] ?? ""}`;
+}
+
+/** Columns of a build, for every form: present, size, shared with the parent, time, duration, commit. */
+export function buildCells(build: BuildStatus): string[] {
+    const { present, size, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
+    const shared = sharedSize === undefined ? "" : `${bytes(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
+    return [
+        present === undefined ? "not known" : present ? "there" : "MISSING",
+        size === undefined ? "" : bytes(size),
+        shared,
+        built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`,
+        seconds === undefined ? "" : `${seconds.toFixed(0)} s`,
+        commit?.slice(0, 10) ?? "",
+    ];
+}
+
+/** Titles of the columns of builds. */
+export const buildTitles = [
+    "image",
+    "platform",
+    "in registry",
+    "size",
+    "shared with parent",
+    "built",
+    "took",
+    "commit",
+];
+
+/** Rows of builds: image, platform, then `buildCells`. */
+export const buildRows = ({ images }: StatusReport): string[][] =>
+    images.flatMap(({ image, builds }) =>
+        builds.map((build, index) => [index === 0 ? image : "", build.platform, ...buildCells(build)]),
+    );
+
+/** Titles of the kinds of findings. */
+export const kindTitles = { drift: "drift", unknown: "could not be asked", note: "notes" } as const;
+
+/** One sentence that says it all. */
+export function verdictText({ stack, verdict, findings }: StatusReport): string {
+    const count = (kind: ReportedFinding["kind"]) => findings.filter((finding) => finding.kind === kind).length;
+    const said = {
+        "in step": "state and reality agree",
+        drift: `state and reality differ in ${count("drift")} ${count("drift") === 1 ? "thing" : "things"}`,
+        unknown: "could not tell whether state and reality agree",
+    };
+    return `stack ${stack}: ${said[verdict]}`;
+}
+
+const codes = { red: 31, yellow: 33, green: 32, bold: 1 } as const;
+
+/** The report as text for a terminal or a log. Commands stand alone on their lines, to be copied. */
+export function statusText(report: StatusReport, colour: boolean): string {
+    const paint = (code: keyof typeof codes, text: string) => (colour ? `\x1b[${codes[code]}m${text}\x1b[0m` : text);
+    const rows = [buildTitles, ...buildRows(report)];
+    const widths = buildTitles.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+    const line = (row: readonly string[]) =>
+        row
+            .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+            .join("  ")
+            .trimEnd();
+    const table = rows.map((row, index) => {
+        const text = line(row);
+        return index === 0 ? paint("bold", text) : row.includes("MISSING") ? paint("red", text) : text;
+    });
+    const section = (kind: ReportedFinding["kind"]) => {
+        const found = report.findings.filter((finding) => finding.kind === kind);
+        if (found.length === 0) return [];
+        const title = paint(kind === "drift" ? "red" : kind === "unknown" ? "yellow" : "bold", kindTitles[kind]);
+        const lines = found.flatMap(({ about, text, command }) => [
+            `  ${about}: ${text}`,
+            ...(command === undefined ? [] : [`      ${command}`]),
+        ]);
+        return ["", title, ...lines];
+    };
+    const all = report.repairs.length > 0 && report.findings.filter(({ kind }) => kind === "drift").length > 1;
+    return [
+        paint({ "in step": "green", drift: "red", unknown: "yellow" }[report.verdict] as "red", verdictText(report)),
+        ...(report.images.length > 0 ? ["", ...table] : []),
+        ...section("drift"),
+        ...section("unknown"),
+        ...section("note"),
+        ...(all
+            ? ["", paint("bold", "all drift at once"), ...report.repairs.map((command) => `      ${command}`)]
+            : []),
+        "",
+    ].join("\n");
+}
