@@ -120,11 +120,19 @@ function readPromotion({ urn, outputs }: Resource): DeployedPromotion[] {
     return data ? [{ urn, tag: data.tag, digest: afterAt(data.ref), sources: data.sources.map(afterAt) }] : [];
 }
 
-/** The images that the stack pushed, in the order of the state: parents first. */
+/** Parents first, then by name; the state's own order follows what was made last. */
+function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
+    const byName = new Map(images.map((one) => [one.image, one]));
+    const depth = (one: DeployedImage): number =>
+        Math.max(0, ...one.parents.flatMap((name) => byName.get(name) ?? []).map((parent) => depth(parent) + 1));
+    return [...images].sort((a, b) => depth(a) - depth(b) || a.image.localeCompare(b.image));
+}
+
+/** The images that the stack pushed, parents first. */
 export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
     const ofType = (type: string) => resources.filter((one) => one.type === type);
     const [builds, indexes] = [ofType("docker-build:index:Image"), ofType("docker-build:index:Index")];
-    return ofType("layered-images:components:ImageLayer").flatMap(({ urn, inputs }) => {
+    const images = ofType("layered-images:components:ImageLayer").flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const own = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
         const promotion = indexes.filter((index) => nameOf(index.urn) === image).flatMap(readPromotion)[0];
@@ -132,4 +140,5 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
         if (own.length === 0 && !promotion) return [];
         return [{ image, parents, roots, builds: own, ...(promotion && { promotion }) }];
     });
+    return inOrder(images);
 }

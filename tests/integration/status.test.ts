@@ -1,0 +1,294 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Lab, startLab, stopLab } from "../../lab/lab";
+import { labPaths } from "../../lab/paths";
+import { registryHost } from "../../lab/tls";
+import type { ReportedFinding, StatusReport } from "../../lib/status/report";
+import { configWith, fixture } from "../fixture";
+import { type Outcome, makeRepository, runIn } from "../lab";
+import { manifest } from "../registry";
+import { type ImageOutput, imageOutputs } from "../stack";
+import { type StandInRepository, standInRepository } from "../standIn";
+
+/* `npm run status` as people run it, on a lab of its own; what it finds is repaired by the command that it names. */
+
+const settings = `  layered-images:github:
+    repository: cs24-1-bot
+  github:writeDelayMs: "0"
+  github:retryDelayMs: "10"
+`;
+const token = "hunter2-of-discord";
+const script = (name: string) => `node run.cjs ${name}`;
+/** The commands without what only a checkout of this repository needs: installing node_modules. */
+const commands = {
+    "run.cjs": `require("ts-node/register/transpile-only");
+require("./lab/cli.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
+    "package.json": JSON.stringify({ scripts: { up: script("up"), status: script("status"), lab: script("lab") } }),
+};
+
+let home: string;
+let lab: Lab;
+let program: string;
+let github: StandInRepository;
+let outputs: Record<string, ImageOutput>;
+
+/** Runs a line of shell in the repository as somebody does who only knows README: nothing of the lab is in the environment. */
+const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
+    runIn({ ...lab, env: { ...process.env, XDG_STATE_HOME: home, ...env } }, program, "sh", ["-c", line]);
+const status = async (options = "") => {
+    const outcome = await shell(`npm run --silent status -- --json ${options}`);
+    return { ...outcome, report: JSON.parse(outcome.stdout) as StatusReport };
+};
+const driftOf = ({ findings }: StatusReport) => findings.filter(({ kind }) => kind === "drift");
+const build = (image: string, platform = "linux/amd64") => outputs[image]?.platforms[platform] ?? "";
+const repository = (image: string) => `${lab.instance.registry}/fixture/${image}`;
+
+async function deleteManifest(image: string, digest: string): Promise<void> {
+    const ca = readFileSync(path.join(lab.paths.state, "tls", "ca.pem"));
+    const where = `/v2/fixture/${image}/manifests/${digest}`;
+    const options = { method: "DELETE", host: "127.0.0.1", port: lab.instance.port, path: where, ca };
+    const code = await new Promise((resolve, reject) => {
+        request({ ...options, servername: registryHost, agent: false }, ({ statusCode }) => {
+            resolve(statusCode);
+        })
+            .on("error", reject)
+            .end();
+    });
+    expect(code).toBe(202);
+}
+
+beforeAll(async () => {
+    home = mkdtempSync(path.join(tmpdir(), `layered-images-status-${process.pid.toString()}-`));
+    const paths = { cache: labPaths().cache, state: path.join(home, "layered-images") };
+    lab = await startLab({ paths, platforms: "all", port: 15643 });
+    program = makeRepository(path.join(home, "repository"), { ...fixture, ...configWith(settings), ...commands });
+    github = standInRepository(lab);
+    const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", token];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+});
+afterAll(async () => {
+    await stopLab(lab.paths);
+    rmSync(home, { recursive: true, force: true });
+});
+
+test("before the first `up` there is nothing that could differ", async () => {
+    const { code, report } = await status();
+    expect(code).toBe(0);
+    expect(report.findings).toContainEqual(
+        expect.objectContaining({ text: "nothing was published yet", command: "npm run up" }),
+    );
+});
+
+test("after an `up` state and reality agree, and every build is described", async () => {
+    expect(await shell("npm run up")).toMatchObject({ code: 0 });
+    outputs = await imageOutputs(lab, program);
+    const { code, report } = await status();
+    expect(report.findings).toEqual([]);
+    expect({ code, verdict: report.verdict }).toEqual({ code: 0, verdict: "in step" });
+    expect(report.images.map(({ image }) => image).sort()).toEqual(["base", "bot", "ci"]);
+    const base = report.images.find(({ image }) => image === "base");
+    const bot = report.images.find(({ image }) => image === "bot");
+    expect(bot).toMatchObject({ parents: ["base"], promoted: outputs.bot?.digest, found: outputs.bot?.digest });
+    expect(bot?.builds.map(({ platform }) => platform).sort()).toEqual(["linux/amd64", "linux/arm64"]);
+    for (const one of bot?.builds ?? []) {
+        const parent = base?.builds.find(({ platform }) => platform === one.platform);
+        expect(one).toMatchObject({ present: true, sharedSize: parent?.size, sharedLayers: parent?.layers });
+        expect(one.size).toBeGreaterThan(parent?.size ?? 0);
+        expect(Date.parse(one.built ?? "")).toBeGreaterThan(Date.now() - 3_600_000);
+    }
+    expect(report.roots).toEqual([
+        expect.objectContaining({ root: "python:3.12-slim", found: expect.stringMatching(/^sha256:/) as string }),
+    ]);
+});
+
+/** A difference that somebody makes: how, what status says, whether all is ours again. */
+interface Difference {
+    readonly make: () => Promise<unknown>;
+    readonly about: string;
+    readonly text: RegExp;
+    readonly repaired: () => Promise<void>;
+}
+
+const testYml = ".github/workflows/test.yml";
+let wanted: string | undefined;
+const latestIsOurs = (image: string) => async () => {
+    expect((await manifest(lab, `fixture/${image}`, "latest"))?.digest).toBe(outputs[image]?.digest);
+};
+const api = (method: string, where: string) =>
+    fetch(`${lab.env.GITHUB_BASE_URL ?? ""}api/v3/repos/cs24-1/cs24-1-bot/${where}`, {
+        method,
+        headers: { authorization: `Bearer ${lab.env.GITHUB_TOKEN ?? ""}` },
+    });
+const moveLatest = (image: string, to: string) =>
+    runIn(lab, program, "buildx", ["imagetools", "create", "--tag", `${repository(image)}:latest`, to]);
+const secretIsOurs = async () => {
+    expect(await github.secret("actions", "DISCORD_TOKEN")).toBe(token);
+};
+const fileIsOurs = () => {
+    expect(github.file(testYml)).toBe(wanted);
+    return Promise.resolve();
+};
+const variableIsOurs = () => {
+    expect(github.state().variables.CI_IMAGE?.value).toBe(outputs.ci?.ref);
+    return Promise.resolve();
+};
+const push = (text: string | null) => {
+    wanted = github.file(testYml);
+    return github.control("POST", `${github.where}/push`, { files: { [testYml]: text } });
+};
+
+const differences: Readonly<Record<string, Difference>> = {
+    "a moved `latest`": {
+        make: () => moveLatest("base", `${repository("bot")}@${outputs.bot?.digest ?? ""}`),
+        about: "image base",
+        text: /base:latest points at sha256:\w+ instead of sha256:\w+, which was promoted$/,
+        repaired: latestIsOurs("base"),
+    },
+    "a platform that `latest` lost": {
+        make: () => moveLatest("bot", `${repository("bot")}@${build("bot")}`),
+        about: "image bot",
+        text: /bot:latest points at .*; it lacks .*linux\/arm64$/,
+        repaired: latestIsOurs("bot"),
+    },
+    "a deleted `latest`": {
+        make: () => deleteManifest("ci", outputs.ci?.digest ?? ""),
+        about: "image ci",
+        text: /ci:latest is not in the registry/,
+        repaired: latestIsOurs("ci"),
+    },
+    "a deleted manifest that others stand on": {
+        make: () => deleteManifest("base", build("base")),
+        about: "image base",
+        text: /linux\/amd64: sha256:\w+ is not in the registry/,
+        repaired: async () => {
+            expect((await manifest(lab, "fixture/base", build("base")))?.digest).toBe(build("base"));
+        },
+    },
+    "a deleted platform": {
+        make: () => deleteManifest("bot", build("bot", "linux/arm64")),
+        about: "image bot",
+        text: /linux\/arm64: sha256:\w+ is not in the registry/,
+        repaired: async () => {
+            const digest = build("bot", "linux/arm64");
+            expect((await manifest(lab, "fixture/bot", digest))?.digest).toBe(digest);
+        },
+    },
+    "a hand-edited workflow": {
+        make: () => push("on: push\n"),
+        about: `file ${testYml}`,
+        text: /changed on branch main/,
+        repaired: fileIsOurs,
+    },
+    "a deleted workflow": {
+        make: () => push(null),
+        about: `file ${testYml}`,
+        text: /deleted/,
+        repaired: fileIsOurs,
+    },
+    "a changed secret": {
+        make: async () => {
+            // GitHub says the time of a change in seconds.
+            await new Promise((resolve) => setTimeout(resolve, 1100));
+            await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
+        },
+        about: "secret DISCORD_TOKEN",
+        text: /set by somebody else at \d{4}-/,
+        repaired: secretIsOurs,
+    },
+    "a deleted secret": {
+        make: () => api("DELETE", "actions/secrets/DISCORD_TOKEN"),
+        about: "secret DISCORD_TOKEN",
+        text: /deleted/,
+        repaired: secretIsOurs,
+    },
+    "a changed variable": {
+        make: () => github.control("PUT", `${github.where}/variables/CI_IMAGE`, { value: "theirs" }),
+        about: "variable CI_IMAGE",
+        text: /another value/,
+        repaired: variableIsOurs,
+    },
+    "a deleted variable": {
+        make: () => api("DELETE", "actions/variables/CI_IMAGE"),
+        about: "variable CI_IMAGE",
+        text: /deleted/,
+        repaired: variableIsOurs,
+    },
+};
+
+describe("is found, and repaired by the very command that is named:", () => {
+    test.each(Object.entries(differences))("%s", async (_, { make, about, text, repaired }) => {
+        await make();
+        const before = await status();
+        expect(before).toMatchObject({ code: 2, report: { verdict: "drift" } });
+        const found: readonly ReportedFinding[] = driftOf(before.report);
+        expect(found).toEqual([expect.objectContaining({ about, text: expect.stringMatching(text) as string })]);
+        const command = found[0]?.command ?? "";
+        const people = await shell("npm run --silent status");
+        expect(people.code).toBe(2);
+        expect(people.stdout.split("\n").map((line) => line.trim())).toContain(command);
+        expect(before.output + people.output).not.toContain(token);
+        expect(await shell(command)).toMatchObject({ code: 0 });
+        await repaired();
+        expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
+        expect(await imageOutputs(lab, program)).toEqual(outputs);
+    });
+});
+
+test("several differences are repaired together by the commands that stand at the end", async () => {
+    await deleteManifest("ci", build("ci"));
+    await moveLatest("base", `${repository("bot")}@${outputs.bot?.digest ?? ""}`);
+    await push("on: push\n");
+    await api("DELETE", "actions/variables/CI_IMAGE");
+    const { report } = await status();
+    expect(driftOf(report)).toHaveLength(4);
+    expect(report.repairs).toHaveLength(2);
+    for (const command of report.repairs) expect(await shell(command)).toMatchObject({ code: 0 });
+    expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
+    await latestIsOurs("base")();
+});
+
+test("no value of a secret is in any form, and the page needs no network", async () => {
+    const file = path.join(home, "status.html");
+    const { output } = await status(`--html ${file}`);
+    const page = readFileSync(file, "utf8");
+    expect(page).toContain("<td>linux/arm64</td>");
+    expect(page).not.toMatch(/<script|src=|href=/);
+    expect(output + page).not.toContain(token);
+});
+
+test("a wrong passphrase does not matter: no secret is read", async () => {
+    const engine = { PULUMI_CONFIG_PASSPHRASE: "wrong" };
+    const { stdout } = await runIn({ ...lab, env: { ...lab.env, ...engine } }, program, "pulumi", ["stack", "export"]);
+    expect(stdout).toContain("ciphertext");
+    expect(await shell("npm run --silent status", engine)).toMatchObject({ code: 0 });
+});
+
+test("an unknown stack is told with the known ones", async () => {
+    const line = "npm run --silent status -- --stack nope";
+    const outcome = await shell(line, { ...lab.env, XDG_STATE_HOME: home });
+    expect(outcome).toMatchObject({ code: 1, stdout: "" });
+    expect(outcome.output).toContain('there is no stack "nope"\n  allowed: local');
+});
+
+test("an unknown option is wrong use", async () => {
+    expect(await shell("npm run --silent status -- --format json")).toMatchObject({ code: 64 });
+});
+
+test("what can't be asked is named, and is no difference", async () => {
+    const servers = path.join(lab.paths.state, "servers");
+    for (const name of ["registry", "github"]) {
+        const { pid } = JSON.parse(readFileSync(path.join(servers, `${name}.pid`), "utf8")) as { pid: number };
+        spawnSync("kill", [pid.toString()]);
+        await expect.poll(() => spawnSync("kill", ["-0", pid.toString()]).status, { timeout: 10_000 }).not.toBe(0);
+    }
+    const { code, report } = await status();
+    expect({ code, verdict: report.verdict }).toEqual({ code: 1, verdict: "unknown" });
+    const unknown = report.findings.filter(({ kind }) => kind === "unknown").map(({ about }) => about);
+    expect(unknown.sort()).toEqual(["GitHub", `registry ${lab.instance.registry}`]);
+    expect(report.findings.find(({ about }) => about.startsWith("registry"))?.text).toMatch(/refused.*fixture\/base/);
+    expect(report.findings.filter(({ kind }) => kind === "drift")).toEqual([]);
+});
