@@ -1,0 +1,112 @@
+import { expect, test } from "vitest";
+import type { Answer } from "./findings";
+import { imageFindings, unansweredFindings } from "./images";
+import { type Held, imageQuestions, imageStatus } from "./imageStatus";
+import type { DeployedImage } from "./state";
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const built = (image: string, letter: string, arch = "amd64") => ({
+    urn: `urn:${image}-${arch}`,
+    platform: `linux/${arch}`,
+    digest: digest(letter),
+    repository: `ghcr.io/o/${image}`,
+    built: "2026-11-01T10:00:00Z",
+});
+const base: DeployedImage = {
+    image: "base",
+    parents: [],
+    roots: {},
+    builds: [built("base", "a"), built("base", "b", "arm64")],
+    promotion: {
+        urn: "urn:base",
+        tag: "ghcr.io/o/base:latest",
+        digest: digest("c"),
+        sources: [digest("a"), digest("b")],
+    },
+};
+const app: DeployedImage = { image: "app", parents: ["base"], roots: {}, builds: [built("app", "d")] };
+
+const layer = (letter: string, size: number) => ({ digest: digest(letter), size });
+const held = (letter: string, layers: Held["layers"] = [], platforms: Held["platforms"] = {}): Answer<Held> => ({
+    found: { digest: digest(letter), layers, platforms },
+});
+const inStep = {
+    [`ghcr.io/o/base@${digest("a")}`]: held("a", [layer("1", 100), layer("2", 10)]),
+    [`ghcr.io/o/base@${digest("b")}`]: held("b", [layer("3", 100)]),
+    "ghcr.io/o/base:latest": held("c", [], { "linux/amd64": digest("a"), "linux/arm64": digest("b") }),
+    [`ghcr.io/o/app@${digest("d")}`]: held("d", [layer("1", 100), layer("2", 10), layer("4", 5)]),
+};
+const answers = (changes: Readonly<Record<string, Answer<Held>>> = {}) =>
+    new Map(Object.entries({ ...inStep, ...changes }));
+
+test("every build is asked for by digest, what was promoted by its tag", () => {
+    expect(imageQuestions([base, app]).sort()).toEqual(Object.keys(inStep).sort());
+});
+
+test("what is as it was pushed gives no finding", () => {
+    expect([base, app].flatMap((image) => imageFindings(image, answers()))).toEqual([]);
+});
+
+test("the layers shared with the parent are those that both begin with", () => {
+    const status = imageStatus(app, [base, app], answers(), []);
+    expect(status.builds[0]).toMatchObject({ present: true, size: 115, layers: 3, sharedSize: 110, sharedLayers: 2 });
+    const other = answers({ [`ghcr.io/o/app@${digest("d")}`]: held("d", [layer("9", 1), layer("2", 10)]) });
+    expect(imageStatus(app, [base, app], other, []).builds[0]).toMatchObject({ sharedSize: 0, sharedLayers: 0 });
+});
+
+test("duration and commit are those of the newest build that succeeded", () => {
+    const record = { image: "app", platform: "linux/amd64", kind: "build", operation: "update" } as const;
+    const update = (commit: string, seconds: number, result: "succeeded" | "failed") => ({
+        start: "2026-11-01T10:00:00Z",
+        seconds: 100,
+        result,
+        commit,
+        images: [{ ...record, seconds, result }],
+    });
+    const history = [update("3", 7, "failed"), update("2", 8, "succeeded"), update("1", 9, "succeeded")];
+    expect(imageStatus(app, [app], answers(), history).builds[0]).toMatchObject({ commit: "2", seconds: 8 });
+});
+
+test("a tag that points elsewhere is replaced, never refreshed, and the platforms that it lost are named", () => {
+    const moved = answers({ "ghcr.io/o/base:latest": held("e", [], { "linux/amd64": digest("a") }) });
+    expect(imageFindings(base, moved)).toEqual([
+        {
+            kind: "drift",
+            about: "image base",
+            text: `ghcr.io/o/base:latest points at ${digest("e")} instead of ${digest("c")}, which was promoted; it lacks linux/arm64`,
+            repair: { by: "replace", urn: "urn:base" },
+        },
+    ]);
+});
+
+test("builds that are gone are made again before the index over them", () => {
+    const gone = answers({
+        "ghcr.io/o/base:latest": { found: undefined },
+        [`ghcr.io/o/base@${digest("b")}`]: { found: undefined },
+    });
+    expect(imageFindings(base, gone).map(({ repair }) => repair)).toEqual([
+        { by: "replace", urn: "urn:base-arm64" },
+        { by: "replace", urn: "urn:base" },
+    ]);
+    expect(imageStatus(base, [base], gone, [])).toMatchObject({ found: null, builds: [{}, { present: false }] });
+});
+
+test("a build that was not promoted is a note", () => {
+    const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
+    const known = answers({ [`ghcr.io/o/base@${digest("f")}`]: held("f") });
+    expect(imageFindings(rebuilt, known)).toEqual([
+        expect.objectContaining({ kind: "note", repair: { by: "up" } }) as unknown,
+    ]);
+});
+
+test("what could not be asked is neither there nor gone, and told once for each registry and reason", () => {
+    const refused = { unknown: "connection refused" };
+    const none = new Map(Object.keys(inStep).map((ref) => [ref, refused]));
+    expect(imageFindings(base, none)).toEqual([]);
+    const status = imageStatus(base, [base], none, []);
+    expect(status.builds.some((build) => "present" in build)).toBe(false);
+    expect(status).not.toHaveProperty("found");
+    expect(unansweredFindings(none)).toEqual([
+        { kind: "unknown", about: "registry ghcr.io", text: "connection refused (wanted: o/base, o/app)" },
+    ]);
+});
