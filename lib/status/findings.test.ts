@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { type Finding, exitCode, unknownFindings } from "./findings";
+import { repairAll, repairCommand } from "./repair";
+
+const lab = { stack: "local", isLab: true };
+const ci = { stack: "acme/ci", isLab: false };
+const finding = (kind: Finding["kind"]): Finding => ({ kind, about: "x", text: "y" });
+const drift = (repair: NonNullable<Finding["repair"]>): Finding => ({ ...finding("drift"), repair });
+
+test("drift outweighs what could not be asked, notes count for nothing", () => {
+    expect(exitCode([])).toBe(0);
+    expect(exitCode([finding("note")])).toBe(0);
+    expect(exitCode([finding("note"), finding("unknown")])).toBe(1);
+    expect(exitCode([finding("unknown"), finding("drift")])).toBe(2);
+});
+
+test("what failed for one reason is one finding, each thing named once", () => {
+    const failed = [
+        { what: "a", reason: "refused" },
+        { what: "b", reason: "refused" },
+        { what: "a", reason: "refused" },
+        { what: "c", reason: "no answer" },
+    ];
+    expect(unknownFindings("GitHub", failed).map(({ text }) => text)).toEqual([
+        "refused (wanted: a, b)",
+        "no answer (wanted: c)",
+    ]);
+});
+
+test("commands are the lab's for its stack and plain Pulumi's for another, with URNs quoted for a shell", () => {
+    expect(repairCommand(lab, { by: "replace", urn: "urn:a$b::c" })).toBe("npm run up -- --replace 'urn:a$b::c'");
+    expect(repairCommand(lab, { by: "up" })).toBe("npm run up");
+    expect(repairCommand(ci, { by: "refresh", urn: "urn:it's" })).toBe(
+        `pulumi up --stack 'acme/ci' --refresh --target 'urn:it'\\''s'`,
+    );
+});
+
+test("all drift takes one refresh of what is looked at, then one replacement of the rest", () => {
+    const all = [
+        drift({ by: "replace", urn: "a" }),
+        drift({ by: "refresh", urn: "b" }),
+        drift({ by: "replace", urn: "c" }),
+        drift({ by: "refresh", urn: "d" }),
+        { ...finding("note"), repair: { by: "up" } } as const,
+    ];
+    expect(repairAll(lab, all)).toEqual([
+        "npm run up -- --refresh --target 'b' --target 'd'",
+        "npm run up -- --replace 'a' --replace 'c'",
+    ]);
+    expect(repairAll(lab, [finding("note")])).toEqual([]);
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import type { StatusReport } from "../../lib/status/report";
+import { statusHtml } from "./html";
+import { bytes, statusText } from "./text";
+
+const digest = `sha256:${"a".repeat(64)}`;
+const report: StatusReport = {
+    stack: "ci",
+    verdict: "drift",
+    images: [
+        {
+            image: "base",
+            parents: [],
+            builds: [
+                { platform: "linux/amd64", digest, present: true, size: 45_000_000, built: "2026-11-01T10:00:00Z" },
+                { platform: "linux/arm64", digest, present: false },
+            ],
+        },
+        {
+            image: "app",
+            parents: ["base"],
+            builds: [{ platform: "linux/amd64", digest, sharedSize: 4_100, sharedLayers: 2, layers: 3, seconds: 61.4 }],
+        },
+    ],
+    roots: [],
+    findings: [
+        { kind: "drift", about: "image base", text: "linux/arm64: <gone>", command: "pulumi up --replace 'a$b'" },
+        { kind: "unknown", about: "GitHub", text: "no answer" },
+    ],
+    repairs: ["pulumi up --replace 'a$b'"],
+};
+
+test("text has a line for each build, and each command alone on its line", () => {
+    expect(statusText(report, false)).toBe(`stack ci: state and reality differ in 1 thing
+
+image  platform     in registry  size   shared with parent   built              took  commit
+base   linux/amd64  there        45 MB                       2026-11-01 10:00Z
+       linux/arm64  MISSING
+app    linux/amd64  not known           4.1 kB (2/3 layers)                     61 s
+
+drift
+  image base: linux/arm64: <gone>
+      pulumi up --replace 'a$b'
+
+could not be asked
+  GitHub: no answer
+`);
+});
+
+test("colour is there only when asked for", () => {
+    expect(statusText(report, true)).toContain("\x1b[31mdrift\x1b[0m");
+    expect(statusText(report, false)).not.toContain("\x1b");
+});
+
+test("the page escapes what it says", () => {
+    const page = statusHtml(report);
+    expect(page).toContain("linux/arm64: &lt;gone&gt;<code>pulumi up --replace 'a$b'</code>");
+    expect(page).not.toContain("<gone>");
+});
+
+test("sizes are decimal, as registries count", () => {
+    expect([0, 999, 1_000, 43_210_000, 3_400_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.0 kB", "43 MB", "3.4 GB"]);
+});
