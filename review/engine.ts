@@ -1,5 +1,5 @@
 import { labEnvironment, stackName } from "../lab/environment";
-import { describeLab } from "../lab/lab";
+import { describeLab } from "../lab/labState";
 import { LabError, run } from "../lab/process";
 import { InputError } from "../lib/errors";
 import { type Deployment, parseDeployment } from "../lib/status/state";

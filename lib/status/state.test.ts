@@ -33,7 +33,13 @@ const read = (resources: readonly object[], rest = {}) =>
 
 test("the images that were pushed are read, parents first, with what latest was promoted to", () => {
     const images = deployedImages(
-        read([layer("app", ["base"]), layer("base", []), build("app", "a"), build("base", "b"), index("base", "c", "b")]),
+        read([
+            layer("app", ["base"]),
+            layer("base", []),
+            build("app", "a"),
+            build("base", "b"),
+            index("base", "c", "b"),
+        ]),
     );
     expect(images.map(({ image }) => image)).toEqual(["base", "app"]);
     expect(images[0]).toEqual({
@@ -61,9 +67,18 @@ test("the images that were pushed are read, parents first, with what latest was 
 test("smoke tests, images that are never pushed and what waits for its deletion are left out", () => {
     const old = { ...build("base", "d"), delete: true };
     const images = deployedImages(
-        read([layer("base", []), layer("dev", ["base"]), build("base", "a"), build("base", "b", []), build("dev", "c", []), old]),
+        read([
+            layer("base", []),
+            layer("dev", ["base"]),
+            build("base", "a"),
+            build("base", "b", []),
+            build("dev", "c", []),
+            old,
+        ]),
     );
-    expect(images.map(({ image, builds }) => [image, builds.map((one) => one.digest)])).toEqual([["base", [digest("a")]]]);
+    expect(images.map(({ image, builds }) => [image, builds.map((one) => one.digest)])).toEqual([
+        ["base", [digest("a")]],
+    ]);
 });
 
 test("an empty stack is one without images; what is no deployment is told", () => {

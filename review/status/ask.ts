@@ -2,9 +2,10 @@ import { z } from "zod";
 import { InputError } from "../../lib/errors";
 import { type GitHubTarget, UnreachableError, ask } from "../../lib/githubApi";
 import type { Answer } from "../../lib/status/findings";
-import type { GitHubQuestion, OnGitHub } from "../../lib/status/github";
+import type { OnGitHub } from "../../lib/status/github";
+import type { GitHubQuestion } from "../../lib/status/githubQuestions";
 import { parseReference } from "../../lib/references";
-import { type Manifest, RegistryError, readManifest } from "../registry";
+import { type Manifest, RegistryError, readManifest } from "../../lib/registry";
 
 /** Questions that are under way at once: each to a registry is a process. */
 const atOnce = 8;

@@ -59,5 +59,11 @@ test("the page escapes what it says", () => {
 });
 
 test("sizes are decimal, as registries count", () => {
-    expect([0, 999, 1_000, 43_210_000, 3_400_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.0 kB", "43 MB", "3.4 GB"]);
+    expect([0, 999, 1_000, 43_210_000, 3_400_000_000].map(bytes)).toEqual([
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "43 MB",
+        "3.4 GB",
+    ]);
 });
