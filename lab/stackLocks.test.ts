@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { removeDeadLocks } from "./stackLocks";
+import { removeDeadLocks, stackLocks } from "./stackLocks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
 const timestamp = "2026-11-23T17:00:00Z";
@@ -35,4 +35,26 @@ test.each([
 test("a state without locks is fine", () => {
     const state = tree({ "instance.json": "{}" });
     expect(removeDeadLocks({ cache: state, state })).toEqual([]);
+});
+
+test("the locks of one stack are seen in a file backend, with whether their process is gone; elsewhere they can't be", () => {
+    const lock = (pid: number) => JSON.stringify({ pid, hostname: hostname(), timestamp });
+    const other = folder.replace("local", "other");
+    const state = tree({
+        [`${folder}/a.json`]: lock(gone),
+        [`${folder}/b.json`]: lock(process.pid),
+        [`${other}/c.json`]: lock(gone),
+    });
+    const backend = `file://${path.join(state, "pulumi")}`;
+    const seen = stackLocks(backend, "local") ?? [];
+    expect(new Map(seen.map(({ pid, isDead }) => [pid, isDead]))).toEqual(
+        new Map([
+            [gone, true],
+            [process.pid, false],
+        ]),
+    );
+    expect(stackLocks(backend, "organization/layered-images/other")).toHaveLength(1);
+    expect(stackLocks(`file://${state}`, "local")).toEqual([]);
+    expect(stackLocks("s3://bucket", "local")).toBeUndefined();
+    expect(stackLocks(undefined, "local")).toBeUndefined();
 });

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import type { StackLock } from "../lib/status/stack";
 import type { LabPaths } from "./paths";
 import { startOf } from "./processTable";
 
@@ -16,16 +17,6 @@ function readLock(file: string): z.infer<typeof lock> | undefined {
     } catch {
         return undefined;
     }
-}
-
-/** A lock of a stack in a file backend. */
-export interface StackLock {
-    readonly pid: number;
-    /** When it was taken, as Pulumi wrote it. */
-    readonly since: string;
-    readonly host: string;
-    /** Whether its process ended without removing it: certain on this machine only. */
-    readonly isDead: boolean;
 }
 
 /** The locks of a stack; undefined where the backend is no folder and its locks can't be seen. */

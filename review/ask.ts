@@ -2,7 +2,8 @@ import { z } from "zod";
 import { InputError } from "../lib/errors";
 import { type GitHubTarget, UnreachableError, ask } from "../lib/githubApi";
 import type { Answer } from "../lib/status/findings";
-import type { GitHubQuestion, OnGitHub } from "../lib/status/github";
+import type { OnGitHub } from "../lib/status/github";
+import type { GitHubQuestion } from "../lib/status/githubQuestions";
 import { parseReference } from "../lib/references";
 import { type Manifest, RegistryError, readManifest } from "../lib/registry";
 

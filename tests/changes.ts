@@ -77,8 +77,8 @@ export async function startChanges(): Promise<ChangingStack> {
     const at = (name: string) => path.join(program, name);
     const expectChange = async ({ built, moved, tested, removed = [], why = {} }: Expected): Promise<void> => {
         const plan = await reviewPlan(lab, program);
-        const { code, operations } = await up(lab, program);
-        expect(code).toBe(0);
+        const { code, operations, output } = await up(lab, program);
+        expect(code, output).toBe(0);
         const imageOf = (name: string) => name.split("-")[0] ?? "";
         const gone = Object.keys(operations).filter((name) => operations[name] === "delete");
         expect([...new Set(gone.map(imageOf))]).toEqual(removed);
@@ -105,8 +105,11 @@ export async function startChanges(): Promise<ChangingStack> {
         }
         outputs = after;
     };
-    const { code } = await up(lab, program);
-    expect(code).toBe(0);
+    const first = await up(lab, program);
+    if (first.code !== 0) {
+        await lab.close();
+        throw new Error(`the first up failed:\n${first.output}`);
+    }
     outputs = await imageOutputs(lab, program);
     return {
         lab,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Answer } from "./findings";
-import { type OnGitHub, compareGitHub, deployedRepository, githubQuestions } from "./github";
+import { type OnGitHub, compareGitHub } from "./github";
+import { deployedRepository, githubQuestions } from "./githubQuestions";
 import type { Resource } from "./state";
 
 const resource = (type: string, name: string, rest: Partial<Resource>): Resource => ({

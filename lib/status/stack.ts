@@ -1,7 +1,16 @@
-import type { StackLock } from "../../lab/stackLocks";
 import type { Finding } from "./findings";
 import { type Commands, quote } from "./repair";
 import type { Deployment } from "./state";
+
+/** A lock of a stack in a file backend. */
+export interface StackLock {
+    readonly pid: number;
+    /** When it was taken, as Pulumi wrote it. */
+    readonly since: string;
+    readonly host: string;
+    /** Whether its process ended without removing it: certain on this machine only. */
+    readonly isDead: boolean;
+}
 
 function lockFinding({ pid, since, host, isDead }: StackLock, { stack, isLab }: Commands): Finding {
     const about = `stack ${stack}`;

@@ -1,6 +1,7 @@
-import { type StackLock, stackLocks } from "../../lab/stackLocks";
+import { stackLocks } from "../../lab/stackLocks";
 import { type Finding, exitCode } from "../../lib/status/findings";
-import { compareGitHub, deployedRepository, githubQuestions } from "../../lib/status/github";
+import { compareGitHub } from "../../lib/status/github";
+import { deployedRepository, githubQuestions } from "../../lib/status/githubQuestions";
 import { imageFindings, unansweredFindings } from "../../lib/status/images";
 import { imageQuestions, imageStatus } from "../../lib/status/imageStatus";
 import { repairAll, repairCommand } from "../../lib/status/repair";
@@ -8,9 +9,9 @@ import type { StatusReport } from "../../lib/status/report";
 import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
 import { stackFindings } from "../../lib/status/stack";
 import { type Resource, deployedImages } from "../../lib/status/state";
+import { askGitHub, askRegistries } from "../ask";
 import { type Engine, exportStack } from "../engine";
 import { readHistory } from "../history";
-import { askGitHub, askRegistries } from "../ask";
 
 async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
     const deployed = deployedRepository(resources);
@@ -32,7 +33,7 @@ async function githubFindings(resources: readonly Resource[], env: NodeJS.Proces
 /** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
 export async function readStatus(engine: Engine): Promise<StatusReport> {
     const { stack, env } = engine;
-    const locks: StackLock[] = stackLocks(env.PULUMI_BACKEND_URL, stack) ?? [];
+    const locks = stackLocks(env.PULUMI_BACKEND_URL, stack) ?? [];
     const [deployment, history] = await Promise.all([exportStack(engine), readHistory(stack, env)]);
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
