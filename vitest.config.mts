@@ -27,7 +27,6 @@ export default defineConfig({
                 test: {
                     name: "integration",
                     include: ["tests/integration/**/*.test.ts", "tests/faults/**/*.test.ts"],
-                    fileParallelism: false,
                     testTimeout: 900_000,
                     hookTimeout: 3_600_000,
                 },

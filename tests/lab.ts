@@ -20,6 +20,9 @@ async function removeLeftovers(): Promise<void> {
     }
 }
 
+/** First port to try: those who look for one at the same time look in different places. */
+const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1) - 1);
+
 /** A lab of the tests' own: other ports, other data, the same toolchain. */
 export interface TestLab extends Lab {
     /** Stops its servers and removes its data. */
@@ -35,7 +38,7 @@ export async function startTestLab(): Promise<TestLab> {
         rmSync(state, { recursive: true, force: true });
     };
     try {
-        const lab = await startLab({ paths, platforms: "all", port: 15443 });
+        const lab = await startLab({ paths, platforms: "all", port: firstPort });
         return { ...lab, close };
     } catch (error) {
         await close();

@@ -73,7 +73,10 @@ function countJunit(report: string): Totals {
     return { passed: (tests ?? NaN) - failed, failed };
 }
 
-const vitest = (title: string, project: string) =>
+/** Labs at a time: each takes a core and some 300 MB. */
+const labs = ["--maxWorkers=2"];
+
+const vitest = (title: string, project: string, more: readonly string[] = []) =>
     suite(
         title,
         bin("vitest"),
@@ -84,6 +87,7 @@ const vitest = (title: string, project: string) =>
             "--reporter=default",
             "--reporter=json",
             `--outputFile.json=${report}`,
+            ...more,
         ],
         countVitest,
     );
@@ -124,7 +128,7 @@ export async function runTests(): Promise<number> {
         await vitest("unit tests", "unit"),
         await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
         ...(await app()),
-        await vitest("integration tests", "integration"),
+        await vitest("integration tests", "integration", labs),
     ]);
 }
 
