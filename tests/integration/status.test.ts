@@ -10,7 +10,7 @@ import { labPaths } from "../../lab/paths";
 import { registryHost } from "../../lab/tls";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { configWith, fixture } from "../fixture";
-import { type Outcome, makeRepository, runIn } from "../lab";
+import { type Outcome, firstPort, makeRepository, runIn } from "../lab";
 import { manifest } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -65,7 +65,7 @@ async function deleteManifest(image: string, digest: string): Promise<void> {
 beforeAll(async () => {
     home = mkdtempSync(path.join(tmpdir(), `layered-images-status-${process.pid.toString()}-`));
     const paths = { cache: labPaths().cache, state: path.join(home, "layered-images") };
-    lab = await startLab({ paths, platforms: "all", port: 15643 });
+    lab = await startLab({ paths, platforms: "all", port: firstPort + 200 });
     program = makeRepository(path.join(home, "repository"), { ...fixture, ...configWith(settings), ...commands });
     github = standInRepository(lab);
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", token];
