@@ -48,7 +48,12 @@ export function registryServer(paths: LabPaths, port: number, certificates: Cert
     const config = {
         version: "0.1",
         log: { level: "warn", accesslog: { disabled: true } },
-        storage: { filesystem: { rootdirectory: path.join(folder, "data") }, delete: { enabled: true } },
+        storage: {
+            filesystem: { rootdirectory: path.join(folder, "data") },
+            delete: { enabled: true },
+            // Without it two platforms that push one layer at once fail now and then: see docs/decisions.md.
+            cache: { blobdescriptor: "inmemory" },
+        },
         http: {
             addr: `127.0.0.1:${port.toString()}`,
             tls: { certificate: certificates.certificate, key: certificates.key },
