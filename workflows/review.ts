@@ -1,6 +1,6 @@
 import type { Job, Step, Steps, Workflow } from "./document";
 import { uses, pins } from "./pins";
-import { checkout, logInToRegistry, readingEnvironment, script, setUpNode, setUpPulumi } from "./steps";
+import { checkout, logInToRegistry, readingEnvironment, restoreHistory, script, setUpNode, setUpPulumi } from "./steps";
 
 /** Pull requests whose code may see secrets: of this repository, and not written by a bot that anybody can steer. */
 const trusted =
@@ -9,14 +9,14 @@ const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
 /** Steps of a job that looks at the stack and changes nothing. */
-const looking = (look: Step): Steps => [checkout(), setUpNode, ...setUpPulumi, logInToRegistry, look];
+const looking = (look: Step): Steps => [checkout(), setUpNode, ...setUpPulumi, logInToRegistry, restoreHistory, look];
 
 const lookingJob = {
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 20,
     environment: { name: "review", deployment: false },
     // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
-    permissions: { contents: "read", packages: "read", "id-token": "write" },
+    permissions: { actions: "read", contents: "read", packages: "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
 /**
