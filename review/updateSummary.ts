@@ -49,7 +49,10 @@ function row(outcome: ImageOutcome, record: UpdateRecord): string {
     const own = record.images.filter(({ image, operation }) => image === outcome.image && operation !== "delete");
     const builds = own.filter(({ kind }) => kind === "build");
     const sizes = builds.flatMap(({ bytesPushed }) => bytesPushed ?? []);
-    const took = builds.map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`).join(", ");
+    const took = builds
+        .map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`)
+        .sort()
+        .join(", ");
     const pushed = sizes.length > 0 ? bytes(sum(sizes)) : "";
     return `| ${outcome.image} | ${happened(outcome)} | ${took} | ${pushed} |`;
 }
