@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -28,22 +29,21 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** One of the project's commands, as `npm run` starts it. */
-async function command(...args: string[]) {
-    const script = `require("ts-node/register/transpile-only");
-        require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
-    const env = { ...process.env, ...lab.variables, TMPDIR: temporary };
-    return await runIn({ ...lab, env }, program, "node", ["--eval", script]);
-}
+/** One of the project's commands for `node`, as `npm run` starts it. */
+const script = (...args: string[]) => [
+    "--eval",
+    `require("ts-node/register/transpile-only");
+    require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`,
+];
+const environment = () => ({ ...process.env, ...lab.variables, TMPDIR: temporary });
+const upCommand = () => runIn({ ...lab, env: environment() }, program, "node", script("up"));
 
 /** `pulumi up` as workflows/scripts/up.sh runs and records it. */
 async function scriptedUp() {
     const [events, summary] = [path.join(temporary, "events"), path.join(temporary, "summary")];
     const flags = ["--yes", "--skip-preview", "--non-interactive", "--color", "never"];
     await runIn(lab, program, "pulumi", ["up", ...flags, "--event-log", events]);
-    const script = `require("ts-node/register/transpile-only");
-        require("./lab/cli.ts").main(["record", "--event-log", "${events}", "--summary", "${summary}"]);`;
-    await runIn(lab, program, "node", ["--eval", script]);
+    await runIn(lab, program, "node", script("record", "--event-log", events, "--summary", summary));
     const text = readFileSync(summary, "utf8");
     await run("rm", [events, summary]);
     return text;
@@ -59,7 +59,7 @@ const name = ({ image, platform = "", kind, operation }: ImageRecord) =>
     [image, platform.replace("linux/", ""), kind, operation].filter(Boolean).join(" ");
 
 test("`up` records each build, test and promotion, with commit, durations and what was pushed", async () => {
-    expect(await command("up")).toMatchObject({ code: 0 });
+    expect(await upCommand()).toMatchObject({ code: 0 });
     const update = await newest();
     expect(update.result).toBe("succeeded");
     expect(update.commit).toBe((await run("git", ["rev-parse", "HEAD"], { cwd: program })).trim());
@@ -83,18 +83,21 @@ test("`up` records each build, test and promotion, with commit, durations and wh
 test("another `up` adds to it: a base that is built to the same digest pushes nothing", async () => {
     const [first] = await history();
     appendFileSync(path.join(program, "docker/Dockerfile.base"), "# a comment\n");
-    expect(await command("up")).toMatchObject({ code: 0 });
+    expect(await upCommand()).toMatchObject({ code: 0 });
     const [second, ...before] = await history();
     expect(before).toEqual([first]);
-    expect(second?.images.map(name)).toEqual(["base amd64 build update", "base arm64 build update"]);
+    expect(second?.images.map(name).sort()).toEqual(["base amd64 build update", "base arm64 build update"]);
     expect(second?.images.map(({ digestMoved, bytesPushed }) => [digestMoved, bytesPushed])).toEqual([
         [false, 0],
         [false, 0],
     ]);
 });
 
+/** Folders in which the engine's log of an `up` is kept. */
+const logs = () => readdirSync(temporary).filter((one) => one.startsWith("layered-images-up-"));
+
 test("the engine's log is gone afterwards", () => {
-    expect(readdirSync(temporary).filter((one) => one.startsWith("layered-images-up-"))).toEqual([]);
+    expect(logs()).toEqual([]);
 });
 
 test("a script's summary names what was built, cut off and unchanged, and what that saved", async () => {
@@ -129,4 +132,21 @@ test("a failed update is recorded too, with image and platform; a secret that it
     expect(update.result).toBe("failed");
     expect(update.images.filter(({ result }) => result === "failed").map(name)).toEqual(["ci amd64 build update"]);
     expect(JSON.stringify(await history())).not.toContain(secret);
+});
+
+test("Ctrl-C leaves the record of a failed update, and no log of the engine", async () => {
+    const before = await newest();
+    writeTree(program, { "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nRUN sleep 600\n" });
+    const child = spawn("node", script("up"), { cwd: program, env: environment(), stdio: "ignore", detached: true });
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const isBuilding = () =>
+        logs().some((one) => readFileSync(path.join(temporary, one, "events.jsonl"), "utf8").includes("RUN sleep 600"));
+    await expect.poll(isBuilding, { timeout: 120_000, interval: 500 }).toBe(true);
+    // A terminal sends it to every process of the foreground.
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    expect(await ended).not.toBe(0);
+    expect(logs()).toEqual([]);
+    const update = await newest();
+    expect(update.start).not.toBe(before.start);
+    expect(update.images.filter(({ result }) => result === "failed").map(name)).toEqual(["ci amd64 build update"]);
 });
