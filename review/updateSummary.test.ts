@@ -45,6 +45,13 @@ test("says what failed, where, and the end of what it printed", () => {
     expect(text).not.toContain("Other errors");
 });
 
+test("quotes what BuildKit remembers of a failure, where it does, and the provider's error after it", () => {
+    const { log, record } = recorded("failing");
+    const urn = imageSteps(log).find(({ result }) => result === "failed")?.urn ?? "";
+    const text = updateSummary(log, record, [], new Map([[urn, ["the reason\r", ""]]]));
+    expect(text).toMatch(/failed\n\n```\nthe reason\nfailed to solve: [^\n]*\n```$/);
+});
+
 test("says that no duration is recorded, and what no registry could be asked about", () => {
     const { log, record } = recorded("cutoff");
     expect(updateSummary(log, record, [])).toContain("last done; of 4 more no duration is recorded)");
