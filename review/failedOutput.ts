@@ -7,7 +7,11 @@ import type { ImageStep } from "../lib/plan/imageSteps";
 /** What `pulumi config --json --show-secrets` prints: text as it is, an object as `objectValue` too. */
 const config = z.record(
     z.string(),
-    z.object({ value: z.string().default(""), objectValue: z.unknown().optional(), secret: z.boolean().default(false) }),
+    z.object({
+        value: z.string().default(""),
+        objectValue: z.unknown().optional(),
+        secret: z.boolean().default(false),
+    }),
 );
 
 /** Every text in a value. */
