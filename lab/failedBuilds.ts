@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { buildx } from "../lib/registry";
 import { run } from "./process";
 
 /** A build that failed, as BuildKit remembers it. */
@@ -23,15 +24,18 @@ const inspected = z.object({
  * the step that failed; BuildKit keeps it.
  */
 export async function failedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise<FailedBuild[]> {
-    const lines = (await run("buildx", ["history", "ls", "--format", "json"], { env })).split("\n").filter(Boolean);
+    const [command, ...plugin] = buildx(env);
+    const ask = (...args: string[]) => run(command, [...plugin, "history", ...args, "--format", "json"], { env });
+    const lines = (await ask("ls")).split("\n").filter(Boolean);
     const failed = lines
         .map((line) => listed.parse(JSON.parse(line)))
         .filter((build) => build.status === "Error" && build.created_at >= since)
         .sort((a, b) => a.created_at.getTime() - b.created_at.getTime());
     const builds: FailedBuild[] = [];
     for (const { ref } of failed) {
-        const inspect = ["history", "inspect", ref.split("/").at(-1) ?? ref, "--format", "json"];
-        const { Context, Platform, Error } = inspected.parse(JSON.parse(await run("buildx", inspect, { env })));
+        const { Context, Platform, Error } = inspected.parse(
+            JSON.parse(await ask("inspect", ref.split("/").at(-1) ?? ref)),
+        );
         const output = Error.Logs.length > 0 ? Error.Logs : [Error.Message];
         builds.push({ context: Context, platform: Platform.join(", "), step: Error.Name, output });
     }

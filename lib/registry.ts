@@ -71,7 +71,7 @@ export function parseManifest(text: string): Manifest {
 }
 
 /** The builder's own tool: `buildx` by itself where it is on PATH, as in the lab, else Docker's plugin. */
-function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: string[]] {
+export function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: string[]] {
     const isThere = (folder: string) => {
         try {
             accessSync(path.join(folder, "buildx"), constants.X_OK);

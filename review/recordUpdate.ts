@@ -5,6 +5,7 @@ import { LabError, isInterrupted, run } from "../lab/process";
 import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
+import { failedOutput } from "./failedOutput";
 import { appendHistory, readHistory } from "./history";
 import { pushedBytes } from "./pushedBytes";
 import { updateSummary } from "./updateSummary";
@@ -94,6 +95,7 @@ export async function recordLogged(options: { readonly eventLog: string; readonl
         const recorded = await recordUpdate(options.eventLog, process.env);
         if (!recorded || options.summary === undefined) return;
         const { log, record, history } = recorded;
-        appendFileSync(options.summary, `${updateSummary(log, record, history)}\n`);
+        const output = await failedOutput(log, imageSteps(log), process.env);
+        appendFileSync(options.summary, `${updateSummary(log, record, history, output)}\n`);
     });
 }

@@ -23,7 +23,7 @@ test("names what was built, cut off and unchanged, what it took, what it saved a
     expect(summary("cutoff")).toMatch(/^### The update succeeded after 4 s\n/);
     expect(summary("cutoff")).toContain("\n1 built (base), 3 cut off (bot, ci, devcontainer), 0 unchanged.\n");
     expect(summary("cutoff")).toContain("Builds took 0 s in all; 7 s of building were saved (an estimate");
-    expect(summary("first")).toContain("4 built (bot, base, ci, devcontainer), 0 cut off, 0 unchanged.");
+    expect(summary("first")).toContain("4 built (base, bot, ci, devcontainer), 0 cut off, 0 unchanged.");
     expect(summary("first")).toContain("Builds took 31 s in all; 0 s of building were saved");
     expect(summary("first")).toContain("6.0 MB were pushed.");
 });
@@ -39,10 +39,17 @@ test("has a line for each image, with durations by platform", () => {
 test("says what failed, where, and the end of what it printed", () => {
     const text = summary("failing");
     expect(text).toMatch(/^### The update failed after 20 s\n/);
-    expect(text).toContain("3 built (bot, devcontainer, ci), 0 cut off, 0 unchanged, 1 failed (base).");
+    expect(text).toContain("3 built (bot, ci, devcontainer), 0 cut off, 0 unchanged, 1 failed (base).");
     expect(text).toContain("| bot | built, another digest, not promoted |");
     expect(text).toMatch(/#### smoke test of image base on linux\/arm64 failed\n\n```\n[^`]*about to fail\n[^`]*\n```/);
     expect(text).not.toContain("Other errors");
+});
+
+test("quotes what BuildKit remembers of a failure, where it does, and the provider's error after it", () => {
+    const { log, record } = recorded("failing");
+    const urn = imageSteps(log).find(({ result }) => result === "failed")?.urn ?? "";
+    const text = updateSummary(log, record, [], new Map([[urn, ["the reason\r", ""]]]));
+    expect(text).toMatch(/failed\n\n```\nthe reason\nfailed to solve: [^\n]*\n```$/);
 });
 
 test("says that no duration is recorded, and what no registry could be asked about", () => {

@@ -49,7 +49,10 @@ function row(outcome: ImageOutcome, record: UpdateRecord): string {
     const own = record.images.filter(({ image, operation }) => image === outcome.image && operation !== "delete");
     const builds = own.filter(({ kind }) => kind === "build");
     const sizes = builds.flatMap(({ bytesPushed }) => bytesPushed ?? []);
-    const took = builds.map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`).join(", ");
+    const took = builds
+        .map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`)
+        .sort()
+        .join(", ");
     const pushed = sizes.length > 0 ? bytes(sum(sizes)) : "";
     return `| ${outcome.image} | ${happened(outcome)} | ${took} | ${pushed} |`;
 }
@@ -58,11 +61,22 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total
 
 const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
 
-function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog): string {
-    const told = (log.told.get(urn) ?? []).map(({ line }) => line).filter((line) => line !== "");
+function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Output): string {
+    const lines = log.told.get(urn) ?? [];
+    const printed = output.get(urn);
+    // The provider's error names the command that failed; of what that printed the engine's log can lack the end.
+    const told = [
+        ...(printed ?? []),
+        ...lines.filter((one) => !printed || one.severity === "error").map(({ line }) => line),
+    ]
+        .map((line) => line.trimEnd())
+        .filter((line) => line !== "");
     const where = platform === undefined ? "" : ` on ${platform}`;
     return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${fenced(told.length > 0 ? told : ["it was cut off"])}`;
 }
+
+/** What failed steps printed, by URN. */
+type Output = ReadonlyMap<string, readonly string[]>;
 
 /** Errors that are not about a build, test or promotion that failed. */
 function otherErrors(log: EngineLog, failures: readonly ImageStep[]): string[] {
@@ -85,8 +99,14 @@ function saved(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord
  * What an update did, for the summary of a workflow run: GitHub's Markdown.
  *
  * @param history the updates before it, newest first
+ * @param output what failed builds and tests printed, by URN, where that is known better than from the log
  */
-export function updateSummary(log: EngineLog, record: UpdateRecord, history: readonly UpdateRecord[]): string {
+export function updateSummary(
+    log: EngineLog,
+    record: UpdateRecord,
+    history: readonly UpdateRecord[],
+    output: Output = new Map(),
+): string {
     const outcomes = imageOutcomes(log);
     const builds = record.images.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
     const failures = outcomes.flatMap(({ steps }) => steps).filter(({ result }) => result === "failed");
@@ -112,7 +132,7 @@ export function updateSummary(log: EngineLog, record: UpdateRecord, history: rea
                       .join("\n"),
               ]
             : []),
-        ...failures.map((step) => failure(step, log)),
+        ...failures.map((step) => failure(step, log, output)),
         ...otherErrors(log, failures),
     ].join("\n\n");
 }

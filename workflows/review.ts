@@ -5,6 +5,7 @@ import {
     getAppToken,
     logInToRegistry,
     readingEnvironment,
+    restoreHistory,
     script,
     setUpNode,
     setUpPulumi,
@@ -24,6 +25,7 @@ const looking = (...look: [Step, ...Step[]]): Steps => [
     setUpNode,
     ...setUpPulumi,
     logInToRegistry,
+    restoreHistory,
     ...look,
 ];
 
@@ -32,7 +34,7 @@ const lookingJob = {
     "timeout-minutes": 20,
     environment: { name: "review", deployment: false },
     // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
-    permissions: { contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
+    permissions: { actions: "read", contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
 /**

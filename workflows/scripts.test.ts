@@ -14,7 +14,7 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
     const root = tree({ "package-lock.json": "{}", ...Object.fromEntries(stubs) });
     for (const [name] of stubs) chmodSync(path.join(root, name), 0o755);
     const at = (name: string) => path.join(root, name);
-    const { status, stderr } = spawnSync(path.join(repositoryRoot, "workflows/scripts", script), {
+    const { status, stderr, stdout } = spawnSync(path.join(repositoryRoot, "workflows/scripts", script), {
         cwd: root,
         encoding: "utf8",
         env: {
@@ -31,6 +31,7 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
     return {
         status,
         stderr,
+        stdout,
         calls: read("calls").trimEnd().split("\n"),
         summary: read("summary"),
         output: read("output"),
@@ -38,30 +39,87 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
 }
 
 describe("up.sh", () => {
-    const programs = { npm: "", pulumi: 'echo "did $1"; [ "$1" != "${FAILING:-}" ]' };
+    const programs = {
+        node: "",
+        pulumi: 'echo "did $1"; [ "$1" != "${FAILING:-}" ]',
+        // What records: the path of the engine's log and that of the summary are its last but two and last arguments.
+        npm: 'echo "$PULUMI_STACK was recorded" >> "${@: -1}"; exit "${NOT_RECORDED:-0}"',
+    };
     const flags = "--yes --skip-preview --non-interactive --color never";
     const files = `pulumi refresh ${flags} --target **github:index/repositoryFile:RepositoryFile::**`;
+    const up = new RegExp(`^pulumi up ${flags.replaceAll(".", "\\.")} --event-log (\\S+)$`);
 
-    test("refreshes the workflow files and nothing else, then brings everything up to date", () => {
+    test("refreshes the workflow files and nothing else, brings everything up to date, and records that", () => {
         const { status, calls, summary } = runScript("up.sh", {}, programs);
-        expect(calls).toEqual(["npm ci --ignore-scripts --no-audit --no-fund", files, `pulumi up ${flags}`]);
-        expect(status).toBe(0);
-        expect(summary).toBe("```\ndid up\n```\n");
+        expect(calls.slice(0, 2)).toEqual(["node lab/bootstrap.mjs --install-only", files]);
+        const [, events = ""] = up.exec(calls[2] ?? "") ?? [];
+        expect(calls[3]).toMatch(/^npm run --silent record -- --event-log \S+ --summary \S+\/summary$/);
+        expect(calls[3]).toContain(`--event-log ${events} `);
+        expect(calls).toHaveLength(4);
+        expect([status, existsSync(events)]).toEqual([0, false]);
+        expect(summary).toBe("ci was recorded\n");
     });
 
     test("asked to, looks into the registry first, but never at the indexes", () => {
         const { calls } = runScript("up.sh", { REFRESH: "true" }, programs);
-        expect(calls.slice(1)).toEqual([
-            files,
-            `pulumi refresh ${flags} --exclude **docker-build:index:Index::**`,
-            `pulumi up ${flags}`,
-        ]);
+        expect(calls.slice(1, 3)).toEqual([files, `pulumi refresh ${flags} --exclude **docker-build:index:Index::**`]);
+        expect(calls[3]).toMatch(up);
     });
 
-    test("fails with what failed, and summarises it", () => {
+    test("fails with what failed, records it, and adds the end of the log, folded", () => {
         const { status, summary } = runScript("up.sh", { FAILING: "up" }, programs);
-        expect([status, summary]).toEqual([1, "```\ndid up\n```\n"]);
+        expect(status).toBe(1);
+        expect(summary).toMatch(/^ci was recorded\n\n<details>.*\n\n```\ndid up\n```\n\n<\/details>\n$/);
         expect(runScript("up.sh", { FAILING: "refresh" }, programs).calls.at(-1)).toBe(files);
+    });
+
+    test.each([
+        [0, {}],
+        [1, { FAILING: "up" }],
+    ])("ends with %i as the update did, though it could not be recorded", (code, env) => {
+        expect(runScript("up.sh", { ...env, NOT_RECORDED: "1" }, programs).status).toBe(code);
+    });
+});
+
+describe("history.sh", () => {
+    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r" }, { gh });
+
+    test("takes the artifact of the run that recorded last", () => {
+        const { status, calls, stdout } = history('case "$1" in api) echo 77;; esac');
+        expect(calls[0]).toContain("gh api repos/o/r/actions/artifacts?name=updates");
+        expect(calls.at(-1)).toBe("gh run download 77 --name updates --dir .updates");
+        expect([status, stdout]).toEqual([0, "took the updates that run 77 recorded\n"]);
+    });
+
+    test.each([
+        ["there is none", ""],
+        ["it can't be downloaded", 'case "$1" in api) echo 77;; *) exit 1;; esac'],
+        ["GitHub can't be asked", "exit 1"],
+    ])("says so and fails nothing where %s", (_what, gh) => {
+        const { status, stdout } = history(gh);
+        expect([status, stdout]).toEqual([0, "no durations recorded yet\n"]);
+    });
+
+    test("passes over artifacts that expired, of other branches, and of forks", () => {
+        const text = readFileSync(path.join(repositoryRoot, "workflows/scripts/history.sh"), "utf8");
+        const [, filter = ""] = /newest='([^']*)'/.exec(text) ?? [];
+        const run = (id: number, more: object = {}) => ({
+            expired: false,
+            created_at: `2026-11-2${String(id)}T00:00:00Z`,
+            workflow_run: { id, head_branch: "main", repository_id: 1, head_repository_id: 1, ...more },
+        });
+        const artifacts = [
+            run(1),
+            run(3),
+            run(2),
+            run(4, { head_branch: "feature" }),
+            run(5, { head_repository_id: 2 }),
+            { ...run(6), expired: true },
+        ];
+        const jq = (all: readonly object[]) =>
+            spawnSync("jq", ["-r", filter], { input: JSON.stringify({ artifacts: all }), encoding: "utf8" });
+        expect(jq(artifacts).stdout).toBe("3\n");
+        expect(jq([])).toMatchObject({ status: 0, stdout: "" });
     });
 });
 
@@ -69,11 +127,12 @@ describe("review.sh", () => {
     const npm = 'while [ "$1" != --output ]; do shift; done; printf "a\\nb" > "$2"; exit "${CODE:-0}"';
 
     test.each([0, 1, 3])("hands on the review and its exit code %i", (code) => {
-        const { status, summary, output, calls } = runScript("review.sh", { CODE: String(code) }, { npm });
+        const { status, summary, output, stdout, calls } = runScript("review.sh", { CODE: String(code) }, { npm });
         expect(calls[0]).toContain("review -- --stack ci --format markdown --output");
         expect(status).toBe(code);
         expect(summary).toBe("a\nb");
         expect(output).toMatch(/^markdown<<(\S+)\na\nb\n\1\n$/);
+        expect(stdout.startsWith("::error::")).toBe(code === 3);
     });
 
     test("gives no output where there is no review", () => {

@@ -105,3 +105,24 @@ export const script = (name: string, file: string, env: Readonly<Record<string, 
     run: `workflows/scripts/${file}`,
     ...(Object.keys(env).length > 0 && { env }),
 });
+
+/** The updates that the last `up` recorded: how long builds take. Needs the permission to read actions. */
+export const restoreHistory: Step = script("Get the recorded updates", "history.sh", {
+    GH_TOKEN: "${{ github.token }}",
+    GH_REPO: "${{ github.repository }}",
+});
+
+/** Keeps the recorded updates, also of one that failed, for the runs after this one. */
+export const keepHistory: Step = {
+    name: "Keep the recorded updates",
+    if: "${{ !cancelled() }}",
+    uses: uses(pins.uploadArtifact),
+    with: {
+        name: "updates",
+        path: ".updates/*.json",
+        "include-hidden-files": true,
+        "if-no-files-found": "ignore",
+        // A job that is run again has the artifact of its first attempt.
+        overwrite: true,
+    },
+};

@@ -6,7 +6,9 @@ import { reviewJob } from "./review";
 import {
     checkout,
     getAppToken,
+    keepHistory,
     logInToRegistry,
+    restoreHistory,
     script,
     setUpBuilder,
     setUpNode,
@@ -44,15 +46,17 @@ const upJob = (layers: readonly PreparedLayer[]): Job => ({
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 180,
     environment: upEnvironment,
-    permissions: { contents: "read", packages: "write", "id-token": "write" },
+    permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),
         setUpNode,
         ...setUpPulumi,
         ...setUpBuilder(layers),
         logInToRegistry,
+        restoreHistory,
         getAppToken,
         script("Build, test and promote", "up.sh", { ...writingEnvironment, REFRESH: "${{ inputs.refresh }}" }),
+        keepHistory,
     ],
 });
 

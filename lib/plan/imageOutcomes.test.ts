@@ -18,6 +18,13 @@ test("every image of a first update is built", () => {
     expect(outcomes("first")).toEqual({ base: "built", bot: "built", ci: "built", devcontainer: "built" });
 });
 
+test("images come with parents before children, whatever the engine's order was", () => {
+    const log = recorded("first");
+    const names = (steps: typeof log.steps) => imageOutcomes({ ...log, steps }).map(({ image }) => image);
+    expect(names(log.steps)).toEqual(["base", "bot", "ci", "devcontainer"]);
+    expect(names([...log.steps].reverse())).toEqual(["base", "bot", "ci", "devcontainer"]);
+});
+
 test("images on a parent that was built to the digest that it had are cut off", () => {
     expect(outcomes("cutoff")).toEqual({ base: "built", bot: "cut off", ci: "cut off", devcontainer: "cut off" });
 });

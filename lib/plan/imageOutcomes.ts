@@ -36,16 +36,17 @@ interface LayerSeen extends z.infer<typeof layerInputs> {
     readonly isDeleted: boolean;
 }
 
-/** The images that the engine saw, in the order in which it did. */
+/** The images that the engine saw, by name: its own order differs from run to run. */
 function layersSeen(log: EngineLog): LayerSeen[] {
     const steps = log.steps.filter(({ type, operation }) => type === layerType && operation !== "refresh");
-    return steps.flatMap(({ urn, operation, before, after }) => {
+    const layers = steps.flatMap(({ urn, operation, before, after }) => {
         const { data } = layerInputs.safeParse((after ?? before)?.inputs);
         return data ? [{ ...data, image: urn.split("::").at(-1) ?? urn, isDeleted: operation === "delete" }] : [];
     });
+    return layers.sort((a, b) => a.image.localeCompare(b.image, "en"));
 }
 
-/** What became of each image, in the order in which the engine saw them. */
+/** What became of each image: parents before their children, else by name. */
 export function imageOutcomes(log: EngineLog): ImageOutcome[] {
     const steps = imageSteps(log);
     const layers = layersSeen(log);
@@ -68,7 +69,9 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
         found.set(image, judged);
         return judged;
     };
-    return layers.map(judge);
+    // An image enters after those that it was judged by.
+    layers.forEach(judge);
+    return [...found.values()];
 }
 
 /** Building that an update did without. */

@@ -6,6 +6,8 @@ import type { ImageRecord, UpdateRecord } from "./history";
 /** A build, test or promotion that the engine looked at; also one that it left as it was. */
 export interface ImageStep extends Omit<ImageRecord, "digestMoved" | "bytesPushed"> {
     readonly urn: string;
+    /** The staged folder that a build or test read, relative to the repository's root. */
+    readonly context?: string;
     /** `<repository>@<digest>` that the build pushed, and that its platform had before; absent where nothing is pushed. */
     readonly pushed?: string;
     readonly former?: string;
@@ -35,8 +37,11 @@ const build = z.object({
     platforms: z.tuple([z.string()]),
     buildArgs: z.record(z.string(), z.unknown()).default({}),
     context: z
-        .object({ named: z.record(z.string(), z.object({ location: z.string() })).default({}) })
-        .default({ named: {} }),
+        .object({
+            location: z.string().default(""),
+            named: z.record(z.string(), z.object({ location: z.string() })).default({}),
+        })
+        .default({ location: "", named: {} }),
 });
 const built = z.object({ ref: z.string().includes("@sha256:"), digest: z.string().startsWith("sha256:") });
 
@@ -60,7 +65,8 @@ function readStep(step: EngineStep): ImageStep[] {
     if (step.type !== "docker-build:index:Image" || !data) return [];
     const [platform] = data.platforms;
     // Every build of ours has this argument and no smoke test has (components/platformImage.ts).
-    if (!("INPUT_HASH" in data.buildArgs)) return [{ ...common, platform, kind: "test", bases: [] }];
+    const context = data.context.location;
+    if (!("INPUT_HASH" in data.buildArgs)) return [{ ...common, platform, kind: "test", context, bases: [] }];
     const [pushed, former] = [result === "succeeded" ? pushedBy(step.after) : undefined, pushedBy(step.before)];
     const locations = Object.values(data.context.named).map(({ location }) => location);
     const bases = locations.filter((one) => one.startsWith(scheme) && one.includes("@sha256:"));
@@ -69,6 +75,7 @@ function readStep(step: EngineStep): ImageStep[] {
             ...common,
             platform,
             kind: "build",
+            context,
             ...(pushed !== undefined && { pushed }),
             ...(former !== undefined && { former }),
             bases: bases.map((one) => one.slice(scheme.length)),

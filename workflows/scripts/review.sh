@@ -13,4 +13,5 @@ if [ -s "$folder/review.md" ]; then
     end="end-$(basename "$folder")"
     { echo "markdown<<$end"; head -c 60000 "$folder/review.md"; echo; echo "$end"; } >> "$GITHUB_OUTPUT"
 fi
+if [ "$code" -eq 3 ]; then echo "::error::The review found something dangerous; it says what."; fi
 exit "$code"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Brings the stack to what the checkout says. Environment: REFRESH=true looks into the registry first, and what it lost is
-# built again; GITHUB_STEP_SUMMARY is a file for what happened; PULUMI_* as Pulumi has them.
+# Brings the stack to what the checkout says, and records that in .updates. Environment: REFRESH=true looks into the
+# registry first, and what it lost is built again; GITHUB_STEP_SUMMARY is a file for what happened; PULUMI_* as Pulumi has
+# them.
 set -euo pipefail
 umask 022
 
-npm ci --ignore-scripts --no-audit --no-fund
+node lab/bootstrap.mjs --install-only
 
 quietly=(--yes --skip-preview --non-interactive --color never)
 
@@ -18,8 +19,20 @@ if [ "${REFRESH:-}" = true ]; then
 fi
 
 log=$(mktemp)
+events=$(mktemp)
 summarise() {
-    { echo '```'; tail -n 100 "$log"; echo '```'; } >> "$GITHUB_STEP_SUMMARY"
+    code=$?
+    # What is wrong with the record or the summary fails no update.
+    npm run --silent record -- --event-log "$events" --summary "$GITHUB_STEP_SUMMARY" || true
+    if [ "$code" -ne 0 ]; then
+        {
+            printf '\n<details><summary>The end of the log</summary>\n\n```\n'
+            tail -n 100 "$log"
+            printf '```\n\n</details>\n'
+        } >> "$GITHUB_STEP_SUMMARY"
+    fi
+    rm -f "$log" "$events"
 }
 trap summarise EXIT
-pulumi up "${quietly[@]}" 2>&1 | tee "$log"
+# The engine has --event-log only where its debugging commands are asked for.
+PULUMI_DEBUG_COMMANDS=true pulumi up "${quietly[@]}" --event-log "$events" 2>&1 | tee "$log"

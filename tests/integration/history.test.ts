@@ -1,0 +1,154 @@
+import { spawn } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../../lab/process";
+import type { ImageRecord, UpdateRecord } from "../../lib/plan/history";
+import { readHistory } from "../../review/history";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { writeTree } from "../tree";
+
+/* What updates leave behind, by the project's own commands. The tests tell one story, in order. */
+let lab: TestLab;
+let program: string;
+let temporary: string;
+
+beforeAll(async () => {
+    lab = await startTestLab();
+    program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
+    temporary = path.join(lab.paths.state, "temporary");
+    mkdirSync(temporary);
+    const git = (...args: string[]) =>
+        run("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd: program });
+    await git("init", "--quiet");
+    await git("add", "images.ts");
+    await git("commit", "--quiet", "--message", "Begin");
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+/** One of the project's commands for `node`, as `npm run` starts it. */
+const script = (...args: string[]) => [
+    "--eval",
+    `require("ts-node/register/transpile-only");
+    require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`,
+];
+const environment = () => ({ ...process.env, ...lab.variables, TMPDIR: temporary });
+const upCommand = () => runIn({ ...lab, env: environment() }, program, "node", script("up"));
+
+/** `pulumi up` as workflows/scripts/up.sh runs and records it. */
+async function scriptedUp() {
+    const [events, summary] = [path.join(temporary, "events"), path.join(temporary, "summary")];
+    const flags = ["--yes", "--skip-preview", "--non-interactive", "--color", "never"];
+    await runIn(lab, program, "pulumi", ["up", ...flags, "--event-log", events]);
+    await runIn(lab, program, "node", script("record", "--event-log", events, "--summary", summary));
+    const text = readFileSync(summary, "utf8");
+    await run("rm", [events, summary]);
+    return text;
+}
+
+const history = () => readHistory("local", lab.env, program);
+const newest = async (): Promise<UpdateRecord> => {
+    const [update] = await history();
+    if (!update) throw new Error("nothing was recorded");
+    return update;
+};
+const name = ({ image, platform = "", kind, operation }: ImageRecord) =>
+    [image, platform.replace("linux/", ""), kind, operation].filter(Boolean).join(" ");
+
+test("`up` records each build, test and promotion, with commit, durations and what was pushed", async () => {
+    expect(await upCommand()).toMatchObject({ code: 0 });
+    const update = await newest();
+    expect(update.result).toBe("succeeded");
+    expect(update.commit).toBe((await run("git", ["rev-parse", "HEAD"], { cwd: program })).trim());
+    const builds = ["base amd64", "base arm64", "bot amd64", "bot arm64", "ci amd64"];
+    expect(update.images.map(name).sort()).toEqual(
+        [
+            ...builds.flatMap((one) => [`${one} build create`, `${one} test create`]),
+            "devcontainer amd64 build create",
+            ...["base", "bot", "ci"].map((one) => `${one} promotion create`),
+        ].sort(),
+    );
+    const pushing = update.images.filter(({ kind, image }) => kind === "build" && image !== "devcontainer");
+    expect(pushing.filter(({ digestMoved, bytesPushed = 0 }) => digestMoved !== true || bytesPushed <= 0)).toEqual([]);
+    const base = pushing.filter(({ image }) => image === "base");
+    expect(base.filter(({ seconds }) => seconds <= 0 || seconds > update.seconds)).toEqual([]);
+    // What a child stands on is mounted from its parent's repository, and not pushed again.
+    const bytesOf = (image: string) => pushing.find((one) => one.image === image)?.bytesPushed ?? 0;
+    expect(bytesOf("ci")).toBeLessThan(bytesOf("base"));
+});
+
+test("another `up` adds to it: a base that is built to the same digest pushes nothing", async () => {
+    const [first] = await history();
+    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# a comment\n");
+    expect(await upCommand()).toMatchObject({ code: 0 });
+    const [second, ...before] = await history();
+    expect(before).toEqual([first]);
+    expect(second?.images.map(name).sort()).toEqual(["base amd64 build update", "base arm64 build update"]);
+    expect(second?.images.map(({ digestMoved, bytesPushed }) => [digestMoved, bytesPushed])).toEqual([
+        [false, 0],
+        [false, 0],
+    ]);
+});
+
+/** Folders in which the engine's log of an `up` is kept. */
+const logs = () => readdirSync(temporary).filter((one) => one.startsWith("layered-images-up-"));
+
+test("the engine's log is gone afterwards", () => {
+    expect(logs()).toEqual([]);
+});
+
+test("a script's summary names what was built, cut off and unchanged, and what that saved", async () => {
+    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# another comment\n");
+    writeTree(program, { "app/bot/__main__.py": 'print("changed")\n' });
+    const cutOff = await scriptedUp();
+    expect(cutOff).toContain("2 built (base, bot), 2 cut off (ci, devcontainer), 0 unchanged.");
+    expect(cutOff).toMatch(
+        /\n\| bot \| built, another digest \| linux\/amd64 \d+ s, linux\/arm64 \d+ s \| \d+(\.\d)? k?B \|\n/,
+    );
+    const unchanged = await scriptedUp();
+    expect(unchanged).toContain("0 built, 0 cut off, 4 unchanged (");
+    expect(unchanged).toMatch(/Builds took 0 s in all; [1-9]\d* s of building were saved/);
+    expect(unchanged).not.toContain("no duration is recorded");
+    expect(await history()).toHaveLength(4);
+});
+
+test("a failed update is recorded too, with image and platform; a secret that its build printed is masked", async () => {
+    const secret = "not-for-anybody-else";
+    writeTree(program, {
+        "images.ts": (fixture["images.ts"] ?? "").replace('smokeTest: "docker/smoke/ci.sh",', 'secrets: ["INDEX"],'),
+        "docker/Dockerfile.ci":
+            "FROM ghcr.io/fixture/base:latest\nRUN --mount=type=secret,id=INDEX cat /run/secrets/INDEX; echo; echo oh no; false\n",
+    });
+    await runIn(lab, program, "pulumi", ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret]);
+    const summary = await scriptedUp();
+    expect(summary).toMatch(/^### The update failed after/);
+    expect(summary).toContain("1 failed (ci)");
+    expect(summary).toMatch(
+        /#### build of image ci on linux\/amd64 failed\n\n```\n\[secret\]\noh no\nfailed to solve: /,
+    );
+    expect(summary).not.toContain(secret);
+    const update = await newest();
+    expect(update.result).toBe("failed");
+    expect(update.images.filter(({ result }) => result === "failed").map(name)).toEqual(["ci amd64 build update"]);
+    expect(JSON.stringify(await history())).not.toContain(secret);
+});
+
+test("Ctrl-C leaves the record of a failed update, and no log of the engine", async () => {
+    const before = await newest();
+    writeTree(program, { "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nRUN sleep 600\n" });
+    const child = spawn("node", script("up"), { cwd: program, env: environment(), stdio: "ignore", detached: true });
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const isBuilding = () =>
+        logs().some((one) => readFileSync(path.join(temporary, one, "events.jsonl"), "utf8").includes("RUN sleep 600"));
+    await expect.poll(isBuilding, { timeout: 120_000, interval: 500 }).toBe(true);
+    // A terminal sends it to every process of the foreground.
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    expect(await ended).not.toBe(0);
+    expect(logs()).toEqual([]);
+    const update = await newest();
+    expect(update.start).not.toBe(before.start);
+    expect(update.images.filter(({ result }) => result === "failed").map(name)).toEqual(["ci amd64 build update"]);
+});
