@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { labPaths } from "./paths";
-import { replaceFile } from "./process";
+import { replaceFile } from "./files";
 
 /**
  * What a stack has to know of a lab: written when the lab starts, read by `config.ts` where the stack says `lab: true`.

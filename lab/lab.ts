@@ -8,11 +8,13 @@ import { type Instance, readInstance, writeInstance } from "./instance";
 import { instancePath, labServers, serversFolder } from "./labState";
 import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
-import { LabError, run, withLock } from "./process";
+import { withLock } from "./lock";
+import { LabError, run } from "./process";
 import { pulumiHome } from "./pulumiHome";
 import { ensureRoot } from "./root";
 import { startServer } from "./servers";
-import { builderAddress, choosePort } from "./services";
+import { choosePort } from "./ports";
+import { builderAddress } from "./services";
 import { ensureCertificates, registryHost } from "./tls";
 import { ensureToolchain } from "./toolchain";
 

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
-import { makeFolder, withLock } from "./process";
+import { makeFolder } from "./files";
+import { withLock } from "./lock";
 
 test("a folder that could not be made is absent, and nothing is left of it", async () => {
     const folder = path.join(temporaryFolder(), "made");
@@ -41,7 +42,8 @@ test("what is done under a lock is not done at the same time", async () => {
 test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
     const file = path.join(temporaryFolder(), "lock");
     const script = `require("ts-node/register/transpile-only");
-        const { interrupt, withLock } = require("./lab/process.ts");
+        const { interrupt } = require("./lab/process.ts");
+        const { withLock } = require("./lab/lock.ts");
         process.on("SIGINT", interrupt);
         withLock(${JSON.stringify(file)}, async () => console.log("held")).catch((error) => console.error(error.message));`;
     await withLock(file, async () => {

@@ -1,33 +1,17 @@
 import { spawn, type SpawnOptions } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
+import { tail } from "./files";
 
 /** A failure that is told to the user as one message, without a stack. */
 export class LabError extends Error {
     override readonly name = "LabError";
 }
 
-/** Writes `file` beside and renames it, so that a reader sees the old or the new text, never half of it. */
-export function replaceFile(file: string, text: string, mode = 0o644): void {
-    mkdirSync(path.dirname(file), { recursive: true });
-    const beside = `${file}.${process.pid.toString()}`;
-    writeFileSync(beside, text, { mode });
-    renameSync(beside, file);
-}
-
-/** The last `count` lines of a log, indented. */
-export function tail(file: string, count = 20): string {
-    let text: string;
-    try {
-        text = readFileSync(file, "utf8");
-    } catch {
-        return "    (no log)";
-    }
-    const lines = text.trimEnd().split("\n").slice(-count);
-    return lines.map((line) => `    ${line}`).join("\n");
-}
-
 const interruption = new AbortController();
+
+/** Aborted by `interrupt`. */
+export const onInterrupt = interruption.signal;
 
 /** Ends what `run` has started: its callers then clean up after themselves, as after any failure. */
 export function interrupt(): void {
@@ -63,7 +47,7 @@ export async function capture(command: string, args: readonly string[], options:
     try {
         const spawnOptions: SpawnOptions = {
             stdio: ["ignore", log ?? "pipe", log ?? "pipe"],
-            signal: interruption.signal,
+            signal: onInterrupt,
         };
         if (options.cwd) spawnOptions.cwd = options.cwd;
         if (options.env) spawnOptions.env = options.env;
@@ -122,64 +106,5 @@ export async function runAttached(command: string, args: readonly string[], env:
     } finally {
         process.off("SIGINT", ignore);
         process.off("SIGTERM", forward);
-    }
-}
-
-/**
- * Runs `work` while holding an exclusive lock on `file`, waiting for whoever holds it. The kernel's lock (flock) is
- * released even when a holder is killed.
- */
-export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-    mkdirSync(path.dirname(file), { recursive: true });
-    const holder = spawn("flock", ["--exclusive", file, "sh", "-c", "echo locked; exec cat"], {
-        stdio: ["pipe", "pipe", "inherit"],
-        detached: true,
-    });
-    const ended = new Promise<void>((resolve) => holder.on("close", resolve));
-    const waiting = setTimeout(() => {
-        console.error(`waiting for another run to finish (it holds ${file}) …`);
-    }, 1000);
-    const giveUp = () => holder.kill();
-    interruption.signal.addEventListener("abort", giveUp);
-    await new Promise<void>((resolve, reject) => {
-        holder.on("error", (error) => {
-            reject(new LabError(`flock (Debian package util-linux) could not be started: ${error.message}`));
-        });
-        holder.stdout.once("data", () => {
-            resolve();
-        });
-        holder.once("close", () => {
-            reject(new LabError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
-        });
-    }).finally(() => {
-        clearTimeout(waiting);
-        // Who holds the lock keeps it while it cleans up.
-        interruption.signal.removeEventListener("abort", giveUp);
-    });
-    try {
-        return await work();
-    } finally {
-        holder.stdin.end();
-        await ended;
-    }
-}
-
-/**
- * A folder that is complete or absent: made beside under another name, then renamed. Only one run may make it at a time
- * (`withLock`), so what stands beside it is left over from one that was killed.
- */
-export async function makeFolder(folder: string, make: (beside: string) => Promise<void>): Promise<void> {
-    mkdirSync(path.dirname(folder), { recursive: true });
-    const beside = `${folder}.part`;
-    const remove = () => {
-        rmSync(beside, { recursive: true, force: true });
-    };
-    remove();
-    mkdirSync(beside);
-    try {
-        await make(beside);
-        renameSync(beside, folder);
-    } finally {
-        remove();
     }
 }

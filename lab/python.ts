@@ -3,7 +3,9 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { archOf, hostPlatform } from "../lib/images";
 import { repositoryRoot } from "./paths";
-import { makeFolder, run, withLock } from "./process";
+import { makeFolder } from "./files";
+import { withLock } from "./lock";
+import { run } from "./process";
 import { progress } from "./progress";
 
 /** The CPython in the Go module that `lab/toolchain/python` pins. */

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LabError, replaceFile, tail } from "./process";
+import { replaceFile, tail } from "./files";
+import { LabError } from "./process";
 import { descendants, signal, startOf } from "./processTable";
 
 /** A server of the lab: how it is started, and how to ask whether it serves. */

@@ -1,7 +1,6 @@
 import { X509Certificate, createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
-import { createServer } from "node:net";
 import path from "node:path";
 import { stringify } from "yaml";
 import type { LabPaths } from "./paths";
@@ -9,38 +8,11 @@ import { LabError, run } from "./process";
 import type { Server } from "./servers";
 import { type Certificates, registryHost } from "./tls";
 
-/** Port of the default instance; another is taken when it is in use. */
-const preferredPort = 5443;
-
 /**
  * Cap of BuildKit's store and what it leaves free of the disk, in GB. A CUDA base takes about 15: unpacked, compressed, and
  * once more with rewritten timestamps.
  */
 const store = { cap: 25, free: 8 } as const;
-
-async function isFree(port: number): Promise<boolean> {
-    return await new Promise((resolve) => {
-        const probe = createServer()
-            .on("error", () => {
-                resolve(false);
-            })
-            .listen(port, "127.0.0.1", () => {
-                probe.close(() => {
-                    resolve(true);
-                });
-            });
-    });
-}
-
-/** A port on loopback for a new instance. */
-export async function choosePort(preferred = preferredPort): Promise<number> {
-    for (let port = preferred; port < preferred + 200; port++) {
-        if (await isFree(port)) return port;
-    }
-    throw new LabError(
-        `no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`,
-    );
-}
 
 /** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */
 export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {

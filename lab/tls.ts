@@ -1,7 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { LabError, makeFolder, replaceFile, run } from "./process";
+import { makeFolder, replaceFile } from "./files";
+import { LabError, run } from "./process";
 
 /** The registry's name: not `localhost`, for which clients of the registry fall back to plain HTTP. */
 export const registryHost = "registry.localhost";

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { repositoryRoot } from "./paths";
-import { LabError, makeFolder, run, withLock } from "./process";
+import { makeFolder } from "./files";
+import { withLock } from "./lock";
+import { LabError, run } from "./process";
 import { progress } from "./progress";
 import { type Tool, tools } from "./tools";
 

@@ -3,7 +3,7 @@ import { readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { replaceFile } from "../lab/process";
+import { replaceFile } from "../lab/files";
 import { type UpdateRecord, keepUpdates } from "../lib/plan/history";
 
 const image = z.object({

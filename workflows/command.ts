@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { images } from "../images";
-import { replaceFile } from "../lab/process";
+import { replaceFile } from "../lab/files";
 import { takePins } from "./takePins";
 import { writeWorkflows } from "./write";
 

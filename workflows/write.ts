@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { ImageDefinitions } from "../lib/images";
-import { replaceFile } from "../lab/process";
+import { replaceFile } from "../lab/files";
 import { header, workflowFiles } from "./files";
 import { workflowLayers } from "./layers";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { type LabPaths, repositoryRoot } from "../paths";
-import { makeFolder, replaceFile } from "../process";
+import { makeFolder, replaceFile } from "../files";
 import type { Server } from "../servers";
 import { labRepository, labToken } from "./defaults";
 

@@ -1,4 +1,4 @@
-import { replaceFile } from "../../lab/process";
+import { replaceFile } from "../../lab/files";
 import type { StatusReport } from "../../lib/status/report";
 import { openEngine } from "../engine";
 import { statusHtml } from "./html";

@@ -1,0 +1,36 @@
+import { mkdirSync } from "node:fs";
+import { recordUp } from "../review/recordUpdate";
+import { tellFailedBuilds } from "./failedBuilds";
+import { startLab } from "./lab";
+import type { LabOptions } from "./labCommand";
+import { hasImages } from "./labState";
+import { checkDisk } from "./packages";
+import { labPaths } from "./paths";
+import { isInterrupted, runAttached } from "./process";
+import { elapsed } from "./progress";
+import { removeDeadLocks } from "./stackLocks";
+
+/** GB that building takes at first (a CUDA base, its layers unpacked, the registry's copy) and afterwards. */
+const room = { firstBuild: 25, nextBuild: 5 } as const;
+
+/** Sets up the lab and runs `pulumi <operation>` on its stack; an `up` is recorded. Returns Pulumi's exit code. */
+export async function runPulumi(operation: string, args: readonly string[], options: LabOptions): Promise<number> {
+    const start = Date.now();
+    const paths = labPaths();
+    mkdirSync(paths.state, { recursive: true });
+    if (operation === "up") {
+        checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
+    }
+    const lab = await startLab(options);
+    for (const line of removeDeadLocks(paths)) console.error(line);
+    const ready = Date.now();
+    const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
+        runAttached("pulumi", [operation, ...more, ...args], env);
+    const code = operation === "up" ? await recordUp(lab.env, run) : await run([], lab.env);
+    if (code !== 0 && operation === "up" && !isInterrupted()) {
+        await tellFailedBuilds(lab.env, new Date(ready));
+    }
+    const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
+    console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);
+    return code;
+}
