@@ -27,4 +27,4 @@ test("the commands of the lab work in a repository that has what README tells ad
     expect(stderr).toBe("");
     expect(stdout).toMatch(/registry +stopped\nbuildkitd +stopped/);
     expect(status).toBe(1);
-});
+}, 30_000);
