@@ -1,4 +1,5 @@
-import { buildCauses, layerCauses, listOf, testCauses, textsOf } from "./causes";
+import { buildCauses, layerCauses, parentCauses, promotionCauses, settingCauses, testCauses } from "./causes";
+import { listOf, textsOf } from "./differences";
 import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
 import { type Step, sameWhereKnown } from "./preview";
 
@@ -60,7 +61,7 @@ function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefine
 const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
-    const { layer, builds, tests } = group;
+    const { layer, builds, tests, index } = group;
     if (action === "unchanged") return [];
     if (action === "remove") return ["no longer in images.ts; what was published stays"];
     const { old: before, new: after } = layer;
@@ -71,13 +72,18 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
     const said = unique([
         ...layerCauses(before, after),
         ...builds.flatMap(buildCauses),
+        ...builds.flatMap((step) => parentCauses(after, step)),
+        ...(index ? promotionCauses(index) : []),
         ...(tests.some(changes) ? testCauses(before, after) : []),
     ]);
     if (said.length > 0) return said;
     if (builds.some((step) => step.op === "create")) return ["first build"];
-    if (action === "retag") return ["the promoted tag is not where it should be"];
+    if (action === "retag") return ["what was built last is not promoted yet"];
+    if (action === "retest") return ["its smoke tests have not passed yet"];
+    if (action !== "rebuild") return [];
+    const settings = unique(builds.flatMap((step) => settingCauses(before, step)));
     const reasons = unique(builds.filter(changes).flatMap(({ reasons: ones }) => ones));
-    return action === "rebuild" && reasons.length > 0 ? [`changed: ${reasons.join(", ")}`] : [];
+    return settings.length > 0 || reasons.length === 0 ? settings : [`changed: ${reasons.join(", ")}`];
 }
 
 const mostUrgent = (found: readonly Action[]): Action =>
@@ -103,12 +109,13 @@ function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<str
     const action = built === "unchanged" ? rest : built;
     const parents = listOf(layer.new ?? layer.old, "parents");
     const [root] = Object.keys(textsOf(layer.new ?? layer.old, "roots"));
-    const [parent] = parents;
+    const [parent, ...copiesFrom] = parents;
     const causes = action === "recreate" ? ["the registry no longer has it"] : causesOf(group, action, all);
     const pendingParent = parents.find((key) => all.find((one) => one.image === key)?.builds.some(changes));
     return {
         image,
         ...(parent === undefined ? root !== undefined && { root } : { parent }),
+        ...(copiesFrom.length > 0 && { copiesFrom }),
         action,
         platforms,
         causes:

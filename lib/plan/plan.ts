@@ -27,6 +27,8 @@ export interface ImagePlan {
     readonly image: string;
     /** Key of the image that it is built FROM; absent where that is a root. */
     readonly parent?: string;
+    /** Keys of other images of ours that its Dockerfile takes files from; absent where there are none. */
+    readonly copiesFrom?: readonly string[];
     /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
     readonly root?: string;
     /** The most urgent of its platforms' actions. */

@@ -32,13 +32,18 @@ export function countsOf({ images }: Pick<Plan, "images">): string {
     return [`${number} image${number === "1" ? "" : "s"} ${words.join(" ")}`, ...rest].join(", ");
 }
 
+/** Causes that are said of one image; the rest is counted. */
+const saidCauses = 6;
+
 /** Why an image is pending, in one text; "" for an unchanged one. */
 export function reasonOf({ action, causes, dependsOn, platforms }: ImagePlan): string {
-    const differing = new Set(platforms.map((one) => one.action)).size > 1;
-    const each = differing ? [platforms.map((one) => `${one.platform}: ${one.action}`).join(", ")] : [];
+    const staying = platforms.filter((one) => one.action !== "remove");
+    const differing = new Set(staying.map((one) => one.action)).size > 1;
+    const each = differing ? [staying.map((one) => `${one.platform}: ${one.action}`).join(", ")] : [];
     const only = action === "maybe" && dependsOn !== undefined ? [`only if the digest of ${dependsOn} changes`] : [];
     const said = only.length > 0 ? causes.filter((cause) => cause !== `parent ${dependsOn ?? ""}`) : causes;
-    return [...only, ...said, ...each].join("; ");
+    const more = said.length > saidCauses ? [`and ${(said.length - saidCauses).toString()} more`] : [];
+    return [...only, ...said.slice(0, saidCauses), ...more, ...each].join("; ");
 }
 
 /** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */

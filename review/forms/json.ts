@@ -12,6 +12,10 @@ export const reviewSchema = z.strictObject({
             z.strictObject({
                 image: z.string().describe("key in images.ts"),
                 parent: z.string().optional().describe("the image that it is built FROM"),
+                copiesFrom: z
+                    .array(z.string())
+                    .optional()
+                    .describe("other images that its Dockerfile takes files from"),
                 root: z.string().optional().describe("the external image that it is built FROM"),
                 action: action.describe("the most urgent of its platforms' actions"),
                 platforms: z.array(
