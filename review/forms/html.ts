@@ -33,7 +33,9 @@ function imageTable(images: readonly ImagePlan[]): string {
 
 function historyTable(history: readonly UpdateRecord[]): string {
     const rows = history.slice(0, listed).map(({ start, seconds, result, commit, images }) => {
-        const built = images.filter(({ kind }) => kind === "build").map(({ image }) => image);
+        const built = images
+            .filter(({ kind, operation }) => kind === "build" && operation !== "delete")
+            .map(({ image }) => image);
         return {
             cells: [
                 cell(start.replace("T", " ").replace(/(:\d\d)(\.\d+)?Z$/, "$1 UTC")),

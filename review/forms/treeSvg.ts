@@ -42,7 +42,7 @@ export function treeSvg(images: readonly ImagePlan[]): string {
     const right = Math.max(0, ...lines.map(({ plan }, index) => (place[index]?.x ?? 0) + width(plan))) + 4;
     const bottom = lines.length * (box.height + box.gap);
     return (
-        `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="the images, each below its parent" width="${right.toString()}" ` +
+        `<svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="the images, each below its parent" width="${right.toString()}" ` +
         `height="${bottom.toString()}">${edges.join("")}${boxes.join("\n")}</svg>`
     );
 }
