@@ -50,7 +50,7 @@ export function sixtyImages(): Plan {
         return imagePlan(key(index), {
             action,
             ...(parent !== undefined && { parent: key(parent) }),
-            ...(action === "maybe" && parent !== undefined && { dependsOn: key(parent) }),
+            ...(action === "maybe" && parent !== undefined && { dependsOn: [key(parent)] }),
             platforms: both.map((platform) => ({
                 platform,
                 action,

@@ -35,8 +35,8 @@ export interface ImagePlan {
     readonly action: Action;
     readonly platforms: readonly PlatformPlan[];
     readonly causes: readonly Cause[];
-    /** For `maybe`: the image whose digest decides. */
-    readonly dependsOn?: string;
+    /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
+    readonly dependsOn?: readonly string[];
 }
 
 /** Something on GitHub that would change. Of secrets the names only. */

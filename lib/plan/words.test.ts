@@ -39,7 +39,7 @@ describe("the reason of an image", () => {
     test("that may be built names what decides, once", () => {
         const plan = imagePlan("bot", {
             action: "maybe",
-            dependsOn: "base",
+            dependsOn: ["base"],
             causes: ["parent base", "smoke test x changed"],
         });
         expect(reasonOf(plan)).toBe("only if the digest of base changes; smoke test x changed");

@@ -30,7 +30,10 @@ export const reviewSchema = z.strictObject({
                     }),
                 ),
                 causes: z.array(z.string()).describe("why, for people"),
-                dependsOn: z.string().optional().describe("for maybe: the image whose digest decides"),
+                dependsOn: z
+                    .array(z.string())
+                    .optional()
+                    .describe("where a platform is maybe: the images whose digests decide, of which one is enough"),
             }),
         )
         .describe("in build order, parents first; those that leave the stack last"),
