@@ -53,7 +53,7 @@ export function sixtyImages(): Plan {
             ...(action === "maybe" && parent !== undefined && { dependsOn: [key(parent)] }),
             platforms: both.map((platform) => ({
                 platform,
-                action,
+                action: action === "retag" ? "unchanged" : action,
                 seconds: 20 + index * 7,
                 bytes: 3e6 * (index + 1),
             })),

@@ -83,7 +83,7 @@ export function markdownForm(plan: Plan): string {
     const { images, repository, dangers, warnings } = plan;
     const blocks = [
         [`### Review of stack ${escape(plan.stack)}: ${countsOf(plan)}`],
-        dangers.flatMap((danger) => ["> [!CAUTION]", `> ${escape(danger)}`]),
+        dangers.length > 0 ? ["> [!CAUTION]", ...dangers.map((danger) => `> - ${escape(danger)}`)] : [],
         images.some(({ action }) => action !== "unchanged") ? chart(images) : [],
         images.length > 0 ? imageRows(images) : [],
         [expectedSentence(plan)],

@@ -52,17 +52,20 @@ function imageLines(plan: Plan, { width }: TableOptions, paint: (text: string, c
     const timeWidth = Math.max(0, ...lines.map(({ plan: one }) => time(secondsOf(one)).length));
     const left = nameWidth + 2 + actionWidth + 2 + (timeWidth > 0 ? timeWidth + 2 : 0);
     const beside = width - left >= narrow;
-    const indent = beside ? left : 4;
-    return lines.flatMap(({ plan: one, prefix }) => {
+    return lines.flatMap(({ plan: one, prefix, depth }, index) => {
         const columns = [
             (prefix + one.image).padEnd(nameWidth),
-            paint(one.action.padEnd(actionWidth), colourOf[one.action]),
+            paint(one.action, colourOf[one.action]) + " ".repeat(actionWidth - one.action.length),
             ...(timeWidth > 0 ? [time(secondsOf(one)).padStart(timeWidth)] : []),
         ].join("  ");
         const reason = plain(reasonOf(one));
         if (reason === "") return [columns.trimEnd()];
-        const [first = "", ...rest] = wrap(reason, width - indent);
-        const below = (beside ? rest : [first, ...rest]).map((text) => " ".repeat(indent) + text);
+        // What stands below goes on with the lines of the tree.
+        const children = (lines[index + 1]?.depth ?? 0) > depth ? "│" : "";
+        const tree = prefix.replace("├─ ", "│  ").replace("└─ ", "   ") + children;
+        const indent = beside ? tree.padEnd(left) : `${tree.padEnd(prefix.length)}  `;
+        const [first = "", ...rest] = wrap(reason, width - indent.length);
+        const below = (beside ? rest : [first, ...rest]).map((text) => indent + text);
         return [beside ? `${columns}  ${first}` : columns.trimEnd(), ...below];
     });
 }
@@ -90,10 +93,10 @@ export function tableForm(plan: Plan, options: TableOptions): string {
         lines.length > 0 ? [[title, ...lines].join("\n")] : [];
     const expected = expectedSentence(plan);
     return [
-        section(
-            `stack ${plan.stack}: ${countsOf(plan)}`,
-            plan.images.length > 0 ? ["", ...imageLines(plan, options, paint)] : [],
-        ).join(""),
+        [
+            wrapped(`stack ${plan.stack}: ${countsOf(plan)}`),
+            ...(plan.images.length > 0 ? ["", ...imageLines(plan, options, paint)] : []),
+        ].join("\n"),
         ...(expected === "" ? [] : [wrapped(expected)]),
         ...section("GitHub", plan.repository.length > 0 ? repositoryLines(plan.repository) : []),
         ...plan.dangers.map((danger) => paint(wrapped(`DANGER: ${danger}`), "red")),
