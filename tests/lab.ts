@@ -14,9 +14,9 @@ async function removeLeftovers(): Promise<void> {
     for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
         const pid = name.slice(prefix.length).split("-")[0] ?? "";
         if (existsSync(`/proc/${pid}`)) continue;
-        const state = path.join(tmpdir(), name);
-        await stopLab({ cache: labPaths().cache, state });
-        rmSync(state, { recursive: true, force: true });
+        const home = path.join(tmpdir(), name);
+        await stopLab(labPaths({ LAYERED_IMAGES_HOME: home }));
+        rmSync(home, { recursive: true, force: true });
     }
 }
 
@@ -25,21 +25,26 @@ export const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1)
 
 /** A lab of the tests' own: other ports, other data, the same toolchain. */
 export interface TestLab extends Lab {
+    /** Leads the project's own commands to this lab. */
+    readonly variables: { readonly LAYERED_IMAGES_HOME: string };
     /** Stops its servers and removes its data. */
     readonly close: () => Promise<void>;
 }
 
 export async function startTestLab(): Promise<TestLab> {
     await removeLeftovers();
-    const state = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
-    const paths = { cache: labPaths().cache, state };
+    const home = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
+    const variables = { LAYERED_IMAGES_HOME: home };
+    const paths = labPaths(variables);
+    mkdirSync(labPaths().cache, { recursive: true });
+    symlinkSync(labPaths().cache, paths.cache);
     const close = async () => {
         await stopLab(paths);
-        rmSync(state, { recursive: true, force: true });
+        rmSync(home, { recursive: true, force: true });
     };
     try {
         const lab = await startLab({ paths, platforms: "all", port: firstPort });
-        return { ...lab, close };
+        return { ...lab, variables, close };
     } catch (error) {
         await close();
         throw error;
@@ -56,7 +61,6 @@ const programFiles = [
     "review",
     "workflows",
     "lab",
-    "review",
     "package.json",
     "tsconfig.json",
     "Pulumi.yaml",
