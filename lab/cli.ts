@@ -1,6 +1,6 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { asInputError } from "../lib/errors";
-import { type ReviewOptions, runReview } from "../review/command";
+import { type ReviewOptions, forms, runReview } from "../review/command";
 import { recordLogged } from "../review/recordUpdate";
 import { type StatusOptions, runStatus } from "../review/status/command";
 import type * as Suites from "../tests/suites";
@@ -66,7 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
     program
         .command("review")
         .description("say what `up` would do, and why; exit code 3 when something would be lost for good")
-        .option("--format <form>", "table, markdown, json or html", "table")
+        .addOption(new Option("--format <form>", "form of the review").choices(forms).default("table"))
         .option("--output <file>", "write to a file")
         .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
         .option(

@@ -14,11 +14,11 @@ import { lookUp, withSizes } from "./published";
 
 /** The forms that a review is written in. */
 export const forms = ["table", "markdown", "json", "html"] as const;
-type Form = (typeof forms)[number];
+export type Form = (typeof forms)[number];
 
 /** Options of `npm run review`, as the command line has them. */
 export interface ReviewOptions {
-    readonly format: string;
+    readonly format: Form;
     readonly output?: string;
     readonly stack?: string;
     readonly expectNoChanges?: boolean;
@@ -73,8 +73,7 @@ function deliver(text: string, output: string | undefined): void {
  * @throws InputError for bad input, and with the engine's own error where the preview fails
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
-    const form = forms.find((one) => one === options.format);
-    if (!form) throw new InputError({ problem: `--format ${options.format} is not known`, allowed: forms });
+    const form = options.format;
     const engine = await openEngine({ stack: options.stack, start: true });
     const found = await preview(engine);
     const history = await readHistory(engine.stack, engine.env);

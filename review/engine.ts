@@ -115,7 +115,11 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
     const errors = found?.diagnostics
         .filter(({ severity }) => severity === "error")
         .map(({ message }) => message.trim());
-    throw failed("the preview failed", errors?.length ? { ...done, stdout: errors.join("\n") } : done);
+    // The engine's own errors, rather than the JSON of all that it looked at before.
+    throw failed(
+        "the preview failed",
+        errors?.length ? { ...done, stdout: done.stderr, stderr: errors.join("\n") } : done,
+    );
 }
 
 /**

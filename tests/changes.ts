@@ -42,8 +42,10 @@ type Outputs = Readonly<Record<string, ImageOutput>>;
  */
 function expectAnnounced(plan: Plan, built: readonly string[], before: Outputs, after: Outputs): void {
     const builds = plan.images.flatMap((image) => image.platforms.map((one) => ({ ...one, image })));
-    const wanted = builds.filter(({ platform, action, image: { dependsOn = "" } }) => {
-        const parentMoved = before[dependsOn]?.platforms[platform] !== after[dependsOn]?.platforms[platform];
+    const wanted = builds.filter(({ platform, action, image: { dependsOn = [] } }) => {
+        const parentMoved = dependsOn.some(
+            (key) => before[key]?.platforms[platform] !== after[key]?.platforms[platform],
+        );
         return action === "rebuild" || (action === "maybe" && parentMoved);
     });
     const names = wanted.map(({ platform, image }) => `${image.image}-${platform.slice("linux/".length)}`);

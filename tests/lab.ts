@@ -61,7 +61,6 @@ const programFiles = [
     "review",
     "workflows",
     "lab",
-    "review",
     "package.json",
     "tsconfig.json",
     "Pulumi.yaml",

@@ -21,10 +21,17 @@ export interface Manifest {
 
 const types = ["index", "manifest"].map((one) => `application/vnd.oci.image.${one}.v1+json`).join(", ");
 
-async function get(lab: Lab, where: string): Promise<{ status: number; digest: string; text: string }> {
+async function ask(lab: Lab, where: string, method = "GET"): Promise<{ status: number; digest: string; text: string }> {
     const ca = readFileSync(path.join(lab.paths.state, "tls", "ca.pem"));
     return await new Promise((resolve, reject) => {
-        const options = { host: "127.0.0.1", port: lab.instance.port, path: where, ca, servername: registryHost };
+        const options = {
+            method,
+            host: "127.0.0.1",
+            port: lab.instance.port,
+            path: where,
+            ca,
+            servername: registryHost,
+        };
         const asked = request({ ...options, headers: { accept: types }, agent: false }, (response) => {
             let text = "";
             response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -39,21 +46,27 @@ async function get(lab: Lab, where: string): Promise<{ status: number; digest: s
 
 /** What the registry holds under a tag or digest; undefined when nothing. */
 export async function manifest(lab: Lab, repository: string, reference: string): Promise<Manifest | undefined> {
-    const { status, digest, text } = await get(lab, `/v2/${repository}/manifests/${reference}`);
+    const { status, digest, text } = await ask(lab, `/v2/${repository}/manifests/${reference}`);
     if (status === 404) return undefined;
     if (status !== 200)
         throw new Error(`the registry answered ${String(status)} for ${repository}:${reference}: ${text}`);
     return { ...(JSON.parse(text) as Omit<Manifest, "digest">), digest };
 }
 
+/** Deletes a manifest, as somebody who tidies up a registry does. */
+export async function deleteManifest(lab: Lab, repository: string, digest: string): Promise<void> {
+    const { status, text } = await ask(lab, `/v2/${repository}/manifests/${digest}`, "DELETE");
+    if (status !== 202) throw new Error(`the registry answered ${String(status)} for ${repository}@${digest}: ${text}`);
+}
+
 /** Tags of a repository; none when it does not exist. */
 export async function tags(lab: Lab, repository: string): Promise<string[]> {
-    const { status, text } = await get(lab, `/v2/${repository}/tags/list`);
+    const { status, text } = await ask(lab, `/v2/${repository}/tags/list`);
     if (status === 404) return [];
     return [...((JSON.parse(text) as { tags: string[] | null }).tags ?? [])].sort();
 }
 
 /** Repositories of the registry. */
 export async function repositories(lab: Lab): Promise<string[]> {
-    return (JSON.parse((await get(lab, "/v2/_catalog")).text) as { repositories: string[] }).repositories;
+    return (JSON.parse((await ask(lab, "/v2/_catalog")).text) as { repositories: string[] }).repositories;
 }

@@ -1,11 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
 import { readPreview } from "../lib/plan/preview";
-import { type Outcome, runIn } from "./lab";
+import { reviewSchema } from "../review/forms/json";
+import { type Outcome, type TestLab, runIn } from "./lab";
 
 /** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
 export interface UpOutcome extends Outcome {
@@ -81,6 +83,33 @@ export interface ImageOutput {
 export async function imageOutputs(lab: Lab, program: string): Promise<Record<string, ImageOutput>> {
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "output", "images", "--json"]);
     return JSON.parse(stdout) as Record<string, ImageOutput>;
+}
+
+/** What a project's command printed and how it ended. */
+export interface ReviewOutcome extends Outcome {
+    /** The plan, where it printed one. */
+    readonly plan: Plan | undefined;
+}
+
+/** Runs one of the project's commands as `npm run` does: nothing but the place of the lab is in its environment. */
+export function command(lab: TestLab, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const started = { ...lab, env: { ...process.env, ...lab.variables, ...env } };
+    return runIn(started, program, process.execPath, ["--eval", commandScript(args)]);
+}
+
+/** JavaScript that does what lab/bootstrap.mjs does once node_modules is there. */
+export const commandScript = (args: readonly string[]): string =>
+    `require("ts-node/register/transpile-only");
+    require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
+
+/** Runs `npm run review -- --format json` and reads what it printed. */
+export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {
+    const outcome = await command(lab, program, ["review", "--format", "json", ...args]);
+    if (outcome.stdout === "") return { ...outcome, plan: undefined };
+    const { version, ...plan } = reviewSchema.parse(JSON.parse(outcome.stdout));
+    expect(version).toBe(1);
+    // The type has no `undefined` for what is absent, and neither has JSON.
+    return { ...outcome, plan: plan as Plan };
 }
 
 /** What the review of this moment says an update would do. */

@@ -1,83 +1,10 @@
 import { looksSecret } from "../secrets";
+import { type Texts, difference, fileCauses, listCauses, listOf, textsOf, valueCauses } from "./differences";
 import type { Cause } from "./plan";
 import { type ResourceState, type Step, isUnknown } from "./preview";
 
-type Texts = Readonly<Record<string, string>>;
-
-/** The texts of a property that is a record; what is no text is left out. */
-export function textsOf(state: ResourceState | undefined, property: string): Texts {
-    const value = state?.inputs[property];
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
-    return Object.fromEntries(
-        Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
-    );
-}
-
-/** The texts of a property that is a list. */
-export function listOf(state: ResourceState | undefined, property: string): readonly string[] {
-    const value = state?.inputs[property];
-    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
-}
-
-interface Difference {
-    readonly added: readonly string[];
-    readonly removed: readonly string[];
-    /** Names whose text is another. */
-    readonly changed: readonly string[];
-}
-
-function difference(before: Texts, after: Texts): Difference {
-    return {
-        added: Object.keys(after).filter((name) => !(name in before)),
-        removed: Object.keys(before).filter((name) => !(name in after)),
-        changed: Object.keys(after).filter((name) => name in before && before[name] !== after[name]),
-    };
-}
-
-/** The mark of an executable file in what a plan shows of it; see components/imageLayer.ts. */
-const executable = / executable$/;
-
-/** Files that were added, removed, renamed or changed. A rename is one removed and one added with the same content. */
-export function fileCauses(before: Texts, after: Texts, what = ""): Cause[] {
-    const { added, removed, changed } = difference(before, after);
-    const left = [...added];
-    const renames = removed.flatMap((from) => {
-        const to = left.find((name) => after[name] === before[from]);
-        if (to === undefined) return [];
-        left.splice(left.indexOf(to), 1);
-        return [[from, to] as const];
-    });
-    const gone = removed.filter((name) => !renames.some(([from]) => from === name));
-    const onlyMode = (name: string) => before[name]?.replace(executable, "") === after[name]?.replace(executable, "");
-    return [
-        ...changed.map((name) => {
-            if (!onlyMode(name)) return `${what}${name} changed`;
-            return `${what}${name} is ${(after[name] ?? "").endsWith(" executable") ? "now" : "no longer"} executable`;
-        }),
-        ...left.map((name) => `${what}${name} added`),
-        ...renames.map(([from, to]) => `${what}${from} renamed to ${to}`),
-        ...gone.map((name) => `${what}${name} removed or ignored`),
-    ];
-}
-
 /** Build arguments that the program sets for itself. */
 const ownArguments = ["INPUT_HASH", "SOURCE_DATE_EPOCH"];
-
-const masked = "•••";
-
-/** A value as it may be shown. */
-const shown = (name: string, value: string): string =>
-    looksSecret(name, value) ? masked : value === "" ? '""' : value;
-
-function valueCauses(what: string, before: Texts, after: Texts): Cause[] {
-    const { added, removed, changed } = difference(before, after);
-    const show = (from: Texts, name: string) => shown(name, from[name] ?? "");
-    return [
-        ...added.map((name) => `${what} ${name} added: ${show(after, name)}`),
-        ...removed.map((name) => `${what} ${name} removed`),
-        ...changed.map((name) => `${what} ${name}: ${show(before, name)} → ${show(after, name)}`),
-    ];
-}
 
 const withoutOwn = (texts: Texts): Texts =>
     Object.fromEntries(Object.entries(texts).filter(([name]) => !ownArguments.includes(name)));
@@ -90,36 +17,29 @@ export const suspiciousArguments = (state: ResourceState | undefined): string[] 
 
 const digestStart = (ref: string): string => ref.replace(/^.*@(sha256:)?([0-9a-f]{12}).*$/, "$2");
 
+/** What to say of a reference `<repository>@<digest>` that became another. */
+function moveCause(what: string, from: string, to: string): Cause {
+    if (!from.includes("@")) return `${what} pinned (${digestStart(to)})`;
+    if (!to.includes("@")) return `${what} no longer pinned`;
+    const [was, is] = [digestStart(from), digestStart(to)];
+    return was === is ? `${what} comes from elsewhere` : `${what} moved (${was} → ${is})`;
+}
+
 function rootCauses(before: Texts, after: Texts): Cause[] {
     const { added, removed, changed } = difference(before, after);
     return [
         ...added.map((root) => `root ${root} added`),
         ...removed.map((root) => `root ${root} removed`),
-        ...changed.map((root) => {
-            const [from, to] = [before[root] ?? "", after[root] ?? ""];
-            if (!from.includes("@")) return `root ${root} pinned (${digestStart(to)})`;
-            if (!to.includes("@")) return `root ${root} no longer pinned`;
-            const [was, is] = [digestStart(from), digestStart(to)];
-            return was === is ? `root ${root} comes from elsewhere` : `root ${root} moved (${was} → ${is})`;
-        }),
+        ...changed.map((root) => moveCause(`root ${root}`, before[root] ?? "", after[root] ?? "")),
     ];
 }
 
-function listCauses(what: string, before: readonly string[], after: readonly string[]): Cause[] {
-    return [
-        ...after.filter((one) => !before.includes(one)).map((one) => `${what} ${one} added`),
-        ...before.filter((one) => !after.includes(one)).map((one) => `${what} ${one} removed`),
-    ];
-}
-
-/** What an image's component says: its Dockerfile, files, roots, parents, platforms and names of secrets. */
+/** What an image's component says: its Dockerfile, files, roots, names of secrets, parents and platforms. */
 export function layerCauses(before: ResourceState, after: ResourceState): Cause[] {
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const lists = (property: string) => [listOf(before, property), listOf(after, property)] as const;
-    // A state that an older version wrote does not have it.
-    const knowsDockerfile = before.inputs.dockerfile !== undefined;
     return [
-        ...(knowsDockerfile ? fileCauses(...both("dockerfile")) : []),
+        ...(knowsDockerfile(before) ? fileCauses(...both("dockerfile")) : []),
         ...fileCauses(...both("inputs")),
         ...rootCauses(...both("roots")),
         ...listCauses("secret", ...lists("secrets")),
@@ -128,9 +48,12 @@ export function layerCauses(before: ResourceState, after: ResourceState): Cause[
     ];
 }
 
+/** Whether a component's state names the Dockerfile: one that an older version wrote does not. */
+const knowsDockerfile = (layer: ResourceState): boolean => layer.inputs.dockerfile !== undefined;
+
 /** Smoke tests of an image that changed. */
 export const testCauses = (before: ResourceState, after: ResourceState): Cause[] =>
-    fileCauses(textsOf(before, "smokeTests"), textsOf(after, "smokeTests"), "smoke test ");
+    fileCauses(textsOf(before, "smokeTests"), textsOf(after, "smokeTests"), "smoke test ", "removed");
 
 const repositoryOf = (state: ResourceState): string => (listOf(state, "tags")[0] ?? "").replace(/:[^:/]*$/, "");
 
@@ -154,4 +77,45 @@ export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new
         ...(had === has ? [] : [`registry cache switched ${has ? "on" : "off"}`]),
         ...(moved ? [`pushed to ${to || "nowhere"} instead of ${from || "nowhere"}`] : []),
     ];
+}
+
+/** What a build stands on, by the name in its Dockerfile: "docker-image://<repository>@<digest>". */
+function standsOn(state: ResourceState | undefined): Texts {
+    const { named } = (state?.inputs.context ?? {}) as { readonly named?: Readonly<Record<string, unknown>> };
+    const locations = Object.entries(named ?? {}).map(([name, context]) => [
+        name,
+        (context as { readonly location?: unknown }).location,
+    ]);
+    return Object.fromEntries(locations.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+/**
+ * Parents that were built anew by an update that did not come to this image: their digests are known, and others than
+ * those it stands on. They differ by platform, and are not said.
+ */
+export function parentCauses(layer: ResourceState, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
+    const [was, is, roots] = [standsOn(before), standsOn(after), textsOf(layer, "roots")];
+    const parents = listOf(layer, "parents");
+    return difference(was, is)
+        .changed.filter((name) => !Object.hasOwn(roots, name) && !isUnknown(is[name]))
+        .map((name) => {
+            const [only = name] = parents.length === 1 ? parents : [];
+            const from = (ref: string | undefined) => digestStart(ref ?? "");
+            return `parent ${only} ${from(was[name]) === from(is[name]) ? "comes from elsewhere" : "has moved"}`;
+        });
+}
+
+const inputHashOf = (state: ResourceState | undefined): string | undefined => textsOf(state, "buildArgs").INPUT_HASH;
+
+/** A change that shows in the input hash alone: how this program builds, or what an older state does not name. */
+export function settingCauses(layer: ResourceState, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
+    if (!before || !after || inputHashOf(before) === inputHashOf(after)) return [];
+    return [knowsDockerfile(layer) ? "this program builds differently" : "Dockerfile or build settings changed"];
+}
+
+/** Where a promoted tag goes, when that is another place than before. */
+export function promotionCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
+    if (!before || !after) return [];
+    const [from, to] = [textOf(before, "tag"), textOf(after, "tag")];
+    return from === to || isUnknown(to) ? [] : [`promoted as ${to} instead of ${from}`];
 }

@@ -6,9 +6,9 @@ const possible: readonly Action[] = [...certain, "maybe"];
 /** Seconds of the longest chain of builds: platforms and siblings run side by side, children after their parents. */
 function longest(images: readonly ImagePlan[], counted: readonly Action[]): number {
     const ends = new Map<string, number>();
-    for (const { image, parent, platforms } of images) {
+    for (const { image, parent, copiesFrom = [], platforms } of images) {
         for (const { platform, action, seconds = 0 } of platforms) {
-            const start = ends.get(`${parent ?? ""} ${platform}`) ?? 0;
+            const start = Math.max(...[parent, ...copiesFrom].map((key) => ends.get(`${key ?? ""} ${platform}`) ?? 0));
             ends.set(`${image} ${platform}`, start + (counted.includes(action) ? seconds : 0));
         }
     }

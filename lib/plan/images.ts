@@ -1,44 +1,8 @@
-import { buildCauses, layerCauses, listOf, testCauses, textsOf } from "./causes";
+import { buildCauses, layerCauses, parentCauses, promotionCauses, settingCauses, testCauses } from "./causes";
+import { listOf, textsOf } from "./differences";
+import { type Group, changes, groups, isGone, platformOf } from "./groups";
 import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
 import { type Step, sameWhereKnown } from "./preview";
-
-const layerType = "layered-images:components:ImageLayer";
-const imageType = "docker-build:index:Image";
-const indexType = "docker-build:index:Index";
-
-/** The resources of one image. */
-interface Group {
-    readonly image: string;
-    readonly layer: Step;
-    readonly builds: readonly Step[];
-    readonly tests: readonly Step[];
-    readonly index: Step | undefined;
-}
-
-const changes = (step: Step | undefined): boolean => step !== undefined && step.op !== "same" && step.op !== "read";
-const isGone = ({ op }: Step): boolean => op === "delete" || op === "discard";
-
-/** The platform of a build or smoke test. */
-const platformOf = ({ new: after, old: before }: Step): string => listOf(after ?? before, "platforms")[0] ?? "";
-
-/** Every build of ours has this argument and no smoke test has (components/platformImage.ts). */
-const isTest = ({ new: after, old: before }: Step): boolean => !("INPUT_HASH" in textsOf(after ?? before, "buildArgs"));
-
-/** The resources of each image, in the order in which an update makes the images. */
-function groups(steps: readonly Step[]): Group[] {
-    return steps
-        .filter(({ type }) => type === layerType)
-        .map((layer) => {
-            const own = steps.filter(({ parent, type }) => type === imageType && parent === layer.name);
-            return {
-                image: layer.name,
-                layer,
-                builds: own.filter((step) => !isTest(step)),
-                tests: own.filter(isTest),
-                index: steps.find(({ type, name }) => type === indexType && name === layer.name),
-            };
-        });
-}
 
 /** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
 function buildAction(step: Step): Action {
@@ -60,7 +24,7 @@ function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefine
 const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
-    const { layer, builds, tests } = group;
+    const { layer, builds, tests, index } = group;
     if (action === "unchanged") return [];
     if (action === "remove") return ["no longer in images.ts; what was published stays"];
     const { old: before, new: after } = layer;
@@ -71,17 +35,30 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
     const said = unique([
         ...layerCauses(before, after),
         ...builds.flatMap(buildCauses),
+        ...builds.flatMap((step) => parentCauses(after, step)),
+        ...(index ? promotionCauses(index) : []),
         ...(tests.some(changes) ? testCauses(before, after) : []),
     ]);
     if (said.length > 0) return said;
     if (builds.some((step) => step.op === "create")) return ["first build"];
-    if (action === "retag") return ["the promoted tag is not where it should be"];
+    if (action === "retag") return ["what was built last is not promoted yet"];
+    if (action === "retest") return ["its smoke tests have not passed yet"];
+    if (action !== "rebuild") return [];
+    const settings = unique(builds.flatMap((step) => settingCauses(before, step)));
     const reasons = unique(builds.filter(changes).flatMap(({ reasons: ones }) => ones));
-    return action === "rebuild" && reasons.length > 0 ? [`changed: ${reasons.join(", ")}`] : [];
+    return settings.length > 0 || reasons.length === 0 ? settings : [`changed: ${reasons.join(", ")}`];
 }
 
 const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
+
+/** Whether a build of the image `key` is open, on a platform where that leaves a build on top of it open. */
+const decides = (key: string, platforms: readonly PlatformPlan[], all: readonly Group[]): boolean =>
+    (all.find(({ image }) => image === key)?.builds ?? []).some(
+        (step) =>
+            changes(step) &&
+            platforms.some(({ platform, action }) => action === "maybe" && platform === platformOf(step)),
+    );
 
 function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<string>): ImagePlan {
     const { image, layer, builds, tests, index } = group;
@@ -103,27 +80,32 @@ function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<str
     const action = built === "unchanged" ? rest : built;
     const parents = listOf(layer.new ?? layer.old, "parents");
     const [root] = Object.keys(textsOf(layer.new ?? layer.old, "roots"));
-    const [parent] = parents;
+    const [parent, ...copiesFrom] = parents;
     const causes = action === "recreate" ? ["the registry no longer has it"] : causesOf(group, action, all);
-    const pendingParent = parents.find((key) => all.find((one) => one.image === key)?.builds.some(changes));
+    const dependsOn = parents.filter((key) => decides(key, platforms, all));
     return {
         image,
         ...(parent === undefined ? root !== undefined && { root } : { parent }),
+        ...(copiesFrom.length > 0 && { copiesFrom }),
         action,
         platforms,
-        causes:
-            action === "maybe"
-                ? [...causes, ...(pendingParent === undefined ? [] : [`parent ${pendingParent}`])]
-                : causes,
-        ...(action === "maybe" && pendingParent !== undefined && { dependsOn: pendingParent }),
+        causes: [...causes, ...dependsOn.map((key) => `parent ${key}`)],
+        ...(dependsOn.length > 0 && { dependsOn }),
     };
 }
 
-/** Parents first, those that leave last; siblings by name. */
+/** Parents first, those that leave last; of one depth by name. */
 function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
-    const depth = ({ parent }: ImagePlan, seen = 0): number => {
-        const above = plans.find(({ image }) => image === parent);
-        return above && seen < plans.length ? 1 + depth(above, seen + 1) : 0;
+    const depths = new Map<string, number>();
+    const depth = ({ image, parent, copiesFrom = [] }: ImagePlan): number => {
+        const known = depths.get(image);
+        if (known !== undefined) return known;
+        // The engine refuses a cycle; a state that somebody edited must not hang us.
+        depths.set(image, 0);
+        const above = plans.filter((one) => one.image === parent || copiesFrom.includes(one.image));
+        const own = Math.max(0, ...above.map((one) => 1 + depth(one)));
+        depths.set(image, own);
+        return own;
     };
     const rank = (plan: ImagePlan) => (plan.action === "remove" ? plans.length : depth(plan));
     return [...plans].sort((a, b) => rank(a) - rank(b) || (a.image < b.image ? -1 : 1));

@@ -1,4 +1,5 @@
 import { suspiciousArguments } from "./causes";
+import { listOf } from "./differences";
 import { expectedTime } from "./expected";
 import { type UpdateRecord, recordedSeconds } from "./history";
 import { planImages } from "./images";
@@ -16,25 +17,41 @@ export interface PlanSources {
     readonly missing?: ReadonlySet<string>;
 }
 
-/** An image or index that an update would delete in the registry: all tags of its digest go with it. */
+/** What an update would delete in the registry: all tags of its digest go with it. A smoke test has nothing there. */
 function dangersOf(steps: readonly Step[]): string[] {
-    return steps
-        .filter(({ type, op }) => type.startsWith("docker-build:") && /delete|^replace/.test(op))
-        .filter(({ old: before }) => before !== undefined && !before.retainOnDelete)
-        .map(({ op, name, type }) => {
-            const what = type.endsWith(":Index") ? "the promoted tag" : "the build";
-            return (
-                `${op} of ${name} would remove ${what} from the registry, with every tag on its digest: the state does not ` +
-                "say retainOnDelete. Run `pulumi up` on the commit before this one first, which writes it there"
-            );
-        });
+    const lost = steps.filter(
+        ({ type, op, old: before }) =>
+            type.startsWith("docker-build:") &&
+            /delete|replace/.test(op) &&
+            before?.retainOnDelete === false &&
+            (type.endsWith(":Index") || listOf(before, "tags").length > 0),
+    );
+    // A replacement is several steps on one resource.
+    const byUrn = new Map(lost.map((step) => [step.urn, step]));
+    return [...byUrn.values()].map(({ op, name, type }) => {
+        const [what, thing] = type.endsWith(":Index") ? ["the promoted tag of", "index"] : ["the build", "image"];
+        return (
+            `${op === "delete" ? "deleting" : "replacing"} ${what} ${name} would remove its digest from the registry, with ` +
+            `every tag on it: the state of this ${thing} does not say retainOnDelete. Run \`pulumi up\` on a commit that still ` +
+            "has it as it was: that writes retainOnDelete into the state"
+        );
+    });
 }
+
+/** What the engine says of every stack without a repository on GitHub: an output that is left out on purpose. */
+const expectedWarning = /^Undefined value \(\w+\) will not show as a stack output\.$/;
+
+const warningsIn = ({ diagnostics }: Preview): string[] =>
+    diagnostics
+        .filter(({ severity }) => severity === "warning")
+        .map(({ message }) => message.trim().replace(/^warning: /, ""))
+        .filter((message) => !expectedWarning.test(message));
 
 /**
  * What an update would do, and why: pure, from what the engine said and what was recorded.
  */
 export function makePlan({ stack, preview, history, missing = new Set() }: PlanSources): Plan {
-    const { steps, diagnostics } = preview;
+    const { steps } = preview;
     const images = planImages(steps, missing).map((plan): ImagePlan => ({
         ...plan,
         platforms: plan.platforms.map((one) => {
@@ -45,19 +62,18 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     const repository = planRepository(steps);
     const suspicious = steps
         .filter(({ type }) => type === "docker-build:index:Image")
-        .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${parent}: ${name}`));
+        .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${name} of image ${parent}`));
     const masked = [...new Set(suspicious)].map(
         (one) =>
             `build argument ${one} looks like a secret and is not shown; everybody who can pull the image can read it`,
     );
-    const said = diagnostics.filter(({ severity }) => severity === "warning").map(({ message }) => message.trim());
     return {
         stack,
         images,
         repository,
         expected: expectedTime(images),
         dangers: dangersOf(steps),
-        warnings: [...new Set([...said, ...masked])],
+        warnings: [...new Set([...warningsIn(preview), ...masked])],
         pending: images.some(({ action }) => action !== "unchanged") || repository.length > 0,
     };
 }

@@ -27,14 +27,16 @@ export interface ImagePlan {
     readonly image: string;
     /** Key of the image that it is built FROM; absent where that is a root. */
     readonly parent?: string;
+    /** Keys of other images of ours that its Dockerfile takes files from; absent where there are none. */
+    readonly copiesFrom?: readonly string[];
     /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
     readonly root?: string;
     /** The most urgent of its platforms' actions. */
     readonly action: Action;
     readonly platforms: readonly PlatformPlan[];
     readonly causes: readonly Cause[];
-    /** For `maybe`: the image whose digest decides. */
-    readonly dependsOn?: string;
+    /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
+    readonly dependsOn?: readonly string[];
 }
 
 /** Something on GitHub that would change. Of secrets the names only. */

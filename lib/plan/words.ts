@@ -1,4 +1,4 @@
-import type { Action, Expected, ImagePlan, Plan } from "./plan";
+import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "./plan";
 
 /** Seconds as people estimate them: "20 s", "4 min", "1 h 10 min". */
 export function roughly(seconds: number): string {
@@ -32,13 +32,20 @@ export function countsOf({ images }: Pick<Plan, "images">): string {
     return [`${number} image${number === "1" ? "" : "s"} ${words.join(" ")}`, ...rest].join(", ");
 }
 
+/** Causes that are said of one image; the rest is counted. */
+const saidCauses = 6;
+
 /** Why an image is pending, in one text; "" for an unchanged one. */
-export function reasonOf({ action, causes, dependsOn, platforms }: ImagePlan): string {
-    const differing = new Set(platforms.map((one) => one.action)).size > 1;
-    const each = differing ? [platforms.map((one) => `${one.platform}: ${one.action}`).join(", ")] : [];
-    const only = action === "maybe" && dependsOn !== undefined ? [`only if the digest of ${dependsOn} changes`] : [];
-    const said = only.length > 0 ? causes.filter((cause) => cause !== `parent ${dependsOn ?? ""}`) : causes;
-    return [...only, ...said, ...each].join("; ");
+export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePlan): string {
+    const staying = platforms.filter((one) => one.action !== "remove");
+    const differing = new Set(staying.map((one) => one.action)).size > 1;
+    const deciding = `the digest of ${dependsOn.join(" or ")} changes`;
+    const word = (one: PlatformPlan) => (one.action === "maybe" ? `maybe (if ${deciding})` : one.action);
+    const each = differing ? [staying.map((one) => `${one.platform}: ${word(one)}`).join(", ")] : [];
+    const only = action === "maybe" && !differing ? [`only if ${deciding}`] : [];
+    const said = causes.filter((cause) => !dependsOn.some((key) => cause === `parent ${key}`));
+    const more = said.length > saidCauses ? [`and ${(said.length - saidCauses).toString()} more`] : [];
+    return [...only, ...said.slice(0, saidCauses), ...more, ...each].join("; ");
 }
 
 /** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */

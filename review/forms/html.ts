@@ -3,7 +3,7 @@ import type { ImagePlan, Plan } from "../../lib/plan/plan";
 import { treeLines } from "../../lib/plan/tree";
 import { countsOf, expectedSentence, reasonOf, roughly, secondsOf, size } from "../../lib/plan/words";
 import { cell, escapeHtml, htmlPage, htmlTable } from "./page";
-import { anchorOf, treeSvg } from "./treeSvg";
+import { anchorOf, treeSvgs } from "./treeSvg";
 
 /** Updates that a page lists. */
 const listed = 20;
@@ -16,13 +16,17 @@ function bytesOf({ platforms }: ImagePlan): string {
 function imageTable(images: readonly ImagePlan[]): string {
     const rows = treeLines(images).map(({ plan, prefix }) => {
         const seconds = secondsOf(plan);
+        const branch = escapeHtml(prefix.replaceAll(" ", "\u00a0"));
         return {
             id: anchorOf(plan.image),
             cells: [
-                cell(`${prefix}${plan.image}`.replaceAll(" ", "\u00a0")),
+                {
+                    html: `<span class="branch" aria-hidden="true">${branch}</span>${escapeHtml(plan.image)}`,
+                    className: "name",
+                },
                 cell(plan.action, `action ${plan.action}`),
                 cell(reasonOf(plan)),
-                cell(plan.platforms.map(({ platform }) => platform).join(", ")),
+                cell(plan.platforms.map(({ platform }) => platform.replace(/^linux\//, "")).join(", ")),
                 cell(seconds === undefined ? "" : roughly(seconds), "number"),
                 cell(bytesOf(plan), "number"),
             ],
@@ -33,7 +37,9 @@ function imageTable(images: readonly ImagePlan[]): string {
 
 function historyTable(history: readonly UpdateRecord[]): string {
     const rows = history.slice(0, listed).map(({ start, seconds, result, commit, images }) => {
-        const built = images.filter(({ kind }) => kind === "build").map(({ image }) => image);
+        const built = images
+            .filter(({ kind, operation }) => kind === "build" && operation !== "delete")
+            .map(({ image }) => image);
         return {
             cells: [
                 cell(start.replace("T", " ").replace(/(:\d\d)(\.\d+)?Z$/, "$1 UTC")),
@@ -60,11 +66,11 @@ export function htmlForm(plan: Plan, history: readonly UpdateRecord[]): string {
         `<h1>Review of stack ${escapeHtml(plan.stack)}</h1>`,
         `<p>${escapeHtml(countsOf(plan))}</p>`,
         paragraphs([expectedSentence(plan), plan.pending ? "" : "Nothing to do."].filter((text) => text !== "")),
-        ...dangers.map((danger) => `<p class="danger" role="alert">${escapeHtml(danger)}</p>`),
+        ...dangers.map((danger) => `<p class="danger" role="alert"><strong>Danger:</strong> ${escapeHtml(danger)}</p>`),
         images.length > 0
             ? section(
                   "Hierarchy",
-                  `<div class="scroll" role="region" aria-label="Hierarchy" tabindex="0">${treeSvg(images)}</div>`,
+                  `<div class="scroll trees" role="region" aria-label="Hierarchy" tabindex="0">${treeSvgs(images)}</div>`,
               )
             : "",
         images.length > 0 ? section("Images", imageTable(images)) : "",

@@ -12,6 +12,10 @@ export const reviewSchema = z.strictObject({
             z.strictObject({
                 image: z.string().describe("key in images.ts"),
                 parent: z.string().optional().describe("the image that it is built FROM"),
+                copiesFrom: z
+                    .array(z.string())
+                    .optional()
+                    .describe("other images that its Dockerfile takes files from"),
                 root: z.string().optional().describe("the external image that it is built FROM"),
                 action: action.describe("the most urgent of its platforms' actions"),
                 platforms: z.array(
@@ -26,7 +30,10 @@ export const reviewSchema = z.strictObject({
                     }),
                 ),
                 causes: z.array(z.string()).describe("why, for people"),
-                dependsOn: z.string().optional().describe("for maybe: the image whose digest decides"),
+                dependsOn: z
+                    .array(z.string())
+                    .optional()
+                    .describe("where a platform is maybe: the images whose digests decide, of which one is enough"),
             }),
         )
         .describe("in build order, parents first; those that leave the stack last"),

@@ -2,8 +2,8 @@ import type { Action, ImagePlan, Plan } from "../../lib/plan/plan";
 import { treeLines } from "../../lib/plan/tree";
 import { countsOf, expectedSentence, reasonOf, roughly, secondsOf } from "../../lib/plan/words";
 
-/** GitHub takes comments of up to 65,536 characters, and draws a chart of this many images so that it can be read. */
-const limits = { characters: 60_000, chart: 80 } as const;
+/** GitHub takes comments of up to 65,536 characters; a chart of more images can't be read. */
+const limits = { bytes: 59_500, chart: 80 } as const;
 
 /** Fill and border that can be read on light and dark pages. */
 const fills: Readonly<Record<Action, string>> = {
@@ -16,28 +16,37 @@ const fills: Readonly<Record<Action, string>> = {
     unchanged: "fill:#6b7280,stroke:#374151,color:#ffffff",
 };
 
-/** Text that Markdown shows as it is, also in a table. */
-const escape = (text: string): string => text.replace(/[\\`*_{}[\]<>()#+!|~@$]/g, "\\$&").replace(/\n/g, " ");
+/**
+ * Text that GitHub's Markdown shows as it is, also in a table. What follows "@" or "#" would become a mention or a link even
+ * behind a backslash: a space without width is between them.
+ */
+const escape = (text: string): string =>
+    text
+        .replace(/[\p{Cc}\s]+/gu, " ")
+        .replace(/&/g, "&amp;")
+        .replace(/[\\`*_{}[\]<>()+!|~$]/g, "\\$&")
+        .replace(/[@#]/g, "$&&#8203;");
 
 /** Text between the quotes of a Mermaid node. */
-const quoted = (text: string): string => text.replace(/[#"<>&]/g, (one) => `#${one.charCodeAt(0).toString()};`);
+const quoted = (text: string): string => text.replace(/[#"<>&`\\]/g, (one) => `#${one.charCodeAt(0).toString()};`);
 
 function chart(images: readonly ImagePlan[]): string[] {
     if (images.length === 0 || images.length > limits.chart) return [];
     const id = (image: string) => `i${images.findIndex((plan) => plan.image === image).toString()}`;
     const roots = [...new Set(images.flatMap(({ root }) => root ?? []))];
     const rootId = (root: string) => `r${roots.indexOf(root).toString()}`;
+    const isKnown = (key?: string): key is string => images.some(({ image }) => image === key);
     const used = new Set(images.map(({ action }) => action));
     return [
         "```mermaid",
         "flowchart LR",
         ...roots.map((root) => `    ${rootId(root)}(["${quoted(root)}"])`),
         ...images.map(({ image, action }) => `    ${id(image)}["${quoted(image)}<br/>${action}"]:::${action}`),
-        ...images.flatMap(({ image, parent, root }) => {
-            if (parent !== undefined && images.some((plan) => plan.image === parent))
-                return [`    ${id(parent)} --> ${id(image)}`];
-            return root === undefined ? [] : [`    ${rootId(root)} --> ${id(image)}`];
-        }),
+        ...images.flatMap(({ image, parent, copiesFrom = [], root }) => [
+            ...(root === undefined ? [] : [`    ${rootId(root)} --> ${id(image)}`]),
+            ...(isKnown(parent) ? [`    ${id(parent)} --> ${id(image)}`] : []),
+            ...copiesFrom.filter(isKnown).map((other) => `    ${id(other)} -.-> ${id(image)}`),
+        ]),
         ...[...used].map((action) => `    classDef ${action} ${fills[action]}`),
         "```",
     ];
@@ -56,12 +65,25 @@ function imageRows(images: readonly ImagePlan[]): string[] {
 const list = (title: string, lines: readonly string[]): string[] =>
     lines.length > 0 ? [`**${title}**`, "", ...lines] : [];
 
+/** The text's whole lines, as far as a comment can hold them; a chart whole or not at all. */
+function shortened(text: string, stack: string): string {
+    let room = limits.bytes;
+    const lines = text.split("\n");
+    const fits = lines.findIndex((line) => (room -= Buffer.byteLength(line) + 1) < 0);
+    if (fits === -1) return text;
+    const kept = lines.slice(0, fits);
+    const fences = kept.flatMap((line, index) => (line.startsWith("```") ? [index] : []));
+    const whole = fences.length % 2 === 0 ? kept : kept.slice(0, fences.at(-1));
+    const command = `npm run review -- --stack ${stack}`;
+    return [...whole, "", `The rest is too long for a comment; all of it: \`${command}\``].join("\n");
+}
+
 /** The plan for a pull request's comment or a step's summary. */
 export function markdownForm(plan: Plan): string {
     const { images, repository, dangers, warnings } = plan;
     const blocks = [
         [`### Review of stack ${escape(plan.stack)}: ${countsOf(plan)}`],
-        dangers.flatMap((danger) => ["> [!CAUTION]", `> ${escape(danger)}`]),
+        dangers.length > 0 ? ["> [!CAUTION]", ...dangers.map((danger) => `> - ${escape(danger)}`)] : [],
         images.some(({ action }) => action !== "unchanged") ? chart(images) : [],
         images.length > 0 ? imageRows(images) : [],
         [expectedSentence(plan)],
@@ -79,7 +101,5 @@ export function markdownForm(plan: Plan): string {
         .map((lines) => lines.join("\n"))
         .filter((block) => block !== "")
         .join("\n\n");
-    if (text.length <= limits.characters) return `${text}\n`;
-    const cut = text.slice(0, text.lastIndexOf("\n", limits.characters));
-    return `${cut}\n\nThe rest is too long for a comment: \`npm run review -- --stack ${plan.stack}\` shows it.\n`;
+    return `${shortened(text, plan.stack)}\n`;
 }

@@ -31,7 +31,13 @@ export function htmlTable(caption: string, heads: readonly string[], rows: reado
         });
         return `<tr${id === undefined ? "" : ` id="${escapeHtml(id)}"`}>${tags.join("")}</tr>`;
     };
-    const head = heads.map((one) => `<th scope="col">${escapeHtml(one)}</th>`).join("");
+    const [first] = rows;
+    const head = heads
+        .map((one, index) => {
+            const isNumber = first?.cells[index]?.className === "number";
+            return `<th scope="col"${isNumber ? ' class="number"' : ""}>${escapeHtml(one)}</th>`;
+        })
+        .join("");
     return (
         `<div class="scroll" role="region" aria-label="${escapeHtml(caption)}" tabindex="0"><table class="cards">` +
         `<thead><tr>${head}</tr></thead><tbody>${rows.map(line).join("\n")}</tbody></table></div>`

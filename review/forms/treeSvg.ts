@@ -1,5 +1,5 @@
 import type { ImagePlan } from "../../lib/plan/plan";
-import { treeLines } from "../../lib/plan/tree";
+import { type TreeLine, treeLines } from "../../lib/plan/tree";
 import { escapeHtml } from "./page";
 
 /** Sizes in pixels. */
@@ -9,10 +9,19 @@ const box = { height: 40, gap: 12, indent: 36, character: 8.2, padding: 14 } as 
 export const anchorOf = (image: string): string => `image-${image}`;
 
 /**
- * The hierarchy as a drawing: a box an image, below and to the right of the one that it is built FROM, linked to its row.
+ * The hierarchy as drawings, one for each image on a root, which stand beside each other where there is room.
  */
-export function treeSvg(images: readonly ImagePlan[]): string {
-    const lines = treeLines(images);
+export function treeSvgs(images: readonly ImagePlan[]): string {
+    const trees: TreeLine[][] = [];
+    for (const line of treeLines(images)) {
+        if (line.depth === 0) trees.push([line]);
+        else trees.at(-1)?.push(line);
+    }
+    return trees.map(treeSvg).join("\n");
+}
+
+/** One tree: a box an image, below and to the right of the one that it is built FROM, linked to its row. */
+function treeSvg(lines: readonly TreeLine[]): string {
     const width = (plan: ImagePlan) =>
         Math.round(Math.max(plan.image.length, plan.action.length) * box.character) + 2 * box.padding;
     const place = lines.map(({ depth }, index) => ({
@@ -42,7 +51,7 @@ export function treeSvg(images: readonly ImagePlan[]): string {
     const right = Math.max(0, ...lines.map(({ plan }, index) => (place[index]?.x ?? 0) + width(plan))) + 4;
     const bottom = lines.length * (box.height + box.gap);
     return (
-        `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="the images, each below its parent" width="${right.toString()}" ` +
+        `<svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="${escapeHtml(lines[0]?.plan.image ?? "")} and what stands on it" width="${right.toString()}" ` +
         `height="${bottom.toString()}">${edges.join("")}${boxes.join("\n")}</svg>`
     );
 }

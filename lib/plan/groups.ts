@@ -1,0 +1,45 @@
+import { listOf, textsOf } from "./differences";
+import type { Step } from "./preview";
+
+const layerType = "layered-images:components:ImageLayer";
+const imageType = "docker-build:index:Image";
+const indexType = "docker-build:index:Index";
+
+/** The resources of one image. */
+export interface Group {
+    readonly image: string;
+    readonly layer: Step;
+    readonly builds: readonly Step[];
+    readonly tests: readonly Step[];
+    readonly index: Step | undefined;
+}
+
+/** Whether an update would do something with a resource. */
+export const changes = (step: Step | undefined): boolean =>
+    step !== undefined && step.op !== "same" && step.op !== "read";
+
+/** Whether a resource leaves the stack. */
+export const isGone = ({ op }: Step): boolean => op === "delete" || op === "discard";
+
+/** The platform of a build or smoke test. */
+export const platformOf = ({ new: after, old: before }: Step): string => listOf(after ?? before, "platforms")[0] ?? "";
+
+/** Every build of ours has this argument and no smoke test has (components/platformImage.ts). */
+const isTest = ({ new: after, old: before }: Step): boolean =>
+    !Object.hasOwn(textsOf(after ?? before, "buildArgs"), "INPUT_HASH");
+
+/** The resources of each image, in the order in which an update makes the images. */
+export function groups(steps: readonly Step[]): Group[] {
+    return steps
+        .filter(({ type }) => type === layerType)
+        .map((layer) => {
+            const own = steps.filter(({ parent, type }) => type === imageType && parent === layer.name);
+            return {
+                image: layer.name,
+                layer,
+                builds: own.filter((step) => !isTest(step)),
+                tests: own.filter(isTest),
+                index: steps.find(({ type, name }) => type === indexType && name === layer.name),
+            };
+        });
+}

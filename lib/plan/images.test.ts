@@ -1,0 +1,285 @@
+import { describe, expect, test } from "vitest";
+import { recordedPreview } from "../../tests/previews";
+import { planImages } from "./images";
+import type { ImagePlan } from "./plan";
+import type { ResourceState, Step } from "./preview";
+
+/** What is pending, by image: the action, then the causes. */
+const pending = (plans: readonly ImagePlan[]) =>
+    Object.fromEntries(
+        plans
+            .filter(({ action }) => action !== "unchanged")
+            .map(({ image, action, causes }) => [image, [action, ...causes]]),
+    );
+const leaves = ["remove", "no longer in images.ts; what was published stays"];
+const children = {
+    bot: ["maybe", "parent base"],
+    ci: ["maybe", "parent base"],
+    devcontainer: ["maybe", "parent base"],
+};
+
+describe("from what a real engine said, the plan of", () => {
+    test.each<[string, string, Record<string, readonly string[]>]>([
+        [
+            "the first update",
+            "first",
+            Object.fromEntries(
+                ["base", "bot", "ci", "devcontainer", "leaf"].map((key) => [key, ["rebuild", "first build"]]),
+            ),
+        ],
+        ["nothing new", "same", {}],
+        [
+            "files changed, added, renamed and made executable",
+            "files",
+            {
+                bot: [
+                    "rebuild",
+                    "app/bot/__init__.py is now executable",
+                    "app/bot/__main__.py changed",
+                    "app/bot/extra.txt added",
+                ],
+                ci: [
+                    "rebuild",
+                    "docker/Dockerfile.ci changed",
+                    "requirements/dev.txt renamed to requirements/tools.txt",
+                ],
+                devcontainer: [
+                    "rebuild",
+                    ".devcontainer/Dockerfile changed",
+                    "requirements/dev.txt renamed to requirements/tools.txt",
+                ],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
+        [
+            "a comment in the base's Dockerfile and a smoke test",
+            "base",
+            {
+                base: ["rebuild", "docker/Dockerfile.base changed"],
+                ...children,
+                ci: ["maybe", "smoke test docker/smoke/ci.sh changed", "parent base"],
+                leaf: ["maybe", "smoke test docker/smoke/ci.sh changed", "parent bot", "parent ci"],
+            },
+        ],
+        [
+            "arguments, labels, secrets, cache and platforms",
+            "settings",
+            {
+                bot: [
+                    "rebuild",
+                    "secret INDEX_PASSWORD removed",
+                    "build argument API_TOKEN added: •••",
+                    "build argument TZ added: UTC",
+                ],
+                ci: [
+                    "rebuild",
+                    "platform linux/arm64 added",
+                    "label org.example added: x",
+                    "registry cache switched off",
+                ],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
+        [
+            "another promoted tag, which the children's Dockerfiles name",
+            "promotion",
+            {
+                base: [
+                    "retag",
+                    "promoted as registry.localhost:17443/fixture/base:stable instead of " +
+                        "registry.localhost:17443/fixture/base:latest",
+                ],
+                bot: ["rebuild", "docker/Dockerfile changed"],
+                ci: ["rebuild", "docker/Dockerfile.ci changed"],
+                devcontainer: ["rebuild", ".devcontainer/Dockerfile changed"],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
+        [
+            "a smoke test alone",
+            "tested",
+            {
+                ci: ["retest", "smoke test docker/smoke/ci.sh changed"],
+                leaf: ["retest", "smoke test docker/smoke/ci.sh changed"],
+            },
+        ],
+        [
+            "an image removed and one renamed",
+            "removed",
+            { devbox: ["rebuild", "renamed from devcontainer"], devcontainer: leaves, leaf: leaves },
+        ],
+        [
+            "a platform removed",
+            "platform",
+            {
+                base: ["retag", "platform linux/arm64 removed"],
+                bot: ["retag", "platform linux/arm64 removed"],
+            },
+        ],
+        [
+            "a root moved",
+            "root",
+            {
+                base: ["rebuild", "root python:3.12-slim moved (83d4b32befc9 → 1234567890ab)"],
+                ...children,
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
+        [
+            "an update that ended after the base",
+            "behind",
+            {
+                base: ["retag", "docker/Dockerfile.base changed"],
+                bot: ["rebuild", "parent base has moved"],
+                ci: ["rebuild", "parent base has moved"],
+                devcontainer: ["rebuild", "parent base has moved"],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
+    ])("%s", (_title, name, expected) => {
+        expect(pending(planImages(recordedPreview(name).steps))).toEqual(expected);
+    });
+});
+
+test("a grandchild depends on its parent, not on the image that was changed", () => {
+    const plans = planImages(recordedPreview("root").steps);
+    const of = (key: string) => plans.find(({ image }) => image === key);
+    expect(of("bot")?.dependsOn).toEqual(["base"]);
+    expect(of("leaf")?.dependsOn).toEqual(["bot", "ci"]);
+    expect(of("base")?.dependsOn).toBeUndefined();
+});
+
+test("images stand in build order, with parents, roots and platforms; those that leave stand last", () => {
+    const plans = planImages(recordedPreview("removed").steps);
+    expect(plans.map(({ image }) => image)).toEqual(["base", "bot", "ci", "devbox", "devcontainer", "leaf"]);
+    expect(plans[0]).toMatchObject({
+        root: "python:3.12-slim",
+        platforms: [{ platform: "linux/amd64" }, { platform: "linux/arm64" }],
+    });
+    expect(plans.find(({ image }) => image === "leaf")).toMatchObject({ parent: "bot", copiesFrom: ["ci"] });
+});
+
+describe("a registry that lost a build", () => {
+    const { steps } = recordedPreview("same");
+    const digest = steps.find(({ name }) => name === "bot-arm64")?.old?.outputs.digest;
+
+    test("has it recreated: that platform, and no other image", () => {
+        const plans = planImages(steps, new Set([String(digest)]));
+        expect(pending(plans)).toEqual({ bot: ["recreate", "the registry no longer has it"] });
+        expect(plans.find(({ image }) => image === "bot")?.platforms.map(({ action }) => action)).toEqual([
+            "unchanged",
+            "recreate",
+        ]);
+    });
+
+    test("changes nothing of what is built anyhow", () => {
+        const built = recordedPreview("behind").steps;
+        const lost = built.flatMap(({ old: before }) => (before ? [String(before.outputs.digest)] : []));
+        expect(planImages(built, new Set(lost)).find(({ image }) => image === "bot")?.action).toBe("rebuild");
+    });
+});
+
+describe("made by hand", () => {
+    const state = (type: string, parent: string, inputs: Record<string, unknown>): ResourceState => ({
+        type,
+        parent: `urn:pulumi:s::p::t::${parent}`,
+        inputs,
+        outputs: {},
+        retainOnDelete: true,
+    });
+    const step = (name: string, op: string, old: ResourceState, after: ResourceState): Step => ({
+        op,
+        urn: `urn:pulumi:s::p::${old.type}::${name}`,
+        type: old.type,
+        name,
+        parent: old.parent?.split("::").at(-1) ?? "",
+        old,
+        new: after,
+        reasons: ["buildArgs"],
+    });
+    const plan = (layer: [object, object], build: [object, object]) => {
+        const [before, after] = layer.map((inputs) =>
+            state("layered-images:components:ImageLayer", "images", { parents: [], inputs: {}, roots: {}, ...inputs }),
+        ) as [ResourceState, ResourceState];
+        const [old, next] = build.map((inputs) =>
+            state("docker-build:index:Image", "app", { platforms: ["linux/amd64"], tags: ["r.io/app:b-1"], ...inputs }),
+        ) as [ResourceState, ResourceState];
+        return planImages([step("app", "update", before, after), step("app-amd64", "update", old, next)])[0];
+    };
+    const hashed = (hash: string, rest: object = {}) => ({ buildArgs: { INPUT_HASH: hash }, ...rest });
+    const dockerfile = { dockerfile: { "docker/app": "1" } };
+
+    test.each<[string, [object, object], [object, object], string[]]>([
+        [
+            "a target",
+            [{}, {}],
+            [hashed("1", { target: "" }), hashed("2", { target: "prod" })],
+            ["target: the last stage → prod"],
+        ],
+        [
+            "another registry",
+            [{}, {}],
+            [hashed("1"), hashed("2", { tags: ["other.io/app:b-1"] })],
+            ["pushed to other.io/app instead of r.io/app"],
+        ],
+        [
+            "how the program builds",
+            [dockerfile, dockerfile],
+            [hashed("1"), hashed("2")],
+            ["this program builds differently"],
+        ],
+        [
+            "what an older state does not name",
+            [{}, dockerfile],
+            [hashed("1"), hashed("2")],
+            ["Dockerfile or build settings changed"],
+        ],
+        [
+            "a property that nothing here knows",
+            [{}, {}],
+            [hashed("1"), hashed("1", { network: "host" })],
+            ["changed: buildArgs"],
+        ],
+        [
+            "a root that is pinned",
+            [
+                { roots: { "python:3": "not pinned" } },
+                { roots: { "python:3": `r.io/python@sha256:${"a".repeat(64)}` } },
+            ],
+            [hashed("1"), hashed("1", { context: {} })],
+            ["root python:3 pinned (aaaaaaaaaaaa)"],
+        ],
+        ["a parent", [{ parents: [] }, { parents: ["base"] }], [hashed("1"), hashed("2")], ["parent base added"]],
+    ])("%s is a cause", (_title, layer, build, causes) => {
+        expect(plan(layer, build)).toMatchObject({ action: "rebuild", causes });
+    });
+
+    test("an image with more platforms says which one is certain and which one waits", () => {
+        const layerStep = (key: string, parents: string[]) => {
+            const layer = state("layered-images:components:ImageLayer", "images", { parents, inputs: {}, roots: {} });
+            return step(key, "same", layer, layer);
+        };
+        const build = (image: string, arch: string, op: string, after: object) => {
+            const common = { platforms: [`linux/${arch}`], buildArgs: { INPUT_HASH: "1" } };
+            const of = (inputs: object) => state("docker-build:index:Image", image, { ...common, ...inputs });
+            return step(`${image}-${arch}`, op, of({ tags: ["r.io/a:b-1"] }), of({ tags: ["r.io/a:b-1"], ...after }));
+        };
+        const open = { tags: ["04da6b54-80e4-46f7-96ec-b56ff0331ba9"] };
+        const plans = planImages([
+            layerStep("base", []),
+            build("base", "amd64", "update", { target: "x" }),
+            build("base", "arm64", "same", {}),
+            layerStep("app", ["base"]),
+            build("app", "amd64", "update", open),
+            build("app", "arm64", "update", { target: "y" }),
+        ]);
+        expect(plans[1]).toMatchObject({
+            action: "rebuild",
+            dependsOn: ["base"],
+            platforms: [
+                { platform: "linux/amd64", action: "maybe" },
+                { platform: "linux/arm64", action: "rebuild" },
+            ],
+        });
+    });
+});

@@ -1,0 +1,107 @@
+import { describe, expect, test } from "vitest";
+import { type ResourceState, type Step, unknown } from "./preview";
+import { planRepository } from "./repository";
+
+const state = (type: string, inputs: Record<string, unknown>): ResourceState => ({
+    type,
+    inputs,
+    outputs: {},
+    retainOnDelete: false,
+});
+function step(type: string, op: string, before?: Record<string, unknown>, after?: Record<string, unknown>): Step {
+    const name = `repository-${type}`;
+    return {
+        op,
+        urn: `urn:pulumi:s::p::github:index/${type}::${name}`,
+        type: `github:index/${type}`,
+        name,
+        parent: "repository",
+        old: before && state(type, before),
+        new: after && state(type, after),
+        reasons: [],
+    };
+}
+const secret = "actionsSecret:ActionsSecret";
+const variable = "actionsVariable:ActionsVariable";
+const value = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "v1:hunter2" };
+
+describe("on GitHub", () => {
+    test.each<[string, Step, unknown]>([
+        [
+            "a new secret, by its name alone",
+            step(secret, "create", undefined, { secretName: "DISCORD_TOKEN", value }),
+            { kind: "secret", name: "DISCORD_TOKEN", action: "create" },
+        ],
+        [
+            "a changed secret of Dependabot",
+            step(
+                "dependabotSecret:DependabotSecret",
+                "replace",
+                { secretName: "T", value: "a" },
+                { secretName: "T", value },
+            ),
+            { kind: "secret", name: "T (Dependabot)", action: "update" },
+        ],
+        [
+            "a variable that is no longer ours",
+            step(variable, "delete", { variableName: "CI_IMAGE", value: "x" }),
+            { kind: "variable", name: "CI_IMAGE", action: "delete" },
+        ],
+        [
+            "a variable that follows a digest",
+            step(
+                variable,
+                "update",
+                { variableName: "CI_IMAGE", value: "x" },
+                { variableName: "CI_IMAGE", value: unknown },
+            ),
+            { kind: "variable", name: "CI_IMAGE", action: "maybe" },
+        ],
+        [
+            "a variable with another value",
+            step(
+                variable,
+                "update",
+                { variableName: "CI_IMAGE", value: "x" },
+                { variableName: "CI_IMAGE", value: "y" },
+            ),
+            { kind: "variable", name: "CI_IMAGE", action: "update" },
+        ],
+        [
+            "a workflow file",
+            step(
+                "repositoryFile:RepositoryFile",
+                "update",
+                { file: ".github/a.yml", content: "1" },
+                { file: ".github/a.yml", content: "2" },
+            ),
+            { kind: "file", name: ".github/a.yml", action: "update" },
+        ],
+        [
+            "a pull request",
+            step("repositoryPullRequest:RepositoryPullRequest", "create", undefined, { title: "Update the workflows" }),
+            { kind: "pull request", name: "Update the workflows", action: "create" },
+        ],
+    ])("%s is said", (_title, one, expected) => {
+        const found = planRepository([one]);
+        expect(found).toEqual([expected]);
+        expect(JSON.stringify(found)).not.toContain("hunter2");
+    });
+
+    test("what stays, what is only looked up and what is of no concern is left out", () => {
+        const same = { secretName: "A", value: "x" };
+        expect(planRepository([step(secret, "same", same, same), step(secret, "read", same, same)])).toEqual([]);
+        expect(planRepository([step("other:Other", "create", undefined, {})])).toEqual([]);
+    });
+
+    test("a replacement is one line, whatever the steps that it takes", () => {
+        const [before, after] = [
+            { secretName: "A", value: "1" },
+            { secretName: "A", value: "2" },
+        ];
+        const ops = ["delete-replaced", "replace", "create-replacement"];
+        expect(planRepository(ops.map((op) => step(secret, op, before, after)))).toEqual([
+            { kind: "secret", name: "A", action: "update" },
+        ]);
+    });
+});

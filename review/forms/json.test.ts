@@ -1,0 +1,41 @@
+import path from "node:path";
+import { expect, test } from "vitest";
+import { repositoryRoot } from "../../lab/paths";
+import { makePlan } from "../../lib/plan/makePlan";
+import { planOf, recordedPreview, sixtyImages } from "../../tests/previews";
+import { jsonForm, jsonSchema, reviewSchema } from "./json";
+
+test.each([
+    "first",
+    "same",
+    "files",
+    "base",
+    "settings",
+    "promotion",
+    "tested",
+    "removed",
+    "platform",
+    "root",
+    "behind",
+    "lost",
+])("the plan of the preview %s is as its schema says", (name) => {
+    const plan = makePlan({ stack: "local", preview: recordedPreview(name), history: [] });
+    expect(reviewSchema.parse(JSON.parse(jsonForm(plan)))).toEqual({ version: 1, ...plan });
+});
+
+test("the schema refuses what it does not know", () => {
+    const json = JSON.parse(jsonForm(sixtyImages())) as Record<string, unknown>;
+    expect(reviewSchema.safeParse(json).success).toBe(true);
+    expect(reviewSchema.safeParse({ ...json, more: 1 }).success).toBe(false);
+    expect(reviewSchema.safeParse({ ...json, pending: "yes" }).success).toBe(false);
+});
+
+test("what may be shown is what the plan has: no value of a masked argument", () => {
+    const plan = makePlan({ stack: "local", preview: recordedPreview("settings"), history: [] });
+    expect(jsonForm(plan)).not.toContain("hunter2");
+    expect(jsonForm(planOf([]))).toContain('"images": []');
+});
+
+test("docs/review.schema.json is the schema (to write it anew: npx vitest run --project unit --update review/forms)", async () => {
+    await expect(jsonSchema()).toMatchFileSnapshot(path.join(repositoryRoot, "docs", "review.schema.json"));
+});

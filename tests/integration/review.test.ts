@@ -1,0 +1,241 @@
+import { spawn } from "node:child_process";
+import { appendFileSync, chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { descendants, startOf } from "../../lab/processTable";
+import { run } from "../../lab/process";
+import type { Plan } from "../../lib/plan/plan";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { deleteManifest } from "../registry";
+import { command, commandScript, imageOutputs, review } from "../stack";
+import { writeTree } from "../tree";
+
+/* `npm run review` as people run it. The tests tell one story, in order: what one of them changes, it takes back. */
+const secret = "hunter2-of-the-index";
+let lab: TestLab;
+let program: string;
+
+beforeAll(async () => {
+    lab = await startTestLab();
+    const images = (fixture["images.ts"] ?? "").replace(
+        'dockerfile: "docker/Dockerfile",',
+        'dockerfile: "docker/Dockerfile",\n        secrets: ["INDEX_PASSWORD"],',
+    );
+    program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, "images.ts": images });
+    const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX_PASSWORD", secret];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+});
+afterAll(async () => {
+    await lab.close();
+});
+
+const at = (name: string) => path.join(program, name);
+/** Changes a file for as long as `work` takes. */
+async function changed<T>(file: string, change: (text: string) => string, work: () => Promise<T>): Promise<T> {
+    const before = readFileSync(at(file), "utf8");
+    writeFileSync(at(file), change(before));
+    try {
+        return await work();
+    } finally {
+        writeFileSync(at(file), before);
+    }
+}
+const actions = (plan: Plan | undefined) =>
+    Object.fromEntries((plan?.images ?? []).map(({ image, action }) => [image, action]));
+const causes = (plan: Plan | undefined, key: string) => plan?.images.find(({ image }) => image === key)?.causes;
+const everything = (action: string) => ({ base: action, bot: action, ci: action, devcontainer: action });
+
+test("before the first `up` every image is a first build, and that is pending", async () => {
+    const { code, plan } = await review(lab, program);
+    expect(code).toBe(0);
+    expect(actions(plan)).toEqual(everything("rebuild"));
+    expect(plan?.images.flatMap((image) => image.causes)).toEqual(Array.from({ length: 4 }, () => "first build"));
+    expect(plan?.expected.unknown).toEqual(["base", "bot", "ci", "devcontainer"]);
+    expect(await review(lab, program, "--expect-no-changes")).toMatchObject({ code: 2 });
+});
+
+test("after an `up` nothing is pending", async () => {
+    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    const { code, plan } = await review(lab, program, "--expect-no-changes");
+    expect(actions(plan)).toEqual(everything("unchanged"));
+    expect({ code, pending: plan?.pending }).toEqual({ code: 0, pending: false });
+});
+
+test("a change of the app rebuilds the bot, and its last build says how long that takes", async () => {
+    await changed(
+        "app/bot/__main__.py",
+        (text) => `${text}# more\n`,
+        async () => {
+            const { plan } = await review(lab, program);
+            expect(actions(plan)).toEqual({ ...everything("unchanged"), bot: "rebuild" });
+            expect(causes(plan, "bot")).toEqual(["app/bot/__main__.py changed"]);
+            const bot = plan?.images.find(({ image }) => image === "bot");
+            const seconds = bot?.platforms.flatMap((one) => one.seconds ?? []) ?? [];
+            expect(seconds).toHaveLength(2);
+            expect(plan?.expected).toEqual({ least: Math.max(...seconds), most: Math.max(...seconds), unknown: [] });
+        },
+    );
+});
+
+describe("a comment in the base's Dockerfile", () => {
+    const comment = <T>(work: () => Promise<T>) =>
+        changed("docker/Dockerfile.base", (text) => `${text}# comment\n`, work);
+
+    test("rebuilds the base, and its children only if its digest changes, those with secrets too", async () => {
+        const { plan } = await comment(() => review(lab, program));
+        expect(actions(plan)).toEqual({ ...everything("maybe"), base: "rebuild" });
+        expect(causes(plan, "base")).toEqual(["docker/Dockerfile.base changed"]);
+        expect(causes(plan, "bot")).toEqual(["parent base"]);
+        expect(plan?.expected.least).toBeLessThanOrEqual(plan?.expected.most ?? 0);
+    });
+
+    test("is told by a table without colours where there is no terminal", async () => {
+        const { code, stdout } = await comment(() => command(lab, program, ["review"]));
+        expect(code).toBe(0);
+        expect(stdout).toMatch(/^base +rebuild .* docker\/Dockerfile\.base changed$/m);
+        expect(stdout).not.toContain("\u001b");
+    });
+
+    test("is a page that a browser shows, in which nothing of a secret is", async () => {
+        const page = at("review.html");
+        const { code, output } = await comment(() =>
+            command(lab, program, ["review", "--format", "html", "--output", page]),
+        );
+        expect({ code, output }).toMatchObject({ code: 0 });
+        await ensureChromium();
+        const shown = await run("chromium", [
+            ...["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${lab.paths.state}/chromium`],
+            ...["--dump-dom", `file://${page}`],
+        ]);
+        const row = /<tr id="image-base">.*?<\/tr>/s.exec(shown)?.[0].replace(/<[^>]*>/g, "|");
+        expect(row).toMatch(/\|base\|+rebuild\|+docker\/Dockerfile\.base changed\|+amd64, arm64\|+[^|]+\|+[\d.]+ MB\|/);
+        expect(shown.match(/<tr id="image-/g)).toHaveLength(4);
+        expect(shown).not.toContain(secret);
+    });
+});
+
+/** Debian's Chromium, installed where it is missing. */
+async function ensureChromium(): Promise<void> {
+    if (existsSync("/usr/bin/chromium")) return;
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["update", "--quiet"], { env });
+    await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], { env });
+}
+
+test("a build that the registry lost is recreated, where the registry is asked", async () => {
+    const outputs = await imageOutputs(lab, program);
+    await deleteManifest(lab, "fixture/ci", outputs.ci?.platforms["linux/amd64"] ?? "");
+    expect(actions((await review(lab, program)).plan)).toEqual(everything("unchanged"));
+    const { plan } = await review(lab, program, "--refresh");
+    expect(actions(plan)).toEqual({ ...everything("unchanged"), ci: "recreate" });
+    expect(causes(plan, "ci")).toEqual(["the registry no longer has it"]);
+});
+
+test("an image that leaves, where the state does not retain it, is dangerous", async () => {
+    const exported = JSON.parse((await runIn(lab, program, "pulumi", ["stack", "export"])).stdout) as {
+        deployment: { resources: { urn: string; retainOnDelete?: boolean }[] };
+    };
+    const text = JSON.stringify(exported);
+    for (const one of exported.deployment.resources) if (/::ci(-amd64)?$/.test(one.urn)) delete one.retainOnDelete;
+    writeTree(program, { "state.json": JSON.stringify(exported), "before.json": text });
+    const load = (file: string) => runIn(lab, program, "pulumi", ["stack", "import", "--file", file]);
+    expect(await load("state.json")).toMatchObject({ code: 0 });
+    const without = (images: string) =>
+        images.slice(0, images.indexOf("    ci: {")) + images.slice(images.indexOf("    bot: {"));
+    const { code, plan } = await changed("images.ts", without, () => review(lab, program));
+    expect(await load("before.json")).toMatchObject({ code: 0 });
+    expect(plan?.dangers.map((danger) => danger.split(" would ")[0])).toEqual([
+        "deleting the promoted tag of ci",
+        "deleting the build ci-amd64",
+    ]);
+    expect(code).toBe(3);
+    // Retained, the same is none.
+    expect(await changed("images.ts", without, () => review(lab, program))).toMatchObject({
+        code: 0,
+        plan: { dangers: [] },
+    });
+});
+
+describe("what can't be reviewed is told: the exit code, the message, the next step", () => {
+    const inStack = (stack: string, env: NodeJS.ProcessEnv = {}) =>
+        command(lab, program, ["review", "--stack", stack], { ...lab.env, ...env });
+
+    test("an unknown form", async () => {
+        const { code, output } = await command(lab, program, ["review", "--format", "pdf"]);
+        expect(code).toBe(64);
+        expect(output).toMatch(/'pdf' is invalid.*table, markdown, json, html/s);
+    });
+
+    test("an unknown stack", async () => {
+        const { code, output, stdout } = await inStack("nobody");
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+        expect(output).toMatch(/no stack "nobody".*\n +allowed: local\n +next: pulumi stack init nobody/s);
+    });
+
+    test("a wrong passphrase", async () => {
+        expect(await runIn(lab, program, "pulumi", ["stack", "init", "other", "--no-select"])).toMatchObject({
+            code: 0,
+        });
+        copyFileSync(at("Pulumi.local.yaml"), at("Pulumi.other.yaml"));
+        expect(await inStack("other")).toMatchObject({ code: 0 });
+        const { code, output } = await inStack("other", { PULUMI_CONFIG_PASSPHRASE: "wrong" });
+        expect(code).toBe(1);
+        expect(output).toMatch(/incorrect passphrase[\s\S]*next: export PULUMI_CONFIG_PASSPHRASE/);
+    });
+
+    test("an engine that is too old", async () => {
+        writeTree(program, { "old/pulumi": "#!/bin/sh\necho v3.100.0\n" });
+        chmodSync(at("old/pulumi"), 0o755);
+        const { code, output } = await inStack("local2", { PATH: `${at("old")}:${lab.env.PATH ?? ""}` });
+        expect(code).toBe(1);
+        expect(output).toMatch(/pulumi 3\.100\.0 is too old.*\n +allowed: 3\.\d+\.\d+ and later\n +next: update it/s);
+    });
+
+    test("a Dockerfile that names nobody's image: the program's own words, and no plan", async () => {
+        const broken = () => "FROM ghcr.io/fixture/nobody:latest\n";
+        const { code, stdout, output } = await changed("docker/Dockerfile", broken, () => review(lab, program));
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+        expect(output).toMatch(/the preview failed: [^\n]*\n[^\n]*ghcr\.io\/fixture\/nobody/);
+        expect(output).not.toContain('"steps"');
+    });
+});
+
+test("no form shows a value of a secret, nor of a build argument that looks like one", async () => {
+    const token = `ghp_${"a1B2".repeat(9)}`;
+    const images = (text: string) =>
+        text.replace(
+            'dockerfile: "docker/Dockerfile",',
+            `dockerfile: "docker/Dockerfile",\n        buildArgs: { ACCESS: "${token}" },\n        plainArguments: ["ACCESS"],`,
+        );
+    await changed("images.ts", images, async () => {
+        for (const form of ["table", "markdown", "json", "html"]) {
+            const { code, output } = await command(lab, program, ["review", "--format", form]);
+            expect(code).toBe(0);
+            expect(output).toContain("ACCESS");
+            for (const value of [secret, token, token.slice(4, 20)]) expect(output).not.toContain(value);
+        }
+    });
+});
+
+test("Ctrl-C ends everything that the review has started", async () => {
+    appendFileSync(at("docker/Dockerfile.ci"), "# more\n");
+    const env = { ...process.env, ...lab.variables };
+    const child = spawn(process.execPath, ["--eval", commandScript(["review"])], { cwd: program, env, stdio: "pipe" });
+    const pid = child.pid ?? 0;
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+    // The engine, its language host, the program.
+    const deadline = Date.now() + 60_000;
+    while (descendants(pid).length < 3 && Date.now() < deadline) await wait(50);
+    const started = descendants(pid);
+    expect(started.length, said).toBeGreaterThanOrEqual(3);
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    const end = Date.now() + 15_000;
+    while (started.some((one) => startOf(one) !== undefined) && Date.now() < end) await wait(100);
+    expect(started.filter((one) => startOf(one) !== undefined)).toEqual([]);
+    expect(said).toMatch(/error: interrupted\s*$/);
+});
