@@ -21,7 +21,7 @@ async function removeLeftovers(): Promise<void> {
 }
 
 /** First port to try: those who look for one at the same time look in different places. */
-export const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1) - 1);
+const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1) - 1);
 
 /** A lab of the tests' own: other ports, other data, the same toolchain. */
 export interface TestLab extends Lab {

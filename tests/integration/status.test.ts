@@ -1,16 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request } from "node:https";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Lab, startLab } from "../../lab/lab";
-import { stopLab } from "../../lab/labState";
-import { labPaths } from "../../lab/paths";
 import { registryHost } from "../../lab/tls";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { configWith, fixture } from "../fixture";
-import { type Outcome, firstPort, makeRepository, runIn } from "../lab";
+import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -31,15 +27,14 @@ require("./lab/cli.ts").main(process.argv.slice(2)).then((code) => { process.exi
     "package.json": JSON.stringify({ scripts: { up: script("up"), status: script("status"), lab: script("lab") } }),
 };
 
-let home: string;
-let lab: Lab;
+let lab: TestLab;
 let program: string;
 let github: StandInRepository;
 let outputs: Record<string, ImageOutput>;
 
 /** Runs a line of shell in the repository as somebody does who only knows README: nothing of the lab is in the environment. */
 const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
-    runIn({ ...lab, env: { ...process.env, XDG_STATE_HOME: home, ...env } }, program, "sh", ["-c", line]);
+    runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", ["-c", line]);
 const status = async (options = "") => {
     const outcome = await shell(`npm run --silent status -- --json ${options}`);
     return { ...outcome, report: JSON.parse(outcome.stdout) as StatusReport };
@@ -63,17 +58,18 @@ async function deleteManifest(image: string, digest: string): Promise<void> {
 }
 
 beforeAll(async () => {
-    home = mkdtempSync(path.join(tmpdir(), `layered-images-status-${process.pid.toString()}-`));
-    const paths = { cache: labPaths().cache, state: path.join(home, "layered-images") };
-    lab = await startLab({ paths, platforms: "all", port: firstPort + 200 });
-    program = makeRepository(path.join(home, "repository"), { ...fixture, ...configWith(settings), ...commands });
+    lab = await startTestLab();
+    program = makeRepository(path.join(lab.paths.state, "repository"), {
+        ...fixture,
+        ...configWith(settings),
+        ...commands,
+    });
     github = standInRepository(lab);
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", token];
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
 });
 afterAll(async () => {
-    await stopLab(lab.paths);
-    rmSync(home, { recursive: true, force: true });
+    await lab.close();
 });
 
 test("before the first `up` there is nothing that could differ", async () => {
@@ -253,7 +249,7 @@ test("several differences are repaired together by the commands that stand at th
 });
 
 test("no value of a secret is in any form, and the page needs no network", async () => {
-    const file = path.join(home, "status.html");
+    const file = path.join(lab.paths.state, "status.html");
     const { output } = await status(`--html ${file}`);
     const page = readFileSync(file, "utf8");
     expect(page).toContain("<td>linux/arm64</td>");
@@ -270,9 +266,9 @@ test("a wrong passphrase does not matter: no secret is read", async () => {
 
 test("an unknown stack is told with the known ones", async () => {
     const line = "npm run --silent status -- --stack nope";
-    const outcome = await shell(line, { ...lab.env, XDG_STATE_HOME: home });
+    const outcome = await shell(line, lab.env);
     expect(outcome).toMatchObject({ code: 1, stdout: "" });
-    expect(outcome.output).toContain('there is no stack "nope"\n  allowed: local');
+    expect(outcome.output).toMatch(/there is no stack "nope".*\n +allowed: local\n/);
 });
 
 test("an unknown option is wrong use", async () => {
