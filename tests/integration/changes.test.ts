@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync } 
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ChangingStack, type Expected, builds, children, everything, startChanges } from "../changes";
-import { configWith } from "../fixture";
+import { configWith, fixture } from "../fixture";
 import { runIn } from "../lab";
 import { manifest } from "../registry";
 import { writeTree } from "../tree";
@@ -326,7 +326,7 @@ test("an unpinned root that gets pinned, to what it was, rebuilds what stands on
     const ref = await anotherRoot("extra");
     append("docker/Dockerfile.ci", "COPY --from=python:extra /extra /extra\n")();
     const ci = [...builds.ci, "ci-arm64"];
-    await stack.expectChange({ built: ci, moved: ["ci"] });
+    await stack.expectChange({ built: [...ci, ...builds.devcontainer], moved: ["ci"] });
     settings += rootsConfig({ "python:extra": ref });
     write(configWith(settings))();
     const [, digest = ""] = ref.split("@sha256:");
@@ -365,6 +365,8 @@ test("another registry gets every image, with the digests that they had, and the
 test("an image that is renamed, added or removed in images.ts touches no other and deletes nothing in the registry", async () => {
     const { ci } = stack.outputs();
     const repository = "elsewhere/fixture/ci";
+    stack.write({ ".devcontainer/Dockerfile": fixture[".devcontainer/Dockerfile"] ?? "" });
+    await stack.expectChange({ built: builds.devcontainer, moved: [] });
     inImages("    ci: {", "    checks: {")();
     await stack.expectChange({
         built: ["checks-amd64", "checks-arm64"],
