@@ -17,7 +17,7 @@ const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
  */
 async function compile(state: string): Promise<string> {
     const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
-    const sources = ["process.ts", ...names.map((name) => `github/${name}`), "github/github-api.json"];
+    const sources = ["files.ts", ...names.map((name) => `github/${name}`), "github/github-api.json"];
     const texts = sources.map(
         (name) => [name, readFileSync(path.join(path.dirname(__dirname), name), "utf8")] as const,
     );
