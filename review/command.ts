@@ -41,7 +41,8 @@ function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTer
         case "html":
             return htmlForm(plan, history);
         case "table": {
-            const width = Math.max(narrowest, toTerminal ? process.stdout.columns : usualWidth);
+            // A terminal that does not know its width says 0.
+            const width = Math.max(narrowest, (toTerminal && process.stdout.columns) || usualWidth);
             // https://no-color.org
             return `${tableForm(plan, { width, colour: toTerminal && !process.env.NO_COLOR })}\n`;
         }

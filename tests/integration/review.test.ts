@@ -97,6 +97,19 @@ describe("a comment in the base's Dockerfile", () => {
         expect(stdout).not.toContain("\u001b");
     });
 
+    test.each([
+        ["coloured on a terminal", "", true],
+        ["plain where NO_COLOR is set", "1", false],
+    ])("is %s", async (_title, NO_COLOR, coloured) => {
+        writeTree(program, { "review.cjs": commandScript(["review"]) });
+        const env = { ...process.env, ...lab.variables, NO_COLOR };
+        const terminal = ["--quiet", "--return", "--command", "node review.cjs 2> review.log", "/dev/null"];
+        const { code, stdout } = await comment(() => runIn({ ...lab, env }, program, "script", terminal));
+        expect(code).toBe(0);
+        expect(stdout).toContain(coloured ? "\u001b[33mrebuild\u001b[0m" : "base             rebuild");
+        expect(stdout.includes("\u001b")).toBe(coloured);
+    });
+
     test("is a page that a browser shows, in which nothing of a secret is", async () => {
         const page = at("review.html");
         const { code, output } = await comment(() =>
