@@ -1,5 +1,6 @@
 import { looksSecret } from "../secrets";
 import { type Texts, difference, fileCauses, listCauses, listOf, textsOf, valueCauses } from "./differences";
+import type { Group } from "./groups";
 import type { Cause } from "./plan";
 import { type ResourceState, type Step, isUnknown } from "./preview";
 
@@ -55,27 +56,22 @@ const knowsDockerfile = (layer: ResourceState): boolean => layer.inputs.dockerfi
 export const testCauses = (before: ResourceState, after: ResourceState): Cause[] =>
     fileCauses(textsOf(before, "smokeTests"), textsOf(after, "smokeTests"), "smoke test ", "removed");
 
-const repositoryOf = (state: ResourceState): string => (listOf(state, "tags")[0] ?? "").replace(/:[^:/]*$/, "");
-
 const textOf = (state: ResourceState, property: string): string => {
     const value = state.inputs[property];
     return typeof value === "string" ? value : "";
 };
 
-/** What one build says beside its files: arguments, labels, target, cache, where it is pushed. */
+/** What one build says beside its files: arguments, labels, target, cache. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const [had, has] = [before, after].map((state) => state.inputs.cacheTo !== undefined);
-    const [from, to] = [repositoryOf(before), repositoryOf(after)];
     const [target, newTarget] = [textOf(before, "target"), textOf(after, "target")];
-    const moved = !isUnknown(after.inputs.tags) && from !== to;
     return [
         ...valueCauses("build argument", withoutOwn(both("buildArgs")[0]), withoutOwn(both("buildArgs")[1])),
         ...valueCauses("label", ...both("labels")),
         ...(target === newTarget ? [] : [`target: ${target || "the last stage"} → ${newTarget || "the last stage"}`]),
         ...(had === has ? [] : [`registry cache switched ${has ? "on" : "off"}`]),
-        ...(moved ? [`pushed to ${to || "nowhere"} instead of ${from || "nowhere"}`] : []),
     ];
 }
 
@@ -113,8 +109,28 @@ export function settingCauses(layer: ResourceState, { old: before, new: after }:
     return [knowsDockerfile(layer) ? "this program builds differently" : "Dockerfile or build settings changed"];
 }
 
-/** Where a promoted tag goes, when that is another place than before. */
-export function promotionCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
+const repositoryOf = (tag: string): string => tag.replace(/:[^:/]*$/, "");
+
+/**
+ * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent
+ * is built anew is not known before, that of its promotion is.
+ */
+export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { from: string; to: string } | undefined {
+    const before = builds.find((step) => step.old)?.old;
+    const after = builds.find((step) => step.new)?.new;
+    if (!before || !after) return undefined;
+    const open = isUnknown(after.inputs.tags);
+    if (open && !index?.new) return undefined;
+    const from = repositoryOf(listOf(before, "tags")[0] ?? "");
+    const to = repositoryOf(open && index?.new ? textOf(index.new, "tag") : (listOf(after, "tags")[0] ?? ""));
+    return from === to ? undefined : { from, to };
+}
+
+/** Where an image is pushed and promoted to, when that is another place than before. */
+export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
+    const move = moveOf(group);
+    if (move) return [`pushed to ${move.to || "nowhere"} instead of ${move.from || "nowhere"}`];
+    const { old: before, new: after } = group.index ?? {};
     if (!before || !after) return [];
     const [from, to] = [textOf(before, "tag"), textOf(after, "tag")];
     return from === to || isUnknown(to) ? [] : [`promoted as ${to} instead of ${from}`];

@@ -282,4 +282,36 @@ describe("made by hand", () => {
             ],
         });
     });
+
+    test("another registry makes sure of every build, although the tags on top of a parent are not known yet", () => {
+        const open = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+        const layer = (key: string, parents: string[]) => {
+            const of = state("layered-images:components:ImageLayer", "images", { parents, inputs: {}, roots: {} });
+            return step(key, "same", of, of);
+        };
+        const common = { platforms: ["linux/amd64"], buildArgs: { INPUT_HASH: "1" } };
+        const build = (image: string, before: object, after: object) => {
+            const of = (inputs: object) => state("docker-build:index:Image", image, { ...common, ...inputs });
+            return step(`${image}-amd64`, "update", of(before), of(after));
+        };
+        const index = (image: string, tag: string) => {
+            const of = (registry: string) => state("docker-build:index:Index", image, { tag: `${registry}/${tag}` });
+            return step(image, "update", of("r.io"), of("other.io"));
+        };
+        const plans = planImages([
+            layer("base", []),
+            build("base", { tags: ["r.io/base:b-1"] }, { tags: ["other.io/base:b-1"] }),
+            index("base", "base:latest"),
+            layer("app", ["base"]),
+            build("app", { tags: ["r.io/app:b-1"] }, { tags: open }),
+            index("app", "app:latest"),
+            layer("dev", ["app"]),
+            build("dev", { tags: [], context: "on r.io/app" }, { tags: [], context: open }),
+        ]);
+        expect(pending(plans)).toEqual({
+            base: ["rebuild", "pushed to other.io/base instead of r.io/base"],
+            app: ["rebuild", "parent base comes from elsewhere", "pushed to other.io/app instead of r.io/app"],
+            dev: ["rebuild", "parent app comes from elsewhere"],
+        });
+    });
 });

@@ -1,4 +1,4 @@
-import { buildCauses, layerCauses, parentCauses, promotionCauses, settingCauses, testCauses } from "./causes";
+import { buildCauses, layerCauses, moveOf, parentCauses, placeCauses, settingCauses, testCauses } from "./causes";
 import { listOf, textsOf } from "./differences";
 import { type Group, changes, groups, isGone, platformOf } from "./groups";
 import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
@@ -21,10 +21,14 @@ function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefine
     return all.find((other) => isGone(other.layer) && content(other.layer) === content(layer))?.image;
 }
 
+/** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
+const movedParents = ({ layer }: Group, all: readonly Group[]): string[] =>
+    listOf(layer.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
+
 const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
-    const { layer, builds, tests, index } = group;
+    const { layer, builds, tests } = group;
     if (action === "unchanged") return [];
     if (action === "remove") return ["no longer in images.ts; what was published stays"];
     const { old: before, new: after } = layer;
@@ -36,7 +40,8 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         ...layerCauses(before, after),
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
-        ...(index ? promotionCauses(index) : []),
+        ...(action === "rebuild" ? movedParents(group, all).map((key) => `parent ${key} comes from elsewhere`) : []),
+        ...placeCauses(group),
         ...(tests.some(changes) ? testCauses(before, after) : []),
     ]);
     if (said.length > 0) return said;
@@ -66,8 +71,10 @@ function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<str
         const digest = before?.outputs.digest;
         return typeof digest === "string" && missing.has(digest);
     };
+    const hasMoved = moveOf(group) !== undefined || movedParents(group, all).length > 0;
     const platforms: PlatformPlan[] = builds.map((step) => {
-        const action = buildAction(step);
+        const open = buildAction(step);
+        const action = open === "maybe" && hasMoved ? "rebuild" : open;
         return { platform: platformOf(step), action: action === "unchanged" && isLost(step) ? "recreate" : action };
     });
     platforms.sort((a, b) => (a.platform < b.platform ? -1 : 1));
