@@ -76,6 +76,15 @@ describe("what only an update can know", () => {
         expect(isUnknown({ a: ["b", null, { c: 1 }] })).toBe(false);
     });
 
+    test.each([
+        [[], {}],
+        [["a"], { 0: "a" }],
+        [JSON.parse('{"__proto__": {}}'), {}],
+    ])("%j is another value than %j", (a, b) => {
+        expect(sameWhereKnown(a, b)).toBe(false);
+        expect(sameWhereKnown(b, a)).toBe(false);
+    });
+
     test("what was known before and is gone now is a difference", () => {
         expect(sameWhereKnown({ a: 1, b: 2 }, { a: unknown })).toBe(false);
         expect(sameWhereKnown({ a: 1 }, { a: unknown, b: 2 })).toBe(false);

@@ -87,7 +87,8 @@ export function sameWhereKnown(before: unknown, after: unknown): boolean {
     if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) {
         return before === after;
     }
-    const [old, now] = [before, after] as Record<string, unknown>[];
+    if (Array.isArray(before) !== Array.isArray(after)) return false;
+    const [old, now] = [before, after].map((value) => new Map(Object.entries(value)));
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    return [...names].every((name) => sameWhereKnown(old?.[name], now?.[name]));
+    return [...names].every((name) => sameWhereKnown(old?.get(name), now?.get(name)));
 }
