@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../lab/paths";
 import { parseEngineLog } from "../lib/plan/engineLog";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
-import { bytes, updateSummary } from "./updateSummary";
+import { updateSummary } from "./updateSummary";
 
 const recorded = (name: string) => {
     const file = path.join(repositoryRoot, "lib/plan/recorded", `${name}.jsonl`);
@@ -71,13 +71,4 @@ test("quotes errors of anything else, whatever they contain", () => {
 
 test("an image that was removed is told as one whose published builds stay", () => {
     expect(summary("removed")).toContain("| ci | removed from the stack; what was published stays |  |  |");
-});
-
-test.each([
-    [0, "0 B"],
-    [999, "999 B"],
-    [1000, "1.0 kB"],
-    [3_400_000_000, "3.4 GB"],
-])("%i bytes are %s", (count, text) => {
-    expect(bytes(count)).toBe(text);
 });

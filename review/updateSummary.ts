@@ -3,18 +3,12 @@ import type { EngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "../lib/plan/imageOutcomes";
 import type { ImageStep } from "../lib/plan/imageSteps";
+import { size } from "../lib/plan/words";
 
 /** Lines that are quoted of what failed, and characters of a line. */
 const quoted = { lines: 30, width: 400 } as const;
 
 const time = (seconds: number) => elapsed(seconds * 1000);
-
-/** Bytes as people read them, in powers of a thousand: "512 B", "1.2 MB". */
-export function bytes(count: number): string {
-    const units = ["B", "kB", "MB", "GB", "TB"];
-    const power = Math.min(Math.floor(Math.log10(Math.max(count, 1)) / 3), units.length - 1);
-    return `${(count / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ""}`;
-}
 
 /** Text as it is: in a fence that is longer than any in it. */
 function fenced(lines: readonly string[]): string {
@@ -53,7 +47,7 @@ function row(outcome: ImageOutcome, record: UpdateRecord): string {
         .map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`)
         .sort()
         .join(", ");
-    const pushed = sizes.length > 0 ? bytes(sum(sizes)) : "";
+    const pushed = sizes.length > 0 ? size(sum(sizes)) : "";
     return `| ${outcome.image} | ${happened(outcome)} | ${took} | ${pushed} |`;
 }
 
@@ -123,7 +117,7 @@ export function updateSummary(
         `${[...said, ...rare].map((outcome) => count(outcomes, outcome)).join(", ")}.`,
         [
             `Builds took ${time(sum(builds.map(({ seconds }) => seconds)))} in all; ${saved(outcomes, history)}`,
-            `${bytes(sum(pushed))} were pushed${unasked ? ", and what the registry could not be asked about" : ""}.`,
+            `${size(sum(pushed))} were pushed${unasked ? ", and what the registry could not be asked about" : ""}.`,
         ].join(" "),
         ...(outcomes.length > 0
             ? [

@@ -11,7 +11,7 @@ body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 syst
 h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; margin-top: 3rem; } h3 { font-size: 1rem; margin: 2rem 0 .5rem; }
 p, dd { margin: .25rem 0; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; } td, th { padding: .3rem .6rem; border: 1px solid var(--line); text-align: left;
-    vertical-align: top; overflow-wrap: anywhere; } th { background: var(--fill); font-weight: 600; }
+    vertical-align: top; overflow-wrap: anywhere; } th { background: var(--fill); font-weight: 600; white-space: nowrap; }
 code, pre { font: .85rem/1.45 ui-monospace, monospace; } pre { padding: .75rem; overflow-x: auto; background: var(--fill);
     border: 1px solid var(--line); border-radius: .4rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 details { border-bottom: 1px solid var(--line); padding: .3rem 0; } summary { cursor: pointer; }

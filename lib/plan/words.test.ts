@@ -18,7 +18,8 @@ test.each([
     [0, "0 B"],
     [812_000, "812 kB"],
     [3.4e9, "3.4 GB"],
-    [2.5e12, "2500 GB"],
+    [2.5e12, "2.5 TB"],
+    [2.5e15, "2500 TB"],
 ])("%d bytes are %s", (bytes, text) => {
     expect(size(bytes)).toBe(text);
 });

@@ -73,7 +73,7 @@ export function expectedSentence({ images, expected }: { images: readonly ImageP
 
 /** Bytes as people read them: "812 kB", "3.4 GB" (powers of ten). */
 export function size(bytes: number): string {
-    const units = ["B", "kB", "MB", "GB"] as const;
+    const units = ["B", "kB", "MB", "GB", "TB"] as const;
     const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
     const number = bytes / 1000 ** power;
     return `${number < 10 && power > 0 ? number.toFixed(1) : Math.round(number).toString()} ${units[power] ?? "B"}`;

@@ -12,6 +12,8 @@ h1 { font-size: 1.4rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 p { margin: .25rem 0; } .soft { color: var(--soft); }
 .danger { border-left: .3rem solid var(--remove); padding: .5rem .75rem; background: var(--card); margin: .5rem 0; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }
+pre { margin: .25rem 0; padding: .4rem .6rem; overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .4rem; }
+ul { margin: 0; padding-left: 1.2rem; } li { margin: .4rem 0; overflow-wrap: anywhere; }
 .trees { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 2rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .4rem .6rem; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; } tr + tr td { border-top: 1px solid var(--line); }
@@ -19,8 +21,8 @@ th { color: var(--soft); font-weight: 600; } tr + tr td { border-top: 1px solid 
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 tr:target { background: var(--card); outline: 2px solid var(--focus); outline-offset: -2px; }
 .action { font-weight: 600; white-space: nowrap; }
-.rebuild, .recreate { color: var(--rebuild); } .maybe { color: var(--maybe); } .retag, .retest, .succeeded { color: var(--retag); }
-.remove, .failed, .delete { color: var(--remove); } .unchanged { color: var(--unchanged); }
+.rebuild, .recreate { color: var(--rebuild); } .unknown { color: var(--rebuild); } .maybe { color: var(--maybe); } .retag, .retest, .succeeded { color: var(--retag); }
+.remove, .failed, .delete, .drift { color: var(--remove); } .unchanged { color: var(--unchanged); }
 a { color: inherit; } a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 svg { display: block; margin: .6rem; } svg text { font: 14px system-ui, sans-serif; fill: var(--text); } svg .word { font-size: 12px; }
 svg rect { fill: var(--card); stroke: currentColor; stroke-width: 2; } svg path { fill: none; stroke: var(--soft); }

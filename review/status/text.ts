@@ -1,21 +1,17 @@
+import { size } from "../../lib/plan/words";
 import type { BuildStatus } from "../../lib/status/imageStatus";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 
-/** Bytes for people: "45 MB". */
-export function bytes(count: number): string {
-    const units = ["B", "kB", "MB", "GB"];
-    const power = Math.min(Math.floor(Math.log10(Math.max(count, 1)) / 3), units.length - 1);
-    const value = count / 1000 ** power;
-    return `${value < 10 && power > 0 ? value.toFixed(1) : value.toFixed(0)} ${units[power] ?? ""}`;
-}
+/** Said of a build that the registry does not have. */
+export const missing = "MISSING";
 
 /** Columns of a build, for every form: present, size, shared with the parent, time, duration, commit. */
 export function buildCells(build: BuildStatus): string[] {
-    const { present, size, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
-    const shared = sharedSize === undefined ? "" : `${bytes(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
+    const { present, size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
+    const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
     return [
-        present === undefined ? "not known" : present ? "there" : "MISSING",
-        size === undefined ? "" : bytes(size),
+        present === undefined ? "not known" : present ? "there" : missing,
+        own === undefined ? "" : size(own),
         shared,
         built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`,
         seconds === undefined ? "" : `${seconds.toFixed(0)} s`,
@@ -69,7 +65,7 @@ export function statusText(report: StatusReport, colour: boolean): string {
             .trimEnd();
     const table = rows.map((row, index) => {
         const text = line(row);
-        return index === 0 ? paint("bold", text) : row.includes("MISSING") ? paint("red", text) : text;
+        return index === 0 ? paint("bold", text) : row.includes(missing) ? paint("red", text) : text;
     });
     const section = (kind: ReportedFinding["kind"]) => {
         const found = report.findings.filter((finding) => finding.kind === kind);
