@@ -12,6 +12,7 @@ const actions: Plugin = {
 /** `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes. */
 export default defineConfig({
     test: {
+        maxWorkers: "100%",
         projects: [
             {
                 plugins: [actions],
@@ -20,6 +21,9 @@ export default defineConfig({
                     include: ["*.test.ts", "{components,lib,lab,review,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/integration/**", "tests/faults/**"],
                     sequence: { shuffle: true },
+                    // A worker imports what many files share once: half of the time. Shuffled, so that none leans on another.
+                    isolate: false,
+                    testTimeout: 30_000,
                     server: { deps: { inline: [/@actions\//] } },
                 },
             },
