@@ -5,7 +5,7 @@ import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
 import { type Instance, readInstance, writeInstance } from "./instance";
-import { instancePath, labServers, serversFolder } from "./labState";
+import { instancePath, labServers, lockPath, serversFolder } from "./labState";
 import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { withLock } from "./lock";
@@ -81,7 +81,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     for (const { platform, reason } of emulation.missing) {
         console.error(`note: ${platform} can't be built on this machine: ${reason}`);
     }
-    return await withLock(path.join(paths.state, "lock"), async () => {
+    return await withLock(lockPath(paths), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
         const port = known?.port ?? (await choosePort(options.port));

@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { temporaryFolder } from "../tests/tree";
+import { temporaryFolder, tree } from "../tests/tree";
+import { deadServers, runningProcess, startedServers, writePidFile } from "./pidFiles";
 import { descendants, startOf } from "./processTable";
 import { type Server, serverStatus, startServer, stopServer } from "./servers";
 
@@ -43,9 +43,25 @@ test("a server that is only slow to answer is not replaced", async () => {
     }
 });
 
-test("the pid file of a process that is gone is no server", async () => {
-    const folder = temporaryFolder();
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(path.join(folder, "server.pid"), JSON.stringify({ pid: process.pid, started: "0", key: "" }));
+test.each([
+    ["of a process that is gone", JSON.stringify({ pid: process.pid, started: "0", key: "" })],
+    ["that a crash left empty", ""],
+    ["that says something else", "{}"],
+])("a pid file %s is no server, and is removed", async (_name, text) => {
+    const folder = tree({ "server.pid": text });
+    expect(deadServers(folder)).toEqual(["server"]);
     expect(await stopServer(folder, "server")).toBe(false);
+    expect(startedServers(folder)).toEqual([]);
+});
+
+test("a server that another run starts while one is being stopped keeps its pid file", async () => {
+    const folder = temporaryFolder();
+    const shell = server(folder, "trap 'sleep 1 & sleep 0.2; exit' TERM; while :; do sleep 0.1; done", () =>
+        Promise.resolve(),
+    );
+    await startServer(folder, shell);
+    const stopping = stopServer(folder, "server");
+    writePidFile(folder, "server", { pid: process.pid, started: startOf(process.pid) ?? "", key: "" });
+    expect(await stopping).toBe(true);
+    expect(runningProcess(folder, "server")?.pid).toBe(process.pid);
 });
