@@ -35,9 +35,28 @@ test("a server that is only slow to answer is not replaced", async () => {
         misses-- > 0 ? Promise.reject(new Error("no answer")) : Promise.resolve(),
     );
     try {
-        expect(await startServer(folder, shell)).toBe(true);
+        expect(await startServer(folder, shell)).toBe("started");
         misses = 2;
-        expect(await startServer(folder, shell)).toBe(false);
+        expect(await startServer(folder, shell)).toBe("same");
+    } finally {
+        await stopServer(folder, "server");
+    }
+});
+
+test("a server with another configuration is started anew, but not while it has to be kept; one that ended always is", async () => {
+    const folder = temporaryFolder();
+    const serving = (seconds: number) => server(folder, `exec sleep ${seconds}`, () => Promise.resolve());
+    try {
+        await startServer(folder, serving(100));
+        const first = runningProcess(folder, "server")?.pid ?? 0;
+        expect(await startServer(folder, serving(101), true)).toBe("kept");
+        expect(runningProcess(folder, "server")?.pid).toBe(first);
+        expect(await startServer(folder, serving(101))).toBe("started");
+        const second = runningProcess(folder, "server")?.pid ?? 0;
+        expect(second).not.toBe(first);
+        process.kill(second, "SIGKILL");
+        await expect.poll(() => startOf(second)).toBeUndefined();
+        expect(await startServer(folder, serving(102), true)).toBe("started");
     } finally {
         await stopServer(folder, "server");
     }

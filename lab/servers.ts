@@ -61,12 +61,16 @@ async function answers(folder: string, server: Server): Promise<boolean> {
 
 /**
  * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
- * configuration is started anew. Returns true when it was started.
+ * configuration is started anew.
  *
+ * @param keep lets one that serves go on with another configuration: something works with it that must not be cut off
+ * @returns what was done
  * @throws LabError with the end of its log when it does not serve within 30 seconds
  */
-export async function startServer(folder: string, server: Server): Promise<boolean> {
-    if (runningProcess(folder, server.name)?.key === keyOf(server) && (await answers(folder, server))) return false;
+export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
+    const running = runningProcess(folder, server.name);
+    const isSame = running?.key === keyOf(server);
+    if ((isSame || keep) && (await answers(folder, server))) return isSame ? "same" : "kept";
     await stopServer(folder, server.name);
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
@@ -91,7 +95,7 @@ export async function startServer(folder: string, server: Server): Promise<boole
     while (Date.now() < deadline && ended === undefined) {
         try {
             await server.check();
-            return true;
+            return "started";
         } catch (error) {
             reason = reasonOf(error);
         }
