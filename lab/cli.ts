@@ -101,7 +101,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     passing(
         "test:real",
-        "try the table of changes on this repository's own images (30 GB of disk, a quarter of an hour)",
+        "try the table of changes on this repository's own images (40 GB of disk, half an hour)",
     ).action(async (rest: string[]) => {
         done(await suites().runRealTests(rest));
     });
