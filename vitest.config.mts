@@ -23,8 +23,6 @@ export default defineConfig({
                     include: ["*.test.ts", "{components,lib,lab,review,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/{integration,faults,real}/**"],
                     sequence: { shuffle: true },
-                    // A machine that builds images meanwhile is slow; a test that hangs is still told.
-                    testTimeout: 30_000,
                     server: { deps: { inline: [/@actions\//] } },
                 },
             },

@@ -73,4 +73,4 @@ test(`input hashes are the same for ${whom} with another umask`, () => {
     // Of all of them only the devcontainer's smoke test is none: it is never pushed.
     expect(mine?.hashes.flat().filter((one) => one === null)).toHaveLength(1);
     expect(theirs?.hashes).toEqual(mine?.hashes);
-});
+}, 30_000);
