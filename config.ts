@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
 import { instanceFile, readInstance } from "./lab/instance";
-import { deadServers, startedServers } from "./lab/servers";
+import { deadServers, startedServers } from "./lab/pidFiles";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";

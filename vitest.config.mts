@@ -9,7 +9,10 @@ const actions: Plugin = {
         /\/@actions\/.+\.js$/.test(id) ? readFileSync(id, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "") : null,
 };
 
-/** `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes. */
+/**
+ * `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes; `real` builds this repository's own
+ * images, PyTorch and all.
+ */
 export default defineConfig({
     test: {
         maxWorkers: "100%",
@@ -19,7 +22,7 @@ export default defineConfig({
                 test: {
                     name: "unit",
                     include: ["*.test.ts", "{components,lib,lab,review,tests,workflows}/**/*.test.ts"],
-                    exclude: ["tests/integration/**", "tests/faults/**"],
+                    exclude: ["tests/{integration,faults,real}/**"],
                     sequence: { shuffle: true },
                     // A worker imports what many files share once: half of the time. Shuffled, so that none leans on another.
                     isolate: false,
@@ -32,6 +35,14 @@ export default defineConfig({
                     name: "integration",
                     include: ["tests/integration/**/*.test.ts", "tests/faults/**/*.test.ts"],
                     testTimeout: 900_000,
+                    hookTimeout: 3_600_000,
+                },
+            },
+            {
+                test: {
+                    name: "real",
+                    include: ["tests/real/**/*.test.ts"],
+                    testTimeout: 3_600_000,
                     hookTimeout: 3_600_000,
                 },
             },

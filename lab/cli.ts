@@ -99,6 +99,12 @@ export async function main(args: readonly string[]): Promise<number> {
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
         done(await suites().runUnitTests(rest));
     });
+    passing(
+        "test:real",
+        "try the table of changes on this repository's own images (40 GB of disk, half an hour)",
+    ).action(async (rest: string[]) => {
+        done(await suites().runRealTests(rest));
+    });
     passing("check", "lint, format, types, unit tests").action(async () => {
         done(await suites().runCheck());
     });

@@ -1,19 +1,26 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
-import { labStatus, stopLab } from "./labState";
+import { labStatus, lockPath, stopLab } from "./labState";
+import { withLock } from "./lock";
 import { startServer } from "./servers";
 
-test("what a first start that failed left running is told, and can be stopped", async () => {
-    const state = temporaryFolder();
-    const paths = { cache: state, state };
-    await startServer(path.join(state, "servers"), {
+/** Starts something that serves as the lab's registry. */
+const startRegistry = (state: string) =>
+    startServer(path.join(state, "servers"), {
         name: "registry",
         command: "sleep",
         args: ["100"],
         config: { file: path.join(state, "config"), text: "" },
         check: () => Promise.resolve(),
     });
+
+test("what a first start that failed left running is told, and can be stopped", async () => {
+    const state = temporaryFolder();
+    const paths = { cache: state, state };
+    await startRegistry(state);
     expect(await labStatus(paths)).toMatchObject({
         registry: { state: "unhealthy", reason: expect.stringContaining("npm run lab -- start") as string },
         buildkitd: { state: "stopped" },
@@ -24,4 +31,31 @@ test("what a first start that failed left running is told, and can be stopped", 
         github: { state: "stopped" },
         buildkitd: { state: "stopped" },
     });
+});
+
+test("stopping waits for a start that is under way, and stops what that has started", async () => {
+    const state = temporaryFolder();
+    const paths = { cache: state, state };
+    let stopping: Promise<string[]> | undefined;
+    await withLock(lockPath(paths), async () => {
+        stopping = stopLab(paths);
+        await sleep(300);
+        await startRegistry(state);
+    });
+    expect(await stopping).toEqual(["registry"]);
+});
+
+test("stopping does not wait for ever for a start that hangs", async () => {
+    const state = temporaryFolder();
+    const paths = { cache: state, state };
+    await withLock(lockPath(paths), async () => {
+        await startRegistry(state);
+        expect(await stopLab(paths, 0.2)).toEqual(["registry"]);
+    });
+});
+
+test("there is nothing to stop where no lab ever was, and nothing is made there", async () => {
+    const state = path.join(temporaryFolder(), "state");
+    expect(await stopLab({ cache: state, state })).toEqual([]);
+    expect(existsSync(state)).toBe(false);
 });

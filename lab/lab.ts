@@ -5,7 +5,7 @@ import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
 import { type Instance, readInstance, writeInstance } from "./instance";
-import { instancePath, labServers, serversFolder } from "./labState";
+import { instancePath, labServers, lockPath, serversFolder } from "./labState";
 import { checkDisk, ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { withLock } from "./lock";
@@ -15,6 +15,7 @@ import { ensureRoot } from "./root";
 import { startServer } from "./servers";
 import { choosePort } from "./ports";
 import { builderAddress } from "./services";
+import { runningUpdates } from "./stackLocks";
 import { ensureCertificates, registryHost } from "./tls";
 import { ensureToolchain } from "./toolchain";
 
@@ -60,6 +61,11 @@ async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<voi
     });
 }
 
+const keptNote = (server: string, updates: readonly number[]) =>
+    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts or the ` +
+    `platforms that it can run are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
+    "would be lost; the next start after that does it.";
+
 /**
  * Brings the lab up, whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What is
  * there already costs a look, so starting twice is harmless and a dead server is started again.
@@ -81,7 +87,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     for (const { platform, reason } of emulation.missing) {
         console.error(`note: ${platform} can't be built on this machine: ${reason}`);
     }
-    return await withLock(path.join(paths.state, "lock"), async () => {
+    return await withLock(lockPath(paths), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
         const port = known?.port ?? (await choosePort(options.port));
@@ -89,8 +95,10 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const githubPort = known?.githubPort ?? (await choosePort(port + githubDistance));
         const ports = { registry, port, githubPort };
         for (const server of await labServers(paths, ports, certificates, toolchain, emulation.platforms)) {
-            const started = await startServer(serversFolder(paths), server);
-            if (started) console.error(`started ${server.name}`);
+            const updates = runningUpdates(paths);
+            const done = await startServer(serversFolder(paths), server, updates.length > 0);
+            if (done === "started") console.error(`started ${server.name}`);
+            if (done === "kept") console.error(keptNote(server.name, updates));
         }
         const home = pulumiHome(paths.cache, toolchain, process.env);
         const env = labEnvironment({

@@ -4,15 +4,20 @@ import type { LabEnvironment } from "./environment";
 import { githubServer } from "./github/service";
 import { type Instance, readInstance } from "./instance";
 import { type LabPaths, labPaths } from "./paths";
+import { withLock } from "./lock";
+import { runningProcess, startedServers } from "./pidFiles";
 import { LabError } from "./process";
 import { pulumiHome } from "./pulumiHome";
-import { type Server, type ServerStatus, runningProcess, serverStatus, startedServers, stopServer } from "./servers";
+import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers";
 import { buildkitServer, registryServer } from "./services";
 import { type Certificates, ensureCertificates } from "./tls";
 import { type Toolchain, findToolchain } from "./toolchain";
 
 /** What a lab writes down of itself when it starts. */
 export const instancePath = (paths: LabPaths): string => path.join(paths.state, "instance.json");
+
+/** Lock of whoever starts or stops the lab. */
+export const lockPath = (paths: LabPaths): string => path.join(paths.state, "lock");
 
 /** Pid files and logs of the servers. */
 export const serversFolder = (paths: LabPaths): string => path.join(paths.state, "servers");
@@ -56,13 +61,23 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
     return statuses;
 }
 
-/** Stops what `startLab` started; returns the names of the servers that ran. Data, logs, toolchain and state stay. */
-export async function stopLab(paths: LabPaths = labPaths()): Promise<string[]> {
-    const stopped: string[] = [];
-    for (const name of startedServers(serversFolder(paths))) {
-        if (await stopServer(serversFolder(paths), name)) stopped.push(name);
-    }
-    return stopped;
+/**
+ * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for
+ * one that hangs: this command has to help then too.
+ *
+ * @param patience seconds to wait for a start
+ * @returns the names of the servers that ran
+ */
+export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promise<string[]> {
+    if (!existsSync(paths.state)) return [];
+    const stop = async () => {
+        const stopped: string[] = [];
+        for (const name of startedServers(serversFolder(paths))) {
+            if (await stopServer(serversFolder(paths), name)) stopped.push(name);
+        }
+        return stopped;
+    };
+    return await withLock(lockPath(paths), stop, patience);
 }
 
 /** What the environment of a lab that was started before is made from. */

@@ -3,13 +3,20 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { LabError, isInterrupted, onInterrupt } from "./process";
 
+/** How `flock` ends when it has waited long enough; no other end of it or of what it starts. */
+const stillHeld = 75;
+
 /**
  * Runs `work` while holding an exclusive lock on `file`, waiting for whoever holds it. The kernel's lock (flock) is
  * released even when a holder is killed.
+ *
+ * @param patience seconds after which `work` is run without the lock, and that is said; for ever when it is left out
+ * @throws LabError when the lock can't be had, or the waiting is interrupted
  */
-export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(file: string, work: () => Promise<T>, patience?: number): Promise<T> {
     mkdirSync(path.dirname(file), { recursive: true });
-    const holder = spawn("flock", ["--exclusive", file, "sh", "-c", "echo locked; exec cat"], {
+    const wait = patience === undefined ? [] : ["--wait", String(patience), "--conflict-exit-code", String(stillHeld)];
+    const holder = spawn("flock", ["--exclusive", ...wait, file, "sh", "-c", "echo locked; exec cat"], {
         stdio: ["pipe", "pipe", "inherit"],
         detached: true,
     });
@@ -26,7 +33,12 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
         holder.stdout.once("data", () => {
             resolve();
         });
-        holder.once("close", () => {
+        holder.once("close", (code) => {
+            if (code === stillHeld) {
+                console.error("not waiting for it any longer");
+                resolve();
+                return;
+            }
             reject(new LabError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
         });
     }).finally(() => {

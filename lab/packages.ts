@@ -62,21 +62,37 @@ export function requireRoot(): void {
     );
 }
 
+const freeGigabytes = (folder: string): number => {
+    const { bavail, bsize } = statfsSync(folder);
+    return (bavail * bsize) / 1e9;
+};
+
+/** What `checkDisk` takes for granted. */
+export interface DiskOptions {
+    /** The variable that moves `folder`. */
+    readonly variable?: string;
+    /** GB that are free where a folder lies. */
+    readonly free?: (folder: string) => number;
+}
+
 /**
  * Refuses to start what would fill the disk.
  *
  * @param needs what is about to be made, with the GB each takes
  * @throws LabError that says what is needed, what for, and what is free
  */
-export function checkDisk(folder: string, needs: Readonly<Record<string, number>>): void {
+export function checkDisk(
+    folder: string,
+    needs: Readonly<Record<string, number>>,
+    { variable = "LAYERED_IMAGES_HOME", free = freeGigabytes }: DiskOptions = {},
+): void {
     const total = Object.values(needs).reduce((sum, gigabytes) => sum + gigabytes, 0);
     if (total === 0) return;
-    const { bavail, bsize } = statfsSync(folder);
-    const free = (bavail * bsize) / 1e9;
-    if (free >= total) return;
+    const available = free(folder);
+    if (available >= total) return;
     const parts = Object.entries(needs).map(([what, gigabytes]) => `${what} ${gigabytes.toString()} GB`);
     throw new LabError(
-        `not enough disk space at ${folder}: ${total.toString()} GB needed (${parts.join(", ")}), ${free.toFixed(1)} GB free. ` +
-            "Free some, or set LAYERED_IMAGES_HOME to a folder on a larger disk.",
+        `not enough disk space at ${folder}: ${total.toString()} GB needed (${parts.join(", ")}), ${available.toFixed(1)} GB free. ` +
+            `Free some, or set ${variable} to a folder on a larger disk.`,
     );
 }

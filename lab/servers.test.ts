@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { temporaryFolder } from "../tests/tree";
+import { temporaryFolder, tree } from "../tests/tree";
+import { deadServers, runningProcess, startedServers, writePidFile } from "./pidFiles";
 import { descendants, startOf } from "./processTable";
 import { type Server, serverStatus, startServer, stopServer } from "./servers";
 
@@ -35,17 +35,52 @@ test("a server that is only slow to answer is not replaced", async () => {
         misses-- > 0 ? Promise.reject(new Error("no answer")) : Promise.resolve(),
     );
     try {
-        expect(await startServer(folder, shell)).toBe(true);
+        expect(await startServer(folder, shell)).toBe("started");
         misses = 2;
-        expect(await startServer(folder, shell)).toBe(false);
+        expect(await startServer(folder, shell)).toBe("same");
     } finally {
         await stopServer(folder, "server");
     }
 });
 
-test("the pid file of a process that is gone is no server", async () => {
+test("a server with another configuration is started anew, but not while it has to be kept; one that ended always is", async () => {
     const folder = temporaryFolder();
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(path.join(folder, "server.pid"), JSON.stringify({ pid: process.pid, started: "0", key: "" }));
+    const serving = (seconds: number) => server(folder, `exec sleep ${seconds}`, () => Promise.resolve());
+    try {
+        await startServer(folder, serving(100));
+        const first = runningProcess(folder, "server")?.pid ?? 0;
+        expect(await startServer(folder, serving(101), true)).toBe("kept");
+        expect(runningProcess(folder, "server")?.pid).toBe(first);
+        expect(await startServer(folder, serving(101))).toBe("started");
+        const second = runningProcess(folder, "server")?.pid ?? 0;
+        expect(second).not.toBe(first);
+        process.kill(second, "SIGKILL");
+        await expect.poll(() => startOf(second)).toBeUndefined();
+        expect(await startServer(folder, serving(102), true)).toBe("started");
+    } finally {
+        await stopServer(folder, "server");
+    }
+});
+
+test.each([
+    ["of a process that is gone", JSON.stringify({ pid: process.pid, started: "0", key: "" })],
+    ["that a crash left empty", ""],
+    ["that says something else", "{}"],
+])("a pid file %s is no server, and is removed", async (_name, text) => {
+    const folder = tree({ "server.pid": text });
+    expect(deadServers(folder)).toEqual(["server"]);
     expect(await stopServer(folder, "server")).toBe(false);
+    expect(startedServers(folder)).toEqual([]);
+});
+
+test("a server that another run starts while one is being stopped keeps its pid file", async () => {
+    const folder = temporaryFolder();
+    const shell = server(folder, "trap 'sleep 1 & sleep 0.2; exit' TERM; while :; do sleep 0.1; done", () =>
+        Promise.resolve(),
+    );
+    await startServer(folder, shell);
+    const stopping = stopServer(folder, "server");
+    writePidFile(folder, "server", { pid: process.pid, started: startOf(process.pid) ?? "", key: "" });
+    expect(await stopping).toBe(true);
+    expect(runningProcess(folder, "server")?.pid).toBe(process.pid);
 });

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { replaceFile, tail } from "./files";
+import { isAlive, removePidFile, runningProcess, writePidFile } from "./pidFiles";
 import { LabError } from "./process";
 import { descendants, signal, startOf } from "./processTable";
 
@@ -26,23 +27,7 @@ export type ServerStatus =
     | { readonly state: "stopped" }
     | { readonly state: "unhealthy"; readonly pid: number; readonly reason: string };
 
-interface PidFile {
-    readonly pid: number;
-    /** Start of the process in clock ticks since boot: a reused pid has another. */
-    readonly started: string;
-    readonly key: string;
-}
-
 const logFile = (folder: string, name: string) => path.join(folder, `${name}.log`);
-const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
-
-/** The process that the server's pid file names, if it still runs. */
-export function runningProcess(folder: string, name: string): PidFile | undefined {
-    const file = pidFile(folder, name);
-    if (!existsSync(file)) return undefined;
-    const recorded = JSON.parse(readFileSync(file, "utf8")) as PidFile;
-    return startOf(recorded.pid) === recorded.started ? recorded : undefined;
-}
 
 function keyOf(server: Server): string {
     const parts = [server.command, server.args, server.config.text, server.dependsOn ?? ""];
@@ -76,12 +61,16 @@ async function answers(folder: string, server: Server): Promise<boolean> {
 
 /**
  * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
- * configuration is started anew. Returns true when it was started.
+ * configuration is started anew.
  *
+ * @param keep lets one that serves go on with another configuration: something works with it that must not be cut off
+ * @returns what was done
  * @throws LabError with the end of its log when it does not serve within 30 seconds
  */
-export async function startServer(folder: string, server: Server): Promise<boolean> {
-    if (runningProcess(folder, server.name)?.key === keyOf(server) && (await answers(folder, server))) return false;
+export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
+    const running = runningProcess(folder, server.name);
+    const isSame = running?.key === keyOf(server);
+    if ((isSame || keep) && (await answers(folder, server))) return isSame ? "same" : "kept";
     await stopServer(folder, server.name);
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
@@ -98,15 +87,15 @@ export async function startServer(folder: string, server: Server): Promise<boole
     child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
     child.unref();
     if (child.pid !== undefined) {
-        const record: PidFile = { pid: child.pid, started: startOf(child.pid) ?? "", key: keyOf(server) };
-        replaceFile(pidFile(folder, server.name), JSON.stringify(record));
+        const { pid } = child;
+        writePidFile(folder, server.name, { pid, started: startOf(pid) ?? "", key: keyOf(server) });
     }
     let reason = "no answer";
     const deadline = Date.now() + 30_000;
     while (Date.now() < deadline && ended === undefined) {
         try {
             await server.check();
-            return true;
+            return "started";
         } catch (error) {
             reason = reasonOf(error);
         }
@@ -119,17 +108,6 @@ export async function startServer(folder: string, server: Server): Promise<boole
     );
 }
 
-/** Names of the servers that were started in `folder` and not stopped since. */
-export function startedServers(folder: string): string[] {
-    if (!existsSync(folder)) return [];
-    const names = readdirSync(folder).filter((name) => name.endsWith(".pid"));
-    return names.map((name) => path.basename(name, ".pid")).sort();
-}
-
-/** Those of them whose process is gone. */
-export const deadServers = (folder: string): string[] =>
-    startedServers(folder).filter((name) => runningProcess(folder, name) === undefined);
-
 /**
  * Stops a server and waits for its end; returns whether it ran. Its data and log stay. What it has started ends with it:
  * BuildKit would wait for its build steps, and one that is killed leaves them running.
@@ -141,12 +119,12 @@ export async function stopServer(folder: string, name: string): Promise<boolean>
     if (running) {
         signal(running.pid, "SIGTERM");
         const deadline = Date.now() + 20_000;
-        while (startOf(running.pid) === running.started) {
+        while (isAlive(running)) {
             for (const pid of descendants(running.pid)) signal(pid, "SIGKILL");
             if (Date.now() > deadline) signal(running.pid, "SIGKILL");
             await sleep(50);
         }
     }
-    rmSync(pidFile(folder, name), { force: true });
+    removePidFile(folder, name);
     return running !== undefined;
 }

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { removeDeadLocks, stackLocks } from "./stackLocks";
+import { removeDeadLocks, runningUpdates, stackLocks } from "./stackLocks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
 const timestamp = "2026-11-23T17:00:00Z";
@@ -57,4 +57,17 @@ test("the locks of one stack are seen in a file backend, with whether their proc
     expect(stackLocks(`file://${state}`, "local")).toEqual([]);
     expect(stackLocks("s3://bucket", "local")).toBeUndefined();
     expect(stackLocks(undefined, "local")).toBeUndefined();
+});
+
+test("an update of any of the lab's stacks is seen while it runs; a killed one and one on another machine are none", () => {
+    const other = folder.replace("local", "other");
+    const lock = (pid: number, host = hostname()) => JSON.stringify({ pid, hostname: host, timestamp });
+    const dead = { [`${folder}/a.json`]: lock(gone), [`${folder}/b.json`]: lock(process.pid, `${hostname()}-other`) };
+    const running = (files: Readonly<Record<string, string>>) => {
+        const state = tree(files);
+        return runningUpdates({ cache: state, state });
+    };
+    expect(running({ "instance.json": "{}" })).toEqual([]);
+    expect(running(dead)).toEqual([]);
+    expect(running({ ...dead, [`${other}/c.json`]: lock(process.pid) })).toEqual([process.pid]);
 });

@@ -19,15 +19,23 @@ function readLock(file: string): z.infer<typeof lock> | undefined {
     }
 }
 
+/** The lock files in a file backend's folder. */
+function lockFiles(backend: string): string[] {
+    const folder = path.join(backend, ".pulumi", "locks");
+    if (!existsSync(folder)) return [];
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    return files.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
+}
+
+const backendOf = (paths: LabPaths) => path.join(paths.state, "pulumi");
+
 /** The locks of a stack; undefined where the backend is no folder and its locks can't be seen. */
 export function stackLocks(backend: string | undefined, stack: string): StackLock[] | undefined {
     if (!backend?.startsWith("file:///")) return undefined;
-    const folder = path.join(fileURLToPath(backend), ".pulumi", "locks");
-    if (!existsSync(folder)) return [];
     const name = stack.split("/").at(-1) ?? stack;
-    return readdirSync(folder, { recursive: true, encoding: "utf8" })
-        .filter((file) => file.endsWith(".json") && path.basename(path.dirname(file)) === name)
-        .flatMap((file) => readLock(path.join(folder, file)) ?? [])
+    return lockFiles(fileURLToPath(backend))
+        .filter((file) => path.basename(path.dirname(file)) === name)
+        .flatMap((file) => readLock(file) ?? [])
         .map(({ pid, hostname: host, timestamp: since }) => ({
             pid,
             since,
@@ -43,11 +51,7 @@ export function stackLocks(backend: string | undefined, stack: string): StackLoc
  * @returns what was removed, a line each
  */
 export function removeDeadLocks(paths: LabPaths): string[] {
-    const folder = path.join(paths.state, "pulumi", ".pulumi", "locks");
-    if (!existsSync(folder)) return [];
-    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"));
-    return files.flatMap((name) => {
-        const file = path.join(folder, name);
+    return lockFiles(backendOf(paths)).flatMap((file) => {
         const held = readLock(file);
         if (held?.hostname !== hostname() || startOf(held.pid) !== undefined) return [];
         rmSync(file, { force: true });
@@ -55,3 +59,10 @@ export function removeDeadLocks(paths: LabPaths): string[] {
         return [`removed the lock of a pulumi that was killed (pid ${held.pid.toString()}, started ${held.timestamp})`];
     });
 }
+
+/** Pids of what updates a stack of the lab at this moment: whatever holds a lock and lives. */
+export const runningUpdates = (paths: LabPaths): number[] =>
+    lockFiles(backendOf(paths))
+        .flatMap((file) => readLock(file) ?? [])
+        .filter(({ pid, hostname: host }) => host === hostname() && startOf(pid) !== undefined)
+        .map(({ pid }) => pid);

@@ -1,10 +1,10 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
 import { manifest } from "./registry";
-import type { Plan } from "../lib/plan/plan";
+import type { Action, Plan } from "../lib/plan/plan";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 
@@ -36,11 +36,28 @@ export interface Expected {
 
 type Outputs = Readonly<Record<string, ImageOutput>>;
 
+/** The image that a resource belongs to. */
+const imageOf = (name: string): string => name.split("-")[0] ?? "";
+
+/** What `up` did to an image, by the operations on its resources. */
+function doneTo(image: string, operations: Readonly<Record<string, string>>, after: Outputs): Action | "built" {
+    if (!Object.hasOwn(after, image)) return "remove";
+    const own = Object.keys(operations).filter((name) => imageOf(name) === image);
+    if (own.some((name) => aBuild.test(name) && operations[name] !== "delete")) return "built";
+    if (own.includes(image)) return "retag";
+    return own.length > 0 ? "retest" : "unchanged";
+}
+
 /**
  * What the review said before is what `up` did: every *rebuild* was built, every *maybe* exactly when its parent's digest
- * moved, and nothing else.
+ * moved, every *retag*, *retest* and *remove* was done, and nothing else.
  */
-function expectAnnounced(plan: Plan, built: readonly string[], before: Outputs, after: Outputs): void {
+function expectAnnounced(
+    plan: Plan,
+    operations: Readonly<Record<string, string>>,
+    before: Outputs,
+    after: Outputs,
+): void {
     const builds = plan.images.flatMap((image) => image.platforms.map((one) => ({ ...one, image })));
     const wanted = builds.filter(({ platform, action, image: { dependsOn = [] } }) => {
         const parentMoved = dependsOn.some(
@@ -49,7 +66,16 @@ function expectAnnounced(plan: Plan, built: readonly string[], before: Outputs, 
         return action === "rebuild" || (action === "maybe" && parentMoved);
     });
     const names = wanted.map(({ platform, image }) => `${image.image}-${platform.slice("linux/".length)}`);
-    expect([...built].sort()).toEqual(names.sort());
+    const built = Object.keys(operations).filter((name) => aBuild.test(name) && operations[name] !== "delete");
+    expect(built.sort()).toEqual([...names].sort());
+    const announced = plan.images.map(({ image, action }) => {
+        if (names.some((name) => imageOf(name) === image)) return [image, "built"];
+        return [image, action === "rebuild" || action === "maybe" ? "unchanged" : action];
+    });
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    expect(Object.fromEntries(keys.map((key) => [key, doneTo(key, operations, after)]))).toEqual(
+        Object.fromEntries(announced),
+    );
     for (const { action, causes } of plan.images) {
         if (action !== "unchanged") expect(causes).not.toEqual([]);
     }
@@ -70,18 +96,18 @@ export interface ChangingStack {
     readonly close: () => Promise<void>;
 }
 
-/** Builds the fixture in a lab of its own, at a path with spaces. */
-export async function startChanges(): Promise<ChangingStack> {
-    const lab = await startTestLab();
-    const program = makeRepository(path.join(lab.paths.state, "a path with spaces"), fixture);
-    let images = fixture["images.ts"] ?? "";
-    let outputs: Record<string, ImageOutput> = {};
+/**
+ * Runs the first `up` of a repository that has adopted the program, and leaves it to changes.
+ *
+ * @throws Error with its output where that fails; the lab is closed then
+ */
+export async function changingStack(lab: TestLab, program: string): Promise<ChangingStack> {
     const at = (name: string) => path.join(program, name);
+    let outputs: Outputs = {};
     const expectChange = async ({ built, moved, tested, removed = [], why = {} }: Expected): Promise<void> => {
         const plan = await reviewPlan(lab, program);
         const { code, operations, output } = await up(lab, program);
         expect(code, output).toBe(0);
-        const imageOf = (name: string) => name.split("-")[0] ?? "";
         const gone = Object.keys(operations).filter((name) => operations[name] === "delete");
         expect([...new Set(gone.map(imageOf))]).toEqual(removed);
         const changed = Object.keys(operations).filter((name) => !gone.includes(name));
@@ -95,7 +121,7 @@ export async function startChanges(): Promise<ChangingStack> {
         const expectedTests =
             tested ?? changedBuilds.filter((name) => moved.includes(imageOf(name))).map((name) => `${name}-test`);
         expect(changed.filter((name) => name.endsWith("-test")).sort()).toEqual([...expectedTests].sort());
-        expectAnnounced(plan, changedBuilds, outputs, after);
+        expectAnnounced(plan, operations, outputs, after);
         for (const [image, causes] of Object.entries(why)) {
             expect(plan.images.find((one) => one.image === image)?.causes, image).toEqual(causes);
         }
@@ -123,13 +149,19 @@ export async function startChanges(): Promise<ChangingStack> {
             appendFileSync(at(file), text);
         },
         inImages: (from, to) => {
+            const images = readFileSync(at("images.ts"), "utf8");
             const text = images.replace(from, to);
             expect(text).not.toBe(images);
-            images = text;
-            writeFileSync(at("images.ts"), images);
+            writeFileSync(at("images.ts"), text);
         },
         expectChange,
         outputs: () => outputs,
         close: lab.close,
     };
+}
+
+/** Builds the fixture in a lab of its own, at a path with spaces. */
+export async function startChanges(): Promise<ChangingStack> {
+    const lab = await startTestLab();
+    return await changingStack(lab, makeRepository(path.join(lab.paths.state, "a path with spaces"), fixture));
 }

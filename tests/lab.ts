@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Instance } from "../lab/instance";
 import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
 import { labPaths, repositoryRoot } from "../lab/paths";
@@ -31,7 +32,8 @@ export interface TestLab extends Lab {
     readonly close: () => Promise<void>;
 }
 
-export async function startTestLab(): Promise<TestLab> {
+/** @param platforms that it builds for */
+export async function startTestLab(platforms: Instance["platforms"] = "all"): Promise<TestLab> {
     await removeLeftovers();
     const home = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
     const variables = { LAYERED_IMAGES_HOME: home };
@@ -43,7 +45,7 @@ export async function startTestLab(): Promise<TestLab> {
         rmSync(home, { recursive: true, force: true });
     };
     try {
-        const lab = await startLab({ paths, platforms: "all", port: firstPort });
+        const lab = await startLab({ paths, platforms, port: firstPort });
         return { ...lab, variables, close };
     } catch (error) {
         await close();

@@ -4,7 +4,7 @@ import path from "node:path";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { LabError, isInterrupted, runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
-import { ensurePackages } from "../lab/packages";
+import { checkDisk, ensurePackages } from "../lab/packages";
 
 interface Totals {
     readonly passed: number;
@@ -135,6 +135,20 @@ export async function runTests(): Promise<number> {
 /** The fast tests, with vitest's own arguments. */
 export const runUnitTests = (args: readonly string[]): Promise<number> =>
     runAttached(bin("vitest"), ["run", "--project", "unit", ...args], process.env);
+
+/** GB of a lab that builds the own hierarchy twice: BuildKit's store, and what children push while the registry sorts it out. */
+const realLab = 40;
+
+/**
+ * The table of changes on this repository's own images, with vitest's own arguments.
+ *
+ * @throws LabError where the disk has no room for it
+ */
+export function runRealTests(args: readonly string[]): Promise<number> {
+    checkDisk(tmpdir(), { "this repository's images, built twice": realLab }, { variable: "TMPDIR" });
+    const command = ["run", "--project", "real", "--reporter=verbose", ...args];
+    return runAttached(bin("vitest"), command, process.env);
+}
 
 /** Lint, format, types and the fast tests. */
 export async function runCheck(): Promise<number> {

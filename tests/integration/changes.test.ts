@@ -151,19 +151,19 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "the registry cache switched off",
+        "the registry cache of a parent switched off",
         {
-            change: inImages('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        registryCache: false,'),
-            built: builds.ci,
+            change: inImages('docker/smoke/base.sh",', 'docker/smoke/base.sh",\n        registryCache: false,'),
+            built: builds.base,
             moved: [],
-            why: { ci: ["registry cache switched off"] },
+            why: { base: ["registry cache switched off"] },
         },
     ],
     [
-        "the registry cache switched on, where there was none",
+        "the registry cache of a parent switched on, where there was none",
         {
             change: inImages("        registryCache: false,", "        registryCache: true,"),
-            built: builds.ci,
+            built: builds.base,
             moved: [],
         },
     ],

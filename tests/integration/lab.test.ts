@@ -1,12 +1,15 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
 import { run } from "../../lab/process";
 import { startServer } from "../../lab/servers";
+import { systemBundle } from "../../lab/tls";
 import { type TestLab, startTestLab } from "../lab";
+import { writeTree } from "../tree";
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -31,6 +34,28 @@ test("starting twice keeps servers, port, roots, builder and stack", async () =>
     expect(again.instance).toEqual(lab.instance);
     expect(builder()).toBe(made);
     expect(await pids()).toEqual(before);
+});
+
+test("what a start would start anew is kept while an update runs, and started anew by the next", async () => {
+    const { LAYERED_IMAGES_SYSTEM_CA: trusted } = process.env;
+    const bundle = path.join(lab.paths.state, "another-bundle.pem");
+    writeFileSync(bundle, `${readFileSync(systemBundle(), "utf8")}# another\n`);
+    const locks = path.join(lab.paths.state, "pulumi/.pulumi/locks/organization/layered-images/local");
+    writeTree(locks, { "a.json": JSON.stringify({ pid: process.pid, hostname: hostname(), timestamp: "" }) });
+    const before = await pids();
+    try {
+        process.env.LAYERED_IMAGES_SYSTEM_CA = bundle;
+        await startLab({ paths: lab.paths });
+        expect(await pids()).toEqual(before);
+        rmSync(path.join(locks, "a.json"));
+        await startLab({ paths: lab.paths });
+        expect((await pids()).filter(([name, pid]) => before.some(([n, p]) => n === name && p !== pid))).toEqual([
+            ["buildkitd", expect.any(Number)],
+        ]);
+    } finally {
+        if (trusted === undefined) delete process.env.LAYERED_IMAGES_SYSTEM_CA;
+        else process.env.LAYERED_IMAGES_SYSTEM_CA = trusted;
+    }
 });
 
 test.each(["registry", "buildkitd", "github"])("a dead %s is started again, with its data", async (name) => {
