@@ -140,6 +140,8 @@ describe("a wrong configuration", () => {
             "some",
             /not "all", "host" or a list such as \["linux\/amd64"\]\. Set it: pulumi config set platforms/,
         ],
+        ["platforms", '["linux/AMD64"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
+        ["platforms", '["linux/x y"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
         ["regsitry", "x", /Remove it: pulumi config rm regsitry/],
     ])("of %s is told with the command that mends just that", async (key, value, message) => {
         await expect(read({ [key]: value })).rejects.toThrow(message);

@@ -4,11 +4,12 @@ import { z } from "zod";
 import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
 import { instanceFile, readInstance } from "./lab/instance";
 import { deadServers, startedServers } from "./lab/servers";
+import { platformPattern } from "./lib/entries";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
 
-const platform = z.templateLiteral(["linux/", z.string()]);
+const platform = z.custom<Platform>((text) => typeof text === "string" && platformPattern.test(text));
 
 /** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
 const argument = z

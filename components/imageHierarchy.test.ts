@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { type ImageDefinition, type ImageDefinitions, archOf, hostPlatform } from "../lib/images";
-import { type LayerSettings, prepareLayers } from "../lib/layers";
+import { prepareLayers } from "../lib/layers";
+import type { LayerSettings } from "../lib/settings";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
@@ -25,9 +26,11 @@ const files = {
     "docker/base": "FROM python:3\nCOPY requirements.txt /\n",
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
+    "docker/other": "FROM python:3\n",
     "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
     "smoke/app.sh": "#!/bin/sh\n",
+    "smoke/other.sh": "#!/bin/sh\n",
     "requirements.txt": "x\n",
     "app/main.py": "main\n",
 };
@@ -204,13 +207,10 @@ test("the plan holds parents, platforms, names of secrets, and the Dockerfile an
 });
 
 test("an image whose platforms are none of the stack's is left out with what stands on it", async () => {
-    const images = {
-        base: image("base", { platforms: ["linux/amd64"] }),
-        app: image("app", { platforms: ["linux/amd64"] }),
-    };
-    expect(Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }))).toEqual([
-        "ImageHierarchy images",
-    ]);
+    const amd = { platforms: ["linux/amd64"] } as const;
+    const images = { base: image("base", amd), app: image("app", amd), other: image("other") };
+    const names = Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }));
+    expect(names.filter((name) => name.startsWith("Image"))).toEqual(["ImageHierarchy images", "ImageLayer other"]);
 });
 
 test("an empty digest of a parent is an error, never a build on a tag", () => {

@@ -6,7 +6,8 @@ import { formatReference, parseReference, repositoryOf } from "./references";
 const reservedEnd = "-test";
 
 const keyPattern = /^[a-z][a-z0-9-]*$/;
-const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
+/** linux/<architecture>[/<variant>], in lower case. */
+export const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
 
 /** The images that are pushed. */
 export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>

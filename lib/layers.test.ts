@@ -3,8 +3,9 @@ import { images } from "../images";
 import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
 import type { ImageDefinition, ImageDefinitions } from "./images";
-import { type LayerSettings, prepareLayers } from "./layers";
+import { prepareLayers } from "./layers";
 import { unpinnedRoots } from "./roots";
+import type { LayerSettings } from "./settings";
 
 const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -72,6 +73,22 @@ describe("settings", () => {
         const amd = { ...definitions, app: image("app", { platforms: ["linux/amd64"] }) };
         const layers = prepare(dockerfiles, amd, { platforms: ["linux/arm64"] });
         expect(layers.map(({ key, platforms }) => [key, platforms])).toEqual([["base", ["linux/arm64"]]]);
+    });
+
+    test("that name a platform of no image are refused with those that there are", () => {
+        for (const platforms of [["linux/amd46"], ["linux/amd64", "linux/amd46"]] as const) {
+            expect(() => prepare(dockerfiles, definitions, { platforms })).toThrow(
+                /platforms name linux\/amd46, which no image .*\n\s+allowed: linux\/amd64, linux\/arm64\n\s+next: pulumi config set platforms all/,
+            );
+        }
+    });
+
+    test("that leave no image over are refused: the stack would lose them all", () => {
+        const foreign = { base: image("base", { platforms: ["linux/riscv64"] }) };
+        expect(() => prepare(dockerfiles, foreign, { platforms: "host" })).toThrow(
+            /platforms \("host", here linux\/\w+\) leave out every image .*\n\s+allowed: linux\/riscv64/,
+        );
+        expect(prepare({}, {})).toEqual([]);
     });
 
     test("change the input hash of the image whose build argument they set, and of no other", () => {

@@ -4,10 +4,11 @@ import { inputHash } from "./context";
 import { type DockerfileReading, readDockerfile } from "./dockerfile";
 import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform, platformsOf } from "./images";
+import { type ImageDefinition, type ImageDefinitions, type Platform, declaredPlatforms, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
+import { type LayerSettings, buildArgsOf, refuseEmpty, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smoke";
 
 /**
@@ -18,16 +19,6 @@ export const sourceDateEpoch = "315532800";
 
 /** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
 export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
-
-/** Stack settings that decide where and for which platforms images are built. */
-export interface LayerSettings {
-    readonly registry?: string;
-    readonly platforms: "all" | "host" | readonly Platform[];
-    readonly roots: Readonly<Record<string, string>>;
-    readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
-    /** Names of the build secrets that the stack has. */
-    readonly secretNames?: readonly string[];
-}
 
 /** A reference in a Dockerfile that the program replaces by something pinned. */
 export interface Pinned<T> {
@@ -60,12 +51,6 @@ export interface PreparedLayer {
     readonly tests?: SmokeTests;
 }
 
-/** Build arguments of `key`: those of images.ts, those of the stack over them. */
-const buildArgsOf = (key: string, { buildArgs }: ImageDefinition, settings: LayerSettings) => ({
-    ...buildArgs,
-    ...settings.buildArgs[key],
-});
-
 function read(root: string, key: string, image: ImageDefinition, settings: LayerSettings): DockerfileReading {
     const file = path.join(root, image.dockerfile);
     if (!existsSync(file)) {
@@ -77,7 +62,7 @@ function read(root: string, key: string, image: ImageDefinition, settings: Layer
     }
     return readDockerfile(readFileSync(file, "utf8"), {
         path: image.dockerfile,
-        platforms: image.platforms === "host" ? [hostPlatform()] : image.platforms,
+        platforms: declaredPlatforms(image),
         buildArgs: buildArgsOf(key, image, settings),
         ...(image.target !== undefined && { target: image.target }),
     });
@@ -128,15 +113,13 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
  * @throws InputError for every kind of bad input, before anything is built
  */
 export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
-    for (const key of Object.keys(settings.buildArgs).filter((one) => !(one in images))) {
-        const problem = `buildArgs names image "${key}", which images.ts does not`;
-        throw new InputError({ problem, allowed: Object.keys(images) });
-    }
     const readings = Object.fromEntries(
         Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
     );
+    const placed = resolveHierarchy(images, readings);
+    refuseUnknown(images, settings);
     const layers: PreparedLayer[] = [];
-    for (const layer of resolveHierarchy(images, readings)) {
+    for (const layer of placed) {
         const reading = readings[layer.key];
         const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
         if (!reading || !complete || platformsOf(layer.definition, settings.platforms).length === 0) continue;
@@ -144,5 +127,6 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
         const tests = collectSmokeTests(root, prepared, layers);
         layers.push(tests ? { ...prepared, tests } : prepared);
     }
+    refuseEmpty(images, layers, settings);
     return layers;
 }

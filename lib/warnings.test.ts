@@ -21,7 +21,7 @@ const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` 
 
 test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
     expect(warnings(["linux/amd64"], roots)).toEqual([
-        expect.stringMatching(/^image child is left out: .* pulumi config set layered-images:platforms all$/),
+        expect.stringMatching(/^image child is left out: .* pulumi config set platforms all$/),
     ]);
 });
 

@@ -15,7 +15,7 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
         ...leftOut.map(
             (key) =>
                 `image ${key} is left out: it, or an image that it is built on, declares none of the platforms of this ` +
-                "stack. Build for more: pulumi config set layered-images:platforms all",
+                "stack. Build for more: pulumi config set platforms all",
         ),
     ];
 }
