@@ -111,8 +111,8 @@ describe("--exclude and --parents", () => {
     });
 });
 
-test("staged contexts and empty folders are no inputs", () => {
-    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a" });
+test("staged contexts, records of updates and empty folders are no inputs", () => {
+    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a", ".updates/ci.json": "{}" });
     mkdirSync(path.join(root, "empty"));
     expect(paths(root, ".")).toEqual(["a.txt"]);
 });

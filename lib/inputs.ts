@@ -10,8 +10,8 @@ import { isWild, matching } from "./wildcards";
 export type InputSource = Pick<Source, "pattern" | "recursive"> &
     Partial<Pick<Source, "exclude">> & { readonly line: number; readonly instruction: string };
 
-/** Staged contexts lie in the repository and are never inputs themselves. */
-export const stageFolder = ".stage";
+/** Staged contexts and the records of updates lie in the repository, change with every run, and are never inputs. */
+const ownFolders = [".stage", ".updates"];
 
 export type { InputFile };
 
@@ -57,22 +57,27 @@ const hasWildcard = ({ pattern }: InputSource): boolean => pattern.split("/").so
  * @param root the repository's root
  * @param context the context's root, from the repository's; default "."
  * @param dockerfile path from the repository's root: its own .dockerignore wins, and messages name it
+ * @param ignored whether .dockerignore counts
  * @returns the files, each once, sorted by path
  * @throws InputError for a source that names no file, for links out of the context and for patterns that can't be read
  */
 export function collectInputs(
     root: string,
     sources: readonly InputSource[],
-    { dockerfile, context = "." }: { readonly dockerfile: string; readonly context?: string },
+    {
+        dockerfile,
+        context = ".",
+        ignored = true,
+    }: { readonly dockerfile: string; readonly context?: string; readonly ignored?: boolean },
 ): InputFile[] {
     if (!existsSync(path.join(root, context))) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
         throw new InputError({ problem: `the build context ${context} is missing`, where: dockerfile, next });
     }
     const base = realpathSync(path.join(root, context));
-    const stage = path.relative(base, path.join(realpathSync(root), stageFolder));
-    const ignore: Ignore = readIgnore(root, base, dockerfile);
-    const walk: Walk = { base, ignore, stage, found: new Map(), known: new Map() };
+    const own = ownFolders.map((folder) => path.relative(base, path.join(realpathSync(root), folder)));
+    const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
+    const walk: Walk = { base, ignore, own, found: new Map(), known: new Map() };
     const collected = sources.map((source) => ({ source, ...collect(walk, source) }));
     for (const { source, taken } of collected) {
         const together = collected.filter((one) => one.source.line === source.line);
