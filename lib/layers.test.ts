@@ -147,6 +147,17 @@ test("a smoke test that is missing is named with the image", () => {
     expect(() => prepare({ base: "FROM x\n" }, definitions)).toThrow("gone.sh: a smoke test of image base is missing");
 });
 
+test("a smoke test that .dockerignore leaves out of the images is run all the same", () => {
+    const files = {
+        "docker/base": "FROM x\n",
+        "docker/smoke.Dockerfile": "",
+        "docker/base.sh": "",
+        ".dockerignore": "docker",
+    };
+    const [base] = prepareLayers(tree(files), { base: image("base", { smokeTest: "docker/base.sh" }) }, settings);
+    expect(base?.tests?.files.map((file) => file.path)).toEqual(["docker/base.sh"]);
+});
+
 test("a smoke test that could not be run is refused before anything is built", () => {
     const run = (smokeTest: string) => {
         const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
