@@ -4,7 +4,7 @@ import { InputError } from "./errors";
 import { type Ignore, ignoring, readIgnore } from "./ignore";
 import type { Source } from "./sources";
 import { type InputFile, type Walk, addFile, addFolder, follow, isSkipped, statOf } from "./walk";
-import { isWild, matching } from "./wildcards";
+import { isWild, literally, matching, splitWildcards } from "./wildcards";
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "recursive"> &
@@ -15,19 +15,32 @@ const ownFolders = [".stage", ".updates"];
 
 export type { InputFile };
 
+/** A source's pattern with the links before its first wildcard followed; undefined where they lead nowhere. */
+function followed(walk: Walk, pattern: string): string | undefined {
+    const split = splitWildcards(pattern);
+    if (!split || split.folder === "") return pattern;
+    const folder = follow(walk, split.folder);
+    return folder === undefined ? undefined : path.posix.join(literally(folder), split.rest);
+}
+
 /** Takes what a source names, and says how many paths it names, ignored or not. */
 function collect(walk: Walk, source: InputSource): { readonly named: number; readonly taken: Map<string, InputFile> } {
     const exclude = ignoring((source.exclude ?? []).join("\n"));
     const own: Walk = { ...walk, found: new Map() };
+    const pattern = followed(own, source.pattern);
+    if (pattern === undefined) return { named: 0, taken: new Map() };
+    const links = own.found.size;
     const skip = (folder: string) => isSkipped(walk, folder);
-    const paths = matching(walk.base, source.pattern, { recursive: source.recursive ?? false, skip });
+    const paths = matching(walk.base, pattern, { recursive: source.recursive ?? false, skip });
     for (const file of paths) {
         const real = follow(own, file);
         if (real === undefined) continue;
         if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, exclude, real);
         else addFile(own, real);
     }
-    return { named: paths.filter((file) => statOf(path.join(walk.base, file))).length, taken: own.found };
+    const named = paths.filter((file) => statOf(path.join(walk.base, file))).length;
+    // Links that led to nothing are no inputs.
+    return { named, taken: own.found.size > links ? own.found : new Map<string, InputFile>() };
 }
 
 /** Why a source names nothing that a build could read. */
