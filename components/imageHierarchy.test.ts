@@ -27,10 +27,12 @@ const files = {
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
     "docker/other": "FROM python:3\n",
+    "docker/cross": "FROM --platform=linux/amd64 ghcr.io/us/base:latest AS b\nFROM scratch\nCOPY --from=b / /\n",
     "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
     "smoke/app.sh": "#!/bin/sh\n",
     "smoke/other.sh": "#!/bin/sh\n",
+    "smoke/cross.sh": "#!/bin/sh\n",
     "requirements.txt": "x\n",
     "app/main.py": "main\n",
 };
@@ -63,6 +65,17 @@ describe("a build", () => {
             const context = resources[`app-${arch}`]?.inputs.context as { named: unknown };
             const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
+        }
+    });
+
+    test("stands on the platform of its parent that FROM names, whatever it is built for itself", async () => {
+        const base = image("base", { platforms: ["linux/amd64"] });
+        const resources = await run({ images: { base, cross: image("cross") } });
+        const parent = `registry.test/us/base@${digestOf("base-amd64")}`;
+        for (const arch of ["amd64", "arm64"]) {
+            expect(resources[`cross-${arch}`]?.inputs.context).toMatchObject({
+                named: { "ghcr.io/us/base:latest": location(parent) },
+            });
         }
     });
 

@@ -6,6 +6,7 @@ import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, declaredPlatforms, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
+import { type PlacedParent, placeOn } from "./platforms";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
 import { type LayerSettings, buildArgsOf, refuseEmpty, refuseUnknown } from "./settings";
@@ -35,7 +36,7 @@ export interface PreparedLayer {
     /** Where it is pushed; absent for an image that is never pushed. */
     readonly repository?: string;
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
-    readonly parents: readonly Pinned<string>[];
+    readonly parents: readonly PlacedParent[];
     /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
     readonly roots: readonly Pinned<string | undefined>[];
     readonly buildArgs: Readonly<Record<string, string>>;
@@ -68,8 +69,13 @@ function read(root: string, key: string, image: ImageDefinition, settings: Layer
     });
 }
 
-function prepare(root: string, layer: Layer, reading: DockerfileReading, settings: LayerSettings): PreparedLayer {
-    const { key, definition } = layer;
+function prepare(
+    root: string,
+    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots">,
+    reading: DockerfileReading,
+    settings: LayerSettings,
+): PreparedLayer {
+    const { key, definition, platforms, parents } = layer;
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
@@ -83,9 +89,9 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
     return {
         key,
         definition,
-        platforms: platformsOf(definition, settings.platforms),
+        platforms,
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
-        parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
+        parents,
         roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
         buildArgs,
         registryCache,
@@ -106,8 +112,8 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
 }
 
 /**
- * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Images that declare none of
- * the stack's platforms are left out, with whatever stands on them.
+ * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Left out are images that
+ * declare none of the stack's platforms, or that a parent is missing for because of them.
  *
  * @param root the repository's root
  * @throws InputError for every kind of bad input, before anything is built
@@ -121,9 +127,11 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
     const layers: PreparedLayer[] = [];
     for (const layer of placed) {
         const reading = readings[layer.key];
-        const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
-        if (!reading || !complete || platformsOf(layer.definition, settings.platforms).length === 0) continue;
-        const prepared = prepare(root, layer, reading, settings);
+        const platforms = platformsOf(layer.definition, settings.platforms);
+        const { parents, complete } = placeOn(layer, platforms, layers);
+        const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
+        if (!reading || !isIn) continue;
+        const prepared = prepare(root, { ...layer, platforms, parents }, reading, settings);
         const tests = collectSmokeTests(root, prepared, layers);
         layers.push(tests ? { ...prepared, tests } : prepared);
     }
