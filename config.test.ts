@@ -94,9 +94,23 @@ test("build arguments that Pulumi's command wrote as numbers and booleans are th
 });
 
 test("build secrets are secret from the moment they are read", async () => {
-    const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' });
+    const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' }, undefined, true, [
+        "buildSecrets",
+    ]);
     expect(secretNames).toEqual(["INDEX"]);
     expect(await pulumi.isSecret(secrets.INDEX ?? pulumi.output(""))).toBe(true);
+});
+
+test("build secrets that were set without --secret are warned of, and not repeated", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    onTestFinished(() => {
+        warn.mockRestore();
+    });
+    await read({ buildSecrets: '{"INDEX":"hunter2"}' }, undefined, true, ["buildSecrets"]);
+    expect(warn).not.toHaveBeenCalled();
+    await read({ buildSecrets: '{"INDEX":"hunter2"}' });
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("--secret --path 'buildSecrets.INDEX'")]]);
+    expect(JSON.stringify(warn.mock.calls)).not.toContain("hunter2");
 });
 
 describe("lab: true", () => {
@@ -142,6 +156,13 @@ describe("a wrong configuration", () => {
         ],
         ["platforms", '["linux/AMD64"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
         ["platforms", '["linux/x y"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
+        [
+            "github",
+            '{"repository":"bot","brnch":"x"}',
+            /unknown key layered-images:github \(at brnch\); known are repository, [^\n]*Remove it: pulumi config rm --path 'github\.brnch'/,
+        ],
+        ["buildSecrets", '{"PIN":1}', /Set it: pulumi config set --secret --path 'buildSecrets\.PIN'$/],
+        ["repositorySecrets", '{"PIN":""}', /Set it: pulumi config set --secret --path 'repositorySecrets\.PIN'$/m],
         ["regsitry", "x", /Remove it: pulumi config rm regsitry/],
     ])("of %s is told with the command that mends just that", async (key, value, message) => {
         await expect(read({ [key]: value })).rejects.toThrow(message);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
 import { instanceFile, readInstance } from "./lab/instance";
 import { deadServers, startedServers } from "./lab/servers";
+import { describeIssue, keyArguments } from "./lib/configIssues";
 import { platformPattern } from "./lib/entries";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
@@ -64,27 +65,11 @@ function parseValue(text: string): unknown {
     }
 }
 
-/** The arguments of `pulumi config set` that name a value: its key, or with --path its place in a key's value. */
-function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
-    if (rest.length === 0) return String(key);
-    const parts = rest.map((part) =>
-        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
-    );
-    return `--path '${String(key)}${parts.join("")}'`;
-}
+/** Those that are known, by the place that they stand in. */
+const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
 
-function describeIssue(issue: z.core.$ZodIssue, project: string): string {
-    const known = Object.keys(schema.shape).join(", ");
-    if (issue.code === "unrecognized_keys") {
-        const keys = issue.keys.map((key) => `${project}:${key}`).join(", ");
-        const commands = issue.keys.map((key) => `pulumi config rm ${key}`).join("; ");
-        return `unknown key ${keys}; known are ${known}. Remove it: ${commands}`;
-    }
-    const [key, ...rest] = issue.path.map(String);
-    const value = rest.length > 0 ? ` (at ${rest.join(".")})` : "";
-    const set = `pulumi config set ${keyArguments(issue.path)} <value>`;
-    return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: ${set}`;
-}
+/** Keys whose values are secret. */
+const secret = ["buildSecrets", "repositorySecrets"];
 
 /** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
 function requireRunningLab(): void {
@@ -95,6 +80,15 @@ function requireRunningLab(): void {
         problem: `the lab is not running (${dead.length > 0 ? `${dead.join(" and ")} ended` : "its servers are stopped"})`,
         next: "npm run lab -- start",
     });
+}
+
+/** A build secret that everybody can read may be none, as in a test: it is no error. */
+function warnOfReadable(names: readonly string[]): void {
+    const commands = names
+        .map((name) => `pulumi config set --secret ${keyArguments(["buildSecrets", name])}`)
+        .join("; ");
+    const problem = "buildSecrets stand in the stack's file for everybody to read";
+    void pulumi.log.warn(`${problem}. Set each anew, and change it where it is used: ${commands}`);
 }
 
 /**
@@ -110,7 +104,7 @@ export function readConfig(): StackConfig {
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
     const parsed = schema.safeParse(Object.fromEntries(own));
     const problems = [
-        ...(parsed.error?.issues.map((issue) => describeIssue(issue, project)) ?? []),
+        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret })) ?? []),
         ...githubProblems({
             project,
             keys: own.map(([key]) => key),
@@ -133,6 +127,8 @@ export function readConfig(): StackConfig {
         });
     }
     if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();
+    const names = Object.keys(buildSecrets);
+    if (names.length > 0 && !isEncrypted(`${project}:buildSecrets`)) warnOfReadable(names);
     const where = registry ?? instance?.registry;
     const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {
@@ -140,7 +136,7 @@ export function readConfig(): StackConfig {
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
         buildArgs,
-        secretNames: Object.keys(buildSecrets),
+        secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
         ...(github && { github }),
     };
