@@ -83,6 +83,14 @@ describe("settings", () => {
         }
     });
 
+    test("that push two images to one repository are refused", () => {
+        const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
+        expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
+        expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
+            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change one/,
+        );
+    });
+
     test("that leave no image over are refused: the stack would lose them all", () => {
         const foreign = { base: image("base", { platforms: ["linux/riscv64"] }) };
         expect(() => prepare(dockerfiles, foreign, { platforms: "host" })).toThrow(

@@ -9,7 +9,7 @@ import { type InputFile, collectInputs } from "./inputs";
 import { type PlacedParent, placeOn } from "./platforms";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
-import { type LayerSettings, buildArgsOf, refuseEmpty, refuseUnknown } from "./settings";
+import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smoke";
 
 /**
@@ -124,6 +124,7 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
     );
     const placed = resolveHierarchy(images, readings);
     refuseUnknown(images, settings);
+    refuseShared(images, settings);
     const layers: PreparedLayer[] = [];
     for (const layer of placed) {
         const reading = readings[layer.key];

@@ -1,3 +1,4 @@
+import { namedImages } from "./entries";
 import { InputError } from "./errors";
 import {
     type ImageDefinition,
@@ -7,6 +8,7 @@ import {
     declaredPlatforms,
     hostPlatform,
 } from "./images";
+import { pushedRepository } from "./references";
 
 const otherPlatforms = "pulumi config set platforms all, or set a list of those that are allowed";
 
@@ -60,4 +62,23 @@ export function refuseEmpty(images: ImageDefinitions, layers: readonly unknown[]
     const wanted = platforms === "host" ? `"host", here ${hostPlatform()}` : String(platforms);
     const problem = `the stack's platforms (${wanted}) leave out every image in images.ts`;
     throw new InputError({ problem, allowed: platformsIn(images), next: otherPlatforms });
+}
+
+/**
+ * Refuses a registry that puts two images into one repository: each would move the other's tags.
+ *
+ * @throws InputError that names the images
+ */
+export function refuseShared(images: ImageDefinitions, { registry }: LayerSettings): void {
+    const byRepository = new Map<string, string[]>();
+    for (const { key, name } of namedImages(images)) {
+        const repository = pushedRepository(name, registry);
+        byRepository.set(repository, [...(byRepository.get(repository) ?? []), key]);
+    }
+    const [repository, keys] = [...byRepository].find(([, all]) => all.length > 1) ?? [];
+    if (!keys) return;
+    throw new InputError({
+        problem: `images ${keys.join(" and ")} would both be pushed to ${repository}: an image has a repository of its own`,
+        next: "change one of their names in images.ts, or push to another registry: pulumi config set registry <registry>",
+    });
 }
