@@ -120,6 +120,12 @@ test("a missing Dockerfile is named with the image", () => {
     expect(() => prepare({}, { base: image("base") })).toThrow("docker/base: the Dockerfile of image base is missing");
 });
 
+test("a Dockerfile that is a folder is named with the image", () => {
+    expect(() => prepare({ "base/x": "" }, { base: image("base") })).toThrow(
+        "docker/base: the Dockerfile of image base is not a file",
+    );
+});
+
 test("roots that nobody pinned are listed with the images on them, pinned ones are not", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     const definitions = { a: image("a"), b: image("b"), c: image("c"), d: image("d") };

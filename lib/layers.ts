@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputHash } from "./context";
-import { type DockerfileReading, readDockerfile } from "./dockerfile";
-import { InputError } from "./errors";
-import { type Layer, resolveHierarchy } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, type Platform, declaredPlatforms, platformsOf } from "./images";
+import type { DockerfileReading } from "./dockerfile";
+import type { Layer } from "./hierarchy";
+import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
 import { type PlacedParent, placeOn } from "./platforms";
+import { readImages } from "./readImages";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
 import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
@@ -52,23 +52,6 @@ export interface PreparedLayer {
     readonly tests?: SmokeTests;
 }
 
-function read(root: string, key: string, image: ImageDefinition, settings: LayerSettings): DockerfileReading {
-    const file = path.join(root, image.dockerfile);
-    if (!existsSync(file)) {
-        throw new InputError({
-            problem: `the Dockerfile of image ${key} is missing`,
-            where: image.dockerfile,
-            next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
-        });
-    }
-    return readDockerfile(readFileSync(file, "utf8"), {
-        path: image.dockerfile,
-        platforms: declaredPlatforms(image),
-        buildArgs: buildArgsOf(key, image, settings),
-        ...(image.target !== undefined && { target: image.target }),
-    });
-}
-
 function prepare(
     root: string,
     layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots">,
@@ -80,7 +63,6 @@ function prepare(
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
     refuseSecretArguments(key, buildArgs, definition.plainArguments);
-    requireSecrets(key, definition.secrets ?? [], settings.secretNames ?? []);
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
@@ -119,10 +101,7 @@ function prepare(
  * @throws InputError for every kind of bad input, before anything is built
  */
 export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
-    const readings = Object.fromEntries(
-        Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
-    );
-    const placed = resolveHierarchy(images, readings);
+    const { placed, readings } = readImages(root, images, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
     const layers: PreparedLayer[] = [];
@@ -137,5 +116,9 @@ export function prepareLayers(root: string, images: ImageDefinitions, settings: 
         layers.push(tests ? { ...prepared, tests } : prepared);
     }
     refuseEmpty(images, layers, settings);
+    requireSecrets(
+        layers.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
+        settings.secretNames ?? [],
+    );
     return layers;
 }
