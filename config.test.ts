@@ -68,7 +68,14 @@ test.each([
 });
 
 test("an empty configuration pushes to the registries in the images' names, for all platforms", async () => {
-    expect(await read({})).toEqual({ platforms: "all", roots: {}, buildArgs: {}, secretNames: [], secrets: {} });
+    expect(await read({})).toEqual({
+        platforms: "all",
+        roots: {},
+        pins: [],
+        buildArgs: {},
+        secretNames: [],
+        secrets: {},
+    });
 });
 
 test("every key is read, lists and objects from JSON text", async () => {
@@ -82,6 +89,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         registry: "ghcr.io",
         platforms: ["linux/arm64"],
         roots: { "python:3": root },
+        pins: ["python:3"],
         buildArgs: { base: { A: "" } },
         secretNames: [],
         secrets: {},
@@ -119,6 +127,7 @@ describe("lab: true", () => {
             registry: instance.registry,
             platforms: "host",
             roots: instance.roots,
+            pins: [],
             buildArgs: {},
             secretNames: [],
             secrets: {},
@@ -149,6 +158,12 @@ describe("a wrong configuration", () => {
             /not text; write it in quotes[^\n]* pulumi config set --path 'buildArgs\.base\.V'/,
         ],
         ["roots", '{"python:3":"x"}', /pulumi config set --path 'roots\["python:3"\]' <value>/],
+        [
+            "roots",
+            `{"python 3":"${root}"}`,
+            /layered-images:roots \(at python 3\): "python 3" is not an image reference[^\n]*Remove it: pulumi config rm --path 'roots\["python 3"\]'$/,
+        ],
+        ["repositorySecrets", '{"A-B":"x"}', /Remove it: pulumi config rm --path 'repositorySecrets\["A-B"\]'$/m],
         [
             "platforms",
             "some",

@@ -9,6 +9,7 @@ import { platformPattern } from "./lib/entries";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
+import { referenceProblem } from "./lib/references";
 
 const platform = z.custom<Platform>((text) => typeof text === "string" && platformPattern.test(text));
 
@@ -32,6 +33,13 @@ const schema = z.strictObject({
     /** External images as Dockerfiles write them → repository@digest to build on. */
     roots: z
         .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
+        .superRefine((roots, context) => {
+            for (const name of Object.keys(roots)) {
+                const problem = referenceProblem(name);
+                if (problem === undefined) continue;
+                context.addIssue({ code: "custom", path: [name], message: problem, params: { remove: true } });
+            }
+        })
         .optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: z.record(z.string(), z.record(z.string(), argument)).optional(),
@@ -48,6 +56,8 @@ export interface StackConfig {
     readonly registry?: string;
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
+    /** Those of them that the stack pins itself. */
+    readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly secretNames: readonly string[];
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
@@ -135,6 +145,7 @@ export function readConfig(): StackConfig {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
+        pins: Object.keys(roots),
         buildArgs,
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),

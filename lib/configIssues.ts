@@ -25,7 +25,10 @@ function place([key, ...rest]: readonly PropertyKey[], project: string): string 
     return `${project}:${String(key ?? "")}${value}`;
 }
 
-/** What is wrong with the stack's configuration, with the command that mends just that. A secret is never put on a command line. */
+/**
+ * What is wrong with the stack's configuration, with the command that mends just that. A secret's value is never put on a
+ * command line. An issue whose own parameters say `remove` is about a key, not about its value.
+ */
 export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: ConfigKeys): string {
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
@@ -33,6 +36,9 @@ export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret 
         const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "others";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
+    }
+    if (issue.code === "custom" && issue.params?.remove === true) {
+        return `${place(issue.path, project)}: ${issue.message}. Remove it: pulumi config rm ${keyArguments(issue.path)}`;
     }
     const isSecret = secret.includes(String(issue.path[0]));
     const set = `pulumi config set ${isSecret ? "--secret " : ""}${keyArguments(issue.path)}${isSecret ? "" : " <value>"}`;

@@ -4,7 +4,7 @@ import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { prepareLayers } from "./layers";
-import { unpinnedRoots } from "./roots";
+import { unpinnedRoots, unusedPins } from "./roots";
 import type { LayerSettings } from "./settings";
 
 const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };
@@ -132,6 +132,14 @@ test("roots that nobody pinned are listed with the images on them, pinned ones a
     const dockerfiles = { a: "FROM x\n", b: "FROM x\n", c: `FROM y@${digest}\n`, d: "FROM z\n" };
     const layers = prepare(dockerfiles, definitions, { roots: { z: `z@${digest}` } });
     expect(unpinnedRoots(layers)).toEqual([{ root: "x", images: ["a", "b"] }]);
+});
+
+test("a pin that no Dockerfile names is told with the roots that they name, one that is named in any spelling is not", () => {
+    const root = tree({ "docker/base": "FROM python:3\n", "docker/app": "FROM ghcr.io/us/base\n" });
+    const pins = ["docker.io/library/python:3", "pyhton:3"];
+    expect(unusedPins(root, { base: image("base"), app: image("app") }, { ...settings, pins })).toEqual([
+        `roots pins pyhton:3, which no Dockerfile names; they name python:3. Remove it: pulumi config rm --path 'roots["pyhton:3"]'`,
+    ]);
 });
 
 test("an image runs its ancestors' smoke tests first, each once", () => {
