@@ -105,8 +105,9 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     for (const platform of options.platforms) {
         const readFor = (build: Platform) =>
             readTarget(readStages(statements, escape, options, { target: platform, build }), options);
-        const { uses, triggers: own } = readFor(hostPlatform());
-        const emulated = readFor(platform);
+        const native = readFor(hostPlatform());
+        const emulated = platform === hostPlatform() ? native : readFor(platform);
+        const { uses, triggers: own } = native;
         for (const { where } of own) triggers.add(where);
         for (const { from, use, base } of imagesIn(uses)) {
             const known = references.get(from);
