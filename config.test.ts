@@ -68,7 +68,14 @@ test.each([
 });
 
 test("an empty configuration pushes to the registries in the images' names, for all platforms", async () => {
-    expect(await read({})).toEqual({ platforms: "all", roots: {}, buildArgs: {}, secretNames: [], secrets: {} });
+    expect(await read({})).toEqual({
+        platforms: "all",
+        roots: {},
+        pins: [],
+        buildArgs: {},
+        secretNames: [],
+        secrets: {},
+    });
 });
 
 test("every key is read, lists and objects from JSON text", async () => {
@@ -82,6 +89,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         registry: "ghcr.io",
         platforms: ["linux/arm64"],
         roots: { "python:3": root },
+        pins: ["python:3"],
         buildArgs: { base: { A: "" } },
         secretNames: [],
         secrets: {},
@@ -94,9 +102,23 @@ test("build arguments that Pulumi's command wrote as numbers and booleans are th
 });
 
 test("build secrets are secret from the moment they are read", async () => {
-    const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' });
+    const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' }, undefined, true, [
+        "buildSecrets",
+    ]);
     expect(secretNames).toEqual(["INDEX"]);
     expect(await pulumi.isSecret(secrets.INDEX ?? pulumi.output(""))).toBe(true);
+});
+
+test("build secrets that were set without --secret are warned of, and not repeated", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    onTestFinished(() => {
+        warn.mockRestore();
+    });
+    await read({ buildSecrets: '{"INDEX":"hunter2"}' }, undefined, true, ["buildSecrets"]);
+    expect(warn).not.toHaveBeenCalled();
+    await read({ buildSecrets: '{"INDEX":"hunter2"}' });
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("--secret --path 'buildSecrets.INDEX'")]]);
+    expect(JSON.stringify(warn.mock.calls)).not.toContain("hunter2");
 });
 
 describe("lab: true", () => {
@@ -105,6 +127,7 @@ describe("lab: true", () => {
             registry: instance.registry,
             platforms: "host",
             roots: instance.roots,
+            pins: [],
             buildArgs: {},
             secretNames: [],
             secrets: {},
@@ -136,10 +159,25 @@ describe("a wrong configuration", () => {
         ],
         ["roots", '{"python:3":"x"}', /pulumi config set --path 'roots\["python:3"\]' <value>/],
         [
+            "roots",
+            `{"python 3":"${root}"}`,
+            /layered-images:roots \(at python 3\): "python 3" is not an image reference[^\n]*Remove it: pulumi config rm --path 'roots\["python 3"\]'$/,
+        ],
+        ["repositorySecrets", '{"A-B":"x"}', /Remove it: pulumi config rm --path 'repositorySecrets\["A-B"\]'$/m],
+        [
             "platforms",
             "some",
             /not "all", "host" or a list such as \["linux\/amd64"\]\. Set it: pulumi config set platforms/,
         ],
+        ["platforms", '["linux/AMD64"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
+        ["platforms", '["linux/x y"]', /not "all", "host" or a list such as \["linux\/amd64"\]/],
+        [
+            "github",
+            '{"repository":"bot","brnch":"x"}',
+            /unknown key layered-images:github \(at brnch\); known are repository, [^\n]*Remove it: pulumi config rm --path 'github\.brnch'/,
+        ],
+        ["buildSecrets", '{"PIN":1}', /Set it: pulumi config set --secret --path 'buildSecrets\.PIN'$/],
+        ["repositorySecrets", '{"PIN":""}', /Set it: pulumi config set --secret --path 'repositorySecrets\.PIN'$/m],
         ["regsitry", "x", /Remove it: pulumi config rm regsitry/],
     ])("of %s is told with the command that mends just that", async (key, value, message) => {
         await expect(read({ [key]: value })).rejects.toThrow(message);

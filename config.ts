@@ -4,11 +4,14 @@ import { z } from "zod";
 import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
 import { instanceFile, readInstance } from "./lab/instance";
 import { deadServers, startedServers } from "./lab/pidFiles";
+import { describeIssue, keyArguments } from "./lib/configIssues";
+import { platformPattern } from "./lib/entries";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
+import { referenceProblem } from "./lib/references";
 
-const platform = z.templateLiteral(["linux/", z.string()]);
+const platform = z.custom<Platform>((text) => typeof text === "string" && platformPattern.test(text));
 
 /** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
 const argument = z
@@ -30,6 +33,13 @@ const schema = z.strictObject({
     /** External images as Dockerfiles write them → repository@digest to build on. */
     roots: z
         .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
+        .superRefine((roots, context) => {
+            for (const name of Object.keys(roots)) {
+                const problem = referenceProblem(name);
+                if (problem === undefined) continue;
+                context.addIssue({ code: "custom", path: [name], message: problem, params: { remove: true } });
+            }
+        })
         .optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: z.record(z.string(), z.record(z.string(), argument)).optional(),
@@ -46,6 +56,8 @@ export interface StackConfig {
     readonly registry?: string;
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
+    /** Those of them that the stack pins itself. */
+    readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly secretNames: readonly string[];
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
@@ -63,27 +75,11 @@ function parseValue(text: string): unknown {
     }
 }
 
-/** The arguments of `pulumi config set` that name a value: its key, or with --path its place in a key's value. */
-function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
-    if (rest.length === 0) return String(key);
-    const parts = rest.map((part) =>
-        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
-    );
-    return `--path '${String(key)}${parts.join("")}'`;
-}
+/** Those that are known, by the place that they stand in. */
+const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
 
-function describeIssue(issue: z.core.$ZodIssue, project: string): string {
-    const known = Object.keys(schema.shape).join(", ");
-    if (issue.code === "unrecognized_keys") {
-        const keys = issue.keys.map((key) => `${project}:${key}`).join(", ");
-        const commands = issue.keys.map((key) => `pulumi config rm ${key}`).join("; ");
-        return `unknown key ${keys}; known are ${known}. Remove it: ${commands}`;
-    }
-    const [key, ...rest] = issue.path.map(String);
-    const value = rest.length > 0 ? ` (at ${rest.join(".")})` : "";
-    const set = `pulumi config set ${keyArguments(issue.path)} <value>`;
-    return `${project}:${key ?? ""}${value}: ${issue.message}. Set it: ${set}`;
-}
+/** Keys whose values are secret. */
+const secret = ["buildSecrets", "repositorySecrets"];
 
 /** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
 function requireRunningLab(): void {
@@ -94,6 +90,15 @@ function requireRunningLab(): void {
         problem: `the lab is not running (${dead.length > 0 ? `${dead.join(" and ")} ended` : "its servers are stopped"})`,
         next: "npm run lab -- start",
     });
+}
+
+/** A build secret that everybody can read may be none, as in a test: it is no error. */
+function warnOfReadable(names: readonly string[]): void {
+    const commands = names
+        .map((name) => `pulumi config set --secret ${keyArguments(["buildSecrets", name])}`)
+        .join("; ");
+    const problem = "buildSecrets stand in the stack's file for everybody to read";
+    void pulumi.log.warn(`${problem}. Set each anew, and change it where it is used: ${commands}`);
 }
 
 /**
@@ -109,7 +114,7 @@ export function readConfig(): StackConfig {
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
     const parsed = schema.safeParse(Object.fromEntries(own));
     const problems = [
-        ...(parsed.error?.issues.map((issue) => describeIssue(issue, project)) ?? []),
+        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret })) ?? []),
         ...githubProblems({
             project,
             keys: own.map(([key]) => key),
@@ -132,14 +137,17 @@ export function readConfig(): StackConfig {
         });
     }
     if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();
+    const names = Object.keys(buildSecrets);
+    if (names.length > 0 && !isEncrypted(`${project}:buildSecrets`)) warnOfReadable(names);
     const where = registry ?? instance?.registry;
     const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
+        pins: Object.keys(roots),
         buildArgs,
-        secretNames: Object.keys(buildSecrets),
+        secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
         ...(github && { github }),
     };

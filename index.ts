@@ -11,6 +11,7 @@ import { InputError, asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
+import { unusedPins } from "./lib/roots";
 import { warningsOf } from "./lib/warnings";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
@@ -39,7 +40,8 @@ async function compose() {
     const config = readConfig();
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
-    for (const warning of warningsOf(definitions, layers)) void pulumi.log.warn(warning);
+    const unused = unusedPins(root, definitions, config);
+    for (const warning of [...warningsOf(definitions, layers), ...unused]) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
     const delivery = github && (await planWorkflows(github, files));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });

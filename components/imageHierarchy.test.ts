@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { type ImageDefinition, type ImageDefinitions, archOf, hostPlatform } from "../lib/images";
-import { type LayerSettings, prepareLayers } from "../lib/layers";
+import { prepareLayers } from "../lib/layers";
+import type { LayerSettings } from "../lib/settings";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
@@ -25,9 +26,13 @@ const files = {
     "docker/base": "FROM python:3\nCOPY requirements.txt /\n",
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
+    "docker/other": "FROM python:3\n",
+    "docker/cross": "FROM --platform=linux/amd64 ghcr.io/us/base:latest AS b\nFROM scratch\nCOPY --from=b / /\n",
     "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
     "smoke/app.sh": "#!/bin/sh\n",
+    "smoke/other.sh": "#!/bin/sh\n",
+    "smoke/cross.sh": "#!/bin/sh\n",
     "requirements.txt": "x\n",
     "app/main.py": "main\n",
 };
@@ -60,6 +65,17 @@ describe("a build", () => {
             const context = resources[`app-${arch}`]?.inputs.context as { named: unknown };
             const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
+        }
+    });
+
+    test("stands on the platform of its parent that FROM names, whatever it is built for itself", async () => {
+        const base = image("base", { platforms: ["linux/amd64"] });
+        const resources = await run({ images: { base, cross: image("cross") } });
+        const parent = `registry.test/us/base@${digestOf("base-amd64")}`;
+        for (const arch of ["amd64", "arm64"]) {
+            expect(resources[`cross-${arch}`]?.inputs.context).toMatchObject({
+                named: { "ghcr.io/us/base:latest": location(parent) },
+            });
         }
     });
 
@@ -204,13 +220,10 @@ test("the plan holds parents, platforms, names of secrets, and the Dockerfile an
 });
 
 test("an image whose platforms are none of the stack's is left out with what stands on it", async () => {
-    const images = {
-        base: image("base", { platforms: ["linux/amd64"] }),
-        app: image("app", { platforms: ["linux/amd64"] }),
-    };
-    expect(Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }))).toEqual([
-        "ImageHierarchy images",
-    ]);
+    const amd = { platforms: ["linux/amd64"] } as const;
+    const images = { base: image("base", amd), app: image("app", amd), other: image("other") };
+    const names = Object.keys(await run({ images, settings: { platforms: ["linux/arm64"] } }));
+    expect(names.filter((name) => name.startsWith("Image"))).toEqual(["ImageHierarchy images", "ImageLayer other"]);
 });
 
 test("an empty digest of a parent is an error, never a build on a tag", () => {

@@ -38,7 +38,10 @@ export class ImageLayer extends pulumi.ComponentResource {
         this.layer = layer;
         const hooks = buildHooks(layer.key, layer.repository);
         const build = (platform: Platform): PlatformImage => {
-            const refs = layer.parents.map(({ expanded, by }) => ({ expanded, ref: parentRef(parents, by, platform) }));
+            const refs = layer.parents.flatMap(({ expanded, by, platforms }) => {
+                const own = platforms[platform];
+                return own === undefined ? [] : [{ expanded, ref: parentRef(parents, by, own) }];
+            });
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
         this.platformImages = new Map(layer.platforms.map((platform) => [platform, build(platform)]));
@@ -86,5 +89,5 @@ function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> 
 function parentRef(parents: ImageLayerArgs["parents"], key: string, platform: Platform): pulumi.Output<string> {
     const parent = parents[key]?.platformImages.get(platform);
     if (parent) return parent.ref;
-    throw new pulumi.RunError(`image ${key} is not built for ${platform}, which an image on top of it needs.`);
+    throw new Error(`image ${key} is not built for ${platform}, although an image was put on top of it`);
 }

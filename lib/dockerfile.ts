@@ -1,9 +1,11 @@
 import { InputError } from "./errors";
 import { type Platform, hostPlatform } from "./images";
-import { parseReference } from "./references";
+import { type PlatformUses, normalPlatform } from "./platforms";
+import { parseReference, sameImage } from "./references";
 import type { Source } from "./sources";
 import { type Stage, type Use, openStage, readInStage } from "./stages";
 import { type Statement, readStatements } from "./statements";
+import { type NeededUse, readTarget } from "./targets";
 import { automaticArguments, readArg } from "./variables";
 
 /** What a Dockerfile says of its place in the hierarchy: the images it stands on and the files it reads. */
@@ -16,6 +18,7 @@ export interface DockerfileReading {
         readonly instruction: Use["instruction"];
         /** Whether the target is built FROM it, rather than copying from it. */
         readonly base: boolean;
+        readonly platforms: PlatformUses;
     }[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
@@ -37,10 +40,11 @@ function readStages(
     statements: readonly Statement[],
     escape: string,
     options: ReadOptions,
-    platform: Platform,
+    platforms: { readonly target: Platform; readonly build: Platform },
 ): Stage[] {
     const { buildArgs = {} } = options;
-    const scope = { globals: automaticArguments(platform, hostPlatform(), buildArgs), buildArgs, escape };
+    const globals = automaticArguments(platforms.target, platforms.build, buildArgs);
+    const scope = { globals, buildArgs, escape };
     const stages: Stage[] = [];
     for (const statement of statements) {
         const stage = stages.at(-1);
@@ -61,50 +65,6 @@ function readStages(
     });
 }
 
-function targetIndex(stages: readonly Stage[], { path, target }: ReadOptions): number {
-    if (target === undefined) return stages.length - 1;
-    const named = stages.findLastIndex(({ name }) => name === target.toLowerCase());
-    const index = named < 0 && /^\d+$/.test(target) ? Number(target) : named;
-    if (index in stages) return index;
-    const allowed = stages.flatMap(({ name }) => name ?? []);
-    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed });
-}
-
-/** The stage that a use names, by number; undefined for an image. */
-function stageOf({ stage, from, byNumber, where }: Use, stages: readonly Stage[], own: number): number | undefined {
-    if (stage !== undefined || from === undefined) return stage;
-    const numbered = byNumber && /^[+-]?\d+$/.test(from);
-    const found = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
-    if (!numbered && found < 0) return undefined;
-    if (found >= 0 && found < own) return found;
-    const allowed = stages.slice(0, own).map(({ name }, index) => name ?? index.toString());
-    throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
-}
-
-/** The stages that the target needs, each with the stages or images that its uses name. */
-function neededStages(stages: readonly Stage[], target: number): { use: Use; stage: number | undefined }[] {
-    const needed = new Map<number, { use: Use; stage: number | undefined }[]>();
-    const visit = (index: number): void => {
-        const { uses = [], problems = [] } = stages[index] ?? {};
-        if (needed.has(index)) return;
-        if (problems[0]) throw problems[0];
-        const named = uses.map((use) => ({
-            use,
-            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index),
-        }));
-        needed.set(index, named);
-        for (const { stage } of named) if (stage !== undefined) visit(stage);
-    };
-    visit(target);
-    return [...needed].sort(([a], [b]) => a - b).flatMap(([, uses]) => uses);
-}
-
-/** The FROM by which the target's chain ends in an external image. */
-function baseUse(stages: readonly Stage[], target: number): Use | undefined {
-    const from = stages[target]?.uses[0];
-    return from?.stage === undefined ? from : baseUse(stages, from.stage);
-}
-
 function checkReference(from: string, { where }: Use): string {
     try {
         parseReference(from);
@@ -114,10 +74,26 @@ function checkReference(from: string, { where }: Use): string {
     }
 }
 
+/** The images that a target uses, each use with its reference. */
+function imagesIn(uses: readonly NeededUse[]): (NeededUse & { readonly from: string })[] {
+    return uses.flatMap((one) => {
+        const { from } = one.use;
+        const isImage = from !== undefined && one.stage === undefined && from !== "scratch";
+        return isImage ? [{ ...one, from: checkReference(from, one.use) }] : [];
+    });
+}
+
+/** The platforms of an image, in any spelling, that are used where `platform` is built for. */
+function platformsUsed(uses: readonly NeededUse[], image: string, platform: Platform): Platform[] {
+    const own = imagesIn(uses).filter(({ from }) => sameImage(from, image));
+    return [...new Set(own.map(({ use }) => use.platform ?? normalPlatform(platform)))];
+}
+
 /**
  * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
  * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
- * ONBUILD of an external image can't be seen.
+ * ONBUILD of an external image can't be seen. The builder is taken to be of this machine's platform, unless a build
+ * argument BUILDPLATFORM says otherwise.
  *
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
  */
@@ -127,21 +103,28 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     const sources = new Map<string, DockerfileReading["sources"][number]>();
     const triggers = new Set<string>();
     for (const platform of options.platforms) {
-        const stages = readStages(statements, escape, options, platform);
-        const target = targetIndex(stages, options);
-        const base = baseUse(stages, target);
-        for (const { where } of stages[target]?.triggers ?? []) triggers.add(where);
-        for (const { use, stage } of neededStages(stages, target)) {
-            const { line, instruction, from } = use;
-            if (from !== undefined && stage === undefined && from !== "scratch") {
-                const expanded = checkReference(from, use);
-                const known = references.get(expanded);
-                if (!known || (use === base && !known.base)) {
-                    references.set(expanded, { expanded, line, instruction, base: use === base });
-                }
-            }
+        const readFor = (build: Platform) =>
+            readTarget(readStages(statements, escape, options, { target: platform, build }), options);
+        const native = readFor(hostPlatform());
+        const emulated = platform === hostPlatform() ? native : readFor(platform);
+        const { uses, triggers: own } = native;
+        for (const { where } of own) triggers.add(where);
+        for (const { from, use, base } of imagesIn(uses)) {
+            const known = references.get(from);
+            const { line, instruction } = base || !known ? use : known;
+            const used = {
+                native: platformsUsed(uses, from, platform),
+                emulated: platformsUsed(emulated.uses, from, platform),
+            };
+            references.set(from, {
+                ...{ expanded: from, line, instruction },
+                base: base || (known?.base ?? false),
+                platforms: { ...known?.platforms, [platform]: used },
+            });
+        }
+        for (const { use } of uses) {
             for (const source of use.sources ?? []) {
-                const one = { ...source, line, instruction };
+                const one = { ...source, line: use.line, instruction: use.instruction };
                 sources.set(JSON.stringify(one), one);
             }
         }

@@ -1,12 +1,12 @@
-import { InputError } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
-import { formatReference, parseReference, repositoryOf } from "./references";
+import { formatReference, parseReference, referenceProblem, repositoryOf } from "./references";
 
 /** Names of smoke tests end so, beside those of the images. */
 const reservedEnd = "-test";
 
 const keyPattern = /^[a-z][a-z0-9-]*$/;
-const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
+/** linux/<architecture>[/<variant>], in lower case. */
+export const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
 
 /** The images that are pushed. */
 export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>
@@ -27,13 +27,10 @@ function platformProblems({ platforms }: ImageDefinition): string[] {
 
 function nameProblems({ name }: ImageDefinition): string[] {
     if (name === undefined) return [];
-    try {
-        const { digest } = parseReference(name);
-        return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
-    } catch (error) {
-        if (error instanceof InputError) return [`: ${error.input.problem}`];
-        throw error;
-    }
+    const problem = referenceProblem(name);
+    if (problem !== undefined) return [`: ${problem}`];
+    const { digest } = parseReference(name);
+    return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
 }
 
 function duplicates(images: ImageDefinitions): string[] {

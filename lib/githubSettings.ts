@@ -57,7 +57,8 @@ export const repositorySecretsSchema = z
             const problem = nameProblem(name) ?? twice;
             seen.add(name.toUpperCase());
             if (problem === undefined) continue;
-            context.addIssue({ code: "custom", path: [name], message: `GitHub refuses this name: ${problem}` });
+            const message = `GitHub refuses this name: ${problem}`;
+            context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
         }
     });
 

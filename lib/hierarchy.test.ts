@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readDockerfile } from "./dockerfile";
 import { ancestors, descendants, resolveHierarchy } from "./hierarchy";
-import type { ImageDefinition, ImageDefinitions } from "./images";
+import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./images";
 
 const digest = `sha256:${"0".repeat(64)}`;
 
@@ -23,7 +23,10 @@ function resolve(images: Readonly<Record<string, readonly [string, Partial<Image
     const readings = Object.fromEntries(
         Object.entries(images).map(([key, [text]]) => [
             key,
-            readDockerfile(text, { path: `docker/${key}`, platforms: ["linux/amd64"] }),
+            readDockerfile(text, {
+                path: `docker/${key}`,
+                platforms: declaredPlatforms(definitions[key] ?? { description: "", dockerfile: "", platforms: [] }),
+            }),
         ]),
     );
     return resolveHierarchy(definitions, readings);
@@ -45,7 +48,7 @@ test("parents and roots are told apart, in every spelling of a name", () => {
         base: ["FROM python:3"],
         child: [`FROM debian AS d\nFROM ghcr.io/us/base\nCOPY --from=d / /\nCOPY --from=busybox:1 / /`],
     });
-    expect(child?.parents).toEqual([{ key: "base", expanded: "ghcr.io/us/base" }]);
+    expect(child?.parents).toMatchObject([{ key: "base", expanded: "ghcr.io/us/base" }]);
     expect(child?.roots).toEqual(["debian", "busybox:1"]);
 });
 
@@ -62,7 +65,7 @@ test("a key that ends like the name of a smoke test is refused", () => {
 
 test("a parent pinned by digest is still the parent, under the name that BuildKit sees", () => {
     const [, child] = resolve({ base: ["FROM python:3"], child: [`FROM ghcr.io/us/base:latest@${digest}`] });
-    expect(child?.parents).toEqual([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);
+    expect(child?.parents).toMatchObject([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);
 });
 
 test("the image that another is built FROM is its first parent", () => {
@@ -100,7 +103,28 @@ describe("bad hierarchies are refused", () => {
         [
             "a platform that the parent lacks",
             { a: ["FROM x"], b: ["FROM ghcr.io/us/a", { platforms: ["linux/arm64"] }] },
-            "image b is built for linux/arm64, its parent a is not",
+            "image b needs its parent a for linux/arm64, which a is not built for (only for linux/amd64). Change `platforms`",
+        ],
+        [
+            "two platforms of a parent in one build",
+            {
+                a: ["FROM x", { platforms: ["linux/amd64", "linux/arm64"] }],
+                b: ["FROM --platform=linux/arm64 ghcr.io/us/a:latest AS t\nFROM ghcr.io/us/a\nCOPY --from=t / /"],
+            },
+            /image b names its parent a for linux\/arm64 and linux\/amd64 in one build.*Leave --platform away/,
+        ],
+        [
+            "a platform that a FROM asks for and the parent lacks",
+            { a: ["FROM x"], b: ["FROM --platform=linux/arm64 ghcr.io/us/a"] },
+            "image b needs its parent a for linux/arm64, which a is not built for (only for linux/amd64)",
+        ],
+        [
+            "a parent for whatever machine builds it",
+            {
+                a: ["FROM x", { platforms: "host" }],
+                b: ["FROM ghcr.io/us/a", { platforms: ["linux/riscv64"] }],
+            },
+            "image b needs its parent a for linux/riscv64",
         ],
         [
             "a text that is no platform",

@@ -2,6 +2,7 @@ import type { DockerfileReading } from "./dockerfile";
 import { entryProblems, namedImages } from "./entries";
 import { InputError } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
+import { type PlatformUses, platformProblems } from "./platforms";
 import { namespaceOf, parseReference, repositoryOf } from "./references";
 
 /** An image with its place in the hierarchy. */
@@ -9,7 +10,7 @@ export interface Layer {
     readonly key: string;
     readonly definition: ImageDefinition;
     /** Other images that its Dockerfile names, the one it is built FROM first; `expanded` as BuildKit sees it. */
-    readonly parents: readonly { readonly key: string; readonly expanded: string }[];
+    readonly parents: readonly { readonly key: string; readonly expanded: string; readonly platforms: PlatformUses }[];
     /** External images that its Dockerfile names, as BuildKit sees them. */
     readonly roots: readonly string[];
 }
@@ -44,13 +45,13 @@ function place(key: string, readings: Readings, images: ImageDefinitions, proble
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, instruction } of ordered) {
+    for (const { expanded, line, instruction, platforms } of ordered) {
         const where = `${definition.dockerfile}:${line}`;
         const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
         else if (match) {
-            parents.push({ key: match.key, expanded });
+            parents.push({ key: match.key, expanded, platforms });
             if (instruction === "FROM") problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
         } else if (!namespaces.has(namespaceOf(expanded))) roots.push(expanded);
         else {
@@ -97,21 +98,6 @@ function cycleProblems(left: readonly Layer[]): string[] {
     });
 }
 
-function missingPlatforms(layers: readonly Layer[]): string[] {
-    return layers.flatMap(({ key, definition, parents }) =>
-        [...new Set(parents.map((parent) => parent.key))].flatMap((parent) => {
-            const offered = layers.find((layer) => layer.key === parent)?.definition.platforms;
-            if (definition.platforms === "host" || offered === undefined || offered === "host") return [];
-            const missing = definition.platforms.filter((platform) => !offered.includes(platform)).join(", ");
-            if (missing === "") return [];
-            const has = offered.join(", ");
-            return [
-                `image ${key} is built for ${missing}, its parent ${parent} is not (only for ${has}). Change \`platforms\``,
-            ];
-        }),
-    );
-}
-
 function refuse(problems: readonly string[]): void {
     if (problems.length === 0) return;
     const problem = problems.length === 1 ? (problems[0] ?? "") : ["the hierarchy is wrong:", ...problems].join("\n  ");
@@ -131,7 +117,7 @@ export function resolveHierarchy(images: ImageDefinitions, readings: Readings): 
     refuse(problems);
     const layers = Object.keys(images).flatMap((key) => place(key, readings, images, problems) ?? []);
     const { ordered, left } = inBuildOrder(layers);
-    refuse([...problems, ...cycleProblems(left), ...missingPlatforms(layers)]);
+    refuse([...problems, ...cycleProblems(left), ...platformProblems(layers)]);
     return ordered;
 }
 

@@ -42,12 +42,19 @@ export const archOf = (platform: Platform): string => platform.slice("linux/".le
 export const hostPlatform = (arch: string = process.arch): Platform =>
     `linux/${{ x64: "amd64", arm: "arm/v7", ia32: "386" }[arch] ?? arch}`;
 
-/** The platforms to build an image for, out of those that it declares. */
-export function platformsOf(
-    { platforms }: ImageDefinition,
-    wanted: "all" | "host" | readonly Platform[],
-): readonly Platform[] {
-    if (platforms === "host") return [hostPlatform()];
+/**
+ * The platforms that a stack wants. "declared": those of the images, and no image is left out, whatever this machine is;
+ * for what only describes them.
+ */
+export type WantedPlatforms = "all" | "host" | "declared" | readonly Platform[];
+
+/** The platforms that an image is declared for: on this machine, where it says "host". */
+export const declaredPlatforms = ({ platforms }: ImageDefinition): readonly Platform[] =>
+    platforms === "host" ? [hostPlatform()] : platforms;
+
+/** Those of them that a stack wants. */
+export function platformsOf(image: ImageDefinition, wanted: WantedPlatforms): readonly Platform[] {
     const list = wanted === "host" ? [hostPlatform()] : wanted;
-    return list === "all" ? platforms : platforms.filter((platform) => list.includes(platform));
+    const declared = declaredPlatforms(image);
+    return typeof list === "string" ? declared : declared.filter((platform) => list.includes(platform));
 }

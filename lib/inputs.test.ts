@@ -111,8 +111,8 @@ describe("--exclude and --parents", () => {
     });
 });
 
-test("staged contexts and empty folders are no inputs", () => {
-    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a" });
+test("staged contexts, records of updates and empty folders are no inputs", () => {
+    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a", ".updates/ci.json": "{}" });
     mkdirSync(path.join(root, "empty"));
     expect(paths(root, ".")).toEqual(["a.txt"]);
 });
@@ -145,6 +145,15 @@ describe("what counts of a file", () => {
         expect(paths(root, "link/a.txt")).toEqual(["link", "real/a.txt"]);
         symlinkSync("circle", path.join(root, "circle"));
         expect(() => paths(root, "circle/a")).toThrow("too many symbolic links");
+    });
+
+    test("a link on the way to a wildcard is an input, with what matches where it leads, and nothing without that", () => {
+        const root = tree({ "real/[1]/a.txt": "a", "real/[1]/b.md": "b", ".dockerignore": "**/*.md" });
+        symlinkSync("real", path.join(root, "link"));
+        expect(paths(root, "link/\\[1]/*.txt")).toEqual(["link", "real/[1]/a.txt"]);
+        expect(() => paths(root, "link/\\[1]/*.py")).toThrow('"link/\\[1]/*.py", which matches no file');
+        expect(() => paths(root, "link/\\[1]/*.md")).toThrow("which .dockerignore leaves out");
+        expect(() => paths(root, "gone/*.md")).toThrow("which matches no file");
     });
 
     test.each(["../outside", "/etc/passwd"])("a link to %s is refused", (target) => {

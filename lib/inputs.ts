@@ -4,30 +4,43 @@ import { InputError } from "./errors";
 import { type Ignore, ignoring, readIgnore } from "./ignore";
 import type { Source } from "./sources";
 import { type InputFile, type Walk, addFile, addFolder, follow, isSkipped, statOf } from "./walk";
-import { isWild, matching } from "./wildcards";
+import { isWild, literally, matching, splitWildcards } from "./wildcards";
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "recursive"> &
     Partial<Pick<Source, "exclude">> & { readonly line: number; readonly instruction: string };
 
-/** Staged contexts lie in the repository and are never inputs themselves. */
-export const stageFolder = ".stage";
+/** Staged contexts and the records of updates lie in the repository, change with every run, and are never inputs. */
+const ownFolders = [".stage", ".updates"];
 
 export type { InputFile };
+
+/** A source's pattern with the links before its first wildcard followed; undefined where they lead nowhere. */
+function followed(walk: Walk, pattern: string): string | undefined {
+    const split = splitWildcards(pattern);
+    if (!split || split.folder === "") return pattern;
+    const folder = follow(walk, split.folder);
+    return folder === undefined ? undefined : path.posix.join(literally(folder), split.rest);
+}
 
 /** Takes what a source names, and says how many paths it names, ignored or not. */
 function collect(walk: Walk, source: InputSource): { readonly named: number; readonly taken: Map<string, InputFile> } {
     const exclude = ignoring((source.exclude ?? []).join("\n"));
     const own: Walk = { ...walk, found: new Map() };
+    const pattern = followed(own, source.pattern);
+    if (pattern === undefined) return { named: 0, taken: new Map() };
+    const links = own.found.size;
     const skip = (folder: string) => isSkipped(walk, folder);
-    const paths = matching(walk.base, source.pattern, { recursive: source.recursive ?? false, skip });
+    const paths = matching(walk.base, pattern, { recursive: source.recursive ?? false, skip });
     for (const file of paths) {
         const real = follow(own, file);
         if (real === undefined) continue;
         if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, exclude, real);
         else addFile(own, real);
     }
-    return { named: paths.filter((file) => statOf(path.join(walk.base, file))).length, taken: own.found };
+    const named = paths.filter((file) => statOf(path.join(walk.base, file))).length;
+    // Links that led to nothing are no inputs.
+    return { named, taken: own.found.size > links ? own.found : new Map<string, InputFile>() };
 }
 
 /** Why a source names nothing that a build could read. */
@@ -57,22 +70,27 @@ const hasWildcard = ({ pattern }: InputSource): boolean => pattern.split("/").so
  * @param root the repository's root
  * @param context the context's root, from the repository's; default "."
  * @param dockerfile path from the repository's root: its own .dockerignore wins, and messages name it
+ * @param ignored whether .dockerignore counts
  * @returns the files, each once, sorted by path
  * @throws InputError for a source that names no file, for links out of the context and for patterns that can't be read
  */
 export function collectInputs(
     root: string,
     sources: readonly InputSource[],
-    { dockerfile, context = "." }: { readonly dockerfile: string; readonly context?: string },
+    {
+        dockerfile,
+        context = ".",
+        ignored = true,
+    }: { readonly dockerfile: string; readonly context?: string; readonly ignored?: boolean },
 ): InputFile[] {
     if (!existsSync(path.join(root, context))) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
         throw new InputError({ problem: `the build context ${context} is missing`, where: dockerfile, next });
     }
     const base = realpathSync(path.join(root, context));
-    const stage = path.relative(base, path.join(realpathSync(root), stageFolder));
-    const ignore: Ignore = readIgnore(root, base, dockerfile);
-    const walk: Walk = { base, ignore, stage, found: new Map(), known: new Map() };
+    const own = ownFolders.map((folder) => path.relative(base, path.join(realpathSync(root), folder)));
+    const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
+    const walk: Walk = { base, ignore, own, found: new Map(), known: new Map() };
     const collected = sources.map((source) => ({ source, ...collect(walk, source) }));
     for (const { source, taken } of collected) {
         const together = collected.filter((one) => one.source.line === source.line);

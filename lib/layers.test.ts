@@ -3,8 +3,9 @@ import { images } from "../images";
 import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
 import type { ImageDefinition, ImageDefinitions } from "./images";
-import { type LayerSettings, prepareLayers } from "./layers";
-import { unpinnedRoots } from "./roots";
+import { prepareLayers } from "./layers";
+import { unpinnedRoots, unusedPins } from "./roots";
+import type { LayerSettings } from "./settings";
 
 const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -74,6 +75,30 @@ describe("settings", () => {
         expect(layers.map(({ key, platforms }) => [key, platforms])).toEqual([["base", ["linux/arm64"]]]);
     });
 
+    test("that name a platform of no image are refused with those that there are", () => {
+        for (const platforms of [["linux/amd46"], ["linux/amd64", "linux/amd46"]] as const) {
+            expect(() => prepare(dockerfiles, definitions, { platforms })).toThrow(
+                /platforms name linux\/amd46, which no image .*\n\s+allowed: linux\/amd64, linux\/arm64\n\s+next: pulumi config set platforms all/,
+            );
+        }
+    });
+
+    test("that push two images to one repository are refused", () => {
+        const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
+        expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
+        expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
+            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change one/,
+        );
+    });
+
+    test("that leave no image over are refused: the stack would lose them all", () => {
+        const foreign = { base: image("base", { platforms: ["linux/riscv64"] }) };
+        expect(() => prepare(dockerfiles, foreign, { platforms: "host" })).toThrow(
+            /platforms \("host", here linux\/\w+\) leave out every image .*\n\s+allowed: linux\/riscv64/,
+        );
+        expect(prepare({}, {})).toEqual([]);
+    });
+
     test("change the input hash of the image whose build argument they set, and of no other", () => {
         const hashes = (changes: Partial<LayerSettings>) =>
             Object.fromEntries(
@@ -95,12 +120,26 @@ test("a missing Dockerfile is named with the image", () => {
     expect(() => prepare({}, { base: image("base") })).toThrow("docker/base: the Dockerfile of image base is missing");
 });
 
+test("a Dockerfile that is a folder is named with the image", () => {
+    expect(() => prepare({ "base/x": "" }, { base: image("base") })).toThrow(
+        "docker/base: the Dockerfile of image base is not a file",
+    );
+});
+
 test("roots that nobody pinned are listed with the images on them, pinned ones are not", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     const definitions = { a: image("a"), b: image("b"), c: image("c"), d: image("d") };
     const dockerfiles = { a: "FROM x\n", b: "FROM x\n", c: `FROM y@${digest}\n`, d: "FROM z\n" };
     const layers = prepare(dockerfiles, definitions, { roots: { z: `z@${digest}` } });
     expect(unpinnedRoots(layers)).toEqual([{ root: "x", images: ["a", "b"] }]);
+});
+
+test("a pin that no Dockerfile names is told with the roots that they name, one that is named in any spelling is not", () => {
+    const root = tree({ "docker/base": "FROM python:3\n", "docker/app": "FROM ghcr.io/us/base\n" });
+    const pins = ["docker.io/library/python:3", "pyhton:3"];
+    expect(unusedPins(root, { base: image("base"), app: image("app") }, { ...settings, pins })).toEqual([
+        `roots pins pyhton:3, which no Dockerfile names; they name python:3. Remove it: pulumi config rm --path 'roots["pyhton:3"]'`,
+    ]);
 });
 
 test("an image runs its ancestors' smoke tests first, each once", () => {
@@ -128,6 +167,17 @@ test("an image runs its ancestors' smoke tests first, each once", () => {
 test("a smoke test that is missing is named with the image", () => {
     const definitions = { base: image("base", { smokeTest: "gone.sh" }) };
     expect(() => prepare({ base: "FROM x\n" }, definitions)).toThrow("gone.sh: a smoke test of image base is missing");
+});
+
+test("a smoke test that .dockerignore leaves out of the images is run all the same", () => {
+    const files = {
+        "docker/base": "FROM x\n",
+        "docker/smoke.Dockerfile": "",
+        "docker/base.sh": "",
+        ".dockerignore": "docker",
+    };
+    const [base] = prepareLayers(tree(files), { base: image("base", { smokeTest: "docker/base.sh" }) }, settings);
+    expect(base?.tests?.files.map((file) => file.path)).toEqual(["docker/base.sh"]);
 });
 
 test("a smoke test that could not be run is refused before anything is built", () => {

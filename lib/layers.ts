@@ -1,13 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputHash } from "./context";
-import { type DockerfileReading, readDockerfile } from "./dockerfile";
-import { InputError } from "./errors";
-import { type Layer, resolveHierarchy } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform, platformsOf } from "./images";
+import type { DockerfileReading } from "./dockerfile";
+import type { Layer } from "./hierarchy";
+import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
+import { type PlacedParent, placeOn } from "./platforms";
+import { readImages } from "./readImages";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, requireSecrets } from "./secrets";
+import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smoke";
 
 /**
@@ -18,16 +20,6 @@ export const sourceDateEpoch = "315532800";
 
 /** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
 export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
-
-/** Stack settings that decide where and for which platforms images are built. */
-export interface LayerSettings {
-    readonly registry?: string;
-    readonly platforms: "all" | "host" | readonly Platform[];
-    readonly roots: Readonly<Record<string, string>>;
-    readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
-    /** Names of the build secrets that the stack has. */
-    readonly secretNames?: readonly string[];
-}
 
 /** A reference in a Dockerfile that the program replaces by something pinned. */
 export interface Pinned<T> {
@@ -44,7 +36,7 @@ export interface PreparedLayer {
     /** Where it is pushed; absent for an image that is never pushed. */
     readonly repository?: string;
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
-    readonly parents: readonly Pinned<string>[];
+    readonly parents: readonly PlacedParent[];
     /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
     readonly roots: readonly Pinned<string | undefined>[];
     readonly buildArgs: Readonly<Record<string, string>>;
@@ -60,36 +52,17 @@ export interface PreparedLayer {
     readonly tests?: SmokeTests;
 }
 
-/** Build arguments of `key`: those of images.ts, those of the stack over them. */
-const buildArgsOf = (key: string, { buildArgs }: ImageDefinition, settings: LayerSettings) => ({
-    ...buildArgs,
-    ...settings.buildArgs[key],
-});
-
-function read(root: string, key: string, image: ImageDefinition, settings: LayerSettings): DockerfileReading {
-    const file = path.join(root, image.dockerfile);
-    if (!existsSync(file)) {
-        throw new InputError({
-            problem: `the Dockerfile of image ${key} is missing`,
-            where: image.dockerfile,
-            next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
-        });
-    }
-    return readDockerfile(readFileSync(file, "utf8"), {
-        path: image.dockerfile,
-        platforms: image.platforms === "host" ? [hostPlatform()] : image.platforms,
-        buildArgs: buildArgsOf(key, image, settings),
-        ...(image.target !== undefined && { target: image.target }),
-    });
-}
-
-function prepare(root: string, layer: Layer, reading: DockerfileReading, settings: LayerSettings): PreparedLayer {
-    const { key, definition } = layer;
+function prepare(
+    root: string,
+    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots">,
+    reading: DockerfileReading,
+    settings: LayerSettings,
+): PreparedLayer {
+    const { key, definition, platforms, parents } = layer;
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
     refuseSecretArguments(key, buildArgs, definition.plainArguments);
-    requireSecrets(key, definition.secrets ?? [], settings.secretNames ?? []);
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
@@ -98,9 +71,9 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
     return {
         key,
         definition,
-        platforms: platformsOf(definition, settings.platforms),
+        platforms,
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
-        parents: layer.parents.map((parent) => ({ expanded: parent.expanded, by: parent.key })),
+        parents,
         roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
         buildArgs,
         registryCache,
@@ -121,28 +94,31 @@ function prepare(root: string, layer: Layer, reading: DockerfileReading, setting
 }
 
 /**
- * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Images that declare none of
- * the stack's platforms are left out, with whatever stands on them.
+ * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Left out are images that
+ * declare none of the stack's platforms, or that a parent is missing for because of them.
  *
  * @param root the repository's root
  * @throws InputError for every kind of bad input, before anything is built
  */
 export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
-    for (const key of Object.keys(settings.buildArgs).filter((one) => !(one in images))) {
-        const problem = `buildArgs names image "${key}", which images.ts does not`;
-        throw new InputError({ problem, allowed: Object.keys(images) });
-    }
-    const readings = Object.fromEntries(
-        Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
-    );
+    const { placed, readings } = readImages(root, images, settings);
+    refuseUnknown(images, settings);
+    refuseShared(images, settings);
     const layers: PreparedLayer[] = [];
-    for (const layer of resolveHierarchy(images, readings)) {
+    for (const layer of placed) {
         const reading = readings[layer.key];
-        const complete = layer.parents.every((parent) => layers.some(({ key }) => key === parent.key));
-        if (!reading || !complete || platformsOf(layer.definition, settings.platforms).length === 0) continue;
-        const prepared = prepare(root, layer, reading, settings);
+        const platforms = platformsOf(layer.definition, settings.platforms);
+        const { parents, complete } = placeOn(layer, platforms, layers);
+        const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
+        if (!reading || !isIn) continue;
+        const prepared = prepare(root, { ...layer, platforms, parents }, reading, settings);
         const tests = collectSmokeTests(root, prepared, layers);
         layers.push(tests ? { ...prepared, tests } : prepared);
     }
+    refuseEmpty(images, layers, settings);
+    requireSecrets(
+        layers.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
+        settings.secretNames ?? [],
+    );
     return layers;
 }

@@ -74,6 +74,17 @@ export function parseReference(text: string): Reference {
     };
 }
 
+/** Why a text is no reference; undefined for one that is. */
+export function referenceProblem(text: string): string | undefined {
+    try {
+        parseReference(text);
+        return undefined;
+    } catch (error) {
+        if (error instanceof InputError) return error.input.problem;
+        throw error;
+    }
+}
+
 /** The full reference as text: nothing is shortened. */
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
     return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;

@@ -46,8 +46,17 @@ test("an argument that is declared plain is let through, another one is not", ()
     expect(refuse(["TOKEN"])).toThrow(/plainArguments/);
 });
 
-test("a secret that the stack lacks is named with the command that sets it", () => {
+test("every secret that the stack lacks is named with its image and the command that sets it", () => {
+    const images = [
+        { image: "bot", wanted: ["A", "B"] },
+        { image: "ci", wanted: ["B", "C"] },
+    ];
     expect(() => {
-        requireSecrets("bot", ["A", "B"], ["A"]);
-    }).toThrow(/image bot needs the secret B[\s\S]*pulumi config set --secret --path buildSecrets.B/);
+        requireSecrets(images, ["A"]);
+    }).toThrow(
+        /image bot needs the secret B.*\n\s+image ci needs the secret B.*\n\s+image ci needs the secret C.*\n\s+allowed: A\n\s+next: pulumi config set --secret --path buildSecrets.B; pulumi config set --secret --path buildSecrets.C$/,
+    );
+    expect(() => {
+        requireSecrets(images, ["A", "B", "C"]);
+    }).not.toThrow();
 });

@@ -48,17 +48,26 @@ export function refuseSecretArguments(
 }
 
 /**
- * Refuses an image whose secrets the stack does not have.
+ * Refuses images whose secrets the stack does not have.
  *
  * @param known names of the secrets in the stack's configuration
- * @throws InputError that names the image and the missing secret
+ * @throws InputError that names every missing secret, with its image
  */
-export function requireSecrets(image: string, wanted: readonly string[], known: readonly string[]): void {
-    const missing = wanted.find((name) => !known.includes(name));
-    if (missing === undefined) return;
+export function requireSecrets(
+    images: readonly { readonly image: string; readonly wanted: readonly string[] }[],
+    known: readonly string[],
+): void {
+    const missing = images.flatMap(({ image, wanted }) =>
+        wanted.filter((name) => !known.includes(name)).map((name) => ({ image, name })),
+    );
+    if (missing.length === 0) return;
+    const problems = missing.map(
+        ({ image, name }) => `image ${image} needs the secret ${name}, which the stack does not have`,
+    );
+    const commands = missing.map(({ name }) => `pulumi config set --secret --path buildSecrets.${name}`);
     throw new InputError({
-        problem: `image ${image} needs the secret ${missing}, which the stack does not have`,
+        problem: problems.join("\n  "),
         allowed: known,
-        next: `pulumi config set --secret --path buildSecrets.${missing}`,
+        next: [...new Set(commands)].join("; "),
     });
 }

@@ -58,7 +58,8 @@ export function collectSmokeTests(root: string, layer: Tested, layers: readonly 
         throw new InputError({ problem, next: "rename it: letters, digits, dots, dashes, underscores and slashes" });
     }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
-    const files = collectInputs(root, sources, { dockerfile: smokeDockerfile });
+    // What .dockerignore says is about the images' own builds.
+    const files = collectInputs(root, sources, { dockerfile: smokeDockerfile, ignored: false });
     const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
     if (plain !== undefined) {
         const problem = `smoke test of image ${layer.key} is not executable`;

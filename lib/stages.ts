@@ -1,5 +1,7 @@
 import { InputError } from "./errors";
 import { expand } from "./expand";
+import type { Platform } from "./images";
+import { normalPlatform } from "./platforms";
 import { type Read, copyReads, mountReads } from "./sources";
 import type { Statement } from "./statements";
 import { type Scope, type StageVariables, readArg, readEnv, stageWord } from "./variables";
@@ -11,6 +13,8 @@ export interface Use extends Read {
     readonly where: string;
     /** FROM: the earlier stage that it names, by number. */
     readonly stage?: number;
+    /** FROM --platform, in normal form. */
+    readonly platform?: Platform;
 }
 
 /** A stage of a Dockerfile. */
@@ -34,8 +38,8 @@ function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     }
 }
 
-/** The image or stage of a FROM, expanded in the scope of the global ARGs. */
-function baseName(written: string, { where }: Statement, { globals, escape }: Scope): string {
+/** A word of a FROM, expanded in the scope of the global ARGs. */
+function fromWord(written: string, { where }: Statement, { globals, escape }: Scope): string {
     const { text, unset } = expand(written, globals, escape, where);
     if (unset[0] === undefined && text !== "") return text;
     throw new InputError({
@@ -69,11 +73,14 @@ export function openStage(statement: Statement, scope: Scope, stages: readonly S
         throw new InputError({ problem: `"${name}" is no name for a stage`, where, next: "start with a letter" });
     }
     const problems: InputError[] = [];
-    const from = keepProblem(problems, () => baseName(written, statement, scope)) ?? "";
+    const from = keepProblem(problems, () => fromWord(written, statement, scope)) ?? "";
+    const flag = statement.flags.find((one) => one.name === "platform")?.value;
+    const platform = flag === undefined ? undefined : keepProblem(problems, () => fromWord(flag, statement, scope));
     // BuildKit wants stages in lower case here; in upper case a name can't be an image's either.
     const number = stages.findLastIndex((stage) => stage.name === from.toLowerCase());
     const base = stages[number];
-    const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : { from }) };
+    const image = { from, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
+    const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const stage: Stage = {
         name: name?.toLowerCase(),
         uses: [use],

@@ -1,6 +1,7 @@
 import { InputError } from "./errors";
 import { type Variables, expand } from "./expand";
 import type { Platform } from "./images";
+import { normalPlatform } from "./platforms";
 import type { Statement } from "./statements";
 import { quotedWords } from "./words";
 
@@ -22,15 +23,8 @@ export interface Scope {
     readonly escape: string;
 }
 
-/** Platforms in containerd's normal form: these variants are the default ones. */
-const normalPlatforms: Readonly<Record<string, string>> = {
-    "linux/arm": "linux/arm/v7",
-    "linux/arm64/v8": "linux/arm64",
-    "linux/amd64/v1": "linux/amd64",
-};
-
 function platformArguments(prefix: string, platform: Platform): [string, string][] {
-    const normal = normalPlatforms[platform] ?? platform;
+    const normal = normalPlatform(platform);
     const [os = "", arch = "", variant = ""] = normal.split("/");
     const values = { PLATFORM: normal, OS: os, ARCH: arch, VARIANT: variant, OSVERSION: "" };
     return Object.entries(values).map(([name, value]) => [prefix + name, value]);

@@ -21,8 +21,8 @@ export interface Walk {
     /** The context's root. */
     readonly base: string;
     readonly ignore: Ignore;
-    /** Folder that is never an input. */
-    readonly stage: string;
+    /** Folders that are never inputs. */
+    readonly own: readonly string[];
     readonly found: Map<string, InputFile>;
     /** Inputs that were read before, for another source. */
     readonly known: Map<string, InputFile>;
@@ -54,11 +54,12 @@ export function hashFile(file: string): string {
     return hash.digest("hex");
 }
 
-const isStage = ({ stage }: Walk, file: string): boolean => file === stage || file.startsWith(`${stage}/`);
+const isOwn = ({ own }: Walk, file: string): boolean =>
+    own.some((folder) => file === folder || file.startsWith(`${folder}/`));
 
 /** Whether nothing below a folder can be an input. */
 export const isSkipped = (walk: Walk, folder: string): boolean =>
-    isStage(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
+    isOwn(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
 
 /** Where a link points to. */
 function linkTarget(file: string, symlink: string): string {
@@ -88,7 +89,7 @@ function readInput(walk: Walk, file: string): InputFile | undefined {
  * @throws InputError for a link out of the context
  */
 export function addFile(walk: Walk, file: string): void {
-    if (isStage(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
+    if (isOwn(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
     const input = walk.known.get(file) ?? readInput(walk, file);
     if (!input) return;
     walk.found.set(file, input);

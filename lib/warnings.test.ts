@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import type { ImageDefinitions, Platform } from "./images";
+import { type ImageDefinitions, type Platform, hostPlatform } from "./images";
 import { prepareLayers } from "./layers";
 import { warningsOf } from "./warnings";
 
@@ -21,7 +21,21 @@ const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` 
 
 test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
     expect(warnings(["linux/amd64"], roots)).toEqual([
-        expect.stringMatching(/^image child is left out: .* pulumi config set layered-images:platforms all$/),
+        expect.stringMatching(/^image child is left out: .* pulumi config set platforms all$/),
+    ]);
+});
+
+test("an image for this machine's platform is said to be left out where the stack or its parent is not for it", () => {
+    const [platform] = (["linux/amd64", "linux/arm64"] as const).filter((one) => one !== hostPlatform());
+    const own = {
+        base: image("base", [platform ?? "linux/amd64"]),
+        tools: { ...image("child", []), platforms: "host" },
+    } as const;
+    const layers = prepareLayers(tree(files), own, { platforms: "all", roots, buildArgs: {} });
+    expect(warningsOf(own, layers)).toEqual([
+        expect.stringMatching(
+            /^image tools is left out: it is for this machine's platform, linux\/\w+, .*platforms all, and declare/,
+        ),
     ]);
 });
 

@@ -1,4 +1,4 @@
-import type { ImageDefinitions } from "./images";
+import { type ImageDefinitions, hostPlatform } from "./images";
 import type { PreparedLayer } from "./layers";
 import { unpinnedRoots } from "./roots";
 
@@ -9,13 +9,16 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
             `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
     );
-    const leftOut = Object.keys(images).filter((key) => !layers.some((layer) => layer.key === key));
+    const leftOut = Object.entries(images).filter(([key]) => !layers.some((layer) => layer.key === key));
     return [
         ...unpinned,
-        ...leftOut.map(
-            (key) =>
-                `image ${key} is left out: it, or an image that it is built on, declares none of the platforms of this ` +
-                "stack. Build for more: pulumi config set layered-images:platforms all",
-        ),
+        ...leftOut.map(([key, { platforms }]) => {
+            const all = "Build for more: pulumi config set platforms all";
+            return platforms === "host"
+                ? `image ${key} is left out: it is for this machine's platform, ${hostPlatform()}, and that, or an image that ` +
+                      `it is built on, is not in this stack. ${all}, and declare ${hostPlatform()} for what it is built on`
+                : `image ${key} is left out: it, or an image that it is built on, is for none of the platforms of this ` +
+                      `stack. ${all}`;
+        }),
     ];
 }

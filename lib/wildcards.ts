@@ -34,6 +34,19 @@ export function componentPattern(part: string): RegExp {
 /** Whether a part of a path holds a wildcard: an escaped one is a plain character. */
 export const isWild = (part: string): boolean => /[*?[]/.test(part.replace(/\\[^]/gu, ""));
 
+const unescaped = (part: string): string => part.replace(/\\([^])/gu, "$1");
+
+/** A path as a pattern that names only it. */
+export const literally = (file: string): string => file.replace(/[*?[\\]/g, "\\$&");
+
+/** A pattern with wildcards as the folder that they are looked for in and the rest; undefined for one without. */
+export function splitWildcards(pattern: string): { readonly folder: string; readonly rest: string } | undefined {
+    const parts = path.posix.join("/", pattern).split("/").filter(Boolean);
+    const first = parts.findIndex(isWild);
+    if (first < 0) return undefined;
+    return { folder: parts.slice(0, first).map(unescaped).join("/"), rest: parts.slice(first).join("/") };
+}
+
 const names = (folder: string): string[] => (statOf(folder)?.isDirectory() ? readdirSync(folder).sort() : []);
 
 /**
@@ -57,7 +70,7 @@ export function matching(
             const inner = folders.filter((one) => statOf(path.join(base, one))?.isDirectory() && !skip(one));
             return [...below(folder, index + 1), ...inner.flatMap((one) => below(one, index))];
         }
-        if (!isWild(part)) return below(path.posix.join(folder, part.replace(/\\([^])/gu, "$1")), index + 1);
+        if (!isWild(part)) return below(path.posix.join(folder, unescaped(part)), index + 1);
         const found = componentPattern(part);
         const here = names(path.join(base, folder)).filter((name) => found.test(name));
         return here.flatMap((name) => below(path.posix.join(folder, name), index + 1));

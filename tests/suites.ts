@@ -1,10 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { images } from "../images";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { LabError, isInterrupted, runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
 import { checkDisk, ensurePackages } from "../lab/packages";
+import { smokeDockerfile } from "../lib/smoke";
 
 interface Totals {
     readonly passed: number;
@@ -98,7 +100,7 @@ const staticChecks = async (): Promise<Totals[]> => [
     await step("types", bin("tsc"), ["--project", "."]),
 ];
 
-const dockerfiles = ["docker/Dockerfile.base", "docker/Dockerfile.ci", "docker/Dockerfile", ".devcontainer/Dockerfile"];
+const dockerfiles = [...Object.values(images).map(({ dockerfile }) => dockerfile), smokeDockerfile];
 
 async function app(): Promise<Totals[]> {
     await ensurePackages();

@@ -11,7 +11,7 @@ import { type PreparedLayer, prepareLayers } from "../lib/layers";
  */
 export const workflowLayers = (root: string, images: ImageDefinitions): PreparedLayer[] =>
     prepareLayers(root, images, {
-        platforms: "all",
+        platforms: "declared",
         roots: {},
         buildArgs: {},
         secretNames: Object.values(images).flatMap(({ secrets = [] }) => secrets),

@@ -48,7 +48,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "a platform that the parent lacks",
         { "images.ts": images.replace('"linux/amd64", "linux/arm64"', '"linux/amd64"') },
-        /image bot is built for linux\/arm64, its parent base is not/,
+        /image bot needs its parent base for linux\/arm64, which base is not built for/,
     ],
     [
         "a platform that is none",

@@ -5,6 +5,7 @@ import { type ChangingStack, type Expected, builds, children, everything, startC
 import { configWith, fixture } from "../fixture";
 import { runIn } from "../lab";
 import { manifest } from "../registry";
+import { exportState } from "../stack";
 import { writeTree } from "../tree";
 
 /*
@@ -363,11 +364,30 @@ test("another registry gets every image, with the digests that they had, and the
     expect((await manifest(stack.lab, "fixture/bot", "latest"))?.digest).toBe(before.bot?.digest);
 });
 
+test("a stage that asks for the builder's platform gets the parent of that platform, whatever it is built for", async () => {
+    stack.write({
+        ".devcontainer/Dockerfile": fixture[".devcontainer/Dockerfile"] ?? "",
+        "docker/Dockerfile": `FROM --platform=$BUILDPLATFORM ghcr.io/fixture/base:latest AS native
+RUN cp "$(python -c 'import six; print(six.__file__)')" /six.py && uname -m > /machine
+FROM python:3.12-slim
+COPY --from=native /machine /greeting
+COPY --from=native /six.py /app/six.py
+COPY app/bot /app/bot
+WORKDIR /app
+USER 10001
+`,
+        "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest x86_64 = "$(cat /greeting)"\n',
+    });
+    await stack.expectChange({ built: [...builds.bot, ...builds.devcontainer], moved: ["bot"] });
+    const { "bot-arm64": bot } = await exportState(stack.lab, stack.at(""));
+    const { named } = bot?.inputs.context as { named: Record<string, { location: string }> };
+    const parent = stack.outputs().base?.platforms["linux/amd64"] ?? "none";
+    expect(named["ghcr.io/fixture/base:latest"]?.location).toMatch(new RegExp(`@${parent}$`));
+});
+
 test("an image that is renamed, added or removed in images.ts touches no other and deletes nothing in the registry", async () => {
     const { ci } = stack.outputs();
     const repository = "elsewhere/fixture/ci";
-    stack.write({ ".devcontainer/Dockerfile": fixture[".devcontainer/Dockerfile"] ?? "" });
-    await stack.expectChange({ built: builds.devcontainer, moved: [] });
     inImages("    ci: {", "    checks: {")();
     await stack.expectChange({
         built: ["checks-amd64", "checks-arm64"],

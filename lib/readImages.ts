@@ -1,0 +1,44 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { type DockerfileReading, readDockerfile } from "./dockerfile";
+import { InputError } from "./errors";
+import { type Layer, resolveHierarchy } from "./hierarchy";
+import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./images";
+import { type LayerSettings, buildArgsOf } from "./settings";
+
+type Arguments = Pick<LayerSettings, "buildArgs">;
+
+function read(root: string, key: string, image: ImageDefinition, settings: Arguments): DockerfileReading {
+    const file = path.join(root, image.dockerfile);
+    if (!existsSync(file) || !statSync(file).isFile()) {
+        throw new InputError({
+            problem: `the Dockerfile of image ${key} is ${existsSync(file) ? "not a file" : "missing"}`,
+            where: image.dockerfile,
+            next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
+        });
+    }
+    return readDockerfile(readFileSync(file, "utf8"), {
+        path: image.dockerfile,
+        platforms: declaredPlatforms(image),
+        buildArgs: buildArgsOf(key, image, settings),
+        ...(image.target !== undefined && { target: image.target }),
+    });
+}
+
+/**
+ * Reads the Dockerfiles of all images, whatever the stack builds of them.
+ *
+ * @param root the repository's root
+ * @returns the images in build order, and by key what their Dockerfiles say
+ * @throws InputError for Dockerfiles that can't be read, and for a hierarchy that is wrong
+ */
+export function readImages(
+    root: string,
+    images: ImageDefinitions,
+    settings: Arguments,
+): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
+    const readings = Object.fromEntries(
+        Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
+    );
+    return { placed: resolveHierarchy(images, readings), readings };
+}

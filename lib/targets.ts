@@ -1,0 +1,78 @@
+import { InputError } from "./errors";
+import type { Stage, Use } from "./stages";
+
+/** What decides which stages count. */
+interface Target {
+    /** The Dockerfile's path, for messages. */
+    readonly path: string;
+    /** Stage to build, by name or number; the last one without. */
+    readonly target?: string;
+}
+
+/** A use of the stages that a target needs. */
+export interface NeededUse {
+    readonly use: Use;
+    /** The stage that it names, by number; undefined for an image. */
+    readonly stage: number | undefined;
+    /** Whether the target's chain of FROMs ends in it. */
+    readonly base: boolean;
+}
+
+function targetIndex(stages: readonly Stage[], { path, target }: Target): number {
+    if (target === undefined) return stages.length - 1;
+    const named = stages.findLastIndex(({ name }) => name === target.toLowerCase());
+    const index = named < 0 && /^\d+$/.test(target) ? Number(target) : named;
+    if (index in stages) return index;
+    const allowed = stages.flatMap(({ name }) => name ?? []);
+    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed });
+}
+
+/** The stage that a use names, by number; undefined for an image. */
+function stageOf({ stage, from, byNumber, where }: Use, stages: readonly Stage[], own: number): number | undefined {
+    if (stage !== undefined || from === undefined) return stage;
+    const numbered = byNumber && /^[+-]?\d+$/.test(from);
+    const found = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
+    if (!numbered && found < 0) return undefined;
+    if (found >= 0 && found < own) return found;
+    const allowed = stages.slice(0, own).map(({ name }, index) => name ?? index.toString());
+    throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
+}
+
+/** The FROM by which the target's chain ends in an external image. */
+function baseUse(stages: readonly Stage[], target: number): Use | undefined {
+    const from = stages[target]?.uses[0];
+    return from?.stage === undefined ? from : baseUse(stages, from.stage);
+}
+
+/** The uses of the stages that the target needs, in order. */
+function usesOf(stages: readonly Stage[], target: number): NeededUse[] {
+    const base = baseUse(stages, target);
+    const needed = new Map<number, NeededUse[]>();
+    const visit = (index: number): void => {
+        const { uses = [], problems = [] } = stages[index] ?? {};
+        if (needed.has(index)) return;
+        if (problems[0]) throw problems[0];
+        const named = uses.map((use) => ({
+            use,
+            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index),
+            base: use === base,
+        }));
+        needed.set(index, named);
+        for (const { stage } of named) if (stage !== undefined) visit(stage);
+    };
+    visit(target);
+    return [...needed].sort(([a], [b]) => a - b).flatMap(([, uses]) => uses);
+}
+
+/**
+ * What the target of a Dockerfile uses, and what it leaves to those built on it: only stages that it needs count.
+ *
+ * @throws InputError for a target or stage that is not there, and for what is wrong with a stage that is needed
+ */
+export function readTarget(
+    stages: readonly Stage[],
+    options: Target,
+): { readonly uses: readonly NeededUse[]; readonly triggers: Stage["triggers"] } {
+    const target = targetIndex(stages, options);
+    return { uses: usesOf(stages, target), triggers: stages[target]?.triggers ?? [] };
+}
