@@ -11,6 +11,7 @@ import { InputError, asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
+import { removeLeftovers } from "./lib/repositoryFiles";
 import { warningsOf } from "./lib/warnings";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
@@ -50,7 +51,10 @@ async function compose() {
     const variables = publishedVariables(hierarchy.promotedRefs());
     const { repository, branch, secrets } = github;
     new RepositorySecrets("repository", { repository, secrets, variables });
-    const { pullRequest } = new WorkflowFiles("workflows", { repository, branch, files, delivery });
+    const { pullRequest } = new WorkflowFiles("workflows", {
+        ...{ repository, branch, files, delivery },
+        removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
+    });
     return { images: hierarchy.outputs(), github: { variables, pullRequest } };
 }
 
