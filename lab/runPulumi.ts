@@ -8,6 +8,7 @@ import { checkDisk } from "./packages";
 import { labPaths } from "./paths";
 import { isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
+import { hasWorkflowFiles, refreshBefore } from "./refresh";
 import { removeDeadLocks } from "./stackLocks";
 
 /** GB that building takes at first (a CUDA base, its layers unpacked, the registry's copy) and afterwards. */
@@ -18,16 +19,22 @@ export async function runPulumi(operation: string, args: readonly string[], opti
     const start = Date.now();
     const paths = labPaths();
     mkdirSync(paths.state, { recursive: true });
-    if (operation === "up") {
+    const isUp = operation === "up";
+    if (isUp) {
         checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
     }
     const lab = await startLab(options);
     for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
+    const { refresh, rest } = isUp ? refreshBefore(args, hasWorkflowFiles(paths)) : { refresh: undefined, rest: args };
+    if (refresh) {
+        const code = await runAttached("pulumi", ["refresh", "--yes", "--skip-preview", ...refresh], lab.env);
+        if (code !== 0) return code;
+    }
     const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
-        runAttached("pulumi", [operation, ...more, ...args], env);
-    const code = operation === "up" ? await recordUp(lab.env, run) : await run([], lab.env);
-    if (code !== 0 && operation === "up" && !isInterrupted()) {
+        runAttached("pulumi", [operation, ...more, ...rest], env);
+    const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
+    if (code !== 0 && isUp && !isInterrupted()) {
         await tellFailedBuilds(lab.env, new Date(ready));
     }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];

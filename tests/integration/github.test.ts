@@ -9,7 +9,7 @@ import { workflowLayers } from "../../workflows/layers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { imageOutputs, up } from "../stack";
+import { command, exportState, imageOutputs, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */
@@ -38,7 +38,7 @@ const refreshFiles = () =>
         "--target",
         "**github:index/repositoryFile:RepositoryFile::**",
     ]);
-const push = (file: string, text: string) =>
+const push = (file: string, text: string | null) =>
     github.control("POST", `${github.where}/push`, { files: { [file]: text } });
 
 beforeAll(async () => {
@@ -143,31 +143,39 @@ describe("one change updates one thing", () => {
 });
 
 describe("what changed outside", () => {
-    test("a workflow file that already is what it shall be makes no commit", async () => {
-        const wanted = github.file(testYml) ?? "";
-        await push(testYml, `${wanted}# edited\n`);
-        await push(testYml, wanted);
+    test("a workflow file that was generated anew and pushed with its change makes no commit and no conflict", async () => {
+        const rename = (text: string) => text.replace("Linting Checks", "Linters");
+        const source = path.join(program, "workflows/checks.ts");
+        writeFileSync(source, rename(readFileSync(source, "utf8")));
+        const pushed = rename(github.file(lintYml) ?? "");
+        expect(pushed).not.toBe(github.file(lintYml));
+        await push(lintYml, pushed);
         const before = github.messages().length;
         await refreshFiles();
         expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
         expect(github.messages()).toHaveLength(before);
+        expect(github.file(lintYml)).toBe(pushed);
     });
 
-    test("one that was changed to something else is put right in one run, even when it lost its header", async () => {
+    test("one that was changed to something else is put right by `npm run up`, even when it lost its header", async () => {
         const wanted = github.file(testYml);
         await push(testYml, "on: push\n");
-        await refreshFiles();
-        const outcome = await up(lab, program);
-        expect(outcome).toMatchObject({ code: 0, onGitHub: { [`workflows-${testYml}`]: "update" } });
+        expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
         expect(github.file(testYml)).toBe(wanted);
     });
 
-    test("one that was deleted comes back", async () => {
+    test("`npm run up -- --refresh` brings back what was deleted, and leaves a moved `latest` to `npm run status`", async () => {
         const wanted = github.file(lintYml);
-        await github.control("POST", `${github.where}/push`, { files: { [lintYml]: null } });
-        await refreshFiles();
-        expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "create" });
+        const tag = `${lab.instance.registry}/fixture/base:latest`;
+        const { ref } = (await imageOutputs(lab, program)).ci ?? {};
+        await push(lintYml, null);
+        await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", tag, ref ?? ""]);
+        const promoted = (await exportState(lab, program)).base?.outputs.ref;
+        expect(await command(lab, program, ["up", "--refresh"])).toMatchObject({ code: 0 });
         expect(github.file(lintYml)).toBe(wanted);
+        expect((await exportState(lab, program)).base?.outputs.ref).toBe(promoted);
+        const { output } = await command(lab, program, ["status"]);
+        expect(output).toMatch(/base:latest points at .* instead of/);
     });
 
     test("a secret is seen after a refresh and put right", async () => {

@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { stackFile } from "./environment";
+import type { LabPaths } from "./paths";
+
+/** Type of the resources whose update names the version that the state knows: a push that changed the file makes it fail. */
+const fileType = "github:index/repositoryFile:RepositoryFile";
+
+/** What `pulumi refresh` is told to look at, as in workflows/scripts/up.sh. */
+export const refreshOptions = {
+    /** The workflow files alone. */
+    files: ["--target", `**${fileType}::**`],
+    /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
+    all: ["--exclude", "**docker-build:index:Index::**"],
+} as const;
+
+/** What is done before an `up`, and what is left for it. */
+export interface RefreshBefore {
+    /** Options of a `pulumi refresh`; undefined where none is needed. */
+    readonly refresh: readonly string[] | undefined;
+    /** Arguments of the `pulumi up`. */
+    readonly rest: readonly string[];
+}
+
+const asks = /^(-r|--refresh(=true)?)$/;
+const targets = /^(-t|--target(=.*)?)$/;
+
+/**
+ * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and
+ * looks at these alone. Without it, workflow files are refreshed where the stack has some.
+ */
+export function refreshBefore(args: readonly string[], hasFiles: boolean): RefreshBefore {
+    if (!args.some((one) => asks.test(one))) {
+        return { refresh: hasFiles ? refreshOptions.files : undefined, rest: args };
+    }
+    if (args.some((one) => targets.test(one))) return { refresh: undefined, rest: args };
+    return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
+}
+
+/** Whether the lab's stack has workflow files on GitHub. Asking `pulumi` would cost a second. */
+export const hasWorkflowFiles = (paths: LabPaths): boolean => readFileSync(stackFile(paths), "utf8").includes(fileType);
