@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -7,6 +8,7 @@ import { deadServers, startedServers } from "./lab/servers";
 import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
+import { readableSecrets } from "./lib/stackFile";
 
 const platform = z.templateLiteral(["linux/", z.string()]);
 
@@ -96,13 +98,20 @@ function requireRunningLab(): void {
     });
 }
 
+/** Secrets of a key that stand in the stack's file for everybody to read; none where its configuration comes from elsewhere. */
+function readableIn(root: string, key: string): string[] {
+    const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
+    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key) : [];
+}
+
 /**
  * Reads and checks the stack's configuration, and the lab's instance where the stack says `lab: true`; a key that is set
  * wins over what the lab says.
  *
+ * @param root of the repository, where the stack's file lies
  * @throws InputError that lists every problem with the command that mends it
  */
-export function readConfig(): StackConfig {
+export function readConfig(root: string = process.cwd()): StackConfig {
     const project = pulumi.getProject();
     const own = Object.entries(pulumi.runtime.allConfig())
         .filter(([key]) => key.startsWith(`${project}:`))
@@ -114,6 +123,7 @@ export function readConfig(): StackConfig {
             project,
             keys: own.map(([key]) => key),
             encrypted: isEncrypted(`${project}:repositorySecrets`),
+            readable: readableIn(root, `${project}:repositorySecrets`),
             provider: providerSettings(),
         }),
     ];

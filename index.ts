@@ -37,7 +37,7 @@ async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string
 async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.
     const root = process.cwd();
-    const config = readConfig();
+    const config = readConfig(root);
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
     for (const warning of warningsOf(definitions, layers)) void pulumi.log.warn(warning);

@@ -20,7 +20,10 @@ const settings = `  layered-images:platforms: ["linux/amd64"]
   github:writeDelayMs: "0"
   github:retryDelayMs: "10"
 `;
-const token = "hunter2-of-discord";
+/** Values begin alike, so that one search finds each; EDITOR's is in a property that is a secret only because we say so. */
+const canary = "hunter2-of-";
+const token = `${canary}discord`;
+const values = { DISCORD_TOKEN: token, "INDEX.value": `${canary}index`, "EDITOR.value": `${canary}editor` };
 const testYml = ".github/workflows/test.yml";
 const lintYml = ".github/workflows/lint.yml";
 
@@ -28,8 +31,10 @@ let lab: TestLab;
 let program: string;
 let github: StandInRepository;
 
-const setSecret = (key: string, value: string) =>
-    runIn(lab, program, "pulumi", ["config", "set", "--secret", "--path", `repositorySecrets.${key}`, value]);
+const setSecrets = (secrets: Readonly<Record<string, string>>) => {
+    const pairs = Object.entries(secrets).flatMap(([key, value]) => ["--secret", `repositorySecrets.${key}=${value}`]);
+    return runIn(lab, program, "pulumi", ["config", "set-all", "--path", ...pairs]);
+};
 const refreshFiles = () =>
     runIn(lab, program, "pulumi", [
         "refresh",
@@ -45,10 +50,9 @@ beforeAll(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
     github = standInRepository(lab);
-    await setSecret("DISCORD_TOKEN", token);
-    await setSecret("INDEX.value", "another");
+    expect(await setSecrets(values)).toMatchObject({ code: 0 });
     await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.dependabot", "true"]);
-    await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.codespaces", "true"]);
+    await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.EDITOR.codespaces", "true"]);
 });
 afterAll(async () => {
     await lab.close();
@@ -56,13 +60,15 @@ afterAll(async () => {
 
 test("one `up` makes images, secrets, variables and workflow files", async () => {
     const { code, output } = await up(lab, program);
-    expect(output).not.toContain(token);
+    expect(output).not.toContain(canary);
     expect(code).toBe(0);
     expect(await github.secret("actions", "DISCORD_TOKEN")).toBe(token);
-    for (const kind of ["actions", "dependabot", "codespaces"] as const) {
-        expect(await github.secret(kind, "INDEX")).toBe("another");
+    for (const kind of ["actions", "dependabot"] as const) {
+        expect(await github.secret(kind, "INDEX")).toBe(values["INDEX.value"]);
     }
+    expect(await github.secret("codespaces", "EDITOR")).toBe(values["EDITOR.value"]);
     expect(Object.keys(github.state().secrets.dependabot)).toEqual(["INDEX"]);
+    expect(Object.keys(github.state().secrets.codespaces)).toEqual(["EDITOR"]);
     const outputs = await imageOutputs(lab, program);
     const variables = Object.entries(github.state().variables).map(([name, { value }]) => [name, value]);
     expect(Object.fromEntries(variables)).toEqual({
@@ -79,20 +85,39 @@ test("one `up` makes images, secrets, variables and workflow files", async () =>
     expect(commits.filter((message) => !message.includes("[skip ci]"))).toEqual([]);
 });
 
-test("no secret value is readable in plans, state, logs and data of the lab, or the stack's file", async () => {
-    await setSecret("DISCORD_TOKEN", `${token}-2`);
+/** An image's layers in one archive, not compressed as the registry has them: there nothing could be found. */
+async function unpacked(image: string): Promise<string> {
+    const { ref } = (await imageOutputs(lab, program))[image] ?? {};
+    const folder = path.join(lab.paths.state, `unpacked-${image}`);
+    writeTree(folder, { Dockerfile: "FROM image\n" });
+    const archive = path.join(folder, "image.tar");
+    const output = `type=oci,dest=${archive},compression=uncompressed,force-compression=true`;
+    const context = `image=docker-image://${ref ?? ""}`;
+    const args = ["build", "--build-context", context, "--output", output, folder];
+    expect(await runIn(lab, program, "buildx", args)).toMatchObject({ code: 0 });
+    return archive;
+}
+/** Files below a folder, or a file, that hold this text; grep ends with 1 when it found none. */
+const search = async (text: string, where: string) =>
+    (await runIn(lab, program, "grep", ["--recursive", "--files-with-matches", text, where])).stdout.split("\n", 1)[0];
+
+test("no secret value is readable in plans, state, logs and data of the lab, in layers, or the stack's file", async () => {
+    const changed = Object.entries(values).map(([key, value]) => [key, `${value}-2`] as const);
+    await setSecrets(Object.fromEntries(changed));
     const plan = await runIn(lab, program, "pulumi", ["preview", "--diff"]);
     const json = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames"]);
     const state = await runIn(lab, program, "pulumi", ["stack", "export"]);
-    await setSecret("DISCORD_TOKEN", token);
+    await setSecrets(values);
     for (const { output } of [plan, json, state]) {
-        expect(output).toContain("DISCORD_TOKEN");
-        expect(output).not.toContain(token);
+        for (const name of ["DISCORD_TOKEN", "INDEX-dependabot", "EDITOR-codespaces"]) expect(output).toContain(name);
+        expect(output).not.toContain(canary);
         expect(output).not.toContain(labToken);
     }
-    // grep ends with 1 when it found nothing; program, state, logs, registry and the stand-in's data lie below.
-    const found = await runIn(lab, program, "grep", ["--recursive", "--files-with-matches", token, lab.paths.state]);
-    expect(found).toMatchObject({ code: 1, output: "" });
+    const bot = await unpacked("bot");
+    expect(await search("hello from the bot", bot)).toBe(bot);
+    await unpacked("ci");
+    // Program, state, logs, registry, the stand-in's data and the layers lie below.
+    expect(await search(canary, lab.paths.state)).toBe("");
 });
 
 test("a second `up` changes nothing, also with another token", async () => {
@@ -109,7 +134,7 @@ test("a second `up` changes nothing, also with another token", async () => {
 
 describe("one change updates one thing", () => {
     test("a secret", async () => {
-        await setSecret("DISCORD_TOKEN", "hunter3");
+        await setSecrets({ DISCORD_TOKEN: "hunter3" });
         expect((await up(lab, program)).onGitHub).toEqual({ "repository-DISCORD_TOKEN": "update" });
         expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
     });
@@ -136,9 +161,9 @@ describe("one change updates one thing", () => {
 
     test("a secret that is configured no longer is removed, and nothing else", async () => {
         await runIn(lab, program, "pulumi", ["config", "rm", "--path", "repositorySecrets.INDEX"]);
-        const gone = ["", "-dependabot", "-codespaces"].map((kind) => [`repository-INDEX${kind}`, "delete"]);
+        const gone = ["", "-dependabot"].map((kind) => [`repository-INDEX${kind}`, "delete"]);
         expect((await up(lab, program)).onGitHub).toEqual(Object.fromEntries(gone));
-        expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
+        expect(Object.keys(github.state().secrets.actions).sort()).toEqual(["DISCORD_TOKEN", "EDITOR"]);
     });
 });
 
