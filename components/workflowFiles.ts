@@ -1,6 +1,7 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { type Delivery, commitMessage } from "../lib/delivery";
+import { refusalHook } from "./refusalHooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
 
@@ -53,6 +54,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
         const { repository, branch, files } = args;
         // A workflow that starts because its file was delivered would start the next `up`.
         const options = { quiet: true };
+        const hooks = refusalHook(name, "a workflow file");
         const commits = Object.entries(files).map(
             ([file, content]) =>
                 new github.RepositoryFile(
@@ -69,6 +71,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                         deleteBeforeReplace: true,
                         // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
                         retainOnDelete: true,
+                        hooks,
                     },
                 ),
         );

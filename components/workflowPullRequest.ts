@@ -1,7 +1,9 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { commitMessage } from "../lib/delivery";
+import type { Kind } from "../lib/githubFailures";
 import { tidy } from "./leftovers";
+import { refusalHook } from "./refusalHooks";
 import type { WorkflowFilesArgs } from "./workflowFiles";
 
 /** What a pull request with workflow files needs. */
@@ -26,8 +28,10 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
     public constructor(name: string, args: WorkflowPullRequestArgs, opts: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, head, removes } = args;
         super("layered-images:components:WorkflowPullRequest", name, { repository, branch, head }, opts);
-        const options = { parent: this, retainOnDelete: true };
-        const made = new github.Branch(`${name}-branch`, { repository, branch: head, sourceBranch: branch }, options);
+        const options = (kind: Kind) => ({ parent: this, retainOnDelete: true, hooks: refusalHook(name, kind) });
+        const ofBranch = { repository, branch: head, sourceBranch: branch };
+        const made = new github.Branch(`${name}-branch`, ofBranch, options("a branch"));
+        const fileOptions = { ...options("a workflow file"), dependsOn: made };
         const commits = Object.entries(files).map(
             ([file, content]) =>
                 new github.RepositoryFile(
@@ -40,7 +44,7 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
                         commitMessage: commitMessage(`Update ${file}`, { quiet: false }),
                         overwriteOnCreate: true,
                     },
-                    { ...options, dependsOn: made },
+                    fileOptions,
                 ),
         );
         const headRef = pulumi
@@ -53,7 +57,7 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
             `${name}-pull-request`,
             { baseRepository: repository, baseRef: branch, headRef, title: "Update the workflows", body },
             // GitHub refuses a pull request without a commit: also one that only removes comes after that.
-            { ...options, dependsOn: commits },
+            { ...options("a pull request"), dependsOn: commits },
         );
         this.number = pullRequest.number;
         this.registerOutputs({ number: this.number });

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import type { LabEnvironment } from "./environment";
+import { fileType } from "../lib/refresh";
+import { type LabEnvironment, stackFile } from "./environment";
 import { githubServer } from "./github/service";
 import { type Instance, readInstance } from "./instance";
 import { type LabPaths, labPaths } from "./paths";
@@ -81,3 +82,6 @@ export function hasImages(paths: LabPaths): boolean {
     const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
     return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
 }
+
+/** Whether the lab's stack has workflow files on GitHub. Asking `pulumi` would cost a second. */
+export const hasWorkflowFiles = (paths: LabPaths): boolean => readFileSync(stackFile(paths), "utf8").includes(fileType);

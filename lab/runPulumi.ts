@@ -1,14 +1,14 @@
 import { mkdirSync } from "node:fs";
+import { refreshBefore } from "../lib/refresh";
 import { recordUp } from "../review/recordUpdate";
 import { tellFailedBuilds } from "./failedBuilds";
 import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
-import { hasImages } from "./labState";
+import { hasImages, hasWorkflowFiles } from "./labState";
 import { checkDisk } from "./packages";
 import { labPaths } from "./paths";
 import { isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
-import { hasWorkflowFiles, refreshBefore } from "./refresh";
 import { removeDeadLocks } from "./stackLocks";
 
 /** GB that building takes at first (a CUDA base, its layers unpacked, the registry's copy) and afterwards. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { type UpOutcome, up } from "../stack";
+import { type UpOutcome, changesOf, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */
@@ -76,7 +76,7 @@ test("while it waits the plan says so, and there is no diff", async () => {
     const preview = await runIn(lab, program, "pulumi", ["preview", "--expect-no-changes"]);
     expect(preview.output).toContain("waiting for #1 to be merged");
     expect(preview.code).toBe(0);
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
 test("a change goes into the same pull request, also that a file is generated no longer", async () => {
@@ -107,7 +107,7 @@ test("once it is merged and its branch deleted, there is nothing left to do", as
     expect(code).toBe(0);
     expect(output).not.toContain("waiting for");
     expect(github.file(ciYml)).toContain("requirements/first.txt");
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
 test("the next change is proposed by the next pull request, which removes what is generated no longer", async () => {
@@ -128,7 +128,7 @@ test("a pull request that was closed is a decision: the same is not proposed aga
     const outcome = await up(lab, program);
     expect(outcome).toMatchObject({ code: 0 });
     expect(outcome.output).toContain("pull request #2 with just these files was closed without merging");
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 
     addInput("third");
     rmSync(path.join(program, "requirements/first.txt"));
@@ -149,5 +149,5 @@ test("who goes from commits to pull requests loses no file, and has nothing else
     await deliver("pull-request");
     expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(github.files()).toEqual(committed);
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });

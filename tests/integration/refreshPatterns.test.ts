@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { labPaths } from "../../lab/paths";
 import { run } from "../../lab/process";
 import { pulumiHome } from "../../lab/pulumiHome";
-import { refreshOptions } from "../../lab/refresh";
 import { ensureToolchain } from "../../lab/toolchain";
+import { refreshOptions } from "../../lib/refresh";
 import { tree } from "../tree";
 
 const prefix = "urn:pulumi:ci::layered-images::";

@@ -1,9 +1,5 @@
-import { readFileSync } from "node:fs";
-import { stackFile } from "./environment";
-import type { LabPaths } from "./paths";
-
 /** Type of the resources whose update names the version that the state knows: a push that changed the file makes it fail. */
-const fileType = "github:index/repositoryFile:RepositoryFile";
+export const fileType = "github:index/repositoryFile:RepositoryFile";
 
 /** What `pulumi refresh` is told to look at, as in workflows/scripts/up.sh. */
 export const refreshOptions = {
@@ -12,6 +8,12 @@ export const refreshOptions = {
     /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
     all: ["--exclude", "**docker-build:index:Index::**"],
 } as const;
+
+const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} '${pattern}'`;
+/** The command that looks at the workflow files. */
+export const refreshFiles = command(refreshOptions.files);
+/** The command that looks at everything but the indexes. */
+export const refreshAll = command(refreshOptions.all);
 
 /** What is done before an `up`, and what is left for it. */
 export interface RefreshBefore {
@@ -35,6 +37,3 @@ export function refreshBefore(args: readonly string[], hasFiles: boolean): Refre
     if (args.some((one) => targets.test(one))) return { refresh: undefined, rest: args };
     return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
 }
-
-/** Whether the lab's stack has workflow files on GitHub. Asking `pulumi` would cost a second. */
-export const hasWorkflowFiles = (paths: LabPaths): boolean => readFileSync(stackFile(paths), "utf8").includes(fileType);

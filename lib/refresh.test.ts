@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "./paths";
+import { repositoryRoot } from "../lab/paths";
 import { refreshBefore, refreshOptions } from "./refresh";
 
 const target = ["--target", "urn:pulumi:local::p::t::n"];
