@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { fileType } from "../lib/refresh";
+import { z } from "zod";
+import { type Deployment, parseDeployment } from "../lib/status/state";
 import { type LabEnvironment, stackFile } from "./environment";
 import { githubServer } from "./github/service";
 import { type Instance, readInstance } from "./instance";
@@ -83,5 +84,10 @@ export function hasImages(paths: LabPaths): boolean {
     return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
 }
 
-/** Whether the lab's stack has workflow files on GitHub. Asking `pulumi` would cost a second. */
-export const hasWorkflowFiles = (paths: LabPaths): boolean => readFileSync(stackFile(paths), "utf8").includes(fileType);
+const stateFile = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
+
+/** What the lab's stack has deployed, from its file: asking `pulumi` for it takes a second. Errors as `parseDeployment`. */
+export function labDeployment(paths: LabPaths): Deployment {
+    const { latest } = stateFile.parse(JSON.parse(readFileSync(stackFile(paths), "utf8"))).checkpoint;
+    return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
+}

@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { refreshBefore } from "../lib/refresh";
 import { recordUp } from "../review/recordUpdate";
+import { filesDiffer } from "../review/status/githubFindings";
 import { tellFailedBuilds } from "./failedBuilds";
 import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
-import { hasImages, hasWorkflowFiles } from "./labState";
+import { hasImages, labDeployment } from "./labState";
 import { checkDisk } from "./packages";
 import { labPaths } from "./paths";
 import { isInterrupted, runAttached } from "./process";
@@ -26,7 +27,9 @@ export async function runPulumi(operation: string, args: readonly string[], opti
     const lab = await startLab(options);
     for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
-    const { refresh, rest } = isUp ? refreshBefore(args, hasWorkflowFiles(paths)) : { refresh: undefined, rest: args };
+    const { refresh, rest } = isUp
+        ? refreshBefore(args, await filesDiffer(labDeployment(paths).resources, lab.env))
+        : { refresh: undefined, rest: args };
     if (refresh) {
         const code = await runAttached("pulumi", ["refresh", "--yes", "--skip-preview", ...refresh], lab.env);
         if (code !== 0) return code;

@@ -28,11 +28,11 @@ const targets = /^(-t|--target(=.*)?)$/;
 
 /**
  * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and
- * looks at these alone. Without it, workflow files are refreshed where the stack has some.
+ * looks at these alone. Without it, workflow files are refreshed where they differ from the state.
  */
-export function refreshBefore(args: readonly string[], hasFiles: boolean): RefreshBefore {
+export function refreshBefore(args: readonly string[], filesDiffer: boolean): RefreshBefore {
     if (!args.some((one) => asks.test(one))) {
-        return { refresh: hasFiles ? refreshOptions.files : undefined, rest: args };
+        return { refresh: filesDiffer ? refreshOptions.files : undefined, rest: args };
     }
     if (args.some((one) => targets.test(one))) return { refresh: undefined, rest: args };
     return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
