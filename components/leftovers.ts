@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
 import { UnreachableError } from "../lib/githubApi";
+import { nextAfterRefusal } from "../lib/githubFailures";
 
 /**
  * Removes from a branch the workflows of ours that are generated no longer, and returns their paths. Quiet: by commits that
@@ -22,7 +23,9 @@ export async function tidy(
         for (const file of removed) void pulumi.log.info(`removed ${file} from branch ${branch}: generated no longer`);
         return removed;
     } catch (error) {
-        const isTold = error instanceof InputError || error instanceof UnreachableError;
-        throw isTold ? new pulumi.RunError(error.message) : error;
+        if (error instanceof InputError) throw new pulumi.RunError(error.message);
+        if (!(error instanceof UnreachableError)) throw error;
+        const next = nextAfterRefusal([error.message], "a workflow file") ?? error.next;
+        throw new pulumi.RunError(`${error.message}\n  next: ${next}`);
     }
 }
