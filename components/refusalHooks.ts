@@ -9,10 +9,12 @@ import { type Kind, nextAfterRefusal } from "../lib/githubFailures";
  */
 export function refusalHook(name: string, kind: Kind): pulumi.ResourceHookBinding {
     let isSaid = false;
-    const advise = new pulumi.ErrorHook(`say what to do when GitHub refuses ${kind} of ${name}`, ({ errors }) => {
+    const advise = new pulumi.ErrorHook(`say what to do when GitHub refuses ${kind} of ${name}`, async ({ errors }) => {
         const next = nextAfterRefusal(errors, kind);
-        if (next !== undefined && !isSaid) void pulumi.log.error(`GitHub refused ${kind}: next: ${next}`);
-        isSaid ||= next !== undefined;
+        if (next === undefined || isSaid) return false;
+        isSaid = true;
+        // Once the hook has answered the engine ends the update, and with it what is still on its way to the log.
+        await pulumi.log.error(`GitHub refused ${kind}: next: ${next}`);
         return false;
     });
     return { onError: [advise] };

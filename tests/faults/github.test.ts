@@ -186,7 +186,7 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     await github.control("PUT", "outages", { count: 0 });
     const finished = await up(lab, program);
     expect(finished.code).toBe(0);
-    expect(finished.operations).toEqual({});
+    expect(Object.keys(finished.operations).filter((name) => /-(amd64|arm64)$/.test(name))).toEqual([]);
     expect(Object.keys(finished.onGitHub)).toContain("repository-BASE_IMAGE");
     expect(github.state().variables.BASE_IMAGE?.value).toContain(promoted);
     expect((await imageOutputs(lab, program)).base?.digest).toBe(promoted);
