@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { readConfig } from "./config";
 import { type Instance, writeInstance } from "./lab/instance";
 import { record } from "./tests/harness";
-import { temporaryFolder } from "./tests/tree";
+import { temporaryFolder, tree } from "./tests/tree";
 
 afterEach(() => {
     vi.unstubAllEnvs();
@@ -31,6 +31,7 @@ async function read(
     lab?: Instance,
     preview = true,
     encrypted: readonly string[] = ["repositorySecrets"],
+    checkout = temporaryFolder(),
 ) {
     const file = path.join(temporaryFolder(), "instance.json");
     if (lab) writeInstance(file, lab);
@@ -45,7 +46,7 @@ async function read(
         Object.fromEntries(Object.entries(config).map(([key, text]) => [keyOf(key), text])),
         encrypted.map(keyOf),
     );
-    return readConfig();
+    return readConfig(checkout);
 }
 
 test.each([
@@ -275,6 +276,18 @@ describe("GitHub", () => {
         const reading = read({ ...github, repositorySecrets: '{"A":"hunter2"}' }, undefined, true, []);
         await expect(reading).rejects.toThrow(message("readable by everyone in the stack's file"));
         await expect(reading).rejects.not.toThrow(message("hunter2"));
+    });
+
+    test("one that was set without --secret beside one that was set with it is refused too", async () => {
+        const values = { A: { secure: "v1:0:1" }, B: "hunter2" };
+        const checkout = tree({
+            "Pulumi.test.yaml": JSON.stringify({ config: { [keyOf("repositorySecrets")]: values } }),
+        });
+        const config = { ...github, repositorySecrets: '{"A":"hunter1","B":"hunter2"}' };
+        const reading = read(config, undefined, true, ["repositorySecrets"], checkout);
+        await expect(reading).rejects.toThrow(message("pulumi config set --secret --path repositorySecrets.B"));
+        await expect(reading).rejects.not.toThrow(message("repositorySecrets.A"));
+        await expect(reading).rejects.not.toThrow(message("hunter"));
     });
 
     test("problems of values and of what surrounds them are told at once", async () => {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -10,6 +11,7 @@ import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
 import { referenceProblem } from "./lib/references";
+import { readableSecrets } from "./lib/stackFile";
 
 const platform = z.custom<Platform>((text) => typeof text === "string" && platformPattern.test(text));
 
@@ -101,13 +103,20 @@ function warnOfReadable(names: readonly string[]): void {
     void pulumi.log.warn(`${problem}. Set each anew, and change it where it is used: ${commands}`);
 }
 
+/** Secrets of a key that stand in the stack's file for everybody to read; none where its configuration comes from elsewhere. */
+function readableIn(root: string, key: string): string[] {
+    const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
+    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key) : [];
+}
+
 /**
  * Reads and checks the stack's configuration, and the lab's instance where the stack says `lab: true`; a key that is set
  * wins over what the lab says.
  *
+ * @param root of the repository, where the stack's file lies
  * @throws InputError that lists every problem with the command that mends it
  */
-export function readConfig(): StackConfig {
+export function readConfig(root: string = process.cwd()): StackConfig {
     const project = pulumi.getProject();
     const own = Object.entries(pulumi.runtime.allConfig())
         .filter(([key]) => key.startsWith(`${project}:`))
@@ -119,6 +128,7 @@ export function readConfig(): StackConfig {
             project,
             keys: own.map(([key]) => key),
             encrypted: isEncrypted(`${project}:repositorySecrets`),
+            readable: readableIn(root, `${project}:repositorySecrets`),
             provider: providerSettings(),
         }),
     ];
@@ -138,7 +148,9 @@ export function readConfig(): StackConfig {
     }
     if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();
     const names = Object.keys(buildSecrets);
-    if (names.length > 0 && !isEncrypted(`${project}:buildSecrets`)) warnOfReadable(names);
+    const key = `${project}:buildSecrets`;
+    const readable = isEncrypted(key) ? readableIn(root, key) : names;
+    if (readable.length > 0) warnOfReadable(readable);
     const where = registry ?? instance?.registry;
     const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {

@@ -12,6 +12,7 @@ import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { unusedPins } from "./lib/roots";
+import { removeLeftovers } from "./lib/repositoryFiles";
 import { warningsOf } from "./lib/warnings";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
@@ -37,7 +38,7 @@ async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string
 async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.
     const root = process.cwd();
-    const config = readConfig();
+    const config = readConfig(root);
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
     const unused = unusedPins(root, definitions, config);
@@ -52,7 +53,10 @@ async function compose() {
     const variables = publishedVariables(hierarchy.promotedRefs());
     const { repository, branch, secrets } = github;
     new RepositorySecrets("repository", { repository, secrets, variables });
-    const { pullRequest } = new WorkflowFiles("workflows", { repository, branch, files, delivery });
+    const { pullRequest } = new WorkflowFiles("workflows", {
+        ...{ repository, branch, files, delivery },
+        removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
+    });
     return { images: hierarchy.outputs(), github: { variables, pullRequest } };
 }
 

@@ -71,3 +71,17 @@ test("a replaced secret or variable is deleted before it is made: its name is th
     expect(custom).toHaveLength(4);
     expect(custom.filter(({ options }) => !options.deleteBeforeReplace)).toEqual([]);
 });
+
+test("what GitHub refuses is answered with the next step, by the kind of what it refuses", async () => {
+    const resources = await run(() => ({
+        secrets: { A: secret("x", { dependabot: true, codespaces: true }) },
+        variables: { V: pulumi.output("v") },
+    }));
+    const hooks = ["A", "A-dependabot", "A-codespaces", "V"].map(
+        (key) => resources[`repository-${key}`]?.options.hooks,
+    );
+    const kinds = ["a secret", "a secret for Dependabot", "a secret for codespaces", "a variable"];
+    expect(hooks.map((one) => one?.onErrorList)).toEqual(
+        kinds.map((kind) => [`say what to do when GitHub refuses ${kind} of repository`]),
+    );
+});

@@ -3,6 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RepositorySecret } from "../githubConfig";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github";
+import type { Kind } from "../lib/githubFailures";
+import { refusalHook } from "./refusalHooks";
 
 /** What a repository's workflows need to know. */
 export interface RepositorySecretsArgs {
@@ -31,25 +33,30 @@ export class RepositorySecrets extends pulumi.ComponentResource {
         };
         super("layered-images:components:RepositorySecrets", name, inputs, opts);
         // A name is there once: made before the old one is deleted, the new one would be deleted too.
-        const options = { parent: this, deleteBeforeReplace: true };
+        const options = (kind: Kind) => ({
+            parent: this,
+            deleteBeforeReplace: true,
+            hooks: refusalHook(name, kind),
+        });
+        const [forActions, forDependabot, forCodespaces, forVariables] = [
+            options("a secret"),
+            options("a secret for Dependabot"),
+            options("a secret for codespaces"),
+            options("a variable"),
+        ];
         for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
-            const given = { repository, secretName };
-            new github.ActionsSecret(`${name}-${secretName}`, { ...given, value }, options);
-            if (dependabot)
-                new github.DependabotSecret(`${name}-${secretName}-dependabot`, { ...given, value }, options);
+            const [given, key] = [{ repository, secretName }, `${name}-${secretName}`];
+            new github.ActionsSecret(key, { ...given, value }, forActions);
+            if (dependabot) new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot);
             if (codespaces) {
                 // This one resource has no `value` yet.
-                const codespacesSecret = { ...given, plaintextValue: value };
-                new github.CodespacesSecret(`${name}-${secretName}-codespaces`, codespacesSecret, options);
+                new github.CodespacesSecret(`${key}-codespaces`, { ...given, plaintextValue: value }, forCodespaces);
             }
         }
         for (const [variableName, value] of Object.entries(variables)) {
             const checked = value.apply((text) => check(variableName, text));
-            new github.ActionsVariable(
-                `${name}-${variableName}`,
-                { repository, variableName, value: checked },
-                options,
-            );
+            const given = { repository, variableName, value: checked };
+            new github.ActionsVariable(`${name}-${variableName}`, given, forVariables);
         }
         this.registerOutputs({});
     }

@@ -5,10 +5,18 @@ import { WorkflowFiles } from "./workflowFiles";
 
 const files = { ".github/workflows/a.yml": "# ours\na\n", ".github/dependabot.yml": "# ours\nb\n" };
 const paths = Object.keys(files);
-const run = (delivery: Delivery) =>
-    record(() => {
-        new WorkflowFiles("workflows", { repository: "bot", branch: "main", files, delivery });
-    });
+/** What was asked to be removed from where, in order. */
+let tidied: unknown[];
+const removeLeftovers = (...asked: unknown[]) => {
+    tidied.push(asked);
+    return Promise.resolve([]);
+};
+const make = (delivery: Delivery) =>
+    new WorkflowFiles("workflows", { repository: "bot", branch: "main", files, delivery, removeLeftovers });
+const run = (delivery: Delivery, preview = false) => {
+    tidied = [];
+    return record(() => void make(delivery), preview);
+};
 
 test("the plan says where the files go", async () => {
     const resources = await run({ by: "nothing" });
@@ -38,14 +46,23 @@ describe("files that are committed", () => {
             expect(resources[`workflows-${path}`]?.options.ignoreChanges).toEqual(["overwriteOnCreate"]);
         }
     });
+
+    test("stay when they leave the stack, and what is a leftover then is removed by an update only", async () => {
+        const resources = await run(delivery);
+        for (const path of paths) expect(resources[`workflows-${path}`]?.options.retainOnDelete).toBe(true);
+        expect(tidied).toEqual([["main", { quiet: true }]]);
+        await run(delivery, true);
+        expect(tidied).toEqual([]);
+    });
 });
 
 describe("files that are proposed", () => {
     const head = "layered-images/workflows-0123456789ab";
+    const delivery: Delivery = { by: "pull-request", head, removes: [".github/workflows/old.yml"] };
     const round = "workflows-0123456789ab";
 
     test("are on a branch of their own, and the pull request comes after them", async () => {
-        const resources = await run({ by: "pull-request", head });
+        const resources = await run(delivery);
         expect(resources[`${round}-branch`]?.inputs).toEqual({ repository: "bot", branch: head, sourceBranch: "main" });
         for (const path of paths) {
             const file = resources[`${round}-${path}`];
@@ -60,8 +77,14 @@ describe("files that are proposed", () => {
         );
     });
 
+    test("come with the removal of leftovers, which the pull request names", async () => {
+        const resources = await run(delivery);
+        expect(tidied).toEqual([[head, { quiet: false }]]);
+        expect(resources[`${round}-pull-request`]?.inputs.body).toContain("`.github/workflows/old.yml`");
+    });
+
     test("are never taken back: people merge, close and delete", async () => {
-        const resources = Object.values(await run({ by: "pull-request", head }));
+        const resources = Object.values(await run(delivery));
         const custom = resources.filter(({ type }) => type.startsWith("github:"));
         expect(custom).toHaveLength(4);
         expect(custom.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
@@ -70,12 +93,7 @@ describe("files that are proposed", () => {
     test("wait for the pull request by its number", async () => {
         const numbers: number[] = [];
         await record(() => {
-            const made = new WorkflowFiles("workflows", {
-                repository: "bot",
-                branch: "main",
-                files,
-                delivery: { by: "pull-request", head },
-            });
+            const made = make(delivery);
             made.pullRequest?.apply((number) => numbers.push(number));
         });
         expect(numbers).toEqual([pullRequestNumber]);

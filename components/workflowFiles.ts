@@ -1,6 +1,8 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { type Delivery, trailer } from "../lib/delivery";
+import { type Delivery, commitMessage } from "../lib/delivery";
+import { refusalHook } from "./refusalHooks";
+import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
 
 /** What the delivery of workflow files needs. */
@@ -12,6 +14,7 @@ export interface WorkflowFilesArgs {
     /** Texts by path from the repository's root. */
     readonly files: Readonly<Record<string, string>>;
     readonly delivery: Delivery;
+    readonly removeLeftovers: RemoveLeftovers;
 }
 
 /** The workflow files of a repository on GitHub: committed to a branch, or proposed by a pull request. */
@@ -22,24 +25,12 @@ export class WorkflowFiles extends pulumi.ComponentResource {
     public constructor(name: string, args: WorkflowFilesArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, delivery } = args;
         super("layered-images:components:WorkflowFiles", name, { repository, branch, files: Object.keys(files) }, opts);
-        if (delivery.by === "commits") {
-            for (const [file, content] of Object.entries(files)) {
-                const overwriteOnCreate = delivery.overwrite.has(file);
-                // A workflow that starts because its file was delivered would start the next `up`.
-                const commitMessage = `Update ${file} [skip ci]\n\n${trailer}`;
-                new github.RepositoryFile(
-                    `${name}-${file}`,
-                    { repository, branch, file, content, commitMessage, overwriteOnCreate },
-                    // It matters when the file is made, and differs from run to run: alone it is no reason for a commit.
-                    { parent: this, ignoreChanges: ["overwriteOnCreate"], deleteBeforeReplace: true },
-                );
-            }
-        }
+        const removed = delivery.by === "commits" ? this.commit(name, args, delivery.overwrite) : undefined;
         this.pullRequest =
             delivery.by === "pull-request"
                 ? new WorkflowPullRequest(
                       `${name}-${delivery.head.slice(delivery.head.lastIndexOf("-") + 1)}`,
-                      { repository, branch, files, head: delivery.head },
+                      { ...args, ...delivery },
                       { parent: this },
                   ).number
                 : undefined;
@@ -55,6 +46,36 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                 this,
             );
         }
-        this.registerOutputs({ pullRequest: this.pullRequest });
+        this.registerOutputs({ pullRequest: this.pullRequest, removed });
+    }
+
+    /** Commits the files, and returns the leftovers that were removed then. */
+    private commit(name: string, args: WorkflowFilesArgs, overwrite: ReadonlySet<string>) {
+        const { repository, branch, files } = args;
+        // A workflow that starts because its file was delivered would start the next `up`.
+        const options = { quiet: true };
+        const hooks = refusalHook(name, "a workflow file");
+        const commits = Object.entries(files).map(
+            ([file, content]) =>
+                new github.RepositoryFile(
+                    `${name}-${file}`,
+                    {
+                        ...{ repository, branch, file, content },
+                        commitMessage: commitMessage(`Update ${file}`, options),
+                        overwriteOnCreate: overwrite.has(file),
+                    },
+                    {
+                        parent: this,
+                        // It matters when the file is made, and differs from run to run: alone it is no reason for a commit.
+                        ignoreChanges: ["overwriteOnCreate"],
+                        deleteBeforeReplace: true,
+                        // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
+                        retainOnDelete: true,
+                        hooks,
+                    },
+                ),
+        );
+        // A URN is there once its resource is made, and known in a preview.
+        return pulumi.all(commits.map(({ urn }) => urn)).apply(() => tidy(args.removeLeftovers, branch, options));
     }
 }

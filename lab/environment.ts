@@ -10,11 +10,14 @@ import type { Toolchain } from "./toolchain";
 /** The stack of the lab. */
 export const labStackName = "local";
 
-/** Whether the lab's own state backend has the stack of the project in this checkout's Pulumi.yaml. */
-export function stackExists(paths: LabPaths, root: string = repositoryRoot): boolean {
+/** File in which the lab's own state backend has the stack of the project in this checkout's Pulumi.yaml. */
+export function stackFile(paths: LabPaths, root: string = repositoryRoot): string {
     const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return existsSync(path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${labStackName}.json`));
+    return path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${labStackName}.json`);
 }
+
+/** Whether the lab's own state backend has that stack. */
+export const stackExists = (paths: LabPaths, root?: string): boolean => existsSync(stackFile(paths, root));
 
 /** What `labVariables` is made from. */
 export interface LabEnvironment {

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import type { LabEnvironment } from "./environment";
+import { z } from "zod";
+import { type Deployment, parseDeployment } from "../lib/status/state";
+import { type LabEnvironment, stackFile } from "./environment";
 import { githubServer } from "./github/service";
 import { type Instance, readInstance } from "./instance";
 import { type LabPaths, labPaths } from "./paths";
@@ -95,4 +97,12 @@ export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvi
 export function hasImages(paths: LabPaths): boolean {
     const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
     return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
+}
+
+const stateFile = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
+
+/** What the lab's stack has deployed, from its file: asking `pulumi` for it takes a second. Errors as `parseDeployment`. */
+export function labDeployment(paths: LabPaths): Deployment {
+    const { latest } = stateFile.parse(JSON.parse(readFileSync(stackFile(paths), "utf8"))).checkpoint;
+    return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
 }

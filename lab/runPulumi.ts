@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
+import { refreshBefore } from "../lib/refresh";
 import { recordUp } from "../review/recordUpdate";
+import { filesDiffer } from "../review/status/githubFindings";
 import { tellFailedBuilds } from "./failedBuilds";
 import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
-import { hasImages } from "./labState";
+import { hasImages, labDeployment } from "./labState";
 import { checkDisk } from "./packages";
 import { labPaths } from "./paths";
 import { isInterrupted, runAttached } from "./process";
@@ -18,16 +20,24 @@ export async function runPulumi(operation: string, args: readonly string[], opti
     const start = Date.now();
     const paths = labPaths();
     mkdirSync(paths.state, { recursive: true });
-    if (operation === "up") {
+    const isUp = operation === "up";
+    if (isUp) {
         checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
     }
     const lab = await startLab(options);
     for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
+    const { refresh, rest } = isUp
+        ? refreshBefore(args, await filesDiffer(labDeployment(paths).resources, lab.env))
+        : { refresh: undefined, rest: args };
+    if (refresh) {
+        const code = await runAttached("pulumi", ["refresh", "--yes", "--skip-preview", ...refresh], lab.env);
+        if (code !== 0) return code;
+    }
     const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
-        runAttached("pulumi", [operation, ...more, ...args], env);
-    const code = operation === "up" ? await recordUp(lab.env, run) : await run([], lab.env);
-    if (code !== 0 && operation === "up" && !isInterrupted()) {
+        runAttached("pulumi", [operation, ...more, ...rest], env);
+    const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
+    if (code !== 0 && isUp && !isInterrupted()) {
         await tellFailedBuilds(lab.env, new Date(ready));
     }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];

@@ -41,7 +41,7 @@ describe("by pull request", () => {
     });
 
     test("a change is proposed from a branch that is the same for the same change only", () => {
-        expect(byPullRequest(files, old, [])).toEqual({ by: "pull-request", head });
+        expect(byPullRequest(files, old, [])).toEqual({ by: "pull-request", head, removes: [] });
         expect(head).toMatch(/^layered-images\/workflows-[0-9a-f]{12}$/);
         expect(freshHead({ ...files, "a.yml": "# ours\nnewer\n" }, old)).not.toBe(head);
         expect(freshHead(files, found({}))).not.toBe(head);
@@ -49,13 +49,18 @@ describe("by pull request", () => {
 
     test("an open pull request of ours is kept up to date, whatever it began with", () => {
         const open = pull({ head: "layered-images/workflows-0123456789ab", open: true });
-        expect(byPullRequest(files, old, [pull({}), open])).toEqual({ by: "pull-request", head: open.head });
+        expect(byPullRequest(files, old, [pull({}), open])).toEqual({
+            by: "pull-request",
+            head: open.head,
+            removes: [],
+        });
     });
 
     test("a pull request of somebody else is nothing to us", () => {
         expect(byPullRequest(files, old, [pull({ head: "feature", open: true })])).toEqual({
             by: "pull-request",
             head,
+            removes: [],
         });
     });
 
@@ -64,11 +69,19 @@ describe("by pull request", () => {
         expect(byPullRequest(files, found(files), [pull({ open: true })])).toEqual({ by: "nothing" });
     });
 
+    test("what is on the branch and generated no longer is proposed for removal", () => {
+        const leftover = found({ ...files, "old.yml": "# ours\nold\n" });
+        const fresh = freshHead(files, leftover);
+        expect(byPullRequest(files, leftover, [])).toEqual({ by: "pull-request", head: fresh, removes: ["old.yml"] });
+        expect(fresh).not.toBe(freshHead(files, found(files)));
+        expect(byPullRequest(files, leftover, [pull({ head: fresh })])).toEqual({ by: "nothing", declined: 7 });
+    });
+
     test("what was closed without merging is not proposed again", () => {
         expect(byPullRequest(files, old, [pull({})])).toEqual({ by: "nothing", declined: 7 });
     });
 
     test("what was merged and came back on the branch as it was is proposed again", () => {
-        expect(byPullRequest(files, old, [pull({ merged: true })])).toEqual({ by: "pull-request", head });
+        expect(byPullRequest(files, old, [pull({ merged: true })])).toEqual({ by: "pull-request", head, removes: [] });
     });
 });

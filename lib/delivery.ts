@@ -5,8 +5,8 @@ import { hash12 } from "./hash";
 export type Delivery =
     /** Committed to the branch. Files in `overwrite` are there and may be replaced by a first commit of ours. */
     | { readonly by: "commits"; readonly overwrite: ReadonlySet<string> }
-    /** Proposed by the pull request from `head`. */
-    | { readonly by: "pull-request"; readonly head: string }
+    /** Proposed by the pull request from `head`, which also removes the leftovers in `removes`. */
+    | { readonly by: "pull-request"; readonly head: string; readonly removes: readonly string[] }
     /** Nothing to do: the branch has them all, or pull request `declined` with just these was closed without merging. */
     | { readonly by: "nothing"; readonly declined?: number };
 
@@ -31,6 +31,10 @@ export const trailer = "Generated-by: layered-images";
 
 /** Branches of our pull requests begin with this. */
 const headPrefix = "layered-images/workflows-";
+
+/** The message of a commit of ours. Quiet: it starts no workflow, as its file's delivery would start the next `up`. */
+export const commitMessage = (change: string, { quiet }: { readonly quiet: boolean }): string =>
+    `${change}${quiet ? " [skip ci]" : ""}\n\n${trailer}`;
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
@@ -73,6 +77,7 @@ export function freshHead(files: Readonly<Record<string, string>>, found: Readon
  * How a pull request brings the files: by the open one of ours, whatever it holds today, or by a new one. One that was
  * closed without merging is a decision: just the same is not proposed again.
  *
+ * @param found what the branch has at our paths, and its leftovers
  * @param pulls our pull requests: those that are open, and those from `freshHead`
  */
 export function byPullRequest(
@@ -80,10 +85,12 @@ export function byPullRequest(
     found: ReadonlyMap<string, FoundFile>,
     pulls: readonly PullRequest[],
 ): Delivery {
-    if (Object.entries(files).every(([path, text]) => found.get(path)?.text === text)) return { by: "nothing" };
+    const removes = [...found.keys()].filter((path) => !(path in files));
+    const hasAll = Object.entries(files).every(([path, text]) => found.get(path)?.text === text);
+    if (hasAll && removes.length === 0) return { by: "nothing" };
     const open = pulls.find((pull) => pull.open && pull.head.startsWith(headPrefix));
-    if (open) return { by: "pull-request", head: open.head };
+    if (open) return { by: "pull-request", head: open.head, removes };
     const head = freshHead(files, found);
     const declined = pulls.find((pull) => pull.head === head && !pull.open && !pull.merged);
-    return declined ? { by: "nothing", declined: declined.number } : { by: "pull-request", head };
+    return declined ? { by: "nothing", declined: declined.number } : { by: "pull-request", head, removes };
 }

@@ -19,6 +19,17 @@ const repository: Answers = {
 };
 const contents = "/contents/.github/workflows/a.yml?ref=main";
 
+/** The branch has a file that is not ours, and one of ours that is generated no longer. */
+const leftover = ".github/workflows/old.yml";
+const withLeftover: Answers = {
+    "/contents/.github/workflows?ref=main": ["a", "old", "theirs"].map((name) => ({
+        ...{ type: "file", sha: "0" },
+        path: `.github/workflows/${name}.yml`,
+    })),
+    [`/contents/${leftover}?ref=main`]: text("# ours\nold\n"),
+    "/contents/.github/workflows/theirs.yml?ref=main": text("on: push\n"),
+};
+
 function serve(answers: Answers, headers: Record<string, string> = {}): void {
     const prefix = "https://github.example/api/v3/repos/us/bot";
     vi.stubGlobal("fetch", (url: URL) => {
@@ -95,6 +106,13 @@ describe("a delivery by commits", () => {
         expect((await plan()).delivery).toEqual(ours);
     });
 
+    test("says which files of ours it removes, and leaves those of others", async () => {
+        serve({ ...repository, ...withLeftover });
+        expect((await plan()).warnings).toEqual([
+            `generated no longer, and removed from branch main by an update: ${leftover}`,
+        ]);
+    });
+
     test("warns of a protected branch and offers a pull request", async () => {
         serve({ ...repository, "/branches/main": { protected: true } });
         expect((await plan()).warnings).toEqual([expect.stringContaining("github.delivery pull-request")]);
@@ -111,10 +129,10 @@ describe("a delivery by pull request", () => {
         merged_at: null,
         head: { ref: "layered-images/workflows-1", repo: { full_name: "us/bot" } },
     };
-    const servePulls = (pulls: readonly unknown[]) => {
+    const servePulls = (pulls: readonly unknown[], more: Answers = {}) => {
         serve(
             new Proxy<Answers>(
-                { ...repository, [open]: pulls },
+                { ...repository, ...more, [open]: pulls },
                 {
                     get: (all, key: string) => {
                         requested.push(key);
@@ -130,8 +148,16 @@ describe("a delivery by pull request", () => {
 
     test("goes on with the open one of ours", async () => {
         servePulls([pull]);
-        expect((await plan("pull-request")).delivery).toEqual({ by: "pull-request", head: pull.head.ref });
+        expect((await plan("pull-request")).delivery).toEqual({ by: "pull-request", head: pull.head.ref, removes: [] });
         expect(requested.filter((key) => ours.test(key))).toHaveLength(1);
+    });
+
+    test("proposes the removal of a file of ours that is generated no longer, and says so", async () => {
+        servePulls([], { ...withLeftover, [contents]: text("# ours\nnew\n") });
+        expect(await plan("pull-request")).toMatchObject({
+            delivery: { by: "pull-request", removes: [leftover] },
+            warnings: [`generated no longer, and removed from branch main by the pull request: ${leftover}`],
+        });
     });
 
     test("does not take one from a fork for ours", async () => {

@@ -1,7 +1,8 @@
 import { type Delivery, byPullRequest, replaceable } from "./delivery";
 import { InputError } from "./errors";
 import { type GitHubTarget, UnreachableError } from "./githubApi";
-import { type Access, checkAccess, checkRepository, findFiles, findPullRequests, nameOf } from "./repository";
+import { type Access, checkAccess, checkRepository, findPullRequests, nameOf } from "./repository";
+import { findFiles, findLeftovers } from "./repositoryFiles";
 
 /** How this run delivers, and what is to be said of it. */
 export interface DeliveryPlan {
@@ -19,6 +20,10 @@ export interface DeliveryWishes {
     /** Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is said. */
     readonly looking: boolean;
 }
+
+const protection = (target: GitHubTarget) =>
+    `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them instead ` +
+    "(those that are there stay): pulumi config set --path github.delivery pull-request";
 
 /**
  * Looks at the repository and decides how the workflow files get there.
@@ -44,12 +49,18 @@ export async function planDelivery(
     );
     const found = await findFiles(target, files);
     const overwrite = replaceable(files, found, { adopt, where: `${nameOf(target)}, branch ${target.branch}` });
-    if (delivery === "pull-request") {
-        const pulls = await findPullRequests(target, files, found);
-        return { delivery: byPullRequest(files, found, pulls), warnings: lacking };
+    const leftovers = await findLeftovers(target, files);
+    const warnings = [...lacking];
+    if (leftovers.length > 0) {
+        const list = leftovers.map(({ path }) => path).join(", ");
+        const by = delivery === "direct" ? "an update" : "the pull request";
+        warnings.push(`generated no longer, and removed from branch ${target.branch} by ${by}: ${list}`);
     }
-    const warning =
-        `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them ` +
-        "instead: pulumi config set --path github.delivery pull-request";
-    return { delivery: { by: "commits", overwrite }, warnings: isProtected ? [...lacking, warning] : lacking };
+    if (delivery === "pull-request") {
+        const all = new Map([...found, ...leftovers.map(({ path, file }) => [path, file] as const)]);
+        const pulls = await findPullRequests(target, files, all);
+        return { delivery: byPullRequest(files, all, pulls), warnings };
+    }
+    if (isProtected) warnings.push(protection(target));
+    return { delivery: { by: "commits", overwrite }, warnings };
 }

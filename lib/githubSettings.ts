@@ -70,12 +70,14 @@ export interface GitHubSurroundings {
     readonly keys: readonly string[];
     /** Whether the secrets' key holds a value that was set with --secret. */
     readonly encrypted: boolean;
+    /** Places below that key whose values stand in the stack's file unencrypted. */
+    readonly readable: readonly string[];
     /** Settings of the GitHub provider in the stack's configuration. */
     readonly provider: Readonly<Record<"owner" | "token", string | undefined>>;
 }
 
 /** What is wrong beyond the values themselves, each with the command that mends it. */
-export function githubProblems({ project, keys, encrypted, provider }: GitHubSurroundings): string[] {
+export function githubProblems({ project, keys, encrypted, readable, provider }: GitHubSurroundings): string[] {
     const problems: string[] = [];
     const add = (key: string, problem: string, mend: string) => problems.push(`${key}: ${problem}: ${mend}`);
     if (provider.token !== undefined) {
@@ -94,13 +96,13 @@ export function githubProblems({ project, keys, encrypted, provider }: GitHubSur
     if (!keys.includes("github")) {
         add(secrets, "set without a repository. Set one", "pulumi config set --path github.repository <name>");
     }
-    if (!encrypted) {
-        const mend = "pulumi config set --secret --path repositorySecrets.<NAME>";
-        add(
-            secrets,
-            "readable by everyone in the stack's file. Set each value anew, and change it where it is used",
-            mend,
-        );
+    const plain = readable.length > 0 ? readable : encrypted ? [] : ["<NAME>"];
+    if (plain.length > 0) {
+        const places = plain.map((place) => `repositorySecrets.${place}`);
+        const which = readable.length > 0 ? ` (at ${readable.join(", ")})` : "";
+        const mend = places.map((place) => `pulumi config set --secret --path ${place}`).join("; ");
+        const problem = "readable by everyone in the stack's file. Set each value anew, and change it where it is used";
+        add(`${secrets}${which}`, problem, mend);
     }
     return problems;
 }

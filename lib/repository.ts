@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type FoundFile, type PullRequest, freshHead, hasHeader } from "./delivery";
+import { type FoundFile, type PullRequest, freshHead } from "./delivery";
 import { InputError } from "./errors";
 import { type GitHubTarget, UnreachableError, ask } from "./githubApi";
 
@@ -7,8 +7,6 @@ import { type GitHubTarget, UnreachableError, ask } from "./githubApi";
 
 const repositorySchema = z.object({ archived: z.boolean(), full_name: z.string() });
 const branchSchema = z.object({ protected: z.boolean() });
-const fileSchema = z.object({ type: z.literal("file"), content: z.string(), encoding: z.literal("base64") });
-const commitsSchema = z.array(z.object({ commit: z.object({ message: z.string() }) }));
 const pullsSchema = z.array(
     z.object({
         number: z.int(),
@@ -18,11 +16,17 @@ const pullsSchema = z.array(
     }),
 );
 
-const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
+/** A path of the REST interface below the repository. */
+export const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
 /** "owner/repository". */
 export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
 
-function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
+/**
+ * The body of an answer.
+ *
+ * @throws UnreachableError when it is not GitHub's
+ */
+export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
     const parsed = schema.safeParse(body);
     if (parsed.success) return parsed.data;
     throw new UnreachableError(`GitHub's answer to "${what}" is none: ${z.prettifyError(parsed.error)}`);
@@ -92,30 +96,6 @@ export async function checkAccess(target: GitHubTarget, wanted: readonly Access[
             next: "give it the permission where it was made: docs/operations.md lists all of them",
         });
     }
-}
-
-async function findFile(target: GitHubTarget, path: string, ours: string): Promise<FoundFile | undefined> {
-    const encoded = path.split("/").map(encodeURIComponent).join("/");
-    const ref = encodeURIComponent(target.branch);
-    const what = `read ${path}`;
-    const { body } = await ask(target, inRepository(target, `/contents/${encoded}?ref=${ref}`), what);
-    if (body === undefined) return undefined;
-    const text = Buffer.from(parse(fileSchema, body, what).content, "base64").toString("utf8");
-    if (hasHeader(text, ours)) return { text, messages: [] };
-    const history = `/commits?path=${encodeURIComponent(path)}&sha=${ref}&per_page=100`;
-    const commits = await ask(target, inRepository(target, history), `read the history of ${path}`);
-    return { text, messages: parse(commitsSchema, commits.body, what).map(({ commit }) => commit.message) };
-}
-
-/** What the branch has at our files' paths. Errors as `checkRepository`. */
-export async function findFiles(
-    target: GitHubTarget,
-    files: Readonly<Record<string, string>>,
-): Promise<ReadonlyMap<string, FoundFile>> {
-    const found = await Promise.all(
-        Object.entries(files).map(async ([path, ours]) => [path, await findFile(target, path, ours)] as const),
-    );
-    return new Map(found.flatMap(([path, file]) => (file ? [[path, file] as const] : [])));
 }
 
 /** Pull requests into the branch, from branches of this repository: those open, and those from `freshHead`. */

@@ -53,6 +53,11 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
     }
 }
 
+/** What an `up` changed, to be compared as a whole: toMatchObject takes any object for an empty one. */
+export const changesOf = ({ code, operations, onGitHub }: UpOutcome) => ({ code, operations, onGitHub });
+/** The changes of an `up` that had nothing to do. */
+export const noChanges = { code: 0, operations: {}, onGitHub: {} };
+
 /** A resource of the exported state. */
 export interface StateResource {
     readonly urn: string;

@@ -1,34 +1,16 @@
 import { stackLocks } from "../../lab/stackLocks";
 import { type Finding, exitCode } from "../../lib/status/findings";
-import { compareGitHub } from "../../lib/status/github";
-import { deployedRepository, githubQuestions } from "../../lib/status/githubQuestions";
 import { imageFindings, unansweredFindings } from "../../lib/status/images";
 import { imageQuestions, imageStatus } from "../../lib/status/imageStatus";
 import { repairAll, repairCommand } from "../../lib/status/repair";
 import type { StatusReport } from "../../lib/status/report";
 import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
 import { stackFindings } from "../../lib/status/stack";
-import { type Resource, deployedImages } from "../../lib/status/state";
-import { askGitHub, askRegistries } from "../ask";
+import { deployedImages } from "../../lib/status/state";
+import { askRegistries } from "../ask";
 import { type Engine, exportStack } from "../engine";
 import { readHistory } from "../history";
-
-async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
-    const deployed = deployedRepository(resources);
-    if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
-    const { GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    const owner = deployed.owner ?? GITHUB_OWNER;
-    if (owner === undefined) {
-        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER says the owner" }];
-    }
-    const target = {
-        ...deployed,
-        owner,
-        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
-        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
-    };
-    return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
-}
+import { githubFindings } from "./githubFindings";
 
 /** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
 export async function readStatus(engine: Engine): Promise<StatusReport> {

@@ -9,7 +9,7 @@ import { workflowLayers } from "../../workflows/layers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { imageOutputs, up } from "../stack";
+import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */
@@ -20,7 +20,10 @@ const settings = `  layered-images:platforms: ["linux/amd64"]
   github:writeDelayMs: "0"
   github:retryDelayMs: "10"
 `;
-const token = "hunter2-of-discord";
+/** Values begin alike, so that one search finds each; EDITOR's is in a property that is a secret only because we say so. */
+const canary = "hunter2-of-";
+const token = `${canary}discord`;
+const values = { DISCORD_TOKEN: token, "INDEX.value": `${canary}index`, "EDITOR.value": `${canary}editor` };
 const testYml = ".github/workflows/test.yml";
 const lintYml = ".github/workflows/lint.yml";
 
@@ -28,8 +31,10 @@ let lab: TestLab;
 let program: string;
 let github: StandInRepository;
 
-const setSecret = (key: string, value: string) =>
-    runIn(lab, program, "pulumi", ["config", "set", "--secret", "--path", `repositorySecrets.${key}`, value]);
+const setSecrets = (secrets: Readonly<Record<string, string>>) => {
+    const pairs = Object.entries(secrets).flatMap(([key, value]) => ["--secret", `repositorySecrets.${key}=${value}`]);
+    return runIn(lab, program, "pulumi", ["config", "set-all", "--path", ...pairs]);
+};
 const refreshFiles = () =>
     runIn(lab, program, "pulumi", [
         "refresh",
@@ -38,17 +43,16 @@ const refreshFiles = () =>
         "--target",
         "**github:index/repositoryFile:RepositoryFile::**",
     ]);
-const push = (file: string, text: string) =>
+const push = (file: string, text: string | null) =>
     github.control("POST", `${github.where}/push`, { files: { [file]: text } });
 
 beforeAll(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
     github = standInRepository(lab);
-    await setSecret("DISCORD_TOKEN", token);
-    await setSecret("INDEX.value", "another");
+    expect(await setSecrets(values)).toMatchObject({ code: 0 });
     await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.dependabot", "true"]);
-    await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.codespaces", "true"]);
+    await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.EDITOR.codespaces", "true"]);
 });
 afterAll(async () => {
     await lab.close();
@@ -56,13 +60,15 @@ afterAll(async () => {
 
 test("one `up` makes images, secrets, variables and workflow files", async () => {
     const { code, output } = await up(lab, program);
-    expect(output).not.toContain(token);
+    expect(output).not.toContain(canary);
     expect(code).toBe(0);
     expect(await github.secret("actions", "DISCORD_TOKEN")).toBe(token);
-    for (const kind of ["actions", "dependabot", "codespaces"] as const) {
-        expect(await github.secret(kind, "INDEX")).toBe("another");
+    for (const kind of ["actions", "dependabot"] as const) {
+        expect(await github.secret(kind, "INDEX")).toBe(values["INDEX.value"]);
     }
+    expect(await github.secret("codespaces", "EDITOR")).toBe(values["EDITOR.value"]);
     expect(Object.keys(github.state().secrets.dependabot)).toEqual(["INDEX"]);
+    expect(Object.keys(github.state().secrets.codespaces)).toEqual(["EDITOR"]);
     const outputs = await imageOutputs(lab, program);
     const variables = Object.entries(github.state().variables).map(([name, { value }]) => [name, value]);
     expect(Object.fromEntries(variables)).toEqual({
@@ -79,29 +85,48 @@ test("one `up` makes images, secrets, variables and workflow files", async () =>
     expect(commits.filter((message) => !message.includes("[skip ci]"))).toEqual([]);
 });
 
-test("no secret value is readable in plans, state, logs and data of the lab, or the stack's file", async () => {
-    await setSecret("DISCORD_TOKEN", `${token}-2`);
+/** An image's layers in one archive, not compressed as the registry has them: there nothing could be found. */
+async function unpacked(image: string): Promise<string> {
+    const { ref } = (await imageOutputs(lab, program))[image] ?? {};
+    const folder = path.join(lab.paths.state, `unpacked-${image}`);
+    writeTree(folder, { Dockerfile: "FROM image\n" });
+    const archive = path.join(folder, "image.tar");
+    const output = `type=oci,dest=${archive},compression=uncompressed,force-compression=true`;
+    const context = `image=docker-image://${ref ?? ""}`;
+    const args = ["build", "--build-context", context, "--output", output, folder];
+    expect(await runIn(lab, program, "buildx", args)).toMatchObject({ code: 0 });
+    return archive;
+}
+/** Files below a folder, or a file, that hold this text; grep ends with 1 when it found none. */
+const search = async (text: string, where: string) =>
+    (await runIn(lab, program, "grep", ["--recursive", "--files-with-matches", text, where])).stdout.split("\n", 1)[0];
+
+test("no secret value is readable in plans, state, logs and data of the lab, in layers, or the stack's file", async () => {
+    const changed = Object.entries(values).map(([key, value]) => [key, `${value}-2`] as const);
+    await setSecrets(Object.fromEntries(changed));
     const plan = await runIn(lab, program, "pulumi", ["preview", "--diff"]);
     const json = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames"]);
     const state = await runIn(lab, program, "pulumi", ["stack", "export"]);
-    await setSecret("DISCORD_TOKEN", token);
+    await setSecrets(values);
     for (const { output } of [plan, json, state]) {
-        expect(output).toContain("DISCORD_TOKEN");
-        expect(output).not.toContain(token);
+        for (const name of ["DISCORD_TOKEN", "INDEX-dependabot", "EDITOR-codespaces"]) expect(output).toContain(name);
+        expect(output).not.toContain(canary);
         expect(output).not.toContain(labToken);
     }
-    // grep ends with 1 when it found nothing; program, state, logs, registry and the stand-in's data lie below.
-    const found = await runIn(lab, program, "grep", ["--recursive", "--files-with-matches", token, lab.paths.state]);
-    expect(found).toMatchObject({ code: 1, output: "" });
+    const bot = await unpacked("bot");
+    expect(await search("hello from the bot", bot)).toBe(bot);
+    await unpacked("ci");
+    // Program, state, logs, registry, the stand-in's data and the layers lie below.
+    expect(await search(canary, lab.paths.state)).toBe("");
 });
 
 test("a second `up` changes nothing, also with another token", async () => {
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {}, operations: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
     await github.control("PUT", "tokens/another-token", { login: "colleague", scopes: ["repo", "workflow"] });
     const { env } = lab;
     Object.assign(lab, { env: { ...env, GITHUB_TOKEN: "another-token" } });
     try {
-        expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {}, operations: {} });
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
     } finally {
         Object.assign(lab, { env });
     }
@@ -109,7 +134,7 @@ test("a second `up` changes nothing, also with another token", async () => {
 
 describe("one change updates one thing", () => {
     test("a secret", async () => {
-        await setSecret("DISCORD_TOKEN", "hunter3");
+        await setSecrets({ DISCORD_TOKEN: "hunter3" });
         expect((await up(lab, program)).onGitHub).toEqual({ "repository-DISCORD_TOKEN": "update" });
         expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
     });
@@ -136,38 +161,48 @@ describe("one change updates one thing", () => {
 
     test("a secret that is configured no longer is removed, and nothing else", async () => {
         await runIn(lab, program, "pulumi", ["config", "rm", "--path", "repositorySecrets.INDEX"]);
-        const gone = ["", "-dependabot", "-codespaces"].map((kind) => [`repository-INDEX${kind}`, "delete"]);
+        const gone = ["", "-dependabot"].map((kind) => [`repository-INDEX${kind}`, "delete"]);
         expect((await up(lab, program)).onGitHub).toEqual(Object.fromEntries(gone));
-        expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
+        expect(Object.keys(github.state().secrets.actions).sort()).toEqual(["DISCORD_TOKEN", "EDITOR"]);
     });
 });
 
 describe("what changed outside", () => {
-    test("a workflow file that already is what it shall be makes no commit", async () => {
-        const wanted = github.file(testYml) ?? "";
-        await push(testYml, `${wanted}# edited\n`);
-        await push(testYml, wanted);
+    test("a workflow file that was generated anew and pushed with its change makes no commit, once it is refreshed", async () => {
+        const rename = (text: string) => text.replaceAll("Linting Checks", "Linters");
+        const source = path.join(program, "workflows/checks.ts");
+        writeFileSync(source, rename(readFileSync(source, "utf8")));
+        const pushed = rename(github.file(lintYml) ?? "");
+        expect(pushed).not.toBe(github.file(lintYml));
+        await push(lintYml, pushed);
         const before = github.messages().length;
+        const conflict = await up(lab, program);
+        expect(conflict.output).toMatch(/lint\.yml: 409 [\s\S]*next: .*pulumi refresh --target '.*RepositoryFile::/);
         await refreshFiles();
-        expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
         expect(github.messages()).toHaveLength(before);
+        expect(github.file(lintYml)).toBe(pushed);
     });
 
-    test("one that was changed to something else is put right in one run, even when it lost its header", async () => {
+    test("one that was changed to something else is put right by `npm run up`, even when it lost its header", async () => {
         const wanted = github.file(testYml);
         await push(testYml, "on: push\n");
-        await refreshFiles();
-        const outcome = await up(lab, program);
-        expect(outcome).toMatchObject({ code: 0, onGitHub: { [`workflows-${testYml}`]: "update" } });
+        expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
         expect(github.file(testYml)).toBe(wanted);
     });
 
-    test("one that was deleted comes back", async () => {
+    test("`npm run up -- --refresh` brings back what was deleted, and leaves a moved `latest` to `npm run status`", async () => {
         const wanted = github.file(lintYml);
-        await github.control("POST", `${github.where}/push`, { files: { [lintYml]: null } });
-        await refreshFiles();
-        expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "create" });
+        const tag = `${lab.instance.registry}/fixture/base:latest`;
+        const { ref } = (await imageOutputs(lab, program)).ci ?? {};
+        await push(lintYml, null);
+        await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", tag, ref ?? ""]);
+        const promoted = (await exportState(lab, program)).base?.outputs.ref;
+        expect(await command(lab, program, ["up", "--refresh"])).toMatchObject({ code: 0 });
         expect(github.file(lintYml)).toBe(wanted);
+        expect((await exportState(lab, program)).base?.outputs.ref).toBe(promoted);
+        const { output } = await command(lab, program, ["status"]);
+        expect(output).toMatch(/base:latest points at .* instead of/);
     });
 
     test("a secret is seen after a refresh and put right", async () => {

@@ -1,10 +1,10 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { type UpOutcome, up } from "../stack";
+import { type UpOutcome, changesOf, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */
@@ -17,6 +17,8 @@ const settings = `  layered-images:platforms: ["linux/amd64"]
   github:retryDelayMs: "10"
 `;
 const ciYml = ".github/workflows/ci-image.yml";
+const lintYml = ".github/workflows/lint.yml";
+const testYml = ".github/workflows/test.yml";
 
 let lab: TestLab;
 let program: string;
@@ -47,6 +49,14 @@ const addInput = (name: string) => {
         "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
     });
 };
+/** From now on all workflows but these are generated. */
+const generateWithout = (...left: readonly string[]) => {
+    const source = path.join(program, "workflows/files.ts");
+    const text = readFileSync(source, "utf8").replace(/reviewWorkflow\](\.filter\(.*\))?;/, "reviewWorkflow];");
+    const names = JSON.stringify(left.map((file) => path.basename(file)));
+    const filter = `.filter(({ file }) => !${names}.includes(file));`;
+    writeFileSync(source, left.length === 0 ? text : text.replace("reviewWorkflow];", `reviewWorkflow]${filter}`));
+};
 const createdOn = ({ onGitHub }: UpOutcome, part: string) =>
     Object.entries(onGitHub).filter(([name, operation]) => name.includes(part) && operation === "create");
 const refreshFiles = () =>
@@ -66,17 +76,24 @@ test("while it waits the plan says so, and there is no diff", async () => {
     const preview = await runIn(lab, program, "pulumi", ["preview", "--expect-no-changes"]);
     expect(preview.output).toContain("waiting for #1 to be merged");
     expect(preview.code).toBe(0);
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
-test("a change goes into the same pull request", async () => {
+test("a change goes into the same pull request, also that a file is generated no longer", async () => {
+    expect(github.file(lintYml, heads()[0])).toBeDefined();
     addInput("first");
+    generateWithout(lintYml);
     const { onGitHub } = await up(lab, program);
     const changed = Object.entries(onGitHub).filter(([name]) => name.startsWith("workflows-"));
-    expect(changed.map(([name]) => name)).toContainEqual(expect.stringContaining(ciYml));
-    expect(changed.filter(([, operation]) => operation !== "update")).toEqual([]);
+    expect(changed.map(([name, operation]) => [name.replace(/^workflows-\w+-/, ""), operation]).sort()).toEqual([
+        [ciYml, "update"],
+        [lintYml, "delete"],
+        // It installs what the image does.
+        [testYml, "update"],
+    ]);
     expect(heads()).toHaveLength(1);
     expect(github.file(ciYml, heads()[0])).toContain("requirements/first.txt");
+    expect(github.file(lintYml, heads()[0])).toBeUndefined();
 });
 
 test("once it is merged and its branch deleted, there is nothing left to do", async () => {
@@ -90,14 +107,20 @@ test("once it is merged and its branch deleted, there is nothing left to do", as
     expect(code).toBe(0);
     expect(output).not.toContain("waiting for");
     expect(github.file(ciYml)).toContain("requirements/first.txt");
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
-test("the next change is proposed by the next pull request", async () => {
-    addInput("second");
+test("the next change is proposed by the next pull request, which removes what is generated no longer", async () => {
+    generateWithout(lintYml, testYml);
     const outcome = await up(lab, program);
+    expect(outcome.output).toContain(
+        `generated no longer, and removed from branch main by the pull request: ${testYml}`,
+    );
     expect(outcome.output).toContain("waiting for #2 to be merged");
     expect(createdOn(outcome, "pull-request")).toHaveLength(1);
+    const [head = ""] = heads();
+    expect(Object.keys(github.files(head))).toEqual(Object.keys(github.files()).filter((file) => file !== testYml));
+    expect(github.state().issues[1]?.body).toContain(testYml);
 });
 
 test("a pull request that was closed is a decision: the same is not proposed again, another change is", async () => {
@@ -105,9 +128,26 @@ test("a pull request that was closed is a decision: the same is not proposed aga
     const outcome = await up(lab, program);
     expect(outcome).toMatchObject({ code: 0 });
     expect(outcome.output).toContain("pull request #2 with just these files was closed without merging");
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: {} });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 
     addInput("third");
-    rmSync(path.join(program, "requirements/second.txt"));
+    rmSync(path.join(program, "requirements/first.txt"));
     expect((await up(lab, program)).output).toContain("waiting for #3 to be merged");
+});
+
+test("who goes from commits to pull requests loses no file, and has nothing else to do", async () => {
+    const deliver = (delivery: string) =>
+        runIn(lab, program, "pulumi", ["config", "set", "--path", "github.delivery", delivery]);
+    await deliver("direct");
+    await github.control("PATCH", github.where, { protected: [] });
+    generateWithout();
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
+    const committed = github.files();
+    expect(Object.keys(committed)).toEqual(expect.arrayContaining([ciYml, lintYml, testYml]));
+
+    await github.control("PATCH", github.where, { protected: ["main"] });
+    await deliver("pull-request");
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
+    expect(github.files()).toEqual(committed);
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });

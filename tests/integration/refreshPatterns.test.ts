@@ -1,14 +1,12 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { labPaths, repositoryRoot } from "../../lab/paths";
+import { labPaths } from "../../lab/paths";
 import { run } from "../../lab/process";
 import { pulumiHome } from "../../lab/pulumiHome";
 import { ensureToolchain } from "../../lab/toolchain";
+import { refreshOptions } from "../../lib/refresh";
 import { tree } from "../tree";
-
-const script = readFileSync(path.join(repositoryRoot, "workflows/scripts/up.sh"), "utf8");
-const pattern = (option: string) => new RegExp(`${option} '([^']+)'`).exec(script)?.[1] ?? "";
 
 const prefix = "urn:pulumi:ci::layered-images::";
 const stack = `${prefix}pulumi:pulumi:Stack::layered-images-ci`;
@@ -57,13 +55,13 @@ async function stateOf(known: readonly object[]) {
 
 test("before an `up` the workflow files and nothing else are refreshed; nothing where there are none", async () => {
     const refresh = await stateOf(resources);
-    expect(await refresh("--target", pattern("--target"))).toEqual(["deploy.yml"]);
+    expect(await refresh(...refreshOptions.files)).toEqual(["deploy.yml"]);
     const without = await stateOf(resources.filter(({ urn }) => !urn.endsWith("deploy.yml")));
-    expect(await without("--target", pattern("--target"))).toEqual([]);
+    expect(await without(...refreshOptions.files)).toEqual([]);
 });
 
 test("asked to look into the registry, `up` refreshes everything but the indexes", async () => {
     const refresh = await stateOf(resources);
     const names = ["a-secret", "base-amd64", "deploy.yml", "layered-images-ci"];
-    expect(await refresh("--exclude", pattern("--exclude"))).toEqual(names);
+    expect(await refresh(...refreshOptions.all)).toEqual(names);
 });

@@ -1,0 +1,56 @@
+import { InputError } from "./errors";
+
+/** Who is asked for what may be done: the same words in every refusal. */
+const permissions =
+    "the repository permissions Contents, Workflows, Secrets, Variables, Pull requests: read and write (a classic token: " +
+    "the scopes repo and workflow)";
+
+/** Requests that must be left for a run: when none are left in the middle of it, the GitHub provider waits silently. */
+const enough = 100;
+
+/** When fewer than `least` requests are left: the time, in milliseconds, when there are all of them again. */
+function limitEnd(headers: Headers, least: number): number | undefined {
+    const left = headers.get("x-ratelimit-remaining");
+    return left !== null && Number(left) < least ? Number(headers.get("x-ratelimit-reset")) * 1000 : undefined;
+}
+
+/** What to say when an answer came, and too few others will before the rate limit ends the run. */
+export function shortage(headers: Headers): InputError | undefined {
+    const end = limitEnd(headers, enough);
+    if (end === undefined) return undefined;
+    const left = headers.get("x-ratelimit-remaining") ?? "";
+    return new InputError({
+        where: "environment variable GITHUB_TOKEN",
+        problem: `GitHub answers this token ${left} more requests until ${new Date(end).toISOString()}; a run may need ${enough}`,
+        next: "run the same command after that, or with another token",
+    });
+}
+
+/** A refusal in the words of who has to mend it; undefined for an answer that is none. */
+export function refusal(status: number, headers: Headers, what: string): InputError | undefined {
+    const where = "environment variable GITHUB_TOKEN";
+    if (status === 401) {
+        return new InputError({
+            where,
+            problem: "GitHub does not know this token: it expired or was revoked",
+            next: `make another with ${permissions}`,
+        });
+    }
+    if (status !== 403 && status !== 429) return undefined;
+    const after = headers.get("retry-after");
+    const end = after === null ? limitEnd(headers, 1) : Date.now() + Number(after) * 1000;
+    if (end !== undefined && Number.isFinite(end)) {
+        return new InputError({
+            where,
+            problem: `GitHub's rate limit for this token is used up until ${new Date(end).toISOString()}`,
+            next: "run the same command after that, or with another token",
+        });
+    }
+    const wanted = headers.get("x-accepted-github-permissions") ?? headers.get("x-accepted-oauth-scopes");
+    return new InputError({
+        where,
+        problem: `this token may not ${what}`,
+        ...(wanted !== null && wanted !== "" && { allowed: [wanted] }),
+        next: `give it ${permissions}`,
+    });
+}

@@ -1,0 +1,39 @@
+/** Type of the resources whose update names the version that the state knows: a push that changed the file makes it fail. */
+export const fileType = "github:index/repositoryFile:RepositoryFile";
+
+/** What `pulumi refresh` is told to look at, as in workflows/scripts/up.sh. */
+export const refreshOptions = {
+    /** The workflow files alone. */
+    files: ["--target", `**${fileType}::**`],
+    /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
+    all: ["--exclude", "**docker-build:index:Index::**"],
+} as const;
+
+const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} '${pattern}'`;
+/** The command that looks at the workflow files. */
+export const refreshFiles = command(refreshOptions.files);
+/** The command that looks at everything but the indexes. */
+export const refreshAll = command(refreshOptions.all);
+
+/** What is done before an `up`, and what is left for it. */
+export interface RefreshBefore {
+    /** Options of a `pulumi refresh`; undefined where none is needed. */
+    readonly refresh: readonly string[] | undefined;
+    /** Arguments of the `pulumi up`. */
+    readonly rest: readonly string[];
+}
+
+const asks = /^(-r|--refresh(=true)?)$/;
+const targets = /^(-t|--target(=.*)?)$/;
+
+/**
+ * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and
+ * looks at these alone. Without it, workflow files are refreshed where they differ from the state.
+ */
+export function refreshBefore(args: readonly string[], filesDiffer: boolean): RefreshBefore {
+    if (!args.some((one) => asks.test(one))) {
+        return { refresh: filesDiffer ? refreshOptions.files : undefined, rest: args };
+    }
+    if (args.some((one) => targets.test(one))) return { refresh: undefined, rest: args };
+    return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
+}
