@@ -136,6 +136,16 @@ describe("from what a real engine said, the plan of", () => {
                 leaf: ["maybe", "parent bot", "parent ci"],
             },
         ],
+        [
+            "another change after a build failed, which left others unbuilt",
+            "failed",
+            {
+                base: ["rebuild", "an update ended before it was built", "requirements/base.txt changed"],
+                ...children,
+                bot: ["rebuild", "an update ended before it was built"],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
     ])("%s", (_title, name, expected) => {
         expect(pending(planImages(recordedPreview(name).steps))).toEqual(expected);
     });
@@ -227,6 +237,15 @@ describe("made by hand", () => {
             [dockerfile, dockerfile],
             [hashed("1"), hashed("2")],
             ["this program builds differently"],
+        ],
+        [
+            "how the program builds, after an update that ended before",
+            [
+                { ...dockerfile, inputHash: "2" },
+                { ...dockerfile, inputHash: "3" },
+            ],
+            [hashed("1"), hashed("3")],
+            ["an update ended before it was built"],
         ],
         [
             "what an older state does not name",

@@ -1,6 +1,7 @@
-import { buildCauses, layerCauses, moveOf, parentCauses, placeCauses, settingCauses, testCauses } from "./causes";
+import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
 import { listOf, textsOf } from "./differences";
 import { type Group, changes, groups, isGone, platformOf } from "./groups";
+import { moveOf, placeCauses } from "./places";
 import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
 import { type Step, sameWhereKnown } from "./preview";
 
@@ -37,6 +38,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         return [from === undefined ? "first build" : `renamed from ${from}`];
     }
     const said = unique([
+        ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
         ...layerCauses(before, after),
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
