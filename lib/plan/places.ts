@@ -3,7 +3,8 @@ import type { Group } from "./groups";
 import type { Cause } from "./plan";
 import { isUnknown } from "./preview";
 
-const repositoryOf = (tag: string): string => tag.replace(/:[^:/]*$/, "");
+/** "registry/repository" of a tag. */
+export const repositoryOf = (tag: string): string => tag.replace(/:[^:/]*$/, "");
 
 /**
  * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent

@@ -1,12 +1,13 @@
 /**
  * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
  * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
- * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays. *unchanged*: nothing is built,
+ * tagged or tested; with a cause, the state forgets something of it.
  */
 export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
 
 /** The actions, the most urgent first. */
-export const actions: readonly Action[] = ["rebuild", "maybe", "recreate", "remove", "retag", "retest", "unchanged"];
+export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
 
 /** Why something is pending, as people say it. */
 export type Cause = string;
