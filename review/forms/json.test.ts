@@ -38,6 +38,6 @@ test("what may be shown is what the plan has: no value of a masked argument", ()
     expect(jsonForm(planOf([]))).toContain('"images": []');
 });
 
-test("docs/review.schema.json is the schema (to write it anew: npx vitest run --project unit --update review/forms)", async () => {
+test("docs/review.schema.json is the schema (to write it anew: npx vitest run --project unit review/forms --update)", async () => {
     await expect(jsonSchema()).toMatchFileSnapshot(path.join(repositoryRoot, "docs", "review.schema.json"));
 });
