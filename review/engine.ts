@@ -108,7 +108,8 @@ function parsed(text: string): Preview | undefined {
  * @throws InputError with the engine's own error first, when the preview fails
  */
 export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
-    const options = ["--json", "--show-sames", "--non-interactive"];
+    // Without its replacement steps, what an earlier update left to be deleted would not be shown.
+    const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
     const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
     const found = parsed(done.stdout);
     if (done.failure === undefined && found) return found;

@@ -114,6 +114,11 @@ export async function review(lab: TestLab, program: string, ...args: string[]): 
 
 /** What the review of this moment says an update would do. */
 export async function reviewPlan(lab: Lab, program: string): Promise<Plan> {
-    const { stdout } = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames"]);
+    const { stdout } = await runIn(lab, program, "pulumi", [
+        "preview",
+        "--json",
+        "--show-sames",
+        "--show-replacement-steps",
+    ]);
     return makePlan({ stack: "local", preview: readPreview(stdout), history: [] });
 }

@@ -27,6 +27,9 @@ function publishedBy({ old: before }: Step): string | undefined {
     return tag !== undefined && typeof digest === "string" ? `${repositoryOf(tag)}@${digest}` : undefined;
 }
 
+/** By image, the platforms that it is built for. */
+export type Plans = ReadonlyMap<string, readonly PlatformPlan[]>;
+
 /** Whether a digest that others may stand on can become another. */
 const isOpen = ({ action }: PlatformPlan): boolean => ["rebuild", "recreate", "maybe"].includes(action);
 
@@ -37,16 +40,23 @@ export const decides = (parent: readonly PlatformPlan[], child: readonly Platfor
     );
 
 /**
+ * Where images are pushed of which a build may get another digest.
+ *
+ * @param plans as `planBuilds` makes them
+ */
+export function openRepositories(all: readonly Group[], plans: Plans): ReadonlySet<string> {
+    const open = all.filter(({ image }) => plans.get(image)?.some(isOpen));
+    return new Set(open.flatMap(({ builds }) => builds.flatMap((step) => publishedBy(step)?.split("@")[0] ?? [])));
+}
+
+/**
  * What an update would do with the builds of each image.
  *
  * @param missing `<repository>@<digest>` of builds that the registry lost: an update that knows builds them, and then perhaps
  *     what stands on them, of which the engine says nothing yet
  * @returns by image, the platforms by name
  */
-export function planBuilds(
-    all: readonly Group[],
-    missing: ReadonlySet<string>,
-): ReadonlyMap<string, readonly PlatformPlan[]> {
+export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>): Plans {
     const plans = new Map<string, readonly PlatformPlan[]>();
     const plan = (group: Group): readonly PlatformPlan[] => {
         const known = plans.get(group.image);

@@ -1,8 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { recordedPreview } from "../../tests/previews";
-import { planImages } from "./images";
+import { planBuilds } from "./builds";
+import { groups } from "./groups";
+import { planImages as imagesOf } from "./images";
 import type { ImagePlan } from "./plan";
 import type { ResourceState, Step } from "./preview";
+
+const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new Set()) => {
+    const all = groups(steps);
+    return imagesOf(all, planBuilds(all, missing));
+};
 
 /** What is pending, by image: the action, then the causes. */
 const pending = (plans: readonly ImagePlan[]) =>
@@ -159,6 +166,18 @@ test("a grandchild depends on its parent, not on the image that was changed", ()
     expect(of("base")?.dependsOn).toBeUndefined();
 });
 
+test("a replacement is one build, however many steps it takes", () => {
+    const steps = recordedPreview("same").steps.flatMap((step) => {
+        if (step.name !== "ci-amd64") return [step];
+        return ["create-replacement", "replace", "delete-replaced"].map((op) => ({ ...step, op }));
+    });
+    expect(planImages(steps).find(({ image }) => image === "ci")).toMatchObject({
+        action: "rebuild",
+        platforms: [{ platform: "linux/amd64", action: "rebuild" }],
+    });
+    expect(planImages(steps).find(({ image }) => image === "ci")?.platforms).toHaveLength(1);
+});
+
 test("images stand in build order, with parents, roots and platforms; those that leave stand last", () => {
     const plans = planImages(recordedPreview("removed").steps);
     expect(plans.map(({ image }) => image)).toEqual(["base", "bot", "ci", "devbox", "devcontainer", "leaf"]);
@@ -249,6 +268,7 @@ describe("what only leaves the state is said of an unchanged image", () => {
 describe("made by hand", () => {
     const state = (type: string, parent: string, inputs: Record<string, unknown>): ResourceState => ({
         type,
+        custom: type.startsWith("docker-build:"),
         parent: `urn:pulumi:s::p::t::${parent}`,
         inputs,
         outputs: {},

@@ -1,7 +1,7 @@
-import { decides, movedParents, parentsOf, planBuilds } from "./builds";
+import { type Plans, decides, movedParents, parentsOf } from "./builds";
 import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
 import { textsOf } from "./differences";
-import { type Group, changes, groups, isGone, platformOf } from "./groups";
+import { type Group, changes, isGone, platformOf } from "./groups";
 import { placeCauses } from "./places";
 import { type Action, type Cause, type ImagePlan, actions } from "./plan";
 import type { Step } from "./preview";
@@ -58,7 +58,7 @@ const mostUrgent = (found: readonly Action[]): Action =>
 /** Tests that would run. */
 const runs = (test: Step): boolean => changes(test) && !isGone(test);
 
-function planImage(group: Group, all: readonly Group[], plans: ReturnType<typeof planBuilds>): ImagePlan {
+function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
     const { image, layer, tests, index } = group;
     const platforms = plans.get(image) ?? [];
     // A platform that leaves an image that stays changes its index, and is a cause.
@@ -107,10 +107,7 @@ function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
 /**
  * What an update would do to each image.
  *
- * @param missing `<repository>@<digest>` of builds that the registry was asked for and does not have
+ * @param plans of their builds
  */
-export function planImages(steps: readonly Step[], missing: ReadonlySet<string> = new Set()): ImagePlan[] {
-    const all = groups(steps);
-    const plans = planBuilds(all, missing);
-    return inOrder(all.map((group) => planImage(group, all, plans)));
-}
+export const planImages = (all: readonly Group[], plans: Plans): ImagePlan[] =>
+    inOrder(all.map((group) => planImage(group, all, plans)));
