@@ -101,6 +101,17 @@ describe("durations", () => {
         expect(base?.platforms.map(({ seconds }) => seconds)).toEqual([60, 300]);
     });
 
+    test("count what tests and promotions took", () => {
+        const [update] = history;
+        const images: UpdateRecord["images"] = [
+            ...(update?.images ?? []),
+            { ...built("bot", "arm64", 8), kind: "test" },
+            { image: "bot", kind: "promotion", operation: "update", seconds: 4, result: "succeeded" },
+        ];
+        const more = update ? [{ ...update, images }] : [];
+        expect(plan(recordedPreview("base"), more).expected).toMatchObject({ least: 300, most: 330 + 8 + 4 });
+    });
+
     test("add up along the longest chain, with and without what cutoff may save", () => {
         expect(plan(recordedPreview("base"), history).expected).toEqual({
             least: 300,

@@ -39,7 +39,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     const images = planImages(all, builds).map((plan): ImagePlan => ({
         ...plan,
         platforms: plan.platforms.map((one) => {
-            const seconds = recordedSeconds(history, { image: plan.image, platform: one.platform });
+            const seconds = recordedSeconds(history, { kind: "build", image: plan.image, platform: one.platform });
             return seconds === undefined ? one : { ...one, seconds };
         }),
     }));
@@ -54,7 +54,11 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         stack,
         images,
         repository: planRepository(steps, openRepositories(all, builds)),
-        expected: expectedTime(images),
+        expected: expectedTime(
+            images,
+            (kind, image, platform) =>
+                recordedSeconds(history, { kind, image, ...(platform !== undefined && { platform }) }) ?? 0,
+        ),
         dangers: dangersOf(steps),
         warnings: [...new Set([...warningsIn(preview), ...masked, ...otherWork(steps)])],
         // What the registry lost is no step of the engine's.

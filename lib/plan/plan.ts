@@ -16,7 +16,7 @@ export type Cause = string;
 export interface PlatformPlan {
     readonly platform: string;
     readonly action: Action;
-    /** Seconds that its last build took; absent where none was recorded. */
+    /** Seconds that the longest of its last builds took; absent where none was recorded. */
     readonly seconds?: number;
     /** Compressed bytes of what is published; absent where the registry was not asked. */
     readonly bytes?: number;
@@ -48,7 +48,7 @@ export interface RepositoryPlan {
     readonly action: "create" | "update" | "delete" | "maybe";
 }
 
-/** Time that an update would take, from recorded builds, along the chains of parents and children. */
+/** Time that an update would take, from recorded builds, tests and promotions, along the chains of parents and children. */
 export interface Expected {
     /** Seconds if no digest of a pending parent changes (cutoff). */
     readonly least: number;

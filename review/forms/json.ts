@@ -22,7 +22,7 @@ export const reviewSchema = z.object({
                     z.object({
                         platform: z.string().describe("such as linux/amd64"),
                         action,
-                        seconds: z.number().optional().describe("that its last build took"),
+                        seconds: z.number().optional().describe("that the longest of its last builds took"),
                         bytes: z
                             .number()
                             .optional()
