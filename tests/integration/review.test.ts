@@ -56,7 +56,8 @@ test("before the first `up` every image is a first build, and that is pending", 
 });
 
 test("after an `up` nothing is pending", async () => {
-    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    const done = await command(lab, program, ["up"]);
+    expect(done.code, done.output).toBe(0);
     const { code, plan } = await review(lab, program, "--expect-no-changes");
     expect(actions(plan)).toEqual(everything("unchanged"));
     expect({ code, pending: plan?.pending }).toEqual({ code: 0, pending: false });
