@@ -210,6 +210,7 @@ test("the plan holds parents, platforms, names of secrets, and the Dockerfile an
         secrets: [],
         roots: {},
         platforms: [...both],
+        inputHash: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
         inputs: { "app/main.py": expect.stringMatching(/^[0-9a-f]{12}$/) as string },
         smokeTests: {
             "smoke/app.sh": expect.stringMatching(/^[0-9a-f]{12}/) as string,
@@ -217,6 +218,9 @@ test("the plan holds parents, platforms, names of secrets, and the Dockerfile an
         },
     });
     expect(resources["ImageLayer base"]?.inputs).toMatchObject({ roots: { "python:3": root } });
+    // By the component's hash a review knows whether its builds succeeded.
+    const { inputHash } = resources["ImageLayer app"]?.inputs ?? {};
+    expect(resources["app-amd64"]?.inputs).toMatchObject({ buildArgs: { INPUT_HASH: inputHash } });
 });
 
 test("an image whose platforms are none of the stack's is left out with what stands on it", async () => {

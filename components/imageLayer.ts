@@ -30,6 +30,8 @@ export class ImageLayer extends pulumi.ComponentResource {
             roots: Object.fromEntries(layer.roots.map((root) => [root.expanded, root.by ?? "not pinned"])),
             platforms: layer.platforms,
             inputs: describeInputs(layer.inputs),
+            // Of the build that is wanted: its own resource keeps that of the last one that succeeded.
+            inputHash: layer.inputHash,
             // Their names: a build's own property is secret as a whole.
             secrets: [...(layer.definition.secrets ?? [])],
             smokeTests: describeInputs(layer.tests?.files ?? []),

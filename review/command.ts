@@ -10,7 +10,7 @@ import { jsonForm } from "./forms/json";
 import { markdownForm } from "./forms/markdown";
 import { tableForm } from "./forms/table";
 import { readHistory } from "./history";
-import { lookUp, withSizes } from "./published";
+import { lookUp, withPublished } from "./published";
 
 /** The forms that a review is written in. */
 export const forms = ["table", "markdown", "json", "html"] as const;
@@ -76,17 +76,21 @@ function deliver(text: string, output: string | undefined): void {
 export async function runReview(options: ReviewOptions): Promise<number> {
     const form = options.format;
     const engine = await openEngine({ stack: options.stack, start: true });
-    const found = await preview(engine);
-    const history = await readHistory(engine.stack, engine.env);
-    const looksInto = options.refresh === true || form === "html";
-    const published = looksInto ? await lookUp(deployedImages(await exportStack(engine)), engine.env) : undefined;
+    const refresh = options.refresh === true;
+    const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
+    // The registry is asked while the engine previews: neither needs the other.
+    const [found, published, history] = await Promise.all([
+        preview(engine),
+        refresh || form === "html" ? ask() : undefined,
+        readHistory(engine.stack, engine.env),
+    ]);
     const plan = makePlan({
         stack: engine.stack,
         preview: found,
         history,
-        ...(options.refresh && published && { missing: published.missing }),
+        ...(refresh && published && { missing: published.missing }),
     });
-    const complete = published ? withSizes(plan, published) : plan;
+    const complete = published ? withPublished(plan, published) : plan;
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
     if (plan.dangers.length > 0) return exit.dangerous;

@@ -8,7 +8,7 @@ import { isAtLeast } from "../lab/toolchain";
 import { InputError } from "../lib/errors";
 import { type Preview, readPreview } from "../lib/plan/preview";
 import { type Deployment, parseDeployment } from "../lib/status/state";
-import { enginesAdvice, knownStacks } from "./engineErrors";
+import { enginesAdvice, knownStacks, previewErrors } from "./engineErrors";
 
 /** Pulumi on one stack. */
 export interface Engine {
@@ -45,10 +45,10 @@ async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
     }
 }
 
-/** The whole of what `pulumi` said, its errors first, as an error with the next step. */
-function failed(what: string, { failure, stdout, stderr }: Captured): InputError {
+/** The whole of what `pulumi` said, its errors first, as an error with the next step; `fallback` where there is no better one. */
+function failed(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
     const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
-    const next = enginesAdvice(said);
+    const next = enginesAdvice(said) ?? fallback;
     return new InputError({
         problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${said}`,
         ...(next !== undefined && { next }),
@@ -108,18 +108,14 @@ function parsed(text: string): Preview | undefined {
  * @throws InputError with the engine's own error first, when the preview fails
  */
 export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
-    const options = ["--json", "--show-sames", "--non-interactive"];
+    // Without its replacement steps, what an earlier update left to be deleted would not be shown.
+    const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
     const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
     const found = parsed(done.stdout);
     if (done.failure === undefined && found) return found;
-    const errors = found?.diagnostics
-        .filter(({ severity }) => severity === "error")
-        .map(({ message }) => message.trim());
-    // The engine's own errors, rather than the JSON of all that it looked at before.
-    throw failed(
-        "the preview failed",
-        errors?.length ? { ...done, stdout: done.stderr, stderr: errors.join("\n") } : done,
-    );
+    const errors = previewErrors(done.stdout);
+    const more = errors === "" ? `pulumi preview --stack ${stack}` : undefined;
+    throw failed("the preview failed", { ...done, stderr: `${errors}\n${done.stderr}`, stdout: "" }, more);
 }
 
 /**

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { enginesAdvice, knownStacks } from "./engineErrors";
+import { describe, expect, test } from "vitest";
+import { enginesAdvice, knownStacks, previewErrors } from "./engineErrors";
 
 test.each([
     ["error: get stack secrets manager: incorrect passphrase", /PULUMI_CONFIG_PASSPHRASE/],
@@ -21,4 +21,33 @@ test("an error of the program speaks for itself", () => {
 test("the stacks are those that the engine lists", () => {
     expect(knownStacks('[{"name":"local","current":true},{"name":"o/p/ci"}]')).toEqual(["local", "o/p/ci"]);
     expect(() => knownStacks("error: no backend")).toThrow(SyntaxError);
+});
+
+describe("of a preview that failed", () => {
+    const steps = [{ op: "update", newState: { inputs: { buildArgs: { ACCESS: "hunter2" } } } }];
+    const printed = (...diagnostics: [severity: string, message: string][]) =>
+        JSON.stringify(
+            { steps, diagnostics: diagnostics.map(([severity, message]) => ({ severity, message })) },
+            null,
+            4,
+        );
+
+    test.each<[string, string, string]>([
+        [
+            "the errors are said",
+            printed(["info#err", "at index.ts"], ["error", "error: no\n"], ["error", "two"]),
+            "error: no\ntwo",
+        ],
+        [
+            "without one, what the program printed",
+            printed(["info", "a"], ["info#err", "TypeError: x\n"]),
+            "TypeError: x",
+        ],
+        ["words instead of JSON are said", "error: no stack\n", "error: no stack"],
+        ["nothing else of its JSON", printed(["warning", "w"]), ""],
+        ["nothing of JSON without diagnostics", JSON.stringify({ steps }), ""],
+        ["nothing of JSON that was cut off", printed(["error", "e"]).slice(0, -20), ""],
+    ])("%s", (_title, stdout, said) => {
+        expect(previewErrors(stdout)).toBe(said);
+    });
 });

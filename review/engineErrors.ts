@@ -35,3 +35,35 @@ const advice: readonly (readonly [RegExp, string])[] = [
  * @returns undefined where the error speaks for itself
  */
 export const enginesAdvice = (said: string): string | undefined => advice.find(([pattern]) => pattern.test(said))?.[1];
+
+const diagnostics = z.object({
+    diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
+});
+
+/** Severities of what explains a failure: the engine's errors, and what the program itself printed on stderr. */
+const explaining = ["error", "info#err"];
+
+/**
+ * What a preview with `--json` that failed says of its failure. Of the JSON nothing else: it holds the values of every argument.
+ *
+ * @returns "" where it says nothing
+ */
+export function previewErrors(stdout: string): string {
+    if (!stdout.trimStart().startsWith("{")) return stdout.trim();
+    let json: unknown;
+    try {
+        json = JSON.parse(stdout);
+    } catch {
+        // Cut off in the middle.
+        return "";
+    }
+    const said = diagnostics.safeParse(json).data?.diagnostics ?? [];
+    const of = (severity: string) =>
+        said.filter((one) => one.severity === severity).map(({ message }) => message.trim());
+    return (
+        explaining
+            .map(of)
+            .find((messages) => messages.length > 0)
+            ?.join("\n") ?? ""
+    );
+}

@@ -1,19 +1,82 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { Answer } from "../lib/status/findings";
+import type { Held } from "../lib/status/imageStatus";
+import type { DeployedImage } from "../lib/status/state";
 import { imagePlan, planOf } from "../tests/previews";
-import { withSizes } from "./published";
+import { readAnswers, withPublished } from "./published";
 
-test("sizes stand at the platform that they are of, and what could not be asked is a warning", () => {
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const urn = (name: string) => `urn:pulumi:local::p::t::${name}`;
+/** An image that stands on nothing, of one build. */
+const image = (key: string, letter: string): DeployedImage => ({
+    image: key,
+    parents: [],
+    roots: {},
+    builds: [{ urn: urn(key), platform: "linux/amd64", digest: digest(letter), repository: `r.io/us/${key}` }],
+    promotion: {
+        urn: urn(`${key}-index`),
+        tag: `r.io/us/${key}:latest`,
+        digest: digest("f"),
+        sources: [digest(letter)],
+    },
+});
+const held = (letter: string, ...sizes: number[]): { readonly found: Held } => ({
+    found: {
+        digest: digest(letter),
+        layers: sizes.map((size) => ({ digest: digest("e"), size })),
+        platforms: { "linux/amd64": digest("a") },
+    },
+});
+const local = { stack: "local", isLab: true };
+
+describe("what registries answered", () => {
+    const [base, ci] = [image("base", "a"), image("ci", "a")];
+    const [baseRef, ciRef] = [`r.io/us/base@${digest("a")}`, `r.io/us/ci@${digest("a")}`];
+
+    test("is what was lost, by repository: another one may have the same digest", () => {
+        const answers = new Map<string, Answer<Held>>([
+            [baseRef, held("a", 5, 7)],
+            [ciRef, { found: undefined }],
+        ]);
+        const { missing, bytes, warnings } = readAnswers([base, ci], answers, local);
+        expect([...missing]).toEqual([ciRef]);
+        expect([...bytes]).toEqual([["base linux/amd64", 12]]);
+        expect(warnings).toEqual([]);
+    });
+
+    test.each([
+        ["lost", { found: undefined }, "is not in the registry"],
+        ["moved", held("b"), "points at"],
+    ])("names a promoted tag that is %s, with the command that puts it back", (_title, answer, said) => {
+        const { missing, warnings } = readAnswers([base], new Map([["r.io/us/base:latest", answer]]), local);
+        expect(missing.size).toBe(0);
+        expect(warnings).toHaveLength(1);
+        expect(warnings[0]).toContain(`image base: r.io/us/base:latest ${said}`);
+        expect(warnings[0]).toMatch(/afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/);
+    });
+
+    test("says nothing of a promoted tag that is where it was put, or was not asked for", () => {
+        expect(readAnswers([base], new Map([["r.io/us/base:latest", held("f")]]), local).warnings).toEqual([]);
+        expect(readAnswers([base], new Map(), local).warnings).toEqual([]);
+    });
+
+    test("counts what could not be asked as there, and says so once a registry", () => {
+        const answers = new Map([baseRef, ciRef].map((ref) => [ref, { unknown: "no answer" }] as const));
+        const { missing, warnings } = readAnswers([base, ci], answers, local);
+        expect(missing.size).toBe(0);
+        expect(warnings).toEqual(["what is published could not be asked: r.io: no answer"]);
+    });
+});
+
+test("sizes stand at the platform that they are of, and what is said of the registry is a warning", () => {
     const platforms = ["linux/amd64", "linux/arm64"].map((platform) => ({ platform, action: "unchanged" as const }));
     const plan = planOf([imagePlan("base", { platforms }), imagePlan("bot")], { warnings: ["first"] });
-    const sized = withSizes(plan, {
+    const sized = withPublished(plan, {
         missing: new Set(),
         bytes: new Map([["base linux/arm64", 12]]),
-        unasked: ["what is published could not be asked: registry.test: no answer"],
+        warnings: ["second"],
     });
-    expect(sized.images.map((image) => image.platforms.map(({ bytes }) => bytes))).toEqual([
-        [undefined, 12],
-        [undefined],
-    ]);
-    expect(sized.warnings).toEqual(["first", "what is published could not be asked: registry.test: no answer"]);
+    expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
+    expect(sized.warnings).toEqual(["first", "second"]);
     expect(sized.pending).toBe(false);
 });

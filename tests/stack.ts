@@ -119,7 +119,8 @@ export async function review(lab: TestLab, program: string, ...args: string[]): 
 
 /** What the review of this moment says an update would do. */
 export async function reviewPlan(lab: Lab, program: string): Promise<Plan> {
-    const { code, stdout, output } = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames"]);
+    const preview = ["preview", "--json", "--show-sames", "--show-replacement-steps"];
+    const { code, stdout, output } = await runIn(lab, program, "pulumi", preview);
     // A preview that failed halfway still prints what it came to.
     expect(code, output).toBe(0);
     return makePlan({ stack: "local", preview: readPreview(stdout), history: [] });

@@ -1,6 +1,5 @@
 import { looksSecret } from "../secrets";
-import { type Texts, difference, fileCauses, listCauses, listOf, textsOf, valueCauses } from "./differences";
-import type { Group } from "./groups";
+import { type Texts, difference, fileCauses, listCauses, listOf, textOf, textsOf, valueCauses } from "./differences";
 import type { Cause } from "./plan";
 import { type ResourceState, type Step, isUnknown } from "./preview";
 
@@ -56,11 +55,6 @@ const knowsDockerfile = (layer: ResourceState): boolean => layer.inputs.dockerfi
 export const testCauses = (before: ResourceState, after: ResourceState): Cause[] =>
     fileCauses(textsOf(before, "smokeTests"), textsOf(after, "smokeTests"), "smoke test ", "removed");
 
-const textOf = (state: ResourceState, property: string): string => {
-    const value = state.inputs[property];
-    return typeof value === "string" ? value : "";
-};
-
 /** What one build says beside its files: arguments, labels, target, cache. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
@@ -101,37 +95,24 @@ export function parentCauses(layer: ResourceState, { old: before, new: after }: 
         });
 }
 
-const inputHashOf = (state: ResourceState | undefined): string | undefined => textsOf(state, "buildArgs").INPUT_HASH;
+const inputHashOf = (build: ResourceState | undefined): string | undefined => textsOf(build, "buildArgs").INPUT_HASH;
+
+/** Input hash of the build that an update wanted last; undefined in a state that an older version wrote. */
+const wantedHash = (layer: ResourceState): string | undefined => textOf(layer, "inputHash") || undefined;
+
+/**
+ * A component keeps the inputs of the update that ran last, a build those of its last success: where they differ, what
+ * changed in between is not known any more.
+ */
+export function endedCauses(layer: ResourceState, { old: before }: Pick<Step, "old">): Cause[] {
+    const [wanted, built] = [wantedHash(layer), inputHashOf(before)];
+    return wanted === undefined || built === undefined || wanted === built
+        ? []
+        : ["an update ended before it was built"];
+}
 
 /** A change that shows in the input hash alone: how this program builds, or what an older state does not name. */
 export function settingCauses(layer: ResourceState, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
-    if (!before || !after || inputHashOf(before) === inputHashOf(after)) return [];
+    if (!before || !after || (wantedHash(layer) ?? inputHashOf(before)) === inputHashOf(after)) return [];
     return [knowsDockerfile(layer) ? "this program builds differently" : "Dockerfile or build settings changed"];
-}
-
-const repositoryOf = (tag: string): string => tag.replace(/:[^:/]*$/, "");
-
-/**
- * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent
- * is built anew is not known before, that of its promotion is.
- */
-export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { from: string; to: string } | undefined {
-    const before = builds.find((step) => step.old)?.old;
-    const after = builds.find((step) => step.new)?.new;
-    if (!before || !after) return undefined;
-    const open = isUnknown(after.inputs.tags);
-    if (open && !index?.new) return undefined;
-    const from = repositoryOf(listOf(before, "tags")[0] ?? "");
-    const to = repositoryOf(open && index?.new ? textOf(index.new, "tag") : (listOf(after, "tags")[0] ?? ""));
-    return from === to ? undefined : { from, to };
-}
-
-/** Where an image is pushed and promoted to, when that is another place than before. */
-export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
-    const move = moveOf(group);
-    if (move) return [`pushed to ${move.to || "nowhere"} instead of ${move.from || "nowhere"}`];
-    const { old: before, new: after } = group.index ?? {};
-    if (!before || !after) return [];
-    const [from, to] = [textOf(before, "tag"), textOf(after, "tag")];
-    return from === to || isUnknown(to) ? [] : [`promoted as ${to} instead of ${from}`];
 }

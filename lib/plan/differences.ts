@@ -14,6 +14,12 @@ export function textsOf(state: ResourceState | undefined, property: string): Tex
     );
 }
 
+/** The text of a property; "" where it is none. */
+export const textOf = (state: ResourceState, property: string): string => {
+    const value = state.inputs[property];
+    return typeof value === "string" ? value : "";
+};
+
 /** The texts of a property that is a list. */
 export function listOf(state: ResourceState | undefined, property: string): readonly string[] {
     const value = state?.inputs[property];

@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { imagePlan } from "../../tests/previews";
-import { expectedTime } from "./expected";
+import { type OtherSeconds, expectedTime } from "./expected";
 import type { Action } from "./plan";
 
 const built = (
@@ -41,6 +41,25 @@ test("an image waits for every image that it takes files from", () => {
         built("bot", "rebuild", { amd64: 50 }, { parent: "base", copiesFrom: ["tools"] }),
     ];
     expect(expectedTime(images).most).toBe(550);
+});
+
+describe("smoke tests and promotions", () => {
+    const other: OtherSeconds = (kind, image) => ({ test: 7, promotion: image === "base" ? 4 : 2 })[kind];
+    const base = built("base", "rebuild", { amd64: 10, arm64: 30 });
+
+    test("come after the builds of all platforms; a child's build waits for neither", () => {
+        expect(expectedTime([base], other).most).toBe(30 + 7 + 4);
+        const bot = built("bot", "rebuild", { amd64: 50 }, { parent: "base" });
+        expect(expectedTime([base, bot], other).most).toBe(10 + 50 + 7 + 2);
+        const quick = built("bot", "rebuild", { amd64: 1 }, { parent: "base" });
+        expect(expectedTime([base, quick], other).most).toBe(30 + 7 + 4 + 2);
+    });
+
+    test("take time where nothing is built, too", () => {
+        expect(expectedTime([built("base", "retag", { amd64: 60 })], other).least).toBe(4);
+        expect(expectedTime([built("base", "retest", { amd64: 60 })], other).least).toBe(7);
+        expect(expectedTime([built("base", "unchanged", { amd64: 60 })], other).most).toBe(0);
+    });
 });
 
 test("what is recreated is built, what is only tagged or tested is not", () => {

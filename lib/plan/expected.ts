@@ -3,26 +3,43 @@ import type { Action, Expected, ImagePlan } from "./plan";
 const certain: readonly Action[] = ["rebuild", "recreate"];
 const possible: readonly Action[] = [...certain, "maybe"];
 
-/** Seconds of the longest chain of builds: platforms and siblings run side by side, children after their parents. */
-function longest(images: readonly ImagePlan[], counted: readonly Action[]): number {
-    const ends = new Map<string, number>();
-    for (const { image, parent, copiesFrom = [], platforms } of images) {
-        for (const { platform, action, seconds = 0 } of platforms) {
-            const start = Math.max(...[parent, ...copiesFrom].map((key) => ends.get(`${key ?? ""} ${platform}`) ?? 0));
-            ends.set(`${image} ${platform}`, start + (counted.includes(action) ? seconds : 0));
-        }
+/** Seconds that a smoke test or promotion takes; 0 where none was recorded. */
+export type OtherSeconds = (kind: "test" | "promotion", image: string, platform?: string) => number;
+
+/**
+ * Seconds of the longest chain of work. Platforms and siblings run side by side; a child's build waits for its parents' builds,
+ * a test for its build, and a promotion for the tests of all platforms and the parents' promotions.
+ */
+function longest(images: readonly ImagePlan[], counted: readonly Action[], other: OtherSeconds): number {
+    const built = new Map<string, number>();
+    const promoted = new Map<string, number>();
+    for (const { image, parent = "", copiesFrom = [], action: whole, platforms } of images) {
+        const parents = [parent, ...copiesFrom];
+        const tested = platforms.map(({ platform, action, seconds = 0 }) => {
+            const start = Math.max(...parents.map((key) => built.get(`${key} ${platform}`) ?? 0));
+            const isBuilt = counted.includes(action);
+            const end = start + (isBuilt ? seconds : 0);
+            built.set(`${image} ${platform}`, end);
+            return end + (isBuilt || whole === "retest" ? other("test", image, platform) : 0);
+        });
+        const isPromoted = whole === "retag" || platforms.some(({ action }) => counted.includes(action));
+        const start = Math.max(0, ...tested, ...parents.map((key) => promoted.get(key) ?? 0));
+        promoted.set(image, start + (isPromoted ? other("promotion", image) : 0));
     }
-    return Math.max(0, ...ends.values());
+    return Math.max(0, ...promoted.values());
 }
 
-/** The time that an update would take, if no digest of a pending parent changes and if all do. */
-export function expectedTime(images: readonly ImagePlan[]): Expected {
+/**
+ * The time that an update would take, if no digest of a pending parent changes and if all do. Tests and promotions count
+ * wherever something is built; if its digest stays, they take no time either.
+ */
+export function expectedTime(images: readonly ImagePlan[], other: OtherSeconds = () => 0): Expected {
     const unknown = images.filter(({ platforms }) =>
         platforms.some(({ action, seconds }) => possible.includes(action) && seconds === undefined),
     );
     return {
-        least: longest(images, certain),
-        most: longest(images, possible),
+        least: longest(images, certain, other),
+        most: longest(images, possible, other),
         unknown: unknown.map(({ image }) => image),
     };
 }

@@ -1,5 +1,5 @@
 import { listOf, textsOf } from "./differences";
-import type { Step } from "./preview";
+import { type Step, withoutParts } from "./preview";
 
 const layerType = "layered-images:components:ImageLayer";
 const imageType = "docker-build:index:Image";
@@ -29,7 +29,8 @@ const isTest = ({ new: after, old: before }: Step): boolean =>
     !Object.hasOwn(textsOf(after ?? before, "buildArgs"), "INPUT_HASH");
 
 /** The resources of each image, in the order in which an update makes the images. */
-export function groups(steps: readonly Step[]): Group[] {
+export function groups(all: readonly Step[]): Group[] {
+    const steps = withoutParts(all);
     return steps
         .filter(({ type }) => type === layerType)
         .map((layer) => {

@@ -19,12 +19,32 @@ const update = (start: number, ...images: ImageRecord[]): UpdateRecord => ({
 });
 
 describe("the recorded duration of a build", () => {
-    const base = { image: "base", platform: "linux/amd64" };
+    const base = { kind: "build", image: "base", platform: "linux/amd64" } as const;
 
-    test("is that of the newest one", () => {
-        const history = [update(2, build("base", { seconds: 40 })), update(1, build("base", { seconds: 90 }))];
-        expect(recordedSeconds(history, base)).toBe(40);
-        expect(recordedSeconds(history, { ...base, platform: "linux/arm64" })).toBeUndefined();
+    const took = (...seconds: number[]) =>
+        seconds.map((one, index) => update(9 - index, build("base", { seconds: one })));
+
+    test("is the longest of the last five: one that moved the digest may have come from the cache for the most part", () => {
+        expect(recordedSeconds(took(3, 90, 40), base)).toBe(90);
+        expect(recordedSeconds(took(3, 3, 3, 3, 90, 600), base)).toBe(90);
+        expect(recordedSeconds(took(3, 90), { ...base, platform: "linux/arm64" })).toBeUndefined();
+    });
+
+    test("of an image that is never pushed is no less than that of a build before one from the cache", () => {
+        const unpushed = (seconds: number): ImageRecord => ({
+            ...{ image: "base", platform: "linux/amd64", kind: "build" },
+            ...{ operation: "update", seconds, result: "succeeded" },
+        });
+        expect(recordedSeconds([update(2, unpushed(1)), update(1, unpushed(80))], base)).toBe(80);
+    });
+
+    test("is told apart from that of a test and of a promotion", () => {
+        const promotion: ImageRecord = {
+            ...{ image: "base", kind: "promotion", operation: "update", seconds: 2, result: "succeeded" },
+        };
+        const history = [update(1, build("base"), build("base", { kind: "test", seconds: 9 }), promotion)];
+        expect(recordedSeconds(history, { ...base, kind: "test" })).toBe(9);
+        expect(recordedSeconds(history, { kind: "promotion", image: "base" })).toBe(2);
     });
 
     test("is not that of a failed build, a test, a removal, or a build from the cache", () => {
@@ -34,8 +54,8 @@ describe("the recorded duration of a build", () => {
             { operation: "delete" },
             { digestMoved: false },
         ];
-        const quick = others.map((one, index) => update(10 + index, build("base", { seconds: 1, ...one })));
-        expect(recordedSeconds([...quick, update(1, build("base", { seconds: 90 }))], base)).toBe(90);
+        const slow = others.map((one, index) => update(10 + index, build("base", { seconds: 900, ...one })));
+        expect(recordedSeconds([...slow, update(1, build("base", { seconds: 90 }))], base)).toBe(90);
     });
 
     test("is that of a build from the cache where there is no other", () => {
@@ -56,6 +76,12 @@ describe("of many updates", () => {
         const history = [5, 4, 3, 2, 1].map((start) => update(start));
         expect(keepUpdates(history, 3)).toEqual(history.slice(0, 3));
         expect(keepUpdates(history, 9)).toEqual(history);
+    });
+
+    test("of several that tell, the one that says the longest is kept", () => {
+        const bases = [8, 7, 6].map((start) => update(start, build("base", { seconds: start === 7 ? 90 : 3 })));
+        const bots = [20, 19, 18].map((start) => update(start, build("bot")));
+        expect(keepUpdates([...bots, ...bases], 3)).toEqual([bots[0], bots[1], bases[1]]);
     });
 
     test("one that alone tells how long a build takes is kept, however old", () => {

@@ -34,49 +34,55 @@ export interface ImageRecord {
 /** Updates that are kept of a stack. */
 export const keptUpdates = 50;
 
-/** A build of an image for a platform, as far as the history tells how long it takes. */
-export interface RecordedBuild {
-    readonly image: string;
-    readonly platform: string;
-}
+/** Work of which the history tells how long it takes: a build or smoke test for a platform, or a promotion. */
+export type RecordedWork = Pick<ImageRecord, "image" | "platform" | "kind">;
 
-const succeeded = (one: ImageRecord) => one.result === "succeeded" && one.operation !== "delete";
+/** How many of the newest records are asked how long something takes. */
+const asked = 5;
 
 /** A build to the digest that was there before came from the cache: how long a real one takes it does not tell. */
-const tells = (one: ImageRecord) => one.kind === "build" && succeeded(one) && one.digestMoved !== false;
+const tells = ({ kind, digestMoved }: ImageRecord): boolean => kind !== "build" || digestMoved !== false;
 
-const isOf = (build: RecordedBuild) => (one: ImageRecord) =>
-    one.image === build.image && one.platform === build.platform;
+const isDone = ({ result, operation }: ImageRecord): boolean => result === "succeeded" && operation !== "delete";
+
+const keyOf = ({ kind, image, platform = "" }: RecordedWork): string => `${kind} ${platform} ${image}`;
+
+/** The record that tells how long some work takes, beside its update; see `recordedSeconds`. */
+function tellingRecord(history: readonly UpdateRecord[], work: RecordedWork) {
+    const own = history.flatMap((update) =>
+        update.images.filter((one) => isDone(one) && keyOf(one) === keyOf(work)).map((record) => ({ record, update })),
+    );
+    const telling = own.filter(({ record }) => tells(record));
+    const [first, ...rest] = (telling.length > 0 ? telling : own).slice(0, asked);
+    return rest.reduce(
+        (longest, one) => (longest && one.record.seconds <= longest.record.seconds ? longest : one),
+        first,
+    );
+}
 
 /**
- * How long the newest build of an image for a platform took: the newest that gave another digest, since one that gave the
- * same came from the cache; that one only where there is no other.
+ * How long work on an image takes: the longest of the last five times. Not the last time, because much of a build can come from
+ * the cache although its digest moves (another label), and builds of an image that is never pushed have no digest that would tell.
+ * Builds that gave the digest that was there before count only where there are no others.
  *
  * @param history newest first
  * @returns whole seconds; undefined where none is recorded
  */
-export function recordedSeconds(history: readonly UpdateRecord[], build: RecordedBuild): number | undefined {
-    const own = history.flatMap(({ images }) => images.filter(isOf(build)));
-    const found = own.find(tells) ?? own.find((one) => one.kind === "build" && succeeded(one));
-    return found?.seconds;
-}
+export const recordedSeconds = (history: readonly UpdateRecord[], work: RecordedWork): number | undefined =>
+    tellingRecord(history, work)?.record.seconds;
 
 /**
- * The updates to keep: the newest ones, and before them those that alone tell how long some build takes. Otherwise fifty
- * changes of the app would drop what is known of the base.
+ * The updates to keep: the newest ones, and before them those that tell how long some build takes. Otherwise fifty changes of
+ * the app would drop what is known of the base.
  *
  * @param history newest first
  * @returns at most `most` of them, newest first
  */
 export function keepUpdates(history: readonly UpdateRecord[], most: number = keptUpdates): UpdateRecord[] {
-    const told = new Set<string>();
-    const telling = history.filter(({ images }) => {
-        const news = images.filter(tells).map(({ image, platform }) => `${platform ?? ""} ${image}`);
-        const isNews = news.some((one) => !told.has(one));
-        for (const one of news) told.add(one);
-        return isNews;
-    });
-    const needed = new Set(telling.slice(0, most));
+    const builds = history.flatMap(({ images }) => images.filter(({ kind }) => kind === "build"));
+    const different = new Map(builds.map((one) => [keyOf(one), one]));
+    const telling = new Set([...different.values()].map((one) => tellingRecord(history, one)?.update));
+    const needed = new Set(history.filter((update) => telling.has(update)).slice(0, most));
     let room = most - needed.size;
     return history.filter((update) => needed.has(update) || room-- > 0);
 }

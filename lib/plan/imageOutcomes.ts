@@ -91,7 +91,9 @@ export function savedSeconds(outcomes: readonly ImageOutcome[], history: readonl
     const left = outcomes
         .flatMap(({ steps }) => steps)
         .filter(({ kind, operation }) => kind === "build" && operation === "same");
-    const recorded = left.map(({ image, platform }) => recordedSeconds(history, { image, platform: platform ?? "" }));
+    const recorded = left.map(({ image, platform }) =>
+        recordedSeconds(history, { kind: "build", image, ...(platform !== undefined && { platform }) }),
+    );
     const known = recorded.filter((seconds) => seconds !== undefined);
     return { seconds: known.reduce((sum, one) => sum + one, 0), unknown: recorded.length - known.length };
 }

@@ -1,8 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { recordedPreview } from "../../tests/previews";
-import { planImages } from "./images";
+import { planBuilds } from "./builds";
+import { groups } from "./groups";
+import { planImages as imagesOf } from "./images";
 import type { ImagePlan } from "./plan";
 import type { ResourceState, Step } from "./preview";
+
+const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new Set()) => {
+    const all = groups(steps);
+    return imagesOf(all, planBuilds(all, missing));
+};
 
 /** What is pending, by image: the action, then the causes. */
 const pending = (plans: readonly ImagePlan[]) =>
@@ -136,6 +143,16 @@ describe("from what a real engine said, the plan of", () => {
                 leaf: ["maybe", "parent bot", "parent ci"],
             },
         ],
+        [
+            "another change after a build failed, which left others unbuilt",
+            "failed",
+            {
+                base: ["rebuild", "an update ended before it was built", "requirements/base.txt changed"],
+                ...children,
+                bot: ["rebuild", "an update ended before it was built"],
+                leaf: ["maybe", "parent bot", "parent ci"],
+            },
+        ],
     ])("%s", (_title, name, expected) => {
         expect(pending(planImages(recordedPreview(name).steps))).toEqual(expected);
     });
@@ -149,6 +166,18 @@ test("a grandchild depends on its parent, not on the image that was changed", ()
     expect(of("base")?.dependsOn).toBeUndefined();
 });
 
+test("a replacement is one build, however many steps it takes", () => {
+    const steps = recordedPreview("same").steps.flatMap((step) => {
+        if (step.name !== "ci-amd64") return [step];
+        return ["create-replacement", "replace", "delete-replaced"].map((op) => ({ ...step, op }));
+    });
+    expect(planImages(steps).find(({ image }) => image === "ci")).toMatchObject({
+        action: "rebuild",
+        platforms: [{ platform: "linux/amd64", action: "rebuild" }],
+    });
+    expect(planImages(steps).find(({ image }) => image === "ci")?.platforms).toHaveLength(1);
+});
+
 test("images stand in build order, with parents, roots and platforms; those that leave stand last", () => {
     const plans = planImages(recordedPreview("removed").steps);
     expect(plans.map(({ image }) => image)).toEqual(["base", "bot", "ci", "devbox", "devcontainer", "leaf"]);
@@ -160,28 +189,86 @@ test("images stand in build order, with parents, roots and platforms; those that
 });
 
 describe("a registry that lost a build", () => {
-    const { steps } = recordedPreview("same");
-    const digest = steps.find(({ name }) => name === "bot-arm64")?.old?.outputs.digest;
+    /** `<repository>@<digest>` of a build, as the preview `name` has it in the state. */
+    const published = (name: string, build: string) => {
+        const before = recordedPreview(name).steps.find((step) => step.name === build)?.old;
+        return `${String((before?.inputs.tags as string[])[0]).replace(/:[^:]*$/, "")}@${String(before?.outputs.digest)}`;
+    };
+    const planned = (name: string, ...lost: string[]) =>
+        planImages(recordedPreview(name).steps, new Set(lost.map((build) => published(name, build))));
+    const lost = "the registry no longer has it";
 
-    test("has it recreated: that platform, and no other image", () => {
-        const plans = planImages(steps, new Set([String(digest)]));
-        expect(pending(plans)).toEqual({ bot: ["recreate", "the registry no longer has it"] });
+    test("has it recreated: that platform, and no image that has nothing to do with it", () => {
+        const plans = planned("same", "leaf-amd64");
+        expect(pending(plans)).toEqual({ leaf: ["recreate", lost] });
+        const bot = planned("same", "bot-arm64").find(({ image }) => image === "bot");
+        expect(bot?.platforms.map(({ action }) => action)).toEqual(["unchanged", "recreate"]);
+    });
+
+    test("may have its children rebuilt, for that platform: the new build can have another digest", () => {
+        const plans = planned("same", "base-arm64");
+        expect(pending(plans)).toEqual({ base: ["recreate", lost], bot: ["maybe", "parent base"] });
         expect(plans.find(({ image }) => image === "bot")?.platforms.map(({ action }) => action)).toEqual([
             "unchanged",
-            "recreate",
+            "maybe",
         ]);
+        expect(pending(planned("same", "base-amd64"))).toEqual({
+            base: ["recreate", lost],
+            ...children,
+            leaf: ["maybe", "parent bot", "parent ci"],
+        });
+    });
+
+    test("makes sure of what would else only perhaps be built", () => {
+        const plans = planned("base", "ci-amd64");
+        expect(pending(plans)).toMatchObject({
+            base: ["rebuild", "docker/Dockerfile.base changed"],
+            bot: ["maybe", "parent base"],
+            ci: ["recreate", lost, "smoke test docker/smoke/ci.sh changed"],
+        });
+        expect(planned("base", "bot-amd64").find(({ image }) => image === "bot")).toMatchObject({
+            action: "recreate",
+            causes: [lost, "parent base"],
+            dependsOn: ["base"],
+            platforms: [{ action: "recreate" }, { action: "maybe" }],
+        });
+    });
+
+    test("is no other repository that has the same digest", () => {
+        const elsewhere = published("same", "bot-amd64").replace("/fixture/bot@", "/fixture/copy@");
+        expect(pending(planImages(recordedPreview("same").steps, new Set([elsewhere])))).toEqual({});
     });
 
     test("changes nothing of what is built anyhow", () => {
-        const built = recordedPreview("behind").steps;
-        const lost = built.flatMap(({ old: before }) => (before ? [String(before.outputs.digest)] : []));
-        expect(planImages(built, new Set(lost)).find(({ image }) => image === "bot")?.action).toBe("rebuild");
+        expect(pending(planned("behind", "bot-amd64", "bot-arm64")).bot).toEqual(["rebuild", "parent base has moved"]);
+    });
+});
+
+describe("what only leaves the state is said of an unchanged image", () => {
+    const gone = (name: string, ...left: string[]) =>
+        recordedPreview(name).steps.map((step) => (left.includes(step.name) ? { ...step, op: "delete" } : step));
+    const of = (key: string, steps: readonly Step[]) => planImages(steps).find(({ image }) => image === key);
+
+    test("a smoke test: nothing is tested", () => {
+        const steps = gone("same", "ci-amd64-test");
+        expect(of("ci", steps)).toMatchObject({ action: "unchanged", causes: ["smoke test removed"] });
+        const named = steps.map((step) => {
+            if (step.name !== "ci" || !step.new || !step.type.endsWith(":ImageLayer")) return step;
+            return { ...step, new: { ...step.new, inputs: { ...step.new.inputs, smokeTests: {} } } };
+        });
+        expect(of("ci", named)?.causes).toContain("smoke test docker/smoke/ci.sh removed");
+    });
+
+    test("a platform of an image that is never pushed", () => {
+        const devcontainer = of("devcontainer", gone("same", "devcontainer-amd64"));
+        expect(devcontainer).toMatchObject({ action: "unchanged", causes: ["platform linux/amd64 removed"] });
     });
 });
 
 describe("made by hand", () => {
     const state = (type: string, parent: string, inputs: Record<string, unknown>): ResourceState => ({
         type,
+        custom: type.startsWith("docker-build:"),
         parent: `urn:pulumi:s::p::t::${parent}`,
         inputs,
         outputs: {},
@@ -227,6 +314,15 @@ describe("made by hand", () => {
             [dockerfile, dockerfile],
             [hashed("1"), hashed("2")],
             ["this program builds differently"],
+        ],
+        [
+            "how the program builds, after an update that ended before",
+            [
+                { ...dockerfile, inputHash: "2" },
+                { ...dockerfile, inputHash: "3" },
+            ],
+            [hashed("1"), hashed("3")],
+            ["an update ended before it was built"],
         ],
         [
             "what an older state does not name",

@@ -1,18 +1,10 @@
-import { buildCauses, layerCauses, moveOf, parentCauses, placeCauses, settingCauses, testCauses } from "./causes";
-import { listOf, textsOf } from "./differences";
-import { type Group, changes, groups, isGone, platformOf } from "./groups";
-import { type Action, type Cause, type ImagePlan, type PlatformPlan, actions } from "./plan";
-import { type Step, sameWhereKnown } from "./preview";
-
-/** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
-function buildAction(step: Step): Action {
-    if (isGone(step)) return "remove";
-    if (!changes(step)) return "unchanged";
-    const { old: before, new: after } = step;
-    if (step.op !== "update" || !before || !after) return "rebuild";
-    const onlyUnknown = sameWhereKnown(before.inputs, after.inputs);
-    return onlyUnknown && !sameWhereKnown(after.inputs, before.inputs) ? "maybe" : "rebuild";
-}
+import { type Plans, decides, movedParents, parentsOf } from "./builds";
+import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
+import { textsOf } from "./differences";
+import { type Group, changes, isGone, platformOf } from "./groups";
+import { placeCauses } from "./places";
+import { type Action, type Cause, type ImagePlan, actions } from "./plan";
+import type { Step } from "./preview";
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
 function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefined {
@@ -21,15 +13,20 @@ function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefine
     return all.find((other) => isGone(other.layer) && content(other.layer) === content(layer))?.image;
 }
 
-/** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
-const movedParents = ({ layer }: Group, all: readonly Group[]): string[] =>
-    listOf(layer.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
-
 const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
+
+/** What only leaves the state of an image that stays: a platform of one that is never pushed, or smoke tests. */
+function forgottenCauses({ layer: { old: before, new: after }, builds, tests }: Group): Cause[] {
+    const left = before && after && tests.some(isGone) ? testCauses(before, after) : [];
+    return [
+        ...builds.filter(isGone).map((step) => `platform ${platformOf(step)} removed`),
+        ...(tests.some(isGone) && left.length === 0 ? ["smoke test removed"] : left),
+    ];
+}
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
     const { layer, builds, tests } = group;
-    if (action === "unchanged") return [];
+    if (action === "unchanged") return forgottenCauses(group);
     if (action === "remove") return ["no longer in images.ts; what was published stays"];
     const { old: before, new: after } = layer;
     if (!before || !after) {
@@ -37,6 +34,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         return [from === undefined ? "first build" : `renamed from ${from}`];
     }
     const said = unique([
+        ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
         ...layerCauses(before, after),
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
@@ -57,46 +55,34 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
 const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
-/** Whether a build of the image `key` is open, on a platform where that leaves a build on top of it open. */
-const decides = (key: string, platforms: readonly PlatformPlan[], all: readonly Group[]): boolean =>
-    (all.find(({ image }) => image === key)?.builds ?? []).some(
-        (step) =>
-            changes(step) &&
-            platforms.some(({ platform, action }) => action === "maybe" && platform === platformOf(step)),
-    );
+/** Tests that would run. */
+const runs = (test: Step): boolean => changes(test) && !isGone(test);
 
-function planImage(group: Group, all: readonly Group[], missing: ReadonlySet<string>): ImagePlan {
-    const { image, layer, builds, tests, index } = group;
-    const isLost = ({ old: before }: Step) => {
-        const digest = before?.outputs.digest;
-        return typeof digest === "string" && missing.has(digest);
-    };
-    const hasMoved = moveOf(group) !== undefined || movedParents(group, all).length > 0;
-    const platforms: PlatformPlan[] = builds.map((step) => {
-        const open = buildAction(step);
-        const action = open === "maybe" && hasMoved ? "rebuild" : open;
-        return { platform: platformOf(step), action: action === "unchanged" && isLost(step) ? "recreate" : action };
-    });
-    platforms.sort((a, b) => (a.platform < b.platform ? -1 : 1));
+function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
+    const { image, layer, tests, index } = group;
+    const platforms = plans.get(image) ?? [];
     // A platform that leaves an image that stays changes its index, and is a cause.
     const own = isGone(layer)
         ? ["remove" as const]
         : platforms.map(({ action }) => action).filter((one) => one !== "remove");
     const built = mostUrgent(own);
-    const rest = changes(index) ? "retag" : tests.some(changes) ? "retest" : "unchanged";
+    const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
-    const parents = listOf(layer.new ?? layer.old, "parents");
     const [root] = Object.keys(textsOf(layer.new ?? layer.old, "roots"));
-    const [parent, ...copiesFrom] = parents;
-    const causes = action === "recreate" ? ["the registry no longer has it"] : causesOf(group, action, all);
-    const dependsOn = parents.filter((key) => decides(key, platforms, all));
+    const [parent, ...copiesFrom] = parentsOf(group);
+    const isLost = platforms.some((one) => one.action === "recreate");
+    const dependsOn = parentsOf(group).filter((key) => decides(plans.get(key) ?? [], platforms));
     return {
         image,
         ...(parent === undefined ? root !== undefined && { root } : { parent }),
         ...(copiesFrom.length > 0 && { copiesFrom }),
         action,
         platforms,
-        causes: [...causes, ...dependsOn.map((key) => `parent ${key}`)],
+        causes: [
+            ...(isLost ? ["the registry no longer has it"] : []),
+            ...causesOf(group, action, all),
+            ...dependsOn.map((key) => `parent ${key}`),
+        ],
         ...(dependsOn.length > 0 && { dependsOn }),
     };
 }
@@ -121,9 +107,7 @@ function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
 /**
  * What an update would do to each image.
  *
- * @param missing digests that the registry was asked for and does not have
+ * @param plans of their builds
  */
-export function planImages(steps: readonly Step[], missing: ReadonlySet<string> = new Set()): ImagePlan[] {
-    const all = groups(steps);
-    return inOrder(all.map((group) => planImage(group, all, missing)));
-}
+export const planImages = (all: readonly Group[], plans: Plans): ImagePlan[] =>
+    inOrder(all.map((group) => planImage(group, all, plans)));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { recordedPreview } from "../../tests/previews";
 import type { UpdateRecord } from "./history";
 import { makePlan } from "./makePlan";
-import type { Preview } from "./preview";
+import type { Preview, Step } from "./preview";
 
 const plan = (preview: Preview, history: readonly UpdateRecord[] = []) =>
     makePlan({ stack: "local", preview, history });
@@ -20,6 +20,14 @@ describe("dangers", () => {
         for (const name of ["removed", "platform", "promotion"]) {
             expect(plan(recordedPreview(name)).dangers, name).toEqual([]);
         }
+    });
+
+    test("are what an earlier replacement left to be deleted, with another way out", () => {
+        expect(plan(recordedPreview("left")).dangers).toEqual([
+            expect.stringMatching(
+                /^deleting the build ci-amd64, which an earlier update replaced, .* `pulumi stack import/,
+            ),
+        ]);
     });
 
     test("are replacements that would not be retained, once however many steps they take", () => {
@@ -93,6 +101,17 @@ describe("durations", () => {
         expect(base?.platforms.map(({ seconds }) => seconds)).toEqual([60, 300]);
     });
 
+    test("count what tests and promotions took", () => {
+        const [update] = history;
+        const images: UpdateRecord["images"] = [
+            ...(update?.images ?? []),
+            { ...built("bot", "arm64", 8), kind: "test" },
+            { image: "bot", kind: "promotion", operation: "update", seconds: 4, result: "succeeded" },
+        ];
+        const more = update ? [{ ...update, images }] : [];
+        expect(plan(recordedPreview("base"), more).expected).toMatchObject({ least: 300, most: 330 + 8 + 4 });
+    });
+
     test("add up along the longest chain, with and without what cutoff may save", () => {
         expect(plan(recordedPreview("base"), history).expected).toEqual({
             least: 300,
@@ -102,21 +121,68 @@ describe("durations", () => {
     });
 });
 
-test("pending is what an update would change on images or on GitHub", () => {
-    expect(plan(recordedPreview("same")).pending).toBe(false);
-    expect(plan(recordedPreview("tested")).pending).toBe(true);
-    const { steps, diagnostics } = recordedPreview("same");
-    const inputs = { variableName: "CI_IMAGE", value: "x" };
-    const type = "github:index/actionsVariable:ActionsVariable";
-    const created = {
-        op: "create",
-        urn: `urn:pulumi:s::p::${type}::v`,
+describe("pending is whatever an update would do", () => {
+    const state = (type: string, custom = true) => ({ type, custom, inputs: {}, outputs: {}, retainOnDelete: false });
+    const added = (type: string, op: string, custom = true): Step => ({
+        op,
+        urn: `urn:pulumi:s::p::${type}::mine`,
         type,
-        name: "v",
-        parent: "repository",
-        old: undefined,
-        new: { type, inputs, outputs: {}, retainOnDelete: false },
+        name: "mine",
+        parent: "",
+        old: op === "create" ? undefined : state(type, custom),
+        new: op === "delete" ? undefined : state(type, custom),
         reasons: [],
-    };
-    expect(plan({ steps: [...steps, created], diagnostics }).pending).toBe(true);
+    });
+    const { steps, diagnostics } = recordedPreview("same");
+    const withStep = (step: Step) => plan({ steps: [...steps, step], diagnostics });
+
+    test("to images", () => {
+        expect(plan(recordedPreview("same")).pending).toBe(false);
+        expect(plan(recordedPreview("tested")).pending).toBe(true);
+    });
+
+    test("on GitHub", () => {
+        expect(withStep(added("github:index/actionsVariable:ActionsVariable", "create")).pending).toBe(true);
+    });
+
+    test.each([
+        ["create", "create mine"],
+        ["update", "update mine"],
+        ["replace", "replace mine"],
+        ["delete", "delete mine"],
+        ["import", "import mine"],
+    ])("to resources of any other type, which a warning names (%s)", (op, words) => {
+        const { pending, warnings } = withStep(added("random:index:Pet", op));
+        expect(pending).toBe(true);
+        expect(warnings).toEqual([
+            `an update would also ${words} (random:index:Pet), of which this review knows no more`,
+        ]);
+    });
+
+    test("to what only leaves the state: a platform of an image that is never pushed", () => {
+        const left = steps.map((step) => (step.name === "devcontainer-amd64" ? { ...step, op: "delete" } : step));
+        expect(plan({ steps: left, diagnostics })).toMatchObject({ pending: true, warnings: [] });
+    });
+
+    test("to a build that the registry lost", () => {
+        const bot = steps.find(({ name }) => name === "bot-amd64")?.old;
+        const lost = `${String((bot?.inputs.tags as string[])[0]).replace(/:[^:]*$/, "")}@${String(bot?.outputs.digest)}`;
+        const made = makePlan({ stack: "s", preview: { steps, diagnostics }, history: [], missing: new Set([lost]) });
+        expect(made.pending).toBe(true);
+    });
+
+    test("to what an earlier replacement left", () => {
+        const { pending, warnings, images } = plan(recordedPreview("left"));
+        expect(pending).toBe(true);
+        expect(warnings).toEqual([
+            expect.stringMatching(/would also delete ci-amd64 .* before an earlier one replaced it$/),
+        ]);
+        expect(images.filter(({ action }) => action !== "unchanged")).toEqual([]);
+    });
+
+    test("and neither the bookkeeping of components nor what is only read", () => {
+        for (const step of [added("my:own:Component", "update", false), added("random:index:Pet", "read")]) {
+            expect(withStep(step)).toMatchObject({ pending: false, warnings: [] });
+        }
+    });
 });

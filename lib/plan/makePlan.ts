@@ -1,11 +1,14 @@
+import { openRepositories, planBuilds } from "./builds";
 import { suspiciousArguments } from "./causes";
-import { listOf } from "./differences";
+import { dangersOf } from "./dangers";
 import { expectedTime } from "./expected";
+import { groups } from "./groups";
 import { type UpdateRecord, recordedSeconds } from "./history";
 import { planImages } from "./images";
 import type { ImagePlan, Plan } from "./plan";
-import type { Preview, Step } from "./preview";
+import type { Preview } from "./preview";
 import { planRepository } from "./repository";
+import { hasWork, otherWork } from "./work";
 
 /** What a plan is made from. */
 export interface PlanSources {
@@ -13,29 +16,8 @@ export interface PlanSources {
     readonly preview: Preview;
     /** Earlier updates, newest first. */
     readonly history: readonly UpdateRecord[];
-    /** Digests that the registry was asked for and does not have; empty where it was not asked. */
+    /** `<repository>@<digest>` of builds that the registry was asked for and does not have; empty where it was not asked. */
     readonly missing?: ReadonlySet<string>;
-}
-
-/** What an update would delete in the registry: all tags of its digest go with it. A smoke test has nothing there. */
-function dangersOf(steps: readonly Step[]): string[] {
-    const lost = steps.filter(
-        ({ type, op, old: before }) =>
-            type.startsWith("docker-build:") &&
-            /delete|replace/.test(op) &&
-            before?.retainOnDelete === false &&
-            (type.endsWith(":Index") || listOf(before, "tags").length > 0),
-    );
-    // A replacement is several steps on one resource.
-    const byUrn = new Map(lost.map((step) => [step.urn, step]));
-    return [...byUrn.values()].map(({ op, name, type }) => {
-        const [what, thing] = type.endsWith(":Index") ? ["the promoted tag of", "index"] : ["the build", "image"];
-        return (
-            `${op === "delete" ? "deleting" : "replacing"} ${what} ${name} would remove its digest from the registry, with ` +
-            `every tag on it: the state of this ${thing} does not say retainOnDelete. Run \`pulumi up\` on a commit that still ` +
-            "has it as it was: that writes retainOnDelete into the state"
-        );
-    });
 }
 
 /** What the engine says of every stack without a repository on GitHub: an output that is left out on purpose. */
@@ -52,14 +34,15 @@ const warningsIn = ({ diagnostics }: Preview): string[] =>
  */
 export function makePlan({ stack, preview, history, missing = new Set() }: PlanSources): Plan {
     const { steps } = preview;
-    const images = planImages(steps, missing).map((plan): ImagePlan => ({
+    const all = groups(steps);
+    const builds = planBuilds(all, missing);
+    const images = planImages(all, builds).map((plan): ImagePlan => ({
         ...plan,
         platforms: plan.platforms.map((one) => {
-            const seconds = recordedSeconds(history, { image: plan.image, platform: one.platform });
+            const seconds = recordedSeconds(history, { kind: "build", image: plan.image, platform: one.platform });
             return seconds === undefined ? one : { ...one, seconds };
         }),
     }));
-    const repository = planRepository(steps);
     const suspicious = steps
         .filter(({ type }) => type === "docker-build:index:Image")
         .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${name} of image ${parent}`));
@@ -70,10 +53,15 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     return {
         stack,
         images,
-        repository,
-        expected: expectedTime(images),
+        repository: planRepository(steps, openRepositories(all, builds)),
+        expected: expectedTime(
+            images,
+            (kind, image, platform) =>
+                recordedSeconds(history, { kind, image, ...(platform !== undefined && { platform }) }) ?? 0,
+        ),
         dangers: dangersOf(steps),
-        warnings: [...new Set([...warningsIn(preview), ...masked])],
-        pending: images.some(({ action }) => action !== "unchanged") || repository.length > 0,
+        warnings: [...new Set([...warningsIn(preview), ...masked, ...otherWork(steps)])],
+        // What the registry lost is no step of the engine's.
+        pending: hasWork(steps) || images.some(({ action }) => action !== "unchanged"),
     };
 }

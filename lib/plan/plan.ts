@@ -1,12 +1,13 @@
 /**
  * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
  * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
- * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays. *unchanged*: nothing is built,
+ * tagged or tested; with a cause, the state forgets something of it.
  */
 export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
 
 /** The actions, the most urgent first. */
-export const actions: readonly Action[] = ["rebuild", "maybe", "recreate", "remove", "retag", "retest", "unchanged"];
+export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
 
 /** Why something is pending, as people say it. */
 export type Cause = string;
@@ -15,7 +16,7 @@ export type Cause = string;
 export interface PlatformPlan {
     readonly platform: string;
     readonly action: Action;
-    /** Seconds that its last build took; absent where none was recorded. */
+    /** Seconds that the longest of its last builds took; absent where none was recorded. */
     readonly seconds?: number;
     /** Compressed bytes of what is published; absent where the registry was not asked. */
     readonly bytes?: number;
@@ -47,7 +48,7 @@ export interface RepositoryPlan {
     readonly action: "create" | "update" | "delete" | "maybe";
 }
 
-/** Time that an update would take, from recorded builds, along the chains of parents and children. */
+/** Time that an update would take, from recorded builds, tests and promotions, along the chains of parents and children. */
 export interface Expected {
     /** Seconds if no digest of a pending parent changes (cutoff). */
     readonly least: number;

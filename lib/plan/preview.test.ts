@@ -8,6 +8,7 @@ describe("reading a preview", () => {
     test("keeps operation, names, both states and the provider's reasons", () => {
         const state = (digest: string) => ({
             type: "docker-build:index:Image",
+            custom: true,
             parent: "urn:pulumi:local::layered-images::a:b:C::bot",
             inputs: { tags: ["x"] },
             outputs: { digest },

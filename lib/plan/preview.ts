@@ -6,6 +6,8 @@ export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const properties = z.record(z.string(), z.unknown()).default({});
 const state = z.object({
     type: z.string(),
+    /** Whether it is a resource of a provider, rather than a component. */
+    custom: z.boolean().default(true),
     parent: z.string().optional(),
     inputs: properties,
     outputs: properties,
@@ -42,7 +44,7 @@ export interface Step {
     readonly reasons: readonly string[];
 }
 
-/** What `pulumi preview --json --show-sames` said. */
+/** What `pulumi preview --json --show-sames --show-replacement-steps` said. */
 export interface Preview {
     readonly steps: readonly Step[];
     /** Errors and warnings, in the engine's words. */
@@ -72,6 +74,21 @@ export function readPreview(text: string): Preview {
         })),
         diagnostics: diagnostics ?? [],
     };
+}
+
+/** Steps that a replacement is made of beside the one that says it, `replace`. */
+const partOfReplacement = ["create-replacement", "delete-replaced"];
+
+/** The steps without the parts of replacements, and without what an earlier replacement left to be deleted. */
+export const withoutParts = (steps: readonly Step[]): Step[] =>
+    steps.filter(({ op }) => !partOfReplacement.includes(op));
+
+/**
+ * What an earlier update replaced and could not delete: the state has it beside its replacement, and the next update deletes it.
+ */
+export function leftovers(steps: readonly Step[]): Step[] {
+    const replaced = new Set(steps.filter(({ op }) => op === "replace").map(({ urn }) => urn));
+    return steps.filter(({ op, urn }) => op === "delete-replaced" && !replaced.has(urn));
 }
 
 /** Whether `value` holds something that only an update can know. */

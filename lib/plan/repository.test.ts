@@ -4,6 +4,7 @@ import { planRepository } from "./repository";
 
 const state = (type: string, inputs: Record<string, unknown>): ResourceState => ({
     type,
+    custom: true,
     inputs,
     outputs: {},
     retainOnDelete: false,
@@ -86,6 +87,40 @@ describe("on GitHub", () => {
         const found = planRepository([one]);
         expect(found).toEqual([expected]);
         expect(JSON.stringify(found)).not.toContain("hunter2");
+    });
+
+    describe("a variable that follows an image's digest is certain", () => {
+        const digest = `sha256:${"a".repeat(64)}`;
+        const held = { variableName: "CI_IMAGE", value: `r.io/us/ci@${digest}` };
+        const follows = step(variable, "update", held, { ...held, value: unknown });
+        const indexType = "docker-build:index:Index";
+        const layer: Step = { ...step("x", "same", {}, {}), type: "layered-images:components:ImageLayer", name: "ci" };
+        const index = (before: object, after: object): Step => ({
+            ...step("x", "update", { tag: "r.io/us/ci:latest", ...before }, { tag: "r.io/us/ci:latest", ...after }),
+            type: indexType,
+            name: "ci",
+        });
+        test.each<[string, object, object, string]>([
+            ["where that moves to another registry", {}, { tag: "other.io/us/ci:latest", sources: unknown }, "update"],
+            ["where its index gets other builds", { sources: ["x", "y"] }, { sources: ["x"] }, "update"],
+            ["not where its builds may stay", { sources: ["x"] }, { sources: [unknown] }, "maybe"],
+            [
+                "not where its tag alone becomes another",
+                { sources: ["x"] },
+                { tag: "r.io/us/ci:new", sources: ["x"] },
+                "maybe",
+            ],
+        ])("%s", (_title, before, after, action) => {
+            expect(planRepository([layer, index(before, after), follows])).toMatchObject([{ action }]);
+        });
+
+        test("not where the registry lost a build, of which the engine says nothing", () => {
+            const same = step(variable, "same", held, held);
+            expect(planRepository([same], new Set(["r.io/us/ci"]))).toMatchObject([
+                { name: "CI_IMAGE", action: "maybe" },
+            ]);
+            expect(planRepository([same], new Set(["r.io/us/bot"]))).toEqual([]);
+        });
     });
 
     test("what stays, what is only looked up and what is of no concern is left out", () => {

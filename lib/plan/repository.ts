@@ -1,5 +1,8 @@
+import { textOf } from "./differences";
+import { changes, groups } from "./groups";
+import { repositoryOf } from "./places";
 import type { RepositoryPlan } from "./plan";
-import { type Step, sameWhereKnown } from "./preview";
+import { type Step, sameWhereKnown, withoutParts } from "./preview";
 
 /** What a resource type of the GitHub provider is called, and which of its inputs names it. */
 const kinds: Readonly<Record<string, readonly [RepositoryPlan["kind"], string]>> = {
@@ -18,24 +21,50 @@ const readers: Readonly<Record<string, string>> = {
     "github:index/codespacesSecret:CodespacesSecret": " (Codespaces)",
 };
 
-function actionOf({ op, old: before, new: after }: Step): RepositoryPlan["action"] {
+/** Repositories whose promoted digest certainly becomes another: they move, or an index gets other builds. */
+function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
+    const moved = groups(steps).flatMap(
+        ({ index: { old: before, new: after } = { old: undefined, new: undefined } }) => {
+            if (!before || !after) return [];
+            const [from, to] = [before, after].map((state) => repositoryOf(textOf(state, "tag")));
+            const staysSame = from === to && sameWhereKnown(before.inputs.sources, after.inputs.sources);
+            return staysSame || from === undefined ? [] : [from];
+        },
+    );
+    return new Set(moved);
+}
+
+/** The repository of what a variable holds, `<repository>@<digest>`; "" where it holds something else. */
+const heldBy = ({ old: before }: Step): string =>
+    /^(.+)@sha256:/.exec(before ? textOf(before, "value") : "")?.[1] ?? "";
+
+function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
+    const { op, old: before, new: after } = step;
     if (op === "delete" || op === "discard") return "delete";
     if (op === "create" || !before || !after) return "create";
     const isOpen = sameWhereKnown(before.inputs, after.inputs) && !sameWhereKnown(after.inputs, before.inputs);
-    return isOpen ? "maybe" : "update";
+    return isOpen && !moved.has(heldBy(step)) ? "maybe" : "update";
 }
 
-/** What an update would change on GitHub. */
-export function planRepository(steps: readonly Step[]): RepositoryPlan[] {
-    // A replacement is three steps; the first of them says it.
-    const replaced = /^(create-replacement|delete-replaced)$/;
-    const found = steps.flatMap((step): RepositoryPlan[] => {
+/** Whether a plan has words for a resource as something on GitHub. */
+export const isOnGitHub = ({ type }: Step): boolean => Object.hasOwn(kinds, type);
+
+/**
+ * What an update would change on GitHub.
+ *
+ * @param open repositories whose promoted digest may become another although the engine knows nothing of it: they lost a build
+ */
+export function planRepository(steps: readonly Step[], open: ReadonlySet<string> = new Set()): RepositoryPlan[] {
+    const moved = movedRepositories(steps);
+    const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
         const [kind, property] = kinds[step.type] ?? [];
-        if (kind === undefined || property === undefined || step.op === "same" || step.op === "read") return [];
-        if (replaced.test(step.op)) return [];
+        if (kind === undefined || property === undefined) return [];
+        const follows = kind === "variable" && open.has(heldBy(step));
+        if (!changes(step) && !follows) return [];
         const name = (step.new ?? step.old)?.inputs[property];
         const said = typeof name === "string" ? name : step.name;
-        return [{ kind, name: `${said}${readers[step.type] ?? ""}`, action: actionOf(step) }];
+        const action = changes(step) ? actionOf(step, moved) : "maybe";
+        return [{ kind, name: `${said}${readers[step.type] ?? ""}`, action }];
     });
     const keyOf = ({ kind, name }: RepositoryPlan) => `${kind} ${name}`;
     return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

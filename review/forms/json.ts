@@ -3,13 +3,13 @@ import { type Plan, actions } from "../../lib/plan/plan";
 
 const action = z.enum(actions as [Plan["images"][number]["action"], ...Plan["images"][number]["action"][]]);
 
-/** What `npm run review -- --format json` prints. Fields are only ever added within a version. */
-export const reviewSchema = z.strictObject({
+/** What `npm run review -- --format json` prints. Fields are only ever added within a version: readers pass over others. */
+export const reviewSchema = z.object({
     version: z.literal(1),
     stack: z.string(),
     images: z
         .array(
-            z.strictObject({
+            z.object({
                 image: z.string().describe("key in images.ts"),
                 parent: z.string().optional().describe("the image that it is built FROM"),
                 copiesFrom: z
@@ -19,10 +19,10 @@ export const reviewSchema = z.strictObject({
                 root: z.string().optional().describe("the external image that it is built FROM"),
                 action: action.describe("the most urgent of its platforms' actions"),
                 platforms: z.array(
-                    z.strictObject({
+                    z.object({
                         platform: z.string().describe("such as linux/amd64"),
                         action,
-                        seconds: z.number().optional().describe("that its last build took"),
+                        seconds: z.number().optional().describe("that the longest of its last builds took"),
                         bytes: z
                             .number()
                             .optional()
@@ -38,13 +38,13 @@ export const reviewSchema = z.strictObject({
         )
         .describe("in build order, parents first; those that leave the stack last"),
     repository: z.array(
-        z.strictObject({
+        z.object({
             kind: z.enum(["secret", "variable", "file", "branch", "pull request"]),
             name: z.string(),
             action: z.enum(["create", "update", "delete", "maybe"]),
         }),
     ),
-    expected: z.strictObject({
+    expected: z.object({
         least: z.number().describe("seconds if no digest of a pending parent changes"),
         most: z.number().describe("seconds if all of them change"),
         unknown: z.array(z.string()).describe("pending images without a recorded build; the seconds are without them"),
@@ -54,8 +54,8 @@ export const reviewSchema = z.strictObject({
     pending: z.boolean().describe("whether an update would change anything"),
 });
 
-/** The schema of the JSON form (JSON Schema 2020-12), as docs/review.schema.json has it. */
-export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewSchema), null, 2)}\n`;
+/** The schema of the JSON form (JSON Schema 2020-12) for its readers, as docs/review.schema.json has it. */
+export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewSchema, { io: "input" }), null, 2)}\n`;
 
 /** The plan for programs. */
 export function jsonForm(plan: Plan): string {

@@ -1,0 +1,85 @@
+import { listOf } from "./differences";
+import { type Group, changes, isGone, platformOf } from "./groups";
+import { moveOf, repositoryOf } from "./places";
+import type { Action, PlatformPlan } from "./plan";
+import { type Step, sameWhereKnown } from "./preview";
+
+/** Keys of the images that one takes from, the one that it is built FROM first. */
+export const parentsOf = ({ layer }: Group): readonly string[] => listOf(layer.new ?? layer.old, "parents");
+
+/** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
+export const movedParents = ({ layer }: Group, all: readonly Group[]): string[] =>
+    listOf(layer.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
+
+/** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
+function buildAction(step: Step): Action {
+    if (isGone(step)) return "remove";
+    if (!changes(step)) return "unchanged";
+    const { old: before, new: after } = step;
+    if (step.op !== "update" || !before || !after) return "rebuild";
+    const onlyUnknown = sameWhereKnown(before.inputs, after.inputs);
+    return onlyUnknown && !sameWhereKnown(after.inputs, before.inputs) ? "maybe" : "rebuild";
+}
+
+/** `<repository>@<digest>` of what a build pushed last; undefined where it pushed nothing. */
+function publishedBy({ old: before }: Step): string | undefined {
+    const [[tag], digest] = [listOf(before, "tags"), before?.outputs.digest];
+    return tag !== undefined && typeof digest === "string" ? `${repositoryOf(tag)}@${digest}` : undefined;
+}
+
+/** By image, the platforms that it is built for. */
+export type Plans = ReadonlyMap<string, readonly PlatformPlan[]>;
+
+/** Whether a digest that others may stand on can become another. */
+const isOpen = ({ action }: PlatformPlan): boolean => ["rebuild", "recreate", "maybe"].includes(action);
+
+/** Whether a build of one image decides whether those of another, for the same platform, are done. */
+export const decides = (parent: readonly PlatformPlan[], child: readonly PlatformPlan[]): boolean =>
+    parent.some(
+        (one) => isOpen(one) && child.some(({ platform, action }) => action === "maybe" && platform === one.platform),
+    );
+
+/**
+ * Where images are pushed of which a build may get another digest.
+ *
+ * @param plans as `planBuilds` makes them
+ */
+export function openRepositories(all: readonly Group[], plans: Plans): ReadonlySet<string> {
+    const open = all.filter(({ image }) => plans.get(image)?.some(isOpen));
+    return new Set(open.flatMap(({ builds }) => builds.flatMap((step) => publishedBy(step)?.split("@")[0] ?? [])));
+}
+
+/**
+ * What an update would do with the builds of each image.
+ *
+ * @param missing `<repository>@<digest>` of builds that the registry lost: an update that knows builds them, and then perhaps
+ *     what stands on them, of which the engine says nothing yet
+ * @returns by image, the platforms by name
+ */
+export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>): Plans {
+    const plans = new Map<string, readonly PlatformPlan[]>();
+    const plan = (group: Group): readonly PlatformPlan[] => {
+        const known = plans.get(group.image);
+        if (known) return known;
+        // The engine refuses a cycle; a state that somebody edited must not hang us.
+        plans.set(group.image, []);
+        const below = all
+            .filter(({ image }) => parentsOf(group).includes(image))
+            .flatMap(plan)
+            .filter(isOpen);
+        const hasMoved = moveOf(group) !== undefined || movedParents(group, all).length > 0;
+        const own = group.builds.map((step): PlatformPlan => {
+            const [platform, said] = [platformOf(step), buildAction(step)];
+            const action = said === "maybe" && hasMoved ? "rebuild" : said;
+            const isSettled = action === "rebuild" || action === "remove";
+            if (!isSettled && missing.has(publishedBy(step) ?? "")) return { platform, action: "recreate" };
+            const isOnOpen = below.some((one) => one.platform === platform);
+            return { platform, action: action === "unchanged" && isOnOpen ? "maybe" : action };
+        });
+        own.sort((a, b) => (a.platform < b.platform ? -1 : 1));
+        plans.set(group.image, own);
+        return own;
+    };
+    all.forEach(plan);
+    return plans;
+}
