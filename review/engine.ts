@@ -112,14 +112,12 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
     const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
     const found = parsed(done.stdout);
     if (done.failure === undefined && found) return found;
-    const errors = found?.diagnostics
-        .filter(({ severity }) => severity === "error")
-        .map(({ message }) => message.trim());
-    // The engine's own errors, rather than the JSON of all that it looked at before.
-    throw failed(
-        "the preview failed",
-        errors?.length ? { ...done, stdout: done.stderr, stderr: errors.join("\n") } : done,
-    );
+    const told = (severity: string) =>
+        (found?.diagnostics ?? []).filter((one) => one.severity === severity).map(({ message }) => message.trim());
+    const errors = told("error");
+    // Why it failed can stand in a warning before: what could not be asked. All else that it looked at is left out.
+    const stderr = [...errors, ...told("warning").map((warning) => `warning: ${warning}`)].join("\n");
+    throw failed("the preview failed", errors.length > 0 ? { ...done, stdout: done.stderr, stderr } : done);
 }
 
 /**
