@@ -117,7 +117,7 @@ export async function recordLogged(options: {
     await orWarn(async () => {
         const recorded = await recordUpdate(eventLog, process.env);
         if (summary === undefined) return;
-        const printed = log === undefined ? "" : readFileSync(log, "utf8");
+        const printed = log !== undefined && existsSync(log) ? readFileSync(log, "utf8") : "";
         appendFileSync(summary, `${await summaryOf(recorded, printed, process.env)}\n`);
     });
 }

@@ -21,8 +21,16 @@ fi
 log=$(mktemp)
 events=$(mktemp)
 summarise() {
+    code=$?
     # What is wrong with the record or the summary fails no update.
-    npm run --silent record -- --event-log "$events" --log "$log" --summary "$GITHUB_STEP_SUMMARY" || true
+    npm run --silent record -- --event-log "$events" --summary "$GITHUB_STEP_SUMMARY" || true
+    if [ "$code" -ne 0 ]; then
+        {
+            printf '\n<details><summary>The end of the log</summary>\n\n```\n'
+            tail -n 100 "$log"
+            printf '```\n\n</details>\n'
+        } >> "$GITHUB_STEP_SUMMARY"
+    fi
     rm -f "$log" "$events"
 }
 trap summarise EXIT
