@@ -128,3 +128,11 @@ export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
     if (done.failure !== undefined) throw failed("the state can't be read", done);
     return parseDeployment(done.stdout);
 }
+
+/** Where Pulumi keeps states, as `pulumi login` takes it; undefined where it does not tell. */
+export async function backendUrl(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+    if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
+    // As the last `pulumi login` left it, or Pulumi.yaml names it.
+    const { stdout } = await inRoot(env)(["whoami", "--json", "--non-interactive"]);
+    return /"url": *"([^"]*)"/.exec(stdout)?.[1];
+}

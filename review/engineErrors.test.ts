@@ -44,6 +44,11 @@ describe("of a preview that failed", () => {
             "TypeError: x",
         ],
         ["words instead of JSON are said", "error: no stack\n", "error: no stack"],
+        [
+            "warnings after the errors, which they may explain",
+            printed(["warning", "not reached"], ["error", "error: no"]),
+            "error: no\nwarning: not reached",
+        ],
         ["nothing else of its JSON", printed(["warning", "w"]), ""],
         ["nothing of JSON without diagnostics", JSON.stringify({ steps }), ""],
         ["nothing of JSON that was cut off", printed(["error", "e"]).slice(0, -20), ""],

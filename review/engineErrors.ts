@@ -40,7 +40,7 @@ const diagnostics = z.object({
     diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
 });
 
-/** Severities of what explains a failure: the engine's errors, and what the program itself printed on stderr. */
+/** Severities of what explains a failure: the engine's errors, or what the program itself printed on stderr. */
 const explaining = ["error", "info#err"];
 
 /**
@@ -60,10 +60,9 @@ export function previewErrors(stdout: string): string {
     const said = diagnostics.safeParse(json).data?.diagnostics ?? [];
     const of = (severity: string) =>
         said.filter((one) => one.severity === severity).map(({ message }) => message.trim());
-    return (
-        explaining
-            .map(of)
-            .find((messages) => messages.length > 0)
-            ?.join("\n") ?? ""
-    );
+    const errors = explaining.map(of).find((messages) => messages.length > 0) ?? [];
+    // Why it failed can stand in a warning before: what could not be asked.
+    const warnings =
+        errors.length > 0 ? of("warning").map((message) => message.replace(/^(warning: )?/, "warning: ")) : [];
+    return [...errors, ...warnings].join("\n");
 }

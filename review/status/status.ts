@@ -8,15 +8,19 @@ import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
 import { stackFindings } from "../../lib/status/stack";
 import { deployedImages } from "../../lib/status/state";
 import { askRegistries } from "../ask";
-import { type Engine, exportStack } from "../engine";
+import { type Engine, backendUrl, exportStack } from "../engine";
 import { readHistory } from "../history";
 import { githubFindings } from "./githubFindings";
 
 /** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
 export async function readStatus(engine: Engine): Promise<StatusReport> {
     const { stack, env } = engine;
-    const locks = stackLocks(env.PULUMI_BACKEND_URL, stack) ?? [];
-    const [deployment, history] = await Promise.all([exportStack(engine), readHistory(stack, env)]);
+    const [deployment, history, backend] = await Promise.all([
+        exportStack(engine),
+        readHistory(stack, env),
+        backendUrl(env),
+    ]);
+    const locks = stackLocks(backend, stack);
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
     const [answers, onGitHub] = await Promise.all([

@@ -6,7 +6,7 @@ import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories } from "../registry";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { exportState, imageOutputs, up } from "../stack";
+import { command, exportState, imageOutputs, up } from "../stack";
 
 /* What GitHub refuses, with the real engine and provider: told before anything is built, and mended by the next `up`. */
 
@@ -121,11 +121,19 @@ describe("refused before anything is built", () => {
         expect(await repositories(lab)).toEqual(published);
     });
 
-    test("GitHub is down: three attempts, then the reason", async () => {
+    test("GitHub is down: three attempts, then the reason, from a review too", async () => {
         await github.control("PUT", "outages", { count: 100 });
-        const { code, output } = await up(lab, make(settings("")));
-        expect(output).toMatch(/GitHub can't be asked to read the repository cs24-1\/cs24-1-bot: it answered 502/);
+        const reason = "GitHub can't be asked to read the repository cs24-1/cs24-1-bot: it answered 502";
+        const program = make(settings(""));
+        const { code, output } = await up(lab, program);
+        expect(output).toContain(reason);
         expect(code).toBe(1);
+        const reviewed = await command(lab, program, ["review"]);
+        expect(reviewed).toMatchObject({ code: 1, stdout: "" });
+        expect(reviewed.output).toMatch(/\nerror: the preview failed: /);
+        expect(reviewed.output).toContain(reason);
+        expect(reviewed.output).toContain("pulumi preview --exclude '**github:index/**'");
+        expect(reviewed.output).not.toContain(labToken);
     });
 });
 

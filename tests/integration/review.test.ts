@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { descendants, startOf } from "../../lab/processTable";
-import { run } from "../../lab/process";
 import type { Plan } from "../../lib/plan/plan";
+import { expectPictures, shownPage } from "../browser";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { deleteManifest } from "../registry";
@@ -56,8 +56,8 @@ test("before the first `up` every image is a first build, and that is pending", 
 });
 
 test("after an `up` nothing is pending", async () => {
-    const done = await command(lab, program, ["up"]);
-    expect(done.code, done.output).toBe(0);
+    const made = await command(lab, program, ["up"]);
+    expect(made.code, made.output).toBe(0);
     const { code, plan } = await review(lab, program, "--expect-no-changes");
     expect(actions(plan)).toEqual(everything("unchanged"));
     expect({ code, pending: plan?.pending }).toEqual({ code: 0, pending: false });
@@ -128,25 +128,14 @@ describe("a comment in the base's Dockerfile", () => {
             command(lab, program, ["review", "--format", "html", "--output", page]),
         );
         expect({ code, output }).toMatchObject({ code: 0 });
-        await ensureChromium();
-        const shown = await run("chromium", [
-            ...["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${lab.paths.state}/chromium`],
-            ...["--dump-dom", `file://${page}`],
-        ]);
+        const shown = await shownPage(page);
         const row = /<tr id="image-base">.*?<\/tr>/s.exec(shown)?.[0].replace(/<[^>]*>/g, "|");
         expect(row).toMatch(/\|base\|+rebuild\|+docker\/Dockerfile\.base changed\|+amd64, arm64\|+[^|]+\|+[\d.]+ MB\|/);
         expect(shown.match(/<tr id="image-/g)).toHaveLength(4);
         expect(shown).not.toContain(secret);
+        await expectPictures(page);
     });
 });
-
-/** Debian's Chromium, installed where it is missing. */
-async function ensureChromium(): Promise<void> {
-    if (existsSync("/usr/bin/chromium")) return;
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["update", "--quiet"], { env });
-    await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], { env });
-}
 
 test("a build that the registry lost is recreated, where the registry is asked", async () => {
     const outputs = await imageOutputs(lab, program);

@@ -4,7 +4,9 @@ import { request } from "node:https";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { registryHost } from "../../lab/tls";
+import { repositoryOf } from "../../lib/references";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
+import { expectPictures, shownPage } from "../browser";
 import { configWith, fixture } from "../fixture";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest } from "../registry";
@@ -81,7 +83,8 @@ test("before the first `up` there is nothing that could differ", async () => {
 });
 
 test("after an `up` state and reality agree, and every build is described", async () => {
-    expect(await shell("npm run up")).toMatchObject({ code: 0 });
+    const made = await shell("npm run up");
+    expect(made.code, made.output).toBe(0);
     outputs = await imageOutputs(lab, program);
     const { code, report } = await status();
     expect(report.findings).toEqual([]);
@@ -133,6 +136,8 @@ const variableIsOurs = () => {
     expect(github.state().variables.CI_IMAGE?.value).toBe(outputs.ci?.ref);
     return Promise.resolve();
 };
+const root = () => `${lab.instance.registry}/library/python:3.12-slim`;
+const digestOfRoot = async () => (await manifest(lab, "library/python", "3.12-slim"))?.digest;
 const push = (text: string | null) => {
     wanted = github.file(testYml);
     return github.control("POST", `${github.where}/push`, { files: { [testYml]: text } });
@@ -214,6 +219,27 @@ const differences: Readonly<Record<string, Difference>> = {
         text: /deleted/,
         repaired: variableIsOurs,
     },
+    "a root that moved": {
+        make: async () => {
+            // The same manifests in another index: every image is built again, to the digest that it had.
+            const moved = [
+                "--annotation",
+                "index:moved=yes",
+                "--tag",
+                root(),
+                `${repositoryOf(root())}@${(await digestOfRoot()) ?? ""}`,
+            ];
+            expect(await runIn(lab, program, "buildx", ["imagetools", "create", ...moved])).toMatchObject({ code: 0 });
+        },
+        about: "root python:3.12-slim",
+        text: /python:3\.12-slim moved to sha256:\w+; pinned is sha256:\w+$/,
+        repaired: async () => {
+            const pin = ["config", "get", "--path", 'layered-images:roots["python:3.12-slim"]'];
+            expect((await runIn(lab, program, "pulumi", pin)).stdout.trim()).toMatch(
+                new RegExp(`^${repositoryOf(root())}@${(await digestOfRoot()) ?? ""}$`),
+            );
+        },
+    },
 };
 
 describe("is found, and repaired by the very command that is named:", () => {
@@ -235,14 +261,19 @@ describe("is found, and repaired by the very command that is named:", () => {
     });
 });
 
-test("several differences are repaired together by the commands that stand at the end", async () => {
+test("several differences are on a page that a browser shows, and repaired together by the commands that it names", async () => {
     await deleteManifest("ci", build("ci"));
     await moveLatest("base", `${repository("bot")}@${outputs.bot?.digest ?? ""}`);
     await push("on: push\n");
     await api("DELETE", "actions/variables/CI_IMAGE");
-    const { report } = await status();
+    const page = path.join(lab.paths.state, "drift.html");
+    const { report } = await status(`--html ${page}`);
     expect(driftOf(report)).toHaveLength(4);
     expect(report.repairs).toHaveLength(2);
+    const shown = (await shownPage(page)).replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+    for (const { command = "none" } of driftOf(report)) expect(shown).toContain(`<pre>${command}</pre>`);
+    for (const command of report.repairs) expect(shown).toContain(`<pre>${command}</pre>`);
+    await expectPictures(page);
     for (const command of report.repairs) expect(await shell(command)).toMatchObject({ code: 0 });
     expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
     await latestIsOurs("base")();
