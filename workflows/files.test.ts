@@ -166,6 +166,13 @@ test("every `up` waits in one group, is never cancelled, and checks out main aft
     expect(promoting.every((where) => where.includes(" up "))).toBe(true);
 });
 
+test("jobs that look at a pull request check the generated files first, before a secret or an hour is spent", () => {
+    const looking = jobs.filter(({ where }) => / (review|lab)$/.test(where));
+    const runs = looking.map(({ steps }) => steps.findIndex(({ run }) => run?.endsWith("workflows -- --check")));
+    expect(looking.map(({ where }) => where)).toContain("review.yml lab");
+    expect(runs).toEqual(looking.map(() => 2));
+});
+
 test("tests and linters run in the published image, with the requirements of the pull request", () => {
     for (const [file, job] of [
         ["test.yml", "test"],

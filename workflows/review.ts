@@ -19,10 +19,17 @@ const trusted =
 const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
-/** Steps of a job that looks at the stack and changes nothing. */
-const looking = (...look: [Step, ...Step[]]): Steps => [
+/**
+ * Fails at once where a generated file is not what it is generated from. `up` would put it back without a word: the versions
+ * of actions, where Dependabot moved them.
+ */
+const checkGenerated: Step = { name: "Check the generated files", run: "npm run --silent workflows -- --check" };
+
+/** Steps of a job that looks at the stack and changes nothing, before it those that need no stack. */
+const looking = (before: readonly Step[], ...look: [Step, ...Step[]]): Steps => [
     checkout(),
     setUpNode,
+    ...before,
     ...setUpPulumi,
     logInToRegistry,
     restoreHistory,
@@ -47,7 +54,7 @@ export const reviewJob = (condition: string): Job => ({
     if: condition,
     ...lookingJob,
     outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
-    steps: looking({ id: "review", ...script("Review", "review.sh", readingEnvironment) }),
+    steps: looking([checkGenerated], { id: "review", ...script("Review", "review.sh", readingEnvironment) }),
 });
 
 /** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
@@ -57,7 +64,7 @@ const statusJob: Job = {
     ...lookingJob,
     environment: upEnvironment,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
-    steps: looking(getAppToken, {
+    steps: looking([], getAppToken, {
         id: "status",
         ...script("Compare the stack with reality", "status.sh", writingEnvironment),
     }),
@@ -73,6 +80,7 @@ const labJob: Job = {
     steps: [
         checkout(),
         setUpNode,
+        checkGenerated,
         {
             name: "Set up Go",
             uses: uses(pins.setupGo),

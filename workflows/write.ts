@@ -39,6 +39,24 @@ export function staleWorkflows(root: string, images: ImageDefinitions): Stalenes
 }
 
 /**
+ * Refuses generated files that are not what they should be. Needs no git, and writes nothing.
+ *
+ * @param root the repository's root
+ * @throws InputError that names them and says what to do
+ */
+export function refuseStale(root: string, images: ImageDefinitions): void {
+    const { changed, removed } = staleWorkflows(root, images);
+    const stale = [...Object.keys(changed), ...removed];
+    if (stale.length === 0) return;
+    throw new InputError({
+        problem: `generated files are not what images.ts, the Dockerfiles and workflows/ say: ${stale.join(", ")}`,
+        next:
+            "npm run workflows (where Dependabot moved versions of actions: npm run workflows -- --take-pins, which keeps " +
+            "them); commit what it writes",
+    });
+}
+
+/**
  * Brings the generated files below `.github/` up to date and returns the paths that it wrote or removed.
  *
  * @param root the repository's root
