@@ -106,6 +106,26 @@ describe("permissions", () => {
         expect(text).not.toMatch(/secrets\.|github\.token|GITHUB_TOKEN/);
     });
 
+    test("only jobs of the environment `up` ask Pulumi Cloud for more than to read, and for no shorter time than they have", () => {
+        const logins = jobs.flatMap(({ job, steps }) => {
+            const { with: inputs } = steps.find(({ id }) => id === "pulumi-login") ?? {};
+            return inputs ? [{ job, inputs: inputs as Record<string, string | number> }] : [];
+        });
+        const ofReview = logins.filter(({ job }) => (job.environment as { name: string }).name === "review");
+        expect([logins.length, ofReview.length]).toEqual([8, 4]);
+        for (const { job, inputs } of logins) {
+            const [type, scope] = ofReview.some((one) => one.job === job)
+                ? [
+                      "${{ vars.PULUMI_REVIEW_TEAM && 'team' || 'organization' }}",
+                      "${{ vars.PULUMI_REVIEW_TEAM && format('team:{0}', vars.PULUMI_REVIEW_TEAM) || '' }}",
+                  ]
+                : ["organization", undefined];
+            expect(inputs["requested-token-type"]).toBe(`urn:pulumi:token-type:access_token:${type}`);
+            expect(inputs.scope).toBe(scope);
+            expect(inputs["token-expiration"]).toBe(Number(job["timeout-minutes"]) * 60);
+        }
+    });
+
     test("jobs that may write to pull requests or issues check out main's scripts", () => {
         const refs = ["comment", "drift"].map((key) => parsed.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
         const main = { ref: "${{ github.event.repository.default_branch }}", "sparse-checkout": "workflows/scripts" };

@@ -1,4 +1,4 @@
-import type { Job, Step, Steps, Workflow } from "./document";
+import type { Job, Step, Workflow } from "./document";
 import { uses, pins } from "./pins";
 import {
     checkout,
@@ -25,22 +25,14 @@ const onSchedule = "github.event_name == 'schedule'";
  */
 const checkGenerated: Step = { name: "Check the generated files", run: "npm run --silent workflows -- --check" };
 
-/** Steps of a job that looks at the stack and changes nothing, before it those that need no stack. */
-const looking = (before: readonly Step[], ...look: [Step, ...Step[]]): Steps => [
-    checkout(),
-    setUpNode,
-    ...before,
-    ...setUpPulumi,
-    logInToRegistry,
-    restoreHistory,
-    ...look,
-];
+/** Minutes that a look at the stack may take. */
+const timeout = 20;
 
 const lookingJob = {
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": 20,
+    "timeout-minutes": timeout,
     environment: { name: "review", deployment: false },
-    // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
+    // The identity token is for Pulumi Cloud, whose own rules say what each environment may do there.
     permissions: { actions: "read", contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
@@ -54,7 +46,15 @@ export const reviewJob = (condition: string): Job => ({
     if: condition,
     ...lookingJob,
     outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
-    steps: looking([checkGenerated], { id: "review", ...script("Review", "review.sh", readingEnvironment) }),
+    steps: [
+        checkout(),
+        setUpNode,
+        checkGenerated,
+        ...setUpPulumi("read", timeout),
+        logInToRegistry,
+        restoreHistory,
+        { id: "review", ...script("Review", "review.sh", readingEnvironment) },
+    ],
 });
 
 /** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
@@ -64,10 +64,16 @@ const statusJob: Job = {
     ...lookingJob,
     environment: upEnvironment,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
-    steps: looking([], getAppToken, {
-        id: "status",
-        ...script("Compare the stack with reality", "status.sh", writingEnvironment),
-    }),
+    steps: [
+        checkout(),
+        setUpNode,
+        // In the environment `up` a token of the review's team is not allowed.
+        ...setUpPulumi("write", timeout),
+        logInToRegistry,
+        restoreHistory,
+        getAppToken,
+        { id: "status", ...script("Compare the stack with reality", "status.sh", writingEnvironment) },
+    ],
 };
 
 /** Everything that the lab builds, with code that must see no secret. */

@@ -50,8 +50,29 @@ export const setUpNode: Step = {
     with: { "node-version": tools.node, "package-manager-cache": false },
 };
 
-/** Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect. */
-export const setUpPulumi: readonly Step[] = [
+/** Repository variable with the team in Pulumi Cloud that may read the stack and not change it. */
+const reviewTeam = "vars.PULUMI_REVIEW_TEAM";
+
+/**
+ * What a job asks of Pulumi Cloud (inputs of pulumi/auth-actions). It is Pulumi Cloud that decides: by the job's GitHub
+ * environment, in the rules of the organization (docs/operations.md).
+ */
+const tokenTypes = {
+    write: { "requested-token-type": "urn:pulumi:token-type:access_token:organization" },
+    // Not every edition of Pulumi Cloud has team tokens: without a team an organization's is asked for.
+    read: {
+        "requested-token-type": `urn:pulumi:token-type:access_token:\${{ ${reviewTeam} && 'team' || 'organization' }}`,
+        scope: `\${{ ${reviewTeam} && format('team:{0}', ${reviewTeam}) || '' }}`,
+    },
+};
+
+/**
+ * Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect.
+ *
+ * @param access what the job does to the stack
+ * @param minutes the job's timeout, which the token should outlive
+ */
+export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): readonly Step[] => [
     { name: "Set up Pulumi", uses: uses(pins.pulumi), with: { "pulumi-version": tools.pulumi } },
     {
         name: "Log in to Pulumi Cloud",
@@ -60,7 +81,8 @@ export const setUpPulumi: readonly Step[] = [
         uses: uses(pins.pulumiLogin),
         with: {
             organization: variable("PULUMI_ORGANIZATION"),
-            "requested-token-type": "urn:pulumi:token-type:access_token:organization",
+            ...tokenTypes[access],
+            "token-expiration": minutes * 60,
             "export-environment-variables": false,
         },
     },

@@ -21,6 +21,9 @@ import {
 const branch = "main";
 const onBranch = `github.ref == 'refs/heads/${branch}'`;
 
+/** Minutes that an `up` may take: both platforms of every image, one of them emulated. */
+const timeout = 180;
+
 const dispatch = {
     inputs: {
         refresh: {
@@ -44,13 +47,13 @@ const upJob = (layers: readonly PreparedLayer[]): Job => ({
         "cancel-in-progress": false,
     },
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": 180,
+    "timeout-minutes": timeout,
     environment: upEnvironment,
     permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),
         setUpNode,
-        ...setUpPulumi,
+        ...setUpPulumi("write", timeout),
         ...setUpBuilder(layers),
         logInToRegistry,
         restoreHistory,
