@@ -186,6 +186,22 @@ test("every `up` waits in one group, is never cancelled, and checks out main aft
     expect(promoting.every((where) => where.includes(" up "))).toBe(true);
 });
 
+test("an `up` during which the App's token may have expired is finished with another one", () => {
+    for (const { steps } of jobs.filter(({ where }) => where.endsWith(" up"))) {
+        const later = steps.slice(steps.findIndex(({ id }) => id === "up"));
+        const [up, token, finish] = later.map((step) => ({ ...step, env: step.env as Record<string, string> }));
+        expect(up?.env).toMatchObject({
+            GITHUB_TOKEN: "${{ steps.app-token.outputs.token || secrets.REPOSITORY_TOKEN }}",
+            RENEWABLE: "${{ steps.app-token.outputs.token != '' }}",
+        });
+        expect([token?.uses, finish?.run]).toEqual([steps.find(({ id }) => id === "app-token")?.uses, up?.run]);
+        expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));
+        expect(finish?.env.GITHUB_TOKEN).toBe(`\${{ steps.${token?.id ?? ""}.outputs.token }}`);
+        const added = Object.keys(up?.env ?? {}).filter((name) => !(name in (finish?.env ?? {})));
+        expect(added.sort()).toEqual(["REFRESH", "RENEWABLE"]);
+    }
+});
+
 test("jobs that look at a pull request check the generated files first, before a secret or an hour is spent", () => {
     const looking = jobs.filter(({ where }) => / (review|lab)$/.test(where));
     const runs = looking.map(({ steps }) => steps.findIndex(({ run }) => run?.endsWith("workflows -- --check")));

@@ -41,13 +41,19 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
 describe("up.sh", () => {
     const programs = {
         node: "",
-        pulumi: 'echo "did $1"; [ "$1" != "${FAILING:-}" ]',
+        // Says what it did, logs what EVENTS names as failed, and fails where FAILING names its command.
+        pulumi: `echo "did $1 with \\\`\\\`\\\`"
+            for type in \${EVENTS:-}; do
+                printf '{"resOpFailedEvent":{"metadata":{"op":"update","urn":"u","type":"%s"}}}\\n' "$type" >> "\${@: -1}"
+            done
+            [ "$1" != "\${FAILING:-}" ]`,
         // What records: the path of the engine's log and that of the summary are its last but two and last arguments.
-        npm: 'echo "$PULUMI_STACK was recorded" >> "${@: -1}"; exit "${NOT_RECORDED:-0}"',
+        npm: '[ -n "${NOT_RECORDED:-}" ] && exit 1; echo "$PULUMI_STACK was recorded" > "${@: -1}"',
     };
     const flags = "--yes --skip-preview --non-interactive --color never";
     const files = `pulumi refresh ${flags} --target **github:index/repositoryFile:RepositoryFile::**`;
     const up = new RegExp(`^pulumi up ${flags.replaceAll(".", "\\.")} --event-log (\\S+)$`);
+    const end = (command: string) => `\`\`\`\`\n${command}\n\`\`\`\`\n`;
 
     test("refreshes the workflow files and nothing else, brings everything up to date, and records that", () => {
         const { status, calls, summary } = runScript("up.sh", {}, programs);
@@ -56,7 +62,7 @@ describe("up.sh", () => {
         expect(calls[3]).toMatch(/^npm run --silent record -- --event-log \S+ --summary \S+\/summary$/);
         expect(calls[3]).toContain(`--event-log ${events} `);
         expect(calls).toHaveLength(4);
-        expect([status, existsSync(events)]).toEqual([0, false]);
+        expect([status, existsSync(path.dirname(events))]).toEqual([0, false]);
         expect(summary).toBe("ci was recorded\n");
     });
 
@@ -66,11 +72,20 @@ describe("up.sh", () => {
         expect(calls[3]).toMatch(up);
     });
 
-    test("fails with what failed, records it, and adds the end of the log, folded", () => {
-        const { status, summary } = runScript("up.sh", { FAILING: "up" }, programs);
-        expect(status).toBe(1);
-        expect(summary).toMatch(/^ci was recorded\n\n<details>.*\n\n```\ndid up\n```\n\n<\/details>\n$/);
-        expect(runScript("up.sh", { FAILING: "refresh" }, programs).calls.at(-1)).toBe(files);
+    test("fails with what failed, and leaves the summary to what recorded it", () => {
+        const { status, summary, output } = runScript("up.sh", { FAILING: "up" }, programs);
+        expect([status, summary, output]).toEqual([1, "ci was recorded\n", ""]);
+    });
+
+    test("shows the end of the log, in a fence that is longer than those in it, where nothing was recorded", () => {
+        const failed = (FAILING: string) => runScript("up.sh", { FAILING, NOT_RECORDED: "1" }, programs);
+        const [refresh, up] = ["refresh", "up"].map(failed);
+        expect(refresh?.summary).toBe(`### The update failed\n\n${end("did refresh with ```")}`);
+        expect(up?.summary).toBe(`### The update failed\n\n${end("did refresh with ```\ndid up with ```")}`);
+        expect([refresh, up].map((one) => [one?.status, one?.calls.at(-1)?.startsWith("npm")])).toEqual([
+            [1, true],
+            [1, true],
+        ]);
     });
 
     test.each([
@@ -78,6 +93,27 @@ describe("up.sh", () => {
         [1, { FAILING: "up" }],
     ])("ends with %i as the update did, though it could not be recorded", (code, env) => {
         expect(runScript("up.sh", { ...env, NOT_RECORDED: "1" }, programs).status).toBe(code);
+    });
+
+    describe("of an update that failed", () => {
+        const github = "github:index/actionsVariable:ActionsVariable";
+        const long = { FAILING: "up", RENEWABLE: "true", SECONDS: "3600", EVENTS: github };
+
+        test("asks for another run with another token where only GitHub failed, after the token's time", () => {
+            const { status, output, summary } = runScript("up.sh", long, programs);
+            expect([status, output]).toEqual([0, "again=true\n"]);
+            expect(summary).toMatch(/^ci was recorded\n\n.*once more/);
+        });
+
+        test.each([
+            ["a build failed as well", { EVENTS: `${github} docker-build:index:Image` }],
+            ["nothing of GitHub failed", { EVENTS: "" }],
+            ["the token was still valid", { SECONDS: "60" }],
+            ["there is no other token", { RENEWABLE: "false" }],
+        ])("fails where %s", (_what, env) => {
+            const { status, output } = runScript("up.sh", { ...long, ...env }, programs);
+            expect([status, output]).toEqual([1, ""]);
+        });
     });
 });
 
@@ -149,7 +185,7 @@ describe("status.sh", () => {
         const { status, output, summary } = runScript("status.sh", {}, { npm: `echo moved; exit ${String(code)}` });
         expect(status).toBe(0);
         expect(output).toMatch(new RegExp(`^drift=${drift}\\nreport<<(\\S+)\\nmoved\\n\\n\\1\\n$`));
-        expect(summary).toContain("moved");
+        expect(summary).toBe("```\nmoved\n```\n");
     });
 
     test("fails and says nothing of drift when it could not tell", () => {
@@ -177,12 +213,16 @@ describe("comment.sh", () => {
 });
 
 describe("drift.sh", () => {
-    const drift = (value: string, numbers: string) =>
+    const drift = (value: string, numbers: string, report = "latest moved") =>
         runScript(
             "drift.sh",
-            { GH_REPO: "o/r", DRIFT: value, REPORT: "latest moved", RUN: "https://run" },
+            { GH_REPO: "o/r", DRIFT: value, REPORT: report, RUN: "https://run" },
             { gh: `case "$*" in *" list "*) printf '${numbers}';; esac` },
         ).calls.slice(1);
+
+    test("shows the report as it is, whatever it quotes", () => {
+        expect(drift("true", "", "a ``` b").join("\n")).toContain("--body ````\na ``` b\n````\n\nhttps://run");
+    });
 
     test("opens one issue, and keeps it up to date", () => {
         expect(drift("true", "").join("\n")).toMatch(

@@ -21,8 +21,10 @@ const stateEnvironment = {
     PULUMI_SKIP_UPDATE_CHECK: "true",
 };
 
-/** Name of the step that gets a token from the repository's GitHub App. */
+/** Steps that get a token from the repository's GitHub App: before the stack is touched, and where that one expired. */
 const appTokenStep = "app-token";
+const laterAppTokenStep = "app-token-again";
+const tokenOf = (step: string) => `steps.${step}.outputs.token`;
 
 /** The GitHub environment of jobs that may see what can change GitHub: to be restricted to main. */
 export const upEnvironment = { name: "up", deployment: false } as const;
@@ -30,7 +32,7 @@ export const upEnvironment = { name: "up", deployment: false } as const;
 /** Environment of a job's step that changes GitHub, or sees all of it: the workflow's own token can write neither workflows nor secrets. */
 export const writingEnvironment = {
     ...stateEnvironment,
-    GITHUB_TOKEN: `\${{ steps.${appTokenStep}.outputs.token || secrets.REPOSITORY_TOKEN }}`,
+    GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.REPOSITORY_TOKEN }}`,
 };
 
 /** Environment of a step that only looks. */
@@ -103,6 +105,27 @@ export const getAppToken: Step = {
     uses: uses(pins.appToken),
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
+
+/**
+ * Runs up.sh, and once more with another token where the App's, which lives for an hour, may have expired during a long build:
+ * what each image was promoted to is written to GitHub at the end. Everything that was built is then left alone.
+ *
+ * @param env beside what changes GitHub
+ */
+export function upSteps(env: Readonly<Record<string, string>>): Step[] {
+    const again = "steps.up.outputs.again == 'true'";
+    const renewable = `\${{ ${tokenOf(appTokenStep)} != '' }}`;
+    const later = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
+    return [
+        getAppToken,
+        {
+            id: "up",
+            ...script("Build, test and promote", "up.sh", { ...writingEnvironment, ...env, RENEWABLE: renewable }),
+        },
+        { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: again },
+        { ...script("Finish with that token", "up.sh", later), if: again },
+    ];
+}
 
 /** BuildKit, and emulation for platforms that the runner is not. */
 export function setUpBuilder(layers: readonly PreparedLayer[]): Step[] {

@@ -5,16 +5,14 @@ import { pathFilters } from "./pathFilters";
 import { reviewJob } from "./review";
 import {
     checkout,
-    getAppToken,
     keepHistory,
     logInToRegistry,
     restoreHistory,
-    script,
     setUpBuilder,
     setUpNode,
     setUpPulumi,
     upEnvironment,
-    writingEnvironment,
+    upSteps,
 } from "./steps";
 
 /** The branch that images are made from. */
@@ -57,8 +55,7 @@ const upJob = (layers: readonly PreparedLayer[]): Job => ({
         ...setUpBuilder(layers),
         logInToRegistry,
         restoreHistory,
-        getAppToken,
-        script("Build, test and promote", "up.sh", { ...writingEnvironment, REFRESH: "${{ inputs.refresh }}" }),
+        ...upSteps({ REFRESH: "${{ inputs.refresh }}" }),
         keepHistory,
     ],
 });
