@@ -209,15 +209,16 @@ test("jobs that look at a pull request check the generated files first, before a
     expect(runs).toEqual(looking.map(() => 2));
 });
 
-test("tests and linters run in the published image, with the requirements of the pull request", () => {
+test("tests and linters run in the published image, with the requirements of the pull request, the base's included", () => {
     for (const [file, job] of [
         ["test.yml", "test"],
         ["lint.yml", "lint"],
     ] as const) {
         const { container, steps = [] } = parsed.get(file)?.jobs[job] ?? {};
         expect(container).toMatchObject({ image: "${{ vars.CI_IMAGE || 'ghcr.io/cs24-1/cs24-1-bot-ci:latest' }}" });
-        expect(steps[1]?.run).toContain("--requirement requirements/requirements.txt");
-        expect(steps[1]?.run).toContain("--requirement requirements/requirements-dev.txt");
+        for (const name of ["-uv", "-torch", "", "-dev"]) {
+            expect(steps[1]?.run).toContain(`--requirement requirements/requirements${name}.txt`);
+        }
     }
 });
 
