@@ -12,6 +12,7 @@ import { publishedVariables } from "./lib/github";
 import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { warningsOf } from "./lib/warnings";
+import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
 
@@ -40,7 +41,7 @@ async function compose() {
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
     for (const warning of warningsOf(definitions, layers)) void pulumi.log.warn(warning);
-    const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
+    const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
     const delivery = github && (await planWorkflows(github, files));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !delivery) {

@@ -40,8 +40,9 @@ const lookingJob = {
  * Says in the summary what an `up` of the checked out commit would do; its output `markdown` is the same for a comment.
  *
  * @param condition when it runs, as an expression
+ * @param branch the branch that images are made from
  */
-export const reviewJob = (condition: string): Job => ({
+export const reviewJob = (condition: string, branch: string): Job => ({
     name: "Review",
     if: condition,
     ...lookingJob,
@@ -52,13 +53,13 @@ export const reviewJob = (condition: string): Job => ({
         checkGenerated,
         ...setUpPulumi("read", timeout),
         logInToRegistry,
-        restoreHistory,
+        restoreHistory(branch),
         { id: "review", ...script("Review", "review.sh", readingEnvironment) },
     ],
 });
 
 /** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
-const statusJob: Job = {
+const statusJob = (branch: string): Job => ({
     name: "Status",
     if: onSchedule,
     ...lookingJob,
@@ -70,11 +71,11 @@ const statusJob: Job = {
         // In the environment `up` a token of the review's team is not allowed.
         ...setUpPulumi("write", timeout),
         logInToRegistry,
-        restoreHistory,
+        restoreHistory(branch),
         getAppToken,
         { id: "status", ...script("Compare the stack with reality", "status.sh", writingEnvironment) },
     ],
-};
+});
 
 /** Everything that the lab builds, with code that must see no secret. */
 const labJob: Job = {
@@ -96,33 +97,37 @@ const labJob: Job = {
     ],
 };
 
-const fromMain = checkout({
-    ref: "${{ github.event.repository.default_branch }}",
-    "sparse-checkout": "workflows/scripts",
-});
 const github = { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}" };
 
-/** A job that writes to a pull request or an issue. It runs main's scripts, and none of the code under review. */
+/** A job that writes to a pull request or an issue. It runs the branch's own scripts, and none of the code under review. */
 const writingJob = (
     job: Pick<Job, "name" | "needs" | "if">,
     permission: "pull-requests" | "issues",
     [title, file, env]: Parameters<typeof script>,
+    branch: string,
 ): Job => ({
     ...job,
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 5,
     permissions: { contents: "read", [permission]: "write" },
-    steps: [fromMain, script(title, file, { ...github, ...env })],
+    steps: [
+        checkout({ ref: branch, "sparse-checkout": "workflows/scripts" }),
+        script(title, file, { ...github, ...env }),
+    ],
 });
 
-/** What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift. */
-export const reviewWorkflow: Workflow = {
+/**
+ * What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift.
+ *
+ * @param branch the branch that images are made from
+ */
+export const reviewWorkflow = (branch: string): Workflow => ({
     file: "review.yml",
     name: "Review",
     on: { pull_request: {}, schedule: [{ cron: "23 4 * * 1" }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
-        review: reviewJob(`${onPullRequest} && ${trusted}`),
+        review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
         comment: writingJob(
             // A review that found something dangerous has failed, and is wanted all the more.
             {
@@ -139,17 +144,23 @@ export const reviewWorkflow: Workflow = {
                     MARKDOWN: "${{ needs.review.outputs.markdown }}",
                 },
             ],
+            branch,
         ),
         lab: labJob,
-        status: statusJob,
-        drift: writingJob({ name: "Drift", needs: "status" }, "issues", [
-            "Open or close the issue",
-            "drift.sh",
-            {
-                DRIFT: "${{ needs.status.outputs.drift }}",
-                REPORT: "${{ needs.status.outputs.report }}",
-                RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
-            },
-        ]),
+        status: statusJob(branch),
+        drift: writingJob(
+            { name: "Drift", needs: "status" },
+            "issues",
+            [
+                "Open or close the issue",
+                "drift.sh",
+                {
+                    DRIFT: "${{ needs.status.outputs.drift }}",
+                    REPORT: "${{ needs.status.outputs.report }}",
+                    RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
+                },
+            ],
+            branch,
+        ),
     },
-};
+});

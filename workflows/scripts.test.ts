@@ -118,7 +118,7 @@ describe("up.sh", () => {
 });
 
 describe("history.sh", () => {
-    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r" }, { gh });
+    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r", BRANCH: "trunk" }, { gh });
 
     test("takes the artifact of the run that recorded last", () => {
         const { status, calls, stdout } = history('case "$1" in api) echo 77;; esac');
@@ -142,18 +142,22 @@ describe("history.sh", () => {
         const run = (id: number, more: object = {}) => ({
             expired: false,
             created_at: `2026-11-2${String(id)}T00:00:00Z`,
-            workflow_run: { id, head_branch: "main", repository_id: 1, head_repository_id: 1, ...more },
+            workflow_run: { id, head_branch: "trunk", repository_id: 1, head_repository_id: 1, ...more },
         });
         const artifacts = [
             run(1),
             run(3),
             run(2),
-            run(4, { head_branch: "feature" }),
+            run(4, { head_branch: "main" }),
             run(5, { head_repository_id: 2 }),
             { ...run(6), expired: true },
         ];
         const jq = (all: readonly object[]) =>
-            spawnSync("jq", ["-r", filter], { input: JSON.stringify({ artifacts: all }), encoding: "utf8" });
+            spawnSync("jq", ["-r", filter], {
+                input: JSON.stringify({ artifacts: all }),
+                encoding: "utf8",
+                env: { ...process.env, BRANCH: "trunk" },
+            });
         expect(jq(artifacts).stdout).toBe("3\n");
         expect(jq([])).toMatchObject({ status: 0, stdout: "" });
     });

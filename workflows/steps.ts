@@ -1,4 +1,5 @@
 import type { PreparedLayer } from "../lib/layers";
+import { ciStack } from "./ciStack";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";
 
@@ -12,7 +13,7 @@ const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name
 
 /** Where the state lies and what opens it. What a repository has not set is empty, which counts as unset. */
 const stateEnvironment = {
-    PULUMI_STACK: "${{ vars.PULUMI_ORGANIZATION && format('{0}/ci', vars.PULUMI_ORGANIZATION) || 'ci' }}",
+    PULUMI_STACK: `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${ciStack}', vars.PULUMI_ORGANIZATION) || '${ciStack}' }}`,
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
     ...fromVariables("PULUMI_BACKEND_URL", "AWS_REGION", "AZURE_STORAGE_ACCOUNT"),
     ...fromSecrets("PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -151,11 +152,13 @@ export const script = (name: string, file: string, env: Readonly<Record<string, 
     ...(Object.keys(env).length > 0 && { env }),
 });
 
-/** The updates that the last `up` recorded: how long builds take. Needs the permission to read actions. */
-export const restoreHistory: Step = script("Get the recorded updates", "history.sh", {
-    GH_TOKEN: "${{ github.token }}",
-    GH_REPO: "${{ github.repository }}",
-});
+/** The updates that the last `up` on the branch recorded: how long builds take. Needs the permission to read actions. */
+export const restoreHistory = (branch: string): Step =>
+    script("Get the recorded updates", "history.sh", {
+        GH_TOKEN: "${{ github.token }}",
+        GH_REPO: "${{ github.repository }}",
+        BRANCH: branch,
+    });
 
 /** Keeps the recorded updates, also of one that failed, for the runs after this one. */
 export const keepHistory: Step = {

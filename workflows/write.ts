@@ -3,6 +3,7 @@ import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { ImageDefinitions } from "../lib/images";
 import { replaceFile } from "../lab/files";
+import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
 import { workflowLayers } from "./layers";
 
@@ -32,7 +33,7 @@ export interface Staleness {
  * @throws InputError for bad input in images.ts and the Dockerfiles
  */
 export function staleWorkflows(root: string, images: ImageDefinitions): Staleness {
-    const files = workflowFiles(workflowLayers(root, images));
+    const files = workflowFiles(workflowLayers(root, images), ciBranch(root));
     const current = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const changed = Object.entries(files).filter(([file, text]) => current(path.join(root, file)) !== text);
     return { changed: Object.fromEntries(changed), removed: leftOver(root, files) };
