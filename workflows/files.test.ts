@@ -99,11 +99,15 @@ describe("permissions", () => {
         });
     });
 
-    test("steps that run the code of forks and bots are handed no secret and no token", () => {
-        const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where));
-        const text = JSON.stringify(exposed.map(({ job }) => job.steps));
-        expect(exposed).toHaveLength(3);
-        expect(text).not.toMatch(/secrets\.|github\.token|GITHUB_TOKEN/);
+    test("jobs that run the code of forks and bots have no secret, no environment and no token but to pull their image", () => {
+        const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where)).map(({ job }) => job);
+        expect(exposed.map(({ container }) => typeof container)).toEqual(["object", "object", "undefined"]);
+        for (const { container, ...job } of exposed) {
+            const { credentials, ...rest } = (container ?? {}) as Record<string, unknown>;
+            expect(JSON.stringify([job, rest])).not.toMatch(/secrets|github\.token|GITHUB_TOKEN|id-token/);
+            expect(JSON.stringify(credentials ?? {})).not.toContain("secrets");
+            expect(job).not.toHaveProperty("environment");
+        }
     });
 
     test("only jobs of the environment `up` ask Pulumi Cloud for more than to read, and for no shorter time than they have", () => {
