@@ -226,12 +226,12 @@ test("tests and linters run in the published image, with the requirements of the
     }
 });
 
-test("dependabot looks after actions, npm, pip and every folder with a Dockerfile", () => {
+test("dependabot looks after actions, npm, requirements and every folder with a Dockerfile", () => {
     const { updates } = parse(files[".github/dependabot.yml"] ?? "") as { updates: Record<string, unknown>[] };
     expect(updates.map((one) => [one["package-ecosystem"], one.directories ?? one.directory])).toEqual([
         ["github-actions", "/"],
         ["npm", "/"],
-        ["pip", "/requirements"],
+        ["uv", "/requirements"],
         ["docker", ["/.devcontainer", "/docker"]],
     ]);
 });
