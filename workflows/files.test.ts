@@ -49,7 +49,7 @@ test("the workflows have the names and triggers that people and other workflows 
     ]);
 });
 
-describe("GitHub's own language service", { timeout: 30_000 }, () => {
+describe("GitHub's own language service", () => {
     const problems = async (text: string) => {
         // Only for `import`: to TypeScript this file is CommonJS.
         const { validate } = await import("@actions/languageservice");
