@@ -89,6 +89,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .command("record")
         .description("add an update that a script ran to the recorded ones, and say what it did")
         .requiredOption("--event-log <file>", "what `pulumi up --event-log` wrote")
+        .option("--log <file>", "what `pulumi up` printed: its end is in the summary where it failed")
         .option("--summary <file>", "file that gets the summary at its end, in GitHub's Markdown")
         .action(recordLogged);
     // Loaded when asked for: a repository that adopts the program has tests of its own, not these.

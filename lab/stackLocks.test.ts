@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { tree } from "../tests/tree";
 import { removeDeadLocks, stackLocks } from "./stackLocks";
 
@@ -9,6 +9,11 @@ const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
 const timestamp = "2026-11-23T17:00:00Z";
 /** No process has a pid above the kernel's limit. */
 const gone = 2 ** 22 + 1;
+
+afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+});
 
 function locked(file: string, content: unknown) {
     const state = tree({ [`${folder}/${file}`]: JSON.stringify(content), [`${folder}/${file}.attrs`]: "{}" });
@@ -37,7 +42,7 @@ test("a state without locks is fine", () => {
     expect(removeDeadLocks({ cache: state, state })).toEqual([]);
 });
 
-test("the locks of one stack are seen in a file backend, with whether their process is gone; elsewhere they can't be", () => {
+test("the locks of one stack are seen in a file backend, with whether their process is gone", () => {
     const lock = (pid: number) => JSON.stringify({ pid, hostname: hostname(), timestamp });
     const other = folder.replace("local", "other");
     const state = tree({
@@ -55,6 +60,23 @@ test("the locks of one stack are seen in a file backend, with whether their proc
     );
     expect(stackLocks(backend, "organization/layered-images/other")).toHaveLength(1);
     expect(stackLocks(`file://${state}`, "local")).toEqual([]);
-    expect(stackLocks("s3://bucket", "local")).toBeUndefined();
-    expect(stackLocks(undefined, "local")).toBeUndefined();
 });
+
+test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b?no_tmp_dir=true"])(
+    "the folder of a file backend is found as Pulumi finds it: %s",
+    (backend) => {
+        const lock = JSON.stringify({ pid: gone, hostname: hostname(), timestamp });
+        const files = folder.replace("pulumi/", "");
+        const state = tree({ [`${files}/a.json`]: lock, [`a b/${files}/a.json`]: lock });
+        vi.stubEnv("HOME", state);
+        vi.spyOn(process, "cwd").mockReturnValue(state);
+        expect(stackLocks(backend, "local")).toHaveLength(1);
+    },
+);
+
+test.each(["s3://bucket", "https://api.pulumi.com", undefined])(
+    "in another backend they can't be seen: %s",
+    (backend) => {
+        expect(stackLocks(backend, "local")).toBeUndefined();
+    },
+);

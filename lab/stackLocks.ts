@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
+import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -19,10 +19,23 @@ function readLock(file: string): z.infer<typeof lock> | undefined {
     }
 }
 
-/** The locks of a stack; undefined where the backend is no folder and its locks can't be seen. */
+/** The folder of a file backend as Pulumi finds it: `file://~` is the home folder, `file://./state` lies where it runs. */
+function backendFolder(backend: string | undefined): string | undefined {
+    if (!backend?.startsWith("file://")) return undefined;
+    const where = backend.slice("file://".length).replace(/^~(?=\/|$)/, homedir());
+    return fileURLToPath(`file://${path.resolve(where)}`);
+}
+
+/**
+ * The locks of a stack.
+ *
+ * @param backend its URL, as `pulumi login` takes it
+ * @returns undefined where the backend is no folder and its locks can't be seen
+ */
 export function stackLocks(backend: string | undefined, stack: string): StackLock[] | undefined {
-    if (!backend?.startsWith("file:///")) return undefined;
-    const folder = path.join(fileURLToPath(backend), ".pulumi", "locks");
+    const state = backendFolder(backend);
+    if (state === undefined) return undefined;
+    const folder = path.join(state, ".pulumi", "locks");
     if (!existsSync(folder)) return [];
     const name = stack.split("/").at(-1) ?? stack;
     return readdirSync(folder, { recursive: true, encoding: "utf8" })

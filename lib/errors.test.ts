@@ -9,6 +9,13 @@ test("a file that may not be touched is told as bad input, with the command that
     );
 });
 
+test.each([
+    [{ code: "EROFS", path: "/r/.stage" }, /^\/r\/\.stage can't be read or written \(EROFS\)\n {2}next: .*read-only/],
+    [{ code: "ENOSPC", syscall: "write" }, /^a file can't be read or written \(ENOSPC\)\n {2}next: the disk is full/],
+])("a disk that takes nothing is none of the program's faults: %j", (error, message) => {
+    expect(asInputError(Object.assign(new Error("no"), error))?.message).toMatch(message);
+});
+
 test("bad input stays what it is; a fault of the program is none", () => {
     const input = new InputError({ problem: "p", allowed: ["a", "b"] });
     expect(asInputError(input)).toBe(input);

@@ -23,6 +23,18 @@ export class InputError extends Error {
     }
 }
 
+/** What to do about errors of the system that are none of the program's. */
+const nextSteps: Readonly<Record<string, (path: string) => string>> = {
+    EACCES: takeBack,
+    EPERM: takeBack,
+    EROFS: () => "its file system is read-only: work in another folder",
+    ENOSPC: () => "the disk is full: make room, then run the same command again",
+};
+
+function takeBack(path: string): string {
+    return `where a command was run with sudo before, take its files back: sudo chown -R "$(id -un)" '${path}'`;
+}
+
 /**
  * The error as bad input where it is one: told as a message, without a stack.
  *
@@ -30,10 +42,9 @@ export class InputError extends Error {
  */
 export function asInputError(error: unknown): InputError | undefined {
     if (error instanceof InputError) return error;
-    const { code, path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-    if (path === undefined || (code !== "EACCES" && code !== "EPERM")) return undefined;
-    return new InputError({
-        problem: `${path} can't be read or written (${code})`,
-        next: `where a command was run with sudo before, take its files back: sudo chown -R "$(id -un)" '${path}'`,
-    });
+    const { code = "", path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+    const next = nextSteps[code]?.(path ?? "");
+    // A write into a file that was opened before names none.
+    if (next === undefined || (path === undefined && syscall !== "write")) return undefined;
+    return new InputError({ problem: `${path ?? "a file"} can't be read or written (${code})`, next });
 }

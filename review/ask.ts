@@ -7,33 +7,42 @@ import type { GitHubQuestion } from "../lib/status/githubQuestions";
 import { parseReference } from "../lib/references";
 import { type Manifest, RegistryError, readManifest } from "../lib/registry";
 
-/** Questions that are under way at once: each to a registry is a process. */
-const atOnce = 8;
+/** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
+const atOnce = { registry: 16, github: 8 } as const;
 
-/** Asks all questions, a few at a time; keys are the questions. */
-async function askAll<Q, A>(questions: readonly Q[], answer: (question: Q) => Promise<A>): Promise<Map<Q, A>> {
+/** Asks all questions once, a few at a time; keys are the questions. */
+async function askAll<Q, A>(
+    questions: readonly Q[],
+    most: number,
+    answer: (question: Q) => Promise<A>,
+): Promise<Map<Q, A>> {
     const answers = new Map<Q, A>();
-    const waiting = [...questions];
+    const waiting = [...new Set(questions)];
     const work = async () => {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
             answers.set(next, await answer(next));
     };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    await Promise.all(Array.from({ length: most }, work));
     return answers;
 }
 
-/** Asks registries what they have under these references. One that hangs is not asked again. */
+/**
+ * Asks registries what they have under these references, each once. A registry that hangs is not asked again.
+ *
+ * @param read `readManifest`, or what stands in for it
+ */
 export async function askRegistries(
     refs: readonly string[],
     env: NodeJS.ProcessEnv,
+    read: typeof readManifest = readManifest,
 ): Promise<Map<string, Answer<Manifest>>> {
     const hanging = new Map<string, string>();
-    return await askAll(refs, async (ref): Promise<Answer<Manifest>> => {
+    return await askAll(refs, atOnce.registry, async (ref): Promise<Answer<Manifest>> => {
         const { registry } = parseReference(ref);
         const hangs = hanging.get(registry);
         if (hangs !== undefined) return { unknown: hangs };
         try {
-            return { found: await readManifest(ref, env) };
+            return { found: await read(ref, env) };
         } catch (error) {
             if (!(error instanceof RegistryError)) throw error;
             if (error.hangs) hanging.set(registry, error.reason);
@@ -62,7 +71,7 @@ export async function askGitHub(
     questions: readonly GitHubQuestion[],
 ): Promise<Map<string, Answer<OnGitHub>>> {
     let gone: string | undefined = target.token === undefined ? "GITHUB_TOKEN is not set" : undefined;
-    const found = await askAll(questions, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
+    const found = await askAll(questions, atOnce.github, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
         if (gone !== undefined) return { unknown: gone };
         try {
             const { body } = await ask(target, `repos/${target.owner}/${target.repository}/${path}`, `read ${about}`);

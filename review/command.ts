@@ -1,5 +1,3 @@
-import { writeFileSync } from "node:fs";
-import { InputError } from "../lib/errors";
 import type { UpdateRecord } from "../lib/plan/history";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
@@ -10,6 +8,7 @@ import { jsonForm } from "./forms/json";
 import { markdownForm } from "./forms/markdown";
 import { tableForm } from "./forms/table";
 import { readHistory } from "./history";
+import { writeOutput } from "./output";
 import { lookUp, withSizes } from "./published";
 
 /** The forms that a review is written in. */
@@ -55,15 +54,7 @@ function deliver(text: string, output: string | undefined): void {
         process.stdout.write(text);
         return;
     }
-    try {
-        writeFileSync(output, text);
-    } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        throw new InputError({
-            problem: `--output ${output} can't be written: ${reason}`,
-            next: "name a file in a folder that is there",
-        });
-    }
+    writeOutput("--output", output, text);
 }
 
 /**

@@ -112,14 +112,12 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
     const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
     const found = parsed(done.stdout);
     if (done.failure === undefined && found) return found;
-    const errors = found?.diagnostics
-        .filter(({ severity }) => severity === "error")
-        .map(({ message }) => message.trim());
-    // The engine's own errors, rather than the JSON of all that it looked at before.
-    throw failed(
-        "the preview failed",
-        errors?.length ? { ...done, stdout: done.stderr, stderr: errors.join("\n") } : done,
-    );
+    const told = (severity: string) =>
+        (found?.diagnostics ?? []).filter((one) => one.severity === severity).map(({ message }) => message.trim());
+    const errors = told("error");
+    // Why it failed can stand in a warning before: what could not be asked. All else that it looked at is left out.
+    const stderr = [...errors, ...told("warning").map((warning) => `warning: ${warning}`)].join("\n");
+    throw failed("the preview failed", errors.length > 0 ? { ...done, stdout: done.stderr, stderr } : done);
 }
 
 /**
@@ -131,4 +129,12 @@ export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
     const done = await pulumi(["stack", "export", "--non-interactive"]);
     if (done.failure !== undefined) throw failed("the state can't be read", done);
     return parseDeployment(done.stdout);
+}
+
+/** Where Pulumi keeps states, as `pulumi login` takes it; undefined where it does not tell. */
+export async function backendUrl(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+    if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
+    // As the last `pulumi login` left it, or Pulumi.yaml names it.
+    const { stdout } = await inRoot(env)(["whoami", "--json", "--non-interactive"]);
+    return /"url": *"([^"]*)"/.exec(stdout)?.[1];
 }

@@ -7,16 +7,16 @@ const config = JSON.stringify({
     "p:token": { value: "token-value", secret: true },
     "p:short": { value: "no", secret: true },
     "p:buildSecrets": {
-        value: '{"INDEX":"index-value","KEY":"first line\\nsecond line\\n"}',
-        objectValue: { INDEX: "index-value", KEY: "first line\nsecond line\n" },
+        value: '{"INDEX":"index-value","PIN":271828,"KEY":"first line\\r\\nsecond line\\n"}',
+        objectValue: { INDEX: "index-value", PIN: 271828, KEY: "first line\r\nsecond line\n" },
         secret: true,
     },
 });
 
 test("every secret of the stack is masked, also a line of one that has several, and nothing else", () => {
     const secrets = secretTexts(config);
-    const text = "ghcr.io no token-value index-values second line";
-    expect(masked(text, secrets)).toBe("ghcr.io no [secret] [secret]s [secret]");
+    const text = "ghcr.io no token-value index-values 271828 first line; second line";
+    expect(masked(text, secrets)).toBe("ghcr.io no [secret] [secret]s [secret] [secret]; [secret]");
 });
 
 test("of secrets that begin alike the longer one is masked as a whole", () => {

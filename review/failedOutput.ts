@@ -14,14 +14,15 @@ const config = z.record(
     }),
 );
 
-/** Every text in a value. */
+/** Every text and number in a value. */
 function textsIn(value: unknown): string[] {
-    if (typeof value === "string") return [value];
+    if (typeof value === "string" || typeof value === "number") return [String(value)];
     return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /**
- * The secret values in a stack's configuration, and each line of those that have several.
+ * The secret values in a stack's configuration, and each line of those that have several: output is quoted line by line, and
+ * the engine masks whole values only.
  *
  * @param text what `pulumi config --json --show-secrets` printed
  */
@@ -40,11 +41,28 @@ export function masked(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * What builds and smoke tests that failed printed, as BuildKit remembers it: the provider loses the end, which is where the
- * reason stands. The stack's secrets are masked in it; where they or BuildKit can't be asked, nothing is quoted.
+ * What masks the secrets of the stack in a line.
  *
  * @param env of the update
- * @returns lines by URN
+ * @returns undefined where they can't be read
+ */
+export async function secretMask(env: NodeJS.ProcessEnv): Promise<((line: string) => string) | undefined> {
+    try {
+        const secrets = secretTexts(await run("pulumi", ["config", "--json", "--show-secrets"], { env }));
+        return (line) => masked(line, secrets);
+    } catch (error) {
+        if (!(error instanceof LabError || error instanceof z.ZodError || error instanceof SyntaxError)) throw error;
+        console.error("note: the stack's secrets can't be read, so nothing that the update printed is quoted");
+        return undefined;
+    }
+}
+
+/**
+ * What builds and smoke tests that failed printed, as BuildKit remembers it: the provider loses the end, which is where the
+ * reason stands. Secrets are in it as they are.
+ *
+ * @param env of the update
+ * @returns lines by URN; none where BuildKit can't be asked
  */
 export async function failedOutput(
     log: EngineLog,
@@ -54,18 +72,17 @@ export async function failedOutput(
     const failed = steps.filter(({ result }) => result === "failed");
     if (failed.length === 0) return new Map();
     try {
-        const secrets = secretTexts(await run("pulumi", ["config", "--json", "--show-secrets"], { env }));
         const builds = await failedBuilds(env, new Date(log.start));
         return new Map(
             failed.flatMap(({ urn, context, platform }) => {
                 if (context === undefined) return [];
                 const build = builds.find((one) => one.context.endsWith(context) && one.platform === platform);
-                return build ? [[urn, build.output.map((line) => masked(line, secrets))] as const] : [];
+                return build ? [[urn, build.output] as const] : [];
             }),
         );
     } catch (error) {
         if (!(error instanceof LabError || error instanceof z.ZodError)) throw error;
-        console.error("note: what failed builds printed at their end can't be read from BuildKit, or not be masked");
+        console.error("note: what failed builds printed at their end can't be read from BuildKit");
         return new Map();
     }
 }

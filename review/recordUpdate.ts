@@ -5,9 +5,10 @@ import { LabError, isInterrupted, run } from "../lab/process";
 import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
-import { failedOutput } from "./failedOutput";
+import { failedOutput, secretMask } from "./failedOutput";
 import { appendHistory, readHistory } from "./history";
 import { pushedBytes } from "./pushedBytes";
+import { quotations } from "./quotations";
 import { updateSummary } from "./updateSummary";
 
 /** What was recorded of an update, beside the engine's log of it and the updates before it, newest first. */
@@ -85,17 +86,38 @@ export async function recordUp(
     }
 }
 
+/** What is written of an update that a script ran, secrets masked. */
+async function summaryOf(recorded: RecordedUpdate | undefined, printed: string, env: NodeJS.ProcessEnv) {
+    const lines = printed.split(/\r?\n/).filter((line) => line.trim() !== "");
+    if (recorded?.log.result === "succeeded") {
+        return updateSummary(recorded.log, recorded.record, recorded.history, { mask: undefined });
+    }
+    const mask = await secretMask(env);
+    if (!recorded) {
+        const quoted = quotations(undefined, [], { lines, mask });
+        return ["### The update failed before it came to any resource", ...quoted].join("\n\n");
+    }
+    const { log, record, history } = recorded;
+    const output = mask && (await failedOutput(log, imageSteps(log), env));
+    return updateSummary(log, record, history, { ...(output && { output }), lines, mask });
+}
+
 /**
  * Records an update that a script ran.
  *
+ * @param options.log file with what `pulumi up` printed: its end is in the summary of an update that failed
  * @param options.summary file that its summary is added to, as GitHub's Markdown
  */
-export async function recordLogged(options: { readonly eventLog: string; readonly summary?: string }): Promise<void> {
+export async function recordLogged(options: {
+    readonly eventLog: string;
+    readonly log?: string;
+    readonly summary?: string;
+}): Promise<void> {
+    const { eventLog, log, summary } = options;
     await orWarn(async () => {
-        const recorded = await recordUpdate(options.eventLog, process.env);
-        if (!recorded || options.summary === undefined) return;
-        const { log, record, history } = recorded;
-        const output = await failedOutput(log, imageSteps(log), process.env);
-        appendFileSync(options.summary, `${updateSummary(log, record, history, output)}\n`);
+        const recorded = await recordUpdate(eventLog, process.env);
+        if (summary === undefined) return;
+        const printed = log === undefined ? "" : readFileSync(log, "utf8");
+        appendFileSync(summary, `${await summaryOf(recorded, printed, process.env)}\n`);
     });
 }

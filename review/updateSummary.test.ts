@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../lab/paths";
 import { parseEngineLog } from "../lib/plan/engineLog";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
+import { masked } from "./failedOutput";
+import { quotations } from "./quotations";
 import { updateSummary } from "./updateSummary";
 
 const recorded = (name: string) => {
@@ -13,10 +15,11 @@ const recorded = (name: string) => {
     const pushed = imageSteps(log).flatMap((step) => (step.operation === "same" ? [] : (step.pushed ?? [])));
     return { log, record: updateRecord(log, undefined, new Map(pushed.map((ref) => [ref, 1_200_000]))) };
 };
+const plain = { mask: (line: string) => line };
 const first = recorded("first");
 const summary = (name: string) => {
     const { log, record } = recorded(name);
-    return updateSummary(log, record, [first.record]);
+    return updateSummary(log, record, [first.record], plain);
 };
 
 test("names what was built, cut off and unchanged, what it took, what it saved and what was pushed", () => {
@@ -48,15 +51,15 @@ test("says what failed, where, and the end of what it printed", () => {
 test("quotes what BuildKit remembers of a failure, where it does, and the provider's error after it", () => {
     const { log, record } = recorded("failing");
     const urn = imageSteps(log).find(({ result }) => result === "failed")?.urn ?? "";
-    const text = updateSummary(log, record, [], new Map([[urn, ["the reason\r", ""]]]));
+    const text = updateSummary(log, record, [], { ...plain, output: new Map([[urn, ["the reason\r", ""]]]) });
     expect(text).toMatch(/failed\n\n```\nthe reason\nfailed to solve: [^\n]*\n```$/);
 });
 
 test("says that no duration is recorded, and what no registry could be asked about", () => {
     const { log, record } = recorded("cutoff");
-    expect(updateSummary(log, record, [])).toContain("last done; of 4 more no duration is recorded)");
+    expect(updateSummary(log, record, [], plain)).toContain("last done; of 4 more no duration is recorded)");
     const unasked = updateRecord(first.log, undefined, new Map());
-    expect(updateSummary(first.log, unasked, [])).toContain(
+    expect(updateSummary(first.log, unasked, [], plain)).toContain(
         "0 B were pushed, and what the registry could not be asked about.",
     );
 });
@@ -64,11 +67,44 @@ test("says that no duration is recorded, and what no registry could be asked abo
 test("quotes errors of anything else, whatever they contain", () => {
     const { log, record } = recorded("cutoff");
     const told = new Map([["", [{ severity: "error", line: "config ```key``` is wrong" }]]]);
-    expect(updateSummary({ ...log, result: "failed", told }, { ...record, result: "failed" }, [])).toMatch(
+    expect(updateSummary({ ...log, result: "failed", told }, { ...record, result: "failed" }, [], plain)).toMatch(
         /#### Other errors\n\n````\nconfig ```key``` is wrong\n````$/,
     );
 });
 
 test("an image that was removed is told as one whose published builds stay", () => {
     expect(summary("removed")).toContain("| ci | removed from the stack; what was published stays |  |  |");
+});
+
+test("masks a secret wherever it quotes, before a long line is cut", () => {
+    const { log, record } = recorded("failing");
+    const urn = imageSteps(log).find(({ result }) => result === "failed")?.urn ?? "";
+    const line = `${"x".repeat(396)}second line of a key`;
+    const error = { severity: "error", line };
+    const text = updateSummary(
+        { ...log, told: new Map([urn, ""].map((of) => [of, [error]])) },
+        { ...record, result: "failed" },
+        [],
+        {
+            output: new Map([[urn, [line]]]),
+            lines: [line],
+            mask: (one) => masked(one, ["second line of a key"]),
+        },
+    );
+    expect(text.match(/x{396}\[sec\n/g)).toHaveLength(4);
+    expect(text).not.toContain("seco");
+});
+
+test("quotes the last hundred lines that a failed update printed, in a fence that they can't end", () => {
+    const lines = Array.from({ length: 120 }, (_, index) => `${index.toString()} \`\`\``);
+    const [text = ""] = quotations(undefined, [], { ...plain, lines });
+    expect(text).toMatch(/^<details><summary>[^<]*<\/summary>\n\n````\n20 [^]*\n119 ```\n````\n\n<\/details>$/);
+});
+
+test("quotes nothing where the secrets can't be read, and nothing of an update that succeeded", () => {
+    const { log, record } = recorded("failing");
+    const unread = updateSummary(log, record, [], { mask: undefined, lines: ["a line"] });
+    expect(unread).toContain("What it printed is not quoted: the stack's secrets can't be read");
+    expect(unread).not.toContain("```");
+    expect(quotations(first.log, [], { ...plain, lines: ["a line"] })).toEqual([]);
 });

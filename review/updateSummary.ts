@@ -2,20 +2,10 @@ import { elapsed } from "../lab/progress";
 import type { EngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "../lib/plan/imageOutcomes";
-import type { ImageStep } from "../lib/plan/imageSteps";
 import { size } from "../lib/plan/words";
-
-/** Lines that are quoted of what failed, and characters of a line. */
-const quoted = { lines: 30, width: 400 } as const;
+import { type Printed, quotations } from "./quotations";
 
 const time = (seconds: number) => elapsed(seconds * 1000);
-
-/** Text as it is: in a fence that is longer than any in it. */
-function fenced(lines: readonly string[]): string {
-    const longest = Math.max(2, ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((ticks) => ticks.length)));
-    const fence = "`".repeat(longest + 1);
-    return [fence, ...lines.slice(-quoted.lines).map((line) => line.slice(0, quoted.width)), fence].join("\n");
-}
 
 const count = (outcomes: readonly ImageOutcome[], outcome: Outcome): string => {
     const names = outcomes.filter((one) => one.outcome === outcome).map(({ image }) => image);
@@ -53,33 +43,6 @@ function row(outcome: ImageOutcome, record: UpdateRecord): string {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
 
-const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
-
-function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Output): string {
-    const lines = log.told.get(urn) ?? [];
-    const printed = output.get(urn);
-    // The provider's error names the command that failed; of what that printed the engine's log can lack the end.
-    const told = [
-        ...(printed ?? []),
-        ...lines.filter((one) => !printed || one.severity === "error").map(({ line }) => line),
-    ]
-        .map((line) => line.trimEnd())
-        .filter((line) => line !== "");
-    const where = platform === undefined ? "" : ` on ${platform}`;
-    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${fenced(told.length > 0 ? told : ["it was cut off"])}`;
-}
-
-/** What failed steps printed, by URN. */
-type Output = ReadonlyMap<string, readonly string[]>;
-
-/** Errors that are not about a build, test or promotion that failed. */
-function otherErrors(log: EngineLog, failures: readonly ImageStep[]): string[] {
-    const known = new Set(failures.map(({ urn }) => urn));
-    const told = [...log.told].filter(([urn]) => !known.has(urn)).flatMap(([, lines]) => lines);
-    const errors = told.filter(({ severity, line }) => severity === "error" && !["", "update failed"].includes(line));
-    return errors.length > 0 ? [`#### Other errors\n\n${fenced(errors.map(({ line }) => line))}`] : [];
-}
-
 function saved(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord[]): string {
     const { seconds, unknown } = savedSeconds(outcomes, history);
     const rest = unknown > 0 ? `; of ${unknown.toString()} more no duration is recorded` : "";
@@ -93,13 +56,13 @@ function saved(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord
  * What an update did, for the summary of a workflow run: GitHub's Markdown.
  *
  * @param history the updates before it, newest first
- * @param output what failed builds and tests printed, by URN, where that is known better than from the log
+ * @param printed what it printed; nothing is quoted of an update that succeeded
  */
 export function updateSummary(
     log: EngineLog,
     record: UpdateRecord,
     history: readonly UpdateRecord[],
-    output: Output = new Map(),
+    printed: Printed,
 ): string {
     const outcomes = imageOutcomes(log);
     const builds = record.images.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
@@ -126,7 +89,6 @@ export function updateSummary(
                       .join("\n"),
               ]
             : []),
-        ...failures.map((step) => failure(step, log, output)),
-        ...otherErrors(log, failures),
+        ...quotations(log, failures, printed),
     ].join("\n\n");
 }

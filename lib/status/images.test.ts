@@ -24,7 +24,13 @@ const base: DeployedImage = {
         sources: [digest("a"), digest("b")],
     },
 };
-const app: DeployedImage = { image: "app", parents: ["base"], roots: {}, builds: [built("app", "d")] };
+const app: DeployedImage = {
+    image: "app",
+    parents: ["base"],
+    roots: {},
+    builds: [built("app", "d")],
+    promotion: { urn: "urn:app", tag: "ghcr.io/o/app:latest", digest: digest("8"), sources: [digest("d")] },
+};
 
 const layer = (letter: string, size: number) => ({ digest: digest(letter), size });
 const held = (letter: string, layers: Held["layers"] = [], platforms: Held["platforms"] = {}): Answer<Held> => ({
@@ -35,6 +41,7 @@ const inStep = {
     [`ghcr.io/o/base@${digest("b")}`]: held("b", [layer("3", 100)]),
     "ghcr.io/o/base:latest": held("c", [], { "linux/amd64": digest("a"), "linux/arm64": digest("b") }),
     [`ghcr.io/o/app@${digest("d")}`]: held("d", [layer("1", 100), layer("2", 10), layer("4", 5)]),
+    "ghcr.io/o/app:latest": held("8", [], { "linux/amd64": digest("d") }),
 };
 const answers = (changes: Readonly<Record<string, Answer<Held>>> = {}) =>
     new Map(Object.entries({ ...inStep, ...changes }));
@@ -91,12 +98,14 @@ test("builds that are gone are made again before the index over them", () => {
     expect(imageStatus(base, [base], gone, [])).toMatchObject({ found: null, builds: [{}, { present: false }] });
 });
 
-test("a build that was not promoted is a note", () => {
-    const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
+test("a build that was not promoted is a note, the first one of an image too", () => {
     const known = answers({ [`ghcr.io/o/base@${digest("f")}`]: held("f") });
-    expect(imageFindings(rebuilt, known)).toEqual([
-        expect.objectContaining({ kind: "note", repair: { by: "up" } }) as unknown,
-    ]);
+    const waits = (text: string) => [{ kind: "note", about: "image base", text, repair: { by: "up" } }];
+    const reason = "was built and not promoted: its smoke test failed, or the update was cut off";
+    const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
+    expect(imageFindings(rebuilt, known)).toEqual(waits(`linux/amd64 ${reason}`));
+    const first: DeployedImage = { image: "base", parents: [], roots: {}, builds: base.builds };
+    expect(imageFindings(first, known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
 });
 
 test("what could not be asked is neither there nor gone, and told once for each registry and reason", () => {

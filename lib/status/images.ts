@@ -26,7 +26,7 @@ export function imageFindings(image: DeployedImage, answers: Answers): Finding[]
     });
     const answer = promotion && answers.get(promotion.tag);
     const moved = answer && "found" in answer ? movedText(promotion.tag, image, answer.found) : undefined;
-    const waiting = builds.filter(({ digest }) => promotion && !promotion.sources.includes(digest));
+    const waiting = builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         // An index over manifests that are not there would be refused: they come first.
         ...lost,

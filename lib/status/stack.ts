@@ -22,10 +22,14 @@ function lockFinding({ pid, since, host, isDead }: StackLock, { stack, isLab }: 
     return { kind: "note", about, text, repair: isLab ? { by: "up" } : { by: "command", command } };
 }
 
-/** What the state itself says of updates that were cut off. Neither is a difference: the next `up` deals with it. */
+/**
+ * What the state itself says of updates that were cut off. Neither is a difference: the next `up` deals with it.
+ *
+ * @param locks undefined where they can't be seen
+ */
 export function stackFindings(
     { pending }: Pick<Deployment, "pending">,
-    locks: readonly StackLock[],
+    locks: readonly StackLock[] | undefined,
     commands: Commands,
 ): Finding[] {
     const names = pending.map(({ name, operation }) => `${operation} ${name}`).join(", ");
@@ -35,5 +39,13 @@ export function stackFindings(
         text: `an update was cut off while it was ${names}: that is done again`,
         repair: { by: "up" },
     };
-    return [...locks.map((lock) => lockFinding(lock, commands)), ...(pending.length > 0 ? [cut] : [])];
+    const unseen: Finding = {
+        kind: "note",
+        about: `stack ${commands.stack}`,
+        text: "whether it is locked can't be seen on this backend",
+    };
+    return [
+        ...(locks ? locks.map((lock) => lockFinding(lock, commands)) : [unseen]),
+        ...(pending.length > 0 ? [cut] : []),
+    ];
 }

@@ -137,3 +137,9 @@ test("an update that was cut off and the locks of the stack are notes", () => {
     ]);
     expect(stackFindings({ pending: [] }, [], commands)).toEqual([]);
 });
+
+test("that nobody can see whether the stack is locked is a note", () => {
+    expect(stackFindings({ pending: [] }, undefined, commands)).toEqual([
+        { kind: "note", about: "stack ci", text: "whether it is locked can't be seen on this backend" },
+    ]);
+});

@@ -26,7 +26,7 @@ function imageTable(images: readonly ImagePlan[]): string {
                 },
                 cell(plan.action, `action ${plan.action}`),
                 cell(reasonOf(plan)),
-                cell(plan.platforms.map(({ platform }) => platform.replace(/^linux\//, "")).join(", ")),
+                cell(plan.platforms.map(({ platform }) => platform.replace(/^linux\//, "")).join(", "), "platforms"),
                 cell(seconds === undefined ? "" : roughly(seconds), "number"),
                 cell(bytesOf(plan), "number"),
             ],

@@ -53,6 +53,7 @@ describe("what comes from files is shown and never obeyed", () => {
         "`x`",
         "[x](https://e.org)",
         "@octocat",
+        "https://e.org ftp://e.org (WWW.e.org)",
         "#12",
         "**b**",
         "a\nb",
@@ -70,7 +71,7 @@ describe("what comes from files is shown and never obeyed", () => {
 
     test("in a table, list or quote", () => {
         expect(text).not.toMatch(
-            /(?<!\\)<script|@octocat|#12\b|(?<!\\)\[x|(?<!\\)\*\*b|(?<!\\)`x|(?<!\\)~~x|(?<!\\)\$x/,
+            /(?<!\\)<script|@octocat|#12\b|:\/\/(?!e\.org"\])|[wW]{3}\.|(?<!\\)\[x|(?<!\\)\*\*b|(?<!\\)`x|(?<!\\)~~x|(?<!\\)\$x/,
         );
         expect(text).toContain("a\\|b");
         expect(text).toContain("&amp;lt;");

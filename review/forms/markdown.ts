@@ -18,14 +18,14 @@ const fills: Readonly<Record<Action, string>> = {
 
 /**
  * Text that GitHub's Markdown shows as it is, also in a table. What follows "@" or "#" would become a mention or a link even
- * behind a backslash: a space without width is between them.
+ * behind a backslash, and so would addresses ("https://…", "www.…"): a space without width is between them.
  */
 const escape = (text: string): string =>
     text
         .replace(/[\p{Cc}\s]+/gu, " ")
         .replace(/&/g, "&amp;")
         .replace(/[\\`*_{}[\]<>()+!|~$]/g, "\\$&")
-        .replace(/[@#]/g, "$&&#8203;");
+        .replace(/[@#]|:(?=\/\/)|\bwww(?=\.)/gi, "$&&#8203;");
 
 /** Text between the quotes of a Mermaid node. */
 const quoted = (text: string): string => text.replace(/[#"<>&`\\]/g, (one) => `#${one.charCodeAt(0).toString()};`);

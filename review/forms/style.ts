@@ -8,16 +8,16 @@ export const style = `
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 75rem; padding: 1rem; background: var(--page); color: var(--text);
   font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.4rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+h1 { font-size: 1.4rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h2::first-letter { text-transform: uppercase; }
 p { margin: .25rem 0; } .soft { color: var(--soft); }
 .danger { border-left: .3rem solid var(--remove); padding: .5rem .75rem; background: var(--card); margin: .5rem 0; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }
-pre { margin: .25rem 0; padding: .4rem .6rem; overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .4rem; }
+pre { margin: .25rem 0; padding: .4rem .6rem; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); border: 1px solid var(--line); border-radius: .4rem; }
 ul { margin: 0; padding-left: 1.2rem; } li { margin: .4rem 0; overflow-wrap: anywhere; }
 .trees { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 2rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .4rem .6rem; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; } tr + tr td { border-top: 1px solid var(--line); }
-.name { white-space: nowrap; } .branch { color: var(--soft); }
+.name, .platforms { white-space: nowrap; } .branch { color: var(--soft); }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 tr:target { background: var(--card); outline: 2px solid var(--focus); outline-offset: -2px; }
 .action { font-weight: 600; white-space: nowrap; }
@@ -29,8 +29,8 @@ svg rect { fill: var(--card); stroke: currentColor; stroke-width: 2; } svg path 
 svg .word { fill: currentColor; } svg a { text-decoration: none; } svg a:focus-visible rect { stroke-width: 4; }
 @media (max-width: 40rem) {
   .cards thead { position: absolute; clip-path: inset(50%); } .cards tr { display: block; padding: .4rem 0; }
-  .cards td { display: block; border: 0 !important; padding: .1rem .6rem; text-align: left !important; }
-  .cards td:empty, .branch { display: none; } .cards .name { font-weight: 600; white-space: normal; } .cards .action::before { font-weight: 400; }
+  .cards td { display: block; overflow-wrap: anywhere; border: 0 !important; padding: .1rem .6rem; text-align: left !important; }
+  .cards td:empty, .branch { display: none; } .cards .name { font-weight: 600; white-space: normal; } .cards .platforms { white-space: normal; } .cards .action::before { font-weight: 400; }
   .cards td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
   .cards tr + tr { border-top: 1px solid var(--line); }
 }

@@ -1,6 +1,6 @@
-import { replaceFile } from "../../lab/files";
 import type { StatusReport } from "../../lib/status/report";
 import { openEngine } from "../engine";
+import { writeOutput } from "../output";
 import { statusHtml } from "./html";
 import { readStatus } from "./status";
 import { statusText } from "./text";
@@ -22,12 +22,12 @@ const codes: Readonly<Record<StatusReport["verdict"], number>> = { "in step": 0,
  * `npm run status`: compares a stack with reality and prints what was found.
  *
  * @returns 0 in step, 1 could not tell, 2 drift
- * @throws InputError for an unknown stack, LabError when the state can't be read
+ * @throws InputError for an unknown stack or a page that can't be written, LabError when the state can't be read
  */
 export async function runStatus({ stack, json, html }: StatusOptions): Promise<number> {
     const report = await readStatus(await openEngine({ stack, start: false }));
     const colour = process.stdout.isTTY && !process.env.NO_COLOR;
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : statusText(report, colour));
-    if (html !== undefined) replaceFile(html, statusHtml(report));
+    if (html !== undefined) writeOutput("--html", html, statusHtml(report));
     return codes[report.verdict];
 }

@@ -1,15 +1,23 @@
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { cell, escapeHtml, htmlPage, htmlTable } from "../forms/page";
-import { buildRows, buildTitles, kindTitles, missing, verdictText } from "./text";
+import { buildRows, buildTitles, kindTitles, missing, repairsTogether, togetherTitle, verdictText } from "./text";
+
+/** A command, to be copied. */
+const command = (text: string): string => `<pre>${escapeHtml(text)}</pre>`;
 
 function section(report: StatusReport, kind: ReportedFinding["kind"]): string {
     const found = report.findings.filter((finding) => finding.kind === kind);
     if (found.length === 0) return "";
-    const items = found.map(({ about, text, command }) => {
-        const repair = command === undefined ? "" : `<pre tabindex="0">${escapeHtml(command)}</pre>`;
+    const items = found.map(({ about, text, command: named }) => {
+        const repair = named === undefined ? "" : command(named);
         return `<li><strong>${escapeHtml(about)}</strong>: ${escapeHtml(text)}${repair}</li>`;
     });
     return `<h2 class="${kind}">${escapeHtml(kindTitles[kind])}</h2>\n<ul>${items.join("\n")}</ul>`;
+}
+
+function together(report: StatusReport): string {
+    const commands = repairsTogether(report);
+    return commands.length === 0 ? "" : `<h2>${togetherTitle}</h2>\n${commands.map(command).join("\n")}`;
 }
 
 function buildTable(report: StatusReport): string {
@@ -25,6 +33,7 @@ export function statusHtml(report: StatusReport): string {
     return htmlPage(title, [
         `<h1>${escapeHtml(title)}</h1>`,
         section(report, "drift"),
+        together(report),
         section(report, "unknown"),
         buildTable(report),
         section(report, "note"),

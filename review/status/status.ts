@@ -10,7 +10,7 @@ import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
 import { stackFindings } from "../../lib/status/stack";
 import { type Resource, deployedImages } from "../../lib/status/state";
 import { askGitHub, askRegistries } from "../ask";
-import { type Engine, exportStack } from "../engine";
+import { type Engine, backendUrl, exportStack } from "../engine";
 import { readHistory } from "../history";
 
 async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
@@ -33,8 +33,12 @@ async function githubFindings(resources: readonly Resource[], env: NodeJS.Proces
 /** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
 export async function readStatus(engine: Engine): Promise<StatusReport> {
     const { stack, env } = engine;
-    const locks = stackLocks(env.PULUMI_BACKEND_URL, stack) ?? [];
-    const [deployment, history] = await Promise.all([exportStack(engine), readHistory(stack, env)]);
+    const [deployment, history, backend] = await Promise.all([
+        exportStack(engine),
+        readHistory(stack, env),
+        backendUrl(env),
+    ]);
+    const locks = stackLocks(backend, stack);
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
     const [answers, onGitHub] = await Promise.all([

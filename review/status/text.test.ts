@@ -47,6 +47,17 @@ could not be asked
 `);
 });
 
+test("how all drift is repaired at once is said in both forms, where there is more than one difference", () => {
+    const other = { kind: "drift", about: "image app", text: "moved", command: "pulumi up --replace 'c'" } as const;
+    const repairs = ["pulumi up --replace 'a$b' --replace 'c'"];
+    const both = { ...report, findings: [...report.findings, other], repairs };
+    expect(statusText(both, false)).toMatch(/\nall drift at once\n +pulumi up --replace 'a\$b' --replace 'c'\n$/);
+    expect(statusHtml(both)).toMatch(
+        /<h2>all drift at once<\/h2>\n<pre>pulumi up --replace &#39;a\$b&#39; --replace &#39;c&#39;<\/pre>/,
+    );
+    expect(statusText(report, false) + statusHtml(report)).not.toContain("all drift at once");
+});
+
 test("colour is there only when asked for", () => {
     expect(statusText(report, true)).toContain("\x1b[31mdrift\x1b[0m");
     expect(statusText(report, false)).not.toContain("\x1b");
@@ -54,6 +65,6 @@ test("colour is there only when asked for", () => {
 
 test("the page escapes what it says", () => {
     const page = statusHtml(report);
-    expect(page).toContain(`linux/arm64: &#60;gone&#62;<pre tabindex="0">pulumi up --replace &#39;a$b&#39;</pre>`);
+    expect(page).toContain(`linux/arm64: &#60;gone&#62;<pre>pulumi up --replace &#39;a$b&#39;</pre>`);
     expect(page).not.toContain("<gone>");
 });

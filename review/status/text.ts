@@ -40,6 +40,13 @@ export const buildRows = ({ images }: StatusReport): string[][] =>
 /** Titles of the kinds of findings. */
 export const kindTitles = { drift: "drift", unknown: "could not be asked", note: "notes" } as const;
 
+/** Title of `repairsTogether`. */
+export const togetherTitle = "all drift at once";
+
+/** The commands that repair all drift, where that is more than one difference. */
+export const repairsTogether = ({ findings, repairs }: StatusReport): readonly string[] =>
+    findings.filter(({ kind }) => kind === "drift").length > 1 ? repairs : [];
+
 /** One sentence that says it all. */
 export function verdictText({ stack, verdict, findings }: StatusReport): string {
     const count = (kind: ReportedFinding["kind"]) => findings.filter((finding) => finding.kind === kind).length;
@@ -77,15 +84,15 @@ export function statusText(report: StatusReport, colour: boolean): string {
         ]);
         return ["", title, ...lines];
     };
-    const all = report.repairs.length > 0 && report.findings.filter(({ kind }) => kind === "drift").length > 1;
+    const together = repairsTogether(report);
     return [
         paint({ "in step": "green", drift: "red", unknown: "yellow" }[report.verdict] as "red", verdictText(report)),
         ...(report.images.length > 0 ? ["", ...table] : []),
         ...section("drift"),
         ...section("unknown"),
         ...section("note"),
-        ...(all
-            ? ["", paint("bold", "all drift at once"), ...report.repairs.map((command) => `      ${command}`)]
+        ...(together.length > 0
+            ? ["", paint("bold", togetherTitle), ...together.map((command) => `      ${command}`)]
             : []),
         "",
     ].join("\n");

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../lab/process";
@@ -40,12 +40,14 @@ const upCommand = () => runIn({ ...lab, env: environment() }, program, "node", s
 
 /** `pulumi up` as workflows/scripts/up.sh runs and records it. */
 async function scriptedUp() {
-    const [events, summary] = [path.join(temporary, "events"), path.join(temporary, "summary")];
+    const file = (name: string) => path.join(temporary, name);
     const flags = ["--yes", "--skip-preview", "--non-interactive", "--color", "never"];
-    await runIn(lab, program, "pulumi", ["up", ...flags, "--event-log", events]);
-    await runIn(lab, program, "node", script("record", "--event-log", events, "--summary", summary));
-    const text = readFileSync(summary, "utf8");
-    await run("rm", [events, summary]);
+    const { output } = await runIn(lab, program, "pulumi", ["up", ...flags, "--event-log", file("events")]);
+    writeFileSync(file("log"), output);
+    const files = ["--event-log", file("events"), "--log", file("log"), "--summary", file("summary")];
+    await runIn(lab, program, "node", script("record", ...files));
+    const text = readFileSync(file("summary"), "utf8");
+    await run("rm", [file("events"), file("log"), file("summary")]);
     return text;
 }
 
@@ -115,25 +117,27 @@ test("a script's summary names what was built, cut off and unchanged, and what t
     expect(await history()).toHaveLength(4);
 });
 
-test("a failed update is recorded too, with image and platform; a secret that its build printed is masked", async () => {
-    const secret = "not-for-anybody-else";
+test("a failed update is recorded too, with image and platform; no line of a secret that its build printed is told", async () => {
+    const secret = ["not-for-anybody-else", "nor-is-its-second-line", "nor-its-last"];
     writeTree(program, {
         "images.ts": (fixture["images.ts"] ?? "").replace('smokeTest: "docker/smoke/ci.sh",', 'secrets: ["INDEX"],'),
         "docker/Dockerfile.ci":
             "FROM ghcr.io/fixture/base:latest\nRUN --mount=type=secret,id=INDEX cat /run/secrets/INDEX; echo; echo oh no; false\n",
     });
-    await runIn(lab, program, "pulumi", ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret]);
+    const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret.join("\n")];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
     const summary = await scriptedUp();
     expect(summary).toMatch(/^### The update failed after/);
     expect(summary).toContain("1 failed (ci)");
     expect(summary).toMatch(
-        /#### build of image ci on linux\/amd64 failed\n\n```\n\[secret\]\noh no\nfailed to solve: /,
+        /#### build of image ci on linux\/amd64 failed\n\n```\n(\[secret\]\n){3}oh no\nfailed to solve: /,
     );
-    expect(summary).not.toContain(secret);
+    expect(summary).toMatch(/<summary>The end of the log<\/summary>\n\n```\n[^`]*oh no\n[^`]*\n```\n\n<\/details>\n$/);
+    for (const line of secret) expect(summary).not.toContain(line);
     const update = await newest();
     expect(update.result).toBe("failed");
     expect(update.images.filter(({ result }) => result === "failed").map(name)).toEqual(["ci amd64 build update"]);
-    expect(JSON.stringify(await history())).not.toContain(secret);
+    for (const line of secret) expect(JSON.stringify(await history())).not.toContain(line);
 });
 
 test("Ctrl-C leaves the record of a failed update, and no log of the engine", async () => {

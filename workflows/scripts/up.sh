@@ -12,18 +12,14 @@ life=3500
 node lab/bootstrap.mjs --install-only
 
 quietly=(--yes --skip-preview --non-interactive --color never)
-scripts=$(dirname "$0")
 folder=$(mktemp -d)
-touch "$folder/events"
+touch "$folder/events" "$folder/log"
 summarise() {
     code=$?
     # What is wrong with the record or the summary fails no update.
-    npm run --silent record -- --event-log "$folder/events" --summary "$folder/summary" || true
+    npm run --silent record -- --event-log "$folder/events" --log "$folder/log" --summary "$folder/summary" || true
     if [ "$code" -ne 0 ] && [ ! -s "$folder/summary" ]; then
-        {
-            printf '### The update failed\n\n'
-            tail -n 100 "$folder/log" | "$scripts/fenced.sh"
-        } > "$folder/summary"
+        printf '### The update failed\n\nNothing could be recorded of it: see the log of this step.\n' > "$folder/summary"
     fi
     if [ "$code" -ne 0 ] && may_have_expired; then
         printf '\nThe token of the GitHub App lives for an hour: once more, with another one.\n' >> "$folder/summary"

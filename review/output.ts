@@ -1,0 +1,20 @@
+import { writeFileSync } from "node:fs";
+import { InputError } from "../lib/errors";
+
+/**
+ * Writes a file that was asked for.
+ *
+ * @param option that names it: "--output"
+ * @throws InputError when it can't be written
+ */
+export function writeOutput(option: string, file: string, text: string): void {
+    try {
+        writeFileSync(file, text);
+    } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new InputError({
+            problem: `${option} ${file} can't be written: ${reason}`,
+            next: "name a file in a folder that is there and may be written",
+        });
+    }
+}
