@@ -14,6 +14,7 @@ import { prepareLayers } from "./lib/layers";
 import { unusedPins } from "./lib/roots";
 import { removeLeftovers } from "./lib/repositoryFiles";
 import { warningsOf } from "./lib/warnings";
+import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
 
@@ -43,7 +44,7 @@ async function compose() {
     const layers = prepareLayers(root, definitions, config);
     const unused = unusedPins(root, definitions, config);
     for (const warning of [...warningsOf(definitions, layers), ...unused]) void pulumi.log.warn(warning);
-    const files = github ? workflowFiles(workflowLayers(root, definitions)) : {};
+    const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
     const delivery = github && (await planWorkflows(github, files));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !delivery) {

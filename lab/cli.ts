@@ -81,7 +81,8 @@ export async function main(args: readonly string[]): Promise<number> {
         .command("workflows")
         .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
         .option("--take-pins", "take the actions' versions that Dependabot wrote there into workflows/pins.ts instead")
-        .action((options: { takePins?: boolean }) => {
+        .addOption(new Option("--check", "write nothing; exit code 1 when a file is stale").conflicts("takePins"))
+        .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
         });
     program

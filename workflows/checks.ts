@@ -1,30 +1,20 @@
-import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { PreparedLayer } from "../lib/layers";
 import type { Step, Steps, Workflow } from "./document";
 import { layerOf } from "./layers";
+import { installRequirements } from "./requirements";
 import { checkout } from "./steps";
 
 /** The image that tests and linters run in. */
 const image = "ci";
 
-/**
- * Requirements that the image installs, as the pull request has them: nothing happens where they are the image's own, and
- * a pull request that changes them is tested with its own. No step for an image that installs none.
- */
-function installRequirements({ inputs, definition }: PreparedLayer): Step[] {
-    const files = inputs.map((input) => input.path).filter((file) => /requirements.*\.txt$/.test(file));
-    if (files.length === 0) return [];
-    const options = files.map((file) => `--requirement ${path.posix.join(definition.context ?? ".", file)}`);
-    return [
-        { name: "Install the requirements", run: `uv pip install --no-build --require-hashes ${options.join(" ")}` },
-    ];
-}
-
 /** Later steps run although one failed, so that one run says everything. */
 const afterFailure = "${{ !cancelled() }}";
 
-/** The app's tests and linters, on pull requests, in exactly the image that the last `up` published. */
+/**
+ * The app's tests and linters, on pull requests, in exactly the image that the last `up` published. Not on those from forks:
+ * GitHub hands their runs no variables, so they take what `latest` is at the moment.
+ */
 export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
     const layer = layerOf(layers, image);
     const { name: published } = layer.definition;
@@ -49,7 +39,7 @@ export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
                     image: `\${{ vars.CI_IMAGE || '${published}' }}`,
                     credentials: { username: "${{ github.actor }}", password: "${{ github.token }}" },
                 },
-                steps: [checkout(), ...installRequirements(layer), ...steps] as Steps,
+                steps: [checkout(), ...installRequirements(layers, layer), ...steps] as Steps,
             },
         },
     });

@@ -3,18 +3,26 @@ import path from "node:path";
 import { images } from "../images";
 import { replaceFile } from "../lab/files";
 import { takePins } from "./takePins";
-import { writeWorkflows } from "./write";
+import { refuseStale, writeWorkflows } from "./write";
 
 /**
  * The command `npm run workflows`.
  *
  * @param root the repository's root
- * @param options `takePins`: takes the actions' versions out of the workflow files instead of writing them
+ * @param options `takePins`: takes the actions' versions out of the workflow files instead of writing them; `check`:
+ *     writes nothing
  * @returns what to tell, a line each
- * @throws InputError for bad input, or a file in the way that is not ours
+ * @throws InputError for bad input, a file in the way that is not ours, and stale files where they are checked
  */
-export function runWorkflows(root: string, { takePins: isTaking }: { readonly takePins?: boolean }): string[] {
-    if (!isTaking) {
+export function runWorkflows(
+    root: string,
+    options: { readonly takePins?: boolean; readonly check?: boolean },
+): string[] {
+    if (options.check) {
+        refuseStale(root, images);
+        return ["the workflow files are up to date"];
+    }
+    if (!options.takePins) {
         const written = writeWorkflows(root, images);
         return written.length > 0 ? written : ["the workflow files are up to date"];
     }

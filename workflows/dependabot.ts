@@ -10,7 +10,11 @@ interface Update {
     readonly [option: string]: unknown;
 }
 
-/** Dependabot's configuration: once a week a pull request an ecosystem, for releases that have been out for a week. */
+/**
+ * Dependabot's configuration: once a week a pull request an ecosystem, for releases that have been out for a week. What it
+ * can't do is in docs/operations.md, "Pull requests": roots are pinned where it does not look, and requirements have to be
+ * compiled afterwards.
+ */
 export function dependabot(layers: readonly PreparedLayer[]): unknown {
     const folders = [...layers.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
         path.posix.dirname(file),
@@ -26,7 +30,8 @@ export function dependabot(layers: readonly PreparedLayer[]): unknown {
         updates: [
             update({ "package-ecosystem": "github-actions", directory: "/" }),
             update({ "package-ecosystem": "npm", directory: "/" }),
-            update({ "package-ecosystem": "pip", directory: "/requirements" }),
+            // Not `pip`, which would compile the files anew, by another program and for one platform.
+            update({ "package-ecosystem": "uv", directory: "/requirements" }),
             update({
                 "package-ecosystem": "docker",
                 directories: [...new Set(folders)].map((folder) => path.posix.join("/", folder)).sort(),

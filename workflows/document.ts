@@ -34,7 +34,7 @@ const exceptions = [
     {
         key: "image",
         rule: "unpinned-images",
-        reason: "CI_IMAGE is a digest; `latest` serves only until the first `up` has set it",
+        reason: "CI_IMAGE is a digest; `latest` serves forks, which see no variables, and until the first `up`",
     },
     {
         key: "uses",

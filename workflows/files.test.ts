@@ -18,7 +18,7 @@ interface Parsed {
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const files = workflowFiles(workflowLayers(repositoryRoot, images));
+const files = workflowFiles(workflowLayers(repositoryRoot, images), "main");
 const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
 const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
 const jobs = [...parsed].flatMap(([file, { jobs }]) =>
@@ -99,16 +99,40 @@ describe("permissions", () => {
         });
     });
 
-    test("steps that run the code of forks and bots are handed no secret and no token", () => {
-        const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where));
-        const text = JSON.stringify(exposed.map(({ job }) => job.steps));
-        expect(exposed).toHaveLength(3);
-        expect(text).not.toMatch(/secrets\.|github\.token|GITHUB_TOKEN/);
+    test("jobs that run the code of forks and bots have no secret, no environment and no token but to pull their image", () => {
+        const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where)).map(({ job }) => job);
+        expect(exposed.map(({ container }) => typeof container)).toEqual(["object", "object", "undefined"]);
+        for (const { container, ...job } of exposed) {
+            const { credentials, ...rest } = (container ?? {}) as Record<string, unknown>;
+            expect(JSON.stringify([job, rest])).not.toMatch(/secrets|github\.token|GITHUB_TOKEN|id-token/);
+            expect(JSON.stringify(credentials ?? {})).not.toContain("secrets");
+            expect(job).not.toHaveProperty("environment");
+        }
+    });
+
+    test("only jobs of the environment `up` ask Pulumi Cloud for more than to read, and for no shorter time than they have", () => {
+        const logins = jobs.flatMap(({ job, steps }) => {
+            const { with: inputs } = steps.find(({ id }) => id === "pulumi-login") ?? {};
+            return inputs ? [{ job, inputs: inputs as Record<string, string | number> }] : [];
+        });
+        const ofReview = logins.filter(({ job }) => (job.environment as { name: string }).name === "review");
+        expect([logins.length, ofReview.length]).toEqual([8, 4]);
+        for (const { job, inputs } of logins) {
+            const [type, scope] = ofReview.some((one) => one.job === job)
+                ? [
+                      "${{ vars.PULUMI_REVIEW_TEAM && 'team' || 'organization' }}",
+                      "${{ vars.PULUMI_REVIEW_TEAM && format('team:{0}', vars.PULUMI_REVIEW_TEAM) || '' }}",
+                  ]
+                : ["organization", undefined];
+            expect(inputs["requested-token-type"]).toBe(`urn:pulumi:token-type:access_token:${type}`);
+            expect(inputs.scope).toBe(scope);
+            expect(inputs["token-expiration"]).toBe(Number(job["timeout-minutes"]) * 60);
+        }
     });
 
     test("jobs that may write to pull requests or issues check out main's scripts", () => {
         const refs = ["comment", "drift"].map((key) => parsed.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
-        const main = { ref: "${{ github.event.repository.default_branch }}", "sparse-checkout": "workflows/scripts" };
+        const main = { ref: "main", "sparse-checkout": "workflows/scripts" };
         expect(refs).toEqual([1, 2].map(() => ({ ...main, "persist-credentials": false })));
     });
 });
@@ -166,29 +190,53 @@ test("every `up` waits in one group, is never cancelled, and checks out main aft
     expect(promoting.every((where) => where.includes(" up "))).toBe(true);
 });
 
-test("tests and linters run in the published image, with the requirements of the pull request", () => {
+test("an `up` during which the App's token may have expired is finished with another one", () => {
+    for (const { steps } of jobs.filter(({ where }) => where.endsWith(" up"))) {
+        const later = steps.slice(steps.findIndex(({ id }) => id === "up"));
+        const [up, token, finish] = later.map((step) => ({ ...step, env: step.env as Record<string, string> }));
+        expect(up?.env).toMatchObject({
+            GITHUB_TOKEN: "${{ steps.app-token.outputs.token || secrets.REPOSITORY_TOKEN }}",
+            RENEWABLE: "${{ steps.app-token.outputs.token != '' }}",
+        });
+        expect([token?.uses, finish?.run]).toEqual([steps.find(({ id }) => id === "app-token")?.uses, up?.run]);
+        expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));
+        expect(finish?.env.GITHUB_TOKEN).toBe(`\${{ steps.${token?.id ?? ""}.outputs.token }}`);
+        const added = Object.keys(up?.env ?? {}).filter((name) => !(name in (finish?.env ?? {})));
+        expect(added.sort()).toEqual(["REFRESH", "RENEWABLE"]);
+    }
+});
+
+test("jobs that look at a pull request check the generated files first, before a secret or an hour is spent", () => {
+    const looking = jobs.filter(({ where }) => / (review|lab)$/.test(where));
+    const runs = looking.map(({ steps }) => steps.findIndex(({ run }) => run?.endsWith("workflows -- --check")));
+    expect(looking.map(({ where }) => where)).toContain("review.yml lab");
+    expect(runs).toEqual(looking.map(() => 2));
+});
+
+test("tests and linters run in the published image, with the requirements of the pull request, the base's included", () => {
     for (const [file, job] of [
         ["test.yml", "test"],
         ["lint.yml", "lint"],
     ] as const) {
         const { container, steps = [] } = parsed.get(file)?.jobs[job] ?? {};
         expect(container).toMatchObject({ image: "${{ vars.CI_IMAGE || 'ghcr.io/cs24-1/cs24-1-bot-ci:latest' }}" });
-        expect(steps[1]?.run).toContain("--requirement requirements/requirements.txt");
-        expect(steps[1]?.run).toContain("--requirement requirements/requirements-dev.txt");
+        for (const name of ["-uv", "-torch", "", "-dev"]) {
+            expect(steps[1]?.run).toContain(`--requirement requirements/requirements${name}.txt`);
+        }
     }
 });
 
-test("dependabot looks after actions, npm, pip and every folder with a Dockerfile", () => {
+test("dependabot looks after actions, npm, requirements and every folder with a Dockerfile", () => {
     const { updates } = parse(files[".github/dependabot.yml"] ?? "") as { updates: Record<string, unknown>[] };
     expect(updates.map((one) => [one["package-ecosystem"], one.directories ?? one.directory])).toEqual([
         ["github-actions", "/"],
         ["npm", "/"],
-        ["pip", "/requirements"],
+        ["uv", "/requirements"],
         ["docker", ["/.devcontainer", "/docker"]],
     ]);
 });
 
 test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
     const layers = workflowLayers(repositoryRoot, images).filter(({ key }) => key !== "ci");
-    expect(() => workflowFiles(layers)).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
+    expect(() => workflowFiles(layers, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

@@ -11,10 +11,11 @@ export { header } from "./document";
  * Every file of `.github/` that this program owns, by path from the repository's root.
  *
  * @param layers the images as `workflowLayers` gives them
+ * @param branch the branch that images are made from, as `ciBranch` gives it
  * @throws InputError when a workflow is about an image that does not exist
  */
-export function workflowFiles(layers: readonly PreparedLayer[]): Readonly<Record<string, string>> {
-    const workflows = [...upWorkflows(layers), ...checkWorkflows(layers), reviewWorkflow];
+export function workflowFiles(layers: readonly PreparedLayer[], branch: string): Readonly<Record<string, string>> {
+    const workflows = [...upWorkflows(layers, branch), ...checkWorkflows(layers), reviewWorkflow(branch)];
     return {
         ...Object.fromEntries(workflows.map((one) => [`.github/workflows/${one.file}`, renderWorkflow(one)])),
         ".github/dependabot.yml": render(dependabot(layers)),

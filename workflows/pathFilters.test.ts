@@ -28,7 +28,7 @@ const filter = (text: string, files: Readonly<Record<string, string>> = {}, chan
 };
 
 describe("the workflows of this repository", () => {
-    const files = workflowFiles(workflowLayers(repositoryRoot, images));
+    const files = workflowFiles(workflowLayers(repositoryRoot, images), "main");
     const filterOf = (file: string) => {
         const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
         return on.push.paths;
@@ -160,5 +160,5 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
         },
     );
     fc.assert(property, { numRuns: 200 });
-    expect(staleCases).toBeGreaterThan(50);
+    expect(staleCases).toBeGreaterThan(10);
 });

@@ -1,12 +1,13 @@
 import path from "node:path";
 import type { PreparedLayer } from "../lib/layers";
 import { smokeDockerfile } from "../lib/smoke";
+import { ciStackFile } from "./ciStack";
 
 type Source = PreparedLayer["sources"][number];
 type Inputs = PreparedLayer["inputs"];
 
 /** What every image depends on besides its own files: its entry, and the settings of the stack that CI runs. */
-const settings = ["images.ts", "Pulumi.ci.yaml"];
+const settings = ["images.ts", ciStackFile];
 
 /** A path as a pattern that matches only itself. */
 const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&");

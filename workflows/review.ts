@@ -1,4 +1,4 @@
-import type { Job, Step, Steps, Workflow } from "./document";
+import type { Job, Step, Workflow } from "./document";
 import { uses, pins } from "./pins";
 import {
     checkout,
@@ -19,21 +19,20 @@ const trusted =
 const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
-/** Steps of a job that looks at the stack and changes nothing. */
-const looking = (...look: [Step, ...Step[]]): Steps => [
-    checkout(),
-    setUpNode,
-    ...setUpPulumi,
-    logInToRegistry,
-    restoreHistory,
-    ...look,
-];
+/**
+ * Fails at once where a generated file is not what it is generated from. `up` would put it back without a word: the versions
+ * of actions, where Dependabot moved them.
+ */
+const checkGenerated: Step = { name: "Check the generated files", run: "npm run --silent workflows -- --check" };
+
+/** Minutes that a look at the stack may take. */
+const timeout = 20;
 
 const lookingJob = {
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": 20,
+    "timeout-minutes": timeout,
     environment: { name: "review", deployment: false },
-    // The identity token is for Pulumi Cloud, whose own rules say what this environment may do there.
+    // The identity token is for Pulumi Cloud, whose own rules say what each environment may do there.
     permissions: { actions: "read", contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
@@ -41,27 +40,42 @@ const lookingJob = {
  * Says in the summary what an `up` of the checked out commit would do; its output `markdown` is the same for a comment.
  *
  * @param condition when it runs, as an expression
+ * @param branch the branch that images are made from
  */
-export const reviewJob = (condition: string): Job => ({
+export const reviewJob = (condition: string, branch: string): Job => ({
     name: "Review",
     if: condition,
     ...lookingJob,
     outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
-    steps: looking({ id: "review", ...script("Review", "review.sh", readingEnvironment) }),
+    steps: [
+        checkout(),
+        setUpNode,
+        checkGenerated,
+        ...setUpPulumi("read", timeout),
+        logInToRegistry,
+        restoreHistory(branch),
+        { id: "review", ...script("Review", "review.sh", readingEnvironment) },
+    ],
 });
 
 /** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
-const statusJob: Job = {
+const statusJob = (branch: string): Job => ({
     name: "Status",
     if: onSchedule,
     ...lookingJob,
     environment: upEnvironment,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
-    steps: looking(getAppToken, {
-        id: "status",
-        ...script("Compare the stack with reality", "status.sh", writingEnvironment),
-    }),
-};
+    steps: [
+        checkout(),
+        setUpNode,
+        // In the environment `up` a token of the review's team is not allowed.
+        ...setUpPulumi("write", timeout),
+        logInToRegistry,
+        restoreHistory(branch),
+        getAppToken,
+        { id: "status", ...script("Compare the stack with reality", "status.sh", writingEnvironment) },
+    ],
+});
 
 /** Everything that the lab builds, with code that must see no secret. */
 const labJob: Job = {
@@ -73,6 +87,7 @@ const labJob: Job = {
     steps: [
         checkout(),
         setUpNode,
+        checkGenerated,
         {
             name: "Set up Go",
             uses: uses(pins.setupGo),
@@ -82,33 +97,37 @@ const labJob: Job = {
     ],
 };
 
-const fromMain = checkout({
-    ref: "${{ github.event.repository.default_branch }}",
-    "sparse-checkout": "workflows/scripts",
-});
 const github = { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}" };
 
-/** A job that writes to a pull request or an issue. It runs main's scripts, and none of the code under review. */
+/** A job that writes to a pull request or an issue. It runs the branch's own scripts, and none of the code under review. */
 const writingJob = (
     job: Pick<Job, "name" | "needs" | "if">,
     permission: "pull-requests" | "issues",
     [title, file, env]: Parameters<typeof script>,
+    branch: string,
 ): Job => ({
     ...job,
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 5,
     permissions: { contents: "read", [permission]: "write" },
-    steps: [fromMain, script(title, file, { ...github, ...env })],
+    steps: [
+        checkout({ ref: branch, "sparse-checkout": "workflows/scripts" }),
+        script(title, file, { ...github, ...env }),
+    ],
 });
 
-/** What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift. */
-export const reviewWorkflow: Workflow = {
+/**
+ * What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift.
+ *
+ * @param branch the branch that images are made from
+ */
+export const reviewWorkflow = (branch: string): Workflow => ({
     file: "review.yml",
     name: "Review",
     on: { pull_request: {}, schedule: [{ cron: "23 4 * * 1" }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
-        review: reviewJob(`${onPullRequest} && ${trusted}`),
+        review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
         comment: writingJob(
             // A review that found something dangerous has failed, and is wanted all the more.
             {
@@ -125,17 +144,23 @@ export const reviewWorkflow: Workflow = {
                     MARKDOWN: "${{ needs.review.outputs.markdown }}",
                 },
             ],
+            branch,
         ),
         lab: labJob,
-        status: statusJob,
-        drift: writingJob({ name: "Drift", needs: "status" }, "issues", [
-            "Open or close the issue",
-            "drift.sh",
-            {
-                DRIFT: "${{ needs.status.outputs.drift }}",
-                REPORT: "${{ needs.status.outputs.report }}",
-                RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
-            },
-        ]),
+        status: statusJob(branch),
+        drift: writingJob(
+            { name: "Drift", needs: "status" },
+            "issues",
+            [
+                "Open or close the issue",
+                "drift.sh",
+                {
+                    DRIFT: "${{ needs.status.outputs.drift }}",
+                    REPORT: "${{ needs.status.outputs.report }}",
+                    RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
+                },
+            ],
+            branch,
+        ),
     },
-};
+});

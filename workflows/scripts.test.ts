@@ -41,9 +41,14 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
 describe("up.sh", () => {
     const programs = {
         node: "",
-        pulumi: 'echo "did $1"; [ "$1" != "${FAILING:-}" ]',
-        // What records: the path of the engine's log and that of the summary are its last but two and last arguments.
-        npm: 'echo "$PULUMI_STACK was recorded" >> "${@: -1}"; exit "${NOT_RECORDED:-0}"',
+        // Says what it did, logs what EVENTS names as failed, and fails where FAILING names its command.
+        pulumi: `echo "did $1"
+            [ "$1" = up ] && for type in \${EVENTS:-}; do
+                printf '{"resOpFailedEvent":{"metadata":{"op":"update","urn":"u","type":"%s"}}}\\n' "$type" >> "\${@: -1}"
+            done
+            [ "$1" != "\${FAILING:-}" ]`,
+        // What records: the paths of the log and of the summary are its last but two and last arguments.
+        npm: '[ -n "${NOT_RECORDED:-}" ] && exit 1; { cat "${@: -3:1}"; echo "$PULUMI_STACK was recorded"; } > "${@: -1}"',
     };
     const flags = "--yes --skip-preview --non-interactive --color never";
     const files = `pulumi refresh ${flags} --target **github:index/repositoryFile:RepositoryFile::**`;
@@ -53,11 +58,11 @@ describe("up.sh", () => {
         const { status, calls, summary } = runScript("up.sh", {}, programs);
         expect(calls.slice(0, 2)).toEqual(["node lab/bootstrap.mjs --install-only", files]);
         const [, events = ""] = up.exec(calls[2] ?? "") ?? [];
-        expect(calls[3]).toMatch(/^npm run --silent record -- --event-log \S+ --summary \S+\/summary$/);
+        expect(calls[3]).toMatch(/^npm run --silent record -- --event-log \S+ --log \S+ --summary \S+\/summary$/);
         expect(calls[3]).toContain(`--event-log ${events} `);
         expect(calls).toHaveLength(4);
-        expect([status, existsSync(events)]).toEqual([0, false]);
-        expect(summary).toBe("ci was recorded\n");
+        expect([status, existsSync(path.dirname(events))]).toEqual([0, false]);
+        expect(summary).toBe("did refresh\ndid up\nci was recorded\n");
     });
 
     test("asked to, looks into the registry first, but never at the indexes", () => {
@@ -66,12 +71,19 @@ describe("up.sh", () => {
         expect(calls[3]).toMatch(up);
     });
 
-    test("fails with what failed, records it, and adds the end of the log, folded", () => {
-        const { status, summary } = runScript("up.sh", { FAILING: "up" }, programs);
-        expect(status).toBe(1);
-        expect(summary).toMatch(/^ci was recorded\n\n<details>.*\n\n```\ndid up\n```\n\n<\/details>\n$/);
-        expect(runScript("up.sh", { FAILING: "refresh" }, programs).calls.at(-1)).toBe(files);
-    });
+    test.each([
+        ["refresh", "did refresh"],
+        ["up", "did refresh\ndid up"],
+    ])(
+        "fails with a failed %s, and hands what was printed to what records: nothing unmasked is in the summary",
+        (command, log) => {
+            const failed = (env = {}) => runScript("up.sh", { FAILING: command, ...env }, programs);
+            expect(failed()).toMatchObject({ status: 1, output: "", summary: `${log}\nci was recorded\n` });
+            const { status, summary } = failed({ NOT_RECORDED: "1" });
+            expect(status).toBe(1);
+            expect(summary).toMatch(/^### The update failed\n\n.*see the log of this step\.\n$/);
+        },
+    );
 
     test.each([
         [0, {}],
@@ -79,10 +91,31 @@ describe("up.sh", () => {
     ])("ends with %i as the update did, though it could not be recorded", (code, env) => {
         expect(runScript("up.sh", { ...env, NOT_RECORDED: "1" }, programs).status).toBe(code);
     });
+
+    describe("of an update that failed", () => {
+        const github = "github:index/actionsVariable:ActionsVariable";
+        const long = { FAILING: "up", RENEWABLE: "true", SECONDS: "3600", EVENTS: github };
+
+        test("asks for another run with another token where only GitHub failed, after the token's time", () => {
+            const { status, output, summary } = runScript("up.sh", long, programs);
+            expect([status, output]).toEqual([0, "again=true\n"]);
+            expect(summary).toMatch(/ci was recorded\n\n.*once more/);
+        });
+
+        test.each([
+            ["a build failed as well", { EVENTS: `${github} docker-build:index:Image` }],
+            ["nothing of GitHub failed", { EVENTS: "" }],
+            ["the token was still valid", { SECONDS: "60" }],
+            ["there is no other token", { RENEWABLE: "false" }],
+        ])("fails where %s", (_what, env) => {
+            const { status, output } = runScript("up.sh", { ...long, ...env }, programs);
+            expect([status, output]).toEqual([1, ""]);
+        });
+    });
 });
 
 describe("history.sh", () => {
-    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r" }, { gh });
+    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r", BRANCH: "trunk" }, { gh });
 
     test("takes the artifact of the run that recorded last", () => {
         const { status, calls, stdout } = history('case "$1" in api) echo 77;; esac');
@@ -106,18 +139,22 @@ describe("history.sh", () => {
         const run = (id: number, more: object = {}) => ({
             expired: false,
             created_at: `2026-11-2${String(id)}T00:00:00Z`,
-            workflow_run: { id, head_branch: "main", repository_id: 1, head_repository_id: 1, ...more },
+            workflow_run: { id, head_branch: "trunk", repository_id: 1, head_repository_id: 1, ...more },
         });
         const artifacts = [
             run(1),
             run(3),
             run(2),
-            run(4, { head_branch: "feature" }),
+            run(4, { head_branch: "main" }),
             run(5, { head_repository_id: 2 }),
             { ...run(6), expired: true },
         ];
         const jq = (all: readonly object[]) =>
-            spawnSync("jq", ["-r", filter], { input: JSON.stringify({ artifacts: all }), encoding: "utf8" });
+            spawnSync("jq", ["-r", filter], {
+                input: JSON.stringify({ artifacts: all }),
+                encoding: "utf8",
+                env: { ...process.env, BRANCH: "trunk" },
+            });
         expect(jq(artifacts).stdout).toBe("3\n");
         expect(jq([])).toMatchObject({ status: 0, stdout: "" });
     });
@@ -149,7 +186,7 @@ describe("status.sh", () => {
         const { status, output, summary } = runScript("status.sh", {}, { npm: `echo moved; exit ${String(code)}` });
         expect(status).toBe(0);
         expect(output).toMatch(new RegExp(`^drift=${drift}\\nreport<<(\\S+)\\nmoved\\n\\n\\1\\n$`));
-        expect(summary).toContain("moved");
+        expect(summary).toBe("```\nmoved\n```\n");
     });
 
     test("fails and says nothing of drift when it could not tell", () => {
@@ -177,12 +214,16 @@ describe("comment.sh", () => {
 });
 
 describe("drift.sh", () => {
-    const drift = (value: string, numbers: string) =>
+    const drift = (value: string, numbers: string, report = "latest moved") =>
         runScript(
             "drift.sh",
-            { GH_REPO: "o/r", DRIFT: value, REPORT: "latest moved", RUN: "https://run" },
+            { GH_REPO: "o/r", DRIFT: value, REPORT: report, RUN: "https://run" },
             { gh: `case "$*" in *" list "*) printf '${numbers}';; esac` },
         ).calls.slice(1);
+
+    test("shows the report as it is, whatever it quotes", () => {
+        expect(drift("true", "", "a ``` b").join("\n")).toContain("--body ````\na ``` b\n````\n\nhttps://run");
+    });
 
     test("opens one issue, and keeps it up to date", () => {
         expect(drift("true", "").join("\n")).toMatch(

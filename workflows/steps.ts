@@ -1,4 +1,5 @@
 import type { PreparedLayer } from "../lib/layers";
+import { ciStack } from "./ciStack";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";
 
@@ -12,7 +13,7 @@ const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name
 
 /** Where the state lies and what opens it. What a repository has not set is empty, which counts as unset. */
 const stateEnvironment = {
-    PULUMI_STACK: "${{ vars.PULUMI_ORGANIZATION && format('{0}/ci', vars.PULUMI_ORGANIZATION) || 'ci' }}",
+    PULUMI_STACK: `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${ciStack}', vars.PULUMI_ORGANIZATION) || '${ciStack}' }}`,
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
     ...fromVariables("PULUMI_BACKEND_URL", "AWS_REGION", "AZURE_STORAGE_ACCOUNT"),
     ...fromSecrets("PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -21,8 +22,10 @@ const stateEnvironment = {
     PULUMI_SKIP_UPDATE_CHECK: "true",
 };
 
-/** Name of the step that gets a token from the repository's GitHub App. */
+/** Steps that get a token from the repository's GitHub App: before the stack is touched, and where that one expired. */
 const appTokenStep = "app-token";
+const laterAppTokenStep = "app-token-again";
+const tokenOf = (step: string) => `steps.${step}.outputs.token`;
 
 /** The GitHub environment of jobs that may see what can change GitHub: to be restricted to main. */
 export const upEnvironment = { name: "up", deployment: false } as const;
@@ -30,7 +33,7 @@ export const upEnvironment = { name: "up", deployment: false } as const;
 /** Environment of a job's step that changes GitHub, or sees all of it: the workflow's own token can write neither workflows nor secrets. */
 export const writingEnvironment = {
     ...stateEnvironment,
-    GITHUB_TOKEN: `\${{ steps.${appTokenStep}.outputs.token || secrets.REPOSITORY_TOKEN }}`,
+    GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.REPOSITORY_TOKEN }}`,
 };
 
 /** Environment of a step that only looks. */
@@ -50,8 +53,29 @@ export const setUpNode: Step = {
     with: { "node-version": tools.node, "package-manager-cache": false },
 };
 
-/** Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect. */
-export const setUpPulumi: readonly Step[] = [
+/** Repository variable with the team in Pulumi Cloud that may read the stack and not change it. */
+const reviewTeam = "vars.PULUMI_REVIEW_TEAM";
+
+/**
+ * What a job asks of Pulumi Cloud (inputs of pulumi/auth-actions). It is Pulumi Cloud that decides: by the job's GitHub
+ * environment, in the rules of the organization (docs/operations.md).
+ */
+const tokenTypes = {
+    write: { "requested-token-type": "urn:pulumi:token-type:access_token:organization" },
+    // Not every edition of Pulumi Cloud has team tokens: without a team an organization's is asked for.
+    read: {
+        "requested-token-type": `urn:pulumi:token-type:access_token:\${{ ${reviewTeam} && 'team' || 'organization' }}`,
+        scope: `\${{ ${reviewTeam} && format('team:{0}', ${reviewTeam}) || '' }}`,
+    },
+};
+
+/**
+ * Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect.
+ *
+ * @param access what the job does to the stack
+ * @param minutes the job's timeout, which the token should outlive
+ */
+export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): readonly Step[] => [
     { name: "Set up Pulumi", uses: uses(pins.pulumi), with: { "pulumi-version": tools.pulumi } },
     {
         name: "Log in to Pulumi Cloud",
@@ -60,7 +84,8 @@ export const setUpPulumi: readonly Step[] = [
         uses: uses(pins.pulumiLogin),
         with: {
             organization: variable("PULUMI_ORGANIZATION"),
-            "requested-token-type": "urn:pulumi:token-type:access_token:organization",
+            ...tokenTypes[access],
+            "token-expiration": minutes * 60,
             "export-environment-variables": false,
         },
     },
@@ -81,6 +106,27 @@ export const getAppToken: Step = {
     uses: uses(pins.appToken),
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
+
+/**
+ * Runs up.sh, and once more with another token where the App's, which lives for an hour, may have expired during a long build:
+ * what each image was promoted to is written to GitHub at the end. Everything that was built is then left alone.
+ *
+ * @param env beside what changes GitHub
+ */
+export function upSteps(env: Readonly<Record<string, string>>): Step[] {
+    const again = "steps.up.outputs.again == 'true'";
+    const renewable = `\${{ ${tokenOf(appTokenStep)} != '' }}`;
+    const later = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
+    return [
+        getAppToken,
+        {
+            id: "up",
+            ...script("Build, test and promote", "up.sh", { ...writingEnvironment, ...env, RENEWABLE: renewable }),
+        },
+        { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: again },
+        { ...script("Finish with that token", "up.sh", later), if: again },
+    ];
+}
 
 /** BuildKit, and emulation for platforms that the runner is not. */
 export function setUpBuilder(layers: readonly PreparedLayer[]): Step[] {
@@ -106,11 +152,13 @@ export const script = (name: string, file: string, env: Readonly<Record<string, 
     ...(Object.keys(env).length > 0 && { env }),
 });
 
-/** The updates that the last `up` recorded: how long builds take. Needs the permission to read actions. */
-export const restoreHistory: Step = script("Get the recorded updates", "history.sh", {
-    GH_TOKEN: "${{ github.token }}",
-    GH_REPO: "${{ github.repository }}",
-});
+/** The updates that the last `up` on the branch recorded: how long builds take. Needs the permission to read actions. */
+export const restoreHistory = (branch: string): Step =>
+    script("Get the recorded updates", "history.sh", {
+        GH_TOKEN: "${{ github.token }}",
+        GH_REPO: "${{ github.repository }}",
+        BRANCH: branch,
+    });
 
 /** Keeps the recorded updates, also of one that failed, for the runs after this one. */
 export const keepHistory: Step = {

@@ -5,21 +5,20 @@ import { pathFilters } from "./pathFilters";
 import { reviewJob } from "./review";
 import {
     checkout,
-    getAppToken,
     keepHistory,
     logInToRegistry,
     restoreHistory,
-    script,
     setUpBuilder,
     setUpNode,
     setUpPulumi,
     upEnvironment,
-    writingEnvironment,
+    upSteps,
 } from "./steps";
 
-/** The branch that images are made from. */
-const branch = "main";
-const onBranch = `github.ref == 'refs/heads/${branch}'`;
+const isOn = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
+
+/** Minutes that an `up` may take: both platforms of every image, one of them emulated. */
+const timeout = 180;
 
 const dispatch = {
     inputs: {
@@ -32,38 +31,41 @@ const dispatch = {
 } as const;
 
 /**
- * Brings the whole stack to the head of main. All such jobs wait for each other and check out main after the wait, so it
+ * Brings the whole stack to the head of the branch. All such jobs wait for each other and check it out after the wait, so it
  * doesn't matter which of them runs, or that GitHub drops all waiting ones but the newest: the last sees everything.
  * Elsewhere the group is the run's own, because a job takes its place in a group before its `if` is looked at.
  */
-const upJob = (layers: readonly PreparedLayer[]): Job => ({
+const upJob = (layers: readonly PreparedLayer[], branch: string): Job => ({
     name: "Up",
-    if: onBranch,
+    if: isOn(branch),
     concurrency: {
-        group: `\${{ ${onBranch} && 'pulumi-up' || github.run_id }}`,
+        group: `\${{ ${isOn(branch)} && 'pulumi-up' || github.run_id }}`,
         "cancel-in-progress": false,
     },
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": 180,
+    "timeout-minutes": timeout,
     environment: upEnvironment,
     permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),
         setUpNode,
-        ...setUpPulumi,
+        ...setUpPulumi("write", timeout),
         ...setUpBuilder(layers),
         logInToRegistry,
-        restoreHistory,
-        getAppToken,
-        script("Build, test and promote", "up.sh", { ...writingEnvironment, REFRESH: "${{ inputs.refresh }}" }),
+        restoreHistory(branch),
+        ...upSteps({ REFRESH: "${{ inputs.refresh }}" }),
         keepHistory,
     ],
 });
 
 /** A workflow that brings the stack up to date, or reviews where it was started by hand on another branch. */
-const upWorkflow = (workflow: Pick<Workflow, "file" | "name" | "on">, layers: readonly PreparedLayer[]): Workflow => ({
+const upWorkflow = (
+    workflow: Pick<Workflow, "file" | "name" | "on">,
+    layers: readonly PreparedLayer[],
+    branch: string,
+): Workflow => ({
     ...workflow,
-    jobs: { up: upJob(layers), review: reviewJob(`github.ref != 'refs/heads/${branch}'`) },
+    jobs: { up: upJob(layers, branch), review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch) },
 });
 
 /** Workflows of images that are watched by their files: who looks for "the CI image" finds it by this name. */
@@ -74,20 +76,21 @@ const watched = [
 
 /**
  * The workflows that run `up`: one for each watched image, on pushes that touch its inputs, and the deployment, on every
- * push. That one alone keeps main converged, whatever the filters of the others miss.
+ * push. That one alone keeps the branch converged, whatever the filters of the others miss.
  *
+ * @param branch the branch that images are made from
  * @throws InputError when a watched image does not exist
  */
-export function upWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
+export function upWorkflows(layers: readonly PreparedLayer[], branch: string): Workflow[] {
     const images = watched.map(({ file, name, image }) => {
         const paths = pathFilters(layerOf(layers, image)) as [string, ...string[]];
         const on = { push: { branches: [branch], paths }, workflow_dispatch: dispatch } satisfies Workflow["on"];
-        return upWorkflow({ file, name, on }, layers);
+        return upWorkflow({ file, name, on }, layers, branch);
     });
     const on = {
         push: { branches: [branch] },
         workflow_run: { workflows: [watched[0].name], types: ["completed"], branches: [branch] },
         workflow_dispatch: dispatch,
     } satisfies Workflow["on"];
-    return [...images, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, layers)];
+    return [...images, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, layers, branch)];
 }

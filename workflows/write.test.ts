@@ -5,7 +5,7 @@ import { fixture } from "../tests/fixture";
 import { tree, writeTree } from "../tests/tree";
 import type { ImageDefinitions } from "../lib/images";
 import { header } from "./files";
-import { staleWorkflows, writeWorkflows } from "./write";
+import { refuseStale, staleWorkflows, writeWorkflows } from "./write";
 
 const images: ImageDefinitions = {
     base: {
@@ -55,4 +55,19 @@ test("a file without our header is somebody else's: refused, and nothing is writ
     const root = tree({ ...fixture, [deploy]: "name: mine\n" });
     expect(() => writeWorkflows(root, images)).toThrow(/deploy.yml: .*somebody else's/);
     expect(existsSync(path.join(root, ".github/workflows/test.yml"))).toBe(false);
+});
+
+test("a check passes fresh files, names stale ones with both ways out, and writes nothing", () => {
+    const root = tree(fixture);
+    writeWorkflows(root, images);
+    refuseStale(root, images);
+    const moved = readFileSync(path.join(root, deploy), "utf8").replace(
+        /checkout@[0-9a-f]{40} # \S+/,
+        "checkout@main # v99",
+    );
+    writeTree(root, { [deploy]: moved, ".github/workflows/former.yml": `${header}\nname: former\n` });
+    expect(() => {
+        refuseStale(root, images);
+    }).toThrow(/deploy\.yml, \.github\/workflows\/former\.yml\n.*npm run workflows .*--take-pins/);
+    expect(readFileSync(path.join(root, deploy), "utf8")).toBe(moved);
 });

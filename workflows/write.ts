@@ -3,6 +3,7 @@ import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { ImageDefinitions } from "../lib/images";
 import { replaceFile } from "../lab/files";
+import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
 import { workflowLayers } from "./layers";
 
@@ -32,10 +33,28 @@ export interface Staleness {
  * @throws InputError for bad input in images.ts and the Dockerfiles
  */
 export function staleWorkflows(root: string, images: ImageDefinitions): Staleness {
-    const files = workflowFiles(workflowLayers(root, images));
+    const files = workflowFiles(workflowLayers(root, images), ciBranch(root));
     const current = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const changed = Object.entries(files).filter(([file, text]) => current(path.join(root, file)) !== text);
     return { changed: Object.fromEntries(changed), removed: leftOver(root, files) };
+}
+
+/**
+ * Refuses generated files that are not what they should be. Needs no git, and writes nothing.
+ *
+ * @param root the repository's root
+ * @throws InputError that names them and says what to do
+ */
+export function refuseStale(root: string, images: ImageDefinitions): void {
+    const { changed, removed } = staleWorkflows(root, images);
+    const stale = [...Object.keys(changed), ...removed];
+    if (stale.length === 0) return;
+    throw new InputError({
+        problem: `generated files are not what images.ts, the Dockerfiles and workflows/ say: ${stale.join(", ")}`,
+        next:
+            "npm run workflows (where Dependabot moved versions of actions: npm run workflows -- --take-pins, which keeps " +
+            "them); commit what it writes",
+    });
 }
 
 /**

@@ -17,7 +17,7 @@ const images: Record<string, ModelImage> = Object.fromEntries(
     }),
 );
 /** Our workflows, as they are generated. */
-export const ours = Object.entries(workflowFiles(workflowLayers(repositoryRoot, definitions)))
+export const ours = Object.entries(workflowFiles(workflowLayers(repositoryRoot, definitions), "main"))
     .filter(([file]) => file.startsWith(".github/workflows/"))
     .map(([, text]) => readWorkflow(text));
 /** The naive ones. */

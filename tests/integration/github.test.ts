@@ -77,7 +77,7 @@ test("one `up` makes images, secrets, variables and workflow files", async () =>
         BOT_IMAGE: outputs.bot?.ref,
     });
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const files = workflowFiles(workflowLayers(program, images));
+    const files = workflowFiles(workflowLayers(program, images), "main");
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
@@ -151,7 +151,10 @@ describe("one change updates one thing", () => {
         const text = readFileSync(source, "utf8");
         writeFileSync(
             source,
-            text.replace("reviewWorkflow];", 'reviewWorkflow].filter(({ file }) => file !== "lint.yml");'),
+            text.replace(
+                "reviewWorkflow(branch)];",
+                'reviewWorkflow(branch)].filter(({ file }) => file !== "lint.yml");',
+            ),
         );
         expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "delete" });
         expect(Object.keys(github.files())).toEqual(others);

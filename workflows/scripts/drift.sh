@@ -8,7 +8,7 @@ mine='.[] | select(.title == "'"$title"'") | .number'
 numbers=$(gh issue list --app github-actions --state open --limit 100 --json number,title --jq "$mine")
 number=${numbers%%$'\n'*}
 if [ "$DRIFT" = true ]; then
-    body=$(printf '```\n%s\n```\n\n%s\n' "$REPORT" "$RUN")
+    body=$(printf '%s\n\n%s\n' "$("$(dirname "$0")/fenced.sh" <<< "$REPORT")" "$RUN")
     if [ -n "$number" ]; then
         gh issue edit "$number" --body "$body"
     else

@@ -8,7 +8,7 @@ folder=$(mktemp -d)
 code=0
 npm run --silent status -- --stack "$PULUMI_STACK" > "$folder/report" || code=$?
 cat "$folder/report"
-{ echo '```'; cat "$folder/report"; echo '```'; } >> "$GITHUB_STEP_SUMMARY"
+"$(dirname "$0")/fenced.sh" < "$folder/report" >> "$GITHUB_STEP_SUMMARY"
 case $code in
     0) drift=false ;;
     2) drift=true ;;

@@ -1,38 +1,53 @@
 #!/usr/bin/env bash
 # Brings the stack to what the checkout says, and records that in .updates. Environment: REFRESH=true looks into the
-# registry first, and what it lost is built again; GITHUB_STEP_SUMMARY is a file for what happened; PULUMI_* as Pulumi has
-# them.
+# registry first, and what it lost is built again; RENEWABLE=true says that there can be another token for GitHub than the
+# one in GITHUB_TOKEN: where that may have expired meanwhile, the output `again` is true and the script succeeds;
+# GITHUB_STEP_SUMMARY is a file for what happened, GITHUB_OUTPUT one for outputs; PULUMI_* as Pulumi has them.
 set -euo pipefail
 umask 022
+
+# What an App's token lives, in seconds, less the moment that it is older than this script.
+life=3500
 
 node lab/bootstrap.mjs --install-only
 
 quietly=(--yes --skip-preview --non-interactive --color never)
-
-# A workflow file's update names the file's version that the state knows: a push that changed it would make it fail. A
-# pattern that matches nothing refreshes nothing.
-pulumi refresh "${quietly[@]}" --target '**github:index/repositoryFile:RepositoryFile::**'
-
-# Never the indexes: a refresh would take whatever `latest` was moved to for ours.
-if [ "${REFRESH:-}" = true ]; then
-    pulumi refresh "${quietly[@]}" --exclude '**docker-build:index:Index::**'
-fi
-
-log=$(mktemp)
-events=$(mktemp)
+folder=$(mktemp -d)
+touch "$folder/events" "$folder/log"
 summarise() {
     code=$?
     # What is wrong with the record or the summary fails no update.
-    npm run --silent record -- --event-log "$events" --summary "$GITHUB_STEP_SUMMARY" || true
-    if [ "$code" -ne 0 ]; then
-        {
-            printf '\n<details><summary>The end of the log</summary>\n\n```\n'
-            tail -n 100 "$log"
-            printf '```\n\n</details>\n'
-        } >> "$GITHUB_STEP_SUMMARY"
+    npm run --silent record -- --event-log "$folder/events" --log "$folder/log" --summary "$folder/summary" || true
+    if [ "$code" -ne 0 ] && [ ! -s "$folder/summary" ]; then
+        printf '### The update failed\n\nNothing could be recorded of it: see the log of this step.\n' > "$folder/summary"
     fi
-    rm -f "$log" "$events"
+    if [ "$code" -ne 0 ] && may_have_expired; then
+        printf '\nThe token of the GitHub App lives for an hour: once more, with another one.\n' >> "$folder/summary"
+        echo 'again=true' >> "$GITHUB_OUTPUT"
+        code=0
+    fi
+    if [ -s "$folder/summary" ]; then cat "$folder/summary" >> "$GITHUB_STEP_SUMMARY"; fi
+    rm -rf "$folder"
+    exit "$code"
+}
+# Whether something on GitHub failed after the token's time, and nothing else did.
+may_have_expired() {
+    [ "${RENEWABLE:-}" = true ] && [ "$SECONDS" -ge "$life" ] &&
+        jq --slurp --exit-status '[.[].resOpFailedEvent.metadata.type | strings]
+            | length > 0 and all(startswith("github:"))' "$folder/events" > /dev/null
 }
 trap summarise EXIT
+
+logged() { "$@" 2>&1 | tee -a "$folder/log"; }
+
+# A workflow file's update names the file's version that the state knows: a push that changed it would make it fail. A
+# pattern that matches nothing refreshes nothing.
+logged pulumi refresh "${quietly[@]}" --target '**github:index/repositoryFile:RepositoryFile::**'
+
+# Never the indexes: a refresh would take whatever `latest` was moved to for ours.
+if [ "${REFRESH:-}" = true ]; then
+    logged pulumi refresh "${quietly[@]}" --exclude '**docker-build:index:Index::**'
+fi
+
 # The engine has --event-log only where its debugging commands are asked for.
-PULUMI_DEBUG_COMMANDS=true pulumi up "${quietly[@]}" --event-log "$events" 2>&1 | tee "$log"
+PULUMI_DEBUG_COMMANDS=true logged pulumi up "${quietly[@]}" --event-log "$folder/events"

@@ -1,0 +1,87 @@
+import path from "node:path";
+import type { PreparedLayer } from "../lib/layers";
+import { isJsonArray } from "../lib/lines";
+import { type Statement, readStatements } from "../lib/statements";
+import { type StageVariables, readArg, readEnv } from "../lib/variables";
+import { commaFields } from "../lib/words";
+import type { Step } from "./document";
+
+/** An image and everything that it stands on, parents first. */
+function lineage(layers: readonly PreparedLayer[], layer: PreparedLayer): PreparedLayer[] {
+    const keys = new Set([layer.key]);
+    for (const { key, parents } of [...layers].reverse()) {
+        if (keys.has(key)) for (const { by } of parents) keys.add(by);
+    }
+    return layers.filter(({ key }) => keys.has(key));
+}
+
+/** What RUN mounts from the build context: source by target. */
+function mounts({ flags }: Statement): [target: string, source: string][] {
+    return flags.flatMap(({ name, value = "" }): [string, string][] => {
+        const fields = new Map(commaFields(value).map((field) => field.split("=", 2) as [string, string | undefined]));
+        const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
+        const isContext = name === "mount" && (fields.get("type") ?? "bind") === "bind" && !fields.has("from");
+        return isContext && target ? [[target, fields.get("source") ?? fields.get("src") ?? "."]] : [];
+    });
+}
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The instructions of one Dockerfile that install requirements, for the checkout, and the arguments that they use. */
+function installations({ definition, dockerfile, buildArgs, inputs }: PreparedLayer): {
+    readonly commands: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+} {
+    const context = definition.context ?? ".";
+    const files = inputs
+        .map((input) => path.posix.join(context, input.path))
+        .filter((file) => /requirements.*\.txt$/.test(file));
+    const { escape, statements } = readStatements(dockerfile, definition.dockerfile);
+    const scope = { globals: new Map<string, string>(), buildArgs, escape };
+    let stage: StageVariables | undefined;
+    const commands: string[] = [];
+    const env: Record<string, string> = {};
+    for (const statement of statements) {
+        const { keyword, rest } = statement;
+        if (keyword === "FROM") stage = { variables: new Map(), declared: new Set(), closed: false };
+        else if (keyword === "ARG") readArg(statement, scope, stage);
+        else if (keyword === "ENV" && stage) readEnv(statement, scope, stage);
+        if (keyword !== "RUN" || isJsonArray(rest)) continue;
+        const command = mounts(statement).reduce(
+            (text, [target, source]) =>
+                text.replace(
+                    new RegExp(`(?<![\\w./-])${escaped(target)}(?![\\w.-])`, "g"),
+                    path.posix.join(context, source),
+                ),
+            rest,
+        );
+        if (!files.some((file) => command.includes(file))) continue;
+        // Continued lines keep their indentation.
+        commands.push(command.replace(/ {2,}/g, " "));
+        for (const [name, value] of stage?.variables ?? []) {
+            if (new RegExp(`\\$\\{?${name}\\b`).test(rest)) env[name] = value;
+        }
+    }
+    return { commands, env };
+}
+
+/**
+ * Installs the requirements of an image and of all that it stands on, as the checkout has them: by the instructions of their
+ * Dockerfiles that mount a `requirements….txt`, in their words. Those that copy it are not looked for. Installers leave alone what is there already, so nothing
+ * happens where the checkout's are the image's own. What the checkout no longer requires stays installed.
+ *
+ * @returns no step for an image that mounts none
+ */
+export function installRequirements(layers: readonly PreparedLayer[], layer: PreparedLayer): Step[] {
+    const all = lineage(layers, layer).map(installations);
+    const commands = all.flatMap((one) => one.commands);
+    if (commands.length === 0) return [];
+    const env = Object.assign({}, ...all.map((one) => one.env)) as Record<string, string>;
+    return [
+        {
+            name: "Install the requirements",
+            run: commands.join("\n"),
+            ...(Object.keys(env).length > 0 && { env }),
+        },
+    ];
+}
