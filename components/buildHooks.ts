@@ -24,9 +24,10 @@ async function checkRegistry(name: string): Promise<void> {
  */
 export function buildHooks(key: string, repository: string | undefined): pulumi.ResourceHookBinding {
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
-    const advise = new pulumi.ErrorHook(`say what to do when image ${key} can't be built`, ({ errors }) => {
+    const advise = new pulumi.ErrorHook(`say what to do when image ${key} can't be built`, async ({ errors }) => {
         const next = nextAfter(errors, registry);
-        if (next !== undefined) void pulumi.log.error(`image ${key}: next: ${next}`);
+        // Once the hook has answered the engine ends the update, and with it what is still on its way to the log.
+        if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);
         return false;
     });
     if (repository === undefined) return { onError: [advise] };
