@@ -367,7 +367,7 @@ test("another registry gets every image, with the digests that they had, and the
 test("a stage that asks for the builder's platform gets the parent of that platform, whatever it is built for", async () => {
     stack.write({
         ".devcontainer/Dockerfile": fixture[".devcontainer/Dockerfile"] ?? "",
-        "docker/Dockerfile": `FROM --platform=$BUILDPLATFORM ghcr.io/fixture/base:latest AS native
+        "docker/Dockerfile.bot": `FROM --platform=$BUILDPLATFORM ghcr.io/fixture/base:latest AS native
 RUN cp "$(python -c 'import six; print(six.__file__)')" /six.py && uname -m > /machine
 FROM python:3.12-slim
 COPY --from=native /machine /greeting
