@@ -74,6 +74,7 @@ export function builderAddress(paths: LabPaths): string {
 /**
  * BuildKit. Build steps share the machine's network and so reach the package index as the machine does; images of
  * ghcr.io and Docker Hub are looked for in the lab's registry first, so that plain Dockerfiles find the lab's images.
+ * Every socket of it lies in the lab's state: two that start at once must not meet at BuildKit's default place.
  */
 export function buildkitServer(
     paths: LabPaths,
@@ -89,6 +90,9 @@ export function buildkitServer(
 
 [grpc]
   address = [${quote(builderAddress(paths))}]
+
+[otel]
+  socketPath = ${quote(path.join(folder, "otel-grpc.sock"))}
 
 [worker.oci]
   enabled = true
