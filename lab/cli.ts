@@ -1,4 +1,5 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type * as Bench from "../bench/command";
 import { asInputError } from "../lib/errors";
 import { type ReviewOptions, forms, runReview } from "../review/command";
 import { recordLogged } from "../review/recordUpdate";
@@ -12,6 +13,12 @@ import { stopLab } from "./labState";
 import { repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted } from "./process";
 import { runPulumi } from "./runPulumi";
+
+/** @throws InvalidArgumentError for anything but a whole number from 1 on */
+function positive(text: string): number {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
+}
 
 /**
  * Runs one of the project's commands.
@@ -107,6 +114,15 @@ export async function main(args: readonly string[]): Promise<number> {
     ).action(async (rest: string[]) => {
         done(await suites().runRealTests(rest));
     });
+    program
+        .command("bench")
+        .description("measure updates of a small hierarchy beside `docker buildx bake`: ratios, and what moved")
+        .option("--runs <count>", "of each scenario; the median counts", positive, 3)
+        .option("--json", "as JSON (Result[] in bench/measure.ts)")
+        .action(async (options: Bench.BenchOptions) => {
+            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+            await (require("../bench/command") as typeof Bench).runBench(options);
+        });
     passing("check", "lint, format, types, unit tests").action(async () => {
         done(await suites().runCheck());
     });

@@ -6,7 +6,7 @@ import type { Instance } from "../lab/instance";
 import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
 import { labPaths, repositoryRoot } from "../lab/paths";
-import { writeTree } from "./tree";
+import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
 

@@ -1,7 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
+import { writeTree } from "./writeTree";
+
+export { writeTree };
 
 /** A temporary folder that is removed when the test ends. */
 export function temporaryFolder(): string {
@@ -10,16 +13,6 @@ export function temporaryFolder(): string {
         rmSync(folder, { recursive: true, force: true });
     });
     return folder;
-}
-
-/** Writes files, given by path, below a folder; a script (`.sh`) is executable. */
-export function writeTree(root: string, files: Readonly<Record<string, string>>): void {
-    for (const [name, text] of Object.entries(files)) {
-        const file = path.join(root, name);
-        mkdirSync(path.dirname(file), { recursive: true });
-        writeFileSync(file, text);
-        if (name.endsWith(".sh")) chmodSync(file, 0o755);
-    }
 }
 
 /** A temporary folder with these files. */

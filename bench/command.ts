@@ -1,0 +1,127 @@
+import path from "node:path";
+import { hostPlatform } from "../lib/images";
+import { registryExport, sourceDateEpoch } from "../lib/layers";
+import { LabError } from "../lab/process";
+import { configWith, fixture } from "../tests/fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../tests/lab";
+import { manifest } from "../tests/registry";
+import { writeTree } from "../tests/writeTree";
+import { type Tool, measure, table } from "./measure";
+import { scenarios } from "./scenarios";
+
+/** Options of `npm run bench`. */
+export interface BenchOptions {
+    readonly runs: number;
+    readonly json?: boolean;
+}
+
+const images = { base: "docker/Dockerfile.base", ci: "docker/Dockerfile.ci", bot: "docker/Dockerfile" };
+const devcontainer = ".devcontainer/Dockerfile";
+
+/**
+ * The fixture for this machine's platform, without smoke tests, which Bake has none of. As in this repository the base is
+ * the image that takes long, and keeps no build steps in the registry: its layers would be stored twice.
+ */
+const files = {
+    ...fixture,
+    "images.ts": (fixture["images.ts"] ?? "")
+        .replace(/^ *smokeTest: .*\n/gm, "")
+        .replace("    base: {", "    base: {\n        registryCache: false,"),
+    "requirements/base.txt": "six==1.17.0\nnumpy==2.3.4\nnetworkx==3.5\n",
+    ...configWith(`  layered-images:platforms: ["${hostPlatform()}"]\n`),
+};
+
+async function run(lab: TestLab, root: string, command: string, args: readonly string[]): Promise<void> {
+    const { code, output } = await runIn(lab, root, command, args);
+    if (code !== 0) throw new LabError(`${command} ${args.join(" ")} failed:\n${output}`);
+}
+
+/** What `latest` of each published image points at, below a prefix of the lab's registry. */
+async function digests(lab: TestLab, prefix: string): Promise<Record<string, string>> {
+    const found = await Promise.all(
+        Object.keys(images).map(async (image) => [
+            image,
+            (await manifest(lab, `${prefix}/${image}`, "latest"))?.digest,
+        ]),
+    );
+    return Object.fromEntries(found.filter(([, digest]) => digest !== undefined)) as Record<string, string>;
+}
+
+function ours(lab: TestLab): Tool {
+    const root = makeRepository(path.join(lab.paths.state, "ours"), files);
+    return {
+        name: "pulumi up",
+        root,
+        build: () => run(lab, root, "pulumi", ["up", "--yes", "--skip-preview", "--non-interactive"]),
+        digests: () => digests(lab, "fixture"),
+    };
+}
+
+/** As `components/platformImage.ts` has it. */
+const cacheExport = "mode=max,ignore-error=true,image-manifest=true,oci-mediatypes=true,compression=zstd";
+
+/** Bake on the same Dockerfiles, builder and registry, with the same exporter and cache; children stand on its target. */
+function bakeFile(lab: TestLab): object {
+    const { registry, roots } = lab.instance;
+    const common = { context: ".", platforms: [hostPlatform()], args: { SOURCE_DATE_EPOCH: sourceDateEpoch } };
+    const onRoots = Object.fromEntries(Object.entries(roots).map(([name, ref]) => [name, `docker-image://${ref}`]));
+    const onBase = { "ghcr.io/fixture/base:latest": "target:base" };
+    const published = ([image, dockerfile]: [string, string]) => {
+        const repository = `${registry}/bake/${image}`;
+        return [
+            image,
+            {
+                ...common,
+                dockerfile,
+                contexts: image === "base" ? onRoots : onBase,
+                tags: [`${repository}:latest`],
+                output: [registryExport],
+                attest: ["type=provenance,disabled=true"],
+                ...(image !== "base" && {
+                    "cache-from": [`type=registry,ref=${repository}:cache`],
+                    "cache-to": [`type=registry,ref=${repository}:cache,${cacheExport}`],
+                }),
+            },
+        ];
+    };
+    return {
+        group: { default: { targets: [...Object.keys(images), "devcontainer"] } },
+        target: {
+            ...(Object.fromEntries(Object.entries(images).map(published)) as object),
+            devcontainer: { ...common, dockerfile: devcontainer, contexts: onBase, output: ["type=cacheonly"] },
+        },
+    };
+}
+
+function bake(lab: TestLab): Tool {
+    const root = path.join(lab.paths.state, "bake");
+    writeTree(root, { ...files, "docker-bake.json": JSON.stringify(bakeFile(lab)) });
+    return {
+        name: "buildx bake",
+        root,
+        build: () => run(lab, root, "buildx", ["bake", "--file", "docker-bake.json", "--progress", "plain"]),
+        digests: () => digests(lab, "bake"),
+    };
+}
+
+/**
+ * Measures what keeping a hierarchy up to date costs with this program and with `docker buildx bake`, side by side in a lab
+ * of its own, and prints a table or JSON (`Result[]`).
+ *
+ * @throws LabError where a build fails
+ */
+export async function runBench({ runs, json }: BenchOptions): Promise<void> {
+    const lab = await startTestLab("host");
+    try {
+        const tools: [Tool, Tool] = [ours(lab), bake(lab)];
+        const emptyBuilder = () => run(lab, tools[0].root, "buildx", ["prune", "--all", "--force"]);
+        const tell = (line: string) => {
+            console.error(line);
+        };
+        const results = await measure(scenarios, tools, emptyBuilder, runs, tell);
+        const [own, other] = tools.map(({ name }) => name) as [string, string];
+        console.log(json ? JSON.stringify(results, undefined, 2) : table(results, own, other));
+    } finally {
+        await lab.close();
+    }
+}
