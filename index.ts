@@ -61,8 +61,12 @@ async function compose() {
     return { images: hierarchy.outputs(), github: { variables, pullRequest } };
 }
 
-/** Bad input is told as a message; only a fault of the program itself shows a stack. */
-async function composeOrExplain() {
+/**
+ * The program. Stack outputs are `images` (per image the promoted ref and digest, the digest of each platform, and the
+ * parent) and, where a repository is configured, `github` (its variables, and the pull request that waits to be merged).
+ * Bad input is told as a message; only a fault of the program itself shows a stack.
+ */
+async function program() {
     try {
         return await compose();
     } catch (error) {
@@ -71,10 +75,4 @@ async function composeOrExplain() {
     }
 }
 
-const outputs = composeOrExplain();
-
-/** Per image: the promoted ref and digest, the digest of each platform, and the parent. */
-export const images = outputs.then((all) => all.images);
-
-/** The repository's variables, and the pull request that waits to be merged; absent without a repository. */
-export const github = outputs.then((all) => all.github);
+export = program;

@@ -35,6 +35,7 @@ test("a preview of a fresh stack needs no builder and no registry, and publishes
     const { code, output } = await preview();
     expect(output).toMatch(/\+ \d+ to create/);
     expect(output).toContain("no repository on GitHub is configured (github.repository): images only");
+    expect(output).not.toContain("warning");
     expect(code).toBe(0);
     const { env } = await startLab({ paths: lab.paths });
     expect(env.BUILDX_CONFIG).toBe(lab.env.BUILDX_CONFIG);
