@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
+import { ensureBuilder } from "./builder";
 import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
@@ -14,7 +15,6 @@ import { pulumiHome } from "./pulumiHome";
 import { ensureRoot } from "./root";
 import { startServer } from "./servers";
 import { choosePort } from "./ports";
-import { builderAddress } from "./services";
 import { runningUpdates } from "./stackLocks";
 import { ensureCertificates, registryHost } from "./tls";
 import { ensureToolchain } from "./toolchain";
@@ -36,21 +36,8 @@ export interface StartOptions {
     readonly port?: number;
 }
 
-const builderName = "layered-images";
-
 /** First port to try for the GitHub stand-in, counted from the registry's: what runs side by side stays apart. */
 const githubDistance = 300;
-
-/** A buildx builder that names the lab's BuildKit: what docker-build and `docker buildx` find by BUILDX_CONFIG. */
-async function ensureBuilder(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
-    const instance = path.join(paths.state, "buildx", "instances", builderName);
-    const address = builderAddress(paths);
-    // A state folder that was moved has a builder with the old address.
-    if (existsSync(instance) && readFileSync(instance, "utf8").includes(JSON.stringify(address))) return;
-    rmSync(instance, { force: true });
-    const create = ["create", "--name", builderName, "--driver", "remote", "--use", address];
-    await run("buildx", create, { env });
-}
 
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     if (stackExists(paths)) return;
@@ -62,8 +49,8 @@ async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<voi
 }
 
 const keptNote = (server: string, updates: readonly number[]) =>
-    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts or the ` +
-    `platforms that it can run are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
+    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts, the ` +
+    `platforms that it can run or the proxy are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
     "would be lost; the next start after that does it.";
 
 /**
