@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import { ensureBuilder } from "./builder";
+import { checkDisk, labNeeds } from "./disk";
 import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
 import { type Instance, readInstance, writeInstance } from "./instance";
 import { instancePath, labServers, lockPath, serversFolder } from "./labState";
-import { checkDisk, ensurePackages, requireRoot } from "./packages";
+import { ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { withLock } from "./lock";
 import { LabError, run } from "./process";
@@ -32,6 +33,8 @@ export interface StartOptions {
     readonly platforms?: Instance["platforms"];
     /** Makes the root's stand-in anew where that gives another one: every image is built again then. */
     readonly renewRoot?: boolean;
+    /** Whether images are going to be built, for which there has to be room. */
+    readonly builds?: boolean;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
@@ -61,13 +64,10 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
+    const { renewRoot = false, builds = false } = options;
+    checkDisk(await labNeeds(paths, { known: readInstance(instancePath(paths)), renewRoot, builds }));
     await ensurePackages();
     requireRoot();
-    const isNew = (folder: string) => !existsSync(path.join(paths.cache, folder));
-    checkDisk(paths.cache, {
-        ...(isNew("toolchain") && { "building the toolchain": 8 }),
-        ...(isNew("stand-in") && { "the stand-in for the root image": 2 }),
-    });
     const toolchain = await ensureToolchain(paths.cache);
     await ensureHostName();
     const emulation = await enableEmulation();
@@ -111,7 +111,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
             registry,
             makeable: emulation.platforms,
             needed: platforms === "all" ? emulation.platforms : [hostPlatform()],
-            renew: options.renewRoot ?? false,
+            renew: renewRoot,
             env,
         });
         const instance: Instance = { ...ports, platforms, ...root };
