@@ -5,10 +5,13 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
+import { labPaths } from "../../lab/paths";
 import { run } from "../../lab/process";
 import { startServer } from "../../lab/servers";
 import { systemBundle } from "../../lab/tls";
-import { type TestLab, startTestLab } from "../lab";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { commandScript } from "../stack";
 import { writeTree } from "../tree";
 
 let lab: TestLab;
@@ -88,18 +91,28 @@ test("the servers take less than 300 MB when nothing is going on", async () => {
     expect(sizes.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(300);
 });
 
-test("a state folder that was moved is a lab again, with its builder", async () => {
+test("a lab that was moved is one again, with its builder, and its environment works in a shell, whatever its path", async () => {
     await stopLab(lab.paths);
-    const moved = { ...lab.paths, state: `${lab.paths.state}-moved` };
-    renameSync(lab.paths.state, moved.state);
+    const home = path.dirname(lab.paths.state);
+    const variables = { LAYERED_IMAGES_HOME: `${home}, it's "moved"` };
+    const moved = labPaths(variables);
+    renameSync(home, variables.LAYERED_IMAGES_HOME);
     try {
         const { instance, env } = await startLab({ paths: moved });
         expect(instance).toEqual(lab.instance);
-        const [, endpoint] = /Endpoint:\s+unix:\/\/(\S+)/.exec(await run("buildx", ["inspect"], { env })) ?? [];
-        expect(endpoint).toBe(path.join(moved.state, "buildkit", "buildkitd.sock"));
+        const [, endpoint] = /Endpoint:\s+(.+)/.exec(await run("buildx", ["inspect"], { env })) ?? [];
+        expect(endpoint).toBe(`unix://${path.join(moved.state, "buildkit", "buildkitd.sock")}`);
+
+        const program = makeRepository(path.join(moved.state, "a repository"), fixture);
+        const script = `eval "$("$0" --eval "$1")" && pulumi preview && buildx build --file docker/Dockerfile.base .`;
+        const shell = { ...lab, env: { ...process.env, ...variables } };
+        const args = ["-c", script, process.execPath, commandScript(["lab", "env"])];
+        const { code, output } = await runIn(shell, program, "sh", args);
+        expect(output).toMatch(/\+ \d+ to create/);
+        expect(code, output).toBe(0);
     } finally {
         await stopLab(moved);
-        renameSync(moved.state, lab.paths.state);
+        renameSync(variables.LAYERED_IMAGES_HOME, home);
         await startLab({ paths: lab.paths });
     }
 });
