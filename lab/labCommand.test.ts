@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { exportLines } from "./labCommand";
 
 test("what is exported arrives as it is in a shell, whatever characters paths have", () => {
-    const variables = { ONE: "/it's a \"folder\"/$HOME/`x`\\", TWO: "two\nlines", NONE: "" };
+    const variables = { ONE: '/it\'s a "folder"/$HOME/`x`\\', TWO: "two\nlines", NONE: "" };
     const lines = exportLines(variables, ["/a b/it's", "/c"]).join("\n");
     const script = `eval "$1"; exec ${process.execPath} --print 'JSON.stringify(process.env)'`;
     const env = { PATH: "/usr/bin:/bin" };
