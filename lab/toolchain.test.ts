@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder } from "../tests/tree";
+import { repositoryRoot } from "./paths";
 import { pulumiHome } from "./pulumiHome";
 import { type Toolchain, ensureToolchain, findToolchain, isAtLeast, missingTools } from "./toolchain";
 import { tools } from "./tools";
@@ -67,6 +68,15 @@ test("a tool whose build fails is not there, and the error quotes its log", asyn
     );
     expect(await missingTools(cache)).toHaveLength(Object.keys(tools).length);
     await expect(findToolchain(cache)).rejects.toThrow(/buildkit .* is not built yet: run `npm run lab -- start`/);
+});
+
+test("every go.mod names a Go with its patch number: older ones look for that version by this name", () => {
+    const folder = path.join(repositoryRoot, "lab", "toolchain");
+    const modules = readdirSync(folder).filter((name) => existsSync(path.join(folder, name, "go.mod")));
+    expect(modules).toEqual(expect.arrayContaining(Object.values(tools).map((tool) => tool.folder)));
+    for (const name of modules) {
+        expect(readFileSync(path.join(folder, name, "go.mod"), "utf8"), name).toMatch(/^go \d+\.\d+\.\d+$/m);
+    }
 });
 
 test("without Go the error says which is needed", async () => {
