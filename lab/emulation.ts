@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { type Platform, hostPlatform } from "../lib/images";
 import { run } from "./process";
 
-const registry = "/proc/sys/fs/binfmt_misc";
+/** Where the kernel says which foreign programs it can run, and by what (binfmt_misc). */
+const kernel = "/proc/sys/fs/binfmt_misc";
 
 /** Foreign platforms the lab can emulate, with the names of their interpreters in binfmt_misc. */
 const interpreters: Readonly<Record<string, string>> = { "linux/arm64": "qemu-aarch64", "linux/amd64": "qemu-x86_64" };
 
-function isEnabled(interpreter: string): boolean {
+function isEnabled(registry: string, interpreter: string): boolean {
     const file = `${registry}/${interpreter}`;
     return existsSync(file) && readFileSync(file, "utf8").startsWith("enabled");
 }
@@ -21,8 +22,10 @@ export interface NotEmulated {
 /**
  * Enables user-mode emulation (qemu by binfmt_misc) of the platforms that are not the machine's own. Where that is not
  * possible the lab works with the machine's own platform alone.
+ *
+ * @param registry folder of binfmt_misc
  */
-export async function enableEmulation(): Promise<{ platforms: Platform[]; missing: NotEmulated[] }> {
+export async function enableEmulation(registry = kernel): Promise<{ platforms: Platform[]; missing: NotEmulated[] }> {
     const platforms: Platform[] = [hostPlatform()];
     const missing: NotEmulated[] = [];
     for (const platform of ["linux/amd64", "linux/arm64"] as const) {
@@ -30,8 +33,8 @@ export async function enableEmulation(): Promise<{ platforms: Platform[]; missin
         if (platform === hostPlatform() || interpreter === undefined) continue;
         try {
             if (!existsSync(`${registry}/register`)) await run("mount", ["-t", "binfmt_misc", "binfmt_misc", registry]);
-            if (!isEnabled(interpreter)) await run("update-binfmts", ["--enable", interpreter]);
-            if (!isEnabled(interpreter)) throw new Error(`binfmt_misc does not know ${interpreter}`);
+            if (!isEnabled(registry, interpreter)) await run("update-binfmts", ["--enable", interpreter]);
+            if (!isEnabled(registry, interpreter)) throw new Error(`binfmt_misc does not know ${interpreter}`);
             platforms.push(platform);
         } catch (error) {
             const detail = error instanceof Error ? error.message.split("\n").slice(0, 2).join(" ") : String(error);

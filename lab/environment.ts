@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
+import { builderFolder, builderName } from "./builder";
 import { githubVariables } from "./github/service";
 import { systemFolders } from "./packages";
 import { type LabPaths, repositoryRoot } from "./paths";
+import { proxyExceptions } from "./proxies";
 import { type Certificates, systemBundle } from "./tls";
 import type { Toolchain } from "./toolchain";
 
@@ -30,8 +32,12 @@ export interface LabEnvironment {
     readonly githubPort: number | undefined;
 }
 
-/** The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart. */
-export function labVariables(lab: LabEnvironment): Record<string, string> {
+/**
+ * The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart.
+ *
+ * @param env the user's own environment
+ */
+export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
     const { paths } = lab;
     return {
         PULUMI_HOME: lab.home,
@@ -43,11 +49,14 @@ export function labVariables(lab: LabEnvironment): Record<string, string> {
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
         // Saves three seconds a run where everything is installed and no network is.
         ...(lab.toolchain.pulumi && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
-        BUILDX_CONFIG: path.join(paths.state, "buildx"),
+        BUILDX_CONFIG: builderFolder(paths),
+        // The user's own would be looked for among the lab's builders.
+        BUILDX_BUILDER: builderName,
         SSL_CERT_FILE: lab.certificates.bundle,
         LAYERED_IMAGES_SYSTEM_CA: systemBundle(),
         LAYERED_IMAGES_INSTANCE: lab.instanceFile,
         ...(lab.githubPort !== undefined && githubVariables(lab.githubPort)),
+        ...proxyExceptions(env),
     };
 }
 

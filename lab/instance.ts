@@ -7,7 +7,7 @@ import { replaceFile } from "./files";
 
 /**
  * What a stack has to know of a lab: written when the lab starts, read by `config.ts` where the stack says `lab: true`.
- * It outlives the servers, so a preview works while they are stopped.
+ * It outlives the servers, so images can be planned while they are stopped.
  * Clones of several versions may share it, so what only another one knows does not matter.
  */
 const schema = z.object({

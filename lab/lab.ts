@@ -1,12 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
+import { ensureBuilder } from "./builder";
+import { checkDisk, labNeeds } from "./disk";
 import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
 import { type Instance, readInstance, writeInstance } from "./instance";
 import { instancePath, labServers, lockPath, serversFolder } from "./labState";
-import { checkDisk, ensurePackages, requireRoot } from "./packages";
+import { ensurePackages, requireRoot } from "./packages";
 import { type LabPaths, labPaths, repositoryRoot } from "./paths";
 import { withLock } from "./lock";
 import { LabError, run } from "./process";
@@ -14,7 +16,6 @@ import { pulumiHome } from "./pulumiHome";
 import { ensureRoot } from "./root";
 import { startServer } from "./servers";
 import { choosePort } from "./ports";
-import { builderAddress } from "./services";
 import { runningUpdates } from "./stackLocks";
 import { ensureCertificates, registryHost } from "./tls";
 import { ensureToolchain } from "./toolchain";
@@ -32,25 +33,14 @@ export interface StartOptions {
     readonly platforms?: Instance["platforms"];
     /** Makes the root's stand-in anew where that gives another one: every image is built again then. */
     readonly renewRoot?: boolean;
+    /** Whether images are going to be built, for which there has to be room. */
+    readonly builds?: boolean;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
 
-const builderName = "layered-images";
-
 /** First port to try for the GitHub stand-in, counted from the registry's: what runs side by side stays apart. */
 const githubDistance = 300;
-
-/** A buildx builder that names the lab's BuildKit: what docker-build and `docker buildx` find by BUILDX_CONFIG. */
-async function ensureBuilder(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
-    const instance = path.join(paths.state, "buildx", "instances", builderName);
-    const address = builderAddress(paths);
-    // A state folder that was moved has a builder with the old address.
-    if (existsSync(instance) && readFileSync(instance, "utf8").includes(JSON.stringify(address))) return;
-    rmSync(instance, { force: true });
-    const create = ["create", "--name", builderName, "--driver", "remote", "--use", address];
-    await run("buildx", create, { env });
-}
 
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     if (stackExists(paths)) return;
@@ -62,8 +52,8 @@ async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<voi
 }
 
 const keptNote = (server: string, updates: readonly number[]) =>
-    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts or the ` +
-    `platforms that it can run are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
+    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts, the ` +
+    `platforms that it can run or the proxy are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
     "would be lost; the next start after that does it.";
 
 /**
@@ -74,13 +64,10 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
+    const { renewRoot = false, builds = false } = options;
+    checkDisk(await labNeeds(paths, { known: readInstance(instancePath(paths)), renewRoot, builds }));
     await ensurePackages();
     requireRoot();
-    const isNew = (folder: string) => !existsSync(path.join(paths.cache, folder));
-    checkDisk(paths.cache, {
-        ...(isNew("toolchain") && { "building the toolchain": 8 }),
-        ...(isNew("stand-in") && { "the stand-in for the root image": 2 }),
-    });
     const toolchain = await ensureToolchain(paths.cache);
     await ensureHostName();
     const emulation = await enableEmulation();
@@ -124,7 +111,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
             registry,
             makeable: emulation.platforms,
             needed: platforms === "all" ? emulation.platforms : [hostPlatform()],
-            renew: options.renewRoot ?? false,
+            renew: renewRoot,
             env,
         });
         const instance: Instance = { ...ports, platforms, ...root };

@@ -18,8 +18,8 @@ export const platformsOption = () =>
         "build for this machine's platform or for all that the images declare (remembered; host at first)",
     ).choices(["host", "all"]);
 
-/** Shell words of `variables` for `eval`. */
-function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
+/** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
+export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
     const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
     const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
     return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];

@@ -1,39 +1,30 @@
-import { tmpdir } from "node:os";
-import { expect, test } from "vitest";
-import { checkDisk } from "./packages";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { temporaryFolder } from "../tests/tree";
+import { ensurePackages, requireRoot } from "./packages";
 import { LabError } from "./process";
 
-const needs = { "building the toolchain": 8, "the stand-in for the root image": 2 };
+function as(uid: number): void {
+    const spy = vi.spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(uid);
+    onTestFinished(() => {
+        spy.mockRestore();
+    });
+}
 
-test("a disk with enough room for everything that is about to be made is taken", () => {
-    expect(() => {
-        checkDisk("/c", needs, { free: () => 10 });
-    }).not.toThrow();
-});
-
-test("a disk that is too full is refused, with what is needed, what for, what is free and what to do", () => {
-    const check = () => {
-        checkDisk("/c", needs, { free: (folder) => (folder === "/c" ? 9.94 : 100) });
-    };
-    expect(check).toThrow(LabError);
-    expect(check).toThrow(
-        "not enough disk space at /c: 10 GB needed (building the toolchain 8 GB, the stand-in for the root image 2 GB), " +
-            "9.9 GB free. Free some, or set LAYERED_IMAGES_HOME to a folder on a larger disk.",
+test("who is not root gets the command that installs what is missing", async () => {
+    as(1000);
+    const missing = ensurePackages([temporaryFolder()]);
+    await expect(missing).rejects.toThrow(LabError);
+    await expect(missing).rejects.toThrow(
+        "the lab needs runc, docker-registry, debootstrap, openssl, strip, flock, qemu-aarch64-static, update-binfmts. " +
+            "Install the packages and run this again:\n    sudo apt-get update && sudo apt-get install --yes " +
+            "--no-install-recommends runc docker-registry debootstrap openssl binutils util-linux qemu-user-static binfmt-support",
     );
 });
 
-test("nothing to make needs no room", () => {
-    expect(() => {
-        checkDisk("/c", {}, { free: () => 0 });
-    }).not.toThrow();
-});
-
-test("what is free is read from the disk that the folder lies on", () => {
-    const exabyte = 1e9;
-    expect(() => {
-        checkDisk(tmpdir(), { "more than there is": exabyte });
-    }).toThrow(/1000000000 GB\), [1-9]\d*\.\d GB free/);
-    expect(() => {
-        checkDisk(tmpdir(), { "a byte": 1e-9 });
-    }).not.toThrow();
+test("who is not root is told how to be, with the PATH and HOME that are in use", () => {
+    as(1000);
+    expect(requireRoot).toThrow(LabError);
+    expect(requireRoot).toThrow('sudo env "PATH=$PATH" "HOME=$HOME" npm run');
+    as(0);
+    expect(requireRoot).not.toThrow();
 });

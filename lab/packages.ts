@@ -1,4 +1,4 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { LabError, run } from "./process";
 import { progress } from "./progress";
@@ -18,8 +18,9 @@ const programs: Readonly<Record<string, string>> = {
 /** Debian keeps some of these out of an ordinary user's PATH. */
 export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-function isOnPath(program: string): boolean {
-    const folders = [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
+const searched = () => [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
+
+function isIn(folders: readonly string[], program: string): boolean {
     return folders.some((folder) => {
         try {
             accessSync(path.join(folder, program), constants.X_OK);
@@ -33,10 +34,11 @@ function isOnPath(program: string): boolean {
 /**
  * Installs the missing Debian packages when root.
  *
+ * @param folders in which programs are looked for
  * @throws LabError with the command to run when not root, or when the packages can't be installed.
  */
-export async function ensurePackages(): Promise<void> {
-    const missing = Object.entries(programs).filter(([program]) => !isOnPath(program));
+export async function ensurePackages(folders: readonly string[] = searched()): Promise<void> {
+    const missing = Object.entries(programs).filter(([program]) => !isIn(folders, program));
     if (missing.length === 0) return;
     const packages = [...new Set(missing.map(([, name]) => name))];
     const install = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
@@ -59,40 +61,5 @@ export function requireRoot(): void {
     // Not --preserve-env=PATH: Debian's sudoers sets secure_path, which wins over it.
     throw new LabError(
         'the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" npm run …',
-    );
-}
-
-const freeGigabytes = (folder: string): number => {
-    const { bavail, bsize } = statfsSync(folder);
-    return (bavail * bsize) / 1e9;
-};
-
-/** What `checkDisk` takes for granted. */
-export interface DiskOptions {
-    /** The variable that moves `folder`. */
-    readonly variable?: string;
-    /** GB that are free where a folder lies. */
-    readonly free?: (folder: string) => number;
-}
-
-/**
- * Refuses to start what would fill the disk.
- *
- * @param needs what is about to be made, with the GB each takes
- * @throws LabError that says what is needed, what for, and what is free
- */
-export function checkDisk(
-    folder: string,
-    needs: Readonly<Record<string, number>>,
-    { variable = "LAYERED_IMAGES_HOME", free = freeGigabytes }: DiskOptions = {},
-): void {
-    const total = Object.values(needs).reduce((sum, gigabytes) => sum + gigabytes, 0);
-    if (total === 0) return;
-    const available = free(folder);
-    if (available >= total) return;
-    const parts = Object.entries(needs).map(([what, gigabytes]) => `${what} ${gigabytes.toString()} GB`);
-    throw new LabError(
-        `not enough disk space at ${folder}: ${total.toString()} GB needed (${parts.join(", ")}), ${available.toFixed(1)} GB free. ` +
-            `Free some, or set ${variable} to a folder on a larger disk.`,
     );
 }

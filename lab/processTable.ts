@@ -1,13 +1,24 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { LabError } from "./process";
 
+/** A process as /proc/<pid>/stat describes it. */
+interface Stat {
+    /** Its program's name, of which the kernel keeps 15 bytes. */
+    readonly name: string;
+    readonly parent: number;
+    /** Its start in clock ticks since boot. */
+    readonly started: string;
+}
+
 /** What /proc/<pid>/stat says of a process (proc(5)); undefined when it is gone. */
-function readStat(pid: number): { readonly parent: number; readonly started: string } | undefined {
+function readStat(pid: number): Stat | undefined {
     try {
         const stat = readFileSync(`/proc/${pid.toString()}/stat`, "utf8");
         // The second field, the program's name, may hold spaces and brackets.
-        const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return state === "Z" ? undefined : { parent: Number(parent), started: rest[17] ?? "" };
+        const end = stat.lastIndexOf(")");
+        const [state, parent, ...rest] = stat.slice(end + 2).split(" ");
+        const name = stat.slice(stat.indexOf("(") + 1, end);
+        return state === "Z" ? undefined : { name, parent: Number(parent), started: rest[17] ?? "" };
     } catch {
         return undefined;
     }
@@ -15,6 +26,22 @@ function readStat(pid: number): { readonly parent: number; readonly started: str
 
 /** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. */
 export const startOf = (pid: number): string | undefined => readStat(pid)?.started;
+
+/** Name of the program that a process runs; undefined when it is gone. */
+export const nameOf = (pid: number): string | undefined => readStat(pid)?.name;
+
+/** Clock ticks of /proc in a second: USER_HZ, which Linux keeps at 100 for programs on both of our architectures. */
+const ticksPerSecond = 100;
+
+/**
+ * When a process started, in milliseconds since 1970 by the clock of today (a clock that was set since moves it);
+ * undefined when the process is gone.
+ */
+export function startTime(pid: number): number | undefined {
+    const started = startOf(pid);
+    const boot = /^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1];
+    return started === undefined ? undefined : (Number(boot) + Number(started) / ticksPerSecond) * 1000;
+}
 
 /** The processes that `pid` started, and those that they started. */
 export function descendants(pid: number): number[] {

@@ -1,30 +1,21 @@
-import { mkdirSync } from "node:fs";
 import { refreshBefore } from "../lib/refresh";
 import { recordUp } from "../review/recordUpdate";
 import { filesDiffer } from "../review/status/githubFindings";
 import { tellFailedBuilds } from "./failedBuilds";
 import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
-import { hasImages, labDeployment } from "./labState";
-import { checkDisk } from "./packages";
+import { labDeployment } from "./labState";
 import { labPaths } from "./paths";
 import { isInterrupted, runAttached } from "./process";
 import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 
-/** GB that building takes at first (a CUDA base, its layers unpacked, the registry's copy) and afterwards. */
-const room = { firstBuild: 25, nextBuild: 5 } as const;
-
 /** Sets up the lab and runs `pulumi <operation>` on its stack; an `up` is recorded. Returns Pulumi's exit code. */
 export async function runPulumi(operation: string, args: readonly string[], options: LabOptions): Promise<number> {
     const start = Date.now();
     const paths = labPaths();
-    mkdirSync(paths.state, { recursive: true });
     const isUp = operation === "up";
-    if (isUp) {
-        checkDisk(paths.state, { "building the images": hasImages(paths) ? room.nextBuild : room.firstBuild });
-    }
-    const lab = await startLab(options);
+    const lab = await startLab({ ...options, builds: isUp });
     for (const line of removeDeadLocks(paths)) console.error(line);
     const ready = Date.now();
     const { refresh, rest } = isUp

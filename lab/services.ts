@@ -5,6 +5,7 @@ import path from "node:path";
 import { stringify } from "yaml";
 import type { LabPaths } from "./paths";
 import { LabError, run } from "./process";
+import { proxyExceptions, proxySettings } from "./proxies";
 import type { Server } from "./servers";
 import { type Certificates, registryHost } from "./tls";
 
@@ -114,14 +115,15 @@ export function buildkitServer(
   mirrors = [${quote(registry)}]
 `;
     const file = path.join(folder, "buildkitd.toml");
+    const bundle = createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex");
     return {
         name: "buildkitd",
         command: at("buildkitd"),
         args: ["--config", file],
-        env: { ...process.env, SSL_CERT_FILE: certificates.bundle },
+        env: { ...process.env, ...proxyExceptions(process.env), SSL_CERT_FILE: certificates.bundle },
         config: { file, text },
-        // It reads certificates once, when it starts.
-        dependsOn: `${platforms} ${createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex")}`,
+        // It reads certificates and proxies once, when it starts.
+        dependsOn: `${platforms} ${bundle}${proxySettings(process.env)}`,
         check: async () => {
             await run(at("buildctl"), ["--addr", builderAddress(paths), "--timeout", "2", "debug", "workers"]);
         },

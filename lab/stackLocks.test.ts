@@ -1,12 +1,17 @@
-import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, existsSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { tree } from "../tests/tree";
+import { startTime } from "./processTable";
 import { removeDeadLocks, runningUpdates, stackLocks } from "./stackLocks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
-const timestamp = "2026-11-23T17:00:00Z";
+const timestamp = new Date().toISOString();
+/** Long before this process started. */
+const longAgo = "2001-01-01T00:00:00Z";
 /** No process has a pid above the kernel's limit. */
 const gone = 2 ** 22 + 1;
 
@@ -29,8 +34,36 @@ test("the lock of a process that is gone is removed, and said", () => {
     expect(left).toEqual([]);
 });
 
+test("the lock of a process whose pid another one has since got is removed, and holds nothing up", () => {
+    const lock = { pid: process.pid, hostname: hostname(), timestamp: longAgo };
+    const state = tree({ [`${folder}/a.json`]: JSON.stringify(lock) });
+    expect(stackLocks(`file://${path.join(state, "pulumi")}`, "local")).toMatchObject([{ isDead: true }]);
+    expect(runningUpdates({ cache: state, state })).toEqual([]);
+    expect(locked("a.json", lock).left).toEqual([]);
+});
+
+test("the lock of a pulumi stays although it looks older than that: the clock may have been set", async () => {
+    const program = path.join(tree({}), "pulumi");
+    copyFileSync("/bin/sleep", program);
+    const child = spawn(program, ["100"], { stdio: "ignore" });
+    try {
+        await once(child, "spawn");
+        const lock = { pid: child.pid, hostname: hostname(), timestamp: longAgo };
+        expect(locked("a.json", lock)).toEqual({ removed: [], left: ["", ".attrs"] });
+    } finally {
+        child.kill();
+    }
+});
+
+test("a process started between boot and now, and one that is gone never did", () => {
+    const started = startTime(process.pid) ?? 0;
+    expect(Math.abs(started - (Date.now() - process.uptime() * 1000))).toBeLessThan(5000);
+    expect(startTime(gone)).toBeUndefined();
+});
+
 test.each([
     ["of a process that lives", { pid: process.pid, hostname: hostname(), timestamp }],
+    ["of a process that lives, of unknown time", { pid: process.pid, hostname: hostname(), timestamp: "" }],
     ["of another machine", { pid: gone, hostname: `${hostname()}-other`, timestamp }],
     ["that is no lock of Pulumi's", { owner: "somebody" }],
 ])("a lock %s stays", (_name, content) => {

@@ -5,18 +5,32 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { StackLock } from "../lib/status/stack";
 import type { LabPaths } from "./paths";
-import { startOf } from "./processTable";
+import { nameOf, startTime } from "./processTable";
 
 /** Pulumi's lock file of a file backend (pkg/backend/diy/lock.go); other fields do not matter here. */
-const lock = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
+const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
+type Lock = z.infer<typeof schema>;
 
 /** The lock in `file`; undefined where there is none that can be read (Pulumi writes other files beside it). */
-function readLock(file: string): z.infer<typeof lock> | undefined {
+function readLock(file: string): Lock | undefined {
     try {
-        return lock.safeParse(JSON.parse(readFileSync(file, "utf8"))).data;
+        return schema.safeParse(JSON.parse(readFileSync(file, "utf8"))).data;
     } catch {
         return undefined;
     }
+}
+
+/** Milliseconds by which a lock may look older than the process that wrote it: /proc counts from a whole second. */
+const tolerance = 5000;
+
+/** Whether the process that took a lock lives; undefined for one of another machine, of which nothing is known. */
+function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefined {
+    if (host !== hostname()) return undefined;
+    const started = startTime(pid);
+    if (started === undefined) return false;
+    // Whoever started after the lock was taken only got the pid of who took it. Not so a pulumi: a clock that was set
+    // looks the same, and the lock of an update that runs must never go.
+    return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
 }
 
 /** The lock files in a file backend's folder. */
@@ -49,12 +63,10 @@ export function stackLocks(backend: string | undefined, stack: string): StackLoc
     return lockFiles(state)
         .filter((file) => path.basename(path.dirname(file)) === name)
         .flatMap((file) => readLock(file) ?? [])
-        .map(({ pid, hostname: host, timestamp: since }) => ({
-            pid,
-            since,
-            host,
-            isDead: host === hostname() && startOf(pid) === undefined,
-        }));
+        .map((held) => {
+            const { pid, hostname: host, timestamp: since } = held;
+            return { pid, since, host, isDead: holderLives(held) === false };
+        });
 }
 
 /**
@@ -66,7 +78,7 @@ export function stackLocks(backend: string | undefined, stack: string): StackLoc
 export function removeDeadLocks(paths: LabPaths): string[] {
     return lockFiles(backendOf(paths)).flatMap((file) => {
         const held = readLock(file);
-        if (held?.hostname !== hostname() || startOf(held.pid) !== undefined) return [];
+        if (held === undefined || holderLives(held) !== false) return [];
         rmSync(file, { force: true });
         rmSync(`${file}.attrs`, { force: true });
         return [`removed the lock of a pulumi that was killed (pid ${held.pid.toString()}, started ${held.timestamp})`];
@@ -77,5 +89,5 @@ export function removeDeadLocks(paths: LabPaths): string[] {
 export const runningUpdates = (paths: LabPaths): number[] =>
     lockFiles(backendOf(paths))
         .flatMap((file) => readLock(file) ?? [])
-        .filter(({ pid, hostname: host }) => host === hostname() && startOf(pid) !== undefined)
+        .filter((held) => holderLives(held) === true)
         .map(({ pid }) => pid);

@@ -108,3 +108,13 @@ export const findToolchain = (cache: string): Promise<Toolchain> =>
         const missing = `${folder} ${version}, which this checkout's lab uses, is not built yet`;
         return Promise.reject(new LabError(`${missing}: run \`npm run lab -- start\`.`));
     });
+
+/** The tools that `ensureToolchain` would build now. */
+export async function missingTools(cache: string): Promise<Tool[]> {
+    const missing: Tool[] = [];
+    await toolchain(cache, (tool) => {
+        missing.push(tool);
+        return Promise.resolve();
+    });
+    return missing;
+}

@@ -9,8 +9,8 @@ describe("a registry's answer to a question", () => {
         ],
         ["unexpected status from HEAD request: 401 Unauthorized", /^docker login reg.test:5000$/],
         ["dial tcp 127.0.0.1:5000: connect: connection refused", /see that reg.test:5000 runs/],
-        ["dial tcp: lookup reg.test: no such host", /layered-images:registry/],
-        ["no answer in 30 seconds", /layered-images:registry/],
+        ["dial tcp: lookup reg.test: no such host", /another registry: pulumi config set registry <host>$/],
+        ["no answer in 30 seconds", /another registry: pulumi config set registry <host>$/],
     ])("that means that a push is refused too: %s", (reason, next) => {
         expect(refusesPushes(reason, "reg.test:5000")).toMatch(next);
     });

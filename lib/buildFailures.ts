@@ -31,7 +31,7 @@ const failures: readonly Failure[] = [
         pattern:
             /dial tcp.*(connection refused|no such host|i\/o timeout|network is unreachable)|no answer in \d+ seconds/,
         next: (registry) =>
-            `see that ${registry} runs and can be reached; another registry: pulumi config set layered-images:registry <host>`,
+            `see that ${registry} runs and can be reached; another registry: pulumi config set registry <host>`,
         final: true,
     },
 ];

@@ -33,6 +33,20 @@ function nameProblems({ name }: ImageDefinition): string[] {
     return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
 }
 
+/** Settings that are about what is pushed, on an image that never is: silence would pass for a test. */
+function unpublishedProblems({ name, smokeTest, registryCache }: ImageDefinition): string[] {
+    if (name !== undefined) return [];
+    return [
+        ...(smokeTest === undefined
+            ? []
+            : [
+                  `has no name, so it is never pushed and its smokeTest ${smokeTest} never run: give it a name, or run the ` +
+                      "script as the last step of its Dockerfile",
+              ]),
+        ...(registryCache === true ? ["has no name, and so no repository for its registryCache: remove that"] : []),
+    ];
+}
+
 function duplicates(images: ImageDefinitions): string[] {
     const byRepository = new Map<string, string[]>();
     for (const { key, name } of namedImages(images)) {
@@ -57,7 +71,7 @@ export function entryProblems(images: ImageDefinitions): string[] {
         ...(key.endsWith(reservedEnd)
             ? [`image ${key}: a key can't end in "${reservedEnd}": smoke tests are named so`]
             : []),
-        ...[...platformProblems(image), ...nameProblems(image)].map(
+        ...[...platformProblems(image), ...nameProblems(image), ...unpublishedProblems(image)].map(
             (problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`,
         ),
     ]);

@@ -63,6 +63,18 @@ test("a key that ends like the name of a smoke test is refused", () => {
     expect(() => resolve({ "bot-test": ["FROM scratch"] })).toThrow(/image bot-test: a key can't end in "-test"/);
 });
 
+test("a smoke test or registry cache of an image that is never pushed is refused: it would pass unheard", () => {
+    const unnamed = (changes: object) => () =>
+        resolve({ dev: ["FROM scratch", { name: undefined, ...changes } as object] });
+    expect(unnamed({ smokeTest: "dev.sh" })).toThrow(
+        /image dev has no name, .*its smokeTest dev\.sh never run: .*the last step of its Dockerfile/,
+    );
+    expect(unnamed({ registryCache: true })).toThrow(
+        /image dev has no name, and so no repository for its registryCache/,
+    );
+    expect(unnamed({ registryCache: false })).not.toThrow();
+});
+
 test("a parent pinned by digest is still the parent, under the name that BuildKit sees", () => {
     const [, child] = resolve({ base: ["FROM python:3"], child: [`FROM ghcr.io/us/base:latest@${digest}`] });
     expect(child?.parents).toMatchObject([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);

@@ -28,7 +28,7 @@ export interface ImageDefinition {
      * ones, so a huge layer would be stored twice.
      */
     readonly registryCache?: boolean;
-    /** Script that tests the image inside it, from the repository's root. */
+    /** Script that tests the image inside it, from the repository's root; what is tested has a name. */
     readonly smokeTest?: string;
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type DockerfileReading, readDockerfile } from "./dockerfile";
+import { fieldProblems } from "./entryFields";
 import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./images";
@@ -30,13 +31,22 @@ function read(root: string, key: string, image: ImageDefinition, settings: Argum
  *
  * @param root the repository's root
  * @returns the images in build order, and by key what their Dockerfiles say
- * @throws InputError for Dockerfiles that can't be read, and for a hierarchy that is wrong
+ * @throws InputError for fields of `images.ts` that are unknown or of another kind, Dockerfiles that can't be read, and a
+ *     hierarchy that is wrong
  */
 export function readImages(
     root: string,
     images: ImageDefinitions,
     settings: Arguments,
 ): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
+    const [problem, ...more] = fieldProblems(images);
+    if (problem !== undefined) {
+        throw new InputError({
+            problem: [problem, ...more].join("\n  "),
+            where: "images.ts",
+            next: "correct images.ts",
+        });
+    }
     const readings = Object.fromEntries(
         Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
     );

@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { images } from "../images";
+import { checkDisk } from "../lab/disk";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { LabError, isInterrupted, runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
-import { checkDisk, ensurePackages } from "../lab/packages";
+import { ensurePackages } from "../lab/packages";
 import { smokeDockerfile } from "../lib/smoke";
 
 interface Totals {
@@ -147,7 +148,8 @@ const realLab = 40;
  * @throws LabError where the disk has no room for it
  */
 export function runRealTests(args: readonly string[]): Promise<number> {
-    checkDisk(tmpdir(), { "this repository's images, built twice": realLab }, { variable: "TMPDIR" });
+    const what = "this repository's images, built twice";
+    checkDisk([{ folder: tmpdir(), what, gigabytes: realLab }], { variable: "TMPDIR" });
     const command = ["run", "--project", "real", "--reporter=verbose", ...args];
     return runAttached(bin("vitest"), command, process.env);
 }

@@ -91,6 +91,16 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
         /docker\/smoke\/gone.sh: a smoke test of image ci is missing/,
     ],
     [
+        "a smoke test of an image that is never pushed",
+        { "images.ts": images.replace('platforms: "host"', 'smokeTest: "docker/smoke/base.sh", platforms: "host"') },
+        /image devcontainer has no name[\s\S]*run the script as the last step of its Dockerfile/,
+    ],
+    [
+        "a field of images.ts that is misspelt, and one of another kind",
+        { "images.ts": images.replace("smokeTest:", "smoketest:").replace('["linux/amd64"]', '"linux/amd64"') },
+        /image base has an unknown field "smoketest"; known are description, [\s\S]*image ci: its platforms is neither/,
+    ],
+    [
         "a link out of the repository",
         { link: "" },
         /app\/bot\/link is a symbolic link to \/etc\/hostname, which is outside/,

@@ -124,7 +124,8 @@ test("a registry that is not there is told before anything is built", async () =
 });
 
 test("a builder that can't be reached is told, with how to get one", async () => {
-    const env = { ...lab.env, BUILDX_CONFIG: path.join(lab.paths.state, "nothing") };
+    const elsewhere = { BUILDX_CONFIG: path.join(lab.paths.state, "nothing"), BUILDX_BUILDER: undefined };
+    const env = { ...lab.env, ...elsewhere };
     const output = await failure(repository("d", lab.instance.registry), env);
     expect(output).toContain("failed to initialize builder");
     expect(output).toContain("image base: next: start the builder that `docker buildx ls` marks with *");

@@ -2,6 +2,9 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { labToken } from "../../lab/github/defaults";
+import { startLab } from "../../lab/lab";
+import { labStatus, serversFolder, stopLab } from "../../lab/labState";
+import { stopServer } from "../../lab/servers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories } from "../registry";
@@ -142,9 +145,42 @@ test("without GitHub the images alone can be planned, and the preview says how",
     withEnv({ GITHUB_BASE_URL: "http://127.0.0.1:9/" });
     const failed = await runIn(lab, program, "pulumi", ["preview"]);
     expect(failed.output).toContain("pulumi preview --exclude '**github:index/**'");
+    expect(failed.code).not.toBe(0);
     const alone = await runIn(lab, program, "pulumi", ["preview", "--exclude", "**github:index/**"]);
     expect(alone.output).toContain("base-amd64");
     expect(alone.code).toBe(0);
+});
+
+test("with the builder stopped a preview plans all; with the lab stopped the images, until `npm run preview` starts it", async () => {
+    const program = make(settings(""));
+    const published = await repositories(lab);
+    const preview = (...args: string[]) => runIn(lab, program, "pulumi", ["preview", ...args]);
+    try {
+        expect(await stopServer(serversFolder(lab.paths), "buildkitd")).toBe(true);
+        const all = await preview();
+        expect(all.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
+        expect(all.code).toBe(0);
+
+        await stopLab(lab.paths);
+        const failed = await preview();
+        expect(failed.output).toContain("pulumi preview --exclude '**github:index/**'");
+        expect(failed.code).not.toBe(0);
+        const images = await preview("--exclude", "**github:index/**");
+        expect(images.output).toContain("base-amd64");
+        expect(images.output).not.toContain("repository-BASE_IMAGE");
+        expect(images.code).toBe(0);
+
+        const started = await command(lab, program, ["preview"]);
+        expect(started.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
+        expect(started.code).toBe(0);
+        expect(new Set(Object.values(await labStatus(lab.paths)).map(({ state }) => state))).toEqual(
+            new Set(["running"]),
+        );
+    } finally {
+        await startLab({ paths: lab.paths });
+    }
+    expect(await repositories(lab)).toEqual(published);
+    expect(await exportState(lab, program)).toEqual({});
 });
 
 test("a file that was never ours is left alone, until it is to be adopted", async () => {

@@ -1,14 +1,17 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
+import { labPaths } from "../../lab/paths";
 import { run } from "../../lab/process";
 import { startServer } from "../../lab/servers";
 import { systemBundle } from "../../lab/tls";
-import { type TestLab, startTestLab } from "../lab";
+import { fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { commandScript } from "../stack";
 import { writeTree } from "../tree";
 
 let lab: TestLab;
@@ -88,18 +91,88 @@ test("the servers take less than 300 MB when nothing is going on", async () => {
     expect(sizes.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(300);
 });
 
-test("a state folder that was moved is a lab again, with its builder", async () => {
+test("a lab that was moved is one again, with its builder, and its environment works in a shell, whatever its path", async () => {
     await stopLab(lab.paths);
-    const moved = { ...lab.paths, state: `${lab.paths.state}-moved` };
-    renameSync(lab.paths.state, moved.state);
+    const home = path.dirname(lab.paths.state);
+    const variables = { LAYERED_IMAGES_HOME: `${home}, it's "moved"` };
+    const moved = labPaths(variables);
+    renameSync(home, variables.LAYERED_IMAGES_HOME);
     try {
         const { instance, env } = await startLab({ paths: moved });
         expect(instance).toEqual(lab.instance);
-        const [, endpoint] = /Endpoint:\s+unix:\/\/(\S+)/.exec(await run("buildx", ["inspect"], { env })) ?? [];
-        expect(endpoint).toBe(path.join(moved.state, "buildkit", "buildkitd.sock"));
+        const [, endpoint] = /Endpoint:\s+(.+)/.exec(await run("buildx", ["inspect"], { env })) ?? [];
+        expect(endpoint).toBe(`unix://${path.join(moved.state, "buildkit", "buildkitd.sock")}`);
+
+        const program = makeRepository(path.join(moved.state, "a repository"), fixture);
+        const script = `eval "$("$0" --eval "$1")" && pulumi preview && buildx build --file docker/Dockerfile.base .`;
+        const shell = { ...lab, env: { ...process.env, ...variables } };
+        const args = ["-c", script, process.execPath, commandScript(["lab", "env"])];
+        const { code, output } = await runIn(shell, program, "sh", args);
+        expect(output).toMatch(/\+ \d+ to create/);
+        expect(code, output).toBe(0);
     } finally {
         await stopLab(moved);
-        renameSync(moved.state, lab.paths.state);
+        renameSync(variables.LAYERED_IMAGES_HOME, home);
+        await startLab({ paths: lab.paths });
+    }
+});
+
+/** Starts the lab with these variables in the environment, as a user may have them. */
+async function startWith(variables: Readonly<Record<string, string>>) {
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+    try {
+        return await startLab({ paths: lab.paths });
+    } finally {
+        vi.unstubAllEnvs();
+    }
+}
+
+test("the lab's builder is found whatever builder and Docker engine the user works with", async () => {
+    const foreign = { DOCKER_HOST: "unix:///nowhere/docker.sock", BUILDX_BUILDER: "foreign" };
+    rmSync(path.join(lab.paths.state, "buildx"), { recursive: true });
+    const { env } = await startWith(foreign);
+    const found = async (more: NodeJS.ProcessEnv) =>
+        /^Name:\s+(\S+)/.exec(await run("buildx", ["inspect"], { env: { ...env, ...more } }))?.[1];
+    // docker-build does not read BUILDX_BUILDER.
+    for (const BUILDX_BUILDER of [env.BUILDX_BUILDER, undefined]) {
+        for (const DOCKER_HOST of [foreign.DOCKER_HOST, "unix:///elsewhere.sock", undefined]) {
+            expect(await found({ BUILDX_BUILDER, DOCKER_HOST })).toBe("layered-images");
+        }
+    }
+    // One that was made before it was every endpoint's is made so.
+    const current = path.join(lab.paths.state, "buildx/current");
+    writeFileSync(current, readFileSync(current, "utf8").replace('"Global":true', '"Global":false'));
+    await startLab({ paths: lab.paths });
+    expect(await found({ BUILDX_BUILDER: undefined, DOCKER_HOST: "unix:///elsewhere.sock" })).toBe("layered-images");
+});
+
+test("behind a proxy the lab's servers are reached without it, and build steps see those of Docker's configuration", async () => {
+    // Nobody listens there: whatever asks it fails.
+    const proxy = "http://127.0.0.1:9";
+    const [root = ""] = Object.values(lab.instance.roots);
+    const folder = path.join(lab.paths.state, "proxied");
+    const dockerfile = `FROM ${root}\nRUN env | sed "s/^/saw /"\n`;
+    const proxies = { default: { httpsProxy: "http://proxy.test:3128" } };
+    writeTree(folder, { Dockerfile: dockerfile, "config.json": JSON.stringify({ proxies }) });
+    try {
+        const variables = { HTTPS_PROXY: proxy, https_proxy: proxy, BUILDX_NO_DEFAULT_ATTESTATIONS: "true" };
+        const { env: started } = await startWith(variables);
+        const env = { ...started, ...variables, DOCKER_CONFIG: folder };
+        await run("buildx", ["imagetools", "inspect", root], { env });
+        const log = path.join(folder, "log");
+        const build = ["build", "--no-cache", "--progress", "plain", "--output", "type=cacheonly", folder];
+        await run("buildx", build, { env, log });
+        const seen = [...readFileSync(log, "utf8").matchAll(/ saw (\w*proxy)=(\S+)/gi)].map(([, name, value]) => [
+            name,
+            value,
+        ]);
+        expect(new Map(seen as [string, string][])).toEqual(
+            new Map([
+                ["HTTPS_PROXY", "http://proxy.test:3128"],
+                ["https_proxy", "http://proxy.test:3128"],
+            ]),
+        );
+    } finally {
         await startLab({ paths: lab.paths });
     }
 });
@@ -108,10 +181,10 @@ test("a server that hangs is told apart from one that serves, and replaced", asy
     const { pid } = JSON.parse(readFileSync(pidFile("registry"), "utf8")) as { pid: number };
     process.kill(pid, "SIGSTOP");
     expect((await labStatus(lab.paths)).registry).toMatchObject({ state: "unhealthy", pid });
-    process.kill(pid, "SIGCONT");
-    process.kill(pid, "SIGKILL");
+    // It is given time to answer, then to end.
     await startLab({ paths: lab.paths });
-    expect((await labStatus(lab.paths)).registry).toMatchObject({ state: "running" });
+    expect((await labStatus(lab.paths)).registry).toEqual({ state: "running", pid: expect.any(Number) as number });
+    expect(existsSync(`/proc/${pid.toString()}`)).toBe(false);
 });
 
 test("the pid of a process that is not ours is left alone", async () => {

@@ -1,6 +1,6 @@
 module layered-images/toolchain/buildkit
 
-go 1.26
+go 1.26.0
 
 tool (
 	github.com/moby/buildkit/cmd/buildctl

@@ -1,6 +1,6 @@
 module layered-images/toolchain/pulumi-language-nodejs
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/pulumi/pulumi/sdk/v3 v3.259.0

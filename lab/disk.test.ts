@@ -1,0 +1,96 @@
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { hostPlatform } from "../lib/images";
+import { goAlone, withPrograms } from "../tests/programs";
+import { temporaryFolder, writeTree } from "../tests/tree";
+import { type Need, checkDisk, labNeeds } from "./disk";
+import type { Instance } from "./instance";
+import { LabError } from "./process";
+import { standInFolder } from "./standIn";
+import { ensureToolchain } from "./toolchain";
+import { tools } from "./tools";
+
+const needs: readonly Need[] = [
+    { folder: "/c", what: "building the toolchain", gigabytes: 8 },
+    { folder: "/c", what: "the stand-in for the root image", gigabytes: 2 },
+    { folder: "/s", what: "building the images", gigabytes: 25 },
+];
+const one = { disk: () => 1 };
+const each = { disk: (folder: string) => folder };
+
+test("a disk with enough room for everything that is about to be made is taken", () => {
+    expect(() => {
+        checkDisk(needs, { ...one, free: () => 35 });
+    }).not.toThrow();
+});
+
+test("a disk that is too full is refused, with what is needed, what for, what is free and what to do", () => {
+    const check = () => {
+        checkDisk(needs, { ...one, free: () => 26.04 });
+    };
+    expect(check).toThrow(LabError);
+    expect(check).toThrow(
+        "not enough disk space at /c and /s: 35 GB needed (building the toolchain 8 GB, the stand-in for the root image 2 GB, " +
+            "building the images 25 GB), 26.0 GB free. Free some, or set LAYERED_IMAGES_HOME to a folder on a larger disk.",
+    );
+});
+
+test("two disks are looked at each for what it is to hold", () => {
+    const check = (free: Readonly<Record<string, number>>) => () => {
+        checkDisk(needs, { ...each, free: (folder) => free[folder] ?? 0 });
+    };
+    expect(check({ "/c": 10, "/s": 25 })).not.toThrow();
+    expect(check({ "/c": 9.94, "/s": 100 })).toThrow(/^not enough disk space at \/c: 10 GB needed .*, 9\.9 GB free.*$/);
+    expect(check({ "/c": 1, "/s": 1 })).toThrow(/at \/c: 10 GB.*\nnot enough disk space at \/s: 25 GB/);
+});
+
+test("nothing to make needs no room", () => {
+    expect(() => {
+        checkDisk([], { free: () => 0 });
+    }).not.toThrow();
+});
+
+test("what is free is read from the disk that the folder lies on", () => {
+    const check = (what: string, gigabytes: number) => () => {
+        checkDisk([{ folder: tmpdir(), what, gigabytes }]);
+    };
+    expect(check("more than there is", 1e9)).toThrow(/1000000000 GB\), [1-9]\d*\.\d GB free/);
+    expect(check("a byte", 1e-9)).not.toThrow();
+});
+
+const known: Instance = {
+    registry: "registry.localhost:5443",
+    port: 5443,
+    platforms: "host",
+    roots: {},
+    standIn: "0123456789ab",
+    standInPlatforms: [],
+};
+
+test("what a start needs is what is not there yet", async () => {
+    withPrograms(goAlone);
+    const home = temporaryFolder();
+    const paths = { cache: path.join(home, "cache"), state: path.join(home, "state") };
+    const sizes = async (builds: boolean, renewRoot = false, instance?: Instance) =>
+        (await labNeeds(paths, { known: instance, renewRoot, builds })).map(({ gigabytes }) => gigabytes);
+    expect(await sizes(true)).toEqual([8, 2, 25]);
+    // README's prerequisite.
+    expect((await sizes(true)).reduce((sum, size) => sum + size, 0)).toBe(35);
+
+    // One that was broken off leaves folders of this name, and locks.
+    writeTree(paths.cache, { "toolchain/buildkit.lock": "", "stand-in/0123456789ab.part/rootfs-amd64.tar": "" });
+    expect(await sizes(false)).toEqual([8, 2]);
+
+    const built = Object.values(await ensureToolchain(paths.cache));
+    expect(built).toHaveLength(Object.keys(tools).length);
+    expect(await sizes(true)).toEqual([2, 25]);
+    expect(await sizes(true, false, known)).toEqual([25]);
+    expect(await sizes(true, true, known)).toEqual([2, 25]);
+
+    mkdirSync(standInFolder(paths.cache, [hostPlatform()]), { recursive: true });
+    writeTree(paths.state, { "registry/data/docker/registry/v2/repositories/us/base/x": "" });
+    expect(await sizes(true, true, known)).toEqual([5]);
+    expect(await sizes(false)).toEqual([]);
+});

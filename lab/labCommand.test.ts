@@ -1,0 +1,12 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { exportLines } from "./labCommand";
+
+test("what is exported arrives as it is in a shell, whatever characters paths have", () => {
+    const variables = { ONE: '/it\'s a "folder"/$HOME/`x`\\', TWO: "two\nlines", NONE: "" };
+    const lines = exportLines(variables, ["/a b/it's", "/c"]).join("\n");
+    const script = `eval "$1"; exec ${process.execPath} --print 'JSON.stringify(process.env)'`;
+    const env = { PATH: "/usr/bin:/bin" };
+    const seen: unknown = JSON.parse(execFileSync("/bin/sh", ["-c", script, "sh", lines], { env, encoding: "utf8" }));
+    expect(seen).toMatchObject({ ...variables, PATH: "/a b/it's:/c:/usr/bin:/bin" });
+});
