@@ -1,6 +1,6 @@
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
-import { repositoryOf } from "./places";
+import { placeOf } from "./places";
 import type { RepositoryPlan } from "./plan";
 import { type Step, sameWhereKnown, withoutParts } from "./preview";
 
@@ -26,7 +26,7 @@ function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
     const moved = groups(steps).flatMap(
         ({ index: { old: before, new: after } = { old: undefined, new: undefined } }) => {
             if (!before || !after) return [];
-            const [from, to] = [before, after].map((state) => repositoryOf(textOf(state, "tag")));
+            const [from, to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
             const staysSame = from === to && sameWhereKnown(before.inputs.sources, after.inputs.sources);
             return staysSame || from === undefined ? [] : [from];
         },
