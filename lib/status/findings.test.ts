@@ -49,3 +49,13 @@ test("all drift takes one refresh of what is looked at, then one replacement of 
     ]);
     expect(repairAll(lab, [finding("note")])).toEqual([]);
 });
+
+test("drift that any `up` repairs takes one of its own only where none replaces something", () => {
+    const proposed = drift({ by: "up" });
+    const refreshed = drift({ by: "refresh", urn: "b" });
+    expect(repairAll(lab, [proposed, refreshed, proposed])).toEqual([
+        "npm run up -- --refresh --target 'b'",
+        "npm run up",
+    ]);
+    expect(repairAll(lab, [proposed, drift({ by: "replace", urn: "a" })])).toEqual(["npm run up -- --replace 'a'"]);
+});
