@@ -103,7 +103,7 @@ describe("a file that a pull request brings, of which the state has a hash alone
     });
     const found = (text: string | undefined) => ({ found: text === undefined ? undefined : { text } });
     /** What is found where the branch has these texts in the files' places. */
-    const compared = (resources: readonly Resource[], texts: readonly [string?, string?], pullState?: OnGitHub) =>
+    const compared = (resources: readonly Resource[], texts: readonly (string | undefined)[], pullState?: OnGitHub) =>
         compareGitHub(
             resources,
             new Map<string, Answer<OnGitHub>>([
