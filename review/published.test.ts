@@ -27,7 +27,7 @@ const held = (letter: string, ...sizes: number[]): { readonly found: Held } => (
         platforms: { "linux/amd64": digest("a") },
     },
 });
-const local = { stack: "local", isLab: true };
+const local = { stack: "local", isLab: true, isCi: false };
 
 describe("what registries answered", () => {
     const [base, ci] = [image("base", "a"), image("ci", "a")];

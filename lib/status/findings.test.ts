@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { type Finding, exitCode, unknownFindings } from "./findings";
 import { repairAll, repairCommand } from "./repair";
 
-const lab = { stack: "local", isLab: true };
-const ci = { stack: "acme/ci", isLab: false };
+const lab = { stack: "local", isLab: true, isCi: false };
+const ci = { stack: "acme/ci", isLab: false, isCi: true };
 const finding = (kind: Finding["kind"]): Finding => ({ kind, about: "x", text: "y" });
 const drift = (repair: NonNullable<Finding["repair"]>): Finding => ({ ...finding("drift"), repair });
 
