@@ -1,5 +1,6 @@
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
+import { hasOtherSources } from "./inAnyCase";
 import { placeOf } from "./places";
 import type { RepositoryPlan } from "./plan";
 import { type Step, sameWhereKnown, withoutParts } from "./preview";
@@ -23,14 +24,12 @@ const readers: Readonly<Record<string, string>> = {
 
 /** Repositories whose promoted digest certainly becomes another: they move, or an index gets other builds. */
 function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
-    const moved = groups(steps).flatMap(
-        ({ index: { old: before, new: after } = { old: undefined, new: undefined } }) => {
-            if (!before || !after) return [];
-            const [from, to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
-            const staysSame = from === to && sameWhereKnown(before.inputs.sources, after.inputs.sources);
-            return staysSame || from === undefined ? [] : [from];
-        },
-    );
+    const moved = groups(steps).flatMap((group) => {
+        const { old: before, new: after } = group.index ?? {};
+        if (!before || !after) return [];
+        const [from = "", to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
+        return from !== to || hasOtherSources(group) ? [from] : [];
+    });
     return new Set(moved);
 }
 
