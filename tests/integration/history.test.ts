@@ -140,6 +140,18 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     for (const line of secret) expect(JSON.stringify(await history())).not.toContain(line);
 });
 
+test("what `up` itself tells of a failed build has no secret in it", async () => {
+    const secret = "only-the-builder-may-see-this";
+    const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+    const { code, output } = await upCommand();
+    expect(code).not.toBe(0);
+    expect(output).toMatch(
+        /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n {4}\[secret\]\n {4}oh no$/m,
+    );
+    expect(output).not.toContain(secret);
+});
+
 test("Ctrl-C leaves the record of a failed update, and no log of the engine", async () => {
     const before = await newest();
     writeTree(program, { "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nRUN sleep 600\n" });
