@@ -48,8 +48,8 @@ describe("what GitHub says is not there", () => {
     ];
     /** What is found where GitHub answers 200 below these paths and otherwise this, and how often it was asked. */
     const found = async (there: readonly string[], status = 404) => {
-        const fetchMock = vi.fn<typeof fetch>((url) => {
-            const path = String(url as URL).replace("https://api.github.com/repos/o/r", "");
+        const fetchMock = vi.fn((url: URL) => {
+            const path = url.href.replace("https://api.github.com/repos/o/r", "");
             return Promise.resolve(there.includes(path) ? Response.json({}) : new Response("{}", { status }));
         });
         vi.stubGlobal("fetch", fetchMock);

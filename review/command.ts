@@ -38,7 +38,7 @@ export function exitCode(
 ): number {
     if (dangers.length > 0) return exit.dangerous;
     if (!expectNoChanges) return exit.done;
-    const { moved, unasked } = (refresh && published) || { moved: [], unasked: [] };
+    const { moved, unasked } = (refresh ? published : undefined) ?? { moved: [], unasked: [] };
     if (pending || moved.length > 0) return exit.pending;
     return unasked.length > 0 ? exit.unknown : exit.done;
 }

@@ -16,9 +16,9 @@ const secret = resource("github:index/actionsSecret:ActionsSecret", { secretName
 
 /** Whether the files differ when GitHub has this text, or the repository without it, and how often it was asked. */
 async function ask(resources: readonly Resource[], text: string | undefined, status = 404) {
-    const fetchMock = vi.fn<typeof fetch>((url) => {
+    const fetchMock = vi.fn((url: URL) => {
         const body = { content: Buffer.from(text ?? "").toString("base64"), encoding: "base64" };
-        const isThere = text !== undefined || (status === 404 && String(url as URL).endsWith("/repos/us/bot"));
+        const isThere = text !== undefined || (status === 404 && url.href.endsWith("/repos/us/bot"));
         return Promise.resolve(isThere ? Response.json(body) : new Response("{}", { status }));
     });
     vi.stubGlobal("fetch", fetchMock);
