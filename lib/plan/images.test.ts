@@ -232,7 +232,10 @@ describe("what is certain of an image that may not be built", () => {
     });
 
     test("is the promotion by another tag", () => {
-        const tagged = changed("ci", "Index", (old, after) => [old, { ...after, tag: "registry.localhost:17443/fixture/ci:stable" }]);
+        const tagged = changed("ci", "Index", (old, after) => [
+            old,
+            { ...after, tag: "registry.localhost:17443/fixture/ci:stable" },
+        ]);
         expect(ci(tagged)?.inAnyCase).toContain("promotion");
     });
 });
