@@ -29,10 +29,10 @@ async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string
         if (!(error instanceof UnreachableError)) throw error;
         if (!pulumi.runtime.isDryRun()) throw new InputError({ problem: error.message, next: error.next });
         void pulumi.log.warn(
-            `${error.message}. What is there is not known; to plan the images alone: ` +
-                "pulumi preview --exclude '**github:index/**'",
+            `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
+                "alone: pulumi preview --exclude '**github:index/**'",
         );
-        return github.delivery === "direct" ? { by: "commits", overwrite: new Set() } : { by: "nothing" };
+        return github.delivery === "direct" ? { by: "commits", overwrite: new Set() } : { by: "unknown" };
     }
 }
 

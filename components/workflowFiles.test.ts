@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Delivery } from "../lib/delivery";
+import { type Delivery, fileHash } from "../lib/delivery";
 import { pullRequestNumber, record } from "../tests/harness";
 import { WorkflowFiles } from "./workflowFiles";
 
@@ -20,7 +20,8 @@ const run = (delivery: Delivery, preview = false) => {
 
 test("the plan says where the files go", async () => {
     const resources = await run({ by: "nothing" });
-    expect(resources["WorkflowFiles workflows"]?.inputs).toEqual({ repository: "bot", branch: "main", files: paths });
+    const hashes = Object.fromEntries(Object.entries(files).map(([path, text]) => [path, fileHash(text)]));
+    expect(resources["WorkflowFiles workflows"]?.inputs).toEqual({ repository: "bot", branch: "main", files: hashes });
 });
 
 describe("files that are committed", () => {
@@ -101,5 +102,13 @@ describe("files that are proposed", () => {
 });
 
 test("nothing is made when there is nothing to deliver", async () => {
-    expect(Object.keys(await run({ by: "nothing", declined: 7 }))).toEqual(["WorkflowFiles workflows"]);
+    const resources = await run({ by: "nothing", declined: 7 });
+    expect(Object.keys(resources)).toEqual(["WorkflowFiles workflows"]);
+    expect(resources["WorkflowFiles workflows"]?.inputs).toMatchObject({ declined: 7 });
+});
+
+test("nothing is made when GitHub could not be asked, and the plan says that this was not decided", async () => {
+    const resources = await run({ by: "unknown" }, true);
+    expect(Object.keys(resources)).toEqual(["WorkflowFiles workflows"]);
+    expect(resources["WorkflowFiles workflows"]?.inputs).toMatchObject({ isUndecided: true });
 });

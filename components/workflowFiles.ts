@@ -1,6 +1,6 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { type Delivery, commitMessage } from "../lib/delivery";
+import { type Delivery, commitMessage, fileHash } from "../lib/delivery";
 import { refusalHook } from "./refusalHooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
@@ -24,7 +24,19 @@ export class WorkflowFiles extends pulumi.ComponentResource {
 
     public constructor(name: string, args: WorkflowFilesArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, delivery } = args;
-        super("layered-images:components:WorkflowFiles", name, { repository, branch, files: Object.keys(files) }, opts);
+        super(
+            "layered-images:components:WorkflowFiles",
+            name,
+            {
+                ...{ repository, branch },
+                // Of files that a pull request brings, all that the state has: what the branch should hold once it is merged.
+                files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, fileHash(text)])),
+                ...(delivery.by === "nothing" && delivery.declined !== undefined && { declined: delivery.declined }),
+                // How a review knows that what this preview leaves out is not going to be deleted.
+                ...(delivery.by === "unknown" && { isUndecided: true }),
+            },
+            opts,
+        );
         const removed = delivery.by === "commits" ? this.commit(name, args, delivery.overwrite) : undefined;
         this.pullRequest =
             delivery.by === "pull-request"

@@ -80,7 +80,11 @@ export async function main(args: readonly string[]): Promise<number> {
             "--refresh",
             "ask the registry too; what it lost is said to be recreated, as by an `up` after a refresh",
         )
-        .option("--expect-no-changes", "exit code 2 when something is pending")
+        .option(
+            "--expect-no-changes",
+            "exit code 2 when something is pending; with --refresh also when a promoted tag is lost or moved, and 1 when " +
+                "the registry can't be asked",
+        )
         .action(async (options: ReviewOptions) => {
             done(await runReview(options));
         });

@@ -7,7 +7,7 @@ export interface FailedBuild {
     /** Its build context, a folder: `…/.stage/<image>/<input hash>/context`, or `…/.stage/<image>-test/…` for a smoke test. */
     readonly context: string;
     readonly platform: string;
-    /** The step that failed, and what it printed. */
+    /** The step that failed, and what it printed: secrets are in it as they are. */
     readonly step: string;
     readonly output: readonly string[];
 }
@@ -42,23 +42,39 @@ export async function failedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise
     return builds;
 }
 
-/** A failed build as text: what failed, where, and the end of its output. */
-export function describeFailedBuild({ context, platform, step, output }: FailedBuild): string {
+/** Takes secrets out of a line. */
+export type Mask = (line: string) => string;
+
+/**
+ * A failed build as text: what failed, where, and the end of its output.
+ *
+ * @param mask absent where the secrets could not be read: then nothing of the output is told
+ */
+export function describeFailedBuild({ context, platform, step, output }: FailedBuild, mask: Mask | undefined): string {
     const [, image = context] = /\.stage\/([^/]+)\//.exec(context) ?? [];
     const what = image.endsWith("-test")
         ? `the smoke test of image ${image.slice(0, -"-test".length)}`
         : `image ${image}`;
-    const lines = output.slice(-30).map((line) => `    ${line.trimEnd()}`);
-    return `${what} failed${platform ? ` on ${platform}` : ""}, at ${step || "the start"}:\n${lines.join("\n")}`;
+    const where = `${what} failed${platform ? ` on ${platform}` : ""}, at ${step || "the start"}`;
+    if (!mask) return where;
+    return [`${mask(where)}:`, ...output.slice(-30).map((line) => `    ${mask(line).trimEnd()}`)].join("\n");
 }
 
 /**
  * Tells on stderr which builds failed since `since`. Where BuildKit can't be asked, it says why: what Pulumi reported then
  * has to do.
+ *
+ * @param readMask what masks the stack's secrets, of which BuildKit knows nothing
  */
-export async function tellFailedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise<void> {
+export async function tellFailedBuilds(
+    env: NodeJS.ProcessEnv,
+    since: Date,
+    readMask: (env: NodeJS.ProcessEnv) => Promise<Mask | undefined>,
+): Promise<void> {
     try {
-        for (const build of await failedBuilds(env, since)) console.error(`\n${describeFailedBuild(build)}`);
+        const builds = await failedBuilds(env, since);
+        const mask = builds.length > 0 ? await readMask(env) : undefined;
+        for (const build of builds) console.error(`\n${describeFailedBuild(build, mask)}`);
     } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         console.error(`note: what the failed builds printed can't be read: ${reason}`);

@@ -24,11 +24,12 @@ export interface RootChoice {
 
 /**
  * Whether the instance's root stays. It does while it serves: a root that moves rebuilds every image, and what a machine
- * trusts or can emulate changes without anybody thinking of images.
+ * trusts or can emulate changes without anybody thinking of images. Asked to, it is published anew even where it would be the
+ * same one: that puts its tag back, wherever somebody moved it.
  */
 export function keepsRoot({ known, today, needed, renew }: RootChoice): boolean {
-    if (known === undefined || known.standIn === today) return known !== undefined;
-    return !renew && needed.every((platform) => known.standInPlatforms.includes(platform));
+    if (known === undefined || renew) return false;
+    return known.standIn === today || needed.every((platform) => known.standInPlatforms.includes(platform));
 }
 
 /** Publishes the stand-in and returns the root it stands for, pinned by digest. */
@@ -82,9 +83,11 @@ export async function ensureRoot(request: RootRequest): Promise<Root> {
         return { roots, standIn, standInPlatforms };
     }
     const folder = await ensureStandIn(paths.cache, makeable);
-    if (known) console.error(`the stand-in for ${standInRoot} is replaced: every image is built again`);
     const roots = await progress(`publishing the stand-in for ${standInRoot}`, () =>
         publishStandIn(folder, registry, makeable, env, paths.state),
     );
+    if (known && known.roots[standInRoot] !== roots[standInRoot]) {
+        console.error(`the stand-in for ${standInRoot} is replaced: every image is built again`);
+    }
     return { roots, standIn: today, standInPlatforms: [...makeable] };
 }

@@ -1,4 +1,5 @@
 import { refreshBefore } from "../lib/refresh";
+import { secretMask } from "../review/failedOutput";
 import { recordUp } from "../review/recordUpdate";
 import { filesDiffer } from "../review/status/githubFindings";
 import { tellFailedBuilds } from "./failedBuilds";
@@ -29,7 +30,7 @@ export async function runPulumi(operation: string, args: readonly string[], opti
         runAttached("pulumi", [operation, ...more, ...rest], env);
     const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
     if (code !== 0 && isUp && !isInterrupted()) {
-        await tellFailedBuilds(lab.env, new Date(ready));
+        await tellFailedBuilds(lab.env, new Date(ready), secretMask);
     }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
     console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);

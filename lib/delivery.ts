@@ -8,7 +8,9 @@ export type Delivery =
     /** Proposed by the pull request from `head`, which also removes the leftovers in `removes`. */
     | { readonly by: "pull-request"; readonly head: string; readonly removes: readonly string[] }
     /** Nothing to do: the branch has them all, or pull request `declined` with just these was closed without merging. */
-    | { readonly by: "nothing"; readonly declined?: number };
+    | { readonly by: "nothing"; readonly declined?: number }
+    /** Not known: GitHub could not be asked. For previews only: resources of an open round are not in the plan, and stay. */
+    | { readonly by: "unknown" };
 
 /** A file as the branch has it. */
 export interface FoundFile {
@@ -25,6 +27,9 @@ export interface PullRequest {
     readonly open: boolean;
     readonly merged: boolean;
 }
+
+/** What states keep of a file's text, to tell it from another. */
+export const fileHash = (text: string): string => hash12(text);
 
 /** Last line of our commits' messages. It tells a file of ours that somebody edited from one that was never ours. */
 export const trailer = "Generated-by: layered-images";

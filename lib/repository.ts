@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type FoundFile, type PullRequest, freshHead } from "./delivery";
 import { InputError } from "./errors";
-import { type GitHubTarget, UnreachableError, ask } from "./githubApi";
+import { type Answer, type GitHubTarget, UnreachableError, ask } from "./githubApi";
 
 /* What GitHub is asked before the plan. Nothing here changes anything. */
 
@@ -33,6 +33,22 @@ export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
 }
 
 /**
+ * What GitHub says of the repository.
+ *
+ * @throws InputError when it is not there, or the token is refused
+ * @throws UnreachableError when GitHub can't be asked
+ */
+export async function readRepository(target: GitHubTarget): Promise<Answer> {
+    const name = nameOf(target);
+    const answer = await ask(target, inRepository(target), `read the repository ${name}`);
+    if (answer.body !== undefined) return answer;
+    throw new InputError({
+        problem: `there is no repository ${name}, or the token in GITHUB_TOKEN can't see it`,
+        next: "pulumi config set --path github.repository <name>, pulumi config set github:owner <owner>, or give the token access",
+    });
+}
+
+/**
  * Checks that the repository and its branch are there and can be written to, as far as reading tells.
  *
  * @returns whether the branch is protected
@@ -41,13 +57,7 @@ export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
  */
 export async function checkRepository(target: GitHubTarget): Promise<{ readonly isProtected: boolean }> {
     const name = nameOf(target);
-    const { body, headers } = await ask(target, inRepository(target), `read the repository ${name}`);
-    if (body === undefined) {
-        throw new InputError({
-            problem: `there is no repository ${name}, or the token in GITHUB_TOKEN can't see it`,
-            next: "pulumi config set --path github.repository <name>, pulumi config set github:owner <owner>, or give the token access",
-        });
-    }
+    const { body, headers } = await readRepository(target);
     if (parse(repositorySchema, body, `read the repository ${name}`).archived) {
         throw new InputError({
             problem: `the repository ${name} is archived: nothing in it can be changed`,

@@ -1,6 +1,14 @@
-import { expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { RegistryError } from "../lib/registry";
-import { askRegistries } from "./ask";
+import { exitCode } from "../lib/status/findings";
+import { compareGitHub } from "../lib/status/github";
+import { githubQuestions } from "../lib/status/githubQuestions";
+import type { Resource } from "../lib/status/state";
+import { askGitHub, askRegistries } from "./ask";
+
+afterEach(() => {
+    vi.unstubAllGlobals();
+});
 
 test("a reference that stands in the state several times is asked for once", async () => {
     const asked: string[] = [];
@@ -25,4 +33,55 @@ test("a registry that hangs holds up what was asked at once, and nothing after i
     expect(asked).toBeLessThan(25);
     expect(refs.map((ref) => answers.get(ref))).toEqual(refs.map(() => ({ unknown: "no answer" })));
     expect(answers.get("fine.example/a:1")).toEqual({ found: undefined });
+});
+
+describe("what GitHub says is not there", () => {
+    const target = { owner: "o", repository: "r", branch: "main", baseUrl: "https://api.github.com/", token: "t" };
+    const resource = (type: string, inputs: Record<string, unknown>): Resource => ({
+        ...{ urn: `urn:pulumi:ci::p::${type}::n`, type, inputs, outputs: {} },
+    });
+    const state = [
+        resource("layered-images:components:WorkflowFiles", { repository: "r", branch: "main" }),
+        resource("github:index/repositoryFile:RepositoryFile", { file: "a.yml", branch: "main", content: "" }),
+        resource("github:index/actionsSecret:ActionsSecret", { secretName: "A" }),
+        resource("github:index/actionsVariable:ActionsVariable", { variableName: "CI_IMAGE", value: "" }),
+    ];
+    /** What is found where GitHub answers 200 below these paths and otherwise this, and how often it was asked. */
+    const found = async (there: readonly string[], status = 404) => {
+        const fetchMock = vi.fn((url: URL) => {
+            const path = url.href.replace("https://api.github.com/repos/o/r", "");
+            return Promise.resolve(there.includes(path) ? Response.json({}) : new Response("{}", { status }));
+        });
+        vi.stubGlobal("fetch", fetchMock);
+        const findings = compareGitHub(state, await askGitHub(target, githubQuestions(state)));
+        return { findings, code: exitCode(findings), asked: fetchMock.mock.calls.length };
+    };
+
+    test.each([404, 403])("is not known where the token can't see the repository (%i)", async (status) => {
+        const { findings, code } = await found([], status);
+        expect(code).toBe(1);
+        expect(findings.map(({ kind }) => kind)).not.toContain("drift");
+        if (status === 404)
+            expect(findings[0]?.text).toMatch(/there is no repository o\/r, or the token .* can't see it/);
+    });
+
+    test("was deleted where the token can see the repository and may use such things", async () => {
+        const { findings, code } = await found(["", "/actions/secrets/public-key", "/actions/variables?per_page=1"]);
+        expect(code).toBe(2);
+        expect(findings.map(({ kind, about }) => [kind, about])).toEqual([
+            ["drift", "file a.yml"],
+            ["drift", "secret A"],
+            ["drift", "variable CI_IMAGE"],
+        ]);
+    });
+
+    test("is not known where the token may not use such things", async () => {
+        const { findings } = await found(["", "/actions/variables?per_page=1"]);
+        expect(findings.map(({ kind, about }) => [kind, about])).toEqual([
+            ["drift", "file a.yml"],
+            ["drift", "variable CI_IMAGE"],
+            ["unknown", "GitHub"],
+        ]);
+        expect(findings[2]?.text).toMatch(/this token may not use secrets of o\/r[\s\S]*\(wanted: secret A\)$/);
+    });
 });

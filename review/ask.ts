@@ -5,6 +5,7 @@ import type { Answer } from "../lib/status/findings";
 import type { OnGitHub } from "../lib/status/github";
 import type { GitHubQuestion } from "../lib/status/githubQuestions";
 import { parseReference } from "../lib/references";
+import { checkAccess, inRepository, readRepository } from "../lib/repository";
 import { type Manifest, RegistryError, readManifest } from "../lib/registry";
 
 /** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
@@ -65,7 +66,39 @@ const answers = {
         })),
 };
 
-/** Asks GitHub; the answers are by URN. */
+/** Why a question to GitHub has no answer; undefined where it has one. */
+async function reasonOf(question: () => Promise<unknown>): Promise<string | undefined> {
+    try {
+        await question();
+        return undefined;
+    } catch (error) {
+        if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
+        return error.message;
+    }
+}
+
+/**
+ * What a token may not see GitHub says is not there. Where something was not found, whether the token sees the repository, and may
+ * use what was asked for, decides whether that is an answer.
+ */
+async function withoutBlindness(
+    target: GitHubTarget,
+    found: ReadonlyMap<GitHubQuestion, Answer<OnGitHub>>,
+): Promise<Map<string, Answer<OnGitHub>>> {
+    const lost = [...found].filter(([, answer]) => "found" in answer && answer.found === undefined);
+    const blind = lost.length > 0 ? await reasonOf(() => readRepository(target)) : undefined;
+    const accesses = blind === undefined ? [...new Set(lost.flatMap(([{ access }]) => access ?? []))] : [];
+    const refusals = await askAll(accesses, atOnce.github, (one) => reasonOf(() => checkAccess(target, [one])));
+    const refused = ({ access }: GitHubQuestion) => blind ?? (access && refusals.get(access));
+    return new Map(
+        [...found].map(([question, answer]) => {
+            const reason = "found" in answer && answer.found === undefined ? refused(question) : undefined;
+            return [question.path, reason === undefined ? answer : { unknown: reason }];
+        }),
+    );
+}
+
+/** Asks GitHub; the answers are by the questions' paths. */
 export async function askGitHub(
     target: GitHubTarget,
     questions: readonly GitHubQuestion[],
@@ -74,7 +107,7 @@ export async function askGitHub(
     const found = await askAll(questions, atOnce.github, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
         if (gone !== undefined) return { unknown: gone };
         try {
-            const { body } = await ask(target, `repos/${target.owner}/${target.repository}/${path}`, `read ${about}`);
+            const { body } = await ask(target, inRepository(target, `/${path}`), `read ${about}`);
             if (body === undefined) return { found: undefined };
             const parsed = answers[kind].safeParse(body);
             return parsed.success ? { found: parsed.data } : { unknown: z.prettifyError(parsed.error) };
@@ -85,5 +118,5 @@ export async function askGitHub(
             return { unknown: gone ?? error.message };
         }
     });
-    return new Map([...found].map(([{ urn }, answer]) => [urn, answer]));
+    return await withoutBlindness(target, found);
 }

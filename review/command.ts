@@ -9,7 +9,7 @@ import { markdownForm } from "./forms/markdown";
 import { tableForm } from "./forms/table";
 import { readHistory } from "./history";
 import { writeOutput } from "./output";
-import { lookUp, withPublished } from "./published";
+import { type Published, lookUp, withPublished } from "./published";
 
 /** The forms that a review is written in. */
 export const forms = ["table", "markdown", "json", "html"] as const;
@@ -25,7 +25,23 @@ export interface ReviewOptions {
 }
 
 /** Exit codes of a review. */
-const exit = { done: 0, pending: 2, dangerous: 3 } as const;
+const exit = { done: 0, unknown: 1, pending: 2, dangerous: 3 } as const;
+
+/**
+ * The exit code of a review. Who expects no changes and has the registry asked expects that it was, and that it has what the state
+ * says; as with status, a difference outweighs what could not be asked.
+ */
+export function exitCode(
+    { dangers, pending }: Pick<Plan, "dangers" | "pending">,
+    published: Pick<Published, "moved" | "unasked"> | undefined,
+    { expectNoChanges, refresh }: Pick<ReviewOptions, "expectNoChanges" | "refresh">,
+): number {
+    if (dangers.length > 0) return exit.dangerous;
+    if (!expectNoChanges) return exit.done;
+    const { moved, unasked } = (refresh ? published : undefined) ?? { moved: [], unasked: [] };
+    if (pending || moved.length > 0) return exit.pending;
+    return unasked.length > 0 ? exit.unknown : exit.done;
+}
 
 /** Width of a line where nobody says how wide the terminal is. */
 const usualWidth = 100;
@@ -60,8 +76,8 @@ function deliver(text: string, output: string | undefined): void {
 /**
  * `npm run review`: says what an update would do, and why. It builds and pushes nothing.
  *
- * @returns the exit code: 0; 2 where something is pending and `--expect-no-changes` was said; 3 where something would be
- *     lost for good
+ * @returns the exit code: 0; 3 where something would be lost for good; where `--expect-no-changes` was said 2 for something
+ *     pending, and with `--refresh` for a promoted tag that is lost or moved, then 1 for what could not be asked
  * @throws InputError for bad input, and with the engine's own error where the preview fails
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
@@ -84,6 +100,5 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     const complete = published ? withPublished(plan, published) : plan;
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
-    if (plan.dangers.length > 0) return exit.dangerous;
-    return plan.pending && options.expectNoChanges ? exit.pending : exit.done;
+    return exitCode(plan, published, options);
 }

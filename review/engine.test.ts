@@ -26,7 +26,7 @@ test("a preview that fails is told by its errors, then its warnings: they can sa
     ];
     const stdout = JSON.stringify({ steps: [], diagnostics });
     const pulumi = () => Promise.resolve({ failure: "exit code 1", stdout, stderr: "" });
-    await expect(preview({ stack: "ci", isLab: false, env: {}, pulumi })).rejects.toThrow(
+    await expect(preview({ stack: "ci", isLab: false, isCi: true, env: {}, pulumi })).rejects.toThrow(
         "the preview failed: pulumi ended with exit code 1:\n" +
             "failed to lookup organization\nwarning: GitHub can't be asked: it answered 502",
     );

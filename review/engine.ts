@@ -8,6 +8,7 @@ import { isAtLeast } from "../lab/toolchain";
 import { InputError } from "../lib/errors";
 import { type Preview, readPreview } from "../lib/plan/preview";
 import { type Deployment, parseDeployment } from "../lib/status/state";
+import { ciStack } from "../workflows/ciStack";
 import { enginesAdvice, knownStacks, previewErrors } from "./engineErrors";
 
 /** Pulumi on one stack. */
@@ -15,6 +16,8 @@ export interface Engine {
     readonly stack: string;
     /** Whether it is the lab's. */
     readonly isLab: boolean;
+    /** Whether it is the one that CI runs. */
+    readonly isCi: boolean;
     /** Environment of everything that is asked about the stack. */
     readonly env: NodeJS.ProcessEnv;
     /** Runs `pulumi <args>` on the stack, in the repository's root. */
@@ -90,7 +93,8 @@ export async function openEngine({ stack = labStackName, start }: OpenOptions): 
         await checkStack(env, stack);
     }
     const run = inRoot(env);
-    return { stack, isLab, env, pulumi: (args) => run([...args, "--stack", stack]) };
+    const isCi = stack.split("/").at(-1) === ciStack;
+    return { stack, isLab, isCi, env, pulumi: (args) => run([...args, "--stack", stack]) };
 }
 
 /** What the engine printed as JSON, as long as it is a preview. */

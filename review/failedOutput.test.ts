@@ -19,6 +19,11 @@ test("every secret of the stack is masked, also a line of one that has several, 
     expect(masked(text, secrets)).toBe("ghcr.io no [secret] [secret]s [secret] [secret]; [secret]");
 });
 
+test("a build secret is masked though it stands readable in the stack's file", () => {
+    const readable = { value: '{"INDEX":"index-value"}', objectValue: { INDEX: "index-value" }, secret: false };
+    expect(secretTexts(JSON.stringify({ "p:buildSecrets": readable, "p:roots": readable }))).toEqual(["index-value"]);
+});
+
 test("of secrets that begin alike the longer one is masked as a whole", () => {
     expect(masked("abcdef", ["abc", "abcdef"])).toBe("[secret]");
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { failedBuilds } from "../lab/failedBuilds";
+import { type Mask, failedBuilds } from "../lab/failedBuilds";
 import { LabError, run } from "../lab/process";
 import type { EngineLog } from "../lib/plan/engineLog";
 import type { ImageStep } from "../lib/plan/imageSteps";
@@ -20,6 +20,9 @@ function textsIn(value: unknown): string[] {
     return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
+/** What is secret however it was set: values of build secrets may stand readable in a stack's file. */
+const secretKey = /:(buildSecrets|repositorySecrets)$/;
+
 /**
  * The secret values in a stack's configuration, and each line of those that have several: output is quoted line by line, and
  * the engine masks whole values only.
@@ -27,8 +30,10 @@ function textsIn(value: unknown): string[] {
  * @param text what `pulumi config --json --show-secrets` printed
  */
 export function secretTexts(text: string): string[] {
-    const secret = Object.values(config.parse(JSON.parse(text))).filter((one) => one.secret);
-    const texts = secret.flatMap(({ value, objectValue }) => textsIn(objectValue ?? value));
+    const secret = Object.entries(config.parse(JSON.parse(text))).filter(
+        ([key, one]) => one.secret || secretKey.test(key),
+    );
+    const texts = secret.flatMap(([, { value, objectValue }]) => textsIn(objectValue ?? value));
     const lines = texts.flatMap((one) => one.split("\n")).map((line) => line.trim());
     // As the engine does: what is shorter stands in half of all words.
     return [...new Set([...texts, ...lines])].filter((one) => one.length > 2);
@@ -46,7 +51,7 @@ export function masked(text: string, secrets: readonly string[]): string {
  * @param env of the update
  * @returns undefined where they can't be read
  */
-export async function secretMask(env: NodeJS.ProcessEnv): Promise<((line: string) => string) | undefined> {
+export async function secretMask(env: NodeJS.ProcessEnv): Promise<Mask | undefined> {
     try {
         const secrets = secretTexts(await run("pulumi", ["config", "--json", "--show-secrets"], { env }));
         return (line) => masked(line, secrets);

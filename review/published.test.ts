@@ -27,7 +27,7 @@ const held = (letter: string, ...sizes: number[]): { readonly found: Held } => (
         platforms: { "linux/amd64": digest("a") },
     },
 });
-const local = { stack: "local", isLab: true };
+const local = { stack: "local", isLab: true, isCi: false };
 
 describe("what registries answered", () => {
     const [base, ci] = [image("base", "a"), image("ci", "a")];
@@ -38,33 +38,33 @@ describe("what registries answered", () => {
             [baseRef, held("a", 5, 7)],
             [ciRef, { found: undefined }],
         ]);
-        const { missing, bytes, warnings } = readAnswers([base, ci], answers, local);
+        const { missing, bytes, moved, unasked } = readAnswers([base, ci], answers, local);
         expect([...missing]).toEqual([ciRef]);
         expect([...bytes]).toEqual([["base linux/amd64", 12]]);
-        expect(warnings).toEqual([]);
+        expect([moved, unasked]).toEqual([[], []]);
     });
 
     test.each([
         ["lost", { found: undefined }, "is not in the registry"],
         ["moved", held("b"), "points at"],
     ])("names a promoted tag that is %s, with the command that puts it back", (_title, answer, said) => {
-        const { missing, warnings } = readAnswers([base], new Map([["r.io/us/base:latest", answer]]), local);
+        const { missing, moved } = readAnswers([base], new Map([["r.io/us/base:latest", answer]]), local);
         expect(missing.size).toBe(0);
-        expect(warnings).toHaveLength(1);
-        expect(warnings[0]).toContain(`image base: r.io/us/base:latest ${said}`);
-        expect(warnings[0]).toMatch(/afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/);
+        expect(moved).toHaveLength(1);
+        expect(moved[0]).toContain(`image base: r.io/us/base:latest ${said}`);
+        expect(moved[0]).toMatch(/afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/);
     });
 
     test("says nothing of a promoted tag that is where it was put, or was not asked for", () => {
-        expect(readAnswers([base], new Map([["r.io/us/base:latest", held("f")]]), local).warnings).toEqual([]);
-        expect(readAnswers([base], new Map(), local).warnings).toEqual([]);
+        expect(readAnswers([base], new Map([["r.io/us/base:latest", held("f")]]), local).moved).toEqual([]);
+        expect(readAnswers([base], new Map(), local).moved).toEqual([]);
     });
 
     test("counts what could not be asked as there, and says so once a registry", () => {
         const answers = new Map([baseRef, ciRef].map((ref) => [ref, { unknown: "no answer" }] as const));
-        const { missing, warnings } = readAnswers([base, ci], answers, local);
-        expect(missing.size).toBe(0);
-        expect(warnings).toEqual(["what is published could not be asked: r.io: no answer"]);
+        const { missing, moved, unasked } = readAnswers([base, ci], answers, local);
+        expect([missing.size, moved]).toEqual([0, []]);
+        expect(unasked).toEqual(["what is published could not be asked: r.io: no answer"]);
     });
 });
 
@@ -74,9 +74,10 @@ test("sizes stand at the platform that they are of, and what is said of the regi
     const sized = withPublished(plan, {
         missing: new Set(),
         bytes: new Map([["base linux/arm64", 12]]),
-        warnings: ["second"],
+        moved: ["second"],
+        unasked: ["third"],
     });
     expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
-    expect(sized.warnings).toEqual(["first", "second"]);
+    expect(sized.warnings).toEqual(["first", "second", "third"]);
     expect(sized.pending).toBe(false);
 });

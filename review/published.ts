@@ -12,8 +12,10 @@ export interface Published {
     readonly missing: ReadonlySet<string>;
     /** Compressed bytes by image and platform ("bot linux/amd64"). */
     readonly bytes: ReadonlyMap<string, number>;
-    /** Promoted tags that are lost or moved, which no update looks at, and why something could not be asked. */
-    readonly warnings: readonly string[];
+    /** Promoted tags that are lost or moved, which no update looks at. */
+    readonly moved: readonly string[];
+    /** Why something could not be asked. */
+    readonly unasked: readonly string[];
 }
 
 /**
@@ -51,7 +53,7 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
             : [],
     );
     const moved = images.flatMap((image) => promotionWarnings(image, answers, commands));
-    return { missing, bytes, warnings: [...moved, ...new Set(unasked)] };
+    return { missing, bytes, moved, unasked: [...new Set(unasked)] };
 }
 
 /**
@@ -72,10 +74,10 @@ export async function lookUp(
 }
 
 /** The plan with the sizes of what is published, and with what is to be said of it as warnings. */
-export function withPublished(plan: Plan, { bytes, warnings }: Published): Plan {
+export function withPublished(plan: Plan, { bytes, moved, unasked }: Published): Plan {
     return {
         ...plan,
-        warnings: [...plan.warnings, ...warnings],
+        warnings: [...plan.warnings, ...moved, ...unasked],
         images: plan.images.map((image) => ({
             ...image,
             platforms: image.platforms.map((one) => {

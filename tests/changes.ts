@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
 import { manifest } from "./registry";
-import type { Action, Plan } from "../lib/plan/plan";
+import type { Action, ImagePlan, Plan } from "../lib/plan/plan";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 
@@ -48,9 +48,15 @@ function doneTo(image: string, operations: Readonly<Record<string, string>>, aft
     return own.length > 0 ? "retest" : "unchanged";
 }
 
+/** What the review said of an image that was not built. */
+function announcedOf({ action, inAnyCase = [] }: ImagePlan): Action {
+    if (action !== "rebuild" && action !== "maybe") return action;
+    return inAnyCase.includes("promotion") ? "retag" : inAnyCase.includes("test") ? "retest" : "unchanged";
+}
+
 /**
  * What the review said before is what `up` did: every *rebuild* was built, every *maybe* exactly when its parent's digest
- * moved, every *retag*, *retest* and *remove* was done, and nothing else.
+ * moved, every *retag*, *retest* and *remove* was done, also where one was certain of a *maybe*, and nothing else.
  */
 function expectAnnounced(
     plan: Plan,
@@ -68,9 +74,9 @@ function expectAnnounced(
     const names = wanted.map(({ platform, image }) => `${image.image}-${platform.slice("linux/".length)}`);
     const built = Object.keys(operations).filter((name) => aBuild.test(name) && operations[name] !== "delete");
     expect(built.sort()).toEqual([...names].sort());
-    const announced = plan.images.map(({ image, action }) => {
-        if (names.some((name) => imageOf(name) === image)) return [image, "built"];
-        return [image, action === "rebuild" || action === "maybe" ? "unchanged" : action];
+    const announced = plan.images.map((one) => {
+        const isBuilt = names.some((name) => imageOf(name) === one.image);
+        return [one.image, isBuilt ? "built" : announcedOf(one)];
     });
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
     expect(Object.fromEntries(keys.map((key) => [key, doneTo(key, operations, after)]))).toEqual(

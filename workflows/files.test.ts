@@ -135,6 +135,22 @@ describe("permissions", () => {
         const main = { ref: "main", "sparse-checkout": "workflows/scripts" };
         expect(refs).toEqual([1, 2].map(() => ({ ...main, "persist-credentials": false })));
     });
+
+    test("the comment is written of a review that failed, too, and is told the commit and the run", () => {
+        const comment = parsed.get("review.yml")?.jobs.comment;
+        expect(comment?.if).toBe("${{ !cancelled() && needs.review.result != 'skipped' }}");
+        expect(comment?.steps?.at(-1)?.env).toMatchObject({
+            SHA: "${{ github.event.pull_request.head.sha }}",
+            RUN: expect.stringContaining("/actions/runs/${{ github.run_id }}") as string,
+        });
+    });
+
+    test("recorded updates are kept where those before them were not lost", () => {
+        const named = (name: string) => steps.filter(({ step }) => step.name === name).map(({ step }) => step);
+        const kept = named("Keep the recorded updates").map((step) => step.if);
+        expect(kept).toEqual([1, 2, 3].map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
+        expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
+    });
 });
 
 describe("every job", () => {

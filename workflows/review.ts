@@ -97,6 +97,9 @@ const labJob: Job = {
     ],
 };
 
+/** The run's address. */
+const run = "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}";
+
 const github = { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}" };
 
 /** A job that writes to a pull request or an issue. It runs the branch's own scripts, and none of the code under review. */
@@ -129,11 +132,12 @@ export const reviewWorkflow = (branch: string): Workflow => ({
     jobs: {
         review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
         comment: writingJob(
-            // A review that found something dangerous has failed, and is wanted all the more.
+            // A review that found something dangerous has failed, and is wanted all the more. Where there is none the comment says
+            // that, instead of what an earlier commit would have done.
             {
                 name: "Comment",
                 needs: "review",
-                if: "${{ !cancelled() && needs.review.outputs.markdown != '' }}",
+                if: "${{ !cancelled() && needs.review.result != 'skipped' }}",
             },
             "pull-requests",
             [
@@ -142,6 +146,8 @@ export const reviewWorkflow = (branch: string): Workflow => ({
                 {
                     NUMBER: "${{ github.event.pull_request.number }}",
                     MARKDOWN: "${{ needs.review.outputs.markdown }}",
+                    SHA: "${{ github.event.pull_request.head.sha }}",
+                    RUN: run,
                 },
             ],
             branch,
@@ -157,7 +163,7 @@ export const reviewWorkflow = (branch: string): Workflow => ({
                 {
                     DRIFT: "${{ needs.status.outputs.drift }}",
                     REPORT: "${{ needs.status.outputs.report }}",
-                    RUN: "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}",
+                    RUN: run,
                 },
             ],
             branch,

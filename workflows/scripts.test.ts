@@ -115,22 +115,36 @@ describe("up.sh", () => {
 });
 
 describe("history.sh", () => {
-    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r", BRANCH: "trunk" }, { gh });
+    const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r", BRANCH: "trunk" }, { gh, sleep: "" });
+    const download = (body: string) => `case "$1" in api) echo 77;; *) ${body};; esac`;
 
     test("takes the artifact of the run that recorded last", () => {
-        const { status, calls, stdout } = history('case "$1" in api) echo 77;; esac');
+        const { status, calls, stdout, output } = history(download('echo "[]" > "${@: -1}/ci.json"'));
         expect(calls[0]).toContain("gh api repos/o/r/actions/artifacts?name=updates");
-        expect(calls.at(-1)).toBe("gh run download 77 --name updates --dir .updates");
-        expect([status, stdout]).toEqual([0, "took the updates that run 77 recorded\n"]);
+        expect(calls.at(-1)).toMatch(/^gh run download 77 --name updates --dir \S+$/);
+        expect([status, stdout, output]).toEqual([0, "took the updates that run 77 recorded\n", ""]);
+    });
+
+    test("says so and fails nothing where there is none: this run's are the first", () => {
+        expect(history("")).toMatchObject({ status: 0, stdout: "no durations recorded yet\n", output: "" });
+    });
+
+    test("tries again where a download breaks off, and takes nothing of that", () => {
+        const once =
+            '[ -e once ] && echo "[]" > "${@: -1}/ci.json" || { touch once; echo "[" > "${@: -1}/ci.json"; exit 1; }';
+        const { status, calls, stdout, output } = history(download(once));
+        expect(calls.filter((call) => call.startsWith("gh run download"))).toHaveLength(2);
+        expect([status, stdout, output]).toEqual([0, "took the updates that run 77 recorded\n", ""]);
     });
 
     test.each([
-        ["there is none", ""],
-        ["it can't be downloaded", 'case "$1" in api) echo 77;; *) exit 1;; esac'],
+        ["it can't be downloaded", download("exit 1")],
         ["GitHub can't be asked", "exit 1"],
-    ])("says so and fails nothing where %s", (_what, gh) => {
-        const { status, stdout } = history(gh);
-        expect([status, stdout]).toEqual([0, "no durations recorded yet\n"]);
+    ])("where %s after three times, fails nothing and lets nothing take its place", (_what, gh) => {
+        const { status, calls, stdout, output } = history(gh);
+        expect(calls.filter((call) => call.startsWith("gh api"))).toHaveLength(3);
+        expect([status, output]).toEqual([0, "lost=true\n"]);
+        expect(stdout).toMatch(/^::warning::The recorded updates could not be got/);
     });
 
     test("passes over artifacts that expired, of other branches, and of forks", () => {
@@ -196,20 +210,33 @@ describe("status.sh", () => {
 });
 
 describe("comment.sh", () => {
-    const env = { GH_REPO: "o/r", NUMBER: "7", MARKDOWN: '`$(false)` "quoted"' };
-    const comment = (ids: string) =>
-        runScript("comment.sh", env, { gh: `case "$*" in *--paginate*) printf '${ids}';; esac` });
+    const env = { GH_REPO: "o/r", NUMBER: "7", MARKDOWN: '`$(false)` "quoted" %s', SHA: "0a1b", RUN: "https://run" };
+    const comment = (ids: string, more: Partial<typeof env> = {}) =>
+        runScript("comment.sh", { ...env, ...more }, { gh: `case "$*" in *--paginate*) printf '${ids}';; esac` });
+    const post = "gh api --silent --method POST repos/o/r/issues/7/comments --raw-field body=";
 
-    test("writes a comment where there is none", () => {
+    test("writes a comment where there is none, with the commit that it is about", () => {
         const { calls } = comment("");
         expect(calls.slice(1)).toEqual([
-            "gh api --silent --method POST repos/o/r/issues/7/comments --raw-field body=<!-- layered-images: review -->",
+            `${post}<!-- layered-images: review -->`,
+            "Of commit 0a1b, as it would be merged ([run](https://run)):",
+            "",
             env.MARKDOWN,
         ]);
     });
 
     test("writes over the one that is there", () => {
         expect(comment("12\\n34\\n").calls[1]).toContain("--method PATCH repos/o/r/issues/comments/12 ");
+    });
+
+    test("says that there is no review where it failed, and leaves none of an earlier commit", () => {
+        const { calls } = comment("12\\n", { MARKDOWN: "" });
+        expect(calls[1]).toContain("--method PATCH repos/o/r/issues/comments/12 ");
+        expect(calls.slice(2)).toEqual([
+            "### There is no review of commit 0a1b",
+            "",
+            "[The run](https://run) says more.",
+        ]);
     });
 });
 

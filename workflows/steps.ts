@@ -152,18 +152,25 @@ export const script = (name: string, file: string, env: Readonly<Record<string, 
     ...(Object.keys(env).length > 0 && { env }),
 });
 
+const historyStep = "history";
+
 /** The updates that the last `up` on the branch recorded: how long builds take. Needs the permission to read actions. */
-export const restoreHistory = (branch: string): Step =>
-    script("Get the recorded updates", "history.sh", {
+export const restoreHistory = (branch: string): Step => ({
+    id: historyStep,
+    ...script("Get the recorded updates", "history.sh", {
         GH_TOKEN: "${{ github.token }}",
         GH_REPO: "${{ github.repository }}",
         BRANCH: branch,
-    });
+    }),
+});
 
-/** Keeps the recorded updates, also of one that failed, for the runs after this one. */
+/**
+ * Keeps the recorded updates, also of one that failed, for the runs after this one; not where those before could not be got: the
+ * newest artifact counts, and would have this one alone.
+ */
 export const keepHistory: Step = {
     name: "Keep the recorded updates",
-    if: "${{ !cancelled() }}",
+    if: `\${{ !cancelled() && steps.${historyStep}.outputs.lost != 'true' }}`,
     uses: uses(pins.uploadArtifact),
     with: {
         name: "updates",

@@ -1,6 +1,7 @@
+import { repositoryOf } from "../references";
 import { listOf } from "./differences";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import { moveOf, repositoryOf } from "./places";
+import { moveOf } from "./places";
 import type { Action, PlatformPlan } from "./plan";
 import { type Step, sameWhereKnown } from "./preview";
 

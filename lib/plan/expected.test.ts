@@ -62,6 +62,15 @@ describe("smoke tests and promotions", () => {
     });
 });
 
+test("tests and promotions that are pending in any case count though the build may not be done", () => {
+    const other: OtherSeconds = (kind, image) => ({ test: image === "ci" ? 20 : 7, promotion: 2 })[kind];
+    const base = built("base", "rebuild", { amd64: 100 });
+    const ci = built("ci", "maybe", { amd64: 50 }, { parent: "base" });
+    const least = (inAnyCase: ("test" | "promotion")[]) => expectedTime([base, { ...ci, inAnyCase }], other).least;
+    expect([least([]), least(["test"]), least(["test", "promotion"])]).toEqual([109, 120, 122]);
+    expect(expectedTime([base, { ...ci, inAnyCase: ["test"] }], other).most).toBe(172);
+});
+
 test("what is recreated is built, what is only tagged or tested is not", () => {
     const actions: Action[] = ["recreate", "retag", "retest", "remove", "unchanged"];
     const times = actions.map((action) => expectedTime([built("a", action, { amd64: 60 })]).least);

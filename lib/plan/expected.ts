@@ -13,16 +13,18 @@ export type OtherSeconds = (kind: "test" | "promotion", image: string, platform?
 function longest(images: readonly ImagePlan[], counted: readonly Action[], other: OtherSeconds): number {
     const built = new Map<string, number>();
     const promoted = new Map<string, number>();
-    for (const { image, parent = "", copiesFrom = [], action: whole, platforms } of images) {
+    for (const { image, parent = "", copiesFrom = [], action: whole, platforms, inAnyCase = [] } of images) {
         const parents = [parent, ...copiesFrom];
+        const isTested = whole === "retest" || inAnyCase.includes("test");
         const tested = platforms.map(({ platform, action, seconds = 0 }) => {
             const start = Math.max(...parents.map((key) => built.get(`${key} ${platform}`) ?? 0));
             const isBuilt = counted.includes(action);
             const end = start + (isBuilt ? seconds : 0);
             built.set(`${image} ${platform}`, end);
-            return end + (isBuilt || whole === "retest" ? other("test", image, platform) : 0);
+            return end + (isBuilt || isTested ? other("test", image, platform) : 0);
         });
-        const isPromoted = whole === "retag" || platforms.some(({ action }) => counted.includes(action));
+        const isTagged = whole === "retag" || inAnyCase.includes("promotion");
+        const isPromoted = isTagged || platforms.some(({ action }) => counted.includes(action));
         const start = Math.max(0, ...tested, ...parents.map((key) => promoted.get(key) ?? 0));
         promoted.set(image, start + (isPromoted ? other("promotion", image) : 0));
     }

@@ -19,6 +19,7 @@ const pending = (plans: readonly ImagePlan[]) =>
             .map(({ image, action, causes }) => [image, [action, ...causes]]),
     );
 const leaves = ["remove", "no longer in images.ts; what was published stays"];
+const tests = "in any case: its smoke tests run";
 const children = {
     bot: ["maybe", "parent base"],
     ci: ["maybe", "parent base"],
@@ -64,8 +65,8 @@ describe("from what a real engine said, the plan of", () => {
             {
                 base: ["rebuild", "docker/Dockerfile.base changed"],
                 ...children,
-                ci: ["maybe", "smoke test docker/smoke/ci.sh changed", "parent base"],
-                leaf: ["maybe", "smoke test docker/smoke/ci.sh changed", "parent bot", "parent ci"],
+                ci: ["maybe", "smoke test docker/smoke/ci.sh changed", tests, "parent base"],
+                leaf: ["maybe", "smoke test docker/smoke/ci.sh changed", tests, "parent bot", "parent ci"],
             },
         ],
         [
@@ -186,6 +187,57 @@ test("images stand in build order, with parents, roots and platforms; those that
         platforms: [{ platform: "linux/amd64" }, { platform: "linux/arm64" }],
     });
     expect(plans.find(({ image }) => image === "leaf")).toMatchObject({ parent: "bot", copiesFrom: ["ci"] });
+});
+
+describe("what is certain of an image that may not be built", () => {
+    const before = `registry.localhost:17443/fixture/ci@sha256:${"0".repeat(64)}`;
+    type Inputs = Readonly<Record<string, unknown>>;
+    /** The inputs of a resource of ci in the state, and those that it is to have. */
+    const changed = (name: string, type: string, of: (old: Inputs, after: Inputs) => [Inputs, Inputs]) =>
+        recordedPreview("base").steps.map((step) => {
+            if (step.name !== name || step.type !== `docker-build:index:${type}` || !step.old || !step.new) return step;
+            const [old, after] = of(step.old.inputs, step.new.inputs);
+            return { ...step, old: { ...step.old, inputs: old }, new: { ...step.new, inputs: after } };
+        });
+    const ci = (steps: readonly Step[]) => planImages(steps).find(({ image }) => image === "ci");
+    /** The same smoke test as before, which passed last on this build; on the one that the state has without. */
+    const sameTest = (on?: string) =>
+        changed("ci-amd64-test", "Image", (old, after) => {
+            const { context, dockerfile } = old as { context: object; dockerfile: object };
+            const open = (after.context as { named: object }).named;
+            const named = { "image-under-test": { location: `docker-image://${on ?? ""}` } };
+            return [
+                on === undefined ? old : { ...old, context: { ...context, named } },
+                { ...after, dockerfile, context: { ...context, named: open } },
+            ];
+        });
+
+    test("is a test that is another now", () => {
+        expect(ci(recordedPreview("base").steps)).toMatchObject({ action: "maybe", inAnyCase: ["test"] });
+    });
+
+    test("is a test that has not passed on what was built last", () => {
+        expect(ci(sameTest(before))).toMatchObject({
+            action: "maybe",
+            inAnyCase: ["test"],
+            causes: ["smoke test docker/smoke/ci.sh changed", tests, "parent base"],
+        });
+        expect(ci(sameTest())).not.toHaveProperty("inAnyCase");
+    });
+
+    test("is the promotion of what was built last and is not promoted yet", () => {
+        const unpromoted = ci(changed("ci", "Index", (old, after) => [{ ...old, sources: [before] }, after]));
+        expect(unpromoted).toMatchObject({ action: "maybe", inAnyCase: ["test", "promotion"] });
+        expect(unpromoted?.causes).toContain("in any case: its smoke tests run, and its tag moves");
+    });
+
+    test("is the promotion by another tag", () => {
+        const tagged = changed("ci", "Index", (old, after) => [
+            old,
+            { ...after, tag: "registry.localhost:17443/fixture/ci:stable" },
+        ]);
+        expect(ci(tagged)?.inAnyCase).toContain("promotion");
+    });
 });
 
 describe("a registry that lost a build", () => {

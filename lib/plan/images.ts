@@ -2,6 +2,7 @@ import { type Plans, decides, movedParents, parentsOf } from "./builds";
 import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
 import { textsOf } from "./differences";
 import { type Group, changes, isGone, platformOf } from "./groups";
+import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
 import { placeCauses } from "./places";
 import { type Action, type Cause, type ImagePlan, actions } from "./plan";
 import type { Step } from "./preview";
@@ -55,9 +56,6 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
 const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
-/** Tests that would run. */
-const runs = (test: Step): boolean => changes(test) && !isGone(test);
-
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
     const { image, layer, tests, index } = group;
     const platforms = plans.get(image) ?? [];
@@ -71,6 +69,7 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
     const [root] = Object.keys(textsOf(layer.new ?? layer.old, "roots"));
     const [parent, ...copiesFrom] = parentsOf(group);
     const isLost = platforms.some((one) => one.action === "recreate");
+    const anyway = action === "maybe" ? inAnyCase(group) : [];
     const dependsOn = parentsOf(group).filter((key) => decides(plans.get(key) ?? [], platforms));
     return {
         image,
@@ -81,8 +80,10 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
         causes: [
             ...(isLost ? ["the registry no longer has it"] : []),
             ...causesOf(group, action, all),
+            ...inAnyCaseCauses(anyway),
             ...dependsOn.map((key) => `parent ${key}`),
         ],
+        ...(anyway.length > 0 && { inAnyCase: anyway }),
         ...(dependsOn.length > 0 && { dependsOn }),
     };
 }

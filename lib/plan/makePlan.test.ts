@@ -121,6 +121,43 @@ describe("durations", () => {
     });
 });
 
+test("a delivery that could not be decided deletes nothing of the round that is open, and other changes stay", () => {
+    const component = "layered-images:components:WorkflowFiles";
+    const state = (type: string, inputs: Record<string, unknown>) => ({
+        ...{ type, custom: type.startsWith("github:"), inputs, outputs: {}, retainOnDelete: true },
+    });
+    const step = (op: string, types: string, type: string, before: object, after?: object): Step => ({
+        op,
+        urn: `urn:pulumi:s::p::${types}${type}::x`,
+        type,
+        name: "x",
+        parent: "",
+        old: state(type, { ...before }),
+        new: after && state(type, { ...after }),
+        reasons: [],
+    });
+    const round = `${component}$layered-images:components:WorkflowPullRequest$`;
+    const variable = { variableName: "CI_IMAGE", value: "x" };
+    const made = (isUndecided: object) => {
+        const { steps } = recordedPreview("same");
+        const more = [
+            step("update", "", component, {}, isUndecided),
+            step("delete", round, "github:index/branch:Branch", { branch: "b" }),
+            step("delete", round, "github:index/repositoryPullRequest:RepositoryPullRequest", { title: "t" }),
+        ];
+        const changed = step("delete", "", "github:index/actionsVariable:ActionsVariable", variable);
+        return [more, [...more, changed]].map((all) => {
+            const { repository, pending } = plan({ steps: [...steps, ...all], diagnostics: [] });
+            return [repository.map(({ kind }) => kind), pending];
+        });
+    };
+    expect(made({ isUndecided: true })).toEqual([
+        [[], false],
+        [["variable"], true],
+    ]);
+    expect(made({})[0]).toEqual([["branch", "pull request"], true]);
+});
+
 describe("pending is whatever an update would do", () => {
     const state = (type: string, custom = true) => ({ type, custom, inputs: {}, outputs: {}, retainOnDelete: false });
     const added = (type: string, op: string, custom = true): Step => ({

@@ -7,7 +7,7 @@ import { type UpdateRecord, recordedSeconds } from "./history";
 import { planImages } from "./images";
 import type { ImagePlan, Plan } from "./plan";
 import type { Preview } from "./preview";
-import { planRepository } from "./repository";
+import { decidedSteps, planRepository } from "./repository";
 import { hasWork, otherWork } from "./work";
 
 /** What a plan is made from. */
@@ -33,7 +33,7 @@ const warningsIn = ({ diagnostics }: Preview): string[] =>
  * What an update would do, and why: pure, from what the engine said and what was recorded.
  */
 export function makePlan({ stack, preview, history, missing = new Set() }: PlanSources): Plan {
-    const { steps } = preview;
+    const steps = decidedSteps(preview.steps);
     const all = groups(steps);
     const builds = planBuilds(all, missing);
     const images = planImages(all, builds).map((plan): ImagePlan => ({

@@ -1,10 +1,11 @@
+import { repositoryOf } from "../references";
 import { listOf, textOf } from "./differences";
 import type { Group } from "./groups";
 import type { Cause } from "./plan";
 import { isUnknown } from "./preview";
 
-/** "registry/repository" of a tag. */
-export const repositoryOf = (tag: string): string => tag.replace(/:[^:/]*$/, "");
+/** "registry/repository" of a tag, as everywhere; "" where there is no tag. */
+export const placeOf = (tag: string): string => (tag === "" ? "" : repositoryOf(tag));
 
 /**
  * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent
@@ -16,8 +17,8 @@ export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { fr
     if (!before || !after) return undefined;
     const open = isUnknown(after.inputs.tags);
     if (open && !index?.new) return undefined;
-    const from = repositoryOf(listOf(before, "tags")[0] ?? "");
-    const to = repositoryOf(open && index?.new ? textOf(index.new, "tag") : (listOf(after, "tags")[0] ?? ""));
+    const from = placeOf(listOf(before, "tags")[0] ?? "");
+    const to = placeOf(open && index?.new ? textOf(index.new, "tag") : (listOf(after, "tags")[0] ?? ""));
     return from === to ? undefined : { from, to };
 }
 

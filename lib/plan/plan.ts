@@ -36,6 +36,8 @@ export interface ImagePlan {
     readonly action: Action;
     readonly platforms: readonly PlatformPlan[];
     readonly causes: readonly Cause[];
+    /** Of an image that is `maybe`: what is done although it may not be built. Absent where that is nothing. */
+    readonly inAnyCase?: readonly ("test" | "promotion")[];
     /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
     readonly dependsOn?: readonly string[];
 }

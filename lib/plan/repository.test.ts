@@ -100,10 +100,23 @@ describe("on GitHub", () => {
             type: indexType,
             name: "ci",
         });
+        const arguments_ = { platforms: ["linux/amd64"], buildArgs: { INPUT_HASH: "1" } };
+        const built = step("x", "same", arguments_, arguments_);
+        const build: Step = {
+            ...built,
+            ...{ type: "docker-build:index:Image", name: "ci-amd64", parent: "ci" },
+            old: built.old && { ...built.old, outputs: { digest: "x" } },
+        };
         test.each<[string, object, object, string]>([
             ["where that moves to another registry", {}, { tag: "other.io/us/ci:latest", sources: unknown }, "update"],
             ["where its index gets other builds", { sources: ["x", "y"] }, { sources: ["x"] }, "update"],
-            ["not where its builds may stay", { sources: ["x"] }, { sources: [unknown] }, "maybe"],
+            [
+                "where what was built last is not promoted yet",
+                { sources: ["r.io/us/ci@old"] },
+                { sources: [unknown] },
+                "update",
+            ],
+            ["not where its builds may stay", { sources: ["r.io/us/ci@x"] }, { sources: [unknown] }, "maybe"],
             [
                 "not where its tag alone becomes another",
                 { sources: ["x"] },
@@ -111,7 +124,7 @@ describe("on GitHub", () => {
                 "maybe",
             ],
         ])("%s", (_title, before, after, action) => {
-            expect(planRepository([layer, index(before, after), follows])).toMatchObject([{ action }]);
+            expect(planRepository([layer, build, index(before, after), follows])).toMatchObject([{ action }]);
         });
 
         test("not where the registry lost a build, of which the engine says nothing", () => {

@@ -1,6 +1,7 @@
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
-import { repositoryOf } from "./places";
+import { hasOtherSources } from "./inAnyCase";
+import { placeOf } from "./places";
 import type { RepositoryPlan } from "./plan";
 import { type Step, sameWhereKnown, withoutParts } from "./preview";
 
@@ -23,14 +24,12 @@ const readers: Readonly<Record<string, string>> = {
 
 /** Repositories whose promoted digest certainly becomes another: they move, or an index gets other builds. */
 function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
-    const moved = groups(steps).flatMap(
-        ({ index: { old: before, new: after } = { old: undefined, new: undefined } }) => {
-            if (!before || !after) return [];
-            const [from, to] = [before, after].map((state) => repositoryOf(textOf(state, "tag")));
-            const staysSame = from === to && sameWhereKnown(before.inputs.sources, after.inputs.sources);
-            return staysSame || from === undefined ? [] : [from];
-        },
-    );
+    const moved = groups(steps).flatMap((group) => {
+        const { old: before, new: after } = group.index ?? {};
+        if (!before || !after) return [];
+        const [from = "", to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
+        return from !== to || hasOtherSources(group) ? [from] : [];
+    });
     return new Set(moved);
 }
 
@@ -44,6 +43,18 @@ function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["actio
     if (op === "create" || !before || !after) return "create";
     const isOpen = sameWhereKnown(before.inputs, after.inputs) && !sameWhereKnown(after.inputs, before.inputs);
     return isOpen && !moved.has(heldBy(step)) ? "maybe" : "update";
+}
+
+const filesType = "layered-images:components:WorkflowFiles";
+
+/**
+ * The steps without those on a delivery of workflow files that the preview could not decide, because it could not ask GitHub: what
+ * is open there is not in its program, and looks as if it were going to be deleted. An update is refused instead.
+ */
+export function decidedSteps(steps: readonly Step[]): readonly Step[] {
+    const isUndecided = steps.some(({ type, new: after }) => type === filesType && after?.inputs.isUndecided === true);
+    // The URN of what lies below has the types of all that is above.
+    return isUndecided ? steps.filter(({ urn }) => !urn.includes(`${filesType}$`)) : steps;
 }
 
 /** Whether a plan has words for a resource as something on GitHub. */

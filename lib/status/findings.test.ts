@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { type Finding, exitCode, unknownFindings } from "./findings";
 import { repairAll, repairCommand } from "./repair";
 
-const lab = { stack: "local", isLab: true };
-const ci = { stack: "acme/ci", isLab: false };
+const lab = { stack: "local", isLab: true, isCi: false };
+const ci = { stack: "acme/ci", isLab: false, isCi: true };
 const finding = (kind: Finding["kind"]): Finding => ({ kind, about: "x", text: "y" });
 const drift = (repair: NonNullable<Finding["repair"]>): Finding => ({ ...finding("drift"), repair });
 
@@ -48,4 +48,14 @@ test("all drift takes one refresh of what is looked at, then one replacement of 
         "npm run up -- --replace 'a' --replace 'c'",
     ]);
     expect(repairAll(lab, [finding("note")])).toEqual([]);
+});
+
+test("drift that any `up` repairs takes one of its own only where none replaces something", () => {
+    const proposed = drift({ by: "up" });
+    const refreshed = drift({ by: "refresh", urn: "b" });
+    expect(repairAll(lab, [proposed, refreshed, proposed])).toEqual([
+        "npm run up -- --refresh --target 'b'",
+        "npm run up",
+    ]);
+    expect(repairAll(lab, [proposed, drift({ by: "replace", urn: "a" })])).toEqual(["npm run up -- --replace 'a'"]);
 });

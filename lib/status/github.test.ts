@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { fileHash } from "../delivery";
 import type { Answer } from "./findings";
 import { type OnGitHub, compareGitHub } from "./github";
 import { deployedRepository, githubQuestions } from "./githubQuestions";
@@ -28,8 +29,10 @@ const variable = resource("github:index/actionsVariable:ActionsVariable", "varia
 });
 const pull = resource("github:index/repositoryPullRequest:RepositoryPullRequest", "pull", { outputs: { number: 7 } });
 
+/** The path of the question about a resource. */
+const pathOf = (known: Resource) => githubQuestions([known])[0]?.path ?? "";
 const compare = (known: Resource, answer: Answer<OnGitHub>) =>
-    compareGitHub([files, known], new Map([[known.urn, answer]])).map(({ kind, about, text, repair }) => ({
+    compareGitHub([files, known], new Map([[pathOf(known), answer]])).map(({ kind, about, text, repair }) => ({
         kind,
         about,
         text,
@@ -81,8 +84,8 @@ test("an open pull request waits, and files on its branch count only while it do
     const all = [files, file("proposed"), pull];
     const answers = (state: "open" | "merged") =>
         new Map<string, Answer<OnGitHub>>([
-            [pull.urn, { found: { state, url: "https://github.com/o/r/pull/7" } }],
-            [file("proposed").urn, { found: undefined }],
+            [pathOf(pull), { found: { state, url: "https://github.com/o/r/pull/7" } }],
+            [pathOf(file("proposed")), { found: undefined }],
         ]);
     expect(compareGitHub(all, answers("open")).map(({ kind, text }) => [kind, text])).toEqual([
         ["drift", "it was deleted on GitHub"],
@@ -91,10 +94,85 @@ test("an open pull request waits, and files on its branch count only while it do
     expect(compareGitHub(all, answers("merged")).map(({ kind }) => kind)).toEqual(["note"]);
 });
 
+describe("a file that a pull request brings, of which the state has a hash alone", () => {
+    const paths = [".github/workflows/a.yml", ".github/dependabot.yml"] as const;
+    const hashes = Object.fromEntries(paths.map((path) => [path, fileHash("ours\n")]));
+    const component = (inputs: object = {}): Resource => ({
+        ...files,
+        inputs: { repository: "r", branch: "main", files: hashes, ...inputs },
+    });
+    const found = (text: string | undefined) => ({ found: text === undefined ? undefined : { text } });
+    /** What is found where the branch has these texts in the files' places. */
+    const compared = (resources: readonly Resource[], texts: readonly (string | undefined)[], pullState?: OnGitHub) =>
+        compareGitHub(
+            resources,
+            new Map<string, Answer<OnGitHub>>([
+                ...paths.map((path, at) => [`contents/${path}?ref=main`, found(texts[at])] as const),
+                [pathOf(pull), { found: pullState }],
+            ]),
+        );
+    const url = "https://github.com/o/r/pull/7";
+
+    test("is asked for where no resource committed it", () => {
+        const asked = (...more: Resource[]) => githubQuestions([component(), ...more]).map(({ path }) => path);
+        expect(asked()).toEqual(paths.map((path) => `contents/${path}?ref=main`));
+        const onBranch = (branch: string) => ({
+            ...file(branch),
+            inputs: { file: paths[0], branch, content: "ours\n" },
+        });
+        expect(asked(onBranch("main"))).toHaveLength(2);
+        expect(asked(onBranch("proposed"))).toHaveLength(3);
+        expect(githubQuestions([component({ files: [...paths] })])).toEqual([]);
+    });
+
+    test("is drift when somebody changed or deleted it, and the next `up` proposes it again", () => {
+        expect(compared([component()], ["ours\n", "ours\n"])).toEqual([]);
+        const repair = { by: "up" };
+        expect(compared([component()], ["theirs\n", undefined])).toEqual([
+            { kind: "drift", about: `file ${paths[0]}`, text: "it was changed on branch main", repair },
+            { kind: "drift", about: `file ${paths[1]}`, text: "it is not on branch main", repair },
+        ]);
+    });
+
+    test.each<[string, object, OnGitHub | undefined, string]>([
+        ["waits", {}, { state: "open", url }, "until the pull request is merged"],
+        ["was closed just now", {}, { state: "closed", url }, "since pull request #7 with these was closed"],
+    ])("is a note while its pull request %s", (_what, inputs, pullState, said) => {
+        const findings = compared([component(inputs), pull], [undefined, "theirs\n"], pullState);
+        expect(findings.map(({ kind }) => kind)).toEqual(["note", "note"]);
+        expect(findings[1]?.text).toBe(
+            `branch main has others ${said}${said.endsWith("closed") ? " without merging" : ""}: ${paths.join(", ")}`,
+        );
+    });
+
+    test("is a note where the last update found its pull request declined", () => {
+        expect(compared([component({ declined: 7 })], [undefined, "ours\n"])).toEqual([
+            {
+                kind: "note",
+                about: "workflow files",
+                text: `branch main has others since pull request #7 with these was closed without merging: ${paths[0]}`,
+            },
+        ]);
+    });
+
+    test("is drift again once its pull request was merged, and nothing where that is not known", () => {
+        const merged = compared([component(), pull], [undefined, "ours\n"], { state: "merged", url });
+        expect(merged.map(({ kind, about }) => [kind, about])).toEqual([
+            ["note", "pull request #7"],
+            ["drift", `file ${paths[0]}`],
+        ]);
+        const answers = new Map<string, Answer<OnGitHub>>([
+            [pathOf(pull), { unknown: "no answer" }],
+            ...paths.map((path) => [`contents/${path}?ref=main`, found(undefined)] as const),
+        ]);
+        expect(compareGitHub([component(), pull], answers).map(({ kind }) => kind)).toEqual(["unknown"]);
+    });
+});
+
 test("what could not be asked is told once for each reason", () => {
     const refused = { unknown: "this token may not read it" };
     const all = [files, variable, secret("Actions")];
-    expect(compareGitHub(all, new Map(all.map(({ urn }) => [urn, refused])))).toEqual([
+    expect(compareGitHub(all, new Map(all.map((one) => [pathOf(one), refused])))).toEqual([
         {
             kind: "unknown",
             about: "GitHub",

@@ -1,6 +1,15 @@
 import { changedSecrets } from "../changedSecrets";
+import { type Proposal, compareDelivered, declinedIn, deliveredFiles } from "./deliveredFiles";
 import { type Answer, type Finding, unknownFindings } from "./findings";
-import { type GitHubQuestion, deployedRepository, githubQuestions, secretTypes, text } from "./githubQuestions";
+import {
+    type ResourceQuestion,
+    deployedRepository,
+    fileQuestion,
+    githubQuestions,
+    resourceQuestions,
+    secretTypes,
+    text,
+} from "./githubQuestions";
 import type { Resource } from "./state";
 
 /** What GitHub says of one thing: a file's text, a variable's value, when a secret was set, whether a pull request is open. */
@@ -21,7 +30,7 @@ const drift = (about: string, said: string, by: "refresh" | "replace", urn: stri
     repair: { by, urn },
 });
 
-function compare({ urn, about, kind }: GitHubQuestion, resource: Resource, found: OnGitHub | undefined): Finding[] {
+function compare({ urn, about, kind }: ResourceQuestion, resource: Resource, found: OnGitHub | undefined): Finding[] {
     if (found !== undefined && "state" in found) {
         if (found.state === "open") return [{ kind: "note", about, text: `it waits to be merged: ${found.url}` }];
         return [
@@ -50,34 +59,49 @@ function compare({ urn, about, kind }: GitHubQuestion, resource: Resource, found
     return refreshed.map((one) => drift(about, changed, "replace", one));
 }
 
+/** What became of the pull request that the state has; the last update's word where it has none. */
+function proposalOf(
+    resources: readonly Resource[],
+    questions: readonly ResourceQuestion[],
+    answers: ReadonlyMap<string, Answer<OnGitHub>>,
+): Proposal {
+    const pull = questions.find(({ kind }) => kind === "pull request");
+    const declined = declinedIn(resources);
+    if (!pull) return declined === undefined ? "over" : { declined };
+    const answer = answers.get(pull.path);
+    if (!answer || !("found" in answer)) return "not known";
+    if (!answer.found || !("state" in answer.found)) return "over";
+    const { state } = answer.found;
+    return state === "open" ? "waits" : state === "merged" ? "over" : { declined: pull.about.replace(/^.* /, "") };
+}
+
 /**
  * Compares what the stack wrote to GitHub with what is there.
  *
- * @param answers by URN, to `githubQuestions`
+ * @param answers by path, to `githubQuestions`
  */
 export function compareGitHub(
     resources: readonly Resource[],
     answers: ReadonlyMap<string, Answer<OnGitHub>>,
 ): Finding[] {
     const byUrn = new Map(resources.map((one) => [one.urn, one]));
-    const questions = githubQuestions(resources);
-    const failed: { what: string; reason: string }[] = [];
-    // A file of a pull request that is over lies on a branch that nobody needs any more.
-    const waits = questions.some(({ kind, urn }) => {
-        const answer = answers.get(urn);
-        return kind === "pull request" && answer !== undefined && "found" in answer && isOpen(answer.found);
-    });
+    const questions = resourceQuestions(resources);
+    const proposal = proposalOf(resources, questions, answers);
     const branch = deployedRepository(resources)?.branch;
     const differences = questions.flatMap((asked) => {
-        const [answer, resource] = [answers.get(asked.urn), byUrn.get(asked.urn)];
-        if (!answer || !resource) return [];
-        if (asked.kind === "file" && resource.inputs.branch !== branch && !waits) return [];
-        if ("found" in answer) return compare(asked, resource, answer.found);
-        failed.push({ what: asked.about, reason: answer.unknown });
-        return [];
+        const [answer, resource] = [answers.get(asked.path), byUrn.get(asked.urn)];
+        if (!answer || !resource || !("found" in answer)) return [];
+        // A file of a pull request that is over lies on a branch that nobody needs any more.
+        if (asked.kind === "file" && resource.inputs.branch !== branch && proposal !== "waits") return [];
+        return compare(asked, resource, answer.found);
     });
-    return [...differences, ...unknownFindings("GitHub", failed)];
+    const delivered = deliveredFiles(resources).flatMap((one) => {
+        const answer = answers.get(fileQuestion(one.file, one.branch).path);
+        return answer ? [{ ...one, answer }] : [];
+    });
+    const failed = githubQuestions(resources).flatMap(({ path, about }) => {
+        const answer = answers.get(path);
+        return answer && "unknown" in answer ? [{ what: about, reason: answer.unknown }] : [];
+    });
+    return [...differences, ...compareDelivered(delivered, proposal), ...unknownFindings("GitHub", failed)];
 }
-
-const isOpen = (found: OnGitHub | undefined): boolean =>
-    found !== undefined && "state" in found && found.state === "open";

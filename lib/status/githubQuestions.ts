@@ -1,10 +1,12 @@
+import { fileType } from "../refresh";
+import type { Access } from "../repository";
+import { deliveredFiles, workflowFilesType } from "./deliveredFiles";
 import { type Resource, nameOf } from "./state";
 
-const fileType = "github:index/repositoryFile:RepositoryFile";
 const pullType = "github:index/repositoryPullRequest:RepositoryPullRequest";
 const variableType = "github:index/actionsVariable:ActionsVariable";
 /** Kinds of secrets by the type of their resource. */
-export const secretTypes: Readonly<Record<string, string>> = {
+export const secretTypes: Readonly<Record<string, "actions" | "dependabot" | "codespaces">> = {
     "github:index/actionsSecret:ActionsSecret": "actions",
     "github:index/dependabotSecret:DependabotSecret": "dependabot",
     "github:index/codespacesSecret:CodespacesSecret": "codespaces",
@@ -25,7 +27,7 @@ export const text = (value: unknown): string | undefined => (typeof value === "s
 
 /** The repository of a deployment; undefined where the stack makes images only. */
 export function deployedRepository(resources: readonly Resource[]): DeployedRepository | undefined {
-    const files = resources.find(({ type }) => type === "layered-images:components:WorkflowFiles");
+    const files = resources.find(({ type }) => type === workflowFilesType);
     const repository = text(files?.inputs.repository);
     if (repository === undefined) return undefined;
     const provider = resources.find(({ type }) => type === "pulumi:providers:github")?.inputs ?? {};
@@ -38,37 +40,52 @@ export function deployedRepository(resources: readonly Resource[]): DeployedRepo
     };
 }
 
-/** What GitHub is asked about a resource: a path below "repos/<owner>/<repository>/", and words for messages. */
+/** What GitHub is asked: a path below "repos/<owner>/<repository>/", which no other question has, and words for messages. */
 export interface GitHubQuestion {
-    readonly urn: string;
     readonly kind: "file" | "secret" | "variable" | "pull request";
     readonly path: string;
     /** "secret DISCORD_TOKEN" */
     readonly about: string;
+    /** What the token must be allowed to use: without that, "not found" may mean that it can't see it. */
+    readonly access?: Access;
 }
 
-function question({ urn, type, inputs, outputs }: Resource): GitHubQuestion[] {
+/** A question about a resource. */
+export interface ResourceQuestion extends GitHubQuestion {
+    readonly urn: string;
+}
+
+/** The question what a branch has in a file's place. */
+export function fileQuestion(file: string, branch: string): GitHubQuestion {
+    const path = file.split("/").map(encodeURIComponent).join("/");
+    return { kind: "file", about: `file ${file}`, path: `contents/${path}?ref=${encodeURIComponent(branch)}` };
+}
+
+function question({ urn, type, inputs, outputs }: Resource): ResourceQuestion[] {
     const name = (key: string) => text(inputs[key]) ?? text(outputs[key]) ?? nameOf(urn);
     const kind = secretTypes[type];
     if (kind !== undefined) {
         const secret = name("secretName");
         const about = `secret ${secret}${kind === "actions" ? "" : ` (${kind})`}`;
-        return [{ urn, kind: "secret", about, path: `${kind}/secrets/${encodeURIComponent(secret)}` }];
+        const path = `${kind}/secrets/${encodeURIComponent(secret)}`;
+        return [{ urn, kind: "secret", about, path, access: kind === "actions" ? "secrets" : kind }];
     }
     if (type === variableType) {
         const variable = name("variableName");
         const path = `actions/variables/${encodeURIComponent(variable)}`;
-        return [{ urn, kind: "variable", about: `variable ${variable}`, path }];
+        return [{ urn, kind: "variable", about: `variable ${variable}`, path, access: "variables" }];
     }
-    if (type === fileType) {
-        const path = name("file").split("/").map(encodeURIComponent).join("/");
-        const about = `file ${name("file")}`;
-        return [{ urn, kind: "file", about, path: `contents/${path}?ref=${encodeURIComponent(name("branch"))}` }];
-    }
+    if (type === fileType) return [{ urn, ...fileQuestion(name("file"), name("branch")) }];
     if (type !== pullType || typeof outputs.number !== "number") return [];
     const number = String(outputs.number);
     return [{ urn, kind: "pull request", about: `pull request #${number}`, path: `pulls/${number}` }];
 }
 
+/** What GitHub is asked about resources, a question each. */
+export const resourceQuestions = (resources: readonly Resource[]): ResourceQuestion[] => resources.flatMap(question);
+
 /** What GitHub is asked, a question for each thing of ours there. */
-export const githubQuestions = (resources: readonly Resource[]): GitHubQuestion[] => resources.flatMap(question);
+export const githubQuestions = (resources: readonly Resource[]): GitHubQuestion[] => [
+    ...resourceQuestions(resources),
+    ...deliveredFiles(resources).map(({ file, branch }) => fileQuestion(file, branch)),
+];

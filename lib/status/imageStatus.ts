@@ -2,7 +2,7 @@ import type { UpdateRecord } from "../plan/history";
 import type { Answer } from "./findings";
 import type { DeployedBuild, DeployedImage } from "./state";
 
-/** What a registry has, as far as the comparison reads it; `review/registry.ts` has it in full. */
+/** What a registry has, as far as the comparison reads it; `lib/registry.ts` has it in full. */
 export interface Held {
     readonly digest: string;
     readonly layers: readonly { readonly digest: string; readonly size: number }[];

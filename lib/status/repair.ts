@@ -4,6 +4,8 @@ import type { Finding, Repair } from "./findings";
 export interface Commands {
     readonly stack: string;
     readonly isLab: boolean;
+    /** Whether CI runs the stack: what its file says counts once it is on the branch that CI checks out. */
+    readonly isCi: boolean;
 }
 
 /** A word for a POSIX shell. */

@@ -39,11 +39,40 @@ export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.f
 /** The lab's own Pulumi is not on everybody's PATH. */
 const labPulumi = ({ isLab }: Commands): string => (isLab ? 'eval "$(npm run --silent lab -- env)" && ' : "");
 
-/** Compares the pins with what registries answered to `rootQuestions`. */
+/** The file with the configuration of a stack. */
+const stackFile = ({ stack }: Commands): string => `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`;
+
+/**
+ * The command that takes the new root. The lab's own is in no configuration: its digest is this machine's. Where CI runs the stack,
+ * an `up` from here would be undone by the next run, which checks out the old pin: the pin goes there first.
+ *
+ * @param pinned "repository@sha256:…" that the stack stands on
+ * @param found digest that its tag points at now
+ * @param own the lab's root of this name, "repository@sha256:…"
+ */
+function moveCommand(root: string, pinned: string, found: string, own: string | undefined, commands: Commands): string {
+    const up = repairCommand(commands, { by: "up" });
+    if (own !== undefined && repositoryOf(own) === repositoryOf(pinned)) {
+        return own.endsWith(`@${found}`) ? up : `npm run lab -- start --renew-root && ${up}`;
+    }
+    const path = quote(`roots["${root}"]`);
+    const value = `${repositoryOf(pinned)}@${found}`;
+    const set = `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value}`;
+    if (!commands.isCi) return `${set} && ${up}`;
+    const commit = `git commit --message ${quote(`Move the root ${root}`)} ${quote(stackFile(commands))}`;
+    return `${set} && ${commit} && git push`;
+}
+
+/**
+ * Compares the pins with what registries answered to `rootQuestions`.
+ *
+ * @param labRoots the lab's own roots, by name
+ */
 export function compareRoots(
     roots: readonly RootStatus[],
     answers: Answers,
     commands: Commands,
+    labRoots: Readonly<Record<string, string>> = {},
 ): { readonly roots: RootStatus[]; readonly findings: Finding[] } {
     const findings: Finding[] = [];
     const statuses = roots.map((one): RootStatus => {
@@ -59,17 +88,9 @@ export function compareRoots(
         if (found === undefined) {
             findings.push({ kind: "note", about, text: `${tag} is not in the registry, so its pin can't be compared` });
         } else if (!pinned.endsWith(`@${found}`)) {
-            const value = `${repositoryOf(pinned)}@${found}`;
-            const path = quote(`roots["${root}"]`);
-            findings.push({
-                kind: "drift",
-                about,
-                text: `${tag} moved to ${found}; pinned is ${pinned.slice(pinned.indexOf("@") + 1)}`,
-                repair: {
-                    by: "command",
-                    command: `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value} && ${repairCommand(commands, { by: "up" })}`,
-                },
-            });
+            const text = `${tag} moved to ${found}; pinned is ${pinned.slice(pinned.indexOf("@") + 1)}`;
+            const command = moveCommand(root, pinned, found, labRoots[root], commands);
+            findings.push({ kind: "drift", about, text, repair: { by: "command", command } });
         }
         return { ...one, found: found ?? null };
     });

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { type Commands, repairCommand } from "./repair";
 import { compareRoots, rootQuestions, rootsOf } from "./roots";
 import { stackFindings } from "./stack";
 import { deployedImages, parseDeployment } from "./state";
@@ -88,7 +89,7 @@ test("an empty stack is one without images; what is no deployment is told", () =
 
 const roots = { "python:3.12-slim": `docker.io/library/python@${digest("1")}`, "debian:13": "not pinned" };
 const standing = deployedImages(read([layer("base", [], roots), build("base", "a")]));
-const commands = { stack: "ci", isLab: false };
+const commands = { stack: "ci", isLab: false, isCi: true };
 
 test("a root is compared with its tag where it is pinned to; one that moved is pinned anew", () => {
     const found = rootsOf(standing);
@@ -106,11 +107,45 @@ test("a root is compared with its tag where it is pinned to; one that moved is p
             text: `docker.io/library/python:3.12-slim moved to ${digest("2")}; pinned is ${digest("1")}`,
             repair: {
                 by: "command",
-                command: `pulumi config set --stack 'ci' --path 'roots["python:3.12-slim"]' docker.io/library/python@${digest("2")} && pulumi up --stack 'ci'`,
+                command: `pulumi config set --stack 'ci' --path 'roots["python:3.12-slim"]' docker.io/library/python@${digest("2")} && git commit --message 'Move the root python:3.12-slim' 'Pulumi.ci.yaml' && git push`,
             },
         },
         unpinned,
     ]);
+});
+
+describe("a root that moved is taken", () => {
+    const [python, tag] = ["python:3.12-slim", "registry.localhost:5443/library/python"];
+    const command = (commands: Commands, own?: string, pinned = `${tag}@${digest("1")}`) => {
+        const root = { root: python, pinned, tag: `${tag}:3.12-slim`, images: ["base"] };
+        const answers = new Map([[root.tag, { found: { digest: digest("2"), layers: [], platforms: {} } }]]);
+        const labRoots = own === undefined ? {} : { [python]: `${tag}@${digest(own)}` };
+        const { findings } = compareRoots([root], answers, commands, labRoots);
+        return findings[0]?.repair && repairCommand(commands, findings[0].repair);
+    };
+    const local = { stack: "local", isLab: true, isCi: false };
+
+    test("in the lab from the lab, and nothing of this machine's is written into the stack's file", () => {
+        expect(command(local, "2")).toBe("npm run up");
+        expect(command(local, "1")).toBe("npm run lab -- start --renew-root && npm run up");
+    });
+
+    test("in the lab from the stack's file where that pins another one than the lab's", () => {
+        expect(command(local, "1", `docker.io/library/python@${digest("3")}`)).toBe(
+            `eval "$(npm run --silent lab -- env)" && pulumi config set --stack 'local' --path 'roots["${python}"]' ` +
+                `docker.io/library/python@${digest("2")} && npm run up`,
+        );
+    });
+
+    test("by an `up` where nobody else runs the stack, by a push where CI does", () => {
+        const set = (stack: string) =>
+            `pulumi config set --stack '${stack}' --path 'roots["${python}"]' ${tag}@${digest("2")} && `;
+        const other = (stack: string, isCi: boolean) => command({ stack, isLab: false, isCi });
+        expect(other("mine", false)).toBe(`${set("mine")}pulumi up --stack 'mine'`);
+        expect(other("acme/ci", true)).toBe(
+            `${set("acme/ci")}git commit --message 'Move the root ${python}' 'Pulumi.ci.yaml' && git push`,
+        );
+    });
 });
 
 test("a root whose tag is nowhere is a note, one that could not be asked is left to the registry's finding", () => {

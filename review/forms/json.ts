@@ -30,6 +30,10 @@ export const reviewSchema = z.object({
                     }),
                 ),
                 causes: z.array(z.string()).describe("why, for people"),
+                inAnyCase: z
+                    .array(z.enum(["test", "promotion"]))
+                    .optional()
+                    .describe("of an image that is maybe: what is done although it may not be built"),
                 dependsOn: z
                     .array(z.string())
                     .optional()

@@ -12,13 +12,14 @@ test("an image is a line, below the one that it is built FROM", () => {
     expect(
         tableForm(plan, { ...plain, width: 100 })
             .split("\n")
-            .slice(2, 9),
+            .slice(2, 10),
     ).toEqual([
         "base             rebuild  docker/Dockerfile.base changed",
         "├─ bot           maybe    only if the digest of base changes",
         "│  └─ leaf       maybe    only if the digest of bot or ci changes; smoke test docker/smoke/ci.sh",
-        "│                         changed",
-        "├─ ci            maybe    only if the digest of base changes; smoke test docker/smoke/ci.sh changed",
+        "│                         changed; in any case: its smoke tests run",
+        "├─ ci            maybe    only if the digest of base changes; smoke test docker/smoke/ci.sh changed;",
+        "│                         in any case: its smoke tests run",
         "└─ devcontainer  maybe    only if the digest of base changes",
         "",
     ]);

@@ -1,6 +1,7 @@
 import { fileType } from "../../lib/refresh";
 import type { Finding } from "../../lib/status/findings";
 import { compareGitHub } from "../../lib/status/github";
+import { workflowFilesType } from "../../lib/status/deliveredFiles";
 import { deployedRepository, githubQuestions } from "../../lib/status/githubQuestions";
 import type { Resource } from "../../lib/status/state";
 import { askGitHub } from "../ask";
@@ -26,14 +27,18 @@ export async function githubFindings(resources: readonly Resource[], env: NodeJS
 /** Types of secrets and variables. */
 const valueType = /^github:index\/(actions|dependabot|codespaces)/;
 
+/** The component without the files that pull requests brought: no resource of the state's is about those. */
+const withoutDelivered = (one: Resource): Resource =>
+    one.type === workflowFilesType ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
+
 /**
- * Whether workflow files on GitHub are not what the state says: an `up` may then fail without a refresh. Nothing is asked where
- * the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
+ * Whether workflow files on GitHub are not what the state's resources say: an `up` may then fail without a refresh. Nothing is
+ * asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
  */
 export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
     if (!resources.some(({ type }) => type === fileType)) return false;
     const findings = await githubFindings(
-        resources.filter(({ type }) => !valueType.test(type)),
+        resources.filter(({ type }) => !valueType.test(type)).map(withoutDelivered),
         env,
     );
     return findings.some(({ repair }) => repair !== undefined);

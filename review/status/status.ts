@@ -1,3 +1,4 @@
+import { readInstance } from "../../lab/instance";
 import { stackLocks } from "../../lab/stackLocks";
 import { type Finding, exitCode } from "../../lib/status/findings";
 import { imageFindings, unansweredFindings } from "../../lib/status/images";
@@ -11,6 +12,12 @@ import { askRegistries } from "../ask";
 import { type Engine, backendUrl, exportStack } from "../engine";
 import { readHistory } from "../history";
 import { githubFindings } from "./githubFindings";
+
+/** The roots that the lab gives to its stack, by name. */
+function labRoots({ isLab, env }: Engine): Readonly<Record<string, string>> {
+    const file = env.LAYERED_IMAGES_INSTANCE;
+    return isLab && file !== undefined ? (readInstance(file)?.roots ?? {}) : {};
+}
 
 /** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
 export async function readStatus(engine: Engine): Promise<StatusReport> {
@@ -27,7 +34,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
         askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env),
         githubFindings(deployment.resources, env),
     ]);
-    const compared = compareRoots(roots, answers, engine);
+    const compared = compareRoots(roots, answers, engine, labRoots(engine));
     const nothing: Finding = {
         kind: "note",
         about: `stack ${stack}`,

@@ -5,7 +5,7 @@ import { type ChangingStack, type Expected, builds, children, everything, startC
 import { configWith, fixture } from "../fixture";
 import { runIn } from "../lab";
 import { manifest } from "../registry";
-import { exportState } from "../stack";
+import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
@@ -179,12 +179,51 @@ test.each<[string, Row]>([
         },
     ],
     [
+        "a comment in the base and a smoke test of an image on it, which runs although nothing of that is built",
+        {
+            change: () => {
+                append("docker/Dockerfile.base", "# beside a test\n")();
+                append("docker/smoke/ci.sh", "# beside a comment\n")();
+            },
+            built: builds.base,
+            moved: [],
+            tested: ["ci-amd64-test"],
+            why: {
+                ci: ["smoke test docker/smoke/ci.sh changed", "in any case: its smoke tests run", "parent base"],
+                bot: ["parent base"],
+            },
+        },
+    ],
+    [
         "a label with another value",
         {
             change: inImages('"org.example": "x"', '"org.example": "y"'),
             built: builds.ci,
             moved: ["ci"],
             why: { ci: ["label org.example: x → y"] },
+        },
+    ],
+    [
+        "a comment in the base after a build whose smoke test failed: that is promoted although nothing of it is built",
+        {
+            change: async () => {
+                const passing = readFileSync(at("docker/smoke/ci.sh"), "utf8");
+                stack.inImages('"org.example": "y"', '"org.example": "z"');
+                append("docker/smoke/ci.sh", "exit 1\n")();
+                expect((await up(stack.lab, at(""))).code).not.toBe(0);
+                stack.write({ "docker/smoke/ci.sh": passing });
+                append("docker/Dockerfile.base", "# after a failure\n")();
+            },
+            built: builds.base,
+            moved: ["ci"],
+            tested: ["ci-amd64-test"],
+            why: {
+                ci: [
+                    "smoke test docker/smoke/ci.sh changed",
+                    "in any case: its smoke tests run, and its tag moves",
+                    "parent base",
+                ],
+            },
         },
     ],
     [

@@ -1,10 +1,11 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { StatusReport } from "../../lib/status/report";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { type UpOutcome, changesOf, noChanges, up } from "../stack";
+import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */
@@ -61,6 +62,11 @@ const generateWithout = (...left: readonly string[]) => {
 };
 const createdOn = ({ onGitHub }: UpOutcome, part: string) =>
     Object.entries(onGitHub).filter(([name, operation]) => name.includes(part) && operation === "create");
+/** What `npm run status` finds. */
+const status = async () => {
+    const { code, stdout } = await command(lab, program, ["status", "--json"]);
+    return { code, report: JSON.parse(stdout) as StatusReport };
+};
 const refreshFiles = () =>
     runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**RepositoryFile::**"]);
 
@@ -79,6 +85,20 @@ test("while it waits the plan says so, and there is no diff", async () => {
     expect(preview.output).toContain("waiting for #1 to be merged");
     expect(preview.code).toBe(0);
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    const { code, report } = await status();
+    expect({ code, drift: report.findings.filter(({ kind }) => kind === "drift") }).toEqual({ code: 0, drift: [] });
+    expect(report.findings.map(({ text }) => text)).toContainEqual(
+        expect.stringMatching(/^branch main has others until the pull request is merged: .*ci-image\.yml/),
+    );
+});
+
+test("a review that could not ask GitHub shows nothing of what waits as deleted", async () => {
+    // As many as the program asks before it gives up; the provider comes after it.
+    await github.control("PUT", "outages", { count: 3 });
+    const { repository, pending, warnings } = await reviewPlan(lab, program);
+    await github.control("PUT", "outages", { count: 0 });
+    expect(warnings).toEqual([expect.stringContaining("What is there is not known")]);
+    expect({ repository, pending }).toEqual({ repository: [], pending: false });
 });
 
 test("a change goes into the same pull request, also that a file is generated no longer", async () => {
@@ -150,4 +170,25 @@ test("who goes from commits to pull requests loses no file, and has nothing else
     expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(github.files()).toEqual(committed);
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
+});
+
+test("what somebody changes on the branch afterwards is found by status, and proposed by the `up` that it names", async () => {
+    await api("PATCH", "pulls/3", { state: "closed" });
+    const [ours, theirs] = [github.file(testYml), "on: push\n"];
+    expect((await status()).code).toBe(0);
+    await github.control("POST", `${github.where}/push`, { files: { [testYml]: theirs, [lintYml]: null } });
+    const { code, report } = await status();
+    expect(code).toBe(2);
+    expect(report.findings.filter(({ kind }) => kind === "drift")).toEqual([
+        { kind: "drift", about: `file ${lintYml}`, text: "it is not on branch main", command: "npm run up" },
+        { kind: "drift", about: `file ${testYml}`, text: "it was changed on branch main", command: "npm run up" },
+    ]);
+    expect(report.repairs).toEqual(["npm run up"]);
+    const repaired = await command(lab, program, ["up"]);
+    expect(repaired).toMatchObject({ code: 0 });
+    expect(repaired.output).toContain("waiting for #4 to be merged");
+    expect(await status()).toMatchObject({ code: 0 });
+    await github.control("POST", `${github.where}/pulls/4/merge`);
+    expect(github.file(testYml)).toBe(ours);
+    expect(await status()).toMatchObject({ code: 0 });
 });

@@ -1,0 +1,71 @@
+import { listOf } from "./differences";
+import { type Group, changes, isGone, platformOf } from "./groups";
+import type { ImagePlan } from "./plan";
+import { type Step, sameWhereKnown } from "./preview";
+
+/** Tests that would run. */
+export const runs = (test: Step): boolean => changes(test) && !isGone(test);
+
+const digestIn = (ref: string): string => ref.slice(ref.indexOf("@") + 1);
+
+/** Digests by platform of what the image's builds pushed last; those that leave are left out. */
+function builtDigests({ builds }: Group): ReadonlyMap<string, string> {
+    return new Map(
+        builds.flatMap((step) => {
+            const digest = step.old?.outputs.digest;
+            return !isGone(step) && typeof digest === "string" ? [[platformOf(step), digest] as const] : [];
+        }),
+    );
+}
+
+/** Whether a resource is made anew, or differs in what is known before the update. */
+const isCertain = ({ op, old: before, new: after }: Step): boolean =>
+    op !== "update" || !before || !after || !sameWhereKnown(before.inputs, after.inputs);
+
+/** What a test ran on last, by the state: one that failed has what it passed on before. */
+function testedDigests({ old: before }: Step): string[] {
+    const { named } = (before?.inputs.context ?? {}) as { readonly named?: Readonly<Record<string, unknown>> };
+    const locations = Object.values(named ?? {}).map((context) => (context as { location?: unknown }).location);
+    return locations.flatMap((one) => (typeof one === "string" ? [digestIn(one)] : []));
+}
+
+/**
+ * Whether the index of an image certainly becomes another, though none of its builds may get another digest: what was built last
+ * is not promoted yet, or a platform comes or goes.
+ */
+export function hasOtherSources(group: Group): boolean {
+    const { old: before, new: after } = group.index ?? {};
+    if (!before || !after || !changes(group.index)) return false;
+    const promoted = listOf(before, "sources").map(digestIn);
+    return (
+        !sameWhereKnown(before.inputs.sources, after.inputs.sources) ||
+        [...builtDigests(group).values()].some((digest) => !promoted.includes(digest))
+    );
+}
+
+/** Whether the promoted tag certainly moves: it is another, or what it points at is. */
+const isPromotedAnyway = (group: Group): boolean =>
+    group.index !== undefined &&
+    changes(group.index) &&
+    !isGone(group.index) &&
+    (isCertain(group.index) || hasOtherSources(group));
+
+/**
+ * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or
+ * have not passed on what was built last, and its promotion.
+ */
+export function inAnyCase(group: Group): NonNullable<ImagePlan["inAnyCase"]> {
+    const built = builtDigests(group);
+    const isTested = group.tests.filter(runs).some((test) => {
+        const digest = built.get(platformOf(test));
+        return isCertain(test) || (digest !== undefined && !testedDigests(test).includes(digest));
+    });
+    return [...(isTested ? (["test"] as const) : []), ...(isPromotedAnyway(group) ? (["promotion"] as const) : [])];
+}
+
+/** The same as a cause. */
+export function inAnyCaseCauses(done: ImagePlan["inAnyCase"] = []): string[] {
+    const isPromoted = done.includes("promotion");
+    if (done.includes("test")) return [`in any case: its smoke tests run${isPromoted ? ", and its tag moves" : ""}`];
+    return isPromoted ? ["in any case: its tag moves"] : [];
+}
