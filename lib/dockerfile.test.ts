@@ -118,9 +118,30 @@ describe("sources", () => {
         expect(read("FROM scratch\nADD a /d\nCOPY --parents a/**/b /d").sources[1]?.recursive).toBe(true);
     });
 
-    test("a variable that only the base image could set is refused, a declared one is empty", () => {
+    test("a variable that only the base image could set is refused, declared or not, with how to set it", () => {
         expect(() => sources("FROM a:1\nCOPY x$V /d")).toThrow("docker/Dockerfile:2: x$V uses V");
-        expect(sources("FROM a:1\nARG V\nCOPY x$V /d")).toEqual(["x"]);
+        expect(() => sources("FROM a:1\nARG V\nCOPY x$V /d")).toThrow(
+            /x\$V uses V, .*\n\s+next: write ARG V=<default>/,
+        );
+        expect(sources("FROM a:1\nARG V\nCOPY x$V /d", { buildArgs: { V: "" } })).toEqual(["x"]);
+        expect(sources("FROM a:1\nARG V=\nCOPY x$V /d")).toEqual(["x"]);
+        expect(sources("FROM scratch\nARG V\nCOPY x$V /d")).toEqual(["x"]);
+    });
+
+    test("what is made of a variable that only the base image could set is not known either", () => {
+        expect(() => sources("FROM a:1\nENV V=$W/x\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
+        expect(() => sources("FROM a:1\nARG V=$W\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
+        expect(sources("FROM a:1\nENV PATH=/x:$PATH\nCOPY y /d")).toEqual(["y"]);
+    });
+
+    test.each([
+        ["FROM scratch AS Last", {}, "last"],
+        ["FROM scratch", {}, "default"],
+        ["FROM scratch AS one\nFROM scratch AS two", { target: "one" }, "one"],
+    ])("TARGETSTAGE of %j, %j is %s", (from, options, stage) => {
+        const [first = "", ...rest] = from.split("\n");
+        const text = [first, "ARG TARGETSTAGE", "COPY $TARGETSTAGE /d", ...rest].join("\n");
+        expect(sources(text, options)).toEqual([stage]);
     });
 
     test("sources of stages that the target does not need are left out", () => {
@@ -173,5 +194,6 @@ describe("bad Dockerfiles", () => {
         expect(() => read("FROM a AS one\nFROM b AS two", { target: "three" })).toThrow(
             /no stage "three"[\s\S]*one, two/,
         );
+        expect(() => read("FROM a AS one\nFROM b", { target: "0" })).toThrow('no stage "0"');
     });
 });

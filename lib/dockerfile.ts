@@ -3,7 +3,7 @@ import { type Platform, hostPlatform } from "./images";
 import { type PlatformUses, normalPlatform } from "./platforms";
 import { parseReference, sameImage } from "./references";
 import type { Source } from "./sources";
-import { type Stage, type Use, openStage, readInStage } from "./stages";
+import { type Stage, type Use, openStage, readInStage, stageName } from "./stages";
 import { type Statement, readStatements } from "./statements";
 import { type NeededUse, readTarget } from "./targets";
 import { automaticArguments, readArg } from "./variables";
@@ -30,10 +30,16 @@ export interface DockerfileReading {
 export interface ReadOptions {
     /** Path, for messages. */
     readonly path: string;
-    /** Stage to build, by name or number; the last one without. */
+    /** Name of the stage to build; the last one without. */
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
+}
+
+/** Name of the last stage; undefined where it has none. */
+function lastStage(statements: readonly Statement[]): string | undefined {
+    const from = statements.findLast(({ keyword }) => keyword === "FROM");
+    return from && stageName(from);
 }
 
 function readStages(
@@ -43,7 +49,8 @@ function readStages(
     platforms: { readonly target: Platform; readonly build: Platform },
 ): Stage[] {
     const { buildArgs = {} } = options;
-    const globals = automaticArguments(platforms.target, platforms.build, buildArgs);
+    const stage = options.target ?? lastStage(statements) ?? "default";
+    const globals = automaticArguments({ ...platforms, stage }, buildArgs);
     const scope = { globals, buildArgs, escape };
     const stages: Stage[] = [];
     for (const statement of statements) {

@@ -120,16 +120,3 @@ export function resolveHierarchy(images: ImageDefinitions, readings: Readings): 
     refuse([...problems, ...cycleProblems(left), ...platformProblems(layers)]);
     return ordered;
 }
-
-/** Keys of the images that `key` stands on, nearest first. */
-export function ancestors(layers: readonly Layer[], key: string): string[] {
-    const found = new Set([key]);
-    for (const one of found) {
-        for (const parent of layers.find((layer) => layer.key === one)?.parents ?? []) found.add(parent.key);
-    }
-    return [...found].slice(1);
-}
-
-/** Keys of the images that stand on `key`, in build order. */
-export const descendants = (layers: readonly Layer[], key: string): string[] =>
-    layers.filter((layer) => ancestors(layers, layer.key).includes(key)).map((layer) => layer.key);

@@ -5,7 +5,7 @@ import type { Stage, Use } from "./stages";
 interface Target {
     /** The Dockerfile's path, for messages. */
     readonly path: string;
-    /** Stage to build, by name or number; the last one without. */
+    /** Name of the stage to build; the last one without. BuildKit takes no number here (dockerfile2llb, resolveTarget). */
     readonly target?: string;
 }
 
@@ -20,11 +20,11 @@ export interface NeededUse {
 
 function targetIndex(stages: readonly Stage[], { path, target }: Target): number {
     if (target === undefined) return stages.length - 1;
-    const named = stages.findLastIndex(({ name }) => name === target.toLowerCase());
-    const index = named < 0 && /^\d+$/.test(target) ? Number(target) : named;
-    if (index in stages) return index;
+    const index = stages.findLastIndex(({ name }) => name === target.toLowerCase());
+    if (index >= 0) return index;
     const allowed = stages.flatMap(({ name }) => name ?? []);
-    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed });
+    const next = "correct `target` in images.ts, or name the stage: FROM <image> AS <stage>";
+    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed, next });
 }
 
 /** The stage that a use names, by number; undefined for an image. */
