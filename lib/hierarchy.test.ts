@@ -131,6 +131,16 @@ describe("bad hierarchies are refused", () => {
             { a: ["FROM x", { platforms: ["linux/AMD"] }] },
             '"linux/AMD" is not a platform',
         ],
+        [
+            "a mistyped architecture",
+            { a: ["FROM x", { platforms: ["linux/amd46"] }] },
+            /image a: "linux\/amd46" is not a platform: write one of .*linux\/amd64, /,
+        ],
+        [
+            "one platform in two spellings",
+            { a: ["FROM x", { platforms: ["linux/arm64", "linux/arm64/v8"] }] },
+            "image a names a platform twice: linux/arm64/v8",
+        ],
         ["no platforms", { a: ["FROM x", { platforms: [] }] }, "image a has no platforms"],
         ["a key that can't be a resource's name", { "A b": ["FROM x"] }, '"A b" is not a key'],
         [
