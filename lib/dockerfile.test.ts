@@ -153,6 +153,48 @@ describe("sources", () => {
     });
 });
 
+test("the stages that the target needs are told, and which of them the image holds", () => {
+    const text =
+        "FROM a AS one\nFROM b AS tools\nFROM c\nFROM one AS two\nCOPY --from=tools / /\nFROM two\nCOPY --from=1 / /";
+    expect(read(text).stages).toEqual([
+        { name: "one", number: 0, line: 1, base: true },
+        { name: "tools", number: 1, line: 2, base: false },
+        { name: "two", number: 3, line: 4, base: true },
+        { name: undefined, number: 4, line: 6, base: true },
+    ]);
+});
+
+describe("build secrets", () => {
+    test.each([
+        ["id=A", "A", false],
+        ["source=A,target=/x/B", "A", false],
+        ["src=A", "A", false],
+        ["target=/root/.netrc", ".netrc", false],
+        ["dst=$HOME/.netrc", ".netrc", false],
+        ["id=A,env=TOKEN", "A", false],
+        ["id=$NAME", "N", false],
+        ["id=A,required", "A", true],
+        ["id=A,required=true", "A", true],
+        ["id=A,required=1,target=/x", "A", true],
+        ["id=A,required=False", "A", false],
+    ])("of %s", (fields, id, required) => {
+        const text = `FROM a\nARG NAME=N\nRUN --mount=type=secret,${fields} true`;
+        expect(read(text).secrets).toEqual([{ id, required, line: 3 }]);
+    });
+
+    test("of stages that the target does not need, and of other mounts, are none", () => {
+        const text =
+            "FROM a AS x\nRUN --mount=type=secret,id=A true\nFROM b\nRUN --mount=type=ssh,id=B --mount=type=cache,id=C,target=/c true";
+        expect(read(text).secrets).toEqual([]);
+    });
+
+    test("without a name are refused", () => {
+        expect(() => read("FROM a\nRUN --mount=type=secret,env=A true")).toThrow(
+            "docker/Dockerfile:2: a secret mount names no secret",
+        );
+    });
+});
+
 describe("bad Dockerfiles", () => {
     test.each<[string, string, string]>([
         ["without FROM", "# nothing", "docker/Dockerfile: no FROM"],
