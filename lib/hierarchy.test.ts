@@ -29,7 +29,7 @@ function resolve(images: Readonly<Record<string, readonly [string, Partial<Image
             }),
         ]),
     );
-    return resolveHierarchy(definitions, readings);
+    return resolveHierarchy({ images: definitions, readings, isRoot: (name) => name === "ghcr.io/us/shared:1" });
 }
 const order = (...args: Parameters<typeof resolve>) => resolve(...args).map(({ key }) => key);
 
@@ -50,6 +50,11 @@ test("parents and roots are told apart, in every spelling of a name", () => {
     });
     expect(child?.parents).toMatchObject([{ key: "base", expanded: "ghcr.io/us/base" }]);
     expect(child?.roots).toEqual(["debian", "busybox:1"]);
+});
+
+test("a reference in our own namespace that is known to be a root is one", () => {
+    const [base] = resolve({ base: ["FROM ghcr.io/us/shared:1"] });
+    expect(base).toMatchObject({ parents: [], roots: ["ghcr.io/us/shared:1"] });
 });
 
 test("a parent with ONBUILD is refused, with where it stands: it would run in a build that does not show it", () => {
@@ -82,7 +87,7 @@ describe("bad hierarchies are refused", () => {
         [
             "an undeclared name in our namespace, listing the known",
             { base: ["FROM ghcr.io/us/bse:latest"] },
-            /docker\/base:1: ghcr.io\/us\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/us\/base:latest/,
+            /docker\/base:1: ghcr.io\/us\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/us\/base:latest.*roots\["ghcr.io\/us\/bse:latest"\]/,
         ],
         [
             "a cycle, shown as a path",

@@ -36,7 +36,7 @@ const variants: Readonly<Record<string, readonly string[]>> = {
 export const knownPlatforms: readonly Platform[] = Object.keys(variants).map((arch): Platform => `linux/${arch}`);
 
 /** Whether a text is a platform as images.ts writes it: linux/<architecture>[/<variant>], in lower case. */
-export function isPlatform(text: string): text is Platform {
+export function isPlatform(text: string): boolean {
     const [os, arch = "", variant, ...more] = text.split("/");
     const known = os === "linux" && Object.hasOwn(variants, arch) ? variants[arch] : undefined;
     return more.length === 0 && (variant === undefined ? known !== undefined : (known?.includes(variant) ?? false));
@@ -82,6 +82,8 @@ export interface PlacedParent {
     readonly expanded: string;
     /** The parent's key. */
     readonly by: string;
+    /** Whether the image is built FROM it, rather than copying from it. */
+    readonly base: boolean;
     /** By platform that is built for, the parent's platform; absent where that build does not name the parent. */
     readonly platforms: Readonly<Partial<Record<Platform, Platform>>>;
 }
@@ -98,14 +100,14 @@ export function placeOn(
     below: readonly { readonly key: string; readonly platforms: readonly Platform[] }[],
 ): { readonly parents: readonly PlacedParent[]; readonly complete: boolean } {
     let complete = true;
-    const placed = parents.flatMap(({ key, expanded, platforms: uses }) => {
+    const placed = parents.flatMap(({ key, expanded, base, platforms: uses }) => {
         const offered = below.find((one) => one.key === key)?.platforms ?? [];
         const using = platforms.flatMap((platform) => {
             const use = uses[platform];
             return use ? [[platform, platformToUse(use, offered)] as const] : [];
         });
         complete &&= using.every(([, own]) => own !== undefined);
-        return using.length === 0 ? [] : [{ expanded, by: key, platforms: Object.fromEntries(using) }];
+        return using.length === 0 ? [] : [{ expanded, by: key, base, platforms: Object.fromEntries(using) }];
     });
     return { parents: placed, complete };
 }
