@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -45,12 +44,6 @@ function buildArguments(one: Build): string[] {
     ];
 }
 
-/**
- * No step from the cache, and empty cache mounts: `--no-cache` leaves those as they were, so they get a name of their own
- * (frontend/dockerui, BUILDKIT_CACHE_MOUNT_NS). The argument is BuildKit's and enters no image.
- */
-const withoutCache = () => ["--no-cache", "--build-arg", `BUILDKIT_CACHE_MOUNT_NS=canary-${randomUUID()}`];
-
 /** A published build done again. */
 export interface Rebuild {
     /** Name of the build: `<image>-<arch>`. */
@@ -71,7 +64,7 @@ async function unpack(image: string, platform: Platform, folder: string, options
 }
 
 /**
- * Builds a published image again, without any cache and with empty cache mounts, from what the stack's state says of it.
+ * Builds a published image again, without any cache, from what the stack's state says of it.
  *
  * @throws LabError where its staged context is not: in a checkout that never built it
  */
@@ -87,8 +80,9 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
     const options = { ...where, env: { ...(where.env ?? process.env), ...secrets } };
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
     try {
+        // BuildKit empties the cache mounts of steps that it runs with --no-cache (llbsolver, detectPrunedCacheID).
         const archive = path.join(folder, "rebuilt.tar");
-        const digest = await exportBuild([...withoutCache(), ...buildArguments(one)], archive, "zstd", options);
+        const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
         const outcome = { name: nameOf(one), published: one.outputs.digest, rebuilt: digest };
         if (digest === one.outputs.digest) return outcome;
         const layout = path.join(folder, "layout");
