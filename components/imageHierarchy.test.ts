@@ -194,6 +194,14 @@ describe("a promotion", () => {
         const { options } = (await run()).app ?? {};
         expect(options?.dependencies).toEqual(expect.arrayContaining(["app-amd64-test", "app-arm64-test", "base"]));
     });
+
+    test("of an image that only copies from another one waits for that one, and runs its own test alone", async () => {
+        const resources = await run({ images: { base: image("base"), cross: image("cross") } });
+        expect(resources["cross-arm64-test"]?.inputs.buildArgs).toEqual({ SCRIPTS: "smoke/cross.sh" });
+        expect(resources.cross?.options.dependencies).toEqual(
+            expect.arrayContaining(["cross-amd64-test", "cross-arm64-test", "base"]),
+        );
+    });
 });
 
 test("every image and index is retained when it is removed or replaced", async () => {

@@ -81,6 +81,7 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
     try {
         const archive = path.join(folder, "rebuilt.tar");
+        // BuildKit empties the cache mounts of steps that it runs with --no-cache (llbsolver, detectPrunedCacheID).
         const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
         const outcome = { name: nameOf(one), published: one.outputs.digest, rebuilt: digest };
         if (digest === one.outputs.digest) return outcome;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { nextAfterStep } from "../lib/buildFailures";
 import { buildx } from "../lib/registry";
 import { run } from "./process";
 
@@ -12,12 +13,23 @@ export interface FailedBuild {
     readonly output: readonly string[];
 }
 
-const listed = z.object({ ref: z.string(), status: z.string(), created_at: z.coerce.date() });
+const listed = z.object({
+    ref: z.string(),
+    status: z.string(),
+    created_at: z.coerce.date(),
+    total_steps: z.number().optional(),
+});
 const inspected = z.object({
     Context: z.string().default(""),
     Platform: z.array(z.string()).default([]),
-    Error: z.object({ Name: z.string().default(""), Message: z.string(), Logs: z.array(z.string()).default([]) }),
+    Error: z
+        .object({ Name: z.string().default(""), Message: z.string(), Logs: z.array(z.string()).default([]) })
+        .default({ Name: "", Message: "BuildKit could not keep what was printed: no space left on device?", Logs: [] }),
 });
+
+/** On a full disk BuildKit can't write down how a build ended: its record then knows neither an error nor a single step. */
+const isFailure = ({ status, total_steps }: z.infer<typeof listed>) =>
+    status === "Error" || (status === "Completed" && total_steps === 0);
 
 /**
  * The builds that failed since `since`, oldest first. The provider's own report of a failed build can lack the output of
@@ -29,14 +41,16 @@ export async function failedBuilds(env: NodeJS.ProcessEnv, since: Date): Promise
     const lines = (await ask("ls")).split("\n").filter(Boolean);
     const failed = lines
         .map((line) => listed.parse(JSON.parse(line)))
-        .filter((build) => build.status === "Error" && build.created_at >= since)
+        .filter((build) => isFailure(build) && build.created_at >= since)
         .sort((a, b) => a.created_at.getTime() - b.created_at.getTime());
     const builds: FailedBuild[] = [];
     for (const { ref } of failed) {
         const { Context, Platform, Error } = inspected.parse(
             JSON.parse(await ask("inspect", ref.split("/").at(-1) ?? ref)),
         );
-        const output = Error.Logs.length > 0 ? Error.Logs : [Error.Message];
+        const printed = Error.Logs.length > 0 ? Error.Logs : [Error.Message];
+        const next = nextAfterStep(printed);
+        const output = next === undefined ? printed : [...printed, `next: ${next}`];
         builds.push({ context: Context, platform: Platform.join(", "), step: Error.Name, output });
     }
     return builds;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nextAfter, refusesPushes } from "./buildFailures";
+import { nextAfter, nextAfterStep, refusesPushes } from "./buildFailures";
 
 describe("a registry's answer to a question", () => {
     test.each([
@@ -35,6 +35,13 @@ describe("a failed build", () => {
         ["failed to push ghcr.io/us/base:b-1: 401 Unauthorized", /^docker login ghcr.io$/],
     ])("has its next step said: %s", (error, next) => {
         expect(nextAfter([error], "ghcr.io")).toMatch(next);
+    });
+
+    test("of which a step found the disk full has its next step said by what the step printed", () => {
+        expect(nextAfterStep(["x", "OSError: [Errno 28] No space left on device: '/x'"])).toMatch(
+            /docker buildx prune/,
+        );
+        expect(nextAfterStep(["disk is full of stars"])).toBeUndefined();
     });
 
     test("of which a step failed by the same words is about that step, and says what it says", () => {

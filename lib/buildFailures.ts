@@ -45,7 +45,8 @@ const builder = {
 } as const;
 
 const disk = {
-    pattern: /no space left on device/,
+    // Go's words and those of a step's own programs (strerror(3)).
+    pattern: /no space left on device/i,
     next: "make room where the builder keeps its store (docker buildx prune), or give it a larger disk",
 } as const;
 
@@ -60,6 +61,14 @@ export function refusesPushes(reason: string, registry: string): string | undefi
 }
 
 /**
+ * What to do about a step of a build that failed. The provider tells its exit code only: what it printed BuildKit has.
+ *
+ * @returns undefined where the step says what it says
+ */
+export const nextAfterStep = (printed: readonly string[]): string | undefined =>
+    printed.some((line) => disk.pattern.test(line)) ? disk.next : undefined;
+
+/**
  * What to do about the failed build of an image.
  *
  * @param errors what the provider reported
@@ -69,7 +78,7 @@ export function refusesPushes(reason: string, registry: string): string | undefi
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
     if (builder.pattern.test(text)) return builder.next;
-    if (text.includes("no space left on device")) return disk.next;
+    if (disk.pattern.test(text)) return disk.next;
     // A step of the image may fail by the same words, about somebody else's server.
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);

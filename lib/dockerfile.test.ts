@@ -118,9 +118,30 @@ describe("sources", () => {
         expect(read("FROM scratch\nADD a /d\nCOPY --parents a/**/b /d").sources[1]?.recursive).toBe(true);
     });
 
-    test("a variable that only the base image could set is refused, a declared one is empty", () => {
+    test("a variable that only the base image could set is refused, declared or not, with how to set it", () => {
         expect(() => sources("FROM a:1\nCOPY x$V /d")).toThrow("docker/Dockerfile:2: x$V uses V");
-        expect(sources("FROM a:1\nARG V\nCOPY x$V /d")).toEqual(["x"]);
+        expect(() => sources("FROM a:1\nARG V\nCOPY x$V /d")).toThrow(
+            /x\$V uses V, .*\n\s+next: write ARG V=<default>/,
+        );
+        expect(sources("FROM a:1\nARG V\nCOPY x$V /d", { buildArgs: { V: "" } })).toEqual(["x"]);
+        expect(sources("FROM a:1\nARG V=\nCOPY x$V /d")).toEqual(["x"]);
+        expect(sources("FROM scratch\nARG V\nCOPY x$V /d")).toEqual(["x"]);
+    });
+
+    test("what is made of a variable that only the base image could set is not known either", () => {
+        expect(() => sources("FROM a:1\nENV V=$W/x\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
+        expect(() => sources("FROM a:1\nARG V=$W\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
+        expect(sources("FROM a:1\nENV PATH=/x:$PATH\nCOPY y /d")).toEqual(["y"]);
+    });
+
+    test.each([
+        ["FROM scratch AS Last", {}, "last"],
+        ["FROM scratch", {}, "default"],
+        ["FROM scratch AS one\nFROM scratch AS two", { target: "one" }, "one"],
+    ])("TARGETSTAGE of %j, %j is %s", (from, options, stage) => {
+        const [first = "", ...rest] = from.split("\n");
+        const text = [first, "ARG TARGETSTAGE", "COPY $TARGETSTAGE /d", ...rest].join("\n");
+        expect(sources(text, options)).toEqual([stage]);
     });
 
     test("sources of stages that the target does not need are left out", () => {
@@ -129,6 +150,48 @@ describe("sources", () => {
 
     test("the escape directive changes the line continuation", () => {
         expect(sources("# escape=`\nFROM scratch\nCOPY a `\n b /d/")).toEqual(["a", "b"]);
+    });
+});
+
+test("the stages that the target needs are told, and which of them the image holds", () => {
+    const text =
+        "FROM a AS one\nFROM b AS tools\nFROM c\nFROM one AS two\nCOPY --from=tools / /\nFROM two\nCOPY --from=1 / /";
+    expect(read(text).stages).toEqual([
+        { name: "one", number: 0, line: 1, base: true },
+        { name: "tools", number: 1, line: 2, base: false },
+        { name: "two", number: 3, line: 4, base: true },
+        { name: undefined, number: 4, line: 6, base: true },
+    ]);
+});
+
+describe("build secrets", () => {
+    test.each([
+        ["id=A", "A", false],
+        ["source=A,target=/x/B", "A", false],
+        ["src=A", "A", false],
+        ["target=/root/.netrc", ".netrc", false],
+        ["dst=$HOME/.netrc", ".netrc", false],
+        ["id=A,env=TOKEN", "A", false],
+        ["id=$NAME", "N", false],
+        ["id=A,required", "A", true],
+        ["id=A,required=true", "A", true],
+        ["id=A,required=1,target=/x", "A", true],
+        ["id=A,required=False", "A", false],
+    ])("of %s", (fields, id, required) => {
+        const text = `FROM a\nARG NAME=N\nRUN --mount=type=secret,${fields} true`;
+        expect(read(text).secrets).toEqual([{ id, required, line: 3 }]);
+    });
+
+    test("of stages that the target does not need, and of other mounts, are none", () => {
+        const text =
+            "FROM a AS x\nRUN --mount=type=secret,id=A true\nFROM b\nRUN --mount=type=ssh,id=B --mount=type=cache,id=C,target=/c true";
+        expect(read(text).secrets).toEqual([]);
+    });
+
+    test("without a name are refused", () => {
+        expect(() => read("FROM a\nRUN --mount=type=secret,env=A true")).toThrow(
+            "docker/Dockerfile:2: a secret mount names no secret",
+        );
     });
 });
 
@@ -173,5 +236,6 @@ describe("bad Dockerfiles", () => {
         expect(() => read("FROM a AS one\nFROM b AS two", { target: "three" })).toThrow(
             /no stage "three"[\s\S]*one, two/,
         );
+        expect(() => read("FROM a AS one\nFROM b", { target: "0" })).toThrow('no stage "0"');
     });
 });

@@ -2,11 +2,21 @@ import { InputError } from "./errors";
 import { type Platform, hostPlatform } from "./images";
 import { type PlatformUses, normalPlatform } from "./platforms";
 import { parseReference, sameImage } from "./references";
-import type { Source } from "./sources";
-import { type Stage, type Use, openStage, readInStage } from "./stages";
-import { type Statement, readStatements } from "./statements";
+import type { MountedSecret, Source } from "./sources";
+import { readStages } from "./readStages";
+import type { Use } from "./stages";
+import { readStatements } from "./statements";
 import { type NeededUse, readTarget } from "./targets";
-import { automaticArguments, readArg } from "./variables";
+
+/** A stage that the target needs. */
+export interface ReadStage {
+    readonly name: string | undefined;
+    /** From 0, as BuildKit counts. */
+    readonly number: number;
+    readonly line: number;
+    /** Whether it is the target or in its chain of FROMs, for some platform: the image holds it as it is. */
+    readonly base: boolean;
+}
 
 /** What a Dockerfile says of its place in the hierarchy: the images it stands on and the files it reads. */
 export interface DockerfileReading {
@@ -20,6 +30,10 @@ export interface DockerfileReading {
         readonly base: boolean;
         readonly platforms: PlatformUses;
     }[];
+    /** The stages that the target needs, in order. */
+    readonly stages: readonly ReadStage[];
+    /** The build secrets that the needed stages mount. */
+    readonly secrets: readonly (MountedSecret & { readonly line: number })[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
     /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
@@ -30,39 +44,10 @@ export interface DockerfileReading {
 export interface ReadOptions {
     /** Path, for messages. */
     readonly path: string;
-    /** Stage to build, by name or number; the last one without. */
+    /** Name of the stage to build; the last one without. */
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
-}
-
-function readStages(
-    statements: readonly Statement[],
-    escape: string,
-    options: ReadOptions,
-    platforms: { readonly target: Platform; readonly build: Platform },
-): Stage[] {
-    const { buildArgs = {} } = options;
-    const globals = automaticArguments(platforms.target, platforms.build, buildArgs);
-    const scope = { globals, buildArgs, escape };
-    const stages: Stage[] = [];
-    for (const statement of statements) {
-        const stage = stages.at(-1);
-        if (statement.keyword === "FROM") stages.push(openStage(statement, scope, stages));
-        else if (stage) readInStage(statement, scope, stage);
-        else if (statement.keyword === "ARG") readArg(statement, scope);
-        else
-            throw new InputError({
-                problem: `${statement.keyword} stands before the first FROM`,
-                where: statement.where,
-            });
-    }
-    if (stages.length > 0) return stages;
-    throw new InputError({
-        problem: "no FROM",
-        where: options.path,
-        next: "a Dockerfile starts with FROM <image>",
-    });
 }
 
 function checkReference(from: string, { where }: Use): string {
@@ -101,6 +86,8 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     const { escape, statements } = readStatements(text, options.path);
     const references = new Map<string, DockerfileReading["references"][number]>();
     const sources = new Map<string, DockerfileReading["sources"][number]>();
+    const stages = new Map<number, ReadStage>();
+    const secrets = new Map<string, DockerfileReading["secrets"][number]>();
     const triggers = new Set<string>();
     for (const platform of options.platforms) {
         const readFor = (build: Platform) =>
@@ -109,6 +96,14 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         const emulated = platform === hostPlatform() ? native : readFor(platform);
         const { uses, triggers: own } = native;
         for (const { where } of own) triggers.add(where);
+        for (const { stage, number, base } of native.stages) {
+            const {
+                name,
+                uses: [from],
+            } = stage;
+            const isBase = base || (stages.get(number)?.base ?? false);
+            stages.set(number, { name, number, line: from?.line ?? 0, base: isBase });
+        }
         for (const { from, use, base } of imagesIn(uses)) {
             const known = references.get(from);
             const { line, instruction } = base || !known ? use : known;
@@ -123,11 +118,19 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             });
         }
         for (const { use } of uses) {
+            const secret = use.secret && { ...use.secret, line: use.line };
+            if (secret) secrets.set(JSON.stringify(secret), secret);
             for (const source of use.sources ?? []) {
                 const one = { ...source, line: use.line, instruction: use.instruction };
                 sources.set(JSON.stringify(one), one);
             }
         }
     }
-    return { references: [...references.values()], sources: [...sources.values()], triggers: [...triggers] };
+    return {
+        references: [...references.values()],
+        stages: [...stages.values()].sort((a, b) => a.number - b.number),
+        secrets: [...secrets.values()],
+        sources: [...sources.values()],
+        triggers: [...triggers],
+    };
 }

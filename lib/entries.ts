@@ -1,12 +1,11 @@
 import type { ImageDefinition, ImageDefinitions } from "./images";
+import { isPlatform, knownPlatforms, normalPlatform } from "./platforms";
 import { formatReference, parseReference, referenceProblem, repositoryOf } from "./references";
 
 /** Names of smoke tests end so, beside those of the images. */
 const reservedEnd = "-test";
 
 const keyPattern = /^[a-z][a-z0-9-]*$/;
-/** linux/<architecture>[/<variant>], in lower case. */
-export const platformPattern = /^linux\/[a-z0-9]+(?:\/v[0-9]+)?$/;
 
 /** The images that are pushed. */
 export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>
@@ -15,11 +14,13 @@ export const namedImages = (images: ImageDefinitions): { readonly key: string; r
 function platformProblems({ platforms }: ImageDefinition): string[] {
     if (platforms === "host") return [];
     if (platforms.length === 0) return ['has no platforms: list them, or write "host"'];
-    const wrong = platforms.filter((platform) => !platformPattern.test(platform));
-    const twice = platforms.filter((platform, index) => platforms.indexOf(platform) < index);
+    const wrong = platforms.filter((platform) => !isPlatform(platform));
+    const normal = platforms.map(normalPlatform);
+    const twice = platforms.filter((_platform, index) => normal.indexOf(normal[index] ?? "linux/") < index);
     return [
         ...wrong.map(
-            (one) => `: "${one}" is not a platform: write linux/<architecture>[/<variant>], such as linux/arm64`,
+            (one) =>
+                `: "${one}" is not a platform: write one of ${knownPlatforms.join(", ")}, with a variant or without`,
         ),
         ...twice.map((one) => `names a platform twice: ${one}`),
     ];

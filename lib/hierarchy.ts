@@ -10,7 +10,13 @@ export interface Layer {
     readonly key: string;
     readonly definition: ImageDefinition;
     /** Other images that its Dockerfile names, the one it is built FROM first; `expanded` as BuildKit sees it. */
-    readonly parents: readonly { readonly key: string; readonly expanded: string; readonly platforms: PlatformUses }[];
+    readonly parents: readonly {
+        readonly key: string;
+        readonly expanded: string;
+        /** Whether it is built FROM it, rather than copying from it. */
+        readonly base: boolean;
+        readonly platforms: PlatformUses;
+    }[];
     /** External images that its Dockerfile names, as BuildKit sees them. */
     readonly roots: readonly string[];
 }
@@ -36,7 +42,15 @@ function triggerProblems(where: string, parent: string, { triggers = [] }: Parti
     );
 }
 
-function place(key: string, readings: Readings, images: ImageDefinitions, problems: string[]): Layer | undefined {
+/** Images and what is known of them before their places in the hierarchy. */
+interface Known {
+    readonly images: ImageDefinitions;
+    readonly readings: Readings;
+    /** Whether a reference that no image has is meant all the same. */
+    readonly isRoot: (reference: string) => boolean;
+}
+
+function place(key: string, { readings, images, isRoot }: Known, problems: string[]): Layer | undefined {
     const definition = images[key];
     const reading = readings[key];
     if (!definition || !reading) return undefined;
@@ -45,20 +59,21 @@ function place(key: string, readings: Readings, images: ImageDefinitions, proble
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, instruction, platforms } of ordered) {
+    for (const { expanded, line, instruction, base, platforms } of ordered) {
         const where = `${definition.dockerfile}:${line}`;
         const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
         else if (match) {
-            parents.push({ key: match.key, expanded, platforms });
+            parents.push({ key: match.key, expanded, base, platforms });
             if (instruction === "FROM") problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
-        } else if (!namespaces.has(namespaceOf(expanded))) roots.push(expanded);
+        } else if (!namespaces.has(namespaceOf(expanded)) || isRoot(expanded)) roots.push(expanded);
         else {
             const known = named.map(({ name }) => name).join(", ");
             problems.push(
                 `${where}: ${expanded} is in our own namespace, and no image of that name is declared; ` +
-                    `allowed: ${known}. Correct the reference, or add the image to images.ts`,
+                    `allowed: ${known}. Correct the reference, or add the image to images.ts; one that another repository ` +
+                    `makes is pinned: pulumi config set --path 'roots["${expanded}"]' <repository>@sha256:<digest>`,
             );
         }
     }
@@ -108,28 +123,17 @@ function refuse(problems: readonly string[]): void {
  * Derives the hierarchy from what the Dockerfiles name, and returns it in build order: parents first, in the order of
  * declaration otherwise.
  *
- * @param readings by key, what each image's Dockerfile says
+ * @param known.readings by key, what each image's Dockerfile says
+ * @param known.isRoot whether a reference is a root although it is in our own namespace
  * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
  *     namespace, cycles
  */
-export function resolveHierarchy(images: ImageDefinitions, readings: Readings): Layer[] {
+export function resolveHierarchy(known: Known): Layer[] {
+    const { images } = known;
     const problems = entryProblems(images);
     refuse(problems);
-    const layers = Object.keys(images).flatMap((key) => place(key, readings, images, problems) ?? []);
+    const layers = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
     const { ordered, left } = inBuildOrder(layers);
     refuse([...problems, ...cycleProblems(left), ...platformProblems(layers)]);
     return ordered;
 }
-
-/** Keys of the images that `key` stands on, nearest first. */
-export function ancestors(layers: readonly Layer[], key: string): string[] {
-    const found = new Set([key]);
-    for (const one of found) {
-        for (const parent of layers.find((layer) => layer.key === one)?.parents ?? []) found.add(parent.key);
-    }
-    return [...found].slice(1);
-}
-
-/** Keys of the images that stand on `key`, in build order. */
-export const descendants = (layers: readonly Layer[], key: string): string[] =>
-    layers.filter((layer) => ancestors(layers, layer.key).includes(key)).map((layer) => layer.key);

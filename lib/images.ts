@@ -24,8 +24,9 @@ export interface ImageDefinition {
     /** Names of build secrets; their values come from elsewhere. */
     readonly secrets?: readonly string[];
     /**
-     * Registry cache `<repository>:cache-<arch>`, mode max; on unless false. Rewritten layers are other blobs than cached
-     * ones, so a huge layer would be stored twice.
+     * Registry cache `<repository>:cache-<arch>`, mode max; on unless false. It holds every step, also of stages that the
+     * image only copies from, for all who may pull the image: a warning says so until this is true or false. Rewritten
+     * layers are other blobs than cached ones, so a huge layer would be stored twice.
      */
     readonly registryCache?: boolean;
     /** Script that tests the image inside it, from the repository's root; what is tested has a name. */

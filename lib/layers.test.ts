@@ -134,6 +134,18 @@ test("roots that nobody pinned are listed with the images on them, pinned ones a
     expect(unpinnedRoots(layers)).toEqual([{ root: "x", images: ["a", "b"] }]);
 });
 
+test("a root of our own namespace is one where it is pinned, and the workflows know it without the pin", () => {
+    const ref = `registry.test/x@sha256:${"0".repeat(64)}`;
+    const files = { base: "FROM ghcr.io/us/shared:1\n" };
+    const definitions = { base: image("base") };
+    const roots = { "ghcr.io/us/shared:1": ref };
+    expect(() => prepare(files, definitions)).toThrow("ghcr.io/us/shared:1 is in our own namespace");
+    expect(prepare(files, definitions, { roots })[0]?.roots).toEqual([{ expanded: "ghcr.io/us/shared:1", by: ref }]);
+    expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
+    const root = tree({ "docker/base": files.base });
+    expect(unusedPins(root, definitions, { ...settings, roots, pins: Object.keys(roots) })).toEqual([]);
+});
+
 test("a pin that no Dockerfile names is told with the roots that they name, one that is named in any spelling is not", () => {
     const root = tree({ "docker/base": "FROM python:3\n", "docker/app": "FROM ghcr.io/us/base\n" });
     const pins = ["docker.io/library/python:3", "pyhton:3"];
@@ -142,7 +154,7 @@ test("a pin that no Dockerfile names is told with the roots that they name, one 
     ]);
 });
 
-test("an image runs its ancestors' smoke tests first, each once", () => {
+test("an image runs the smoke tests of those that it is built FROM first, each once, and none of what it copies from", () => {
     const definitions = {
         base: image("base", { smokeTest: "docker/base.sh" }),
         tools: image("tools", { smokeTest: "docker/tools.sh" }),
@@ -155,13 +167,67 @@ test("an image runs its ancestors' smoke tests first, each once", () => {
             base: "FROM x\n",
             tools: "FROM ghcr.io/us/base\n",
             middle: "FROM ghcr.io/us/base\n",
-            leaf: "FROM ghcr.io/us/middle\nCOPY --from=ghcr.io/us/tools / /\n",
+            leaf: "FROM ghcr.io/us/tools AS t\nFROM ghcr.io/us/middle AS m\nFROM m\nCOPY --from=t / /\n",
         },
         definitions,
     );
     const scripts = (key: string) => layers.find((one) => one.key === key)?.tests?.scripts;
-    expect(scripts("leaf")).toEqual(["docker/base.sh", "docker/tools.sh", "docker/leaf.sh"]);
+    expect(scripts("leaf")).toEqual(["docker/base.sh", "docker/leaf.sh"]);
+    expect(scripts("tools")).toEqual(["docker/base.sh", "docker/tools.sh"]);
     expect(scripts("middle")).toEqual(["docker/base.sh"]);
+});
+
+test("what copies from an image of ours has no smoke test where it has none itself, and waits for that image", () => {
+    const definitions = { base: image("base", { smokeTest: "docker/base.sh" }), app: image("app") };
+    const files = { "smoke.Dockerfile": "", "base.sh": "" };
+    const app = "FROM scratch\nCOPY --from=ghcr.io/us/base /x /x\n";
+    const [, layer] = prepare({ ...files, base: "FROM x\n", app }, definitions);
+    expect(layer?.tests).toBeUndefined();
+    expect(layer?.parents).toMatchObject([{ by: "base", base: false }]);
+});
+
+describe("a stage that is named like an image which the build gets by digest is refused, with file and line", () => {
+    const ref = `registry.test/x@sha256:${"0".repeat(64)}`;
+    const text = (from: string, name: string) =>
+        `FROM ${from} AS ${name}\nRUN true\nFROM debian:12\nCOPY --from=${name} / /\n`;
+
+    test.each([
+        ["python", "python", "python"],
+        ["python:latest", "docker.io/library/python", "Python"],
+        ["alpine:3", "python", "python"],
+    ])("FROM %s, pinned as %s, AS %s", (from, pin, name) => {
+        const dockerfiles = { base: `${text(from, name)}COPY --from=python:latest / /\n` };
+        const roots = { [pin]: ref, "alpine:3": ref };
+        expect(() => prepare(dockerfiles, { base: image("base") }, { roots })).toThrow(
+            /docker\/base:1: stage python has the name of python(:latest)?, .*\n\s+next: rename the stage/,
+        );
+    });
+
+    test("a parent's name", () => {
+        const definitions = { base: image("base", { name: "base" }), app: image("app") };
+        expect(() => prepare({ base: "FROM x\n", app: text("base", "base") }, definitions)).toThrow(
+            "docker/app:1: stage base has the name of base",
+        );
+    });
+
+    test("not where the pin has a tag, nothing is pinned, or nobody needs the stage", () => {
+        const definitions = { base: image("base") };
+        const pinned = { roots: { "python:3": ref, python: ref } };
+        expect(prepare({ base: text("python:3", "python") }, definitions, pinned)).toHaveLength(1);
+        expect(prepare({ base: text("python", "python") }, definitions)).toHaveLength(1);
+        const unneeded = "FROM python\nRUN true\nFROM debian AS python\n";
+        const target = { base: image("base", { target: "app" }) };
+        expect(prepare({ base: unneeded.replace("python\n", "python AS app\n") }, target, pinned)).toHaveLength(1);
+    });
+});
+
+test("a secret that a step requires and images.ts does not list is refused, with file and line", () => {
+    const files = { base: "FROM x\nRUN --mount=type=secret,id=INDEX,required=true true\n" };
+    expect(() => prepare(files, { base: image("base") })).toThrow(
+        /docker\/base:2: this step requires the secret INDEX, which image base does not list\n.*\n\s+next: add secrets: \["INDEX"\]/,
+    );
+    const listed = { base: image("base", { secrets: ["INDEX"] }) };
+    expect(prepare(files, listed, { secretNames: ["INDEX"] })).toHaveLength(1);
 });
 
 test("a smoke test that is missing is named with the image", () => {

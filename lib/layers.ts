@@ -8,9 +8,10 @@ import { type InputFile, collectInputs } from "./inputs";
 import { type PlacedParent, placeOn } from "./platforms";
 import { readImages } from "./readImages";
 import { pushedRepository, sameImage } from "./references";
-import { refuseSecretArguments, requireSecrets } from "./secrets";
+import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
 import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smoke";
+import { refuseReplacedStages } from "./stageNames";
 
 /**
  * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
@@ -46,9 +47,12 @@ export interface PreparedLayer {
     readonly dockerfile: string;
     /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
     readonly sources: DockerfileReading["sources"];
+    /** The stages that it needs, and the build secrets that they mount. */
+    readonly stages: DockerfileReading["stages"];
+    readonly mountedSecrets: DockerfileReading["secrets"];
     readonly inputs: readonly InputFile[];
     readonly inputHash: string;
-    /** Smoke tests of its ancestors and its own; absent where there are none, or nothing is pushed. */
+    /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
     readonly tests?: SmokeTests;
 }
 
@@ -62,23 +66,30 @@ function prepare(
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const buildArgs = buildArgsOf(key, definition, settings);
+    const { stages, secrets: mountedSecrets } = reading;
     refuseSecretArguments(key, buildArgs, definition.plainArguments);
+    refuseUnlistedSecrets({ key, definition, mountedSecrets });
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
     const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
+    const roots = layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) }));
+    const contexts = [...parents, ...roots.filter(({ by }) => by !== undefined)].map(({ expanded }) => expanded);
+    refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {
         key,
         definition,
         platforms,
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
         parents,
-        roots: layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) })),
+        roots,
         buildArgs,
         registryCache,
         dockerfile,
         sources: reading.sources,
+        stages,
+        mountedSecrets,
         inputs,
         inputHash: inputHash({
             dockerfile,

@@ -3,7 +3,7 @@ import { tree } from "../tests/tree";
 import { workflowLayers } from "../workflows/layers";
 import { type ImageDefinition, type Platform, hostPlatform } from "./images";
 import { prepareLayers } from "./layers";
-import { normalPlatform } from "./platforms";
+import { isPlatform, normalPlatform } from "./platforms";
 import type { LayerSettings } from "./settings";
 
 const here = hostPlatform();
@@ -114,6 +114,23 @@ test.each([
     ["linux/arm", "linux/arm/v7"],
     ["linux/arm/v6", "linux/arm/v6"],
     ["windows/amd64", "windows/amd64"],
+    ["linux/armhf", "linux/arm/v7"],
+    ["i386", "linux/386"],
 ])("%s is %s to BuildKit", (written, normal) => {
     expect(normalPlatform(written)).toBe(normal);
+});
+
+test.each([
+    ["linux/amd64", true],
+    ["linux/arm/v7", true],
+    ["linux/riscv64", true],
+    ["linux/amd46", false],
+    ["linux/amd64/v9", false],
+    ["linux/arm64/v8/x", false],
+    ["linux/constructor", false],
+    ["linux/", false],
+    ["amd64", false],
+    ["windows/amd64", false],
+])("%s as images.ts writes platforms: %s", (text, is) => {
+    expect(isPlatform(text)).toBe(is);
 });

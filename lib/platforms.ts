@@ -12,7 +12,45 @@ export interface PlatformUse {
 /** By platform that is built for; absent where that build does not name the image. */
 export type PlatformUses = Readonly<Partial<Record<Platform, PlatformUse>>>;
 
-const architectures: Readonly<Record<string, string>> = { x86_64: "amd64", "x86-64": "amd64", aarch64: "arm64" };
+/**
+ * The architectures that Go builds for Linux (`go tool dist list`), and so BuildKit, each with its variants (OCI image-spec,
+ * image-index.md, "Platform Variants"; golang.org/wiki/MinimumRequirements, GOAMD64).
+ */
+const variants: Readonly<Record<string, readonly string[]>> = {
+    "386": [],
+    amd64: ["v1", "v2", "v3", "v4"],
+    arm: ["v5", "v6", "v7", "v8"],
+    arm64: ["v8", "v9"],
+    loong64: [],
+    mips: [],
+    mips64: [],
+    mips64le: [],
+    mipsle: [],
+    ppc64: [],
+    ppc64le: [],
+    riscv64: [],
+    s390x: [],
+};
+
+/** The platforms that there are, without their variants. */
+export const knownPlatforms: readonly Platform[] = Object.keys(variants).map((arch): Platform => `linux/${arch}`);
+
+/** Whether a text is a platform as images.ts writes it: linux/<architecture>[/<variant>], in lower case. */
+export function isPlatform(text: string): boolean {
+    const [os, arch = "", variant, ...more] = text.split("/");
+    const known = os === "linux" && Object.hasOwn(variants, arch) ? variants[arch] : undefined;
+    return more.length === 0 && (variant === undefined ? known !== undefined : (known?.includes(variant) ?? false));
+}
+
+/** Other names of architectures, with their variant where they say it. */
+const architectures: Readonly<Record<string, string>> = {
+    x86_64: "amd64",
+    "x86-64": "amd64",
+    aarch64: "arm64",
+    i386: "386",
+    armhf: "arm/v7",
+    armel: "arm/v6",
+};
 
 /** Platforms whose variant is the default one, or goes without saying. */
 const defaults: Readonly<Record<string, Platform>> = {
@@ -44,6 +82,8 @@ export interface PlacedParent {
     readonly expanded: string;
     /** The parent's key. */
     readonly by: string;
+    /** Whether the image is built FROM it, rather than copying from it. */
+    readonly base: boolean;
     /** By platform that is built for, the parent's platform; absent where that build does not name the parent. */
     readonly platforms: Readonly<Partial<Record<Platform, Platform>>>;
 }
@@ -60,14 +100,14 @@ export function placeOn(
     below: readonly { readonly key: string; readonly platforms: readonly Platform[] }[],
 ): { readonly parents: readonly PlacedParent[]; readonly complete: boolean } {
     let complete = true;
-    const placed = parents.flatMap(({ key, expanded, platforms: uses }) => {
+    const placed = parents.flatMap(({ key, expanded, base, platforms: uses }) => {
         const offered = below.find((one) => one.key === key)?.platforms ?? [];
         const using = platforms.flatMap((platform) => {
             const use = uses[platform];
             return use ? [[platform, platformToUse(use, offered)] as const] : [];
         });
         complete &&= using.every(([, own]) => own !== undefined);
-        return using.length === 0 ? [] : [{ expanded, by: key, platforms: Object.fromEntries(using) }];
+        return using.length === 0 ? [] : [{ expanded, by: key, base, platforms: Object.fromEntries(using) }];
     });
     return { parents: placed, complete };
 }

@@ -5,9 +5,11 @@ import { fieldProblems } from "./entryFields";
 import { InputError } from "./errors";
 import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./images";
+import { sameImage } from "./references";
 import { type LayerSettings, buildArgsOf } from "./settings";
 
 type Arguments = Pick<LayerSettings, "buildArgs">;
+type Settings = Arguments & Pick<LayerSettings, "roots" | "platforms">;
 
 function read(root: string, key: string, image: ImageDefinition, settings: Arguments): DockerfileReading {
     const file = path.join(root, image.dockerfile);
@@ -37,7 +39,7 @@ function read(root: string, key: string, image: ImageDefinition, settings: Argum
 export function readImages(
     root: string,
     images: ImageDefinitions,
-    settings: Arguments,
+    settings: Settings,
 ): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
     const [problem, ...more] = fieldProblems(images);
     if (problem !== undefined) {
@@ -50,5 +52,8 @@ export function readImages(
     const readings = Object.fromEntries(
         Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
     );
-    return { placed: resolveHierarchy(images, readings), readings };
+    // What only describes the images knows no pins: the stack, which has them, is the one to refuse.
+    const isRoot = (reference: string) =>
+        settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));
+    return { placed: resolveHierarchy({ images, readings, isRoot }), readings };
 }

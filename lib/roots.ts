@@ -28,7 +28,7 @@ export function unpinnedRoots(
 export function unusedPins(
     root: string,
     images: ImageDefinitions,
-    settings: Pick<LayerSettings, "buildArgs"> & { readonly pins: readonly string[] },
+    settings: Pick<LayerSettings, "buildArgs" | "roots" | "platforms"> & { readonly pins: readonly string[] },
 ): string[] {
     const { placed } = readImages(root, images, settings);
     const named = [...new Set(placed.flatMap((layer) => layer.roots))];

@@ -1,4 +1,6 @@
 import { InputError } from "./errors";
+import type { ImageDefinition } from "./images";
+import type { MountedSecret } from "./sources";
 
 /** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */
 const secretWord =
@@ -102,3 +104,41 @@ export function requireSecrets(
         next: [...new Set(commands)].join("; "),
     });
 }
+
+/** What is known of an image and the build secrets that its Dockerfile mounts. */
+interface Mounting {
+    readonly key: string;
+    readonly definition: Pick<ImageDefinition, "dockerfile" | "secrets">;
+    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number })[];
+}
+
+const unlisted = ({ definition, mountedSecrets }: Mounting) =>
+    mountedSecrets.filter(({ id }) => !(definition.secrets ?? []).includes(id));
+
+const listIt = (image: string, id: string) =>
+    `add secrets: ["${id}"] to image ${image} in images.ts, and set it: pulumi config set --secret --path buildSecrets.${id}`;
+
+/**
+ * Refuses a step that requires a build secret which the image's `secrets` do not list: nothing would be handed to it.
+ *
+ * @throws InputError with file and line
+ */
+export function refuseUnlistedSecrets(layer: Mounting): void {
+    const { key, definition } = layer;
+    const found = unlisted(layer).find(({ required }) => required);
+    if (!found) return;
+    throw new InputError({
+        problem: `this step requires the secret ${found.id}, which image ${key} does not list`,
+        where: `${definition.dockerfile}:${found.line}`,
+        allowed: definition.secrets ?? [],
+        next: listIt(key, found.id),
+    });
+}
+
+/** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
+export const unlistedSecretWarnings = (layer: Mounting): string[] =>
+    unlisted(layer).map(
+        ({ id, line }) =>
+            `${layer.definition.dockerfile}:${line} mounts the secret ${id}, which image ${layer.key} does not list: the step ` +
+            `runs without it. If it needs it, ${listIt(layer.key, id)}; required=true in the mount makes sure of it`,
+    );

@@ -19,11 +19,14 @@ export interface SmokeTests {
 
 type Tested = Pick<PreparedLayer, "key" | "definition" | "repository" | "parents">;
 
-/** The scripts that test `layer`: its ancestors' first, since it must still be all that they are, then its own. */
+/**
+ * The scripts that test `layer`: those of the images that it is built FROM first, since it must still be all that they are,
+ * then its own. What it only copies from tests itself.
+ */
 function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
     const scripts: string[] = [];
     const visit = (one: Tested): void => {
-        for (const { by } of one.parents) {
+        for (const { by } of one.parents.filter(({ base }) => base)) {
             const parent = layers.find(({ key }) => key === by);
             if (parent) visit(parent);
         }
@@ -35,7 +38,7 @@ function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
 }
 
 /**
- * Reads the smoke tests of a published image; undefined when neither it nor an ancestor has one.
+ * Reads the smoke tests of a published image; undefined when neither it nor an image that it is built FROM has one.
  *
  * @param root the repository's root
  * @throws InputError when a script or smoke.Dockerfile is missing, and for a script that could not be run

@@ -14,13 +14,24 @@ export interface Source {
     readonly recursive?: boolean;
 }
 
-/** What an instruction reads: the build context, or a stage or image by name. */
+/** A build secret that a RUN mounts. */
+export interface MountedSecret {
+    readonly id: string;
+    /** Whether the step fails without it; otherwise BuildKit runs it as if nothing were mounted. */
+    readonly required: boolean;
+}
+
+/** What an instruction reads: the build context, a stage or image by name, or a secret. */
 export interface Read {
     readonly sources?: readonly Source[];
     readonly from?: string;
     /** COPY --from counts stages by number, a mount's from= does not. */
     readonly byNumber?: boolean;
+    readonly secret?: MountedSecret;
 }
+
+/** Expands a word of an instruction. */
+type Word = (text: string) => string;
 
 const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(source);
 
@@ -45,7 +56,7 @@ function parentsSource(source: string): Source {
  * @param word expands a word of the instruction
  * @throws InputError for arguments that BuildKit refuses
  */
-export function copyReads(statement: Statement, word: (text: string) => string): Read[] {
+export function copyReads(statement: Statement, word: Word): Read[] {
     const { keyword, flags, rest, where } = statement;
     const from = flags.find(({ name }) => name === "from")?.value;
     if (from) {
@@ -74,27 +85,46 @@ export function copyReads(statement: Statement, word: (text: string) => string):
     return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern) : { pattern, exclude })) }];
 }
 
+/** The secret of a mount: its id stands in `id` or `source`, or is the last part of `target` (convert_secrets.go). */
+function secretOf(fields: ReadonlyMap<string, string>, { where }: Statement, word: Word): MountedSecret {
+    const first = (...keys: string[]) => keys.map((key) => fields.get(key)).find(Boolean) ?? "";
+    const named = first("id", "source", "src");
+    // Folders of the target need not be known: $HOME may be the base image's.
+    const last = () => word(path.posix.basename(first("target", "dst", "destination")));
+    const id = named === "" ? path.posix.basename(last()) : word(named);
+    if (id === "") {
+        const next = "write RUN --mount=type=secret,id=<name>";
+        throw new InputError({ problem: "a secret mount names no secret", where, next });
+    }
+    const required = fields.has("required") ? word(fields.get("required") ?? "") : "false";
+    return { id, required: !/^(0|f|false)$/i.test(required) };
+}
+
 /**
- * What RUN's mounts read (Dockerfile reference, RUN --mount): bind mounts the context, those with `from` a stage or image;
- * cache, secret, ssh and tmpfs mounts nothing of it.
+ * What RUN's mounts read (Dockerfile reference, RUN --mount): bind mounts the context, those with `from` a stage or image,
+ * secret mounts a secret; cache, ssh and tmpfs mounts nothing.
  *
  * @param word expands a word of the instruction
- * @throws InputError for a variable in `from`
+ * @throws InputError for a variable in `from`, and for a secret without a name
  */
-export function mountReads(statement: Statement, word: (text: string) => string): Read[] {
+export function mountReads(statement: Statement, word: Word): Read[] {
     return statement.flags.flatMap(({ name, value }): Read[] => {
         if (name !== "mount" || value === undefined) return [];
         const fields = new Map<string, string>();
         for (const field of commaFields(value)) {
             const equals = field.indexOf("=");
-            if (equals > 0) fields.set(field.slice(0, equals).toLowerCase(), field.slice(equals + 1));
+            // `required` alone means that it is.
+            if (equals < 0) fields.set(field.toLowerCase(), "");
+            else fields.set(field.slice(0, equals).toLowerCase(), field.slice(equals + 1));
         }
         const from = fields.get("from");
         if (from) {
             checkFrom(from, statement);
             return [{ from }];
         }
-        if (word(fields.get("type") ?? "bind").toLowerCase() !== "bind") return [];
+        const type = word(fields.get("type") ?? "bind").toLowerCase();
+        if (type === "secret") return [{ secret: secretOf(fields, statement, word) }];
+        if (type !== "bind") return [];
         // A mount's source is no pattern: `[` is a character like any other.
         const source = word(fields.get("source") ?? fields.get("src") ?? ".").replace(/[*?[\\]/g, "\\$&");
         return [{ sources: [{ pattern: source === "" ? "." : source, exclude: [] }] }];

@@ -52,6 +52,11 @@ function fromWord(written: string, { where }: Statement, { globals, escape }: Sc
     });
 }
 
+const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
+
+/** The name that a FROM gives its stage, in lower case as BuildKit keeps it. */
+export const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.toLowerCase();
+
 /**
  * Opens a stage: FROM, then what ONBUILD of the stage it names left for it.
  *
@@ -60,7 +65,7 @@ function fromWord(written: string, { where }: Statement, { globals, escape }: Sc
  */
 export function openStage(statement: Statement, scope: Scope, stages: readonly Stage[]): Stage {
     const { line, where, rest } = statement;
-    const words = rest.split(/\s+/).filter((word) => word !== "");
+    const words = fromWords(statement);
     const [written = "", as = "AS", name] = words;
     if ((words.length !== 1 && words.length !== 3) || as.toUpperCase() !== "AS") {
         throw new InputError({
@@ -82,7 +87,7 @@ export function openStage(statement: Statement, scope: Scope, stages: readonly S
     const image = { from, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const stage: Stage = {
-        name: name?.toLowerCase(),
+        name: stageName(statement),
         uses: [use],
         problems,
         variables: new Map(base?.variables),

@@ -5,8 +5,17 @@ import type { Stage, Use } from "./stages";
 interface Target {
     /** The Dockerfile's path, for messages. */
     readonly path: string;
-    /** Stage to build, by name or number; the last one without. */
+    /** Name of the stage to build; the last one without. BuildKit takes no number here (dockerfile2llb, resolveTarget). */
     readonly target?: string;
+}
+
+/** A stage that a target needs. */
+export interface NeededStage {
+    readonly stage: Stage;
+    /** From 0, as BuildKit counts. */
+    readonly number: number;
+    /** Whether it is the target or in its chain of FROMs, and not only copied from. */
+    readonly base: boolean;
 }
 
 /** A use of the stages that a target needs. */
@@ -20,11 +29,11 @@ export interface NeededUse {
 
 function targetIndex(stages: readonly Stage[], { path, target }: Target): number {
     if (target === undefined) return stages.length - 1;
-    const named = stages.findLastIndex(({ name }) => name === target.toLowerCase());
-    const index = named < 0 && /^\d+$/.test(target) ? Number(target) : named;
-    if (index in stages) return index;
+    const index = stages.findLastIndex(({ name }) => name === target.toLowerCase());
+    if (index >= 0) return index;
     const allowed = stages.flatMap(({ name }) => name ?? []);
-    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed });
+    const next = "correct `target` in images.ts, or name the stage: FROM <image> AS <stage>";
+    throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed, next });
 }
 
 /** The stage that a use names, by number; undefined for an image. */
@@ -38,15 +47,15 @@ function stageOf({ stage, from, byNumber, where }: Use, stages: readonly Stage[]
     throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
 }
 
-/** The FROM by which the target's chain ends in an external image. */
-function baseUse(stages: readonly Stage[], target: number): Use | undefined {
-    const from = stages[target]?.uses[0];
-    return from?.stage === undefined ? from : baseUse(stages, from.stage);
+/** The target's chain of FROMs, by number: itself first, the stage that is built FROM an image last. */
+function chainOf(stages: readonly Stage[], target: number): number[] {
+    const from = stages[target]?.uses[0]?.stage;
+    return from === undefined ? [target] : [target, ...chainOf(stages, from)];
 }
 
-/** The uses of the stages that the target needs, in order. */
-function usesOf(stages: readonly Stage[], target: number): NeededUse[] {
-    const base = baseUse(stages, target);
+/** The uses of the stages that the target needs, by the stage's number, in order. */
+function usesOf(stages: readonly Stage[], target: number, chain: readonly number[]): [number, NeededUse[]][] {
+    const base = stages[chain.at(-1) ?? target]?.uses[0];
     const needed = new Map<number, NeededUse[]>();
     const visit = (index: number): void => {
         const { uses = [], problems = [] } = stages[index] ?? {};
@@ -61,7 +70,7 @@ function usesOf(stages: readonly Stage[], target: number): NeededUse[] {
         for (const { stage } of named) if (stage !== undefined) visit(stage);
     };
     visit(target);
-    return [...needed].sort(([a], [b]) => a - b).flatMap(([, uses]) => uses);
+    return [...needed].sort(([a], [b]) => a - b);
 }
 
 /**
@@ -72,7 +81,20 @@ function usesOf(stages: readonly Stage[], target: number): NeededUse[] {
 export function readTarget(
     stages: readonly Stage[],
     options: Target,
-): { readonly uses: readonly NeededUse[]; readonly triggers: Stage["triggers"] } {
+): {
+    readonly stages: readonly NeededStage[];
+    readonly uses: readonly NeededUse[];
+    readonly triggers: Stage["triggers"];
+} {
     const target = targetIndex(stages, options);
-    return { uses: usesOf(stages, target), triggers: stages[target]?.triggers ?? [] };
+    const chain = chainOf(stages, target);
+    const needed = usesOf(stages, target, chain);
+    return {
+        stages: needed.flatMap(([number]) => {
+            const stage = stages[number];
+            return stage ? [{ stage, number, base: chain.includes(number) }] : [];
+        }),
+        uses: needed.flatMap(([, uses]) => uses),
+        triggers: stages[target]?.triggers ?? [],
+    };
 }

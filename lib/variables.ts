@@ -1,5 +1,5 @@
 import { InputError } from "./errors";
-import { type Variables, expand } from "./expand";
+import { type Expansion, type Variables, expand } from "./expand";
 import type { Platform } from "./images";
 import { normalPlatform } from "./platforms";
 import type { Statement } from "./statements";
@@ -9,7 +9,7 @@ import { quotedWords } from "./words";
 export interface StageVariables {
     /** Values of its ENVs and ARGs; stages built FROM it inherit both. */
     readonly variables: Map<string, string>;
-    /** ARGs that were declared: without a value they are known to be unset. */
+    /** ARGs that were declared. */
     readonly declared: Set<string>;
     /** Whether nothing but this Dockerfile sets its variables: an external image may bring an environment. */
     readonly closed: boolean;
@@ -30,16 +30,26 @@ function platformArguments(prefix: string, platform: Platform): [string, string]
     return Object.entries(values).map(([name, value]) => [prefix + name, value]);
 }
 
+/** A text whose variables are all known: in an open stage an unset one may come from the image below. */
+const known = ({ text, unset }: Expansion, closed: boolean) => (closed || unset.length === 0 ? text : undefined);
+
+function set(variables: Map<string, string>, name: string, value: string | undefined): void {
+    if (value === undefined) variables.delete(name);
+    else variables.set(name, value);
+}
+
 /**
- * The arguments that BuildKit sets itself (Dockerfile reference, "Automatic platform ARGs in the global scope"); a build
- * argument of the same name wins.
+ * The arguments that BuildKit sets itself (Dockerfile reference, "Automatic platform ARGs in the global scope";
+ * dockerfile2llb/platform.go); a build argument of the same name wins.
+ *
+ * @param of.stage name of the stage that is built, as TARGETSTAGE has it
  */
 export function automaticArguments(
-    target: Platform,
-    build: Platform,
+    of: { readonly target: Platform; readonly build: Platform; readonly stage: string },
     buildArgs: Scope["buildArgs"],
 ): Map<string, string> {
-    const all = [...platformArguments("BUILD", build), ...platformArguments("TARGET", target)];
+    const platforms = [...platformArguments("BUILD", of.build), ...platformArguments("TARGET", of.target)];
+    const all = [...platforms, ["TARGETSTAGE", of.stage] as const];
     return new Map(all.map(([name, value]) => [name, buildArgs[name] ?? value]));
 }
 
@@ -49,24 +59,27 @@ export function automaticArguments(
  * @param stage the stage that it stands in; global without
  */
 export function readArg({ rest, where }: Statement, scope: Scope, stage?: StageVariables): void {
-    const variables = stage?.variables ?? scope.globals;
+    const { variables, closed } = stage ?? { variables: scope.globals, closed: true };
     for (const word of quotedWords(rest, scope.escape)) {
         const equals = word.indexOf("=");
         const name = equals < 0 ? word : word.slice(0, equals);
         const given = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
         const fallback = () =>
-            equals < 0 ? scope.globals.get(name) : expand(word.slice(equals + 1), variables, scope.escape, where).text;
-        const value = given ?? fallback();
+            equals < 0
+                ? (scope.globals.get(name) ?? variables.get(name))
+                : known(expand(word.slice(equals + 1), variables, scope.escape, where), closed);
         stage?.declared.add(name);
-        if (value !== undefined) variables.set(name, value);
+        set(variables, name, given ?? fallback());
     }
 }
 
 /** ENV: all values of one instruction see the variables before it. */
-export function readEnv({ rest, where }: Statement, { escape }: Scope, { variables }: StageVariables): void {
+export function readEnv({ rest, where }: Statement, { escape }: Scope, { variables, closed }: StageVariables): void {
     const before: Variables = new Map(variables);
-    const value = (text: string) => expand(text, before, escape, where).text;
-    for (const [name, written] of environmentPairs(rest, escape, where)) variables.set(value(name), value(written));
+    const value = (text: string) => expand(text, before, escape, where);
+    for (const [name, written] of environmentPairs(rest, escape, where)) {
+        set(variables, value(name).text, known(value(written), closed));
+    }
 }
 
 /**
@@ -86,17 +99,23 @@ export function environmentPairs(rest: string, escape: string, where: string): [
 }
 
 /**
- * Expands a word of an instruction.
+ * Expands a word of an instruction. An ARG without a value leaves a variable to the environment of the image that the
+ * stage is built on.
  *
  * @throws InputError for a variable that only the environment of an external image could set
  */
 export function stageWord(text: string, { where }: Statement, { escape }: Scope, stage: StageVariables): string {
     const expansion = expand(text, stage.variables, escape, where);
-    const unknown = expansion.unset.find((name) => !stage.closed && !stage.declared.has(name));
+    const [unknown] = stage.closed ? [] : expansion.unset;
     if (unknown === undefined) return expansion.text;
+    const isArgument = stage.declared.has(unknown);
     throw new InputError({
-        problem: `${text} uses ${unknown}, which this Dockerfile does not set`,
+        problem:
+            `${text} uses ${unknown}, which this Dockerfile ${isArgument ? "gives no value to" : "does not set"}: ` +
+            "the environment of the image below may",
         where,
-        next: `declare it before: ARG ${unknown}=<default>, or ENV ${unknown}=<value>`,
+        next: isArgument
+            ? `write ARG ${unknown}=<default> (nothing after the sign for none), or set it in buildArgs in images.ts`
+            : `declare it before: ARG ${unknown}=<default>, or ENV ${unknown}=<value>`,
     });
 }

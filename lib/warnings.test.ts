@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { type ImageDefinitions, type Platform, hostPlatform } from "./images";
+import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./images";
 import { prepareLayers } from "./layers";
 import { warningsOf } from "./warnings";
 
@@ -47,4 +47,33 @@ test("a root that nobody pinned is said once, with all the images on it and the 
 
 test("nothing is said of a hierarchy that is pinned and complete", () => {
     expect(warnings(["linux/amd64", "linux/arm64"], roots)).toEqual([]);
+});
+
+describe("of an image alone", () => {
+    const warn = (text: string, changes: Partial<ImageDefinition> = {}) => {
+        const own = { app: { ...image("app", ["linux/amd64"]), ...changes } };
+        const all = prepareLayers(tree({ app: text }), own, { platforms: "all", roots: pins, buildArgs: {} });
+        return warningsOf(own, all);
+    };
+    const pins = { a: roots["python:3"], b: roots["python:3"] };
+    const builder = "FROM a AS tools\nRUN true\nFROM b\nCOPY --from=tools / /\n";
+
+    test("stages that its cache would publish are named, until images.ts says that they may be, or has no cache", () => {
+        expect(warn(builder)).toEqual([
+            expect.stringMatching(
+                /^the registry cache of image app publishes whole stages .*\(tools\), as ghcr.io\/us\/app:cache-<arch>/,
+            ),
+        ]);
+        expect(warn(builder, { registryCache: true })).toEqual([]);
+        expect(warn(builder, { registryCache: false })).toEqual([]);
+        expect(warn("FROM a AS x\nFROM x\nCOPY --from=b / /\n")).toEqual([]);
+    });
+
+    test("a secret that a step may go without, and that images.ts does not list, is named with the line", () => {
+        expect(warn("FROM a\nRUN --mount=type=secret,id=INDEX true\n")).toEqual([
+            expect.stringMatching(
+                /^app:2 mounts the secret INDEX, which image app does not list: .*buildSecrets\.INDEX/,
+            ),
+        ]);
+    });
 });

@@ -1,6 +1,18 @@
 import { type ImageDefinitions, hostPlatform } from "./images";
 import type { PreparedLayer } from "./layers";
 import { unpinnedRoots } from "./roots";
+import { unlistedSecretWarnings } from "./secrets";
+
+/** What the cache publishes beyond the image, where nobody decided that it may: the layers of stages that are copied from. */
+function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedLayer): string[] {
+    const copied = stages.filter(({ base }) => !base).map(({ name, number }) => name ?? number.toString());
+    if (repository === undefined || !registryCache || definition.registryCache || copied.length === 0) return [];
+    return [
+        `the registry cache of image ${key} publishes whole stages that the image only copies from (${copied.join(", ")}), as ` +
+            `${repository}:cache-<arch>. In images.ts, registryCache: true says that all who may pull the image may see ` +
+            "them; registryCache: false keeps no cache",
+    ];
+}
 
 /** What is allowed and yet may not be meant, a sentence each with what to do about it. */
 export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLayer[]): string[] {
@@ -12,6 +24,8 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
     const leftOut = Object.entries(images).filter(([key]) => !layers.some((layer) => layer.key === key));
     return [
         ...unpinned,
+        ...layers.flatMap(cacheWarning),
+        ...layers.flatMap(unlistedSecretWarnings),
         ...leftOut.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";
             return platforms === "host"

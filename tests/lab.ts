@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Instance } from "../lab/instance";
@@ -10,6 +10,15 @@ import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
 
+/** Unmounts what is mounted below a folder, the deepest first: nothing on it can be removed before. */
+export function unmountBelow(folder: string): void {
+    const mounted = readFileSync("/proc/self/mounts", "utf8")
+        .split("\n")
+        .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
+        .filter((place) => place.startsWith(`${folder}/`));
+    for (const place of mounted.reverse()) spawnSync("umount", ["--lazy", place]);
+}
+
 /** Folder of a test's lab: named by the process, so that what a killed run left behind is recognised. */
 async function removeLeftovers(): Promise<void> {
     for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
@@ -17,6 +26,7 @@ async function removeLeftovers(): Promise<void> {
         if (existsSync(`/proc/${pid}`)) continue;
         const home = path.join(tmpdir(), name);
         await stopLab(labPaths({ LAYERED_IMAGES_HOME: home }));
+        unmountBelow(home);
         rmSync(home, { recursive: true, force: true });
     }
 }
@@ -42,6 +52,7 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
     symlinkSync(labPaths().cache, paths.cache);
     const close = async () => {
         await stopLab(paths);
+        unmountBelow(home);
         rmSync(home, { recursive: true, force: true });
     };
     try {

@@ -139,8 +139,8 @@ export async function runTests(): Promise<number> {
 export const runUnitTests = (args: readonly string[]): Promise<number> =>
     runAttached(bin("vitest"), ["run", "--project", "unit", ...args], process.env);
 
-/** GB of a lab that builds the own hierarchy twice: BuildKit's store, and what children push while the registry sorts it out. */
-const realLab = 40;
+/** GB of a lab that builds the own hierarchy twice, and once more without cache: BuildKit's store, archives, the registry. */
+const realLab = 45;
 
 /**
  * The table of changes on this repository's own images, with vitest's own arguments.

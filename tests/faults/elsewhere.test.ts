@@ -1,13 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { failedBuilds } from "../../lab/failedBuilds";
+import { startLab } from "../../lab/lab";
+import { stopLab } from "../../lab/labState";
 import { type Certificates, ensureCertificates } from "../../lab/tls";
 import { fixture } from "../fixture";
-import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { type TestLab, makeRepository, startTestLab, unmountBelow } from "../lab";
 import { repositories } from "../registry";
 import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
@@ -129,4 +132,41 @@ test("a builder that can't be reached is told, with how to get one", async () =>
     const output = await failure(repository("d", lab.instance.registry), env);
     expect(output).toContain("failed to initialize builder");
     expect(output).toContain("image base: next: start the builder that `docker buildx ls` marks with *");
+});
+
+describe("a builder whose disk is full", () => {
+    let small: TestLab;
+    let store: string;
+    beforeAll(async () => {
+        small = await startTestLab("host");
+        store = path.join(small.paths.state, "buildkit", "root");
+    });
+    afterAll(async () => {
+        await small.close();
+    });
+
+    /** Gives the builder an empty store of this size. */
+    async function shrink(size: string): Promise<void> {
+        await stopLab(small.paths);
+        unmountBelow(small.paths.state);
+        execFileSync("mount", ["--types", "tmpfs", "--options", `size=${size}`, "tmpfs", store]);
+        await startLab({ paths: small.paths });
+    }
+
+    test.each([
+        ["while it unpacks what an image is built on", "100m", "image base: next: make room where the builder keeps"],
+        // What a step printed the provider does not always tell, and BuildKit can't keep: its record without steps says so.
+        ["while a step writes", "900m", "no space left on device?\nnext: make room where the builder keeps"],
+    ])("is told, with what to do, %s", async (_when, size, told) => {
+        await shrink(size);
+        const dockerfile = "FROM python:3.12-slim\nRUN head -c 1G /dev/zero > /big\n";
+        const files = { ...fixture, "docker/Dockerfile.base": dockerfile };
+        const program = makeRepository(path.join(small.paths.state, size), files);
+        const start = new Date();
+        const { code, output } = await up(small, program);
+        expect(code).toBe(1);
+        const printed = (await failedBuilds(small.env, start)).flatMap((build) => build.output);
+        expect([output, ...printed].join("\n")).toContain(told);
+        expect(await repositories(small)).toEqual(["library/python"]);
+    });
 });

@@ -407,16 +407,16 @@ test("a stage that asks for the builder's platform gets the parent of that platf
     stack.write({
         ".devcontainer/Dockerfile": fixture[".devcontainer/Dockerfile"] ?? "",
         "docker/Dockerfile.bot": `FROM --platform=$BUILDPLATFORM ghcr.io/fixture/base:latest AS native
-RUN cp "$(python -c 'import six; print(six.__file__)')" /six.py && uname -m > /machine
+RUN uname -m > /machine
 FROM python:3.12-slim
-COPY --from=native /machine /greeting
-COPY --from=native /six.py /app/six.py
+COPY --from=native /machine /machine
 COPY app/bot /app/bot
 WORKDIR /app
 USER 10001
 `,
-        "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest x86_64 = "$(cat /greeting)"\n',
+        "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest x86_64 = "$(cat /machine)"\n',
     });
+    // The parent's own test would not pass here: what an image only copies from tests itself, and is waited for.
     await stack.expectChange({ built: [...builds.bot, ...builds.devcontainer], moved: ["bot"] });
     const { "bot-arm64": bot } = await exportState(stack.lab, stack.at(""));
     const { named } = bot?.inputs.context as { named: Record<string, { location: string }> };

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failedBuilds } from "../../lab/failedBuilds";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
-import { fixture } from "../fixture";
+import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
 import { exportState, imageOutputs, reviewPlan, up } from "../stack";
@@ -121,10 +121,14 @@ describe("nothing is rebuilt", () => {
 
     test("by a second clone at another path, with another umask", async () => {
         const before = process.umask(0o077);
-        const clone = makeRepository(path.join(lab.paths.state, "another clone"), fixture);
-        process.umask(before);
-        const { code, operations } = await up(lab, clone, "--expect-no-changes");
-        expect({ code, operations }).toEqual({ code: 0, operations: {} });
+        try {
+            // Engine, program and staging run under it as well.
+            const clone = makeRepository(path.join(lab.paths.state, "another clone"), fixture);
+            const { code, operations } = await up(lab, clone, "--expect-no-changes");
+            expect({ code, operations }).toEqual({ code: 0, operations: {} });
+        } finally {
+            process.umask(before);
+        }
     });
 
     test("when a file changes that no Dockerfile reads", async () => {
@@ -215,4 +219,23 @@ test("the images build without Pulumi, from the repository's root, on the publis
         ...output(`${lab.instance.registry}/local/bot:dev`),
     );
     expect(child).toMatchObject({ code: 0 });
+});
+
+test("BuildKit puts a named context in the place of a stage of its name, which is why such a stage is refused", async () => {
+    const [[root, pinned] = ["", ""]] = Object.entries(lab.instance.roots);
+    const stage = `FROM ${root} AS python\nRUN echo x > /marker\n`;
+    writeTree(program, { Dockerfile: `${stage}FROM ${root}\nCOPY --from=python /marker /marker\n` });
+    const build = (...args: string[]) =>
+        runIn(lab, program, "buildx", ["build", "--output", "type=cacheonly", ...args, "."]);
+    expect(await build()).toMatchObject({ code: 0 });
+    const replaced = await build("--build-context", `python=docker-image://${pinned}`);
+    expect(replaced.output).toMatch(/"\/marker": not found/);
+    const dockerfile = stage + (fixture["docker/Dockerfile"] ?? "").concat("COPY --from=python /marker /marker\n");
+    const roots = `  layered-images:roots:\n    python: ${pinned}\n`;
+    // The stage only stands for the image where the Dockerfile names that image as well.
+    const named = `${dockerfile}COPY --from=python:latest /etc/hostname /name\n`;
+    writeTree(program, { ...configWith(roots), "docker/Dockerfile": named });
+    const { code, output, operations } = await up(lab, program);
+    expect(output).toContain("docker/Dockerfile:1: stage python has the name of python:latest");
+    expect({ code, operations }).toEqual({ code: 1, operations: {} });
 });

@@ -2,14 +2,17 @@ import { cpSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { images } from "../../images";
+import { rebuild } from "../../lab/canary";
 import { repositoryRoot } from "../../lab/paths";
+import { nameOf, publishedBuilds } from "../../lab/publishedBuilds";
 import { archOf, hostPlatform, platformsOf } from "../../lib/images";
 import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
 
 /*
  * The table of changes on this repository's own hierarchy, PyTorch and all, for this machine's platform: what `up` builds
- * is exactly what had to be built, and the review said so before. Each row starts where the one before ended.
+ * is exactly what had to be built, and the review said so before. Each row starts where the one before ended. Before the
+ * first, what was published is built again without cache: these images, too, are the same bits on any day.
  */
 
 /** What belongs to this repository and not to the program. */
@@ -41,6 +44,16 @@ test("the first update publishes every image that this machine's platform has", 
     expect(Object.keys(stack.outputs()).sort()).toEqual(here("base", "bot", "ci", "devcontainer"));
     const published = Object.entries(stack.outputs()).filter(([, { ref }]) => ref !== null);
     expect(published.map(([key]) => key).sort()).toEqual(here("base", "bot", "ci"));
+});
+
+test("every published build comes back with the same digest, without cache", async () => {
+    const options = { env: stack.lab.env, cwd: stack.at("") };
+    const published = await publishedBuilds(options);
+    expect(published.map(nameOf).sort()).toEqual(builds("base", "bot", "ci"));
+    for (const one of published) {
+        const { name, published: digest, rebuilt, difference } = await rebuild(one, options);
+        expect(rebuilt, `${name}: ${difference ?? ""}`).toBe(digest);
+    }
 });
 
 test.each<[string, Row]>([
