@@ -10,15 +10,11 @@ import { InputError } from "./lib/errors";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
 import type { Platform } from "./lib/images";
 import { referenceProblem } from "./lib/references";
+import { buildArgsSchema } from "./lib/settings";
 import { readableSecrets } from "./lib/stackFile";
 
 /** Of this form; which there are the images say, and an unknown one is refused with their list. */
 const platform = z.custom<Platform>((text) => typeof text === "string" && /^linux(\/[a-z0-9]+){1,2}$/.test(text));
-
-/** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
-const argument = z
-    .union([z.string(), z.int(), z.boolean()], { error: "not text; write it in quotes, as YAML changes 3.10 to 3.1" })
-    .transform(String);
 
 /** Keys of the stack's configuration (`pulumi config set <key>`), each with what it takes. */
 const schema = z.strictObject({
@@ -44,7 +40,7 @@ const schema = z.strictObject({
         })
         .optional(),
     /** Build arguments by image, over those in images.ts. */
-    buildArgs: z.record(z.string(), z.record(z.string(), argument)).optional(),
+    buildArgs: buildArgsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
     /** The repository on GitHub; without it the program makes images only. */

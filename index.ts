@@ -1,11 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySecrets } from "./components/repositorySecrets";
-import { WorkflowFiles } from "./components/workflowFiles";
+import { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
 import { readConfig } from "./config";
 import type { GitHubConfig } from "./githubConfig";
 import { images as definitions } from "./images";
-import type { Delivery } from "./lib/delivery";
 import { planDelivery } from "./lib/deliveryPlan";
 import { InputError, asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
@@ -13,15 +12,16 @@ import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { unusedPins } from "./lib/roots";
 import { removeLeftovers } from "./lib/repositoryFiles";
+import { removeVariable } from "./lib/repositoryVariables";
 import { warningsOf } from "./lib/warnings";
 import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
 
 /** How the workflow files are delivered: asked before anything is made, so that what is refused is refused first. */
-async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string, string>>): Promise<Delivery> {
+async function planWorkflows(github: GitHubConfig, files: WorkflowFilesArgs["files"], variables: number) {
     try {
-        const wishes = { ...github, looking: pulumi.runtime.isDryRun() };
+        const wishes = { ...github, variables, looking: pulumi.runtime.isDryRun() };
         const { delivery, warnings } = await planDelivery(github, files, wishes);
         for (const warning of warnings) void pulumi.log.warn(warning);
         return delivery;
@@ -32,7 +32,7 @@ async function planWorkflows(github: GitHubConfig, files: Readonly<Record<string
             `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
                 "alone: pulumi preview --exclude '**github:index/**'",
         );
-        return github.delivery === "direct" ? { by: "commits", overwrite: new Set() } : { by: "unknown" };
+        return { by: github.delivery === "direct" ? "commits" : "unknown" } as const;
     }
 }
 
@@ -45,17 +45,17 @@ async function compose() {
     const unused = unusedPins(root, definitions, config);
     for (const warning of [...warningsOf(definitions, layers), ...unused]) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
-    const delivery = github && (await planWorkflows(github, files));
+    const published = layers.filter(({ repository }) => repository !== undefined);
+    const delivery = github && (await planWorkflows(github, files, published.length));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !delivery) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
         return { images: hierarchy.outputs() };
     }
     const variables = publishedVariables(hierarchy.promotedRefs());
-    const { repository, branch, secrets } = github;
-    new RepositorySecrets("repository", { repository, secrets, variables });
+    new RepositorySecrets("repository", { ...github, variables, removeVariable: (one) => removeVariable(github, one) });
     const { pullRequest } = new WorkflowFiles("workflows", {
-        ...{ repository, branch, files, delivery },
+        ...{ ...github, files, delivery },
         removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
     });
     return { images: hierarchy.outputs(), github: { variables, pullRequest } };

@@ -14,7 +14,11 @@ const envelope = (value: string) => ({ "4dabf18193072939515e22adb298388d": "1b47
 
 const run = (make: () => Partial<RepositorySecretsArgs>) =>
     record(() => {
-        new RepositorySecrets("repository", { repository: "bot", secrets: {}, variables: {}, ...make() });
+        const removeVariable = () => Promise.resolve();
+        new RepositorySecrets("repository", {
+            ...{ repository: "bot", secrets: {}, variables: {}, removeVariable },
+            ...make(),
+        });
     });
 
 test("a secret is the workflows', and Dependabot's and the codespaces' where it says so", async () => {

@@ -4,7 +4,7 @@ import type { RepositorySecret } from "../githubConfig";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github";
 import type { Kind } from "../lib/githubFailures";
-import { refusalHook } from "./refusalHooks";
+import { type MakeWay, refusalHook } from "./refusalHooks";
 
 /** What a repository's workflows need to know. */
 export interface RepositorySecretsArgs {
@@ -14,6 +14,8 @@ export interface RepositorySecretsArgs {
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** Variables by name. */
     readonly variables: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Removes a variable from the repository: one that is to be made and is there already. */
+    readonly removeVariable: (variable: string) => Promise<void>;
 }
 
 /** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
@@ -33,16 +35,17 @@ export class RepositorySecrets extends pulumi.ComponentResource {
         };
         super("layered-images:components:RepositorySecrets", name, inputs, opts);
         // A name is there once: made before the old one is deleted, the new one would be deleted too.
-        const options = (kind: Kind) => ({
+        const options = (kind: Kind, makeWay?: MakeWay) => ({
             parent: this,
             deleteBeforeReplace: true,
-            hooks: refusalHook(name, kind),
+            hooks: refusalHook(name, kind, makeWay),
         });
         const [forActions, forDependabot, forCodespaces, forVariables] = [
             options("a secret"),
             options("a secret for Dependabot"),
             options("a secret for codespaces"),
-            options("a variable"),
+            // The names are ours: whatever made one, its value is what was promoted.
+            options("a variable", ({ variableName }) => args.removeVariable(String(variableName))),
         ];
         for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
             const [given, key] = [{ repository, secretName }, `${name}-${secretName}`];

@@ -12,7 +12,10 @@ const removeLeftovers = (...asked: unknown[]) => {
     return Promise.resolve([]);
 };
 const make = (delivery: Delivery) =>
-    new WorkflowFiles("workflows", { repository: "bot", branch: "main", files, delivery, removeLeftovers });
+    new WorkflowFiles("workflows", {
+        ...{ owner: "us", repository: "bot", branch: "main", files, delivery },
+        removeLeftovers,
+    });
 const run = (delivery: Delivery, preview = false) => {
     tidied = [];
     return record(() => void make(delivery), preview);
@@ -25,7 +28,7 @@ test("the plan says where the files go", async () => {
 });
 
 describe("files that are committed", () => {
-    const delivery: Delivery = { by: "commits", overwrite: new Set([".github/dependabot.yml"]) };
+    const delivery: Delivery = { by: "commits" };
 
     test("are on the branch, with a message that starts no workflow and says whose they are", async () => {
         const resources = await run(delivery);
@@ -35,17 +38,9 @@ describe("files that are committed", () => {
             file: ".github/workflows/a.yml",
             content: "# ours\na\n",
             commitMessage: "Update .github/workflows/a.yml [skip ci]\n\nGenerated-by: layered-images",
-            overwriteOnCreate: false,
+            // Also what another branch has already, when the files move there.
+            overwriteOnCreate: true,
         });
-    });
-
-    test("replace only what may be replaced, and that alone is no reason for another commit", async () => {
-        const resources = await run(delivery);
-        const overwrite = paths.map((path) => resources[`workflows-${path}`]?.inputs.overwriteOnCreate);
-        expect(overwrite).toEqual([false, true]);
-        for (const path of paths) {
-            expect(resources[`workflows-${path}`]?.options.ignoreChanges).toEqual(["overwriteOnCreate"]);
-        }
     });
 
     test("stay when they leave the stack, and what is a leftover then is removed by an update only", async () => {
@@ -89,6 +84,12 @@ describe("files that are proposed", () => {
         const custom = resources.filter(({ type }) => type.startsWith("github:"));
         expect(custom).toHaveLength(4);
         expect(custom.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
+    });
+
+    test("go on with the pull request that is open, also when the state does not have it", async () => {
+        expect((await run(delivery))[`${round}-pull-request`]?.options.importId).toBe("");
+        const open = await run({ ...delivery, number: 7 });
+        expect(open[`${round}-pull-request`]?.options.importId).toBe("us:bot:7");
     });
 
     test("wait for the pull request by its number", async () => {

@@ -7,7 +7,8 @@ import { WorkflowPullRequest } from "./workflowPullRequest";
 
 /** What the delivery of workflow files needs. */
 export interface WorkflowFilesArgs {
-    /** Name of the repository; its owner is the GitHub provider's. */
+    /** Owner of the repository: the GitHub provider's. */
+    readonly owner: string;
     readonly repository: string;
     /** The branch that the files are for. */
     readonly branch: string;
@@ -37,7 +38,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             },
             opts,
         );
-        const removed = delivery.by === "commits" ? this.commit(name, args, delivery.overwrite) : undefined;
+        const removed = delivery.by === "commits" ? this.commit(name, args) : undefined;
         this.pullRequest =
             delivery.by === "pull-request"
                 ? new WorkflowPullRequest(
@@ -46,11 +47,11 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                       { parent: this },
                   ).number
                 : undefined;
-        if (this.pullRequest) {
-            this.pullRequest.apply((number) => {
-                void pulumi.log.info(`waiting for #${number} to be merged`, this);
-            });
-        }
+        const idle = delivery.by === "pull-request" && delivery.idle;
+        this.pullRequest?.apply((number) => {
+            if (idle) void pulumi.log.warn(`#${number} has nothing left to bring to branch ${branch}: close it`, this);
+            else void pulumi.log.info(`waiting for #${number} to be merged`, this);
+        });
         if (delivery.by === "nothing" && delivery.declined !== undefined) {
             const said = `pull request #${delivery.declined} with just these files was closed without merging`;
             void pulumi.log.warn(
@@ -62,7 +63,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
     }
 
     /** Commits the files, and returns the leftovers that were removed then. */
-    private commit(name: string, args: WorkflowFilesArgs, overwrite: ReadonlySet<string>) {
+    private commit(name: string, args: WorkflowFilesArgs) {
         const { repository, branch, files } = args;
         // A workflow that starts because its file was delivered would start the next `up`.
         const options = { quiet: true };
@@ -74,12 +75,11 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     {
                         ...{ repository, branch, file, content },
                         commitMessage: commitMessage(`Update ${file}`, options),
-                        overwriteOnCreate: overwrite.has(file),
+                        // What is not ours was refused before the plan.
+                        overwriteOnCreate: true,
                     },
                     {
                         parent: this,
-                        // It matters when the file is made, and differs from run to run: alone it is no reason for a commit.
-                        ignoreChanges: ["overwriteOnCreate"],
                         deleteBeforeReplace: true,
                         // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
                         retainOnDelete: true,

@@ -12,6 +12,8 @@ export interface WorkflowPullRequestArgs extends Omit<WorkflowFilesArgs, "delive
     readonly head: string;
     /** What it removes from the branch that the files are for. */
     readonly removes: readonly string[];
+    /** The one that is open already. */
+    readonly number?: number;
 }
 
 const purpose =
@@ -26,7 +28,7 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
     public readonly number: pulumi.Output<number>;
 
     public constructor(name: string, args: WorkflowPullRequestArgs, opts: pulumi.ComponentResourceOptions) {
-        const { repository, branch, files, head, removes } = args;
+        const { owner, repository, branch, files, head, removes, number } = args;
         super("layered-images:components:WorkflowPullRequest", name, { repository, branch, head }, opts);
         const options = (kind: Kind) => ({ parent: this, retainOnDelete: true, hooks: refusalHook(name, kind) });
         const ofBranch = { repository, branch: head, sourceBranch: branch };
@@ -57,7 +59,12 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
             `${name}-pull-request`,
             { baseRepository: repository, baseRef: branch, headRef, title: "Update the workflows", body },
             // GitHub refuses a pull request without a commit: also one that only removes comes after that.
-            { ...options("a pull request"), dependsOn: commits },
+            {
+                ...options("a pull request"),
+                dependsOn: commits,
+                // One that left the state (closed and opened again, a killed `up`) is taken back: a second one is refused.
+                ...(number !== undefined && { import: `${owner}:${repository}:${number}` }),
+            },
         );
         this.number = pullRequest.number;
         this.registerOutputs({ number: this.number });

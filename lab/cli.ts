@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
+import { changedSecrets } from "../lib/changedSecrets";
 import { asInputError } from "../lib/errors";
+import { parseDeployment } from "../lib/status/state";
 import { type ReviewOptions, forms, runReview } from "../review/command";
 import { recordLogged } from "../review/recordUpdate";
 import { type StatusOptions, runStatus } from "../review/status/command";
@@ -103,6 +106,12 @@ export async function main(args: readonly string[]): Promise<number> {
         .option("--log <file>", "what `pulumi up` printed: its end is in the summary where it failed")
         .option("--summary <file>", "file that gets the summary at its end, in GitHub's Markdown")
         .action(recordLogged);
+    program
+        .command("changed-secrets")
+        .description("read `pulumi stack export`, and print the URNs of secrets on GitHub that somebody else set since")
+        .action(() => {
+            for (const urn of changedSecrets(parseDeployment(readFileSync(0, "utf8")).resources)) console.log(urn);
+        });
     // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;

@@ -1,4 +1,5 @@
-import { refreshBefore } from "../lib/refresh";
+import { changedSecrets } from "../lib/changedSecrets";
+import { refreshBefore, refreshOptions } from "../lib/refresh";
 import { secretMask } from "../review/failedOutput";
 import { recordUp } from "../review/recordUpdate";
 import { filesDiffer } from "../review/status/githubFindings";
@@ -26,8 +27,11 @@ export async function runPulumi(operation: string, args: readonly string[], opti
         const code = await runAttached("pulumi", ["refresh", "--yes", "--skip-preview", ...refresh], lab.env);
         if (code !== 0) return code;
     }
+    // As in workflows/scripts/up.sh: what others set is seen by a refresh, and by no update.
+    const changed = refresh === refreshOptions.all ? changedSecrets(labDeployment(paths).resources) : [];
+    const replaced = changed.flatMap((urn) => ["--replace", urn]);
     const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
-        runAttached("pulumi", [operation, ...more, ...rest], env);
+        runAttached("pulumi", [operation, ...more, ...replaced, ...rest], env);
     const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
     if (code !== 0 && isUp && !isInterrupted()) {
         await tellFailedBuilds(lab.env, new Date(ready), secretMask);

@@ -1,32 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { type FoundFile, type PullRequest, byPullRequest, freshHead, replaceable, trailer } from "./delivery";
+import { type FoundFile, type PullRequest, byPullRequest, freshHead, refuseForeign } from "./delivery";
 
 const files = { "a.yml": "# ours\nnew\n", "b.yml": "# ours\nb\n" };
-const found = (texts: Readonly<Record<string, string>>, messages: readonly string[] = []) =>
-    new Map<string, FoundFile>(Object.entries(texts).map(([path, text]) => [path, { text, messages }]));
-const options = { adopt: false, where: "us/bot, branch main" };
+const found = (texts: Readonly<Record<string, string>>, ours = true) =>
+    new Map<string, FoundFile>(Object.entries(texts).map(([path, text]) => [path, { text, ours }]));
 
-describe("a file that is in the place of one of ours", () => {
-    test("is replaced when it has our header", () => {
-        expect(replaceable(files, found({ "a.yml": "# ours\nold\n" }), options)).toEqual(new Set(["a.yml"]));
-    });
-
-    test("is replaced when it lost our header, and a commit of ours had made it", () => {
-        const edited = found({ "a.yml": "on: push\n" }, ["Edit", `Update a.yml [skip ci]\n\n${trailer}`]);
-        expect(replaceable(files, edited, options)).toEqual(new Set(["a.yml"]));
-    });
-
-    test("is refused when it was never ours, with every such file and the way out", () => {
-        const foreign = found({ "a.yml": "on: push\n", "b.yml": "name: B\n" }, ["Add CI"]);
-        expect(() => replaceable(files, foreign, options)).toThrow(
-            /us\/bot, branch main: .*a\.yml \(begins with "on: push"\), b\.yml \(begins with "name: B"\)[\s\S]*github\.adopt true/,
-        );
-    });
-
-    test("is replaced all the same when it is to be adopted", () => {
-        const foreign = found({ "a.yml": "on: push\n" });
-        expect(replaceable(files, foreign, { ...options, adopt: true })).toEqual(new Set(["a.yml"]));
-    });
+test("files that were never ours are refused, with every one of them and the way out", () => {
+    const foreign = found({ "a.yml": "on: push\n", "b.yml": "name: B\n" }, false);
+    expect(() => {
+        refuseForeign(new Map([...foreign, ...found({ "c.yml": "# ours\n" })]), "us/bot, branch main");
+    }).toThrow(
+        /us\/bot, branch main: .*a\.yml \(begins with "on: push"\), b\.yml \(begins with "name: B"\)\n[\s\S]*github\.adopt true/,
+    );
 });
 
 describe("by pull request", () => {
@@ -53,20 +38,17 @@ describe("by pull request", () => {
             by: "pull-request",
             head: open.head,
             removes: [],
+            number: 7,
         });
     });
 
-    test("a pull request of somebody else is nothing to us", () => {
-        expect(byPullRequest(files, old, [pull({ head: "feature", open: true })])).toEqual({
-            by: "pull-request",
-            head,
-            removes: [],
-        });
-    });
-
-    test("nothing is left to do when the branch has all files, even while a pull request is open", () => {
+    test("nothing is left to do when the branch has all files", () => {
         expect(byPullRequest(files, found(files), [])).toEqual({ by: "nothing" });
-        expect(byPullRequest(files, found(files), [pull({ open: true })])).toEqual({ by: "nothing" });
+    });
+
+    test("an open pull request is kept up to date also then: what it had is old, and must not be merged", () => {
+        const idle = { by: "pull-request", head, removes: [], number: 7, idle: true };
+        expect(byPullRequest(files, found(files), [pull({ open: true })])).toEqual(idle);
     });
 
     test("what is on the branch and generated no longer is proposed for removal", () => {
@@ -81,7 +63,14 @@ describe("by pull request", () => {
         expect(byPullRequest(files, old, [pull({})])).toEqual({ by: "nothing", declined: 7 });
     });
 
-    test("what was merged and came back on the branch as it was is proposed again", () => {
-        expect(byPullRequest(files, old, [pull({ merged: true })])).toEqual({ by: "pull-request", head, removes: [] });
+    test("what was merged and came back on the branch as it was is proposed again, each time from another branch", () => {
+        const merged = pull({ merged: true });
+        const second = freshHead(files, old, [merged]);
+        expect(second).not.toBe(head);
+        expect(byPullRequest(files, old, [merged])).toEqual({ by: "pull-request", head: second, removes: [] });
+        const closed = pull({ number: 8, head: second });
+        expect(byPullRequest(files, old, [merged, closed])).toEqual({ by: "nothing", declined: 8 });
+        const again = freshHead(files, old, [merged, pull({ number: 9, head: second, merged: true })]);
+        expect([head, second]).not.toContain(again);
     });
 });

@@ -3,10 +3,19 @@ import { hash12 } from "./hash";
 
 /** How the workflow files of this run get into the repository: decided before the plan, from what GitHub has. */
 export type Delivery =
-    /** Committed to the branch. Files in `overwrite` are there and may be replaced by a first commit of ours. */
-    | { readonly by: "commits"; readonly overwrite: ReadonlySet<string> }
-    /** Proposed by the pull request from `head`, which also removes the leftovers in `removes`. */
-    | { readonly by: "pull-request"; readonly head: string; readonly removes: readonly string[] }
+    /** Committed to the branch. */
+    | { readonly by: "commits" }
+    /** Proposed by the pull request from `head`. */
+    | {
+          readonly by: "pull-request";
+          readonly head: string;
+          /** Leftovers that it removes. */
+          readonly removes: readonly string[];
+          /** The one that is open; a new one without. */
+          readonly number?: number;
+          /** Whether the branch has everything: the one that is open then brings nothing. */
+          readonly idle?: true;
+      }
     /** Nothing to do: the branch has them all, or pull request `declined` with just these was closed without merging. */
     | { readonly by: "nothing"; readonly declined?: number }
     /** Not known: GitHub could not be asked. For previews only: resources of an open round are not in the plan, and stay. */
@@ -15,8 +24,8 @@ export type Delivery =
 /** A file as the branch has it. */
 export interface FoundFile {
     readonly text: string;
-    /** Messages of the commits that touched it, as far as they were asked for. */
-    readonly messages: readonly string[];
+    /** Whether this program made it, or an earlier version of it. */
+    readonly ours: boolean;
 }
 
 /** A pull request, as far as it matters here. */
@@ -46,44 +55,54 @@ const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 /** Whether a file begins as ours do: with the header that says what it is generated from. */
 export const hasHeader = (found: string, ours: string): boolean => firstLine(found) === firstLine(ours);
 
-const isOurs = (found: FoundFile, ours: string): boolean =>
-    hasHeader(found.text, ours) || found.messages.some((message) => message.includes(trailer));
+/**
+ * Refuses files that are in our files' places and not ours.
+ *
+ * @param found what the branch has at our paths
+ * @throws InputError that lists them
+ */
+export function refuseForeign(found: ReadonlyMap<string, FoundFile>, where: string): void {
+    const foreign = [...found].filter(([, { ours }]) => !ours);
+    if (foreign.length === 0) return;
+    const list = foreign.map(([path, { text }]) => `${path} (begins with ${JSON.stringify(firstLine(text))})`);
+    throw new InputError({
+        where,
+        problem: `these files are in the way, and this program did not make them: ${list.join(", ")}`,
+        next: "move or remove them, or have them replaced: pulumi config set --path github.adopt true",
+    });
+}
+
+/** Whether a branch is one that our pull requests come from. */
+export const isOurHead = (head: string): boolean => head.startsWith(headPrefix);
 
 /**
- * The files in our files' places, when all of them are ours or may be adopted.
+ * The branch for a pull request that brings `files` over what `found` holds: the same for the same change, until that was
+ * merged. Its commits are in the history then, so that they bring nothing a second time, and the next one has another name.
  *
- * @param files our texts by path
- * @param found what the branch has at these paths
- * @throws InputError that lists the files that are not ours
+ * @param pulls those known from such branches
  */
-export function replaceable(
+export function freshHead(
     files: Readonly<Record<string, string>>,
     found: ReadonlyMap<string, FoundFile>,
-    { adopt, where }: { readonly adopt: boolean; readonly where: string },
-): ReadonlySet<string> {
-    const foreign = [...found].filter(([path, file]) => !isOurs(file, files[path] ?? ""));
-    if (foreign.length > 0 && !adopt) {
-        const list = foreign.map(([path, { text }]) => `${path} (begins with ${JSON.stringify(firstLine(text))})`);
-        throw new InputError({
-            where,
-            problem: `these files are in the way, and this program did not make them: ${list.join(", ")}`,
-            next: "move or remove them, or have them replaced: pulumi config set --path github.adopt true",
-        });
+    pulls: readonly PullRequest[] = [],
+): string {
+    const before: number[] = [];
+    for (;;) {
+        const change = [files, [...found].map(([path, { text }]) => [path, text]), ...before];
+        const head = `${headPrefix}${hash12(change)}`;
+        const merged = pulls.find((pull) => pull.head === head && pull.merged);
+        if (!merged) return head;
+        before.push(merged.number);
     }
-    return new Set(found.keys());
-}
-
-/** The branch for a pull request that brings `files` over what `found` holds: the same for the same change. */
-export function freshHead(files: Readonly<Record<string, string>>, found: ReadonlyMap<string, FoundFile>): string {
-    return `${headPrefix}${hash12([files, [...found].map(([path, { text }]) => [path, text])])}`;
 }
 
 /**
- * How a pull request brings the files: by the open one of ours, whatever it holds today, or by a new one. One that was
- * closed without merging is a decision: just the same is not proposed again.
+ * How a pull request brings the files: by the open one of ours, whatever it holds today, or by a new one. The open one is kept
+ * up to date also when the branch has everything: merging it must never bring back what is old. One that was closed without
+ * merging is a decision: just the same is not proposed again.
  *
  * @param found what the branch has at our paths, and its leftovers
- * @param pulls our pull requests: those that are open, and those from `freshHead`
+ * @param pulls our pull requests: those that are open, and those from every `freshHead`
  */
 export function byPullRequest(
     files: Readonly<Record<string, string>>,
@@ -92,10 +111,11 @@ export function byPullRequest(
 ): Delivery {
     const removes = [...found.keys()].filter((path) => !(path in files));
     const hasAll = Object.entries(files).every(([path, text]) => found.get(path)?.text === text);
-    if (hasAll && removes.length === 0) return { by: "nothing" };
-    const open = pulls.find((pull) => pull.open && pull.head.startsWith(headPrefix));
-    if (open) return { by: "pull-request", head: open.head, removes };
-    const head = freshHead(files, found);
+    const idle = hasAll && removes.length === 0;
+    const open = pulls.find((pull) => pull.open);
+    if (open) return { by: "pull-request", head: open.head, removes, number: open.number, ...(idle && { idle }) };
+    if (idle) return { by: "nothing" };
+    const head = freshHead(files, found, pulls);
     const declined = pulls.find((pull) => pull.head === head && !pull.open && !pull.merged);
     return declined ? { by: "nothing", declined: declined.number } : { by: "pull-request", head, removes };
 }

@@ -40,14 +40,41 @@ function serve(answers: Answers, headers: Record<string, string> = {}): void {
     onTestFinished(() => void vi.unstubAllGlobals());
 }
 
+const wishes = {
+    ...({ delivery: "direct", adopt: false, access: ["variables"], looking: false } as const),
+    ...{ secrets: { A: { dependabot: true, codespaces: false } }, variables: 3 },
+};
 const plan = (delivery: "direct" | "pull-request" = "direct", adopt = false, looking = false) =>
-    planDelivery(target, files, { delivery, adopt, access: ["variables"], looking });
+    planDelivery(target, files, { ...wishes, delivery, adopt, looking });
 
-test("who only looks may do so with a token that can't change everything, and is told what it lacks", async () => {
-    serve({ ...repository, "/actions/variables?per_page=1": undefined });
-    expect((await plan("direct", false, true)).warnings).toEqual([
-        expect.stringContaining("this token may not use variables of us/bot"),
-    ]);
+describe("a token that can't do everything", () => {
+    const narrow = () => {
+        const limit = { "x-ratelimit-remaining": "60", "x-ratelimit-reset": "1800000000" };
+        const headers = { "x-oauth-scopes": "repo, read:org", ...limit };
+        serve({ ...repository, "/actions/variables?per_page=1": undefined }, headers);
+    };
+    const lacks = [
+        /lacks the scope workflow[\s\S]*\(it has repo, read:org\)/,
+        // 40 beside the file, the secret twice, and three variables.
+        /60 more requests until 2027-01-15T08:00:00\.000Z; a run may need 72/,
+        /this token may not use variables of us\/bot/,
+    ];
+
+    test("is good enough for who only looks, who is told what it lacks", async () => {
+        narrow();
+        expect((await plan("direct", false, true)).warnings).toEqual(
+            lacks.map((lack) => expect.stringMatching(lack) as string),
+        );
+    });
+
+    test("is refused by an update", async () => {
+        narrow();
+        await expect(plan()).rejects.toThrow(lacks[0]);
+        serve(repository, { "x-ratelimit-remaining": "71", "x-ratelimit-reset": "1800000000" });
+        await expect(plan()).rejects.toThrow(/71 more requests .* may need 72/);
+        serve(repository, { "x-ratelimit-remaining": "72", "x-ratelimit-reset": "1800000000" });
+        expect((await plan()).warnings).toEqual([]);
+    });
 });
 
 describe("what is refused before the plan", () => {
@@ -62,7 +89,11 @@ describe("what is refused before the plan", () => {
         ],
         [
             "a file that was never ours",
-            { ...repository, [contents]: text("on: push\n"), [history()]: [{ commit: { message: "Add CI" } }] },
+            {
+                ...repository,
+                [contents]: text("on: push\n"),
+                [history()]: [{ sha: "1", commit: { message: "Add CI" } }],
+            },
             /us\/bot, branch main: these files are in the way/,
         ],
     ])("%s", async (_, answers, message) => {
@@ -70,15 +101,8 @@ describe("what is refused before the plan", () => {
         await expect(plan()).rejects.toThrow(message);
     });
 
-    test("a classic token without the scope that workflow files need", async () => {
-        serve(repository, { "x-oauth-scopes": "repo, read:org" });
-        await expect(plan()).rejects.toThrow(/lacks the scope workflow[\s\S]*\(it has repo, read:org\)/);
-    });
-
     test("no token", async () => {
-        await expect(
-            planDelivery(anonymous, files, { delivery: "direct", adopt: false, access: [], looking: true }),
-        ).rejects.toThrow("GITHUB_TOKEN");
+        await expect(planDelivery(anonymous, files, { ...wishes, looking: true })).rejects.toThrow("GITHUB_TOKEN");
     });
 
     test("an answer that is none of GitHub's", async () => {
@@ -94,15 +118,15 @@ function history(): string {
 describe("a delivery by commits", () => {
     test("replaces nothing where nothing is", async () => {
         serve(repository, { "x-oauth-scopes": "repo, workflow" });
-        expect(await plan()).toEqual({ delivery: { by: "commits", overwrite: new Set() }, warnings: [] });
+        expect(await plan()).toEqual({ delivery: { by: "commits" }, warnings: [] });
     });
 
     test("replaces files of ours, also one whose header somebody removed", async () => {
         serve({ ...repository, [contents]: text("# ours\nold\n") });
-        const ours = { by: "commits", overwrite: new Set(Object.keys(files)) };
+        const ours = { by: "commits" };
         expect((await plan()).delivery).toEqual(ours);
         const message = "Update it\n\nGenerated-by: layered-images";
-        serve({ ...repository, [contents]: text("on: push\n"), [history()]: [{ commit: { message } }] });
+        serve({ ...repository, [contents]: text("on: push\n"), [history()]: [{ sha: "1", commit: { message } }] });
         expect((await plan()).delivery).toEqual(ours);
     });
 
@@ -111,6 +135,18 @@ describe("a delivery by commits", () => {
         expect((await plan()).warnings).toEqual([
             `generated no longer, and removed from branch main by an update: ${leftover}`,
         ]);
+    });
+
+    test("warns of a pull request of ours that is still open, where the token may see it", async () => {
+        const open = (ref: string) => ({
+            ...{ number: 3, state: "open", merged_at: null },
+            head: { ref, repo: { full_name: "us/bot" } },
+        });
+        const list = "/pulls?base=main&per_page=100&state=open";
+        serve({ ...repository, [list]: [open("layered-images/workflows-1"), open("feature")] });
+        expect((await plan()).warnings).toEqual([expect.stringContaining("pull request #3 has older workflow files")]);
+        serve(repository);
+        expect((await plan()).warnings).toEqual([]);
     });
 
     test("warns of a protected branch and offers a pull request", async () => {
@@ -129,14 +165,18 @@ describe("a delivery by pull request", () => {
         merged_at: null,
         head: { ref: "layered-images/workflows-1", repo: { full_name: "us/bot" } },
     };
-    const servePulls = (pulls: readonly unknown[], more: Answers = {}) => {
+    const servePulls = (
+        pulls: readonly unknown[],
+        more: Answers = {},
+        fromHead: (key: string) => unknown[] = () => [],
+    ) => {
         serve(
             new Proxy<Answers>(
                 { ...repository, ...more, [open]: pulls },
                 {
                     get: (all, key: string) => {
                         requested.push(key);
-                        return ours.test(key) ? [] : all[key];
+                        return ours.test(key) ? fromHead(key) : all[key];
                     },
                 },
             ),
@@ -148,8 +188,29 @@ describe("a delivery by pull request", () => {
 
     test("goes on with the open one of ours", async () => {
         servePulls([pull]);
-        expect((await plan("pull-request")).delivery).toEqual({ by: "pull-request", head: pull.head.ref, removes: [] });
-        expect(requested.filter((key) => ours.test(key))).toHaveLength(1);
+        const proposed = { by: "pull-request", head: pull.head.ref, removes: [], number: 3 };
+        expect((await plan("pull-request")).delivery).toEqual(proposed);
+        expect(requested.filter((key) => ours.test(key))).toEqual([]);
+    });
+
+    test("warns of an older one that was opened again beside it", async () => {
+        servePulls([pull, { ...pull, number: 2 }]);
+        expect((await plan("pull-request")).warnings).toEqual([expect.stringContaining("pull request #2 has older")]);
+    });
+
+    test("looks for one that was merged from the same branch, and from those after it", async () => {
+        const merged: number[] = [];
+        servePulls([], {}, (key) => {
+            if (merged.length === 2) return [];
+            merged.push(merged.length + 4);
+            const ref = decodeURIComponent(key.slice(key.indexOf("&head=") + 6)).replace("us:", "");
+            return [
+                { ...pull, number: merged.at(-1), state: "closed", merged_at: "2026", head: { ...pull.head, ref } },
+            ];
+        });
+        expect(await plan("pull-request")).toMatchObject({ delivery: { by: "pull-request" } });
+        const asked = requested.filter((key) => ours.test(key));
+        expect(new Set(asked).size).toBe(3);
     });
 
     test("proposes the removal of a file of ours that is generated no longer, and says so", async () => {

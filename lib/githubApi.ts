@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { refusal, shortage } from "./githubRefusals";
+import { refusal } from "./githubRefusals";
 
 /** The repository to ask about, and how. */
 export interface GitHubTarget {
@@ -25,7 +25,7 @@ export class UnreachableError extends Error {
     }
 }
 
-/** An answer: its JSON, or undefined for 404, and its headers. */
+/** An answer: its JSON, null for 204, or undefined for 404, and its headers. */
 export interface Answer {
     readonly body: unknown;
     readonly headers: Headers;
@@ -34,7 +34,7 @@ export interface Answer {
 /** A request that is more than a question. */
 export interface Change {
     readonly method: "DELETE";
-    readonly body: unknown;
+    readonly body?: unknown;
 }
 
 const timeout = 15_000;
@@ -61,6 +61,8 @@ async function attempt(url: URL, init: RequestInit): Promise<Response | string> 
     }
 }
 
+const bodyOf = ({ body }: Change) => (body === undefined ? {} : { body: JSON.stringify(body) });
+
 /**
  * Asks GitHub's REST interface. A server that fails is asked again twice.
  * With `change` it is asked to change something, which must be harmless when it is done twice.
@@ -77,7 +79,7 @@ export async function ask(target: GitHubTarget, path: string, what: string, chan
         "x-github-api-version": "2022-11-28",
         ...(target.token !== undefined && { authorization: `Bearer ${target.token}` }),
     };
-    const init = change ? { headers, method: change.method, body: JSON.stringify(change.body) } : { headers };
+    const init = change ? { headers, method: change.method, ...bodyOf(change) } : { headers };
     let response = await attempt(url, init);
     for (const pause of pauses) {
         if (typeof response !== "string") break;
@@ -85,7 +87,7 @@ export async function ask(target: GitHubTarget, path: string, what: string, chan
         response = await attempt(url, init);
     }
     if (typeof response === "string") throw new UnreachableError(`GitHub can't be asked to ${what}: ${response}`);
-    const refused = refusal(response.status, response.headers, what) ?? shortage(response.headers);
+    const refused = refusal(response.status, response.headers, what);
     if (refused) throw refused;
     if (response.status === 404) return { body: undefined, headers: response.headers };
     if (!response.ok) {
@@ -93,5 +95,5 @@ export async function ask(target: GitHubTarget, path: string, what: string, chan
         const reason = `it answered ${response.status}${message && `: ${message}`}`;
         throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`);
     }
-    return { body: await response.json(), headers: response.headers };
+    return { body: response.status === 204 ? null : await response.json(), headers: response.headers };
 }

@@ -36,6 +36,19 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "a workflow file",
             /github\.delivery pull-request/,
         ],
+        [
+            "a variable that is there",
+            "POST https://api.github.com/repos/us/bot/actions/variables: 409 Already exists - Variable already exists []",
+            "a variable",
+            /run the same command again, which replaces it/,
+        ],
+        [
+            "a pull request that is there",
+            "POST https://api.github.com/repos/us/bot/pulls: 422 Validation Failed [{Resource:PullRequest Field: " +
+                "Code:custom Message:A pull request already exists for us:layered-images/workflows-1.}]",
+            "a pull request",
+            /run the same command again, which goes on with that/,
+        ],
         ["a token that expired", `${put} 401 Bad credentials []`, "a workflow file", /expired/],
     ])("%s", (_, error, kind, next) => {
         expect(nextAfterRefusal([error], kind)).toMatch(next);

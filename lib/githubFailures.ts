@@ -18,12 +18,22 @@ const grant = (kind: Kind) =>
     "settings, in the token or App itself (an App's owner then accepts it under Installed GitHub Apps; a classic token needs " +
     "the scopes repo and workflow). docs/operations.md lists all";
 
+const exists = /: 409 .*Already exists/i;
+
+/** Whether the newest of the errors is that something of that name is there, and GitHub makes it only once. */
+export const existsAlready = ([newest = ""]: readonly string[]): boolean => exists.test(newest);
+
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
     // These are said by what the provider reports; the refusals below would be a wrong reading of them.
     [/rate limit|was archived/i, () => undefined],
     [
         /Changes must be made through a pull request|protected branch|rule violations/i,
         () => "propose the files by a pull request: pulumi config set --path github.delivery pull-request",
+    ],
+    [exists, () => "somebody made it at the same time: run the same command again, which replaces it"],
+    [
+        /A pull request already exists/i,
+        () => "one from this branch was opened meanwhile: run the same command again, which goes on with that",
     ],
     [
         /: 409 .*does not match/,

@@ -23,10 +23,10 @@ describe("a refusal", () => {
 
     test("is what too few requests for a run are, before they are used up in the middle of it", () => {
         const left = (count: string) =>
-            shortage(new Headers({ "x-ratelimit-remaining": count, "x-ratelimit-reset": "1800000000" }))?.message;
+            shortage(new Headers({ "x-ratelimit-remaining": count, "x-ratelimit-reset": "1800000000" }), 100)?.message;
         expect(left("99")).toContain("99 more requests until 2027-01-15T08:00:00.000Z; a run may need 100");
         expect(left("100")).toBeUndefined();
-        expect(shortage(new Headers())).toBeUndefined();
+        expect(shortage(new Headers(), 100)).toBeUndefined();
     });
 
     test.each([200, 404, 422])("is not what %d means", (status) => {

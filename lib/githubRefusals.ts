@@ -5,24 +5,42 @@ const permissions =
     "the repository permissions Contents, Workflows, Secrets, Variables, Pull requests: read and write (a classic token: " +
     "the scopes repo and workflow)";
 
-/** Requests that must be left for a run: when none are left in the middle of it, the GitHub provider waits silently. */
-const enough = 100;
-
 /** When fewer than `least` requests are left: the time, in milliseconds, when there are all of them again. */
 function limitEnd(headers: Headers, least: number): number | undefined {
     const left = headers.get("x-ratelimit-remaining");
     return left !== null && Number(left) < least ? Number(headers.get("x-ratelimit-reset")) * 1000 : undefined;
 }
 
-/** What to say when an answer came, and too few others will before the rate limit ends the run. */
-export function shortage(headers: Headers): InputError | undefined {
-    const end = limitEnd(headers, enough);
+/**
+ * What to say when the rate limit would end a run that needs so many requests: in the middle of it the GitHub provider waits
+ * for more, silently and for up to an hour.
+ *
+ * @param headers of any answer
+ */
+export function shortage(headers: Headers, need: number): InputError | undefined {
+    const end = limitEnd(headers, need);
     if (end === undefined) return undefined;
     const left = headers.get("x-ratelimit-remaining") ?? "";
     return new InputError({
         where: "environment variable GITHUB_TOKEN",
-        problem: `GitHub answers this token ${left} more requests until ${new Date(end).toISOString()}; a run may need ${enough}`,
+        problem: `GitHub answers this token ${left} more requests until ${new Date(end).toISOString()}; a run may need ${need}`,
         next: "run the same command after that, or with another token",
+    });
+}
+
+/**
+ * What to say of a classic token without the scope for workflow files. Only classic tokens have scopes and say them; an empty
+ * list is a fine-grained token's or an App's.
+ *
+ * @param headers of any answer
+ */
+export function missingScope(headers: Headers): InputError | undefined {
+    const scopes = (headers.get("x-oauth-scopes") ?? "").split(",").map((scope) => scope.trim());
+    if (scopes.join("") === "" || scopes.includes("workflow")) return undefined;
+    return new InputError({
+        where: "environment variable GITHUB_TOKEN",
+        problem: `this token lacks the scope workflow, without which GitHub refuses files in .github/workflows (it has ${scopes.join(", ")})`,
+        next: "add the scope where the token was made (Settings, Developer settings), or make a fine-grained token",
     });
 }
 

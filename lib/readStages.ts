@@ -14,6 +14,7 @@ function lastStage(statements: readonly Statement[]): string | undefined {
 /**
  * Reads all stages of a Dockerfile, for one platform to build for and one of the builder.
  *
+ * @param onRead is told each instruction of a stage, with the stage as it is then
  * @throws InputError with file and line for what stands outside of stages; what is wrong within one is kept there
  */
 export function readStages(
@@ -21,6 +22,7 @@ export function readStages(
     escape: string,
     options: ReadOptions,
     platforms: { readonly target: Platform; readonly build: Platform },
+    onRead: (statement: Statement, stage: Stage) => void = () => undefined,
 ): Stage[] {
     const { buildArgs = {} } = options;
     const stage = options.target ?? lastStage(statements) ?? "default";
@@ -30,8 +32,10 @@ export function readStages(
     for (const statement of statements) {
         const stage = stages.at(-1);
         if (statement.keyword === "FROM") stages.push(openStage(statement, scope, stages));
-        else if (stage) readInStage(statement, scope, stage);
-        else if (statement.keyword === "ARG") readArg(statement, scope);
+        else if (stage) {
+            readInStage(statement, scope, stage);
+            onRead(statement, stage);
+        } else if (statement.keyword === "ARG") readArg(statement, scope);
         else
             throw new InputError({
                 problem: `${statement.keyword} stands before the first FROM`,

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { type FoundFile, type PullRequest, freshHead } from "./delivery";
 import { InputError } from "./errors";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./githubApi";
 
@@ -7,14 +6,6 @@ import { type Answer, type GitHubTarget, UnreachableError, ask } from "./githubA
 
 const repositorySchema = z.object({ archived: z.boolean(), full_name: z.string() });
 const branchSchema = z.object({ protected: z.boolean() });
-const pullsSchema = z.array(
-    z.object({
-        number: z.int(),
-        state: z.enum(["open", "closed"]),
-        merged_at: z.string().nullish(),
-        head: z.object({ ref: z.string(), repo: z.object({ full_name: z.string() }).nullable() }),
-    }),
-);
 
 /** A path of the REST interface below the repository. */
 export const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
@@ -51,26 +42,19 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
 /**
  * Checks that the repository and its branch are there and can be written to, as far as reading tells.
  *
- * @returns whether the branch is protected
+ * @returns whether the branch is protected, and the headers of an answer, which tell of the token
  * @throws InputError when they are not, or the token is refused
  * @throws UnreachableError when GitHub can't be asked
  */
-export async function checkRepository(target: GitHubTarget): Promise<{ readonly isProtected: boolean }> {
+export async function checkRepository(
+    target: GitHubTarget,
+): Promise<{ readonly isProtected: boolean; readonly headers: Headers }> {
     const name = nameOf(target);
     const { body, headers } = await readRepository(target);
     if (parse(repositorySchema, body, `read the repository ${name}`).archived) {
         throw new InputError({
             problem: `the repository ${name} is archived: nothing in it can be changed`,
             next: "unarchive it in its settings",
-        });
-    }
-    // Only classic tokens have scopes and say them; an empty list is a fine-grained token's or an app's.
-    const scopes = (headers.get("x-oauth-scopes") ?? "").split(",").map((scope) => scope.trim());
-    if (scopes.join("") !== "" && !scopes.includes("workflow")) {
-        throw new InputError({
-            where: "environment variable GITHUB_TOKEN",
-            problem: `this token lacks the scope workflow, without which GitHub refuses files in .github/workflows (it has ${scopes.join(", ")})`,
-            next: "add the scope where the token was made (Settings, Developer settings), or make a fine-grained token",
         });
     }
     const what = `read the branch ${target.branch}`;
@@ -81,7 +65,7 @@ export async function checkRepository(target: GitHubTarget): Promise<{ readonly 
             next: "pulumi config set --path github.branch <branch>",
         });
     }
-    return { isProtected: parse(branchSchema, branch.body, what).protected };
+    return { isProtected: parse(branchSchema, branch.body, what).protected, headers };
 }
 
 /** What a run changes beside files, by where the permission for it shows when it is read. */
@@ -106,29 +90,4 @@ export async function checkAccess(target: GitHubTarget, wanted: readonly Access[
             next: "give it the permission where it was made: docs/operations.md lists all of them",
         });
     }
-}
-
-/** Pull requests into the branch, from branches of this repository: those open, and those from `freshHead`. */
-export async function findPullRequests(
-    target: GitHubTarget,
-    files: Readonly<Record<string, string>>,
-    found: ReadonlyMap<string, FoundFile>,
-): Promise<readonly PullRequest[]> {
-    const head = encodeURIComponent(`${target.owner}:${freshHead(files, found)}`);
-    const base = `/pulls?base=${encodeURIComponent(target.branch)}&per_page=100`;
-    const what = "list the pull requests";
-    const answers = await Promise.all(
-        ["&state=open", `&state=all&head=${head}`].map((query) =>
-            ask(target, inRepository(target, base + query), what),
-        ),
-    );
-    return answers
-        .flatMap(({ body }) => parse(pullsSchema, body, what))
-        .filter((pull) => pull.head.repo?.full_name.toLowerCase() === nameOf(target).toLowerCase())
-        .map((pull) => ({
-            number: pull.number,
-            head: pull.head.ref,
-            open: pull.state === "open",
-            merged: typeof pull.merged_at === "string",
-        }));
 }

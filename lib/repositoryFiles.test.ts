@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { labToken } from "../lab/github/defaults";
 import { type TestStandIn, startTestStandIn } from "../lab/github/testing";
-import { findLeftovers, removeLeftovers } from "./repositoryFiles";
+import { findFiles, findLeftovers, removeLeftovers } from "./repositoryFiles";
 
 let github: TestStandIn;
 beforeEach(async () => {
@@ -44,4 +44,30 @@ test("workflows that begin as ours do and are generated no longer are removed, a
         "Remove .github/workflows/older.yaml [skip ci]\n\nGenerated-by: layered-images",
     );
     expect(await removeLeftovers(target(), files, { quiet: true })).toEqual([]);
+});
+
+describe("a file in the place of one of ours that does not begin as ours do is", () => {
+    const [file = "", text = ""] = Object.entries(files)[0] ?? [];
+    const push = (content: string, message = "Change from outside") =>
+        github.control("POST", "repositories/acme/tool/push", { message, files: { [file]: content } });
+    const found = async () => (await findFiles(target(), files)).get(file);
+
+    test("ours where people committed what we generate, and somebody pasted another over it, even twice", async () => {
+        await push(text);
+        await push("on: push\n");
+        await push("on: pull_request\n");
+        expect(await found()).toEqual({ text: "on: pull_request\n", ours: true });
+    });
+
+    test("ours where a commit of ours made it", async () => {
+        await push("# an older header\n", "Update it\n\nGenerated-by: layered-images");
+        await push("on: push\n");
+        expect(await found()).toMatchObject({ ours: true });
+    });
+
+    test("somebody else's where it never was", async () => {
+        await push("on: pull_request\n");
+        await push("on: push\n");
+        expect(await found()).toEqual({ text: "on: push\n", ours: false });
+    });
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type FoundFile, commitMessage, hasHeader } from "./delivery";
+import { type FoundFile, commitMessage, hasHeader, trailer } from "./delivery";
 import { type GitHubTarget, ask } from "./githubApi";
 import { inRepository, parse } from "./repository";
 
@@ -7,10 +7,13 @@ import { inRepository, parse } from "./repository";
 
 const fileSchema = z.object({ type: z.literal("file"), content: z.string(), encoding: z.literal("base64") });
 const folderSchema = z.array(z.object({ type: z.string(), path: z.string(), sha: z.string() }));
-const commitsSchema = z.array(z.object({ commit: z.object({ message: z.string() }) }));
+const commitsSchema = z.array(z.object({ sha: z.string(), commit: z.object({ message: z.string() }) }));
 
 /** Where GitHub looks for workflows: what lies there runs, whoever put it there. */
 const folder = ".github/workflows";
+
+/** Earlier versions of a file that are looked at, a request each: every `up` puts a changed file right. */
+const versions = 20;
 
 const contents = (target: GitHubTarget, path: string, query = `?ref=${encodeURIComponent(target.branch)}`) =>
     inRepository(target, `/contents/${path.split("/").map(encodeURIComponent).join("/")}${query}`);
@@ -23,14 +26,27 @@ async function readText(target: GitHubTarget, path: string): Promise<string | un
         : Buffer.from(parse(fileSchema, body, what).content, "base64").toString("utf8");
 }
 
-async function findFile(target: GitHubTarget, path: string, ours: string): Promise<FoundFile | undefined> {
-    const text = await readText(target, path);
-    if (text === undefined || hasHeader(text, ours)) return text === undefined ? undefined : { text, messages: [] };
+/**
+ * Whether a file that does not begin as ours do ever did. People commit generated files themselves, and our commit of what is
+ * there already is in no history of the file, so the message alone does not tell.
+ */
+async function wasOurs(target: GitHubTarget, path: string, ours: string): Promise<boolean> {
     const ref = encodeURIComponent(target.branch);
     const history = `/commits?path=${encodeURIComponent(path)}&sha=${ref}&per_page=100`;
     const what = `read the history of ${path}`;
-    const commits = await ask(target, inRepository(target, history), what);
-    return { text, messages: parse(commitsSchema, commits.body, what).map(({ commit }) => commit.message) };
+    const commits = parse(commitsSchema, (await ask(target, inRepository(target, history), what)).body, what);
+    if (commits.some(({ commit }) => commit.message.includes(trailer))) return true;
+    for (const { sha } of commits.slice(0, versions)) {
+        const text = await readText({ ...target, branch: sha }, path);
+        if (text !== undefined && hasHeader(text, ours)) return true;
+    }
+    return false;
+}
+
+async function findFile(target: GitHubTarget, path: string, ours: string): Promise<FoundFile | undefined> {
+    const text = await readText(target, path);
+    if (text === undefined) return undefined;
+    return { text, ours: hasHeader(text, ours) || (await wasOurs(target, path, ours)) };
 }
 
 /** What the branch has at our files' paths. Errors as `checkRepository`. */
@@ -67,7 +83,7 @@ export async function findLeftovers(
         others.map(async ({ path, sha }) => ({ path, sha, text: await readText(target, path) })),
     );
     return found.flatMap(({ path, sha, text }) =>
-        text !== undefined && hasHeader(text, ours) ? [{ path, sha, file: { text, messages: [] } }] : [],
+        text !== undefined && hasHeader(text, ours) ? [{ path, sha, file: { text, ours: true } }] : [],
     );
 }
 

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { namedImages } from "./entries";
 import { InputError } from "./errors";
 import {
@@ -9,6 +10,14 @@ import {
     hostPlatform,
 } from "./images";
 import { pushedRepository } from "./references";
+
+/** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
+const argument = z
+    .union([z.string(), z.int(), z.boolean()], { error: "not text; write it in quotes, as YAML changes 3.10 to 3.1" })
+    .transform(String);
+
+/** `layered-images:buildArgs`: build arguments by image, over those in images.ts. */
+export const buildArgsSchema = z.record(z.string(), z.record(z.string(), argument));
 
 const otherPlatforms = "pulumi config set platforms all, or set a list of those that are allowed";
 

@@ -10,6 +10,8 @@ export interface Recorded {
         readonly dependencies: readonly string[];
         readonly ignoreChanges: readonly string[];
         readonly deleteBeforeReplace: boolean;
+        /** What the provider calls the thing that is to be taken over; empty for none. */
+        readonly importId: string;
         /** Names of hooks, by the SDK's name for when they are called. */
         readonly hooks: Readonly<Record<string, readonly string[]>>;
     };
@@ -53,6 +55,7 @@ interface Registration {
     getDependenciesList(): string[];
     getIgnorechangesList(): string[];
     getDeletebeforereplace(): boolean;
+    getImportid(): string;
     getHooks(): { toObject(): Readonly<Record<string, readonly string[]>> } | undefined;
 }
 
@@ -103,6 +106,7 @@ export async function record(program: () => void, preview = false): Promise<Reco
                 dependencies: request.getDependenciesList().map((urn) => urn.split("::").at(-1) ?? ""),
                 ignoreChanges: request.getIgnorechangesList(),
                 deleteBeforeReplace: request.getDeletebeforereplace(),
+                importId: request.getImportid(),
                 hooks: request.getHooks()?.toObject() ?? {},
             },
         };

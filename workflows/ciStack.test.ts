@@ -2,9 +2,11 @@ import { describe, expect, test } from "vitest";
 import { images } from "../images";
 import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
-import { ciBranch } from "./ciStack";
+import type { ImageDefinitions } from "../lib/images";
+import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
-import { workflowLayers } from "./layers";
+import { layerOf, workflowLayers } from "./layers";
+import { pathFilters } from "./pathFilters";
 
 describe("the branch that workflows are for", () => {
     const branchOf = (text: string) => ciBranch(tree({ "Pulumi.ci.yaml": text }));
@@ -25,6 +27,35 @@ describe("the branch that workflows are for", () => {
     test.each(["it's", "a*", "a..b", 7])("is refused where GitHub would read %j otherwise", (branch) => {
         expect(() => branchOf(`config:\n  p:github: ${JSON.stringify({ branch })}\n`)).toThrow(
             /^Pulumi\.ci\.yaml: github\.branch is .*can't be made for/,
+        );
+    });
+});
+
+describe("the build arguments that workflows are for", () => {
+    const one: ImageDefinitions = { one: { description: "", dockerfile: "Dockerfile", platforms: ["linux/amd64"] } };
+    const files = {
+        Dockerfile: "ARG PY\nFROM python:${PY}-slim\nARG REQ=dev\nCOPY requirements-${REQ}.txt /\n",
+        "requirements-dev.txt": "",
+        "requirements-prod.txt": "",
+    };
+    const root = (config: string) => tree({ ...files, "Pulumi.ci.yaml": `config:\n${config}` });
+
+    test.each([
+        ["an object", "  p:buildArgs:\n    one:\n      PY: '3.12'\n      REQ: prod\n"],
+        ["JSON in a text", `  p:buildArgs: '{"one":{"PY":"3.12","REQ":"prod"}}'\n`],
+    ])("are those of CI's stack, given as %s: they decide what a Dockerfile reads", (_what, config) => {
+        const layer = layerOf(workflowLayers(root(config), one), "one");
+        expect(layer.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
+        expect(pathFilters(layer)).toContain("requirements-prod.txt");
+        expect(pathFilters(layer)).not.toContain("requirements-dev.txt");
+    });
+
+    test("are none where that stack has none, and refused where they are no text", () => {
+        expect(ciBuildArgs(tree({}))).toEqual({});
+        const encrypted = "  p:buildArgs:\n    one:\n      A: a\n      B:\n        secure: v1:x\n";
+        expect(ciBuildArgs(root(encrypted))).toEqual({ one: { A: "a" } });
+        expect(() => ciBuildArgs(root("  p:buildArgs:\n    one:\n      PY: 3.12\n"))).toThrow(
+            "Pulumi.ci.yaml: buildArgs (at one.PY): not text; write it in quotes, as YAML changes 3.10 to 3.1",
         );
     });
 });

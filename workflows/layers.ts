@@ -1,10 +1,11 @@
 import { InputError } from "../lib/errors";
 import type { ImageDefinitions } from "../lib/images";
 import { type PreparedLayer, prepareLayers } from "../lib/layers";
+import { ciBuildArgs } from "./ciStack";
 
 /**
- * The images as the workflows know them: all of them for all platforms, whatever the stack at hand builds, because the
- * same files are delivered by every stack.
+ * The images as the workflows know them: all of them for all platforms, with the build arguments of the stack that CI runs,
+ * whatever the stack at hand builds, because the same files are delivered by every stack.
  *
  * @param root the repository's root
  * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
@@ -13,7 +14,7 @@ export const workflowLayers = (root: string, images: ImageDefinitions): Prepared
     prepareLayers(root, images, {
         platforms: "declared",
         roots: {},
-        buildArgs: {},
+        buildArgs: ciBuildArgs(root),
         secretNames: Object.values(images).flatMap(({ secrets = [] }) => secrets),
     });
 

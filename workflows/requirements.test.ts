@@ -65,6 +65,19 @@ describe("of one Dockerfile,", () => {
             { B: "x-y" },
         ],
         [
+            "a file that an argument names is the one that its value names",
+            "ARG REQ=dev\nRUN --mount=source=r/requirements-${REQ}.txt,target=/r.txt pip install -r /r.txt",
+            "pip install -r r/requirements-dev.txt",
+            undefined,
+        ],
+        [
+            "so is one that a stage before it set",
+            "ENV REQ=dev\nFROM a AS b\nENV REQ=dev\nFROM b\n" +
+                "RUN --mount=source=r/requirements-$REQ.txt,target=/r.txt pip install -r /r.txt",
+            "pip install -r r/requirements-dev.txt",
+            undefined,
+        ],
+        [
             "lines that go on are one",
             `${mount} pip install \\\n    -r /r.txt`,
             "pip install -r requirements.txt",

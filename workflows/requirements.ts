@@ -1,8 +1,10 @@
 import path from "node:path";
+import { expand } from "../lib/expand";
 import type { PreparedLayer } from "../lib/layers";
 import { isJsonArray } from "../lib/lines";
+import { readStages } from "../lib/readStages";
+import type { Stage } from "../lib/stages";
 import { type Statement, readStatements } from "../lib/statements";
-import { type StageVariables, readArg, readEnv } from "../lib/variables";
 import { commaFields } from "../lib/words";
 import type { Step } from "./document";
 
@@ -15,10 +17,18 @@ function lineage(layers: readonly PreparedLayer[], layer: PreparedLayer): Prepar
     return layers.filter(({ key }) => keys.has(key));
 }
 
-/** What RUN mounts from the build context: source by target. */
-function mounts({ flags }: Statement): [target: string, source: string][] {
+/** Platform of the runners. */
+const runner = "linux/amd64";
+
+/** What RUN mounts from the build context: source by target, expanded. */
+function mounts({ flags, where }: Statement, { variables }: Stage, escape: string): [target: string, source: string][] {
     return flags.flatMap(({ name, value = "" }): [string, string][] => {
-        const fields = new Map(commaFields(value).map((field) => field.split("=", 2) as [string, string | undefined]));
+        const fields = new Map(
+            commaFields(value).map((field) => {
+                const [key = "", ...rest] = field.split("=");
+                return [key.toLowerCase(), expand(rest.join("="), variables, escape, where).text] as const;
+            }),
+        );
         const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
         const isContext = name === "mount" && (fields.get("type") ?? "bind") === "bind" && !fields.has("from");
         return isContext && target ? [[target, fields.get("source") ?? fields.get("src") ?? "."]] : [];
@@ -37,17 +47,12 @@ function installations({ definition, dockerfile, buildArgs, inputs }: PreparedLa
         .map((input) => path.posix.join(context, input.path))
         .filter((file) => /requirements.*\.txt$/.test(file));
     const { escape, statements } = readStatements(dockerfile, definition.dockerfile);
-    const scope = { globals: new Map<string, string>(), buildArgs, escape };
-    let stage: StageVariables | undefined;
     const commands: string[] = [];
     const env: Record<string, string> = {};
-    for (const statement of statements) {
+    const install = (statement: Statement, stage: Stage) => {
         const { keyword, rest } = statement;
-        if (keyword === "FROM") stage = { variables: new Map(), declared: new Set(), closed: false };
-        else if (keyword === "ARG") readArg(statement, scope, stage);
-        else if (keyword === "ENV" && stage) readEnv(statement, scope, stage);
-        if (keyword !== "RUN" || isJsonArray(rest)) continue;
-        const command = mounts(statement).reduce(
+        if (keyword !== "RUN" || isJsonArray(rest)) return;
+        const command = mounts(statement, stage, escape).reduce(
             (text, [target, source]) =>
                 text.replace(
                     new RegExp(`(?<![\\w./-])${escaped(target)}(?![\\w.-])`, "g"),
@@ -55,20 +60,28 @@ function installations({ definition, dockerfile, buildArgs, inputs }: PreparedLa
                 ),
             rest,
         );
-        if (!files.some((file) => command.includes(file))) continue;
+        if (!files.some((file) => command.includes(file))) return;
         // Continued lines keep their indentation.
         commands.push(command.replace(/ {2,}/g, " "));
-        for (const [name, value] of stage?.variables ?? []) {
+        for (const [name, value] of stage.variables) {
             if (new RegExp(`\\$\\{?${name}\\b`).test(rest)) env[name] = value;
         }
-    }
+    };
+    const options = {
+        path: definition.dockerfile,
+        buildArgs,
+        platforms: [runner],
+        ...(definition.target !== undefined && { target: definition.target }),
+    } as const;
+    readStages(statements, escape, options, { target: runner, build: runner }, install);
     return { commands, env };
 }
 
 /**
  * Installs the requirements of an image and of all that it stands on, as the checkout has them: by the instructions of their
- * Dockerfiles that mount a `requirements….txt`, in their words. Those that copy it are not looked for. Installers leave alone what is there already, so nothing
- * happens where the checkout's are the image's own. What the checkout no longer requires stays installed.
+ * Dockerfiles that mount a `requirements….txt`, in their words. Those that copy it are not looked for. Installers leave alone
+ * what is there already, so nothing happens where the checkout's are the image's own. What the checkout no longer requires
+ * stays installed.
  *
  * @returns no step for an image that mounts none
  */

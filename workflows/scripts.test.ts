@@ -47,8 +47,11 @@ describe("up.sh", () => {
                 printf '{"resOpFailedEvent":{"metadata":{"op":"update","urn":"u","type":"%s"}}}\\n' "$type" >> "\${@: -1}"
             done
             [ "$1" != "\${FAILING:-}" ]`,
-        // What records: the paths of the log and of the summary are its last but two and last arguments.
-        npm: '[ -n "${NOT_RECORDED:-}" ] && exit 1; { cat "${@: -3:1}"; echo "$PULUMI_STACK was recorded"; } > "${@: -1}"',
+        // Says which secrets changed, and what records: the paths of the log and of the summary are its last but two and last
+        // arguments.
+        npm:
+            'if [ "$3" = changed-secrets ]; then cat > "$CALLS.state"; printf "%b" "${CHANGED:-}"; exit; fi; ' +
+            '[ -n "${NOT_RECORDED:-}" ] && exit 1; { cat "${@: -3:1}"; echo "$PULUMI_STACK was recorded"; } > "${@: -1}"',
     };
     const flags = "--yes --skip-preview --non-interactive --color never";
     const files = `pulumi refresh ${flags} --target **github:index/repositoryFile:RepositoryFile::**`;
@@ -68,7 +71,13 @@ describe("up.sh", () => {
     test("asked to, looks into the registry first, but never at the indexes", () => {
         const { calls } = runScript("up.sh", { REFRESH: "true" }, programs);
         expect(calls.slice(1, 3)).toEqual([files, `pulumi refresh ${flags} --exclude **docker-build:index:Index::**`]);
-        expect(calls[3]).toMatch(up);
+        expect(calls.at(-2)).toMatch(up);
+    });
+
+    test("then sets again the secrets that others changed", () => {
+        const { calls, status } = runScript("up.sh", { REFRESH: "true", CHANGED: "urn:a\\nurn:b\\n" }, programs);
+        expect(calls.at(-2)).toContain(`pulumi up ${flags} --replace urn:a --replace urn:b --event-log `);
+        expect(status).toBe(0);
     });
 
     test.each([

@@ -109,6 +109,16 @@ test("a used-up quota is told with the time until when, and asking for it stays 
     expect(answered.headers.get("x-ratelimit-remaining")).toBe("5000");
 });
 
+test("what is left of a quota is counted down by each request, and refused when it is used up", async () => {
+    await github.control("PUT", "limits", { primary: { until: inSeconds(3600), left: 3 } });
+    const answers = [await github.repo("GET", ""), await github.repo("GET", "gone")];
+    await github.call("GET", "rate_limit");
+    answers.push(await github.repo("POST", "actions/variables", { name: "A", value: "b" }));
+    answers.push(await github.repo("GET", ""), await github.repo("GET", ""));
+    expect(answers.map(({ headers }) => headers.get("x-ratelimit-remaining"))).toEqual(["2", "1", "0", "0", "0"]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 501, 201, 403, 403]);
+});
+
 test("a limit ends at its time", async () => {
     await github.control("PUT", "limits", { primary: { until: inSeconds(-1) } });
     expect((await github.repo("GET", "")).status).toBe(200);

@@ -5,12 +5,13 @@ import { own, type Repository, type State, type Token } from "./state";
 const hourlyLimit = 5000;
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** Where the hourly quota stands (schema `rate-limit`). It is never used up by asking, only by `/_lab/limits`. */
+/** Where the hourly quota stands (schema `rate-limit`). Asking uses it up only where `/_lab/limits` says what is left of it. */
 export function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
-    const until = limits.primary?.until ?? 0;
-    const left = until > seconds() ? 0 : hourlyLimit;
+    const { until = 0, left: counted = 0 } = limits.primary ?? {};
+    const isLimited = until > seconds();
+    const left = isLimited ? counted : hourlyLimit;
     // The full quota's reset is rounded, so that answers to equal questions are equal.
-    const reset = left === 0 ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
+    const reset = isLimited ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
     return { limit: hourlyLimit, used: hourlyLimit - left, remaining: left, reset };
 }
 
@@ -20,10 +21,18 @@ export function rateLimitHeaders(state: State): Record<string, string> {
     return { ...(Object.fromEntries(names) as Record<string, string>), "x-ratelimit-resource": "core" };
 }
 
+/** Whether a request is to be taken from what is left of the quota. */
+export const isCounted = ({ limits: { primary } }: State): boolean => (primary?.left ?? 0) > 0;
+
+/** Takes one request from it. */
+export function countRequest({ limits }: State): void {
+    if (limits.primary) Object.assign(limits.primary, { left: (limits.primary.left ?? 0) - 1 });
+}
+
 /** Refuses what comes while a limit is reached (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api). */
 export function checkLimits(state: State): void {
     const { primary, secondary } = state.limits;
-    if (primary && primary.until > seconds()) {
+    if (primary && primary.until > seconds() && !isCounted(state)) {
         throw new Refusal(403, "API rate limit exceeded for user ID 1001.", {
             documentation: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
         });

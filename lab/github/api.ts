@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { authenticate, authorize, checkLimits, checkWritable, rateLimitHeaders, scopeHeaders } from "./access";
+import {
+    authenticate,
+    authorize,
+    checkLimits,
+    checkWritable,
+    countRequest,
+    isCounted,
+    rateLimitHeaders,
+    scopeHeaders,
+} from "./access";
 import type { Description, Matched } from "./description";
 import { notFound, Refusal } from "./errors";
 import { accountHandlers, repositoryHandlers } from "./handlers";
@@ -88,6 +97,7 @@ export function answerApi(store: Store, description: Description, incoming: Inco
         const problem = matched && description.answerProblem(matched, reply.status, reply.body);
         if (problem !== undefined) throw new Error(`the refusal is not as described: ${problem}`, { cause: error });
     }
+    if (matched?.id !== "rate-limit/get" && isCounted(store.state)) store.update(countRequest);
     const tagged = withEntityTag(incoming, reply);
     const about = { ...rateLimitHeaders(store.state), ...scopeHeaders(store.state, incoming.headers.authorization) };
     return { ...tagged, headers: { ...about, ...tagged.headers } };

@@ -28,7 +28,7 @@ export const bodies = {
     }),
     value: z.strictObject({ value: z.string() }),
     limits: z.strictObject({
-        primary: z.strictObject({ until }).optional(),
+        primary: z.strictObject({ until, left: z.int().min(0).optional() }).optional(),
         secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
     }),
     outages: z.strictObject({ count: z.int().min(0) }),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { addBlob, addCommit, changedPaths, history } from "./git";
+import { mergeBase } from "./representPull";
 import { sealedBoxReady } from "./sealedBox";
 import { seedRepository } from "./seed";
 import { emptyState } from "./store";
@@ -60,6 +61,22 @@ test("a history holds each commit once, also behind a merge", () => {
     const [left, right] = [next("left", start), next("right", start)];
     const merge = next("merge", left, right);
     expect(history(repository, merge).map((commit) => commit.sha)).toEqual([merge, left, right, start]);
+});
+
+test("the best commit that two have in common is the one that git finds", () => {
+    const repository = seedRepository(emptyState(), "acme", "tool");
+    const start = repository.branches.main ?? "";
+    const author = { name: "Ada", email: "ada@example.com", date: "2026-01-02T03:04:05Z" };
+    const next = (message: string, ...parents: string[]) =>
+        addCommit(repository, { parents, message, author, files: {} }).sha;
+    const best = (one: string, other: string) => mergeBase(repository, one, other)?.sha;
+    const topic = next("topic", next("earlier", start));
+    const main = next("revert", next("merge", start, topic));
+    // Along the parents, the first commit in common is `start`; the one that was merged descends from it.
+    expect([best(main, topic), best(topic, main)]).toEqual([topic, topic]);
+    expect(best(main, next("more", topic))).toBe(topic);
+    expect(best(main, next("aside", start))).toBe(start);
+    expect(best(main, main)).toBe(main);
 });
 
 test("paths that differ are those added, changed and removed", () => {

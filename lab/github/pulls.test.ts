@@ -110,6 +110,18 @@ test("a merged pull request is in its base, and stays merged", async () => {
     await expect(github.control("POST", "repositories/acme/tool/pulls/1/merge")).rejects.toThrow(/405.*not mergeable/);
 });
 
+test("what was merged and reverted is brought by no other pull request from the same branch", async () => {
+    await proposed();
+    await github.control("POST", "repositories/acme/tool/pulls/1/merge");
+    await github.control("POST", "repositories/acme/tool/push", { files: { "a.txt": null } });
+    expect((await propose()).status).toBe(422);
+    await put("b.txt", "topic/one");
+    expect((await propose()).body).toMatchObject({ number: 2, changed_files: 1, commits: 1 });
+    await github.control("POST", "repositories/acme/tool/pulls/2/merge");
+    const status = async (file: string) => (await github.repo("GET", `contents/${file}?ref=main`)).status;
+    expect([await status("b.txt"), await status("a.txt")]).toEqual([200, 404]);
+});
+
 test("a pull request that conflicts says so and can't be merged", async () => {
     await proposed();
     await put("a.txt", "main", "other\n");

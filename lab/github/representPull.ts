@@ -18,10 +18,13 @@ export const isPull = (issue: Issue): issue is PullRequest => issue.pull !== und
 export const headOf = (repository: Repository, { pull }: PullRequest): string =>
     pull.headSha ?? own(repository.branches, pull.head) ?? "";
 
-/** The newest commit that two have in common. */
+/** The best commit that two have in common (git-merge-base): one from which no other that they have in common descends. */
 export function mergeBase(repository: Repository, one: string, other: string): Commit | undefined {
     const known = new Set(history(repository, other).map((commit) => commit.sha));
-    return history(repository, one).find((commit) => known.has(commit.sha));
+    const common = history(repository, one).filter((commit) => known.has(commit.sha));
+    // Whatever comes before one in common is in common too: the parents of all are all that others descend from.
+    const before = new Set(common.flatMap(({ parents }) => parents));
+    return common.find((commit) => !before.has(commit.sha));
 }
 
 /** Paths that both sides changed since their merge base, each in its own way: what can't be merged. */

@@ -128,8 +128,8 @@ export interface Repository {
 
 /** Limits that are switched on, each until a time in seconds since 1970. */
 export interface Limits {
-    /** The hourly quota is used up. */
-    readonly primary?: { readonly until: number };
+    /** Requests that the hourly quota still allows; none without. */
+    readonly primary?: { readonly until: number; readonly left?: number | undefined };
     /** Too many requests at once: with the seconds that GitHub asks to wait. */
     readonly secondary?: { readonly until: number; readonly retryAfter: number };
 }

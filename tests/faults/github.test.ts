@@ -267,3 +267,20 @@ test("what a token may read but not change is told with the permission that it l
     );
     expect(unwritten.code).toBe(1);
 });
+
+test("too few requests for all that a run may need are told before it, and just enough are enough for everything", async () => {
+    await github.control("POST", "repositories", { owner: "cs24-1", name: "other" });
+    const program = make(settings("").replace("cs24-1-bot", "other"));
+    const until = "2099-01-01T00:00:00Z";
+    await github.control("PUT", "limits", { primary: { until, left: 60 } });
+    const refused = await up(lab, program);
+    expect(refused.output).toContain(`more requests until 2099-01-01T00:00:00.000Z; a run may need`);
+    expect(refused).toMatchObject({ code: 1, onGitHub: {} });
+
+    const need = Number(/a run may need (\d+)/.exec(refused.output)?.[1]);
+    // The provider's start and the question whose answer is looked at come before.
+    await github.control("PUT", "limits", { primary: { until, left: need + 2 } });
+    const finished = await up(lab, program);
+    expect(finished.code, finished.output).toBe(0);
+    expect(Object.keys(finished.onGitHub).length).toBeGreaterThan(8);
+});

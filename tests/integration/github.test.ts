@@ -2,14 +2,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labToken } from "../../lab/github/defaults";
-import { type DeployedResource, changedSecrets } from "../../lib/changedSecrets";
 import type { ImageDefinitions } from "../../lib/images";
 import { workflowFiles } from "../../workflows/files";
 import { workflowLayers } from "../../workflows/layers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { changesOf, command, commandScript, exportState, imageOutputs, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */
@@ -58,8 +57,10 @@ afterAll(async () => {
     await lab.close();
 });
 
-test("one `up` makes images, secrets, variables and workflow files", async () => {
+test("one `up` makes images, secrets, variables and workflow files, also where somebody made a variable before", async () => {
+    await github.control("PUT", `${github.where}/variables/CI_IMAGE`, { value: "by hand" });
     const { code, output } = await up(lab, program);
+    expect(output).toContain("replaced a variable that was on GitHub and not in the state: repository-CI_IMAGE");
     expect(output).not.toContain(canary);
     expect(code).toBe(0);
     expect(await github.secret("actions", "DISCORD_TOKEN")).toBe(token);
@@ -208,16 +209,53 @@ describe("what changed outside", () => {
         expect(output).toMatch(/base:latest points at .* instead of/);
     });
 
-    test("a secret is seen after a refresh and put right", async () => {
+    test("a secret is seen by `npm run up -- --refresh` and put right, with whatever else changed", async () => {
+        await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
+        writeTree(program, { "requirements/dev.txt": "# changed again\n" });
+        const before = github.state().variables.CI_IMAGE?.value;
+        expect(await command(lab, program, ["up", "--refresh"])).toMatchObject({ code: 0 });
+        expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
+        expect(github.state().variables.CI_IMAGE?.value).toBe((await imageOutputs(lab, program)).ci?.ref);
+        expect(github.state().variables.CI_IMAGE?.value).not.toBe(before);
+        expect((await up(lab, program)).onGitHub).toEqual({});
+    });
+
+    test("in CI the same, where the tick for a refresh is set", async () => {
         await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
         await runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**ActionsSecret::**"]);
-        const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
-        const { deployment } = JSON.parse(stdout) as { deployment: { resources: DeployedResource[] } };
-        const changed = changedSecrets(deployment.resources);
-        expect(changed).toEqual([expect.stringMatching(/::repository-DISCORD_TOKEN$/)]);
-        const outcome = await up(lab, program, ...changed.flatMap((urn) => ["--replace", urn]));
+        const script = `pulumi stack export | ${process.execPath} --eval '${commandScript(["changed-secrets"])}'`;
+        const { stdout } = await runIn(lab, program, "bash", ["-c", script]);
+        expect(stdout).toMatch(/^urn:\S+::repository-DISCORD_TOKEN\n$/);
+        const outcome = await up(lab, program, "--replace", stdout.trim());
         expect(Object.keys(outcome.onGitHub)).toEqual(["repository-DISCORD_TOKEN"]);
         expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
-        expect((await up(lab, program)).onGitHub).toEqual({});
+    });
+});
+
+describe("what is on GitHub and not in the state", () => {
+    test("a variable of a killed `up` is taken over", async () => {
+        const { stdout } = await runIn(lab, program, "pulumi", ["stack", "--show-urns"]);
+        const urn = /urn:\S+::repository-BOT_IMAGE/.exec(stdout)?.[0] ?? "";
+        await runIn(lab, program, "pulumi", ["state", "delete", "--yes", urn]);
+        const { value } = github.state().variables.BOT_IMAGE ?? {};
+        expect(value).toContain("@sha256:");
+        expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: { "repository-BOT_IMAGE": "create" } });
+        expect(github.state().variables.BOT_IMAGE?.value).toBe(value);
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    });
+
+    test("files that another branch has already are kept up to date there, and those of the first one stay", async () => {
+        await github.control("POST", `${github.where}/push`, { branch: "dev", files: { [lintYml]: "on: push\n" } });
+        const to = (branch: string) =>
+            runIn(lab, program, "pulumi", ["config", "set", "--path", "github.branch", branch]);
+        const files = github.files();
+        await to("dev");
+        expect(await up(lab, program)).toMatchObject({ code: 0 });
+        expect(github.files("dev")).toEqual(files);
+        expect(github.files()).toEqual(files);
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+        await to("main");
+        expect(await up(lab, program)).toMatchObject({ code: 0 });
+        expect(github.files()).toEqual(files);
     });
 });

@@ -143,21 +143,89 @@ test("the next change is proposed by the next pull request, which removes what i
     expect(github.state().issues[1]?.body).toContain(testYml);
 });
 
-test("a pull request that was closed is a decision: the same is not proposed again, another change is", async () => {
+test("a pull request that was closed is a decision: the same is not proposed again", async () => {
     await api("PATCH", "pulls/2", { state: "closed" });
     const outcome = await up(lab, program);
     expect(outcome).toMatchObject({ code: 0 });
     expect(outcome.output).toContain("pull request #2 with just these files was closed without merging");
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
+});
+
+test("one that was closed and is opened again is taken back", async () => {
+    await api("PATCH", "pulls/2", { state: "open" });
+    const outcome = await up(lab, program);
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(outcome.output).toContain("waiting for #2 to be merged");
+    expect(github.state().issues).toHaveLength(2);
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+});
+
+test("a change that is taken back leaves the pull request with nothing to bring, and the next change uses it", async () => {
+    const [head = ""] = heads();
+    generateWithout(lintYml);
+    const outcome = await up(lab, program);
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(outcome.output).toContain("#2 has nothing left to bring to branch main: close it");
+    expect(outcome.output).not.toContain("waiting for");
+    expect(github.files(head)).toEqual(github.files());
+    await refreshFiles();
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
 
     addInput("third");
     rmSync(path.join(program, "requirements/first.txt"));
-    expect((await up(lab, program)).output).toContain("waiting for #3 to be merged");
+    const next = await up(lab, program);
+    expect(next).toMatchObject({ code: 0 });
+    expect(next.output).toContain("waiting for #2 to be merged");
+    expect(github.file(ciYml, head)).toContain("requirements/third.txt");
+});
+
+test("one that an `up` opened without the state knowing is taken over, by a preview too", async () => {
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "--show-urns"]);
+    const urn = /urn:\S+-pull-request\b/.exec(stdout)?.[0] ?? "";
+    await runIn(lab, program, "pulumi", ["state", "delete", "--yes", urn]);
+    const preview = await runIn(lab, program, "pulumi", ["preview"]);
+    expect(preview.output).toContain("waiting for #2 to be merged");
+    expect(preview.code).toBe(0);
+    expect(await up(lab, program)).toMatchObject({ code: 0 });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    expect(github.state().issues).toHaveLength(2);
+});
+
+test("what was merged and then reverted is proposed again, by a pull request that brings it", async () => {
+    const before = Object.fromEntries(Object.keys(github.files()).map((file) => [file, github.file(file) ?? null]));
+    await github.control("POST", `${github.where}/pulls/2/merge`);
+    const merged = github.files();
+    expect((await up(lab, program)).output).not.toContain("waiting for");
+    await github.control("POST", `${github.where}/push`, { files: before });
+    expect(github.files()).not.toEqual(merged);
+    const outcome = await up(lab, program);
+    expect(outcome.output).toContain("waiting for #3 to be merged");
+    await github.control("POST", `${github.where}/pulls/3/merge`);
+    expect(github.files()).toEqual(merged);
+    expect((await up(lab, program)).output).not.toContain("waiting for");
+});
+
+const deliver = (delivery: string) =>
+    runIn(lab, program, "pulumi", ["config", "set", "--path", "github.delivery", delivery]);
+
+test("who goes from pull requests to commits is told of the one that is open, and going back uses it", async () => {
+    generateWithout(lintYml, testYml);
+    expect((await up(lab, program)).output).toContain("waiting for #4 to be merged");
+    await deliver("direct");
+    await github.control("PATCH", github.where, { protected: [] });
+    const direct = await up(lab, program);
+    expect(direct).toMatchObject({ code: 0 });
+    expect(direct.output).toContain("pull request #4 has older workflow files: close it");
+
+    await deliver("pull-request");
+    generateWithout(lintYml);
+    const back = await up(lab, program);
+    expect(back).toMatchObject({ code: 0 });
+    expect(back.output).toContain("waiting for #4 to be merged");
+    await api("PATCH", "pulls/4", { state: "closed" });
 });
 
 test("who goes from commits to pull requests loses no file, and has nothing else to do", async () => {
-    const deliver = (delivery: string) =>
-        runIn(lab, program, "pulumi", ["config", "set", "--path", "github.delivery", delivery]);
     await deliver("direct");
     await github.control("PATCH", github.where, { protected: [] });
     generateWithout();

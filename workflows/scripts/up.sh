@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings the stack to what the checkout says, and records that in .updates. Environment: REFRESH=true looks into the
-# registry first, and what it lost is built again; RENEWABLE=true says that there can be another token for GitHub than the
+# Brings the stack to what the checkout says, and records that in .updates. Environment: REFRESH=true looks at the
+# registry and GitHub first, and what was lost or changed there is made again; RENEWABLE=true says that there can be another token for GitHub than the
 # one in GITHUB_TOKEN: where that may have expired meanwhile, the output `again` is true and the script succeeds;
 # GITHUB_STEP_SUMMARY is a file for what happened, GITHUB_OUTPUT one for outputs; PULUMI_* as Pulumi has them.
 set -euo pipefail
@@ -45,9 +45,13 @@ logged() { "$@" 2>&1 | tee -a "$folder/log"; }
 logged pulumi refresh "${quietly[@]}" --target '**github:index/repositoryFile:RepositoryFile::**'
 
 # Never the indexes: a refresh would take whatever `latest` was moved to for ours.
+replaced=()
 if [ "${REFRESH:-}" = true ]; then
     logged pulumi refresh "${quietly[@]}" --exclude '**docker-build:index:Index::**'
+    # GitHub shows no secret's value: that somebody else set one is seen by its time, and by no update.
+    pulumi stack export --non-interactive | npm run --silent changed-secrets > "$folder/changed"
+    while read -r urn; do replaced+=(--replace "$urn"); done < "$folder/changed"
 fi
 
 # The engine has --event-log only where its debugging commands are asked for.
-PULUMI_DEBUG_COMMANDS=true logged pulumi up "${quietly[@]}" --event-log "$folder/events"
+PULUMI_DEBUG_COMMANDS=true logged pulumi up "${quietly[@]}" "${replaced[@]}" --event-log "$folder/events"
