@@ -1,3 +1,4 @@
+import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder, tree } from "../tests/tree";
@@ -26,6 +27,20 @@ test("stopping a server ends what it has started, even what ignores its end", as
     const [child = 0] = descendants(pid);
     expect(await stopServer(folder, "server")).toBe(true);
     expect([startOf(pid), startOf(child)]).toEqual([undefined, undefined]);
+});
+
+test("a server's temporary files lie in its own folder, from which a start removes what is empty and nothing else", async () => {
+    const folder = tree({ "tmp/full/file": "", "tmp/file": "" });
+    const temporary = path.join(folder, "tmp");
+    mkdirSync(path.join(temporary, "left"));
+    const shell = server(folder, "mktemp -d -t made-XXXX && exec sleep 100", () => Promise.resolve());
+    try {
+        await startServer(folder, { ...shell, temporary });
+        await expect.poll(() => readdirSync(temporary).some((name) => name.startsWith("made-"))).toBe(true);
+        expect(readdirSync(temporary).filter((name) => !name.startsWith("made-"))).toEqual(["file", "full"]);
+    } finally {
+        await stopServer(folder, "server");
+    }
 });
 
 test("a server that is only slow to answer is not replaced", async () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { replaceFile, tail } from "./files";
@@ -16,6 +16,8 @@ export interface Server {
     readonly env?: NodeJS.ProcessEnv;
     /** Configuration file and its text; a changed text restarts a running server. */
     readonly config: { readonly file: string; readonly text: string };
+    /** Folder for its temporary files (TMPDIR). */
+    readonly temporary?: string;
     /** What the configuration refers to and must restart the server too (certificates, platforms). */
     readonly dependsOn?: string;
     /** Resolves when the server serves, rejects with the reason when it does not. */
@@ -59,6 +61,19 @@ async function answers(folder: string, server: Server): Promise<boolean> {
     }
 }
 
+/** Makes the folder, and removes the empty mount points that a killed server left. What is mounted or full stays. */
+function tidyTemporary(folder: string): void {
+    mkdirSync(folder, { recursive: true });
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        if (!entry.isDirectory()) continue;
+        try {
+            rmdirSync(path.join(folder, entry.name));
+        } catch (error) {
+            if (!["ENOTEMPTY", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+        }
+    }
+}
+
 /**
  * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
  * configuration is started anew.
@@ -74,12 +89,13 @@ export async function startServer(folder: string, server: Server, keep = false):
     await stopServer(folder, server.name);
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
+    if (server.temporary !== undefined) tidyTemporary(server.temporary);
     const log = openSync(logFile(folder, server.name), "a");
     // A session of its own: Ctrl-C in the terminal must not end what `npm run down` stops.
     const child = spawn(server.command, server.args, {
         detached: true,
         stdio: ["ignore", log, log],
-        env: server.env ?? process.env,
+        env: { ...(server.env ?? process.env), ...(server.temporary !== undefined && { TMPDIR: server.temporary }) },
     });
     closeSync(log);
     let ended: string | undefined;

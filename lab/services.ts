@@ -122,6 +122,7 @@ export function buildkitServer(
         args: ["--config", file],
         env: { ...process.env, ...proxyExceptions(process.env), SSL_CERT_FILE: certificates.bundle },
         config: { file, text },
+        temporary: path.join(folder, "tmp"),
         // It reads certificates and proxies once, when it starts.
         dependsOn: `${platforms} ${bundle}${proxySettings(process.env)}`,
         check: async () => {
