@@ -205,6 +205,7 @@ describe("GitHub", () => {
     const github = { "github:owner": "us", github: '{"repository":"bot"}' };
     beforeEach(() => {
         vi.stubEnv("GITHUB_OWNER", undefined);
+        vi.stubEnv("GITHUB_ORGANIZATION", undefined);
     });
     const message = (text: string) =>
         expect.objectContaining({ message: expect.stringContaining(text) as string }) as Error;
@@ -229,10 +230,21 @@ describe("GitHub", () => {
         vi.stubEnv("GITHUB_BASE_URL", "http://127.0.0.1:1/");
         vi.stubEnv("GITHUB_OWNER", "them");
         expect((await read({ github: github.github })).github?.owner).toBe("them");
+        vi.stubEnv("GITHUB_OWNER", "us");
         expect((await read(github)).github?.owner).toBe("us");
         expect((await read(github)).github?.baseUrl).toBe("http://127.0.0.1:1/");
         const own = { ...github, "github:baseUrl": "https://github.example/" };
         expect((await read(own)).github?.baseUrl).toBe("https://github.example/");
+    });
+
+    test.each([
+        ["GITHUB_OWNER", "unset GITHUB_OWNER"],
+        ["GITHUB_ORGANIZATION", "unset GITHUB_ORGANIZATION"],
+    ])("another owner in %s, which the provider would take, is refused", async (variable, mend) => {
+        vi.stubEnv(variable, "them");
+        await expect(read(github)).rejects.toThrow(
+            message(`github:owner: us, while the provider takes them from ${variable}. Say one of them: ${mend}`),
+        );
     });
 
     test("secrets are secret from the moment they are read, and say who gets them", async () => {

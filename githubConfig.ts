@@ -20,16 +20,28 @@ export interface GitHubConfig extends GitHubTarget {
     readonly access: readonly Access[];
 }
 
-/** Settings of the default GitHub provider that the program needs to know, from where the provider takes them. */
-export const providerSettings = (): Readonly<Record<"owner" | "baseUrl" | "token", string | undefined>> => {
+/** Settings of the default GitHub provider that the program needs to know. */
+export interface ProviderSettings extends Readonly<Record<"baseUrl" | "token", string | undefined>> {
+    /** Wherever an owner is set, in the provider's order: it takes the first (github/provider.go, 6.13.0). */
+    readonly owners: readonly (readonly [where: string, owner: string])[];
+}
+
+/** Reads the provider's settings from where the provider takes them. */
+export function providerSettings(): ProviderSettings {
     const config = new pulumi.Config("github");
-    const { GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
+    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
+    const owners = [
+        ["github:organization", config.get("organization")],
+        ["GITHUB_ORGANIZATION", GITHUB_ORGANIZATION],
+        ["GITHUB_OWNER", GITHUB_OWNER],
+        ["github:owner", config.get("owner")],
+    ] as const;
     return {
-        owner: config.get("owner") ?? GITHUB_OWNER,
+        owners: owners.flatMap(([where, owner]) => (owner ? [[where, owner] as const] : [])),
         baseUrl: config.get("baseUrl") ?? GITHUB_BASE_URL,
         token: config.get("token"),
     };
-};
+}
 
 /** The GitHub part of the stack's configuration, from checked values; undefined where the stack names no repository. */
 export function githubConfig(
@@ -37,7 +49,8 @@ export function githubConfig(
     repositorySecrets: z.infer<typeof repositorySecretsSchema> = {},
 ): GitHubConfig | undefined {
     if (!github) return undefined;
-    const { owner = "", baseUrl = "https://api.github.com/" } = providerSettings();
+    const { owners, baseUrl = "https://api.github.com/" } = providerSettings();
+    const [[, owner] = ["", ""]] = owners;
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );

@@ -72,8 +72,11 @@ export interface GitHubSurroundings {
     readonly encrypted: boolean;
     /** Places below that key whose values stand in the stack's file unencrypted. */
     readonly readable: readonly string[];
-    /** Settings of the GitHub provider in the stack's configuration. */
-    readonly provider: Readonly<Record<"owner" | "token", string | undefined>>;
+    /** Settings of the GitHub provider: wherever an owner is set, the one that it takes first, and the configuration's token. */
+    readonly provider: {
+        readonly owners: readonly (readonly [where: string, owner: string])[];
+        readonly token: string | undefined;
+    };
 }
 
 /** What is wrong beyond the values themselves, each with the command that mends it. */
@@ -88,8 +91,16 @@ export function githubProblems({ project, keys, encrypted, readable, provider }:
             mend,
         );
     }
-    if (keys.includes("github") && provider.owner === undefined) {
+    const [first, ...others] = provider.owners;
+    if (keys.includes("github") && !first) {
         add("github:owner", "not set. Set it", "pulumi config set github:owner <user or organization>");
+    }
+    const other = others.find(([, owner]) => owner !== first?.[1]);
+    // Secrets would go to whoever the provider takes; that somebody has a variable of this name must not decide it.
+    if (keys.includes("github") && first && other) {
+        const [where, owner] = first;
+        const mend = where.startsWith("github:") ? `pulumi config rm ${where}` : `unset ${where}`;
+        add(other[0], `${other[1]}, while the provider takes ${owner} from ${where}. Say one of them`, mend);
     }
     if (!keys.includes("repositorySecrets")) return problems;
     const secrets = `${project}:repositorySecrets`;

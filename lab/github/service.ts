@@ -48,6 +48,8 @@ export const githubUrl = (port: number): string => `http://127.0.0.1:${port.toSt
 export const githubVariables = (port: number): Record<string, string> => ({
     GITHUB_BASE_URL: githubUrl(port),
     GITHUB_OWNER: labRepository.owner,
+    // The provider would take a user's own before the owner.
+    GITHUB_ORGANIZATION: "",
     GITHUB_TOKEN: labToken,
 });
 
