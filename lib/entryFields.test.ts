@@ -52,7 +52,11 @@ test("an entry that is none is said", () => {
 
 test("nothing is read of images whose fields are wrong, and every problem is said at once", () => {
     const read = () =>
-        readImages("/nowhere", { ...entry({ dockerFile: "x" }), "2": {} as ImageDefinition }, { buildArgs: {}, platforms: "all", roots: {} });
+        readImages(
+            "/nowhere",
+            { ...entry({ dockerFile: "x" }), "2": {} as ImageDefinition },
+            { buildArgs: {}, platforms: "all", roots: {} },
+        );
     expect(read).toThrow(InputError);
     expect(read).toThrow(
         /images\.ts: image 2 lacks the field description[\s\S]*image bot has an unknown field "dockerFile"/,

@@ -241,7 +241,6 @@ test("who goes from commits to pull requests loses no file, and has nothing else
 });
 
 test("what somebody changes on the branch afterwards is found by status, and proposed by the `up` that it names", async () => {
-    await api("PATCH", "pulls/3", { state: "closed" });
     const [ours, theirs] = [github.file(testYml), "on: push\n"];
     expect((await status()).code).toBe(0);
     await github.control("POST", `${github.where}/push`, { files: { [testYml]: theirs, [lintYml]: null } });
@@ -254,9 +253,9 @@ test("what somebody changes on the branch afterwards is found by status, and pro
     expect(report.repairs).toEqual(["npm run up"]);
     const repaired = await command(lab, program, ["up"]);
     expect(repaired).toMatchObject({ code: 0 });
-    expect(repaired.output).toContain("waiting for #4 to be merged");
+    expect(repaired.output).toContain("waiting for #5 to be merged");
     expect(await status()).toMatchObject({ code: 0 });
-    await github.control("POST", `${github.where}/pulls/4/merge`);
+    await github.control("POST", `${github.where}/pulls/5/merge`);
     expect(github.file(testYml)).toBe(ours);
     expect(await status()).toMatchObject({ code: 0 });
 });
