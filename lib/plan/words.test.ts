@@ -3,7 +3,7 @@ import { imagePlan, planOf } from "../../tests/previews";
 import { countsOf, expectedSentence, reasonOf, roughly, secondsOf, size } from "./words";
 
 test.each([
-    [0, "no time"],
+    [0, "under 1 s"],
     [20, "20 s"],
     [89, "89 s"],
     [90, "2 min"],

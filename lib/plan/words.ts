@@ -2,7 +2,7 @@ import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "./plan";
 
 /** Seconds as people estimate them: "20 s", "4 min", "1 h 10 min". */
 export function roughly(seconds: number): string {
-    if (seconds < 1) return "no time";
+    if (seconds < 1) return "under 1 s";
     if (seconds < 90) return `${Math.round(seconds).toString()} s`;
     const minutes = Math.round(seconds / 60);
     if (minutes < 60) return `${minutes.toString()} min`;
