@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nextAfter, nextAfterStep, refusesPushes } from "./buildFailures";
+import { isPassing, nextAfter, nextAfterStep, refusesPushes } from "./buildFailures";
 
 describe("a registry's answer to a question", () => {
     test.each([
@@ -53,5 +53,22 @@ describe("a failed build", () => {
 
     test("of an image that is never pushed is not about a registry", () => {
         expect(nextAfter(["failed to push x: 401 Unauthorized"], undefined)).toBeUndefined();
+    });
+});
+
+describe("a push that met another one of the same layer", () => {
+    const push = "failed to solve: failed to push reg.test/us/bot:b-1-arm64: errors:\n";
+    test.each([
+        "unknown: blob unknown to registry - sha256:2c1c",
+        "unknown: provided digest did not match uploaded content",
+    ])("is told by %s", (reason) => {
+        expect(isPassing([push + reason])).toBe(true);
+    });
+
+    test.each([
+        "failed to push reg.test/us/bot:b-1: 401 Unauthorized",
+        "failed to solve: process said: blob unknown to registry",
+    ])("is not what %s says", (error) => {
+        expect(isPassing([error])).toBe(false);
     });
 });

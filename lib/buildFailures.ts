@@ -69,6 +69,17 @@ export const nextAfterStep = (printed: readonly string[]): string | undefined =>
     printed.some((line) => disk.pattern.test(line)) ? disk.next : undefined;
 
 /**
+ * Whether a push failed for what the next one finds otherwise: a registry that is asked for a layer in the moment in which
+ * another push of it is written (docs/decisions.md, "A push that met another one is done again").
+ */
+export const isPassing = (errors: readonly string[]): boolean =>
+    errors.some(
+        (error) =>
+            error.includes("failed to push") &&
+            /blob unknown to registry|provided digest did not match uploaded content/.test(error),
+    );
+
+/**
  * What to do about the failed build of an image.
  *
  * @param errors what the provider reported

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type Server, createServer as createHttpsServer, request } from "node:https";
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,7 +9,7 @@ import { stringify } from "yaml";
 import { failedBuilds } from "../../lab/failedBuilds";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
-import { type Certificates, ensureCertificates } from "../../lab/tls";
+import { type Certificates, ensureCertificates, registryHost } from "../../lab/tls";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab, unmountBelow } from "../lab";
 import { repositories } from "../registry";
@@ -19,10 +20,15 @@ import { writeTree } from "../tree";
 
 let lab: TestLab;
 const started: ChildProcess[] = [];
+const proxies: Server[] = [];
 beforeAll(async () => {
     lab = await startTestLab();
 });
 afterAll(async () => {
+    for (const proxy of proxies) {
+        proxy.closeAllConnections();
+        proxy.close();
+    }
     for (const child of started) {
         child.kill();
         await once(child, "exit");
@@ -124,6 +130,46 @@ test("a registry that is not there is told before anything is built", async () =
     const registry = `registry.localhost:${(await freePort()).toString()}`;
     const output = await failure(repository("c", registry));
     expect(output).toMatch(/connection refused[\s\S]*next: see that registry.localhost:\d+ runs and can be reached/);
+});
+
+/** A proxy in front of a registry, which answers the first pushes of a manifest as one does that two of them meet in. */
+async function meetingRegistry(refusals: number): Promise<{ registry: string; refused: () => number }> {
+    const own = await ensureCertificates(lab.paths.state);
+    const behind = Number((await startRegistry("meeting", own, {})).split(":")[1]);
+    let refused = 0;
+    const errors = [
+        { code: "MANIFEST_BLOB_UNKNOWN", message: "blob unknown to registry", detail: { digest: "sha256:0" } },
+    ];
+    const tls = { cert: readFileSync(own.certificate), key: readFileSync(own.key) };
+    const server = createHttpsServer(tls, (asked, answer) => {
+        if (asked.method === "PUT" && asked.url?.includes("/manifests/b-") && refused < refusals) {
+            refused++;
+            asked.resume();
+            answer.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ errors }));
+            return;
+        }
+        const { method, headers } = asked;
+        const options = { host: "127.0.0.1", port: behind, method, headers, path: asked.url, agent: false };
+        const passed = request({ ...options, ca: readFileSync(own.ca), servername: registryHost }, (response) => {
+            answer.writeHead(response.statusCode ?? 502, response.headers);
+            response.pipe(answer);
+        });
+        passed.on("error", () => answer.destroy());
+        asked.pipe(passed);
+    }).listen(0, "127.0.0.1");
+    proxies.push(server);
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    return { registry: `${registryHost}:${address.port}`, refused: () => refused };
+}
+
+test("a push that the registry refuses because it met another one is done again", async () => {
+    const { registry, refused } = await meetingRegistry(2);
+    const { code, output } = await up(lab, repository("e", registry));
+    expect(output).toContain("the push met another one of the same layer, and is done again");
+    expect(code, output).toBe(0);
+    expect(refused()).toBe(2);
 });
 
 test("a builder that can't be reached is told, with how to get one", async () => {
