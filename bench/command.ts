@@ -1,7 +1,7 @@
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import { registryExport, sourceDateEpoch } from "../lib/layers";
-import { LabError } from "../lab/process";
+import { LabError, isInterrupted } from "../lab/process";
 import { configWith, fixture } from "../tests/fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../tests/lab";
 import { manifest } from "../tests/registry";
@@ -32,7 +32,9 @@ const files = {
 };
 
 async function run(lab: TestLab, root: string, command: string, args: readonly string[]): Promise<void> {
+    if (isInterrupted()) throw new LabError("interrupted");
     const { code, output } = await runIn(lab, root, command, args);
+    if (isInterrupted()) throw new LabError("interrupted");
     if (code !== 0) throw new LabError(`${command} ${args.join(" ")} failed:\n${output}`);
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -88,6 +89,12 @@ test("what a start needs is what is not there yet", async () => {
     expect(await sizes(true)).toEqual([2, 25]);
     expect(await sizes(true, false, known)).toEqual([25]);
     expect(await sizes(true, true, known)).toEqual([2, 25]);
+
+    // What its builds have filled already is not asked for again.
+    const store = path.join(paths.state, "buildkit/root");
+    mkdirSync(store, { recursive: true });
+    execFileSync("fallocate", ["--length", "1100000000", path.join(store, "layer")]);
+    expect(await sizes(true, false, known)).toEqual([24]);
 
     mkdirSync(standInFolder(paths.cache, [hostPlatform()]), { recursive: true });
     writeTree(paths.state, { "registry/data/docker/registry/v2/repositories/us/base/x": "" });

@@ -1,9 +1,10 @@
 import { existsSync, statSync, statfsSync } from "node:fs";
+import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import type { Instance } from "./instance";
 import { hasImages } from "./labState";
 import type { LabPaths } from "./paths";
-import { LabError } from "./process";
+import { LabError, run } from "./process";
 import { standInFolder } from "./standIn";
 import { missingTools } from "./toolchain";
 import { tools } from "./tools";
@@ -36,6 +37,17 @@ export interface Purpose {
     readonly builds: boolean;
 }
 
+/** GB that builds have filled, also one that was broken off. */
+async function taken({ state }: LabPaths): Promise<number> {
+    const folders = ["buildkit/root", "registry/data"].map((name) => path.join(state, name)).filter(existsSync);
+    if (folders.length === 0) return 0;
+    // Of this file system alone: what a running build has mounted is counted where it lies.
+    const measure = run("du", ["--summarize", "--one-file-system", "--block-size=1", ...folders]);
+    // Files that go away while they are counted make it fail: then all of the room is asked for.
+    const counts = await measure.catch(() => "");
+    return Math.floor(counts.split("\n").reduce((sum, line) => sum + Number.parseInt(line || "0", 10), 0) / 1e9);
+}
+
 /** What a start of the lab is going to make, by what is not there yet: a first one that was broken off needs the rest. */
 export async function labNeeds(paths: LabPaths, { known, renewRoot, builds }: Purpose): Promise<Need[]> {
     const missing = (await missingTools(paths.cache)).length;
@@ -44,7 +56,8 @@ export async function labNeeds(paths: LabPaths, { known, renewRoot, builds }: Pu
     const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
     const standIn = hasStandIn || (known && !renewRoot) ? 0 : room.standIn;
-    const images = builds ? (hasImages(paths) ? room.nextBuild : room.firstBuild) : 0;
+    const first = hasImages(paths) ? room.nextBuild : Math.max(room.nextBuild, room.firstBuild - (await taken(paths)));
+    const images = builds ? first : 0;
     const needs = [
         { folder: paths.cache, what: "building the toolchain", gigabytes: toolchain },
         { folder: paths.cache, what: "the stand-in for the root image", gigabytes: standIn },

@@ -59,7 +59,7 @@ async function build(tool: Tool, folder: string): Promise<void> {
         const output = tool.packages[0] === "." ? path.join(beside, tool.folder) : `${beside}${path.sep}`;
         await run("go", ["build", "-trimpath", "-ldflags", ldflags, "-o", output, ...tool.packages], {
             cwd: source(tool),
-            env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false" },
+            env: { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "auto", GOFLAGS: "-mod=readonly -buildvcs=false" },
             log: `${folder}.log`,
         });
     });

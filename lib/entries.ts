@@ -18,10 +18,13 @@ function platformProblems({ platforms }: ImageDefinition): string[] {
     const normal = platforms.map(normalPlatform);
     const twice = platforms.filter((_platform, index) => normal.indexOf(normal[index] ?? "linux/") < index);
     return [
-        ...wrong.map(
-            (one) =>
-                `: "${one}" is not a platform: write one of ${knownPlatforms.join(", ")}, with a variant or without`,
-        ),
+        ...wrong.map((one) => {
+            const normal = normalPlatform(one);
+            const allowed = isPlatform(normal)
+                ? normal
+                : `one of ${knownPlatforms.join(", ")}, with a variant or without`;
+            return `: "${one}" is not a platform: write ${allowed}`;
+        }),
         ...twice.map((one) => `names a platform twice: ${one}`),
     ];
 }

@@ -126,7 +126,7 @@ test("every secret that the stack lacks is named with its image and the command 
     expect(() => {
         requireSecrets(images, ["A"]);
     }).toThrow(
-        /image bot needs the secret B.*\n\s+image ci needs the secret B.*\n\s+image ci needs the secret C.*\n\s+allowed: A\n\s+next: pulumi config set --secret --path buildSecrets.B; pulumi config set --secret --path buildSecrets.C$/,
+        /image bot needs the secret B.*\n\s+image ci needs the secret B.*\n\s+image ci needs the secret C.*\n\s+allowed: A\n\s+next: pulumi config set --secret --path 'buildSecrets.B'; pulumi config set --secret --path 'buildSecrets.C'$/,
     );
     expect(() => {
         requireSecrets(images, ["A", "B", "C"]);

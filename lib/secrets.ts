@@ -1,3 +1,4 @@
+import { keyArguments } from "./configIssues";
 import { InputError } from "./errors";
 import type { ImageDefinition } from "./images";
 import type { MountedSecret } from "./sources";
@@ -75,7 +76,7 @@ export function refuseSecretArguments(
         problem: `build argument ${found[0]} of image ${image} looks like a secret; its value would be readable in the image`,
         next:
             `add it to \`secrets\` in images.ts, read it with RUN --mount=type=secret,id=${found[0]}, and set it: ` +
-            `pulumi config set --secret --path buildSecrets.${found[0]}. If everybody may read it: name it in ` +
+            `pulumi config set --secret ${keyArguments(["buildSecrets", found[0]])}. If everybody may read it: name it in ` +
             "`plainArguments` in images.ts",
     });
 }
@@ -97,7 +98,7 @@ export function requireSecrets(
     const problems = missing.map(
         ({ image, name }) => `image ${image} needs the secret ${name}, which the stack does not have`,
     );
-    const commands = missing.map(({ name }) => `pulumi config set --secret --path buildSecrets.${name}`);
+    const commands = missing.map(({ name }) => `pulumi config set --secret ${keyArguments(["buildSecrets", name])}`);
     throw new InputError({
         problem: problems.join("\n  "),
         allowed: known,
@@ -116,7 +117,8 @@ const unlisted = ({ definition, mountedSecrets }: Mounting) =>
     mountedSecrets.filter(({ id }) => !(definition.secrets ?? []).includes(id));
 
 const listIt = (image: string, id: string) =>
-    `add secrets: ["${id}"] to image ${image} in images.ts, and set it: pulumi config set --secret --path buildSecrets.${id}`;
+    `add secrets: ["${id}"] to image ${image} in images.ts, and set it: ` +
+    `pulumi config set --secret ${keyArguments(["buildSecrets", id])}`;
 
 /**
  * Refuses a step that requires a build secret which the image's `secrets` do not list: nothing would be handed to it.

@@ -72,6 +72,8 @@ export function copyReads(statement: Statement, word: Word): Read[] {
     const paths = written
         .slice(0, -1)
         .filter((one) => heredocOf(one) === undefined)
+        // What ADD downloads is no input, so its address may hold what only the base image's environment says.
+        .filter((one) => keyword !== "ADD" || !isRemote(one))
         .map(word);
     const remote = paths.find(isRemote);
     if (keyword === "COPY" && remote !== undefined) {
@@ -85,10 +87,10 @@ export function copyReads(statement: Statement, word: Word): Read[] {
     return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern) : { pattern, exclude })) }];
 }
 
-/** The secret of a mount: its id stands in `id` or `source`, or is the last part of `target` (convert_secrets.go). */
+/** The secret of a mount: its id stands in `source` or `id`, or is the last part of `target` (convert_secrets.go). */
 function secretOf(fields: ReadonlyMap<string, string>, { where }: Statement, word: Word): MountedSecret {
     const first = (...keys: string[]) => keys.map((key) => fields.get(key)).find(Boolean) ?? "";
-    const named = first("id", "source", "src");
+    const named = first("source", "src", "id");
     // Folders of the target need not be known: $HOME may be the base image's.
     const last = () => word(path.posix.basename(first("target", "dst", "destination")));
     const id = named === "" ? path.posix.basename(last()) : word(named);

@@ -83,7 +83,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "a secret that the stack lacks",
         { "images.ts": images.replace('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        secrets: ["INDEX"],') },
-        /image ci needs the secret INDEX[\s\S]*pulumi config set --secret --path buildSecrets.INDEX/,
+        /image ci needs the secret INDEX[\s\S]*pulumi config set --secret --path 'buildSecrets.INDEX'/,
     ],
     [
         "a smoke test that is missing",
