@@ -237,6 +237,11 @@ describe("GitHub", () => {
         expect((await read(own)).github?.baseUrl).toBe("https://github.example/");
     });
 
+    test("takes the same owner in other letters for the same", async () => {
+        vi.stubEnv("GITHUB_OWNER", "US");
+        expect((await read(github)).github?.owner).toBe("US");
+    });
+
     test.each([
         ["GITHUB_OWNER", "unset GITHUB_OWNER"],
         ["GITHUB_ORGANIZATION", "unset GITHUB_ORGANIZATION"],

@@ -213,6 +213,19 @@ describe("a delivery by pull request", () => {
         expect(new Set(asked).size).toBe(3);
     });
 
+    test.each([
+        ["closed with files to bring is a decision", 1, { by: "nothing", declined: 2 }],
+        ["closed because it had nothing left to bring is none", 0, { by: "pull-request", head: pull.head.ref }],
+    ])("one that was %s", async (_, changed, delivery) => {
+        let head = "";
+        servePulls([], { "/pulls/2": { changed_files: changed } }, (key) => {
+            head = decodeURIComponent(key.slice(key.indexOf("&head=") + 6)).replace("us:", "");
+            return [{ ...pull, number: 2, state: "closed", head: { ...pull.head, ref: head } }];
+        });
+        const planned = await plan("pull-request");
+        expect(planned.delivery).toMatchObject("head" in delivery ? { ...delivery, head } : delivery);
+    });
+
     test("proposes the removal of a file of ours that is generated no longer, and says so", async () => {
         servePulls([], { ...withLeftover, [contents]: text("# ours\nnew\n") });
         expect(await plan("pull-request")).toMatchObject({

@@ -95,7 +95,7 @@ export function githubProblems({ project, keys, encrypted, readable, provider }:
     if (keys.includes("github") && !first) {
         add("github:owner", "not set. Set it", "pulumi config set github:owner <user or organization>");
     }
-    const other = others.find(([, owner]) => owner !== first?.[1]);
+    const other = others.find(([, owner]) => owner.toLowerCase() !== first?.[1].toLowerCase());
     // Secrets would go to whoever the provider takes; that somebody has a variable of this name must not decide it.
     if (keys.includes("github") && first && other) {
         const [where, owner] = first;

@@ -31,6 +31,16 @@ async function listOurs(target: GitHubTarget, query: string): Promise<readonly P
 /** Our pull requests into the branch that are open, newest first. Errors as `checkRepository`. */
 export const findOpen = (target: GitHubTarget): Promise<readonly PullRequest[]> => listOurs(target, "&state=open");
 
+const sizeSchema = z.object({ changed_files: z.int() });
+
+/** Whether a pull request was closed with something to bring: one that had nothing left to bring was no decision. */
+async function isDeclined(target: GitHubTarget, { number, open, merged }: PullRequest): Promise<boolean> {
+    if (open || merged) return false;
+    const what = `read pull request #${number}`;
+    const { body } = await ask(target, inRepository(target, `/pulls/${number}`), what);
+    return parse(sizeSchema, body, what).changed_files > 0;
+}
+
 /**
  * Our pull requests into the branch that matter to the delivery: those that are open, and where there are none, those from
  * every `freshHead`. Errors as `checkRepository`.
@@ -45,7 +55,8 @@ export async function findPullRequests(
     let head: string | undefined;
     for (let next = freshHead(files, found); next !== head; next = freshHead(files, found, pulls)) {
         head = next;
-        pulls.push(...(await listOurs(target, `&state=all&head=${encodeURIComponent(`${target.owner}:${head}`)}`)));
+        const from = await listOurs(target, `&state=all&head=${encodeURIComponent(`${target.owner}:${head}`)}`);
+        for (const pull of from) if (pull.merged || (await isDeclined(target, pull))) pulls.push(pull);
     }
     return pulls;
 }

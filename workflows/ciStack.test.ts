@@ -54,6 +54,10 @@ describe("the build arguments that workflows are for", () => {
         expect(ciBuildArgs(tree({}))).toEqual({});
         const encrypted = "  p:buildArgs:\n    one:\n      A: a\n      B:\n        secure: v1:x\n";
         expect(ciBuildArgs(root(encrypted))).toEqual({ one: { A: "a" } });
+        expect(ciBuildArgs(root("  p:buildArgs:\n    one:\n      secure: v1:x\n    two:\n      A: a\n"))).toEqual({
+            two: { A: "a" },
+        });
+        expect(ciBuildArgs(root("  p:buildArgs:\n    secure: v1:x\n"))).toEqual({});
         expect(() => ciBuildArgs(root("  p:buildArgs:\n    one:\n      PY: 3.12\n"))).toThrow(
             "Pulumi.ci.yaml: buildArgs (at one.PY): not text; write it in quotes, as YAML changes 3.10 to 3.1",
         );

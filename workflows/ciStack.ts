@@ -45,6 +45,9 @@ export function ciBranch(root: string): string {
     });
 }
 
+/** A value that was set with --secret, as a stack's file has it. */
+const encrypted = z.strictObject({ secure: z.string() });
+
 /** A record with other values, without those that are undefined then; anything else as it is. */
 function mapRecord(value: unknown, change: (one: unknown) => unknown): unknown {
     if (typeof value !== "object" || value === null) return value;
@@ -60,10 +63,9 @@ function mapRecord(value: unknown, change: (one: unknown) => unknown): unknown {
  * @throws InputError for what is none
  */
 export function ciBuildArgs(root: string): LayerSettings["buildArgs"] {
-    const set = mapRecord(setting(root, "buildArgs"), (args) =>
-        // What is encrypted can't be read here.
-        mapRecord(args, (value) => (typeof value === "object" ? undefined : value)),
-    );
+    // What is encrypted can't be read here: one value, those of an image, or all.
+    const readable = (value: unknown) => (encrypted.safeParse(value).success ? undefined : value);
+    const set = mapRecord(readable(setting(root, "buildArgs")), (args) => mapRecord(readable(args), readable));
     const { data, error } = buildArgsSchema.safeParse(set ?? {});
     if (data) return data;
     const issues = error.issues.map(({ path: at, message }) => `buildArgs (at ${at.join(".")}): ${message}`);

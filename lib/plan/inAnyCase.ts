@@ -8,8 +8,8 @@ export const runs = (test: Step): boolean => changes(test) && !isGone(test);
 
 const digestIn = (ref: string): string => ref.slice(ref.indexOf("@") + 1);
 
-/** Digests by platform of what the image's builds pushed last; those that leave are left out. */
-function builtDigests({ builds }: Group): ReadonlyMap<string, string> {
+/** Digests by platform of what builds of an image pushed last; those that leave are left out. */
+function builtDigests(builds: readonly Step[]): ReadonlyMap<string, string> {
     return new Map(
         builds.flatMap((step) => {
             const digest = step.old?.outputs.digest;
@@ -36,26 +36,30 @@ function testedDigests({ old: before }: Step): string[] {
 export function hasOtherSources(group: Group): boolean {
     const { old: before, new: after } = group.index ?? {};
     if (!before || !after || !changes(group.index)) return false;
-    const promoted = listOf(before, "sources").map(digestIn);
-    return (
-        !sameWhereKnown(before.inputs.sources, after.inputs.sources) ||
-        [...builtDigests(group).values()].some((digest) => !promoted.includes(digest))
-    );
+    // A build that is done again may come back to the digest that is promoted.
+    const kept = group.builds.filter((step) => !changes(step));
+    return !sameWhereKnown(before.inputs.sources, after.inputs.sources) || isUnpromoted(group, kept);
 }
 
-/** Whether the promoted tag certainly moves: it is another, or what it points at is. */
+/** Whether these builds of an image pushed last what its index does not hold. */
+function isUnpromoted({ index }: Group, builds: readonly Step[]): boolean {
+    const promoted = index?.old ? listOf(index.old, "sources").map(digestIn) : [];
+    return [...builtDigests(builds).values()].some((digest) => !promoted.includes(digest));
+}
+
+/** Whether the promoted tag moves whether or not builds are done: it is another, or what it points at is. */
 const isPromotedAnyway = (group: Group): boolean =>
     group.index !== undefined &&
     changes(group.index) &&
     !isGone(group.index) &&
-    (isCertain(group.index) || hasOtherSources(group));
+    (isCertain(group.index) || hasOtherSources(group) || isUnpromoted(group, group.builds));
 
 /**
  * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or
- * have not passed on what was built last, and its promotion.
+ * have not passed on what was built last, and its promotion. Only a build that comes back to what is promoted needs neither.
  */
 export function inAnyCase(group: Group): NonNullable<ImagePlan["inAnyCase"]> {
-    const built = builtDigests(group);
+    const built = builtDigests(group.builds);
     const isTested = group.tests.filter(runs).some((test) => {
         const digest = built.get(platformOf(test));
         return isCertain(test) || (digest !== undefined && !testedDigests(test).includes(digest));

@@ -89,6 +89,11 @@ describe("on GitHub", () => {
         expect(JSON.stringify(found)).not.toContain("hunter2");
     });
 
+    test("a pull request that is taken up again is changed, not made", () => {
+        const taken = step("repositoryPullRequest:RepositoryPullRequest", "import", undefined, { title: "Update" });
+        expect(planRepository([taken])).toEqual([{ kind: "pull request", name: "Update", action: "update" }]);
+    });
+
     describe("a variable that follows an image's digest is certain", () => {
         const digest = `sha256:${"a".repeat(64)}`;
         const held = { variableName: "CI_IMAGE", value: `r.io/us/ci@${digest}` };
@@ -125,6 +130,16 @@ describe("on GitHub", () => {
             ],
         ])("%s", (_title, before, after, action) => {
             expect(planRepository([layer, build, index(before, after), follows])).toMatchObject([{ action }]);
+        });
+
+        test("not where a build that was not promoted is done again: it may come back to what is promoted", () => {
+            const again: Step = {
+                ...build,
+                op: "update",
+                new: state("x", { ...arguments_, buildArgs: { INPUT_HASH: "2" } }),
+            };
+            const steps = [layer, again, index({ sources: ["r.io/us/ci@old"] }, { sources: [unknown] }), follows];
+            expect(planRepository(steps)).toMatchObject([{ action: "maybe" }]);
         });
 
         test("not where the registry lost a build, of which the engine says nothing", () => {

@@ -40,6 +40,8 @@ const heldBy = ({ old: before }: Step): string =>
 function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
     const { op, old: before, new: after } = step;
     if (op === "delete" || op === "discard") return "delete";
+    // An open pull request that left the state is taken up again.
+    if (op === "import") return "update";
     if (op === "create" || !before || !after) return "create";
     const isOpen = sameWhereKnown(before.inputs, after.inputs) && !sameWhereKnown(after.inputs, before.inputs);
     return isOpen && !moved.has(heldBy(step)) ? "maybe" : "update";

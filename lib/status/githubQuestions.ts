@@ -31,7 +31,8 @@ export function deployedRepository(resources: readonly Resource[]): DeployedRepo
     const repository = text(files?.inputs.repository);
     if (repository === undefined) return undefined;
     const provider = resources.find(({ type }) => type === "pulumi:providers:github")?.inputs ?? {};
-    const [owner, baseUrl] = [text(provider.owner), text(provider.baseUrl)];
+    const owner = text(provider.organization) ?? text(provider.owner);
+    const baseUrl = text(provider.baseUrl);
     return {
         repository,
         branch: text(files?.inputs.branch) ?? "main",

@@ -10,8 +10,8 @@ import { askGitHub } from "../ask";
 export async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
     const deployed = deployedRepository(resources);
     if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
-    const { GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    const owner = deployed.owner ?? GITHUB_OWNER;
+    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
+    const owner = [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
     if (owner === undefined) {
         return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER says the owner" }];
     }
