@@ -1,9 +1,9 @@
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import { registryExport, sourceDateEpoch } from "../lib/layers";
-import { LabError, isInterrupted } from "../lab/process";
+import { run } from "../lab/process";
 import { configWith, fixture } from "../tests/fixture";
-import { type TestLab, makeRepository, runIn, startTestLab } from "../tests/lab";
+import { type TestLab, makeRepository, startTestLab } from "../tests/lab";
 import { manifest } from "../tests/registry";
 import { writeTree } from "../tests/writeTree";
 import { type Tool, measure, table } from "./measure";
@@ -31,13 +31,6 @@ const files = {
     ...configWith(`  layered-images:platforms: ["${hostPlatform()}"]\n`),
 };
 
-async function run(lab: TestLab, root: string, command: string, args: readonly string[]): Promise<void> {
-    if (isInterrupted()) throw new LabError("interrupted");
-    const { code, output } = await runIn(lab, root, command, args);
-    if (isInterrupted()) throw new LabError("interrupted");
-    if (code !== 0) throw new LabError(`${command} ${args.join(" ")} failed:\n${output}`);
-}
-
 /** What `latest` of each published image points at, below a prefix of the lab's registry. */
 async function digests(lab: TestLab, prefix: string): Promise<Record<string, string>> {
     const found = await Promise.all(
@@ -54,7 +47,7 @@ function ours(lab: TestLab): Tool {
     return {
         name: "pulumi up",
         root,
-        build: () => run(lab, root, "pulumi", ["up", "--yes", "--skip-preview", "--non-interactive"]),
+        build: () => run("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive"], { cwd: root, env: lab.env }),
         digests: () => digests(lab, "fixture"),
     };
 }
@@ -101,7 +94,8 @@ function bake(lab: TestLab): Tool {
     return {
         name: "buildx bake",
         root,
-        build: () => run(lab, root, "buildx", ["bake", "--file", "docker-bake.json", "--progress", "plain"]),
+        build: () =>
+            run("buildx", ["bake", "--file", "docker-bake.json", "--progress", "plain"], { cwd: root, env: lab.env }),
         digests: () => digests(lab, "bake"),
     };
 }
@@ -116,7 +110,7 @@ export async function runBench({ runs, json }: BenchOptions): Promise<void> {
     const lab = await startTestLab("host");
     try {
         const tools: [Tool, Tool] = [ours(lab), bake(lab)];
-        const emptyBuilder = () => run(lab, tools[0].root, "buildx", ["prune", "--all", "--force"]);
+        const emptyBuilder = () => run("buildx", ["prune", "--all", "--force"], { env: lab.env });
         const tell = (line: string) => {
             console.error(line);
         };

@@ -6,7 +6,7 @@ export interface Tool {
     /** Root of its checkout. */
     readonly root: string;
     /** Brings the registry up to the checkout; throws where that fails. */
-    readonly build: () => Promise<void>;
+    readonly build: () => Promise<unknown>;
     /** What `latest` of each image points at in the registry. */
     readonly digests: () => Promise<Readonly<Record<string, string>>>;
 }
@@ -50,7 +50,7 @@ export const movedImages = (
 export async function measure(
     scenarios: readonly Scenario[],
     tools: readonly Tool[],
-    emptyBuilder: () => Promise<void>,
+    emptyBuilder: () => Promise<unknown>,
     runs: number,
     tell: (line: string) => void,
 ): Promise<Result[]> {

@@ -1,6 +1,6 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { type Delivery, commitMessage, fileHash } from "../lib/delivery";
+import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/delivery";
 import { refusalHook } from "./refusalHooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
@@ -26,7 +26,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
     public constructor(name: string, args: WorkflowFilesArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, delivery } = args;
         super(
-            "layered-images:components:WorkflowFiles",
+            workflowFilesType,
             name,
             {
                 ...{ repository, branch },

@@ -48,6 +48,10 @@ async function taken({ state }: LabPaths): Promise<number> {
     return Math.floor(counts.split("\n").reduce((sum, line) => sum + Number.parseInt(line || "0", 10), 0) / 1e9);
 }
 
+/** GB that the next update of the images may take: those of a first one, less what its builds have filled already. */
+const roomForImages = async (paths: LabPaths): Promise<number> =>
+    hasImages(paths) ? room.nextBuild : Math.max(room.nextBuild, room.firstBuild - (await taken(paths)));
+
 /** What a start of the lab is going to make, by what is not there yet: a first one that was broken off needs the rest. */
 export async function labNeeds(paths: LabPaths, { known, renewRoot, builds }: Purpose): Promise<Need[]> {
     const missing = (await missingTools(paths.cache)).length;
@@ -56,8 +60,7 @@ export async function labNeeds(paths: LabPaths, { known, renewRoot, builds }: Pu
     const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
     const standIn = hasStandIn || (known && !renewRoot) ? 0 : room.standIn;
-    const first = hasImages(paths) ? room.nextBuild : Math.max(room.nextBuild, room.firstBuild - (await taken(paths)));
-    const images = builds ? first : 0;
+    const images = builds ? await roomForImages(paths) : 0;
     const needs = [
         { folder: paths.cache, what: "building the toolchain", gigabytes: toolchain },
         { folder: paths.cache, what: "the stand-in for the root image", gigabytes: standIn },

@@ -2,7 +2,7 @@ import path from "node:path";
 import { InputError } from "./errors";
 import { heredocOf } from "./lines";
 import type { Statement } from "./statements";
-import { commaFields, listArguments } from "./words";
+import { listArguments, mountFields } from "./words";
 
 /** What an instruction reads from the build context. */
 export interface Source {
@@ -98,6 +98,7 @@ function secretOf(fields: ReadonlyMap<string, string>, { where }: Statement, wor
         const next = "write RUN --mount=type=secret,id=<name>";
         throw new InputError({ problem: "a secret mount names no secret", where, next });
     }
+    // `required` alone means that it is.
     const required = fields.has("required") ? word(fields.get("required") ?? "") : "false";
     return { id, required: !/^(0|f|false)$/i.test(required) };
 }
@@ -112,13 +113,7 @@ function secretOf(fields: ReadonlyMap<string, string>, { where }: Statement, wor
 export function mountReads(statement: Statement, word: Word): Read[] {
     return statement.flags.flatMap(({ name, value }): Read[] => {
         if (name !== "mount" || value === undefined) return [];
-        const fields = new Map<string, string>();
-        for (const field of commaFields(value)) {
-            const equals = field.indexOf("=");
-            // `required` alone means that it is.
-            if (equals < 0) fields.set(field.toLowerCase(), "");
-            else fields.set(field.slice(0, equals).toLowerCase(), field.slice(equals + 1));
-        }
+        const fields = mountFields(value);
         const from = fields.get("from");
         if (from) {
             checkFrom(from, statement);

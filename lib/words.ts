@@ -76,3 +76,12 @@ export function commaFields(text: string): string[] {
         ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "",
     );
 }
+
+/** The fields of a mount flag by name in lower case, as written; one without a value, such as `required`, has "". */
+export const mountFields = (value: string): ReadonlyMap<string, string> =>
+    new Map(
+        commaFields(value).map((field) => {
+            const [key = "", ...rest] = field.split("=");
+            return [key.toLowerCase(), rest.join("=")] as const;
+        }),
+    );

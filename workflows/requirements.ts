@@ -5,7 +5,7 @@ import { isJsonArray } from "../lib/lines";
 import { readStages } from "../lib/readStages";
 import type { Stage } from "../lib/stages";
 import { type Statement, readStatements } from "../lib/statements";
-import { commaFields } from "../lib/words";
+import { mountFields } from "../lib/words";
 import type { Step } from "./document";
 
 /** An image and everything that it stands on, parents first. */
@@ -23,12 +23,8 @@ const runner = "linux/amd64";
 /** What RUN mounts from the build context: source by target, expanded. */
 function mounts({ flags, where }: Statement, { variables }: Stage, escape: string): [target: string, source: string][] {
     return flags.flatMap(({ name, value = "" }): [string, string][] => {
-        const fields = new Map(
-            commaFields(value).map((field) => {
-                const [key = "", ...rest] = field.split("=");
-                return [key.toLowerCase(), expand(rest.join("="), variables, escape, where).text] as const;
-            }),
-        );
+        const expanded = [...mountFields(value)].map(([key, one]) => [key, expand(one, variables, escape, where).text]);
+        const fields = new Map(expanded as [string, string][]);
         const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
         const isContext = name === "mount" && (fields.get("type") ?? "bind") === "bind" && !fields.has("from");
         return isContext && target ? [[target, fields.get("source") ?? fields.get("src") ?? "."]] : [];

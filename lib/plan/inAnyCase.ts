@@ -52,7 +52,7 @@ const isPromotedAnyway = (group: Group): boolean =>
     group.index !== undefined &&
     changes(group.index) &&
     !isGone(group.index) &&
-    (isCertain(group.index) || hasOtherSources(group) || isUnpromoted(group, group.builds));
+    (isCertain(group.index) || isUnpromoted(group, group.builds));
 
 /**
  * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or

@@ -1,3 +1,4 @@
+import { workflowFilesType } from "../delivery";
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
@@ -47,16 +48,16 @@ function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["actio
     return isOpen && !moved.has(heldBy(step)) ? "maybe" : "update";
 }
 
-const filesType = "layered-images:components:WorkflowFiles";
-
 /**
  * The steps without those on a delivery of workflow files that the preview could not decide, because it could not ask GitHub: what
  * is open there is not in its program, and looks as if it were going to be deleted. An update is refused instead.
  */
 export function decidedSteps(steps: readonly Step[]): readonly Step[] {
-    const isUndecided = steps.some(({ type, new: after }) => type === filesType && after?.inputs.isUndecided === true);
+    const isUndecided = steps.some(
+        ({ type, new: after }) => type === workflowFilesType && after?.inputs.isUndecided === true,
+    );
     // The URN of what lies below has the types of all that is above.
-    return isUndecided ? steps.filter(({ urn }) => !urn.includes(`${filesType}$`)) : steps;
+    return isUndecided ? steps.filter(({ urn }) => !urn.includes(`${workflowFilesType}$`)) : steps;
 }
 
 /** Whether a plan has words for a resource as something on GitHub. */

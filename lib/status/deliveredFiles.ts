@@ -1,11 +1,8 @@
-import { fileHash } from "../delivery";
+import { fileHash, workflowFilesType } from "../delivery";
 import { fileType } from "../refresh";
 import type { Answer, Finding } from "./findings";
 import type { OnGitHub } from "./github";
 import type { Resource } from "./state";
-
-/** Type of the component whose inputs say which workflow files the stack wants, and where. */
-export const workflowFilesType = "layered-images:components:WorkflowFiles";
 
 /** A workflow file that the branch should have and that the stack did not commit there itself: a pull request brings it. */
 export interface DeliveredFile {

@@ -1,6 +1,7 @@
 import { fileType } from "../refresh";
 import type { Access } from "../repository";
-import { deliveredFiles, workflowFilesType } from "./deliveredFiles";
+import { workflowFilesType } from "../delivery";
+import { deliveredFiles } from "./deliveredFiles";
 import { type Resource, nameOf } from "./state";
 
 const pullType = "github:index/repositoryPullRequest:RepositoryPullRequest";

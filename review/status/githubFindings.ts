@@ -1,7 +1,7 @@
 import { fileType } from "../../lib/refresh";
 import type { Finding } from "../../lib/status/findings";
 import { compareGitHub } from "../../lib/status/github";
-import { workflowFilesType } from "../../lib/status/deliveredFiles";
+import { workflowFilesType } from "../../lib/delivery";
 import { deployedRepository, githubQuestions } from "../../lib/status/githubQuestions";
 import type { Resource } from "../../lib/status/state";
 import { askGitHub } from "../ask";

@@ -36,14 +36,20 @@ afterAll(async () => {
     await lab.close();
 });
 
+/** The port that a server listens on. */
+function portOf(server: Pick<Server, "address">): number {
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    return address.port;
+}
+
 async function freePort(): Promise<number> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
+    const port = portOf(server);
     server.close();
     await once(server, "close");
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return address.port;
+    return port;
 }
 
 /** A registry beside the lab's, with these certificates and settings; returns host and port. */
@@ -159,9 +165,7 @@ async function meetingRegistry(refusals: number): Promise<{ registry: string; re
     }).listen(0, "127.0.0.1");
     proxies.push(server);
     await once(server, "listening");
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return { registry: `${registryHost}:${address.port}`, refused: () => refused };
+    return { registry: `${registryHost}:${portOf(server)}`, refused: () => refused };
 }
 
 test("a push that the registry refuses because it met another one is done again", async () => {
