@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySecrets } from "./components/repositorySecrets";
 import { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
@@ -50,7 +51,7 @@ async function compose() {
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !delivery) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
-        return { images: hierarchy.outputs() };
+        return knownOutputs({ images: hierarchy.outputs() });
     }
     const variables = publishedVariables(hierarchy.promotedRefs());
     new RepositorySecrets("repository", { ...github, variables, removeVariable: (one) => removeVariable(github, one) });
@@ -58,12 +59,13 @@ async function compose() {
         ...{ ...github, files, delivery },
         removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
     });
-    return { images: hierarchy.outputs(), github: { variables, pullRequest } };
+    return knownOutputs({ images: hierarchy.outputs(), github: { variables, pullRequest } });
 }
 
 /**
  * The program. Stack outputs are `images` (per image the promoted ref and digest, the digest of each platform, and the
- * parent) and, where a repository is configured, `github` (its variables, and the pull request that waits to be merged).
+ * parent) and, where a repository is configured, `github` (its variables, and the pull request that waits to be merged); after an
+ * update that failed, what the last one said that did not.
  * Bad input is told as a message; only a fault of the program itself shows a stack.
  */
 async function program() {

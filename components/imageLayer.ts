@@ -3,6 +3,7 @@ import { hash12 } from "../lib/hash";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
 import { buildHooks } from "./buildHooks";
+import { knownOutputs } from "./failures";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
@@ -42,13 +43,13 @@ export class ImageLayer extends pulumi.ComponentResource {
         const build = (platform: Platform): PlatformImage => {
             const refs = layer.parents.flatMap(({ expanded, by, platforms }) => {
                 const own = platforms[platform];
-                return own === undefined ? [] : [{ expanded, ref: parentRef(parents, by, own) }];
+                return own === undefined ? [] : [{ expanded, ...parentOn(parents, by, own) }];
             });
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
         this.platformImages = new Map(layer.platforms.map((platform) => [platform, build(platform)]));
         this.promotion = this.promote(parents);
-        this.registerOutputs({ ref: this.promotion?.ref });
+        this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
 
     /** What the stack says of the image: promoted ref and digest, digest by platform, parent. Null where never pushed. */
@@ -88,8 +89,8 @@ function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> 
     return Object.fromEntries(files.map((file) => [file.path, describe(file)]));
 }
 
-function parentRef(parents: ImageLayerArgs["parents"], key: string, platform: Platform): pulumi.Output<string> {
+function parentOn(parents: ImageLayerArgs["parents"], key: string, platform: Platform): PlatformImage {
     const parent = parents[key]?.platformImages.get(platform);
-    if (parent) return parent.ref;
+    if (parent) return parent;
     throw new Error(`image ${key} is not built for ${platform}, although an image was put on top of it`);
 }

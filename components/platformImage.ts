@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context";
 import { type Platform, archOf } from "../lib/images";
 import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
+import { forDependents } from "./failures";
 import { type StagedTests, smokeTest } from "./smokeTest";
 
 /** What the build of an image for one platform needs. */
@@ -17,8 +18,8 @@ export interface PlatformImageArgs {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** What happens around its build. */
     readonly hooks: pulumi.ResourceHookBinding;
-    /** Per image of ours that the Dockerfile names: the name as BuildKit sees it, and `<repository>@<digest>`. */
-    readonly parents: readonly { readonly expanded: string; readonly ref: pulumi.Output<string> }[];
+    /** Per image of ours that the Dockerfile names: the name as BuildKit sees it, `<repository>@<digest>`, and the test of it. */
+    readonly parents: readonly ({ readonly expanded: string } & Pick<PlatformImage, "ref" | "test">)[];
 }
 
 /** What there is of an image for one platform. */
@@ -112,9 +113,11 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             tags: tags(args),
         },
         // Deleting removes the manifest by digest, with every tag on it: a published image is never lost by an update.
-        { parent, retainOnDelete: true, hooks: args.hooks },
+        // Nothing stands on what was not tested.
+        { parent, retainOnDelete: true, hooks: args.hooks, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };
-    const ref = image.digest.apply((digest) => digestRef(key, repository, digest));
+    const built = image.digest.apply((digest) => digestRef(key, repository, digest));
+    const ref = forDependents(built, `${repository}@sha256:${"0".repeat(64)}`);
     return { image, ref, ...(tests && { test: smokeTest(name, { ref, platform, staged: tests, parent }) }) };
 }

@@ -1,6 +1,7 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { parseReference } from "../lib/references";
+import { knownOutputs } from "./failures";
 
 /** What a promotion needs. */
 export interface PromotionArgs {
@@ -31,6 +32,6 @@ export class Promotion extends pulumi.ComponentResource {
             { parent: this, retainOnDelete: true, dependsOn: [...args.tests, ...args.after] },
         );
         this.ref = index.ref.apply((ref) => `${args.repository}@${ref.slice(ref.indexOf("@") + 1)}`);
-        this.registerOutputs({ ref: this.ref });
+        this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
 }

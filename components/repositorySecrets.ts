@@ -4,6 +4,7 @@ import type { RepositorySecret } from "../githubConfig";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github";
 import type { Kind } from "../lib/githubFailures";
+import { forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./refusalHooks";
 
 /** What a repository's workflows need to know. */
@@ -58,7 +59,7 @@ export class RepositorySecrets extends pulumi.ComponentResource {
         }
         for (const [variableName, value] of Object.entries(variables)) {
             const checked = value.apply((text) => check(variableName, text));
-            const given = { repository, variableName, value: checked };
+            const given = { repository, variableName, value: forDependents(checked, "not promoted") };
             new github.ActionsVariable(`${name}-${variableName}`, given, forVariables);
         }
         this.registerOutputs({});

@@ -1,21 +1,17 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
-import { changedSecrets } from "../lib/changedSecrets";
 import { asInputError } from "../lib/errors";
-import { parseDeployment } from "../lib/status/state";
 import { type ReviewOptions, forms, runReview } from "../review/command";
-import { recordLogged } from "../review/recordUpdate";
 import { type StatusOptions, runStatus } from "../review/status/command";
 import type * as Suites from "../tests/suites";
 import { runWorkflows } from "../workflows/command";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
-import { type LabOptions, labCommand, platformsOption } from "./labCommand";
+import { labCommand, platformsOption } from "./labCommand";
 import { stopLab } from "./labState";
 import { repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted } from "./process";
-import { runPulumi } from "./runPulumi";
+import { type PulumiOptions, type UpOptions, runPreview, runUp } from "./runPulumi";
 
 /** @throws InvalidArgumentError for anything but a whole number from 1 on */
 function positive(text: string): number {
@@ -37,15 +33,23 @@ export async function main(args: readonly string[]): Promise<number> {
     const program = new Command("npm run").exitOverride().helpCommand(false);
     const passing = (name: string, description: string) =>
         program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
-    passing("up", "set up everything and run `pulumi up` on the lab")
+    const stackOption = () =>
+        new Option("-s, --stack <name>", "another stack than the lab's, in the environment that pulumi would have");
+    passing("up", "set up everything and run `pulumi up`: on the lab, or on another stack")
         .addOption(platformsOption())
-        .action(async (rest: string[], options: LabOptions) => {
-            done(await runPulumi("up", ["--yes", "--skip-preview", ...rest], options));
+        .addOption(stackOption())
+        .option(
+            "--renewable-token",
+            "end with 0 and the step's output again=true where only GitHub failed, when the token of a GitHub App had expired",
+        )
+        .action(async (rest: string[], options: UpOptions) => {
+            done(await runUp(rest, options));
         });
     passing("preview", "say what `up` would do; builds and pushes nothing")
         .addOption(platformsOption())
-        .action(async (rest: string[], options: LabOptions) => {
-            done(await runPulumi("preview", rest, options));
+        .addOption(stackOption())
+        .action(async (rest: string[], options: PulumiOptions) => {
+            done(await runPreview(rest, options));
         });
     program
         .command("down")
@@ -67,7 +71,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .description(
             "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
         )
-        .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
+        .addOption(stackOption())
         .option("--json", "as JSON (StatusReport in lib/status/report.ts)")
         .option("--html <file>", "also write a page that needs nothing else")
         .action(async (options: StatusOptions) => {
@@ -78,7 +82,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .description("say what `up` would do, and why; exit code 3 when something would be lost for good")
         .addOption(new Option("--format <form>", "form of the review").choices(forms).default("table"))
         .option("--output <file>", "write to a file")
-        .option("--stack <name>", "another stack than the lab's, in the environment that pulumi would have")
+        .addOption(stackOption())
         .option(
             "--refresh",
             "ask the registry too; what it lost is said to be recreated, as by an `up` after a refresh",
@@ -98,19 +102,6 @@ export async function main(args: readonly string[]): Promise<number> {
         .addOption(new Option("--check", "write nothing; exit code 1 when a file is stale").conflicts("takePins"))
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
-        });
-    program
-        .command("record")
-        .description("add an update that a script ran to the recorded ones, and say what it did")
-        .requiredOption("--event-log <file>", "what `pulumi up --event-log` wrote")
-        .option("--log <file>", "what `pulumi up` printed: its end is in the summary where it failed")
-        .option("--summary <file>", "file that gets the summary at its end, in GitHub's Markdown")
-        .action(recordLogged);
-    program
-        .command("changed-secrets")
-        .description("read `pulumi stack export`, and print the URNs of secrets on GitHub that somebody else set since")
-        .action(() => {
-            for (const urn of changedSecrets(parseDeployment(readFileSync(0, "utf8")).resources)) console.log(urn);
         });
     // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript

@@ -1,6 +1,7 @@
-import { spawn, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
+import { maskStream } from "../lib/mask";
 import { tail } from "./files";
 
 /** A failure that is told to the user as one message, without a stack. */
@@ -85,12 +86,15 @@ export async function run(command: string, args: readonly string[], options: Run
     throw new LabError(`${[command, ...args].join(" ")}: ${failure}\n${output}`);
 }
 
-/** Runs a command on the user's own terminal; resolves to its exit code (128 + n after signal n, 127 if not startable). */
-export async function runAttached(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/**
+ * Waits for the end of a child that shares the user's terminal.
+ *
+ * @returns its exit code; 128 + n after signal n, 127 where it could not be started
+ */
+async function attachedEnd(child: ChildProcess, command: string): Promise<number> {
     // The terminal sends Ctrl-C to the child too: it decides how to end, and we report its code.
     const ignore = () => undefined;
     process.on("SIGINT", ignore);
-    const child = spawn(command, args, { stdio: "inherit", env });
     const forward = () => child.kill("SIGTERM");
     process.on("SIGTERM", forward);
     try {
@@ -107,4 +111,48 @@ export async function runAttached(command: string, args: readonly string[], env:
         process.off("SIGINT", ignore);
         process.off("SIGTERM", forward);
     }
+}
+
+/** Runs a command on the user's own terminal; resolves to its exit code (128 + n after signal n, 127 if not startable). */
+export const runAttached = (command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> =>
+    attachedEnd(spawn(command, args, { stdio: "inherit", env }), command);
+
+/** How a command runs whose output is masked. */
+export interface MaskedOptions {
+    readonly env: NodeJS.ProcessEnv;
+    /** What is masked, as `maskStream` takes it. */
+    readonly secrets: readonly string[];
+    /** Gets each line of both streams as it was told, without its end. */
+    readonly onLine?: (line: string) => void;
+}
+
+/** `runAttached`, with secrets masked in all that the command prints. The command itself has no terminal to print on. */
+export async function runMasked(command: string, args: readonly string[], options: MaskedOptions): Promise<number> {
+    const { env, secrets, onLine } = options;
+    const child = spawn(command, args, { stdio: ["inherit", "pipe", "pipe"], env });
+    const ends = (
+        [
+            [child.stdout, process.stdout],
+            [child.stderr, process.stderr],
+        ] as const
+    ).map(([from, to]) => {
+        const mask = maskStream(secrets);
+        let line = "";
+        const tell = (text: string) => {
+            if (text !== "") to.write(text);
+            const lines = (line + text).split("\n");
+            line = lines.pop() ?? "";
+            for (const one of lines) onLine?.(one);
+        };
+        from.setEncoding("utf8").on("data", (piece: string) => {
+            tell(mask.write(piece));
+        });
+        return () => {
+            tell(mask.end());
+            if (line !== "") onLine?.(line);
+        };
+    });
+    const code = await attachedEnd(child, command);
+    for (const end of ends) end();
+    return code;
 }

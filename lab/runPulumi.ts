@@ -1,42 +1,185 @@
+import { appendFileSync } from "node:fs";
+import { addMask, inActions } from "../lib/actions";
 import { changedSecrets } from "../lib/changedSecrets";
+import { InputError } from "../lib/errors";
+import { masked } from "../lib/mask";
+import { leftUndone, mayHaveExpired } from "../lib/plan/leftUndone";
 import { refreshBefore, refreshOptions } from "../lib/refresh";
-import { secretMask } from "../review/failedOutput";
+import { lostBuilds, lostPromotions } from "../lib/status/images";
+import { imageQuestions } from "../lib/status/imageStatus";
+import { deployedImages } from "../lib/status/state";
+import { askRegistries } from "../review/ask";
+import { type Engine, exportStack, openEngine } from "../review/engine";
 import { recordUp } from "../review/recordUpdate";
+import { readSecrets } from "../review/secrets";
 import { filesDiffer } from "../review/status/githubFindings";
+import { summaryOf } from "../review/updateSummary";
+import { exit } from "./exitCodes";
 import { tellFailedBuilds } from "./failedBuilds";
-import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
 import { labDeployment } from "./labState";
 import { labPaths } from "./paths";
-import { isInterrupted, runAttached } from "./process";
+import { LabError, isInterrupted, runMasked } from "./process";
 import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 
-/** Sets up the lab and runs `pulumi <operation>` on its stack; an `up` is recorded. Returns Pulumi's exit code. */
-export async function runPulumi(operation: string, args: readonly string[], options: LabOptions): Promise<number> {
-    const start = Date.now();
-    const paths = labPaths();
-    const isUp = operation === "up";
-    const lab = await startLab({ ...options, builds: isUp });
-    for (const line of removeDeadLocks(paths)) console.error(line);
-    const ready = Date.now();
-    const { refresh, rest } = isUp
-        ? refreshBefore(args, await filesDiffer(labDeployment(paths).resources, lab.env))
-        : { refresh: undefined, rest: args };
-    if (refresh) {
-        const code = await runAttached("pulumi", ["refresh", "--yes", "--skip-preview", ...refresh], lab.env);
-        if (code !== 0) return code;
+/** Options of the commands that run Pulumi. */
+export interface PulumiOptions extends LabOptions {
+    /** Another stack than the lab's, with the `pulumi` and the environment at hand. */
+    readonly stack?: string;
+}
+
+/** Options of `up`. */
+export interface UpOptions extends PulumiOptions {
+    /** Whether the token for GitHub, which lives for an hour, can be had anew: see `mayHaveExpired`. */
+    readonly renewableToken?: boolean;
+}
+
+/** Lines of all output that a summary may quote. */
+const keptLines = 200;
+
+/** Pulumi on a stack, with everything that it prints masked. */
+interface Session {
+    readonly engine: Engine;
+    /** What is masked. */
+    readonly secrets: readonly string[];
+    /** The end of what was printed so far, a line each. */
+    readonly printed: string[];
+    /** Runs `pulumi <args>` on the stack, printing what it prints; resolves to its exit code. */
+    readonly pulumi: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<number>;
+}
+
+/** Opens the stack, and sees to it that no output of what runs on it holds a secret. */
+async function openSession({ stack, platforms }: PulumiOptions, builds: boolean): Promise<Session> {
+    const lab = { builds, ...(platforms && { platforms }) };
+    const engine = await openEngine({ stack, start: true, lab });
+    if (engine.isLab) for (const line of removeDeadLocks(labPaths())) console.error(line);
+    const secrets = await readSecrets(engine);
+    if (inActions(process.env)) {
+        for (const text of secrets.filter((one) => !one.includes("\n"))) console.log(addMask(text));
     }
-    // As in workflows/scripts/up.sh: what others set is seen by a refresh, and by no update.
-    const changed = refresh === refreshOptions.all ? changedSecrets(labDeployment(paths).resources) : [];
-    const replaced = changed.flatMap((urn) => ["--replace", urn]);
-    const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
-        runAttached("pulumi", [operation, ...more, ...replaced, ...rest], env);
-    const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
-    if (code !== 0 && isUp && !isInterrupted()) {
-        await tellFailedBuilds(lab.env, new Date(ready), secretMask);
-    }
+    const printed: string[] = [];
+    // On a terminal the engine's own display would cut lines, and with them a secret, before they could be masked: it gets none,
+    // and its colours only.
+    const colour = process.stdout.isTTY && !process.env.NO_COLOR ? "always" : "never";
+    const onLine = (line: string) => {
+        printed.push(line);
+        if (printed.length > keptLines) printed.shift();
+    };
+    return {
+        engine,
+        secrets,
+        printed,
+        pulumi: ([operation = "", ...args], env = engine.env) => {
+            const command = [operation, "--stack", engine.stack, "--color", colour, ...args];
+            return runMasked("pulumi", command, { env, secrets, onLine });
+        },
+    };
+}
+
+const deployment = ({ isLab, ...engine }: Engine) =>
+    isLab ? labDeployment(labPaths()) : exportStack({ isLab, ...engine });
+
+const duration = (operation: string, start: number, ready: number) => {
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
-    console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);
+    console.error(`${operation}: ready after ${setUp}, pulumi ${operation} took ${engine}`);
+};
+
+/** `npm run preview`: sets up the lab, or takes another stack, and runs `pulumi preview`. Returns Pulumi's exit code. */
+export async function runPreview(args: readonly string[], options: PulumiOptions): Promise<number> {
+    const start = Date.now();
+    const { pulumi } = await openSession(options, false);
+    const ready = Date.now();
+    const code = await pulumi(["preview", ...args]);
+    duration("preview", start, ready);
     return code;
+}
+
+/**
+ * What only a replacement makes again, after a refresh: secrets on GitHub that somebody else set, builds of which the registry lost
+ * something that a refresh does not look at, and promoted tags that are gone. A tag that somebody moved stays where it is.
+ */
+async function toReplace(engine: Engine): Promise<string[]> {
+    const { resources } = await deployment(engine);
+    const images = deployedImages({ resources });
+    const answers = await askRegistries(imageQuestions(images), engine.env);
+    return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];
+}
+
+/** What was found before an update. */
+interface Looked {
+    /** Arguments for the `pulumi up`. */
+    readonly args: readonly string[];
+    /** Exit code of what was looked at: an update goes on without. */
+    readonly code: number;
+}
+
+/** Looks at what an update would not: workflow files that differ from the state, and everything but the indexes where asked for. */
+async function lookBefore({ engine, pulumi }: Session, args: readonly string[]): Promise<Looked> {
+    const { resources } = await deployment(engine);
+    const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
+    if (!refresh) return { args: rest, code: exit.done };
+    const look = (options: readonly string[]) => pulumi(["refresh", "--yes", "--skip-preview", ...options]);
+    const code = await look(refresh);
+    if (isInterrupted()) return { args: rest, code };
+    if (code !== exit.done) console.error("note: the update goes on without what could not be looked at");
+    if (refresh !== refreshOptions.all) return { args: rest, code };
+    // GitHub may be what could not be looked at, and images come first.
+    if (code !== exit.done && (await look(refreshOptions.images)) !== exit.done) return { args: rest, code };
+    return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], code };
+}
+
+/** Adds to a file of GitHub's for the step, where there is one. */
+function addTo(variable: "GITHUB_STEP_SUMMARY" | "GITHUB_OUTPUT", text: string): void {
+    const file = process.env[variable];
+    if (file) appendFileSync(file, `${text}\n`);
+}
+
+async function update(session: Session, args: readonly string[], options: UpOptions, start: number): Promise<number> {
+    const { engine, secrets, printed, pulumi } = session;
+    const ready = Date.now();
+    const mask = (text: string) => masked(text, secrets);
+    const looked = await lookBefore(session, args);
+    if (isInterrupted()) return exit.interrupted;
+    const { code, recorded } = await recordUp(engine.env, (more, env) =>
+        // What has nothing to do with a failure is built, tested and promoted all the same.
+        pulumi(["up", "--yes", "--skip-preview", "--continue-on-error", ...more, ...looked.args], env),
+    );
+    duration("up", start, ready);
+    const log = recorded?.log;
+    if (code !== exit.done && !isInterrupted()) {
+        await tellFailedBuilds(engine.env, new Date(ready), () => Promise.resolve(mask));
+        const left = log ? leftUndone(log) : [];
+        if (left.length > 0) console.error(["\nleft to do:", ...left.map((line) => `  ${mask(line)}`)].join("\n"));
+    }
+    if (process.env.GITHUB_STEP_SUMMARY) {
+        addTo("GITHUB_STEP_SUMMARY", await summaryOf(recorded, { lines: printed, mask }, engine.env));
+    }
+    const isExpired = options.renewableToken && log && mayHaveExpired(log, (Date.now() - start) / 1000);
+    if (code === exit.done || !isExpired) return code === exit.done ? looked.code : code;
+    addTo("GITHUB_STEP_SUMMARY", "\nThe token of the GitHub App lives for an hour: once more, with another one.");
+    addTo("GITHUB_OUTPUT", "again=true");
+    return exit.done;
+}
+
+/**
+ * `npm run up`: sets up the lab, or takes another stack, and brings it to what the checkout says. What the engine does not do by
+ * itself is done around it: workflow files that changed on GitHub are looked at first, and with `--refresh` everything but the
+ * indexes; what was lost is made again; the update is recorded; of one that failed it is said why, and what is left to do. In GitHub
+ * Actions the summary goes to the step's.
+ *
+ * @param args for `pulumi up`
+ * @returns Pulumi's exit code; 0 with the step's output `again` where only an expired token was in the way
+ */
+export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
+    const start = Date.now();
+    try {
+        return await update(await openSession(options, true), args, options, start);
+    } catch (error) {
+        if (error instanceof InputError || error instanceof LabError) {
+            const told = ["### The update failed before it came to any resource", "", error.message];
+            addTo("GITHUB_STEP_SUMMARY", told.join("\n"));
+        }
+        throw error;
+    }
 }

@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../lab/paths";
 import { refreshBefore, refreshOptions } from "./refresh";
 
 const target = ["--target", "urn:pulumi:local::p::t::n"];
@@ -14,11 +11,4 @@ test.each([
     ["asked to look at one thing", true, ["--refresh", ...target], undefined, ["--refresh", ...target]],
 ])("an `up` %s refreshes before what it needs, never an index", (_, filesDiffer, args, refresh, rest) => {
     expect(refreshBefore(args, filesDiffer)).toEqual({ refresh, rest });
-});
-
-test("in CI the same is refreshed", () => {
-    const script = readFileSync(path.join(repositoryRoot, "workflows/scripts/up.sh"), "utf8");
-    for (const [option = "", pattern = ""] of Object.values(refreshOptions)) {
-        expect(script).toContain(`${option} '${pattern}'`);
-    }
 });

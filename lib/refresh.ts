@@ -1,12 +1,14 @@
 /** Type of the resources whose update names the version that the state knows: a push that changed the file makes it fail. */
 export const fileType = "github:index/repositoryFile:RepositoryFile";
 
-/** What `pulumi refresh` is told to look at, as in workflows/scripts/up.sh. */
+/** What `pulumi refresh` is told to look at. */
 export const refreshOptions = {
     /** The workflow files alone. */
     files: ["--target", `**${fileType}::**`],
     /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
     all: ["--exclude", "**docker-build:index:Index::**"],
+    /** The same without what is on GitHub. */
+    images: ["--exclude", "**docker-build:index:Index::**", "--exclude", "**github:index/**"],
 } as const;
 
 const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} '${pattern}'`;

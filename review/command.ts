@@ -1,3 +1,5 @@
+import { InputError } from "../lib/errors";
+import { maskedIn } from "../lib/mask";
 import type { UpdateRecord } from "../lib/plan/history";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
@@ -10,6 +12,7 @@ import { tableForm } from "./forms/table";
 import { readHistory } from "./history";
 import { writeOutput } from "./output";
 import { type Published, lookUp, withPublished } from "./published";
+import { readSecrets } from "./secrets";
 
 /** The forms that a review is written in. */
 export const forms = ["table", "markdown", "json", "html"] as const;
@@ -73,8 +76,17 @@ function deliver(text: string, output: string | undefined): void {
     writeOutput("--output", output, text);
 }
 
+/** What `work` comes to; the secrets are taken out of the error that it fails with. */
+async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {
+    try {
+        return await work;
+    } catch (error) {
+        throw error instanceof InputError ? new InputError(maskedIn(error.input, await secrets)) : error;
+    }
+}
+
 /**
- * `npm run review`: says what an update would do, and why. It builds and pushes nothing.
+ * `npm run review`: says what an update would do, and why. It builds and pushes nothing, and no secret of the stack is in what it says.
  *
  * @returns the exit code: 0; 3 where something would be lost for good; where `--expect-no-changes` was said 2 for something
  *     pending, and with `--refresh` for a promoted tag that is lost or moved, then 1 for what could not be asked
@@ -85,11 +97,13 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     const engine = await openEngine({ stack: options.stack, start: true });
     const refresh = options.refresh === true;
     const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
+    const reading = readSecrets(engine);
     // The registry is asked while the engine previews: neither needs the other.
-    const [found, published, history] = await Promise.all([
-        preview(engine),
+    const [found, published, history, secrets] = await Promise.all([
+        withMaskedErrors(preview(engine), reading),
         refresh || form === "html" ? ask() : undefined,
         readHistory(engine.stack, engine.env),
+        reading,
     ]);
     const plan = makePlan({
         stack: engine.stack,
@@ -97,7 +111,7 @@ export async function runReview(options: ReviewOptions): Promise<number> {
         history,
         ...(refresh && published && { missing: published.missing }),
     });
-    const complete = published ? withPublished(plan, published) : plan;
+    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
     return exitCode(plan, published, options);

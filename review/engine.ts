@@ -1,4 +1,4 @@
-import { startLab } from "../lab/lab";
+import { type StartOptions, startLab } from "../lab/lab";
 import { labEnvironment, labStackName } from "../lab/environment";
 import { describeLab } from "../lab/labState";
 import { repositoryRoot } from "../lab/paths";
@@ -49,7 +49,7 @@ async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** The whole of what `pulumi` said, its errors first, as an error with the next step; `fallback` where there is no better one. */
-function failed(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
+export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
     const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     const next = enginesAdvice(said) ?? fallback;
     return new InputError({
@@ -60,7 +60,7 @@ function failed(what: string, { failure, stdout, stderr }: Captured, fallback?: 
 
 async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> {
     const listed = await inRoot(env)(["stack", "ls", "--json", "--non-interactive"]);
-    if (listed.failure !== undefined) throw failed("the stacks can't be listed", listed);
+    if (listed.failure !== undefined) throw engineError("the stacks can't be listed", listed);
     const known = knownStacks(listed.stdout);
     if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) return;
     throw new InputError({
@@ -76,6 +76,8 @@ export interface OpenOptions {
     readonly stack?: string | undefined;
     /** Whether the lab is set up and started where that is missing, rather than looked at as it is. */
     readonly start: boolean;
+    /** How the lab is started. */
+    readonly lab?: StartOptions;
 }
 
 /**
@@ -84,9 +86,9 @@ export interface OpenOptions {
  * @throws InputError when there is no such stack, or no Pulumi that can be used
  * @throws LabError when the lab can't be started, or was never
  */
-export async function openEngine({ stack = labStackName, start }: OpenOptions): Promise<Engine> {
+export async function openEngine({ stack = labStackName, start, lab }: OpenOptions): Promise<Engine> {
     const isLab = stack === labStackName;
-    const labEnv = async () => (start ? (await startLab()).env : labEnvironment(await describeLab()));
+    const labEnv = async () => (start ? (await startLab(lab)).env : labEnvironment(await describeLab()));
     const env = isLab ? await labEnv() : process.env;
     if (!isLab) {
         await checkCli(env);
@@ -119,7 +121,7 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
     if (done.failure === undefined && found) return found;
     const errors = previewErrors(done.stdout);
     const more = errors === "" ? `pulumi preview --stack ${stack}` : undefined;
-    throw failed("the preview failed", { ...done, stderr: `${errors}\n${done.stderr}`, stdout: "" }, more);
+    throw engineError("the preview failed", { ...done, stderr: `${errors}\n${done.stderr}`, stdout: "" }, more);
 }
 
 /**
@@ -129,7 +131,7 @@ export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
  */
 export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
     const done = await pulumi(["stack", "export", "--non-interactive"]);
-    if (done.failure !== undefined) throw failed("the state can't be read", done);
+    if (done.failure !== undefined) throw engineError("the state can't be read", done);
     return parseDeployment(done.stdout);
 }
 

@@ -1,3 +1,4 @@
+import type { Mask } from "../lib/mask";
 import type { EngineLog } from "../lib/plan/engineLog";
 import type { ImageStep } from "../lib/plan/imageSteps";
 
@@ -10,8 +11,8 @@ export interface Printed {
     readonly output?: ReadonlyMap<string, readonly string[]>;
     /** All that `pulumi up` printed, line by line. */
     readonly lines?: readonly string[];
-    /** Takes secrets out of a line; absent where they could not be read, and then nothing is quoted. */
-    readonly mask: ((line: string) => string) | undefined;
+    /** Takes secrets out of a line. */
+    readonly mask: Mask;
 }
 
 /** Masks a line, then cuts it: the other way round a part of a secret would stay. */
@@ -19,7 +20,7 @@ type Quote = (lines: readonly string[], most: number) => string;
 
 /** Lines as they are: in a fence that is longer than any in them. */
 const fencing =
-    (mask: (line: string) => string): Quote =>
+    (mask: Mask): Quote =>
     (lines, most) => {
         const kept = lines.slice(-most).map((line) => mask(line).trimEnd().slice(0, quoted.width));
         const ticks = kept.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length));
@@ -75,12 +76,6 @@ export function quotations(
     { output, lines = [], mask }: Printed,
 ): string[] {
     if (log?.result === "succeeded") return [];
-    if (!mask) {
-        return [
-            "What it printed is not quoted: the stack's secrets can't be read, so they can't be masked in it. " +
-                "The log of this step has it.",
-        ];
-    }
     const quote = fencing(mask);
     return [
         ...(log ? failures.map((step) => failure(step, log, output, quote)) : []),

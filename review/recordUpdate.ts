@@ -1,20 +1,18 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { LabError, isInterrupted, run } from "../lab/process";
 import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
-import { failedOutput, secretMask } from "./failedOutput";
 import { appendHistory, readHistory } from "./history";
 import { pushedBytes } from "./pushedBytes";
-import { quotations } from "./quotations";
-import { updateSummary } from "./updateSummary";
 
-/** What was recorded of an update, beside the engine's log of it and the updates before it, newest first. */
+/** An update, as the engine logged it and as it was recorded. */
 export interface RecordedUpdate {
     readonly log: EngineLog;
     readonly record: UpdateRecord;
+    /** The updates before it, newest first. */
     readonly history: readonly UpdateRecord[];
 }
 
@@ -28,38 +26,25 @@ async function headCommit(root: string, env: NodeJS.ProcessEnv): Promise<string 
     }
 }
 
-/**
- * Adds the update that the engine logged to the stack's history.
- *
- * @param eventLog file that `pulumi up --event-log` wrote
- * @param env of the update: Pulumi's, and the builder's tool's
- * @param root of the repository
- * @returns undefined where the update came to no resource
- */
-export async function recordUpdate(
-    eventLog: string,
-    env: NodeJS.ProcessEnv,
-    root: string = process.cwd(),
-): Promise<RecordedUpdate | undefined> {
-    const log = existsSync(eventLog) ? parseEngineLog(readFileSync(eventLog, "utf8")) : undefined;
-    if (!log) return undefined;
+/** Adds an update to the stack's history. */
+async function record(log: EngineLog, env: NodeJS.ProcessEnv, root: string): Promise<RecordedUpdate> {
     const steps = isInterrupted() ? [] : imageSteps(log);
     const { bytes, unasked } = await pushedBytes(steps, env);
     for (const { message } of unasked) console.error(`note: what was pushed is not known: ${message}`);
-    const record = updateRecord(log, await headCommit(root, env), bytes);
+    const made = updateRecord(log, await headCommit(root, env), bytes);
     const history = await readHistory(log.stack, env, root);
-    await appendHistory(log.stack, env, record, root);
-    return { log, record, history };
+    await appendHistory(log.stack, env, made, root);
+    return { log, record: made, history };
 }
 
-/** Runs `work`; what is wrong with the history is a warning, and never fails an update. */
-async function orWarn<T>(work: () => Promise<T>): Promise<T | undefined> {
+/** `record`; what is wrong with the history is a warning, and never fails an update. */
+async function recordOrWarn(log: EngineLog, env: NodeJS.ProcessEnv, root: string): Promise<RecordedUpdate> {
     try {
-        return await work();
+        return await record(log, env, root);
     } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         console.error(`warning: this update could not be recorded: ${reason}`);
-        return undefined;
+        return { log, record: updateRecord(log, undefined, new Map()), history: [] };
     }
 }
 
@@ -67,57 +52,24 @@ async function orWarn<T>(work: () => Promise<T>): Promise<T | undefined> {
  * Runs `pulumi up` and records it, also when it fails or is interrupted. The engine's log is kept in a folder that nobody
  * else can read and is removed afterwards: the engine masks secrets in it, but it has all that builds printed.
  *
+ * @param env of the update: Pulumi's, and the builder's tool's
  * @param up runs it with these additional arguments and this environment, to its exit code
- * @returns that exit code
+ * @param root of the repository
+ * @returns that exit code, and what was recorded; nothing of an update that came to no resource
  */
 export async function recordUp(
     env: NodeJS.ProcessEnv,
     up: (args: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>,
-): Promise<number> {
+    root: string = process.cwd(),
+): Promise<{ readonly code: number; readonly recorded: RecordedUpdate | undefined }> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-up-"));
     try {
         const eventLog = path.join(folder, "events.jsonl");
         // The engine has this option only where its debugging commands are asked for.
         const code = await up(["--event-log", eventLog], { ...env, PULUMI_DEBUG_COMMANDS: "true" });
-        await orWarn(() => recordUpdate(eventLog, env));
-        return code;
+        const log = existsSync(eventLog) ? parseEngineLog(readFileSync(eventLog, "utf8")) : undefined;
+        return { code, recorded: log && (await recordOrWarn(log, env, root)) };
     } finally {
         rmSync(folder, { recursive: true, force: true });
     }
-}
-
-/** What is written of an update that a script ran, secrets masked. */
-async function summaryOf(recorded: RecordedUpdate | undefined, printed: string, env: NodeJS.ProcessEnv) {
-    const lines = printed.split(/\r?\n/).filter((line) => line.trim() !== "");
-    if (recorded?.log.result === "succeeded") {
-        return updateSummary(recorded.log, recorded.record, recorded.history, { mask: undefined });
-    }
-    const mask = await secretMask(env);
-    if (!recorded) {
-        const quoted = quotations(undefined, [], { lines, mask });
-        return ["### The update failed before it came to any resource", ...quoted].join("\n\n");
-    }
-    const { log, record, history } = recorded;
-    const output = mask && (await failedOutput(log, imageSteps(log), env));
-    return updateSummary(log, record, history, { ...(output && { output }), lines, mask });
-}
-
-/**
- * Records an update that a script ran.
- *
- * @param options.log file with what `pulumi up` printed: its end is in the summary of an update that failed
- * @param options.summary file that its summary is added to, as GitHub's Markdown
- */
-export async function recordLogged(options: {
-    readonly eventLog: string;
-    readonly log?: string;
-    readonly summary?: string;
-}): Promise<void> {
-    const { eventLog, log, summary } = options;
-    await orWarn(async () => {
-        const recorded = await recordUpdate(eventLog, process.env);
-        if (summary === undefined) return;
-        const printed = log !== undefined && existsSync(log) ? readFileSync(log, "utf8") : "";
-        appendFileSync(summary, `${await summaryOf(recorded, printed, process.env)}\n`);
-    });
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../lab/paths";
 import { parseEngineLog } from "../lib/plan/engineLog";
 import { imageSteps, updateRecord } from "../lib/plan/imageSteps";
-import { masked } from "./failedOutput";
+import { masked } from "../lib/mask";
 import { quotations } from "./quotations";
 import { updateSummary } from "./updateSummary";
 
@@ -101,10 +101,13 @@ test("quotes the last hundred lines that a failed update printed, in a fence tha
     expect(text).toMatch(/^<details><summary>[^<]*<\/summary>\n\n````\n20 [^]*\n119 ```\n````\n\n<\/details>$/);
 });
 
-test("quotes nothing where the secrets can't be read, and nothing of an update that succeeded", () => {
-    const { log, record } = recorded("failing");
-    const unread = updateSummary(log, record, [], { mask: undefined, lines: ["a line"] });
-    expect(unread).toContain("What it printed is not quoted: the stack's secrets can't be read");
-    expect(unread).not.toContain("```");
+test("quotes nothing of an update that succeeded", () => {
     expect(quotations(first.log, [], { ...plain, lines: ["a line"] })).toEqual([]);
+});
+
+test("of an update that failed it says what is left to do, for each image and each thing on GitHub", () => {
+    expect(summary("failing")).toContain(
+        "#### Left to do\n\n- image base: its smoke test failed on linux/arm64; it was built and is not promoted\n",
+    );
+    expect(summary("cutoff")).not.toContain("Left to do");
 });

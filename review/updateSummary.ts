@@ -2,8 +2,13 @@ import { elapsed } from "../lab/progress";
 import type { EngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "../lib/plan/imageOutcomes";
+import { imageSteps } from "../lib/plan/imageSteps";
+import { leftUndone } from "../lib/plan/leftUndone";
 import { size } from "../lib/plan/words";
+import type { Mask } from "../lib/mask";
+import { failedOutput } from "./failedOutput";
 import { type Printed, quotations } from "./quotations";
+import type { RecordedUpdate } from "./recordUpdate";
 
 const time = (seconds: number) => elapsed(seconds * 1000);
 
@@ -89,6 +94,34 @@ export function updateSummary(
                       .join("\n"),
               ]
             : []),
+        ...left(log, printed.mask),
         ...quotations(log, failures, printed),
     ].join("\n\n");
+}
+
+function left(log: EngineLog, mask: Mask): string[] {
+    const undone = log.result === "succeeded" ? [] : leftUndone(log);
+    return undone.length > 0 ? [`#### Left to do\n\n${undone.map((line) => `- ${mask(line)}`).join("\n")}`] : [];
+}
+
+/**
+ * What is said of an update in the summary of a workflow run: GitHub's Markdown.
+ *
+ * @param recorded undefined where it came to no resource
+ * @param printed what it printed, and what masks it
+ * @param env of the update
+ */
+export async function summaryOf(
+    recorded: RecordedUpdate | undefined,
+    printed: Omit<Printed, "output">,
+    env: NodeJS.ProcessEnv,
+): Promise<string> {
+    if (!recorded) {
+        const quoted = quotations(undefined, [], printed);
+        return ["### The update failed before it came to any resource", ...quoted].join("\n\n");
+    }
+    const { log, record, history } = recorded;
+    const output =
+        log.result === "succeeded" ? new Map<string, never>() : await failedOutput(log, imageSteps(log), env);
+    return updateSummary(log, record, history, { ...printed, output });
 }

@@ -75,6 +75,7 @@ const programFiles = [
     "workflows",
     "lab",
     "package.json",
+    "package-lock.json",
     "tsconfig.json",
     "Pulumi.yaml",
 ];

@@ -39,87 +39,15 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
 }
 
 describe("up.sh", () => {
-    const programs = {
-        node: "",
-        // Says what it did, logs what EVENTS names as failed, and fails where FAILING names its command.
-        pulumi: `echo "did $1"
-            [ "$1" = up ] && for type in \${EVENTS:-}; do
-                printf '{"resOpFailedEvent":{"metadata":{"op":"update","urn":"u","type":"%s"}}}\\n' "$type" >> "\${@: -1}"
-            done
-            [ "$1" != "\${FAILING:-}" ]`,
-        // Says which secrets changed, and what records: the paths of the log and of the summary are its last but two and last
-        // arguments.
-        npm:
-            'if [ "$3" = changed-secrets ]; then cat > "$CALLS.state"; printf "%b" "${CHANGED:-}"; exit; fi; ' +
-            '[ -n "${NOT_RECORDED:-}" ] && exit 1; { cat "${@: -3:1}"; echo "$PULUMI_STACK was recorded"; } > "${@: -1}"',
-    };
-    const flags = "--yes --skip-preview --non-interactive --color never";
-    const files = `pulumi refresh ${flags} --target **github:index/repositoryFile:RepositoryFile::**`;
-    const up = new RegExp(`^pulumi up ${flags.replaceAll(".", "\\.")} --event-log (\\S+)$`);
-
-    test("refreshes the workflow files and nothing else, brings everything up to date, and records that", () => {
-        const { status, calls, summary } = runScript("up.sh", {}, programs);
-        expect(calls.slice(0, 2)).toEqual(["node lab/bootstrap.mjs --install-only", files]);
-        const [, events = ""] = up.exec(calls[2] ?? "") ?? [];
-        expect(calls[3]).toMatch(/^npm run --silent record -- --event-log \S+ --log \S+ --summary \S+\/summary$/);
-        expect(calls[3]).toContain(`--event-log ${events} `);
-        expect(calls).toHaveLength(4);
-        expect([status, existsSync(path.dirname(events))]).toEqual([0, false]);
-        expect(summary).toBe("did refresh\ndid up\nci was recorded\n");
-    });
-
-    test("asked to, looks into the registry first, but never at the indexes", () => {
-        const { calls } = runScript("up.sh", { REFRESH: "true" }, programs);
-        expect(calls.slice(1, 3)).toEqual([files, `pulumi refresh ${flags} --exclude **docker-build:index:Index::**`]);
-        expect(calls.at(-2)).toMatch(up);
-    });
-
-    test("then sets again the secrets that others changed", () => {
-        const { calls, status } = runScript("up.sh", { REFRESH: "true", CHANGED: "urn:a\\nurn:b\\n" }, programs);
-        expect(calls.at(-2)).toContain(`pulumi up ${flags} --replace urn:a --replace urn:b --event-log `);
-        expect(status).toBe(0);
-    });
-
-    test.each([
-        ["refresh", "did refresh"],
-        ["up", "did refresh\ndid up"],
-    ])(
-        "fails with a failed %s, and hands what was printed to what records: nothing unmasked is in the summary",
-        (command, log) => {
-            const failed = (env = {}) => runScript("up.sh", { FAILING: command, ...env }, programs);
-            expect(failed()).toMatchObject({ status: 1, output: "", summary: `${log}\nci was recorded\n` });
-            const { status, summary } = failed({ NOT_RECORDED: "1" });
-            expect(status).toBe(1);
-            expect(summary).toMatch(/^### The update failed\n\n.*see the log of this step\.\n$/);
-        },
-    );
-
-    test.each([
-        [0, {}],
-        [1, { FAILING: "up" }],
-    ])("ends with %i as the update did, though it could not be recorded", (code, env) => {
-        expect(runScript("up.sh", { ...env, NOT_RECORDED: "1" }, programs).status).toBe(code);
-    });
-
-    describe("of an update that failed", () => {
-        const github = "github:index/actionsVariable:ActionsVariable";
-        const long = { FAILING: "up", RENEWABLE: "true", SECONDS: "3600", EVENTS: github };
-
-        test("asks for another run with another token where only GitHub failed, after the token's time", () => {
-            const { status, output, summary } = runScript("up.sh", long, programs);
-            expect([status, output]).toEqual([0, "again=true\n"]);
-            expect(summary).toMatch(/ci was recorded\n\n.*once more/);
-        });
-
-        test.each([
-            ["a build failed as well", { EVENTS: `${github} docker-build:index:Image` }],
-            ["nothing of GitHub failed", { EVENTS: "" }],
-            ["the token was still valid", { SECONDS: "60" }],
-            ["there is no other token", { RENEWABLE: "false" }],
-        ])("fails where %s", (_what, env) => {
-            const { status, output } = runScript("up.sh", { ...long, ...env }, programs);
-            expect([status, output]).toEqual([1, ""]);
-        });
+    test.each<[string, Record<string, string>, string]>([
+        ["the stack's name", {}, ""],
+        ["the tick for a refresh", { REFRESH: "true" }, " --refresh"],
+        ["no tick", { REFRESH: "false" }, ""],
+        ["another token that can be had", { REFRESH: "true", RENEWABLE: "true" }, " --refresh --renewable-token"],
+    ])("hands %s on to the one command for updates, and ends as it does", (_what, env, options) => {
+        const { status, calls } = runScript("up.sh", env, { npm: "exit 7" });
+        expect(calls).toEqual([`npm run --silent up -- --stack ci${options}`]);
+        expect(status).toBe(7);
     });
 });
 

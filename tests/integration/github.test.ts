@@ -8,7 +8,7 @@ import { workflowLayers } from "../../workflows/layers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { changesOf, command, commandScript, exportState, imageOutputs, noChanges, up } from "../stack";
+import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */
@@ -218,17 +218,6 @@ describe("what changed outside", () => {
         expect(github.state().variables.CI_IMAGE?.value).toBe((await imageOutputs(lab, program)).ci?.ref);
         expect(github.state().variables.CI_IMAGE?.value).not.toBe(before);
         expect((await up(lab, program)).onGitHub).toEqual({});
-    });
-
-    test("in CI the same, where the tick for a refresh is set", async () => {
-        await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
-        await runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**ActionsSecret::**"]);
-        const script = `pulumi stack export | ${process.execPath} --eval '${commandScript(["changed-secrets"])}'`;
-        const { stdout } = await runIn(lab, program, "bash", ["-c", script]);
-        expect(stdout).toMatch(/^urn:\S+::repository-DISCORD_TOKEN\n$/);
-        const outcome = await up(lab, program, "--replace", stdout.trim());
-        expect(Object.keys(outcome.onGitHub)).toEqual(["repository-DISCORD_TOKEN"]);
-        expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
     });
 });
 

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../lab/process";
 import type { ImageRecord, UpdateRecord } from "../../lib/plan/history";
 import { readHistory } from "../../review/history";
 import { fixture } from "../fixture";
-import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { command, commandScript } from "../stack";
 import { writeTree } from "../tree";
 
 /* What updates leave behind, by the project's own commands. The tests tell one story, in order. */
@@ -30,25 +31,26 @@ afterAll(async () => {
 });
 
 /** One of the project's commands for `node`, as `npm run` starts it. */
-const script = (...args: string[]) => [
-    "--eval",
-    `require("ts-node/register/transpile-only");
-    require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`,
-];
+const script = (...args: string[]) => ["--eval", commandScript(args)];
 const environment = () => ({ ...process.env, ...lab.variables, TMPDIR: temporary });
 const upCommand = () => runIn({ ...lab, env: environment() }, program, "node", script("up"));
 
-/** `pulumi up` as workflows/scripts/up.sh runs and records it. */
-async function scriptedUp() {
+/** What a workflow's step comes to. */
+interface StepOutcome extends Outcome {
+    readonly summary: string;
+}
+
+/** The step of the workflows that updates, as GitHub runs it, on a stack of the lab's backend. */
+async function workflowStep(stack = "local", more: NodeJS.ProcessEnv = {}): Promise<StepOutcome> {
     const file = (name: string) => path.join(temporary, name);
-    const flags = ["--yes", "--skip-preview", "--non-interactive", "--color", "never"];
-    const { output } = await runIn(lab, program, "pulumi", ["up", ...flags, "--event-log", file("events")]);
-    writeFileSync(file("log"), output);
-    const files = ["--event-log", file("events"), "--log", file("log"), "--summary", file("summary")];
-    await runIn(lab, program, "node", script("record", ...files));
-    const text = readFileSync(file("summary"), "utf8");
-    await run("rm", [file("events"), file("log"), file("summary")]);
-    return text;
+    const env = {
+        ...{ ...lab.env, ...environment(), PATH: lab.env.PATH, PULUMI_STACK: stack, GITHUB_ACTIONS: "true" },
+        ...{ GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output"), ...more },
+    };
+    const outcome = await runIn({ ...lab, env }, program, "bash", ["workflows/scripts/up.sh"]);
+    const summary = readFileSync(file("summary"), "utf8");
+    await run("rm", ["--force", file("summary"), file("output")]);
+    return { ...outcome, summary };
 }
 
 const history = () => readHistory("local", lab.env, program);
@@ -102,23 +104,36 @@ test("the engine's log is gone afterwards", () => {
     expect(logs()).toEqual([]);
 });
 
-test("a script's summary names what was built, cut off and unchanged, and what that saved", async () => {
+test("the summary of a workflow's step names what was built, cut off and unchanged, and what that saved", async () => {
     appendFileSync(path.join(program, "docker/Dockerfile.base"), "# another comment\n");
     writeTree(program, { "app/bot/__main__.py": 'print("changed")\n' });
-    const cutOff = await scriptedUp();
+    const { summary: cutOff } = await workflowStep();
     expect(cutOff).toContain("2 built (base, bot), 2 cut off (ci, devcontainer), 0 unchanged.");
     expect(cutOff).toMatch(
         /\n\| bot \| built, another digest \| linux\/amd64 \d+ s, linux\/arm64 \d+ s \| \d+(\.\d)? k?B \|\n/,
     );
-    const unchanged = await scriptedUp();
+    const { summary: unchanged } = await workflowStep();
     expect(unchanged).toContain("0 built, 0 cut off, 4 unchanged (");
     expect(unchanged).toMatch(/Builds took 0 s in all; (\d+ min )?[1-9]\d* s of building were saved/);
     expect(unchanged).not.toContain("no duration is recorded");
     expect(await history()).toHaveLength(4);
 });
 
+/** Lines of a build secret. */
+const secret = ["not-for-anybody-else", "nor-is-its-second-line", "nor-its-last"];
+
+test("a workflow's step updates the stack that it is told, and records that too", async () => {
+    writeTree(program, { "Pulumi.ci.yaml": fixture["Pulumi.local.yaml"] ?? "" });
+    await runIn(lab, program, "pulumi", ["stack", "init", "ci", "--no-select"]);
+    const { code, output, summary } = await workflowStep("ci");
+    expect(code, output).toBe(0);
+    expect(summary).toContain("4 built (base, bot, ci, devcontainer), 0 cut off, 0 unchanged.");
+    const { code: again, summary: unchanged } = await workflowStep("ci");
+    expect([again, unchanged.includes("0 built, 0 cut off, 4 unchanged (")]).toEqual([0, true]);
+    expect(await readHistory("ci", lab.env, program)).toHaveLength(2);
+});
+
 test("a failed update is recorded too, with image and platform; no line of a secret that its build printed is told", async () => {
-    const secret = ["not-for-anybody-else", "nor-is-its-second-line", "nor-its-last"];
     writeTree(program, {
         "images.ts": (fixture["images.ts"] ?? "").replace('smokeTest: "docker/smoke/ci.sh",', 'secrets: ["INDEX"],'),
         "docker/Dockerfile.ci":
@@ -126,7 +141,15 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     });
     const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret.join("\n")];
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
-    const summary = await scriptedUp();
+    const { code, output, summary } = await workflowStep();
+    expect(code).not.toBe(0);
+    // GitHub is told each line first, and shows none of them: neither does anything that comes after.
+    const [masks, told] = [/^(::add-mask::.*\n)+/m.exec(output)?.[0] ?? "", output.replace(/^::add-mask::.*$/gm, "")];
+    for (const line of secret) expect(masks).toContain(`::add-mask::${line}\n`);
+    expect(told).toMatch(/\[secret\][\s\S]*oh no/);
+    for (const line of secret) expect(told).not.toContain(line);
+    expect(told).toMatch(/^left to do:\n {2}image ci: its build failed on linux\/amd64$/m);
+    expect(summary).toContain("#### Left to do\n\n- image ci: its build failed on linux/amd64\n");
     expect(summary).toMatch(/^### The update failed after/);
     expect(summary).toContain("1 failed (ci)");
     expect(summary).toMatch(
@@ -143,16 +166,34 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     for (const line of secret) expect(JSON.stringify(await history())).not.toContain(line);
 });
 
-test("what `up` itself tells of a failed build has no secret in it", async () => {
-    const secret = "only-the-builder-may-see-this";
-    const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX", secret];
-    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+test("no line of a secret is in anything that `up`, `preview` and `review` print", async () => {
     const { code, output } = await upCommand();
     expect(code).not.toBe(0);
     expect(output).toMatch(
-        /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n {4}\[secret\]\n {4}oh no$/m,
+        /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n( {4}\[secret\]\n){3} {4}oh no$/m,
     );
-    expect(output).not.toContain(secret);
+    // Somebody wrote a line of it where everybody reads it.
+    const definitions = readFileSync(path.join(program, "images.ts"), "utf8");
+    writeTree(program, {
+        "images.ts": definitions.replace("secrets:", `buildArgs: { NOTE: "${secret[1] ?? ""}" }, secrets:`),
+    });
+    const previewed = await command(lab, program, ["preview", "--diff"]);
+    expect(previewed.output).toMatch(/NOTE *: "\[secret\]"/);
+    const forms = ["table", "markdown", "json", "html"];
+    const reviewed = await Promise.all(forms.map((form) => command(lab, program, ["review", "--format", form])));
+    expect(reviewed[0]?.output).toMatch(/NOTE.*\[secret\]/);
+    for (const one of [previewed, ...reviewed]) expect(one.code, one.output).toBe(0);
+    for (const told of [output, previewed.output, ...reviewed.map((one) => one.output)]) {
+        for (const line of secret) expect(told).not.toContain(line);
+    }
+    writeTree(program, { "images.ts": definitions });
+});
+
+test("where the secrets can't be read nothing is run, and that is told with the next step", async () => {
+    const { code, output, summary } = await workflowStep("ci", { PULUMI_CONFIG_PASSPHRASE: "another" });
+    expect(code).toBe(1);
+    expect(output).toMatch(/secrets can't be read[\s\S]*incorrect passphrase[\s\S]*PULUMI_CONFIG_PASSPHRASE/);
+    expect(summary).toMatch(/^### The update failed before it came to any resource\n/);
 });
 
 test("Ctrl-C leaves the record of a failed update, and no log of the engine", async () => {

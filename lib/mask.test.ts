@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { maskStream, masked, maskedIn, secretTexts } from "./mask";
+
+const key = '-----BEGIN KEY-----\n  first "line"  \r\nab\nsecond line\n-----END KEY-----';
+
+test.each([
+    ["a whole value", "hunter2", "the hunter2!", "the [secret]!"],
+    [
+        "each line of a value with several",
+        key,
+        '#5 0.1 second line\n#5 0.1 first "line"',
+        "#5 0.1 [secret]\n#5 0.1 [secret]",
+    ],
+    ["a value with several lines, as it is", key, `a ${key} b`, "a [secret] b"],
+    ["the same as JSON writes it", key, `{"a": ${JSON.stringify(key)}}`, '{"a": "[secret]"}'],
+    ["a line of it as JSON writes it", key, String.raw`{"a": "x first \"line\" y"}`, '{"a": "x [secret] y"}'],
+    ["nothing of two characters or fewer", "ab\ncd", "abcd", "abcd"],
+])("masks %s", (_what, value, text, told) => {
+    expect(masked(text, secretTexts([value]))).toBe(told);
+});
+
+test("of secrets that begin alike the longer one is masked as a whole, and of those that overlap all of both", () => {
+    expect(masked("abcdef", secretTexts(["abc", "abcdef"]))).toBe("[secret]");
+    expect(masked("1abcde2", secretTexts(["abc", "cde"]))).toBe("1[secret]2");
+    expect(masked("abcabc", secretTexts(["abc"]))).toBe("[secret][secret]");
+});
+
+test("what is not a secret is told at once, also the end of a line that waits for more", () => {
+    const stream = maskStream(secretTexts(["hunter2"]));
+    expect(stream.write("updating ... hun")).toBe("updating ... ");
+    expect(stream.write("ter2...")).toBe("[secret]...");
+    expect([stream.write(" h"), stream.end()]).toEqual([" ", "h"]);
+});
+
+test("of a value all texts are masked, wherever they stand, and nothing else changes", () => {
+    const value = { hunter2: ["a hunter2", 7, null, undefined, { deep: "hunter2" }], ok: true };
+    const told = { hunter2: ["a [secret]", 7, null, undefined, { deep: "[secret]" }], ok: true };
+    expect(maskedIn(value, secretTexts(["hunter2"]))).toEqual(told);
+});
+
+const letter = fc.constantFrom("a", "b", "c", "\n", '"');
+const word = (most: number) => fc.array(letter, { maxLength: most }).map((letters) => letters.join(""));
+
+test("wherever a text is cut into pieces, what is told of it is what is told of the whole", () => {
+    fc.assert(
+        fc.property(fc.array(word(6), { maxLength: 4 }), fc.array(word(5), { maxLength: 12 }), (values, pieces) => {
+            const secrets = secretTexts(values);
+            const stream = maskStream(secrets);
+            const told = [...pieces.map((piece) => stream.write(piece)), stream.end()].join("");
+            expect(told).toBe(masked(pieces.join(""), secrets));
+        }),
+        { numRuns: 2000 },
+    );
+});
+
+test("no secret is left in what is told", () => {
+    fc.assert(
+        fc.property(fc.array(word(6), { minLength: 1, maxLength: 4 }), word(30), (values, text) => {
+            const secrets = secretTexts(values);
+            const told = masked(text, secrets).replaceAll("[secret]", "|");
+            for (const secret of secrets) expect(told).not.toContain(secret);
+        }),
+        { numRuns: 2000 },
+    );
+});
