@@ -1,13 +1,14 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failedBuilds } from "../../lab/failedBuilds";
 import { startLab } from "../../lab/lab";
-import { stopLab } from "../../lab/labState";
+import { serversFolder, stopLab } from "../../lab/labState";
+import { stopServer } from "../../lab/servers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
-import { exportState, imageOutputs, reviewPlan, up } from "../stack";
+import { command, exportState, imageOutputs, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
@@ -187,6 +188,108 @@ test("a failing smoke test names image and script, leaves latest of image and ch
         expect((await manifest(lab, `fixture/${name}`, "latest"))?.digest).toBe(after[name]?.digest);
         expect(after[name]?.digest).not.toBe(before[name]?.digest);
     }
+});
+
+/** What each repository's `latest` points at. */
+const promoted = async (...images: string[]) =>
+    Object.fromEntries(
+        await Promise.all(
+            images.map(async (image) => [image, (await manifest(lab, `fixture/${image}`, "latest"))?.digest] as const),
+        ),
+    );
+/** The text that stands in a state for what is not known (sdk/v3/go/common/resource/plugin, UnknownStringValue). */
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+test("a broken image that nothing stands on leaves every other one built, tested and promoted; the run ends red with what is left", async () => {
+    const before = await promoted("base", "bot", "ci");
+    const [outputs, dockerfile] = [await imageOutputs(lab, program), fixture[".devcontainer/Dockerfile"] ?? ""];
+    writeTree(program, {
+        ".devcontainer/Dockerfile": `${dockerfile}RUN echo broken; false\n`,
+        "app/bot/__main__.py": 'print("changed while another image is broken")\n',
+    });
+    const { code, output } = await command(lab, program, ["up"]);
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/left to do:\n {2}image devcontainer: its build failed on linux\/amd64\n$/);
+    const after = await promoted("base", "bot", "ci");
+    expect(after.bot).not.toBe(before.bot);
+    expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
+    // What is not known of one image is in no output: it says what the last update said that came to its end.
+    expect(await imageOutputs(lab, program)).toEqual(outputs);
+    writeTree(program, { ".devcontainer/Dockerfile": dockerfile });
+    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    expect((await imageOutputs(lab, program)).bot?.digest).toBe(after.bot);
+});
+
+test("nothing is built on an image that is broken or whose test fails, and what does not stand on it goes on", async () => {
+    const before = await promoted("base", "bot", "ci");
+    const other = `    other: {
+        description: "stands on nothing of ours",
+        name: "ghcr.io/fixture/other:latest",
+        dockerfile: "docker/Dockerfile.other",
+        platforms: ["linux/amd64"],
+    },
+};`;
+    const [images, base] = [
+        fixture["images.ts"] ?? "",
+        readFileSync(path.join(program, "docker/Dockerfile.base"), "utf8"),
+    ];
+    const build = async (files: Readonly<Record<string, string>>) => {
+        writeTree(program, files);
+        return await command(lab, program, ["up"]);
+    };
+    const left =
+        /left to do:\n {2}image base: its (build|smoke test) failed on linux\/amd64[^]*?image bot: it was not built: something that it stands on failed\n/;
+
+    const broken = await build({
+        "images.ts": images.replace(/\};\s*$/, other),
+        "docker/Dockerfile.other": "FROM python:3.12-slim\nCOPY app/bot /app\n",
+        "docker/Dockerfile.base": `${base}RUN echo nope; false\n`,
+    });
+    expect(broken.code).not.toBe(0);
+    expect(broken.output).toMatch(left);
+    expect(broken.output).not.toMatch(/decoding|required field/i);
+    const { other: first, ...rest } = await promoted("base", "bot", "ci", "other");
+    expect([rest, typeof first]).toEqual([before, "string"]);
+
+    const untested = await build({
+        "docker/Dockerfile.other": "FROM python:3.12-slim\nCOPY app/bot /application\n",
+        "docker/Dockerfile.base": `${base}RUN true\n`,
+        "docker/smoke/base.sh": "#!/bin/sh\nexit 1\n",
+    });
+    expect(untested.code).not.toBe(0);
+    expect(untested.output).toMatch(left);
+    const { other: second, ...same } = await promoted("base", "bot", "ci", "other");
+    expect([same, second === first]).toEqual([before, false]);
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+    expect(stdout).not.toContain(unknownValue);
+
+    const files = { "docker/Dockerfile.base": base, "docker/smoke/base.sh": fixture["docker/smoke/base.sh"] ?? "" };
+    expect(await build({ ...files, "images.ts": images })).toMatchObject({ code: 0 });
+    expect(await promoted("base", "bot", "ci")).toEqual(before);
+});
+
+test("a repository that the registry lost is there again after `up --refresh`, with its promoted tag; a moved tag stays moved", async () => {
+    const before = await promoted("base", "bot", "ci");
+    const { ci } = await imageOutputs(lab, program);
+    const moved = `${lab.instance.registry}/fixture/base:latest`;
+    await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", moved, ci?.ref ?? ""]);
+    // A registry remembers what it has as long as it runs.
+    await stopServer(serversFolder(lab.paths), "registry");
+    const data = path.join(lab.paths.state, "registry/data/docker/registry/v2/repositories/fixture/bot");
+    rmSync(data, { recursive: true });
+    await startLab({ paths: lab.paths });
+    expect((await promoted("bot")).bot).toBeUndefined();
+    const { code, output } = await command(lab, program, ["up", "--refresh"]);
+    expect(code, output).toBe(0);
+    const after = await promoted("base", "bot", "ci");
+    expect(after).toEqual({ ...before, base: ci?.digest });
+    const { code: repaired } = await command(lab, program, ["status"]);
+    expect(repaired).toBe(2);
+    const urn = /urn:\S+Index::base(?=\s)/.exec(
+        (await runIn(lab, program, "pulumi", ["stack", "--show-urns"])).stdout,
+    )?.[0];
+    expect(await command(lab, program, ["up", "--replace", urn ?? ""])).toMatchObject({ code: 0 });
+    expect(await promoted("base", "bot", "ci")).toEqual(before);
 });
 
 test("an image that is removed from images.ts stays in the registry", async () => {

@@ -44,7 +44,7 @@ interface StepOutcome extends Outcome {
 async function workflowStep(stack = "local", more: NodeJS.ProcessEnv = {}): Promise<StepOutcome> {
     const file = (name: string) => path.join(temporary, name);
     const env = {
-        ...{ ...lab.env, ...environment(), PATH: lab.env.PATH, PULUMI_STACK: stack, GITHUB_ACTIONS: "true" },
+        ...{ ...environment(), ...lab.env, TMPDIR: temporary, PULUMI_STACK: stack, GITHUB_ACTIONS: "true" },
         ...{ GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output"), ...more },
     };
     const outcome = await runIn({ ...lab, env }, program, "bash", ["workflows/scripts/up.sh"]);
@@ -181,7 +181,7 @@ test("no line of a secret is in anything that `up`, `preview` and `review` print
     expect(previewed.output).toMatch(/NOTE *: "\[secret\]"/);
     const forms = ["table", "markdown", "json", "html"];
     const reviewed = await Promise.all(forms.map((form) => command(lab, program, ["review", "--format", form])));
-    expect(reviewed[0]?.output).toMatch(/NOTE.*\[secret\]/);
+    expect(reviewed[0]?.output).toMatch(/build argument NOTE added:\s+\[secret\]/);
     for (const one of [previewed, ...reviewed]) expect(one.code, one.output).toBe(0);
     for (const told of [output, previewed.output, ...reviewed.map((one) => one.output)]) {
         for (const line of secret) expect(told).not.toContain(line);
