@@ -11,7 +11,7 @@ import type * as Suites from "../tests/suites";
 import { runWorkflows } from "../workflows/command";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
-import { type LabOptions, labCommand, platformsOption } from "./labCommand";
+import { type LabOptions, labCommand, minFreeOption, platformsOption } from "./labCommand";
 import { stopLab } from "./labState";
 import { repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted } from "./process";
@@ -39,6 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
         program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
     passing("up", "set up everything and run `pulumi up` on the lab")
         .addOption(platformsOption())
+        .addOption(minFreeOption())
         .action(async (rest: string[], options: LabOptions) => {
             done(await runPulumi("up", ["--yes", "--skip-preview", ...rest], options));
         });
