@@ -1,14 +1,12 @@
 import { changedSecrets } from "../lib/changedSecrets";
 import { refreshBefore, refreshOptions } from "../lib/refresh";
-import { secretMask } from "../review/failedOutput";
 import { recordUp } from "../review/recordUpdate";
 import { filesDiffer } from "../review/status/githubFindings";
-import { tellFailedBuilds } from "./failedBuilds";
 import { startLab } from "./lab";
 import type { LabOptions } from "./labCommand";
 import { labDeployment } from "./labState";
 import { labPaths } from "./paths";
-import { isInterrupted, runAttached } from "./process";
+import { runAttached } from "./process";
 import { elapsed } from "./progress";
 import { removeDeadLocks } from "./stackLocks";
 
@@ -33,9 +31,6 @@ export async function runPulumi(operation: string, args: readonly string[], opti
     const run = (more: readonly string[], env: NodeJS.ProcessEnv) =>
         runAttached("pulumi", [operation, ...more, ...replaced, ...rest], env);
     const code = isUp ? await recordUp(lab.env, run) : await run([], lab.env);
-    if (code !== 0 && isUp && !isInterrupted()) {
-        await tellFailedBuilds(lab.env, new Date(ready), secretMask);
-    }
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
     console.error(`${operation}: lab ready after ${setUp}, pulumi ${operation} took ${engine}`);
     return code;

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { tellFailedBuilds } from "../lab/failedBuilds";
 import { LabError, isInterrupted, run } from "../lab/process";
 import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
@@ -64,7 +65,7 @@ async function orWarn<T>(work: () => Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Runs `pulumi up` and records it, also when it fails or is interrupted. The engine's log is kept in a folder that nobody
+ * Runs `pulumi up` and records it, also when it fails or is interrupted; of one that failed it is told what builds printed. The engine's log is kept in a folder that nobody
  * else can read and is removed afterwards: the engine masks secrets in it, but it has all that builds printed.
  *
  * @param up runs it with these additional arguments and this environment, to its exit code
@@ -79,7 +80,9 @@ export async function recordUp(
         const eventLog = path.join(folder, "events.jsonl");
         // The engine has this option only where its debugging commands are asked for.
         const code = await up(["--event-log", eventLog], { ...env, PULUMI_DEBUG_COMMANDS: "true" });
-        await orWarn(() => recordUpdate(eventLog, env));
+        const recorded = await orWarn(() => recordUpdate(eventLog, env));
+        const mask = code !== 0 && recorded && !isInterrupted() ? await secretMask(env) : undefined;
+        if (recorded && mask) await tellFailedBuilds({ env, root: process.cwd(), log: recorded.log, mask });
         return code;
     } finally {
         rmSync(folder, { recursive: true, force: true });
@@ -98,7 +101,7 @@ async function summaryOf(recorded: RecordedUpdate | undefined, printed: string, 
         return ["### The update failed before it came to any resource", ...quoted].join("\n\n");
     }
     const { log, record, history } = recorded;
-    const output = mask && (await failedOutput(log, imageSteps(log), env));
+    const output = mask && (await failedOutput({ env, root: process.cwd(), log, mask }));
     return updateSummary(log, record, history, { ...(output && { output }), lines, mask });
 }
 
