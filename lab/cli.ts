@@ -7,7 +7,7 @@ import type * as Suites from "../tests/suites";
 import { runWorkflows } from "../workflows/command";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
-import { labCommand, platformsOption } from "./labCommand";
+import { labCommand, minFreeOption, platformsOption } from "./labCommand";
 import { stopLab } from "./labState";
 import { repositoryRoot } from "./paths";
 import { LabError, interrupt, isInterrupted } from "./process";
@@ -37,6 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
         new Option("-s, --stack <name>", "another stack than the lab's, in the environment that pulumi would have");
     passing("up", "set up everything and run `pulumi up`: on the lab, or on another stack")
         .addOption(platformsOption())
+        .addOption(minFreeOption())
         .addOption(stackOption())
         .option(
             "--renewable-token",

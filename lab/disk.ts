@@ -1,10 +1,10 @@
 import { existsSync, statSync, statfsSync } from "node:fs";
-import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import type { Instance } from "./instance";
 import { hasImages } from "./labState";
 import type { LabPaths } from "./paths";
-import { LabError, run } from "./process";
+import { LabError } from "./process";
+import { store } from "./services";
 import { standInFolder } from "./standIn";
 import { missingTools } from "./toolchain";
 import { tools } from "./tools";
@@ -17,18 +17,8 @@ export interface Need {
     readonly gigabytes: number;
 }
 
-/** GB that things take: README's prerequisites name the sum of those of a first `up`. */
-const room = {
-    /** All of it, with Go's modules and build cache. */
-    toolchain: 8,
-    standIn: 2,
-    /**
-     * A CUDA base: its layers unpacked, compressed, and rewritten; what three children get of it at once, before BuildKit's
-     * store shrinks to its cap; the registry's copy. Measured: 43 at the highest, 22 afterwards.
-     */
-    firstBuild: 45,
-    nextBuild: 5,
-} as const;
+/** GB that things take which are made by what is not there yet; the toolchain with Go's modules and build cache. */
+const room = { toolchain: 8, standIn: 2 } as const;
 
 /** What the next start of a lab is for. */
 export interface Purpose {
@@ -36,38 +26,22 @@ export interface Purpose {
     readonly known: Instance | undefined;
     /** Whether a new root was asked for. */
     readonly renewRoot: boolean;
-    /** Whether images will be built. */
-    readonly builds: boolean;
 }
 
-/** GB that builds have filled, also one that was broken off. */
-async function taken({ state }: LabPaths): Promise<number> {
-    const folders = ["buildkit/root", "registry/data"].map((name) => path.join(state, name)).filter(existsSync);
-    if (folders.length === 0) return 0;
-    // Of this file system alone: what a running build has mounted is counted where it lies.
-    const measure = run("du", ["--summarize", "--one-file-system", "--block-size=1", ...folders]);
-    // Files that go away while they are counted make it fail: then all of the room is asked for.
-    const counts = await measure.catch(() => "");
-    return Math.floor(counts.split("\n").reduce((sum, line) => sum + Number.parseInt(line || "0", 10), 0) / 1e9);
-}
-
-/** GB that the next update of the images may take: those of a first one, less what its builds have filled already. */
-const roomForImages = async (paths: LabPaths): Promise<number> =>
-    hasImages(paths) ? room.nextBuild : Math.max(room.nextBuild, room.firstBuild - (await taken(paths)));
-
-/** What a start of the lab is going to make, by what is not there yet: a first one that was broken off needs the rest. */
-export async function labNeeds(paths: LabPaths, { known, renewRoot, builds }: Purpose): Promise<Need[]> {
+/**
+ * What a start of the lab is certainly going to make, by what is not there yet: a first one that was broken off needs the rest.
+ * What the images take is not in it: nobody knows before they are built.
+ */
+export async function labNeeds(paths: LabPaths, { known, renewRoot }: Purpose): Promise<Need[]> {
     const missing = (await missingTools(paths.cache)).length;
     // Emulation is enabled after this, and decides which of them it will be.
     const standIns = [[hostPlatform()], ["linux/amd64", "linux/arm64"] as const];
     const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
     const standIn = hasStandIn || (known && !renewRoot) ? 0 : room.standIn;
-    const images = builds ? await roomForImages(paths) : 0;
     const needs = [
         { folder: paths.cache, what: "building the toolchain", gigabytes: toolchain },
         { folder: paths.cache, what: "the stand-in for the root image", gigabytes: standIn },
-        { folder: paths.state, what: "building the images", gigabytes: images },
     ];
     return needs.filter(({ gigabytes }) => gigabytes > 0);
 }
@@ -115,4 +89,26 @@ export function checkDisk(
         ];
     });
     if (problems.length > 0) throw new LabError(problems.join("\n"));
+}
+
+/**
+ * What to say before images are built on a disk that they may fill: a first build on one that BuildKit's store alone could fill,
+ * and every other where the store has to shrink.
+ *
+ * @returns undefined where there is plenty
+ */
+export function imagesWarning(
+    paths: LabPaths,
+    { variable = "LAYERED_IMAGES_HOME", free = freeGigabytes }: DiskOptions = {},
+): string | undefined {
+    const available = free(paths.state);
+    const plenty = hasImages(paths) ? store.free : store.cap + store.free;
+    if (available >= plenty) return undefined;
+    return (
+        `warning: ${available.toFixed(1)} GB are free at ${paths.state}. What the images take is not known before they are ` +
+        `built: BuildKit's store grows to ${store.cap.toString()} GB, and beyond while builds run; it shrinks when less than ` +
+        `${store.free.toString()} GB are free. The registry keeps every build beside it.\n` +
+        `  next: nothing, if your images are small; else free some, or set ${variable} to a folder on a larger disk. To ` +
+        "refuse to start below a figure that you know: npm run up -- --min-free <GB>"
+    );
 }

@@ -12,11 +12,15 @@ import type { Toolchain } from "./toolchain";
 /** The stack of the lab. */
 export const labStackName = "local";
 
-/** File in which the lab's own state backend has the stack of the project in this checkout's Pulumi.yaml. */
-export function stackFile(paths: LabPaths, root: string = repositoryRoot): string {
+/** Name of the project in a checkout's Pulumi.yaml. */
+export function projectName(root: string = repositoryRoot): string {
     const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return path.join(paths.state, "pulumi", ".pulumi", "stacks", name, `${labStackName}.json`);
+    return name;
 }
+
+/** File in which the lab's own state backend has the stack of this checkout's project. */
+export const stackFile = (paths: LabPaths, root?: string): string =>
+    path.join(paths.state, "pulumi", ".pulumi", "stacks", projectName(root), `${labStackName}.json`);
 
 /** Whether the lab's own state backend has that stack. */
 export const stackExists = (paths: LabPaths, root?: string): boolean => existsSync(stackFile(paths, root));

@@ -3,6 +3,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
+import { startLab } from "./lab";
 import { labStatus, lockPath, stopLab } from "./labState";
 import { withLock } from "./lock";
 import { startServer } from "./servers";
@@ -58,4 +59,12 @@ test("there is nothing to stop where no lab ever was, and nothing is made there"
     const state = path.join(temporaryFolder(), "state");
     expect(await stopLab({ cache: state, state })).toEqual([]);
     expect(existsSync(state)).toBe(false);
+});
+
+test("a lab is not started with less free than was asked for", async () => {
+    const home = temporaryFolder();
+    const paths = { cache: path.join(home, "cache"), state: path.join(home, "state") };
+    await expect(startLab({ paths, minFree: 1e6 })).rejects.toThrow(
+        /^not enough disk space at .*: 1000000 GB needed \(asked for by --min-free 1000000 GB\), \d+\.\d GB free\. /,
+    );
 });

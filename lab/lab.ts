@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { hostPlatform } from "../lib/images";
 import { ensureBuilder } from "./builder";
-import { checkDisk, labNeeds } from "./disk";
+import { checkDisk, imagesWarning, labNeeds } from "./disk";
 import { enableEmulation } from "./emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
 import { ensureHostName } from "./hostName";
@@ -33,8 +33,10 @@ export interface StartOptions {
     readonly platforms?: Instance["platforms"];
     /** Makes the root's stand-in anew where that gives another one: every image is built again then. */
     readonly renewRoot?: boolean;
-    /** Whether images are going to be built, for which there has to be room. */
+    /** Whether images are going to be built, which may fill a disk. */
     readonly builds?: boolean;
+    /** GB that have to be free for the lab's state. */
+    readonly minFree?: number;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
@@ -64,8 +66,11 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
-    const { renewRoot = false, builds = false } = options;
-    checkDisk(await labNeeds(paths, { known: readInstance(instancePath(paths)), renewRoot, builds }));
+    const { renewRoot = false, builds = false, minFree = 0 } = options;
+    checkDisk([{ folder: paths.state, what: "asked for by --min-free", gigabytes: minFree }]);
+    checkDisk(await labNeeds(paths, { known: readInstance(instancePath(paths)), renewRoot }));
+    const warning = builds ? imagesWarning(paths) : undefined;
+    if (warning !== undefined) console.error(warning);
     await ensurePackages();
     requireRoot();
     const toolchain = await ensureToolchain(paths.cache);

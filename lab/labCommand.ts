@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { labPath, labVariables } from "./environment";
 import { exit } from "./exitCodes";
 import { githubUrl } from "./github/service";
@@ -9,6 +9,8 @@ import { describeLab, labStatus, stopLab } from "./labState";
 /** Options of the commands that start the lab. */
 export interface LabOptions {
     readonly platforms?: Instance["platforms"];
+    /** GB. */
+    readonly minFree?: number;
 }
 
 /** What a lab builds for. */
@@ -17,6 +19,13 @@ export const platformsOption = () =>
         "--platforms <which>",
         "build for this machine's platform or for all that the images declare (remembered; host at first)",
     ).choices(["host", "all"]);
+
+/** What has to be free: only who knows the images can tell. */
+export const minFreeOption = () =>
+    new Option("--min-free <GB>", "refuse to start with less of the disk free").argParser((text) => {
+        if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+        throw new InvalidArgumentError("Allowed: GB as a number, such as 40 or 7.5.");
+    });
 
 /** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
 export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {

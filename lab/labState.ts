@@ -93,7 +93,7 @@ export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvi
     return { paths, certificates, toolchain, home, instanceFile: instancePath(paths), githubPort };
 }
 
-/** Whether some image was ever built in this lab; the first build needs the most room. */
+/** Whether some image was ever built in this lab. */
 export function hasImages(paths: LabPaths): boolean {
     const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
     return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");

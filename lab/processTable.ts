@@ -43,12 +43,21 @@ export function startTime(pid: number): number | undefined {
     return started === undefined ? undefined : (Number(boot) + Number(started) / ticksPerSecond) * 1000;
 }
 
+/** Pids of all processes that this one can see. */
+const processes = (): number[] =>
+    readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number);
+
+/** Pids of the processes that run a program of this name. */
+export const processesNamed = (name: string): number[] => processes().filter((pid) => nameOf(pid) === name);
+
 /** The processes that `pid` started, and those that they started. */
 export function descendants(pid: number): number[] {
     const children = new Map<number, number[]>();
-    for (const name of readdirSync("/proc")) {
-        const parent = /^\d+$/.test(name) ? readStat(Number(name))?.parent : undefined;
-        if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    for (const one of processes()) {
+        const parent = readStat(one)?.parent;
+        if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), one]);
     }
     const found = [pid];
     for (const one of found) found.push(...(children.get(one) ?? []));

@@ -50,9 +50,8 @@ interface Session {
 }
 
 /** Opens the stack, and sees to it that no output of what runs on it holds a secret. */
-async function openSession({ stack, platforms }: PulumiOptions, builds: boolean): Promise<Session> {
-    const lab = { builds, ...(platforms && { platforms }) };
-    const engine = await openEngine({ stack, start: true, lab });
+async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
+    const engine = await openEngine({ stack, start: true, lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(labPaths())) console.error(line);
     const secrets = await readSecrets(engine);
     if (inActions(process.env)) {
@@ -148,7 +147,7 @@ async function update(session: Session, args: readonly string[], options: UpOpti
     duration("up", start, ready);
     const log = recorded?.log;
     if (code !== exit.done && !isInterrupted()) {
-        await tellFailedBuilds(engine.env, new Date(ready), () => Promise.resolve(mask));
+        if (log) await tellFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
         const left = log ? leftUndone(log) : [];
         if (left.length > 0) console.error(["\nleft to do:", ...left.map((line) => `  ${mask(line)}`)].join("\n"));
     }

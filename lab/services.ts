@@ -10,10 +10,10 @@ import type { Server } from "./servers";
 import { type Certificates, registryHost } from "./tls";
 
 /**
- * Cap of BuildKit's store and what it leaves free of the disk, in GB. A CUDA base takes about 15: unpacked, compressed, and
- * once more with rewritten timestamps.
+ * Cap of BuildKit's store and what it leaves free of the disk, in GB. An image takes about three times its size: unpacked,
+ * compressed, and once more with rewritten timestamps.
  */
-const store = { cap: 25, free: 8 } as const;
+export const store = { cap: 25, free: 8 } as const;
 
 /** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */
 export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {

@@ -2,7 +2,6 @@ import { elapsed } from "../lab/progress";
 import type { EngineLog } from "../lib/plan/engineLog";
 import type { UpdateRecord } from "../lib/plan/history";
 import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "../lib/plan/imageOutcomes";
-import { imageSteps } from "../lib/plan/imageSteps";
 import { leftUndone } from "../lib/plan/leftUndone";
 import { size } from "../lib/plan/words";
 import type { Mask } from "../lib/mask";
@@ -121,7 +120,6 @@ export async function summaryOf(
         return ["### The update failed before it came to any resource", ...quoted].join("\n\n");
     }
     const { log, record, history } = recorded;
-    const output =
-        log.result === "succeeded" ? new Map<string, never>() : await failedOutput(log, imageSteps(log), env);
+    const output = await failedOutput({ env, root: process.cwd(), log, mask: printed.mask });
     return updateSummary(log, record, history, { ...printed, output });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
+import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
 import { readPreview } from "../lib/plan/preview";
@@ -14,6 +15,8 @@ export interface UpOutcome extends Outcome {
     readonly operations: Readonly<Record<string, string>>;
     /** The same for what is on GitHub. */
     readonly onGitHub: Readonly<Record<string, string>>;
+    /** What the engine logged; undefined where it came to no resource. */
+    readonly log: EngineLog | undefined;
 }
 
 interface EngineEvent {
@@ -39,7 +42,8 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
             ...args,
         ];
         const outcome = await runIn(lab, program, "pulumi", command);
-        const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n").filter(Boolean) : [];
+        const text = existsSync(log) ? readFileSync(log, "utf8") : "";
+        const lines = text.split("\n").filter(Boolean);
         const done = lines.flatMap((line) => (JSON.parse(line) as EngineEvent).resOutputsEvent?.metadata ?? []);
         const changed = (provider: string) =>
             Object.fromEntries(
@@ -47,7 +51,8 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
                     .filter(({ op, type }) => op !== "same" && type.startsWith(provider))
                     .map(({ op, urn }) => [urn.split("::").at(-1) ?? "", op]),
             );
-        return { ...outcome, operations: changed("docker-build:"), onGitHub: changed("github:") };
+        const read = parseEngineLog(text);
+        return { ...outcome, operations: changed("docker-build:"), onGitHub: changed("github:"), log: read };
     } finally {
         rmSync(folder, { recursive: true });
     }

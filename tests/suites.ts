@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { images } from "../images";
-import { checkDisk } from "../lab/disk";
+import { checkDisk, labNeeds } from "../lab/disk";
 import { labPaths, repositoryRoot } from "../lab/paths";
 import { LabError, isInterrupted, runAttached } from "../lab/process";
 import { ensurePython } from "../lab/python";
 import { ensurePackages } from "../lab/packages";
+import { store } from "../lab/services";
 import { smokeDockerfile } from "../lib/smoke";
 
 interface Totals {
@@ -76,8 +77,28 @@ function countJunit(report: string): Totals {
     return { passed: (tests ?? NaN) - failed, failed };
 }
 
-/** Labs at a time: each takes a core and some 300 MB. */
-const labs = ["--maxWorkers=2"];
+/** Labs at a time: each takes a core and some 300 MB of memory. */
+const labsAtOnce = 2;
+
+/** GB of the temporary folder that a lab of the integration tests fills at the highest. */
+const testLab = 3;
+
+/**
+ * Sees that there is room for every suite, once and before any: in the middle of them a full disk is a failure of each test.
+ * BuildKit throws away what it keeps where less than its mark is free, and tests find nothing again.
+ *
+ * @throws LabError where there is less
+ */
+async function checkRoom(): Promise<void> {
+    const paths = labPaths();
+    mkdirSync(paths.cache, { recursive: true });
+    const labs = { folder: tmpdir(), what: "the labs of the tests", gigabytes: labsAtOnce * testLab };
+    const kept = { folder: tmpdir(), what: "what BuildKit leaves free", gigabytes: store.free };
+    const needs = await labNeeds(paths, { known: undefined, renewRoot: false });
+    checkDisk([...needs, labs, kept], {
+        variable: "TMPDIR (for the labs) or LAYERED_IMAGES_HOME (for what they share)",
+    });
+}
 
 const vitest = (title: string, project: string, more: readonly string[] = []) =>
     suite(
@@ -124,14 +145,15 @@ function close(totals: readonly Totals[]): number {
     return failed === 0 ? 0 : 1;
 }
 
-/** Every suite, one after the other; the last line gives the totals. */
+/** Every suite, one after the other; the last line gives the totals. Errors as `checkRoom`. */
 export async function runTests(): Promise<number> {
+    await checkRoom();
     return close([
         ...(await staticChecks()),
         await vitest("unit tests", "unit"),
         await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
         ...(await app()),
-        await vitest("integration tests", "integration", labs),
+        await vitest("integration tests", "integration", [`--maxWorkers=${labsAtOnce.toString()}`]),
     ]);
 }
 

@@ -3,7 +3,9 @@ import { type Commands, quote } from "./repair";
 import type { Deployment } from "./state";
 
 /** A lock of a stack in a file backend. */
-export interface StackLock {
+export type StackLock = HeldLock | UnreadableLock;
+
+interface HeldLock {
     readonly pid: number;
     /** When it was taken, as Pulumi wrote it. */
     readonly since: string;
@@ -12,14 +14,30 @@ export interface StackLock {
     readonly isDead: boolean;
 }
 
-function lockFinding({ pid, since, host, isDead }: StackLock, { stack, isLab }: Commands): Finding {
+/** One that a crash left empty or cut off: it stops every update of the stack, and does not say whose it was. */
+interface UnreadableLock {
+    readonly file: string;
+    readonly reason: string;
+    /** Pids of what runs on this machine and may hold it. */
+    readonly mayHold: readonly number[];
+}
+
+function lockFinding(lock: StackLock, { stack, isLab }: Commands): Finding {
     const about = `stack ${stack}`;
-    const who = `pid ${String(pid)} on ${host}, since ${since}`;
-    if (!isDead) return { kind: "note", about, text: `it is locked (${who}): an update runs, or was killed elsewhere` };
-    const text = `a killed update left its lock (${who})`;
     // In the lab the next `up` removes it.
     const command = `pulumi cancel --stack ${quote(stack)} --yes`;
-    return { kind: "note", about, text, repair: isLab ? { by: "up" } : { by: "command", command } };
+    const repair = isLab ? ({ by: "up" } as const) : ({ by: "command", command } as const);
+    if ("file" in lock) {
+        const { file, reason, mayHold } = lock;
+        const what = `pulumi refuses to update it because of a lock that can't be read: ${file} (${reason})`;
+        if (mayHold.length === 0) return { kind: "note", about, text: what, repair };
+        const who = `pid ${mayHold.join(", ")}`;
+        return { kind: "note", about, text: `${what}. It stays while a pulumi runs that may hold it (${who})` };
+    }
+    const { pid, since, host, isDead } = lock;
+    const who = `pid ${String(pid)} on ${host}, since ${since}`;
+    if (!isDead) return { kind: "note", about, text: `it is locked (${who}): an update runs, or was killed elsewhere` };
+    return { kind: "note", about, text: `a killed update left its lock (${who})`, repair };
 }
 
 /**

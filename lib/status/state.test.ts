@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Commands, repairCommand } from "./repair";
 import { compareRoots, rootQuestions, rootsOf } from "./roots";
-import { stackFindings } from "./stack";
+import { type StackLock, stackFindings } from "./stack";
 import { deployedImages, parseDeployment } from "./state";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -171,6 +171,19 @@ test("an update that was cut off and the locks of the stack are notes", () => {
         expect.objectContaining({ kind: "note", text: expect.stringContaining("creating base-amd64") as string }),
     ]);
     expect(stackFindings({ pending: [] }, [], commands)).toEqual([]);
+});
+
+test("a lock that can't be read is a note that names its file; the repair is named where no pulumi may hold it", () => {
+    const lock = { file: "/s/a.json", reason: "it is empty", mayHold: [] };
+    const found = (one: StackLock, isLab: boolean) => stackFindings({ pending: [] }, [one], { ...commands, isLab });
+    const text = "pulumi refuses to update it because of a lock that can't be read: /s/a.json (it is empty)";
+    const note = { kind: "note", about: "stack ci" };
+    expect(found(lock, true)).toEqual([{ ...note, text, repair: { by: "up" } }]);
+    const command = "pulumi cancel --stack 'ci' --yes";
+    expect(found(lock, false)).toEqual([{ ...note, text, repair: { by: "command", command } }]);
+    expect(found({ ...lock, mayHold: [7, 8] }, true)).toEqual([
+        { ...note, text: `${text}. It stays while a pulumi runs that may hold it (pid 7, 8)` },
+    ]);
 });
 
 test("that nobody can see whether the stack is locked is a note", () => {

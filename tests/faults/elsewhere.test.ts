@@ -11,9 +11,9 @@ import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
 import { type Certificates, ensureCertificates, registryHost } from "../../lab/tls";
 import { fixture } from "../fixture";
-import { type TestLab, makeRepository, startTestLab, unmountBelow } from "../lab";
+import { type TestLab, makeRepository, runIn, startTestLab, unmountBelow } from "../lab";
 import { repositories } from "../registry";
-import { exportState, up } from "../stack";
+import { command, exportState, up } from "../stack";
 import { writeTree } from "../tree";
 
 /* A stack without the lab, whose builder or registry does not do what it should. */
@@ -184,6 +184,43 @@ test("a builder that can't be reached is told, with how to get one", async () =>
     expect(output).toContain("image base: next: start the builder that `docker buildx ls` marks with *");
 });
 
+test("of what two repositories build at the same time on one builder, each is told its own failure only", async () => {
+    const step = "RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN; sleep 8; echo";
+    const made = ["one", "two"].map((name) => {
+        const image = (key: string) =>
+            `${key}: { description: "", dockerfile: "${key}", platforms: ["linux/amd64"], secrets: ["TOKEN"] }`;
+        const settings = {
+            [`${name}:lab`]: "true",
+            [`${name}:buildSecrets`]: { TOKEN: `secret-of-${name}` },
+        };
+        const salt = /encryptionsalt: (.*)/.exec(fixture["Pulumi.local.yaml"] ?? "")?.[1];
+        return makeRepository(path.join(lab.paths.state, `at-once-${name}`), {
+            "images.ts":
+                'import type { ImageDefinitions } from "./lib/images";\n' +
+                `export const images: ImageDefinitions = { ${image("own")}, ${image("alike")} };\n`,
+            own: `FROM python:3.12-slim\n${step} oh ${name}; false\n`,
+            // The same file in both, staged at the same place: BuildKit runs its step once, with the secret of one of them.
+            alike: `FROM python:3.12-slim\n${step} oh no; false\n`,
+            "Pulumi.yaml": stringify({ name, runtime: "nodejs", main: "index.ts" }),
+            "Pulumi.local.yaml": stringify({ config: settings, encryptionsalt: salt }),
+        });
+    });
+    for (const program of made) {
+        const init = ["stack", "init", "local", "--non-interactive", "--no-select"];
+        expect(await runIn(lab, program, "pulumi", init)).toMatchObject({ code: 0 });
+    }
+    const outcomes = await Promise.all(made.map((program) => command(lab, program, ["up"])));
+    for (const [index, name] of ["one", "two"].entries()) {
+        const { code, output = "" } = outcomes[index] ?? {};
+        expect(code, output).toBe(1);
+        const told = output.slice(output.lastIndexOf("Duration:"));
+        expect(told.match(/^image own failed .*:\n {4}.*/gm)).toEqual([
+            expect.stringMatching(new RegExp(`^image own failed on linux/amd64, at .*:\\n {4}\\[secret\\]oh ${name}$`)),
+        ]);
+        expect(told).not.toContain("secret-of-");
+    }
+});
+
 describe("a builder whose disk is full", () => {
     let small: TestLab;
     let store: string;
@@ -212,10 +249,11 @@ describe("a builder whose disk is full", () => {
         const dockerfile = "FROM python:3.12-slim\nRUN head -c 1G /dev/zero > /big\n";
         const files = { ...fixture, "docker/Dockerfile.base": dockerfile };
         const program = makeRepository(path.join(small.paths.state, size), files);
-        const start = new Date();
-        const { code, output } = await up(small, program);
+        const { code, output, log } = await up(small, program);
         expect(code).toBe(1);
-        const printed = (await failedBuilds(small.env, start)).flatMap((build) => build.output);
+        if (!log) throw new Error("the engine logged nothing");
+        const builds = await failedBuilds({ env: small.env, root: program, log, mask: (line) => line });
+        const printed = builds.flatMap(({ known }) => known?.output ?? []);
         expect([output, ...printed].join("\n")).toContain(told);
         expect(await repositories(small)).toEqual(["library/python"]);
     });

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, utimesSync } from "node:fs";
 import { request } from "node:https";
+import { hostname } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { instanceFile, readInstance, writeInstance } from "../../lab/instance";
@@ -13,6 +14,7 @@ import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from 
 import { manifest } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
+import { writeTree } from "../tree";
 
 /* `npm run status` as people run it, on a lab of its own; what it finds is repaired by the command that it names. */
 
@@ -287,6 +289,36 @@ test("several differences are on a page that a browser shows, and repaired toget
     for (const command of report.repairs) expect(await shell(command)).toMatchObject({ code: 0 });
     expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
     await latestIsOurs("base")();
+});
+
+test("a lock that a crash left empty is named, and removed by the command that is named; another project's update goes on", async () => {
+    const locks = path.join(lab.paths.state, "pulumi/.pulumi/locks/organization");
+    const held = JSON.stringify({ pid: process.pid, hostname: hostname(), timestamp: new Date().toISOString() });
+    const [broken, other] = ["layered-images/local/a.json", "another/local/b.json"];
+    writeTree(locks, { [broken]: "", [other]: held });
+    const file = path.join(locks, broken);
+    // Before any pulumi that may run on this machine.
+    utimesSync(file, 0, 0);
+    const refused = await runIn(lab, program, "pulumi", ["up", "--yes", "--skip-preview", "--non-interactive"]);
+    expect(refused.output).toContain("unexpected end of JSON input");
+    const { code, report } = await status();
+    expect({ code, findings: report.findings }).toEqual({
+        code: 0,
+        findings: [
+            {
+                kind: "note",
+                about: "stack local",
+                text: `pulumi refuses to update it because of a lock that can't be read: ${file} (it is empty)`,
+                command: "npm run up",
+            },
+        ],
+    });
+    const repaired = await shell("npm run up");
+    expect(repaired.output).toContain(`removed a lock that no pulumi on this machine can hold: ${file} (it is empty)`);
+    expect(repaired).toMatchObject({ code: 0 });
+    expect(readFileSync(path.join(locks, other), "utf8")).toBe(held);
+    rmSync(path.join(locks, other));
+    expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
 });
 
 test("no value of a secret is in any form, and the page needs no network", async () => {
