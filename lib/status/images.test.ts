@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Answer } from "./findings";
-import { imageFindings, unansweredFindings } from "./images";
+import { imageFindings, lostBuilds, lostPromotions, unansweredFindings } from "./images";
 import { type Held, imageQuestions, imageStatus } from "./imageStatus";
 import type { DeployedImage } from "./state";
 
@@ -96,6 +96,38 @@ test("builds that are gone are made again before the index over them", () => {
         { by: "replace", urn: "urn:base" },
     ]);
     expect(imageStatus(base, [base], gone, [])).toMatchObject({ found: null, builds: [{}, { present: false }] });
+});
+
+describe("what an update has to replace", () => {
+    const urns = (found: ReturnType<typeof answers>) => [
+        lostBuilds([base, app], found),
+        lostPromotions([base, app], found),
+    ];
+    const gone = { found: undefined };
+
+    test("is nothing where all is there, or nobody answered", () => {
+        expect(urns(answers())).toEqual([[], []]);
+        expect(urns(new Map())).toEqual([[], []]);
+        expect(urns(new Map(Object.keys(inStep).map((ref) => [ref, { unknown: "connection refused" }])))).toEqual([
+            [],
+            [],
+        ]);
+    });
+
+    test("is a build that is gone, and the tag by itself", () => {
+        expect(urns(answers({ [`ghcr.io/o/base@${digest("b")}`]: gone }))).toEqual([["urn:base-arm64"], []]);
+        expect(urns(answers({ "ghcr.io/o/app:latest": gone }))).toEqual([[], ["urn:app"]]);
+    });
+
+    test("is all of a repository that is gone", () => {
+        const refs = Object.keys(inStep).filter((ref) => ref.startsWith("ghcr.io/o/base"));
+        const found = answers(Object.fromEntries(refs.map((ref) => [ref, gone])));
+        expect(urns(found)).toEqual([["urn:base-amd64", "urn:base-arm64"], ["urn:base"]]);
+    });
+
+    test("is no tag that somebody moved", () => {
+        expect(urns(answers({ "ghcr.io/o/base:latest": held("e") }))).toEqual([[], []]);
+    });
 });
 
 test("a build that was not promoted is a note, the first one of an image too", () => {

@@ -1,7 +1,7 @@
 import { parseReference, repositoryOf } from "../references";
 import { type Finding, unknownFindings } from "./findings";
 import { type Answers, type Held, refOf } from "./imageStatus";
-import type { DeployedImage } from "./state";
+import type { DeployedBuild, DeployedImage, DeployedPromotion } from "./state";
 
 /** How `latest` differs from what it was promoted to; undefined when it does not. */
 function movedText(tag: string, image: DeployedImage, found: Held | undefined): string | undefined {
@@ -14,15 +14,47 @@ function movedText(tag: string, image: DeployedImage, found: Held | undefined): 
     return `${tag} points at ${found.digest} instead of ${promotion.digest}, which was promoted${lacks}`;
 }
 
+/** What a registry lost of a build; undefined when it has it, or could not be asked. */
+function lostText(build: DeployedBuild, answers: Answers): string | undefined {
+    const answer = answers.get(refOf(build));
+    if (!answer || "unknown" in answer || answer.found) return undefined;
+    return `${build.platform}: ${build.digest} is not in the registry`;
+}
+
+/** Whether the registry says of a promoted tag that it has nothing under it. */
+const isGone = ({ tag }: DeployedPromotion, answers: Answers): boolean => {
+    const answer = answers.get(tag);
+    return answer !== undefined && "found" in answer && answer.found === undefined;
+};
+
+/**
+ * The builds that a registry lost: what has to be replaced for them to be there again.
+ *
+ * @param answers of `askRegistries` to `imageQuestions`; what could not be asked counts as there
+ * @returns URNs, the parents' first
+ */
+export const lostBuilds = (images: readonly DeployedImage[], answers: Answers): string[] =>
+    images.flatMap(({ builds }) =>
+        builds.filter((build) => lostText(build, answers) !== undefined).map(({ urn }) => urn),
+    );
+
+/**
+ * The promotions whose tag is gone from its registry, the whole repository being gone included. A tag that somebody moved is none:
+ * what it points at may be wanted.
+ *
+ * @param answers of `askRegistries` to `imageQuestions`; what could not be asked counts as there
+ * @returns URNs, the parents' first
+ */
+export const lostPromotions = (images: readonly DeployedImage[], answers: Answers): string[] =>
+    images.flatMap(({ promotion }) => (promotion && isGone(promotion, answers) ? [promotion.urn] : []));
+
 /** How an image differs from what registries answered to `imageQuestions`. */
 export function imageFindings(image: DeployedImage, answers: Answers): Finding[] {
     const { promotion, builds } = image;
     const about = `image ${image.image}`;
-    const lost = builds.flatMap(({ urn, platform, digest, ...rest }): Finding[] => {
-        const answer = answers.get(refOf({ urn, platform, digest, ...rest }));
-        if (!answer || "unknown" in answer || answer.found) return [];
-        const text = `${platform}: ${digest} is not in the registry`;
-        return [{ kind: "drift", about, text, repair: { by: "replace", urn } }];
+    const lost = builds.flatMap((build): Finding[] => {
+        const text = lostText(build, answers);
+        return text === undefined ? [] : [{ kind: "drift", about, text, repair: { by: "replace", urn: build.urn } }];
     });
     const answer = promotion && answers.get(promotion.tag);
     const moved = answer && "found" in answer ? movedText(promotion.tag, image, answer.found) : undefined;
