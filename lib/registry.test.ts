@@ -18,9 +18,11 @@ test("a manifest has its layers in order, and the digest of its bytes", () => {
         { digest: digest("a"), size: 10 },
         { digest: digest("b"), size: 20 },
     ];
-    const text = JSON.stringify({ schemaVersion: 2, config: { digest: digest("c"), size: 3 }, layers });
+    const config = { digest: digest("c"), size: 3 };
+    const text = JSON.stringify({ schemaVersion: 2, config, layers });
     expect(parseManifest(text)).toEqual({
         digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string,
+        config,
         layers,
         platforms: {},
     });

@@ -17,6 +17,8 @@ export interface Layer {
 export interface Manifest {
     /** "sha256:<64 hex>" of the bytes that the registry gave. */
     readonly digest: string;
+    /** What a container of it starts with; absent for an index. */
+    readonly config?: Layer;
     /** Layers in order, the root's first; none for an index. */
     readonly layers: readonly Layer[];
     /** Digests by platform ("linux/amd64"); none for the manifest of one platform. Attestations are left out. */
@@ -45,6 +47,7 @@ const layer = z.object({ digest: z.string(), size: z.number() });
 const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
 /** image-spec v1.1, manifest.md and image-index.md; Docker's own formats have the same fields. */
 const schema = z.object({
+    config: layer.optional(),
     layers: z.array(layer).default([]),
     manifests: z.array(z.object({ digest: z.string(), platform: platform.optional() })).default([]),
 });
@@ -62,12 +65,12 @@ function platformName({ os, architecture, variant }: z.infer<typeof platform>): 
  * @throws z.ZodError or SyntaxError when they are none
  */
 export function parseManifest(text: string): Manifest {
-    const { layers, manifests } = schema.parse(JSON.parse(text));
+    const { config, layers, manifests } = schema.parse(JSON.parse(text));
     const platforms = manifests.flatMap(({ digest, platform: of }) =>
         of && of.os !== "unknown" ? [[platformName(of), digest] as const] : [],
     );
     const digest = `sha256:${createHash("sha256").update(text).digest("hex")}`;
-    return { digest, layers, platforms: Object.fromEntries(platforms) };
+    return { digest, ...(config && { config }), layers, platforms: Object.fromEntries(platforms) };
 }
 
 /** The builder's own tool: `buildx` by itself where it is on PATH, as in the lab, else Docker's plugin. */
