@@ -9,7 +9,7 @@ const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
     ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
 });
 const hook = () => {
-    const [advise] = buildHooks("bot", "reg.test/us/bot").onError ?? [];
+    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [] }).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
 // The hooks tell in the log, which is the engine's.

@@ -158,7 +158,7 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         const used = authorizations.get(ref);
         const answer = await get(url, await used);
         if (answer.status !== 401) return answer;
-        await answer.body?.cancel();
+        await answer.text();
         // A token that somebody else got meanwhile is as good; an old one has run out.
         const known = authorizations.get(ref);
         const fresh =
@@ -175,20 +175,21 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         const answer = await ask(ref, digest);
         const { status, statusText, redirected, body } = answer;
         if (status !== 200 && status !== 206) {
-            await body?.cancel();
+            await answer.text();
             // Where the registry sent us on to its storage, it says by that that it has it.
             if (status === 404) return redirected ? "remembered" : "lost";
             throw new RegistryError(registry, `it answered ${status} ${statusText} for a blob`);
         }
-        const reader = body?.getReader();
         try {
+            // To its end, which keeps the connection; where a registry knows no ranges, that would be the whole blob.
+            if (status === 206) return (await answer.arrayBuffer()).byteLength > 0 ? "there" : undefined;
+            const reader = body?.getReader();
             const first = await reader?.read();
+            await reader?.cancel();
             return first?.done === false ? "there" : undefined;
         } catch (error) {
             if (isTimeout(error)) throw error;
             return undefined;
-        } finally {
-            await reader?.cancel().catch(() => undefined);
         }
     }
 
