@@ -104,6 +104,7 @@ export function buildHooks({
             return false;
         },
     );
+    if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
     const ask = async () => {
         if (repository !== undefined) await checkRegistry(repository);
         await checkRoots(key, roots);
