@@ -21,7 +21,10 @@ const hook = () => {
 async function before(key: string, roots: readonly Root[], builds = 1, repository?: string): Promise<void> {
     const [check] = buildHooks({ key, roots, ...(repository !== undefined && { repository }) }).beforeCreate ?? [];
     const { callback } = check as pulumi.ResourceHook;
-    await Promise.all(Array.from({ length: builds }, () => callback({ urn: "u", id: "", name: "n", type: "t" })));
+    const run = async () => {
+        await callback({ urn: "u", id: "", name: "n", type: "t" });
+    };
+    await Promise.all(Array.from({ length: builds }, run));
 }
 
 // The hooks tell in the log, which is the engine's.
