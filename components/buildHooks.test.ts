@@ -1,7 +1,12 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
+import { RegistryError } from "../lib/registry";
 import { record } from "../tests/harness";
+import type { Root } from "../lib/layers";
 import { buildHooks } from "./buildHooks";
+
+const registry = vi.hoisted(() => ({ onBuildTriggers: vi.fn(), readManifest: vi.fn() }));
+vi.mock("../lib/registry", async (original) => ({ ...(await original<object>()), ...registry }));
 
 const met =
     "failed to solve: failed to push reg.test/us/bot:b-1-amd64: errors:\nunknown: blob unknown to registry - sha256:2c";
@@ -9,9 +14,19 @@ const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
     ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
 });
 const hook = () => {
-    const [advise] = buildHooks("bot", "reg.test/us/bot").onError ?? [];
+    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [] }).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
+/** Runs what is asked before the build of an image on these roots, as often as it has platforms. */
+async function before(key: string, roots: readonly Root[], builds = 1, repository?: string): Promise<void> {
+    const [check] = buildHooks({ key, roots, ...(repository !== undefined && { repository }) }).beforeCreate ?? [];
+    const { callback } = check as pulumi.ResourceHook;
+    const run = async () => {
+        await callback({ urn: "u", id: "", name: "n", type: "t" });
+    };
+    await Promise.all(Array.from({ length: builds }, run));
+}
+
 // The hooks tell in the log, which is the engine's.
 beforeEach(() => record(() => undefined));
 
@@ -25,4 +40,48 @@ test("a push that met another one is done again twice at most, for each platform
 test("a build that failed for anything else is not done again", async () => {
     expect(await hook()("bot-amd64", "failed to push reg.test/us/bot:b-1: 401 Unauthorized")).toBe(false);
     expect(await hook()("bot-amd64", "failed to solve: process did not complete: exit code: 1")).toBe(false);
+});
+
+const both = ["linux/amd64", "linux/arm64"] as const;
+
+test("a root is asked for ONBUILD once for each platform, whatever stands on it and wherever it is pinned", async () => {
+    registry.onBuildTriggers.mockReset().mockResolvedValue([]);
+    const pinned = { expanded: "one:1", by: `r.test/one@sha256:${"1".repeat(64)}`, from: both };
+    const roots = [
+        pinned,
+        { expanded: "two:1", by: undefined, from: [both[0]] },
+        { expanded: "copied:1", by: undefined, from: [] },
+    ];
+    await before("a", roots, 2);
+    await before("b", roots);
+    expect(
+        registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${String(ref)} ${String(platform)}`).sort(),
+    ).toEqual([...both.map((platform) => `${pinned.by} ${platform}`), "two:1 linux/amd64"]);
+    expect(registry.readManifest).not.toHaveBeenCalled();
+});
+
+test("a root with ONBUILD is refused, with what it would run", async () => {
+    registry.onBuildTriggers.mockReset().mockResolvedValue(["COPY . /srv/", "RUN make"]);
+    await expect(before("app", [{ expanded: "three:1", by: undefined, from: [both[1]] }])).rejects.toThrow(
+        /^image app stands on root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN make\n +next: build it FROM/,
+    );
+});
+
+test.each([
+    [
+        "has no answer",
+        () => Promise.reject(new RegistryError("docker.io", "connection refused")),
+        /can't be asked: connection refused/,
+    ],
+    ["does not have it", () => Promise.resolve(undefined), /registry docker\.io does not have it/],
+])("a root whose registry %s is refused: what it would run is not known", async (name, answer, why) => {
+    registry.onBuildTriggers.mockReset().mockImplementation(answer);
+    const root = { expanded: `${name.replaceAll(" ", "-")}:1`, by: undefined, from: [both[0]] };
+    await expect(before("app", [root])).rejects.toThrow(why);
+});
+
+test("an image that stands on no root and is never pushed has nothing to ask", () => {
+    expect(buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }] })).not.toHaveProperty(
+        "beforeCreate",
+    );
 });

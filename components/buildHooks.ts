@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { isPassing, nextAfter, refusesPushes } from "../lib/buildFailures";
 import { InputError } from "../lib/errors";
+import type { PreparedLayer, Root } from "../lib/layers";
 import { parseReference } from "../lib/references";
-import { RegistryError, readManifest } from "../lib/registry";
+import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry";
 
 /** Asks the registry for the image: without its trust and login, the minutes of a build would be lost. */
 async function checkRegistry(name: string): Promise<void> {
@@ -15,17 +16,76 @@ async function checkRegistry(name: string): Promise<void> {
     }
 }
 
+/** What this run knows of roots: a root and platform is asked for once, whatever stands on it. */
+const knownTriggers = new Map<string, Promise<readonly string[]>>();
+
+function triggersOf({ expanded, by }: Root, platform: string): Promise<readonly string[]> {
+    const ref = by ?? expanded;
+    const question = `${ref} ${platform}`;
+    const answer = knownTriggers.get(question) ?? askTriggers(expanded, ref, platform);
+    knownTriggers.set(question, answer);
+    return answer;
+}
+
+async function askTriggers(root: string, ref: string, platform: string): Promise<readonly string[]> {
+    const named = root === ref ? `root ${root}` : `root ${root} (${ref})`;
+    const unknown = (why: string, next: string) =>
+        new InputError({
+            problem: `${named} may have ONBUILD instructions, which would run on files that nobody sees: ${why}`,
+            next:
+                `${next}, or pin a copy of it that this machine can ask for: ` +
+                `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
+        });
+    let found: readonly string[] | undefined;
+    try {
+        found = await onBuildTriggers(ref, platform, process.env);
+    } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        throw unknown(
+            error.message,
+            `let this machine ask it (a network that reaches ${error.registry}, docker login, its certificate in SSL_CERT_FILE)`,
+        );
+    }
+    const { registry } = parseReference(ref);
+    if (!found) throw unknown(`registry ${registry} does not have it, or not all of it`, "correct the reference");
+    return found;
+}
+
+/**
+ * Refuses roots with ONBUILD: what it copies is no input, so the build would go without it and never notice its changes.
+ *
+ * @throws InputError that names the root and its triggers, or says why they can't be known
+ */
+async function checkRoots(key: string, roots: readonly Root[]): Promise<void> {
+    for (const root of roots) {
+        for (const platform of root.from) {
+            const triggers = await triggersOf(root, platform);
+            if (triggers.length === 0) continue;
+            const { expanded, by } = root;
+            throw new InputError({
+                problem:
+                    `image ${key} stands on root ${expanded}${by === undefined ? "" : ` (${by})`}, whose ONBUILD would run in its ` +
+                    `build for ${platform}, on files that nobody sees:\n    ${triggers.join("\n    ")}`,
+                next:
+                    "build it FROM an image without ONBUILD: another tag of the root, or an image that you build FROM the root " +
+                    "yourself, where these instructions run and end, and push",
+            });
+        }
+    }
+}
+
 /** How often a push that met another one is done again. */
 const repetitions = 2;
 
 /**
- * What happens around the build of an image, where there is one: before it, its registry is asked once; when it fails,
- * the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
- *
- * @param key the image's, in `images.ts`
- * @param repository where it is pushed; undefined for an image that is never pushed
+ * What happens around the build of an image, where there is one: before it, its registry is asked once, and so are the roots'; when
+ * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
-export function buildHooks(key: string, repository: string | undefined): pulumi.ResourceHookBinding {
+export function buildHooks({
+    key,
+    repository,
+    roots,
+}: Pick<PreparedLayer, "key" | "repository" | "roots">): pulumi.ResourceHookBinding {
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
@@ -44,11 +104,12 @@ export function buildHooks(key: string, repository: string | undefined): pulumi.
             return false;
         },
     );
-    if (repository === undefined) return { onError: [advise] };
+    if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
+    const ask = async () => {
+        if (repository !== undefined) await checkRegistry(repository);
+        await checkRoots(key, roots);
+    };
     let asked: Promise<void> | undefined;
-    const check = new pulumi.ResourceHook(`ask the registry of image ${key}`, () => {
-        asked ??= checkRegistry(repository);
-        return asked;
-    });
+    const check = new pulumi.ResourceHook(`ask the registries of image ${key}`, () => (asked ??= ask()));
     return { beforeCreate: [check], beforeUpdate: [check], onError: [advise] };
 }

@@ -81,7 +81,7 @@ describe("a build", () => {
 
     test("has its registry asked before and a failure explained; an image that is never pushed has no registry", async () => {
         const resources = await run();
-        const hooks = ["ask the registry of image app"];
+        const hooks = ["ask the registries of image app"];
         expect(resources["app-arm64"]?.options.hooks).toMatchObject({
             beforeCreateList: hooks,
             beforeUpdateList: hooks,

@@ -39,7 +39,7 @@ export class ImageLayer extends pulumi.ComponentResource {
         };
         super("layered-images:components:ImageLayer", layer.key, inputs, opts);
         this.layer = layer;
-        const hooks = buildHooks(layer.key, layer.repository);
+        const hooks = buildHooks(layer);
         const build = (platform: Platform): PlatformImage => {
             const refs = layer.parents.flatMap(({ expanded, by, platforms }) => {
                 const own = platforms[platform];

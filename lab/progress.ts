@@ -9,12 +9,15 @@ export function elapsed(milliseconds: number): string {
 /**
  * Tells on stderr that `label` is under way and how long it took: a line that counts on a terminal, elsewhere one line
  * at the start, one a minute, one at the end.
+ *
+ * @param options.after milliseconds: nothing is said of what takes less
  */
-export async function progress<T>(label: string, work: () => Promise<T>): Promise<T> {
+export async function progress<T>(label: string, work: () => Promise<T>, { after = 0 } = {}): Promise<T> {
     const start = Date.now();
     const terminal = process.stderr.isTTY;
-    const say = (text: string) => process.stderr.write(terminal ? `\r\u001b[K${text}` : `${text}\n`);
-    say(`${label} …`);
+    const said = () => Date.now() - start >= after;
+    const say = (text: string) => said() && process.stderr.write(terminal ? `\r\u001b[K${text}` : `${text}\n`);
+    const first = setTimeout(() => say(`${label} …`), after);
     const timer = setInterval(() => say(`${label} … ${elapsed(Date.now() - start)}`), terminal ? 1000 : 60_000);
     try {
         const result = await work();
@@ -24,6 +27,7 @@ export async function progress<T>(label: string, work: () => Promise<T>): Promis
         say(`${label}: failed after ${elapsed(Date.now() - start)}${terminal ? "\n" : ""}`);
         throw error;
     } finally {
+        clearTimeout(first);
         clearInterval(timer);
     }
 }

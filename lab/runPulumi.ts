@@ -5,10 +5,10 @@ import { InputError } from "../lib/errors";
 import { masked } from "../lib/mask";
 import { leftUndone, mayHaveExpired } from "../lib/plan/leftUndone";
 import { refreshBefore, refreshOptions } from "../lib/refresh";
-import { lostBuilds, lostPromotions } from "../lib/status/images";
+import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
 import { imageQuestions } from "../lib/status/imageStatus";
 import { deployedImages } from "../lib/status/state";
-import { askRegistries } from "../review/ask";
+import { askBlobs, askRegistries } from "../review/ask";
 import { type Engine, exportStack, openEngine } from "../review/engine";
 import { recordUp } from "../review/recordUpdate";
 import { readSecrets } from "../review/secrets";
@@ -17,10 +17,12 @@ import { summaryOf } from "../review/updateSummary";
 import { exit } from "./exitCodes";
 import { tellFailedBuilds } from "./failedBuilds";
 import type { LabOptions } from "./labCommand";
-import { labDeployment } from "./labState";
+import { startLab } from "./lab";
+import { labDeployment, serversFolder } from "./labState";
 import { labPaths } from "./paths";
 import { LabError, isInterrupted, runMasked } from "./process";
 import { elapsed } from "./progress";
+import { stopServer } from "./servers";
 import { removeDeadLocks } from "./stackLocks";
 
 /** Options of the commands that run Pulumi. */
@@ -101,7 +103,15 @@ export async function runPreview(args: readonly string[], options: PulumiOptions
 async function toReplace(engine: Engine): Promise<string[]> {
     const { resources } = await deployment(engine);
     const images = deployedImages({ resources });
-    const answers = await askRegistries(imageQuestions(images), engine.env);
+    const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
+    const forgetful = registriesToRestart(images, answers);
+    if (forgetful.length > 0 && engine.isLab) {
+        await stopServer(serversFolder(labPaths()), "registry");
+        await startLab();
+    } else if (forgetful.length > 0) {
+        const told = `${forgetful.join(" and ")} lost layers and would not take them again before being started anew`;
+        console.error(`warning: ${told}; the next step is below each difference of: npm run status`);
+    }
     return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];
 }
 

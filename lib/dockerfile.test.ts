@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ReadOptions, readDockerfile } from "./dockerfile";
+import { hostPlatform } from "./images";
 
 const read = (text: string, options: Partial<ReadOptions> = {}) =>
     readDockerfile(text, { path: "docker/Dockerfile", platforms: ["linux/amd64"], ...options });
@@ -50,6 +51,31 @@ describe("references", () => {
         const text = "FROM a:1 AS one\nFROM b:1 AS two\nFROM one AS three\nCOPY --from=c:1 / /";
         expect(references(text, { target: "two" })).toEqual(["b:1"]);
         expect(references(text, { target: "three" })).toEqual(["a:1", "c:1"]);
+    });
+
+    test.each<[string, string, Readonly<Record<string, readonly string[]>>]>([
+        ["the target's", "FROM a:1\nCOPY --from=b:1 / /", { "a:1": ["linux/arm64"], "b:1": [] }],
+        ["a stage's that is copied from", "FROM a:1 AS x\nFROM scratch\nCOPY --from=x / /", { "a:1": ["linux/arm64"] }],
+        [
+            "no stage's that nobody needs",
+            "FROM a:1 AS x\nFROM b:1\nCOPY --from=a:1 / /",
+            { "b:1": ["linux/arm64"], "a:1": [] },
+        ],
+        [
+            "also where it was copied from before",
+            "FROM b:1 AS x\nCOPY --from=a:1 / /\nFROM a:1 AS y\nFROM x\nCOPY --from=y / /",
+            { "b:1": ["linux/arm64"], "a:1": ["linux/arm64"] },
+        ],
+        ["for its own platform", "FROM --platform=linux/386 a:1\nCOPY --from=a:1 / /", { "a:1": ["linux/386"] }],
+        [
+            "for whichever the builder is of",
+            "FROM --platform=$BUILDPLATFORM a:1",
+            { "a:1": [...new Set([hostPlatform(), "linux/arm64"])] },
+        ],
+    ])("an image that a stage is built FROM is told: %s", (_name, text, expected) => {
+        const { references: found } = read(text, { platforms: ["linux/arm64"] });
+        const from = found.map((one) => [one.expanded, one.from["linux/arm64"] ?? []]);
+        expect(Object.fromEntries(from)).toEqual(expected);
     });
 
     test("the image that the target is built FROM is marked, through stages", () => {

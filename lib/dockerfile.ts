@@ -29,6 +29,11 @@ export interface DockerfileReading {
         /** Whether the target is built FROM it, rather than copying from it. */
         readonly base: boolean;
         readonly platforms: PlatformUses;
+        /**
+         * By platform that is built for, the platforms of it that needed stages are built FROM: its ONBUILD runs there, and not where
+         * a stage only copies from it (dockerfile2llb, resolveBaseImage).
+         */
+        readonly from: FromUses;
     }[];
     /** The stages that the target needs, in order. */
     readonly stages: readonly ReadStage[];
@@ -39,6 +44,9 @@ export interface DockerfileReading {
     /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
     readonly triggers: readonly string[];
 }
+
+/** By platform that is built for, platforms of an image that stages are built FROM; absent where there is no such stage. */
+export type FromUses = Readonly<Partial<Record<Platform, readonly Platform[]>>>;
 
 /** How a Dockerfile is read. */
 export interface ReadOptions {
@@ -69,15 +77,15 @@ function imagesIn(uses: readonly NeededUse[]): (NeededUse & { readonly from: str
 }
 
 /** The platforms of an image, in any spelling, that are used where `platform` is built for. */
-function platformsUsed(uses: readonly NeededUse[], image: string, platform: Platform): Platform[] {
-    const own = imagesIn(uses).filter(({ from }) => sameImage(from, image));
+function platformsUsed(uses: readonly NeededUse[], image: string, platform: Platform, from = false): Platform[] {
+    const own = imagesIn(uses).filter((one) => sameImage(one.from, image) && (!from || one.use.instruction === "FROM"));
     return [...new Set(own.map(({ use }) => use.platform ?? normalPlatform(platform)))];
 }
 
 /**
  * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
  * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
- * ONBUILD of an external image can't be seen. The builder is taken to be of this machine's platform, unless a build
+ * ONBUILD of an external image can't be seen: the registry is asked for it before a build. The builder is taken to be of this machine's platform, unless a build
  * argument BUILDPLATFORM says otherwise.
  *
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
@@ -111,10 +119,13 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
                 native: platformsUsed(uses, from, platform),
                 emulated: platformsUsed(emulated.uses, from, platform),
             };
+            // What FROM --platform=$BUILDPLATFORM gets is known only to the builder: either may run.
+            const below = [uses, emulated.uses].flatMap((one) => platformsUsed(one, from, platform, true));
             references.set(from, {
                 ...{ expanded: from, line, instruction },
                 base: base || (known?.base ?? false),
                 platforms: { ...known?.platforms, [platform]: used },
+                from: { ...known?.from, ...(below.length > 0 && { [platform]: [...new Set(below)] }) },
             });
         }
         for (const { use } of uses) {

@@ -62,6 +62,9 @@ test("a parent with ONBUILD is refused, with where it stands: it would run in a 
     expect(() => resolve(images)).toThrow(/docker\/child:1: its parent base has an ONBUILD \(docker\/base:2\)/);
     const copied = { ...images, child: ["FROM scratch\nCOPY --from=ghcr.io/us/base / /"] } as const;
     expect(order(copied)).toEqual(["base", "child"]);
+    const stages =
+        "FROM scratch AS a\nCOPY --from=ghcr.io/us/base / /\nFROM ghcr.io/us/base AS b\nFROM a\nCOPY --from=b / /";
+    expect(() => resolve({ ...images, child: [stages] })).toThrow(/its parent base has an ONBUILD/);
 });
 
 test("a key that ends like the name of a smoke test is refused", () => {

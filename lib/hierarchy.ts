@@ -59,14 +59,15 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, instruction, base, platforms } of ordered) {
+    for (const { expanded, line, base, platforms, from } of ordered) {
         const where = `${definition.dockerfile}:${line}`;
         const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
         else if (match) {
             parents.push({ key: match.key, expanded, base, platforms });
-            if (instruction === "FROM") problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
+            if (Object.keys(from).length > 0)
+                problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
         } else if (!namespaces.has(namespaceOf(expanded)) || isRoot(expanded)) roots.push(expanded);
         else {
             const known = named.map(({ name }) => name).join(", ");

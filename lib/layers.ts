@@ -29,6 +29,12 @@ export interface Pinned<T> {
     readonly by: T;
 }
 
+/** An external image; `by` is undefined where the stack pins none, and the builder resolves it. */
+export interface Root extends Pinned<string | undefined> {
+    /** Its platforms that stages of the stack's builds are built FROM, none where they only copy from it. */
+    readonly from: readonly Platform[];
+}
+
 /** An image, ready to become resources: everything that is known before anything is built. */
 export interface PreparedLayer {
     readonly key: string;
@@ -38,8 +44,7 @@ export interface PreparedLayer {
     readonly repository?: string;
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
     readonly parents: readonly PlacedParent[];
-    /** External images: pinned by the stack's `roots`, or resolved by the builder where `by` is undefined. */
-    readonly roots: readonly Pinned<string | undefined>[];
+    readonly roots: readonly Root[];
     readonly buildArgs: Readonly<Record<string, string>>;
     /** Whether the build's steps are kept in the registry for builders that start empty. */
     readonly registryCache: boolean;
@@ -74,7 +79,11 @@ function prepare(
         ...(definition.context !== undefined && { context: definition.context }),
     });
     const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
-    const roots = layer.roots.map((expanded) => ({ expanded, by: pinOf(expanded) }));
+    const roots = layer.roots.map((expanded) => {
+        const from = reading.references.find((one) => one.expanded === expanded)?.from ?? {};
+        const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
+        return { expanded, by: pinOf(expanded), from: [...new Set(platformsFrom)] };
+    });
     const contexts = [...parents, ...roots.filter(({ by }) => by !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {

@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { parseReference } from "./references";
+import { parseReference, repositoryOf } from "./references";
 
 /** A blob of a registry, by its content. */
 export interface Layer {
@@ -17,6 +17,8 @@ export interface Layer {
 export interface Manifest {
     /** "sha256:<64 hex>" of the bytes that the registry gave. */
     readonly digest: string;
+    /** What a container of it starts with; absent for an index. */
+    readonly config?: Layer;
     /** Layers in order, the root's first; none for an index. */
     readonly layers: readonly Layer[];
     /** Digests by platform ("linux/amd64"); none for the manifest of one platform. Attestations are left out. */
@@ -45,6 +47,7 @@ const layer = z.object({ digest: z.string(), size: z.number() });
 const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
 /** image-spec v1.1, manifest.md and image-index.md; Docker's own formats have the same fields. */
 const schema = z.object({
+    config: layer.optional(),
     layers: z.array(layer).default([]),
     manifests: z.array(z.object({ digest: z.string(), platform: platform.optional() })).default([]),
 });
@@ -62,12 +65,12 @@ function platformName({ os, architecture, variant }: z.infer<typeof platform>): 
  * @throws z.ZodError or SyntaxError when they are none
  */
 export function parseManifest(text: string): Manifest {
-    const { layers, manifests } = schema.parse(JSON.parse(text));
+    const { config, layers, manifests } = schema.parse(JSON.parse(text));
     const platforms = manifests.flatMap(({ digest, platform: of }) =>
         of && of.os !== "unknown" ? [[platformName(of), digest] as const] : [],
     );
     const digest = `sha256:${createHash("sha256").update(text).digest("hex")}`;
-    return { digest, layers, platforms: Object.fromEntries(platforms) };
+    return { digest, ...(config && { config }), layers, platforms: Object.fromEntries(platforms) };
 }
 
 /** The builder's own tool: `buildx` by itself where it is on PATH, as in the lab, else Docker's plugin. */
@@ -92,6 +95,47 @@ export function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: strin
  * @throws RegistryError when it can't be asked, or its answer is no manifest
  */
 export async function readManifest(ref: string, env: NodeJS.ProcessEnv): Promise<Manifest | undefined> {
+    return await readAs(ref, env, "manifest", parseManifest);
+}
+
+/** An image's configuration (image-spec v1.1, config.md); ONBUILD is Docker's own (moby/docker-image-spec). */
+const configSchema = z.object({ config: z.object({ OnBuild: z.array(z.string()).nullish() }).nullish() });
+
+const readTriggers = (text: string): readonly string[] => configSchema.parse(JSON.parse(text)).config?.OnBuild ?? [];
+
+/**
+ * Asks a registry for an image's ONBUILD triggers, with the builder's own tool and so with the user's Docker login.
+ *
+ * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
+ * @param platform in normal form. Where an index does not have exactly it, those of all its platforms count: BuildKit may take a
+ *     compatible one
+ * @returns the instructions ("COPY . /srv/"), in order; undefined when the registry does not have the image, or not all of it
+ * @throws RegistryError when it can't be asked, or its answer is none
+ */
+export async function onBuildTriggers(
+    ref: string,
+    platform: string,
+    env: NodeJS.ProcessEnv,
+): Promise<readonly string[] | undefined> {
+    const manifest = await readManifest(ref, env);
+    if (!manifest) return undefined;
+    const at = (digest: string) => `${repositoryOf(ref)}@${digest}`;
+    // The tool looks among manifests for a digest, then among blobs (containerd, docker.Resolve).
+    if (manifest.config) return await readAs(at(manifest.config.digest), env, "configuration", readTriggers);
+    const exact = manifest.platforms[platform];
+    const wanted = exact === undefined ? [...new Set(Object.values(manifest.platforms))] : [exact];
+    if (wanted.length === 0) return undefined;
+    const found = await Promise.all(wanted.map((digest) => onBuildTriggers(at(digest), platform, env)));
+    return found.some((one) => one === undefined) ? undefined : [...new Set(found.flatMap((one) => one ?? []))];
+}
+
+/** Reads what a registry has under a reference; undefined when it has nothing. */
+async function readAs<T>(
+    ref: string,
+    env: NodeJS.ProcessEnv,
+    what: string,
+    parse: (text: string) => T,
+): Promise<T | undefined> {
     const { registry } = parseReference(ref);
     const [command, ...args] = buildx(env);
     let text: string;
@@ -117,9 +161,9 @@ export async function readManifest(ref: string, env: NodeJS.ProcessEnv): Promise
         throw new RegistryError(registry, said.replace(/^failed to do request: \w+ "[^"]*": /, "") || message);
     }
     try {
-        return parseManifest(text);
+        return parse(text);
     } catch (error) {
         const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-        throw new RegistryError(registry, `its answer to ${ref} is no manifest: ${reason}`);
+        throw new RegistryError(registry, `its answer to ${ref} is no ${what}: ${reason}`);
     }
 }

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { RegistryError } from "../lib/registry";
-import { exitCode } from "../lib/status/findings";
+import { type Manifest, RegistryError } from "../lib/registry";
+import type { blobReader } from "../lib/registryBlobs";
+import { type Answer, exitCode } from "../lib/status/findings";
 import { compareGitHub } from "../lib/status/github";
 import { githubQuestions } from "../lib/status/githubQuestions";
 import type { Resource } from "../lib/status/state";
-import { askGitHub, askRegistries } from "./ask";
+import { askBlobs, askGitHub, askRegistries } from "./ask";
 
 afterEach(() => {
     vi.unstubAllGlobals();
@@ -33,6 +34,69 @@ test("a registry that hangs holds up what was asked at once, and nothing after i
     expect(asked).toBeLessThan(25);
     expect(refs.map((ref) => answers.get(ref))).toEqual(refs.map(() => ({ unknown: "no answer" })));
     expect(answers.get("fine.example/a:1")).toEqual({ found: undefined });
+});
+
+describe("blobs", () => {
+    const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+    const blob = (letter: string) => ({ digest: digest(letter), size: 1 });
+    const manifest = (letter: string, ...layers: string[]) => ({
+        found: { digest: digest(letter), config: blob(letter), layers: layers.map(blob), platforms: {} },
+    });
+    const answers = new Map<string, Answer<Manifest>>([
+        [`r.io/base@${digest("a")}`, manifest("a", "1", "2")],
+        [`r.io/base@${digest("b")}`, manifest("b", "1")],
+        [`r.io/app@${digest("c")}`, manifest("c", "1")],
+        // A tag's manifest is looked at under its digest, a root's is not ours.
+        ["r.io/base:latest", manifest("d", "1")],
+        [`r.io/gone@${digest("e")}`, { found: undefined }],
+        [`s.io/other@${digest("f")}`, { unknown: "refused" }],
+    ]);
+    /** Asks with this for what the registry says, and returns what became of each question and what was asked. */
+    const ask = async (look: ReturnType<typeof blobReader>["look"]) => {
+        const asked: string[] = [];
+        let closed = false;
+        const found = await askBlobs(answers, {}, () => ({
+            look: (repository, of) => {
+                asked.push(`${repository} ${of.slice("sha256:".length, "sha256:".length + 1)}`);
+                return look(repository, of);
+            },
+            close: () => {
+                closed = true;
+                return Promise.resolve();
+            },
+        }));
+        expect(closed).toBe(true);
+        const blobs = [...found.values()].flatMap((one) =>
+            "found" in one && one.found?.blobs ? [one.found.blobs] : [],
+        );
+        return { found, asked, blobs };
+    };
+
+    test("are looked at once in each repository, those of what is published", async () => {
+        const { found, asked, blobs } = await ask(() => Promise.resolve("there"));
+        expect(asked.sort()).toEqual([
+            "r.io/app 1",
+            "r.io/app c",
+            ...["1", "2", "a", "b"].map((one) => `r.io/base ${one}`),
+        ]);
+        expect([...found.keys()]).toEqual([...answers.keys()]);
+        expect(blobs).toEqual([{ lost: [] }, { lost: [] }, { lost: [] }]);
+        expect(found.get("r.io/base:latest")).toEqual(answers.get("r.io/base:latest"));
+    });
+
+    test("that are lost are those of every manifest that has them, in that repository", async () => {
+        const states = { "r.io/base": "lost", "r.io/app": "remembered" } as const;
+        const { blobs } = await ask((repository, of) =>
+            Promise.resolve(of === digest("1") ? states[repository as keyof typeof states] : "there"),
+        );
+        const lost = (remembered: boolean) => ({ lost: [{ digest: digest("1"), remembered }] });
+        expect(blobs).toEqual([lost(false), lost(false), lost(true)]);
+    });
+
+    test("that can't be asked for are not known, and no difference", async () => {
+        const { blobs } = await ask(() => Promise.reject(new RegistryError("r.io", "401 Unauthorized")));
+        expect(blobs).toEqual(Array.from({ length: 3 }, () => ({ unknown: "401 Unauthorized" })));
+    });
 });
 
 describe("what GitHub says is not there", () => {

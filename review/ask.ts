@@ -4,9 +4,12 @@ import { type GitHubTarget, UnreachableError, ask } from "../lib/githubApi";
 import type { Answer } from "../lib/status/findings";
 import type { OnGitHub } from "../lib/status/github";
 import type { GitHubQuestion } from "../lib/status/githubQuestions";
-import { parseReference } from "../lib/references";
+import { parseReference, repositoryOf } from "../lib/references";
 import { checkAccess, inRepository, readRepository } from "../lib/repository";
 import { type Manifest, RegistryError, readManifest } from "../lib/registry";
+import { type BlobState, blobReader } from "../lib/registryBlobs";
+import type { Held } from "../lib/status/imageStatus";
+import { progress } from "../lab/progress";
 
 /** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
 const atOnce = { registry: 16, github: 8 } as const;
@@ -50,6 +53,63 @@ export async function askRegistries(
             return { unknown: error.reason };
         }
     });
+}
+
+/** Configuration and layers of a manifest. */
+const blobsOf = ({ config, layers }: Manifest): string[] => [config, ...layers].flatMap((blob) => blob?.digest ?? []);
+
+/**
+ * Looks at configuration and layers of the manifests that were asked for by digest, each once in its repository, and downloads
+ * none. A registry that hangs is not asked again.
+ *
+ * @param answers of `askRegistries`
+ * @param open `blobReader`, or what stands in for it
+ * @returns the answers, with what is lost of each of these manifests
+ */
+export async function askBlobs(
+    answers: ReadonlyMap<string, Answer<Manifest>>,
+    env: NodeJS.ProcessEnv,
+    open: typeof blobReader = blobReader,
+): Promise<Map<string, Answer<Held>>> {
+    const manifests = [...answers].flatMap(([ref, answer]) =>
+        "found" in answer && answer.found && ref.includes("@") ? [[ref, answer.found] as const] : [],
+    );
+    const refsOf = ([ref, manifest]: (typeof manifests)[number]) =>
+        blobsOf(manifest).map((digest) => ({ digest, ref: `${repositoryOf(ref)}@${digest}` }));
+    const refs = [...new Set(manifests.flatMap((one) => refsOf(one).map(({ ref }) => ref)))];
+    const reader = open(env);
+    const hanging = new Map<string, string>();
+    const look = async (ref: string): Promise<BlobState | { readonly unknown: string }> => {
+        const { registry, digest = "" } = parseReference(ref);
+        const hangs = hanging.get(registry);
+        if (hangs !== undefined) return { unknown: hangs };
+        try {
+            return await reader.look(repositoryOf(ref), digest);
+        } catch (error) {
+            if (!(error instanceof RegistryError)) throw error;
+            if (error.hangs) hanging.set(registry, error.reason);
+            return { unknown: error.reason };
+        }
+    };
+    const work = () => askAll(refs, atOnce.registry, look);
+    const label = `looking at ${refs.length} configurations and layers`;
+    const states = await progress(label, work, { after: 2000 }).finally(() => reader.close());
+    const blobsIn = (one: (typeof manifests)[number]): Held["blobs"] => {
+        const found = refsOf(one).map(({ digest, ref }) => ({ digest, state: states.get(ref) }));
+        const lost = found.flatMap(({ digest, state }) =>
+            state === "lost" || state === "remembered" ? [{ digest, remembered: state === "remembered" }] : [],
+        );
+        // What is lost is lost, whatever became of the other questions.
+        const unknown = found.flatMap(({ state }) => (typeof state === "object" ? state.unknown : []))[0];
+        return lost.length > 0 || unknown === undefined ? { lost } : { unknown };
+    };
+    const looked = new Map(manifests.map((one) => [one[0], { ...one[1], blobs: blobsIn(one) }]));
+    return new Map(
+        [...answers].map(([ref, answer]) => {
+            const found = looked.get(ref);
+            return [ref, found ? { found } : answer];
+        }),
+    );
 }
 
 const answers = {

@@ -44,15 +44,27 @@ describe("what registries answered", () => {
         expect([moved, unasked]).toEqual([[], []]);
     });
 
+    test("is what lost a layer, with what comes first where the registry says that it has it", () => {
+        const broken = {
+            found: { ...held("a", 5, 7).found, blobs: { lost: [{ digest: digest("e"), remembered: true }] } },
+        };
+        const { missing, bytes, before } = readAnswers([base], new Map([[baseRef, broken]]), local);
+        expect([...missing]).toEqual([baseRef]);
+        expect([...bytes]).toEqual([["base linux/amd64", 12]]);
+        expect(before).toEqual([
+            expect.stringMatching(/^registry r\.io says that it has layers that it lost, .*: npm run down first$/),
+        ]);
+    });
+
     test.each([
-        ["lost", { found: undefined }, "is not in the registry"],
-        ["moved", held("b"), "points at"],
-    ])("names a promoted tag that is %s, with the command that puts it back", (_title, answer, said) => {
+        ["lost", { found: undefined }, "is not in the registry", /with --refresh puts it back$/],
+        ["moved", held("b"), "points at", /afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/],
+    ])("names a promoted tag that is %s, with what puts it back", (_title, answer, said, next) => {
         const { missing, moved } = readAnswers([base], new Map([["r.io/us/base:latest", answer]]), local);
         expect(missing.size).toBe(0);
         expect(moved).toHaveLength(1);
         expect(moved[0]).toContain(`image base: r.io/us/base:latest ${said}`);
-        expect(moved[0]).toMatch(/afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/);
+        expect(moved[0]).toMatch(next);
     });
 
     test("says nothing of a promoted tag that is where it was put, or was not asked for", () => {
@@ -75,9 +87,10 @@ test("sizes stand at the platform that they are of, and what is said of the regi
         missing: new Set(),
         bytes: new Map([["base linux/arm64", 12]]),
         moved: ["second"],
-        unasked: ["third"],
+        before: ["third"],
+        unasked: ["fourth"],
     });
     expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
-    expect(sized.warnings).toEqual(["first", "second", "third"]);
+    expect(sized.warnings).toEqual(["first", "second", "third", "fourth"]);
     expect(sized.pending).toBe(false);
 });

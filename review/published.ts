@@ -1,31 +1,41 @@
 import type { Plan } from "../lib/plan/plan";
 import { parseReference } from "../lib/references";
 import { type Answers, refOf } from "../lib/status/imageStatus";
-import { imageFindings } from "../lib/status/images";
+import { imageFindings, isLost, lostPromotions, registriesToRestart, unansweredReason } from "../lib/status/images";
 import { type Commands, repairCommand } from "../lib/status/repair";
 import type { DeployedImage } from "../lib/status/state";
-import { askRegistries } from "./ask";
+import { askBlobs, askRegistries } from "./ask";
 
 /** What the registry has of what is in the state. */
 export interface Published {
-    /** `<repository>@<digest>` of builds that it does not have. */
+    /** `<repository>@<digest>` of builds that it does not have, or not all of. */
     readonly missing: ReadonlySet<string>;
     /** Compressed bytes by image and platform ("bot linux/amd64"). */
     readonly bytes: ReadonlyMap<string, number>;
-    /** Promoted tags that are lost or moved, which no update looks at. */
+    /** Promoted tags that are lost or moved. */
     readonly moved: readonly string[];
+    /** What has to be done before an update can bring back what is missing. */
+    readonly before: readonly string[];
     /** Why something could not be asked. */
     readonly unasked: readonly string[];
 }
 
 /**
- * Promoted tags that are not where the state has them, with the command that puts them back: a refresh leaves indexes alone, so
- * an update only moves a tag when its builds change.
+ * Promoted tags that are not where the state has them, with what puts them back: a refresh leaves indexes alone, so an update
+ * moves a tag only when its builds change, and with --refresh brings back one that is gone.
  */
-function promotionWarnings(image: DeployedImage, answers: Answers, commands: Commands): string[] {
-    return imageFindings(image, answers).flatMap(({ kind, about, text, repair }) => {
+function promotionWarnings(
+    image: DeployedImage,
+    all: readonly DeployedImage[],
+    answers: Answers,
+    commands: Commands,
+): string[] {
+    return imageFindings(image, all, answers).flatMap(({ kind, about, text, repair }) => {
         if (kind !== "drift" || repair?.by !== "replace" || repair.urn !== image.promotion?.urn) return [];
-        return [`${about}: ${text}. An update does not look at it; afterwards: ${repairCommand(commands, repair)}`];
+        const next = lostPromotions([image], answers).includes(repair.urn)
+            ? "An update with --refresh puts it back"
+            : `An update does not look at it; afterwards: ${repairCommand(commands, repair)}`;
+        return [`${about}: ${text}. ${next}`];
     });
 }
 
@@ -37,8 +47,8 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
         for (const build of builds) {
             const answer = answers.get(refOf(build));
             if (!answer || "unknown" in answer) continue;
-            if (!answer.found) missing.add(refOf(build));
-            else {
+            if (isLost(build, answers)) missing.add(refOf(build));
+            if (answer.found) {
                 const sizes = answer.found.layers.map(({ size }) => size);
                 bytes.set(
                     `${image} ${build.platform}`,
@@ -47,37 +57,44 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
             }
         }
     }
-    const unasked = [...answers].flatMap(([ref, answer]) =>
-        "unknown" in answer
-            ? [`what is published could not be asked: ${parseReference(ref).registry}: ${answer.unknown}`]
-            : [],
+    const unasked = [...answers].flatMap(([ref, answer]) => {
+        const reason = unansweredReason(answer);
+        return reason === undefined
+            ? []
+            : [`what is published could not be asked: ${parseReference(ref).registry}: ${reason}`];
+    });
+    const moved = images.flatMap((image) => promotionWarnings(image, images, answers, commands));
+    const before = registriesToRestart(images, answers).map(
+        (registry) =>
+            `registry ${registry} says that it has layers that it lost, and takes them again only once it is started anew` +
+            (commands.isLab ? ": npm run down first" : ""),
     );
-    const moved = images.flatMap((image) => promotionWarnings(image, answers, commands));
-    return { missing, bytes, moved, unasked: [...new Set(unasked)] };
+    return { missing, bytes, moved, before, unasked: [...new Set(unasked)] };
 }
 
 /**
  * Asks registries for builds.
  *
- * @param promotions whether for promoted tags too
+ * @param full whether for promoted tags, configurations and layers too
  */
 export async function lookUp(
     images: readonly DeployedImage[],
     { env, ...commands }: Commands & { readonly env: NodeJS.ProcessEnv },
-    promotions: boolean,
+    full: boolean,
 ): Promise<Published> {
     const refs = images.flatMap(({ builds, promotion }) => [
         ...builds.map(refOf),
-        ...(promotions && promotion ? [promotion.tag] : []),
+        ...(full && promotion ? [promotion.tag] : []),
     ]);
-    return readAnswers(images, await askRegistries([...new Set(refs)], env), commands);
+    const answers = await askRegistries([...new Set(refs)], env);
+    return readAnswers(images, full ? await askBlobs(answers, env) : answers, commands);
 }
 
 /** The plan with the sizes of what is published, and with what is to be said of it as warnings. */
-export function withPublished(plan: Plan, { bytes, moved, unasked }: Published): Plan {
+export function withPublished(plan: Plan, { bytes, moved, before, unasked }: Published): Plan {
     return {
         ...plan,
-        warnings: [...plan.warnings, ...moved, ...unasked],
+        warnings: [...plan.warnings, ...moved, ...before, ...unasked],
         images: plan.images.map((image) => ({
             ...image,
             platforms: image.platforms.map((one) => {

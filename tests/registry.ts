@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
@@ -57,6 +57,13 @@ export async function manifest(lab: Lab, repository: string, reference: string):
 export async function deleteManifest(lab: Lab, repository: string, digest: string): Promise<void> {
     const { status, text } = await ask(lab, `/v2/${repository}/manifests/${digest}`, "DELETE");
     if (status !== 202) throw new Error(`the registry answered ${String(status)} for ${repository}@${digest}: ${text}`);
+}
+
+/** Removes a blob's data, as a disk that fails does. */
+export function removeBlob(lab: Lab, digest: string): void {
+    const hex = digest.slice(digest.indexOf(":") + 1);
+    const blobs = path.join(lab.paths.state, "registry", "data", "docker", "registry", "v2", "blobs", "sha256");
+    rmSync(path.join(blobs, hex.slice(0, 2), hex, "data"));
 }
 
 /** Tags of a repository; none when it does not exist. */

@@ -50,6 +50,18 @@ test("all drift takes one refresh of what is looked at, then one replacement of 
     expect(repairAll(lab, [finding("note")])).toEqual([]);
 });
 
+test("what was lost is made after what it is made from, and the lab's registry started anew where it must be", () => {
+    const child = { by: "replace", urn: "b", from: ["a"] } as const;
+    const remembered = { by: "replace", urn: "a", restart: true } as const;
+    expect(repairCommand(lab, child)).toBe("npm run up -- --replace 'a' --replace 'b'");
+    expect(repairCommand(lab, remembered)).toBe("npm run down && npm run up -- --replace 'a'");
+    // Another registry is not the stack's to start.
+    expect(repairCommand(ci, remembered)).toBe("pulumi up --stack 'acme/ci' --replace 'a'");
+    expect(repairAll(lab, [drift(remembered), drift(child)])).toEqual([
+        "npm run down && npm run up -- --replace 'a' --replace 'b'",
+    ]);
+});
+
 test("drift that any `up` repairs takes one of its own only where none replaces something", () => {
     const proposed = drift({ by: "up" });
     const refreshed = drift({ by: "refresh", urn: "b" });

@@ -2,13 +2,15 @@
  * How a stack is brought back in step with what was found.
  *
  * - `replace`: `up --replace <urn>`. It makes a thing anew from the program, whatever is there: what was lost in a registry,
- *   or is looked up there by name (an Index, which a refresh would let adopt a foreign digest).
+ *   or is looked up there by name (an Index, which a refresh would let adopt a foreign digest). What it is made from and was lost
+ *   too is made before it (`from`); a registry that remembers what it lost is started anew first (`restart`).
  * - `refresh`: `up --refresh --target <urn>`. It looks at the one thing and then puts it right: what GitHub tells in full.
  * - `up`: nothing beyond an `up`.
  * - `command`: any other, exactly as a shell takes it.
  */
 export type Repair =
-    | { readonly by: "replace" | "refresh"; readonly urn: string }
+    | { readonly by: "replace"; readonly urn: string; readonly from?: readonly string[]; readonly restart?: boolean }
+    | { readonly by: "refresh"; readonly urn: string }
     | { readonly by: "up" }
     | { readonly by: "command"; readonly command: string };
 

@@ -2,11 +2,26 @@ import type { UpdateRecord } from "../plan/history";
 import type { Answer } from "./findings";
 import type { DeployedBuild, DeployedImage } from "./state";
 
+interface Blob {
+    readonly digest: string;
+    readonly size: number;
+}
+
+/** A blob that a registry does not give. */
+export interface LostBlob {
+    readonly digest: string;
+    /** Whether the registry says that it has it: then a push leaves it out, until the registry is started anew. */
+    readonly remembered: boolean;
+}
+
 /** What a registry has, as far as the comparison reads it; `lib/registry.ts` has it in full. */
 export interface Held {
     readonly digest: string;
-    readonly layers: readonly { readonly digest: string; readonly size: number }[];
+    readonly config?: Blob;
+    readonly layers: readonly Blob[];
     readonly platforms: Readonly<Record<string, string>>;
+    /** What is lost of its configuration and layers, or why that is not known; absent where nobody looked. */
+    readonly blobs?: { readonly lost: readonly LostBlob[] } | { readonly unknown: string };
 }
 
 /** What was answered, by the reference that was asked for. */
@@ -18,6 +33,8 @@ export interface BuildStatus {
     readonly digest: string;
     /** Whether the registry has it; absent when it could not be asked. */
     readonly present?: boolean;
+    /** Digests of its configuration and layers that the registry lost; absent when these could not be asked for. */
+    readonly lostBlobs?: readonly string[];
     /** Compressed size of its layers, in bytes, and how many they are; absent when it is not there. */
     readonly size?: number;
     readonly layers?: number;
@@ -101,6 +118,7 @@ function buildStatus(
         platform,
         digest,
         ...(answer && "found" in answer && { present: answer.found !== undefined }),
+        ...(held?.blobs && "lost" in held.blobs && { lostBlobs: held.blobs.lost.map((one) => one.digest) }),
         ...(held && { size: sizeOf(held.layers), layers: held.layers.length }),
         ...(shared && parents.length > 0 && { sharedSize: sizeOf(shared), sharedLayers: shared.length }),
         ...(built !== undefined && { built }),

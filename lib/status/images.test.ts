@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Answer } from "./findings";
-import { imageFindings, lostBuilds, lostPromotions, unansweredFindings } from "./images";
+import { imageFindings, lostBuilds, lostPromotions, registriesToRestart, unansweredFindings } from "./images";
 import { type Held, imageQuestions, imageStatus } from "./imageStatus";
 import type { DeployedImage } from "./state";
 
@@ -51,7 +51,7 @@ test("every build is asked for by digest, what was promoted by its tag", () => {
 });
 
 test("what is as it was pushed gives no finding", () => {
-    expect([base, app].flatMap((image) => imageFindings(image, answers()))).toEqual([]);
+    expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers()))).toEqual([]);
 });
 
 test("the layers shared with the parent are those that both begin with", () => {
@@ -76,7 +76,7 @@ test("duration and commit are those of the newest build that succeeded", () => {
 
 test("a tag that points elsewhere is replaced, never refreshed, and the platforms that it lost are named", () => {
     const moved = answers({ "ghcr.io/o/base:latest": held("e", [], { "linux/amd64": digest("a") }) });
-    expect(imageFindings(base, moved)).toEqual([
+    expect(imageFindings(base, [base], moved)).toEqual([
         {
             kind: "drift",
             about: "image base",
@@ -91,11 +91,68 @@ test("builds that are gone are made again before the index over them", () => {
         "ghcr.io/o/base:latest": { found: undefined },
         [`ghcr.io/o/base@${digest("b")}`]: { found: undefined },
     });
-    expect(imageFindings(base, gone).map(({ repair }) => repair)).toEqual([
+    expect(imageFindings(base, [base], gone).map(({ repair }) => repair)).toEqual([
         { by: "replace", urn: "urn:base-arm64" },
-        { by: "replace", urn: "urn:base" },
+        { by: "replace", urn: "urn:base", from: ["urn:base-arm64"] },
     ]);
     expect(imageStatus(base, [base], gone, [])).toMatchObject({ found: null, builds: [{}, { present: false }] });
+});
+
+/** What a registry has where it lost something of base and app, or something could not be asked. */
+const broken = (blobs: NonNullable<Held["blobs"]>) =>
+    Object.fromEntries(
+        (["a", "d"] as const).map((letter) => {
+            const ref = `ghcr.io/o/${letter === "a" ? "base" : "app"}@${digest(letter)}`;
+            const { found } = inStep[ref] as { readonly found: Held };
+            return [ref, { found: { ...found, blobs } }];
+        }),
+    );
+
+describe("a lost layer", () => {
+    const lost = (remembered: boolean) => answers(broken({ lost: [{ digest: digest("2"), remembered }] }));
+    const findings = (found: ReturnType<typeof answers>) =>
+        [base, app].flatMap((image) => imageFindings(image, [base, app], found));
+
+    test("is named with its place in each build, and what it was made from is made before", () => {
+        expect(findings(lost(false))).toEqual([
+            {
+                ...{ kind: "drift", about: "image base" },
+                text: `linux/amd64: of ${digest("a")} the registry lost layer 2 of 2 (${digest("2")}, 10 B)`,
+                repair: { by: "replace", urn: "urn:base-amd64" },
+            },
+            {
+                ...{ kind: "drift", about: "image app" },
+                text: `linux/amd64: of ${digest("d")} the registry lost layer 2 of 3 (${digest("2")}, 10 B)`,
+                repair: { by: "replace", urn: "urn:app-amd64", from: ["urn:base-amd64"] },
+            },
+        ]);
+        expect(imageStatus(base, [base], lost(false), []).builds[0]).toMatchObject({
+            ...{ present: true, lostBlobs: [digest("2")] },
+        });
+    });
+
+    test("that the registry says it has is made again after the registry was started anew", () => {
+        const found = lost(true);
+        for (const { text, repair } of findings(found)) {
+            expect(text).toMatch(/, and says that it has it: it takes it again once it is started anew$/);
+            expect(repair).toMatchObject({ by: "replace", restart: true });
+        }
+        expect(registriesToRestart([base, app], found)).toEqual(["ghcr.io"]);
+        expect(registriesToRestart([base, app], lost(false))).toEqual([]);
+    });
+
+    test("may be the configuration", () => {
+        const found = answers(broken({ lost: [{ digest: digest("7"), remembered: false }] }));
+        expect(findings(found)[0]?.text).toContain(`the registry lost its configuration (${digest("7")})`);
+    });
+
+    test("that could not be asked for is told, and is no difference", () => {
+        const found = answers(broken({ unknown: "401 Unauthorized" }));
+        expect(findings(found)).toEqual([]);
+        expect(unansweredFindings(found)).toEqual([
+            { kind: "unknown", about: "registry ghcr.io", text: "401 Unauthorized (wanted: o/base, o/app)" },
+        ]);
+    });
 });
 
 describe("what an update has to replace", () => {
@@ -125,6 +182,13 @@ describe("what an update has to replace", () => {
         expect(urns(found)).toEqual([["urn:base-amd64", "urn:base-arm64"], ["urn:base"]]);
     });
 
+    test("is what a layer was lost of, in every repository that it is lost in", () => {
+        const lost = { lost: [{ digest: digest("2"), remembered: false }] };
+        expect(urns(answers(broken(lost)))).toEqual([["urn:base-amd64", "urn:app-amd64"], []]);
+        expect(urns(answers(broken({ lost: [] })))).toEqual([[], []]);
+        expect(urns(answers(broken({ unknown: "401 Unauthorized" })))).toEqual([[], []]);
+    });
+
     test("is no tag that somebody moved", () => {
         expect(urns(answers({ "ghcr.io/o/base:latest": held("e") }))).toEqual([[], []]);
     });
@@ -135,15 +199,15 @@ test("a build that was not promoted is a note, the first one of an image too", (
     const waits = (text: string) => [{ kind: "note", about: "image base", text, repair: { by: "up" } }];
     const reason = "was built and not promoted: its smoke test failed, or the update was cut off";
     const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
-    expect(imageFindings(rebuilt, known)).toEqual(waits(`linux/amd64 ${reason}`));
+    expect(imageFindings(rebuilt, [rebuilt], known)).toEqual(waits(`linux/amd64 ${reason}`));
     const first: DeployedImage = { image: "base", parents: [], roots: {}, builds: base.builds };
-    expect(imageFindings(first, known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
+    expect(imageFindings(first, [first], known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
 });
 
 test("what could not be asked is neither there nor gone, and told once for each registry and reason", () => {
     const refused = { unknown: "connection refused" };
     const none = new Map(Object.keys(inStep).map((ref) => [ref, refused]));
-    expect(imageFindings(base, none)).toEqual([]);
+    expect(imageFindings(base, [base], none)).toEqual([]);
     const status = imageStatus(base, [base], none, []);
     expect(status.builds.some((build) => "present" in build)).toBe(false);
     expect(status).not.toHaveProperty("found");

@@ -8,6 +8,8 @@ export interface Commands {
     readonly isCi: boolean;
 }
 
+type Replacement = Extract<Repair, { by: "replace" }>;
+
 /** A word for a POSIX shell. */
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
@@ -16,14 +18,25 @@ function up({ stack, isLab }: Commands, options: readonly string[]): string {
     return ["npm run up", ...(options.length > 0 ? ["--", ...options] : [])].join(" ");
 }
 
-const replacing = (urns: readonly string[]) => urns.map((urn) => `--replace ${quote(urn)}`);
+/** Options of one `up` that replaces all of these; the engine goes by what stands on what. */
+function replacing(repairs: readonly Replacement[]): string[] {
+    const urns = new Set(repairs.flatMap(({ urn, from = [] }) => [...from, urn]));
+    return [...urns].map((urn) => `--replace ${quote(urn)}`);
+}
+
+/** An `up` that replaces; where the registry has to be started anew first, the lab's is. Another one is not ours to start. */
+function replace(commands: Commands, repairs: readonly Replacement[]): string {
+    const restart = commands.isLab && repairs.some((one) => one.restart);
+    return `${restart ? "npm run down && " : ""}${up(commands, replacing(repairs))}`;
+}
+
 const refreshing = (urns: readonly string[]) => ["--refresh", ...urns.map((urn) => `--target ${quote(urn)}`)];
 
 /** The command that repairs one thing, as a shell takes it in the repository's root. */
 export function repairCommand(commands: Commands, repair: Repair): string {
     switch (repair.by) {
         case "replace":
-            return up(commands, replacing([repair.urn]));
+            return replace(commands, [repair]);
         case "refresh":
             return up(commands, refreshing([repair.urn]));
         case "up":
@@ -36,14 +49,13 @@ export function repairCommand(commands: Commands, repair: Repair): string {
 /** The fewest commands that repair all drift, in order. */
 export function repairAll(commands: Commands, findings: readonly Finding[]): string[] {
     const repairs = findings.flatMap(({ kind, repair }) => (kind === "drift" && repair ? [repair] : []));
-    const urns = (by: "replace" | "refresh") =>
-        repairs.flatMap((repair) => (repair.by === by ? [(repair as { urn: string }).urn] : []));
-    const [replaced, refreshed] = [urns("replace"), urns("refresh")];
+    const replaced = repairs.filter((repair) => repair.by === "replace");
+    const refreshed = repairs.flatMap((repair) => (repair.by === "refresh" ? [repair.urn] : []));
     return [
         ...repairs.flatMap((repair) => (repair.by === "command" ? [repair.command] : [])),
         // First what is only looked at and put right: an `up` over a workflow file that others changed fails.
         ...(refreshed.length > 0 ? [up(commands, refreshing(refreshed))] : []),
-        ...(replaced.length > 0 ? [up(commands, replacing(replaced))] : []),
+        ...(replaced.length > 0 ? [replace(commands, replaced)] : []),
         ...(replaced.length === 0 && repairs.some(({ by }) => by === "up") ? [up(commands, [])] : []),
     ];
 }

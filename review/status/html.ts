@@ -1,6 +1,6 @@
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { cell, escapeHtml, htmlPage, htmlTable } from "../forms/page";
-import { buildRows, buildTitles, kindTitles, missing, repairsTogether, togetherTitle, verdictText } from "./text";
+import { buildRows, buildTitles, isWrong, kindTitles, repairsTogether, togetherTitle, verdictText } from "./text";
 
 /** A command, to be copied. */
 const command = (text: string): string => `<pre>${escapeHtml(text)}</pre>`;
@@ -22,7 +22,7 @@ function together(report: StatusReport): string {
 
 function buildTable(report: StatusReport): string {
     const rows = buildRows(report).map(([image = "", ...cells]) => ({
-        cells: [cell(image, "name"), ...cells.map((text) => cell(text, text === missing ? "action drift" : undefined))],
+        cells: [cell(image, "name"), ...cells.map((text) => cell(text, isWrong(text) ? "action drift" : undefined))],
     }));
     return rows.length === 0 ? "" : `<h2>Images</h2>\n${htmlTable("Images", buildTitles, rows)}`;
 }

@@ -8,7 +8,7 @@ import type { StatusReport } from "../../lib/status/report";
 import { compareRoots, rootQuestions, rootsOf } from "../../lib/status/roots";
 import { stackFindings } from "../../lib/status/stack";
 import { deployedImages } from "../../lib/status/state";
-import { askRegistries } from "../ask";
+import { askBlobs, askRegistries } from "../ask";
 import { type Engine, backendUrl, exportStack } from "../engine";
 import { readHistory } from "../history";
 import { githubFindings } from "./githubFindings";
@@ -31,7 +31,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
     const [answers, onGitHub] = await Promise.all([
-        askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env),
+        askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env).then((found) => askBlobs(found, env)),
         githubFindings(deployment.resources, env),
     ]);
     const compared = compareRoots(roots, answers, engine, labRoots(engine));
@@ -44,7 +44,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     const findings = [
         ...stackFindings(deployment, locks, engine),
         ...(images.length === 0 ? [nothing] : []),
-        ...images.flatMap((image) => imageFindings(image, answers)),
+        ...images.flatMap((image) => imageFindings(image, images, answers)),
         ...compared.findings,
         ...onGitHub,
         ...unansweredFindings(answers),

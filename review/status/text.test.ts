@@ -68,3 +68,13 @@ test("the page escapes what it says", () => {
     expect(page).toContain(`linux/arm64: &#60;gone&#62;<pre>pulumi up --replace &#39;a$b&#39;</pre>`);
     expect(page).not.toContain("<gone>");
 });
+
+test("a build that is there and lacks a layer stands out as one that is not there does", () => {
+    const [base] = report.images;
+    const [amd64, ...others] = base?.builds ?? [];
+    if (!base || !amd64) throw new Error("the report has no build");
+    const broken = { ...report, images: [{ ...base, builds: [{ ...amd64, lostBlobs: [digest] }, ...others] }] };
+    expect(statusText(broken, true)).toMatch(/\x1b\[31mbase +linux\/amd64 +INCOMPLETE +45 MB/);
+    expect(statusHtml(broken)).toMatch(/<td class="action drift"[^>]*>INCOMPLETE<\/td>/);
+    expect(statusHtml(report)).not.toContain("INCOMPLETE");
+});

@@ -2,15 +2,24 @@ import { size } from "../../lib/plan/words";
 import type { BuildStatus } from "../../lib/status/imageStatus";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 
-/** Said of a build that the registry does not have. */
-export const missing = "MISSING";
+/** Said of a build that the registry does not have, or not all of. */
+const wrongs = { missing: "MISSING", incomplete: "INCOMPLETE" } as const;
+
+/** Whether a cell says that something is not as it should be. */
+export const isWrong = (text: string): boolean => (Object.values(wrongs) as string[]).includes(text);
+
+function presence({ present, lostBlobs = [] }: BuildStatus): string {
+    if (present === undefined) return "not known";
+    if (!present) return wrongs.missing;
+    return lostBlobs.length > 0 ? wrongs.incomplete : "there";
+}
 
 /** Columns of a build, for every form: present, size, shared with the parent, time, duration, commit. */
 export function buildCells(build: BuildStatus): string[] {
-    const { present, size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
+    const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
     const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
     return [
-        present === undefined ? "not known" : present ? "there" : missing,
+        presence(build),
         own === undefined ? "" : size(own),
         shared,
         built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`,
@@ -72,7 +81,7 @@ export function statusText(report: StatusReport, colour: boolean): string {
             .trimEnd();
     const table = rows.map((row, index) => {
         const text = line(row);
-        return index === 0 ? paint("bold", text) : row.includes(missing) ? paint("red", text) : text;
+        return index === 0 ? paint("bold", text) : row.some(isWrong) ? paint("red", text) : text;
     });
     const section = (kind: ReportedFinding["kind"]) => {
         const found = report.findings.filter((finding) => finding.kind === kind);

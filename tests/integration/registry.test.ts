@@ -1,9 +1,14 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { readManifest } from "../../lib/registry";
-import { type TestLab, startTestLab } from "../lab";
-import { manifest } from "../registry";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { onBuildTriggers, readManifest } from "../../lib/registry";
+import { blobReader } from "../../lib/registryBlobs";
+import { configWith, fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { manifest, repositories, tags } from "../registry";
+import { up } from "../stack";
 
-/* What `npm run status` asks, of the lab's own registry, with the lab's own buildx. */
+/* What is asked of registries, by the lab's own buildx and beside it, of the lab's own registry. */
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -24,6 +29,7 @@ test("an index and a manifest are read as the registry has them, an absent one i
     const held = await manifest(lab, "library/python", digest);
     expect(found).toEqual({
         digest,
+        config: { digest: held?.config?.digest, size: held?.config?.size },
         layers: held?.layers?.map((layer) => ({ digest: layer.digest, size: layer.size })),
         platforms: {},
     });
@@ -41,4 +47,91 @@ test("a registry that does not answer, and one that nobody vouches for, are told
     await expect(readManifest("registry.localhost:1/o/r:latest", lab.env)).rejects.toThrow(
         /^registry registry\.localhost:1 can't be asked: .*connection refused/,
     );
+});
+
+test("a blob is looked for where buildx looks for manifests", async () => {
+    const [root = ""] = Object.values(lab.instance.roots);
+    const repository = root.slice(0, root.indexOf("@"));
+    const { platforms } = (await readManifest(root, lab.env)) ?? {};
+    const { layers, config } = (await readManifest(`${repository}@${platforms?.["linux/amd64"] ?? ""}`, lab.env)) ?? {};
+    const reader = blobReader(lab.env);
+    for (const { digest } of [...(layers ?? []), ...(config ? [config] : [])]) {
+        expect(await reader.look(repository, digest)).toBe("there");
+        // The registry has it, in another repository.
+        expect(await reader.look(`${lab.instance.registry}/never/made`, digest)).toBe("lost");
+    }
+    await reader.close();
+});
+
+describe("a root with ONBUILD", () => {
+    const image = `import type { ImageDefinitions } from "./lib/images";
+export const images: ImageDefinitions = {
+    app: { description: "stands on it", name: "ghcr.io/fixture/app:latest", dockerfile: "Dockerfile", platforms: "host" },
+};
+`;
+    let pinned: string;
+    /** A program whose one image has this Dockerfile. */
+    const program = (name: string, dockerfile: string, by: string) =>
+        makeRepository(path.join(lab.paths.state, name), {
+            ...fixture,
+            ...configWith(`  layered-images:roots:\n    example.test/onbuild:1: ${by}\n`),
+            "images.ts": image,
+            Dockerfile: dockerfile,
+            "a.txt": "a\n",
+        });
+
+    beforeAll(async () => {
+        const folder = path.join(lab.paths.state, "onbuild");
+        mkdirSync(folder);
+        const [root = ""] = Object.values(lab.instance.roots);
+        writeFileSync(
+            path.join(folder, "Dockerfile"),
+            `FROM ${root}\nRUN echo root > /root.txt\nONBUILD COPY . /srv/\nONBUILD RUN ls /srv\n`,
+        );
+        const at = `${lab.instance.registry}/roots/onbuild`;
+        const options = ["--platform", "linux/amd64,linux/arm64", "--provenance", "false", "--tag", `${at}:1`];
+        const made = await runIn(lab, folder, "buildx", ["build", ...options, "--output", "type=registry", "."]);
+        expect(made.code, made.output).toBe(0);
+        pinned = `${at}@${(await readManifest(`${at}:1`, lab.env))?.digest ?? ""}`;
+    });
+
+    test("has them for each platform, and for one that it is not sure of", async () => {
+        for (const platform of ["linux/amd64", "linux/arm64", "linux/s390x"])
+            expect(await onBuildTriggers(pinned, platform, lab.env)).toEqual(["COPY . /srv/", "RUN ls /srv"]);
+        const [root = ""] = Object.values(lab.instance.roots);
+        expect(await onBuildTriggers(root, "linux/amd64", lab.env)).toEqual([]);
+        expect(await onBuildTriggers(`${lab.instance.registry}/never/made:1`, "linux/amd64", lab.env)).toBeUndefined();
+    });
+
+    test("is refused before a build, with what it would run, and nothing is promoted", async () => {
+        const refused = await up(lab, program("refused", "FROM example.test/onbuild:1\nCOPY a.txt /a.txt\n", pinned));
+        expect(refused.code).not.toBe(0);
+        expect(refused.output).toContain(
+            `image app stands on root example.test/onbuild:1 (${pinned}), whose ONBUILD would run`,
+        );
+        expect(refused.output).toMatch(
+            /\n +COPY \. \/srv\/\n +RUN ls \/srv\n +next: build it FROM an image without ONBUILD/,
+        );
+        expect(await repositories(lab)).not.toContain("fixture/app");
+    });
+
+    test("is refused where its registry can't say", async () => {
+        const nowhere = pinned.replace(lab.instance.registry, "registry.localhost:1");
+        const refused = await up(lab, program("unknown", "FROM example.test/onbuild:1\n", nowhere));
+        expect(refused.code).not.toBe(0);
+        expect(refused.output).toMatch(
+            /root example\.test\/onbuild:1 \(registry\.localhost:1\S+\) may have ONBUILD .*connection refused/,
+        );
+        expect(await repositories(lab)).not.toContain("fixture/app");
+    });
+
+    test("is only copied from where no stage is built FROM it: nothing of it runs", async () => {
+        const copied = "FROM scratch\nCOPY --from=example.test/onbuild:1 /root.txt /root.txt\n";
+        const made = await up(lab, program("copied", copied, pinned));
+        expect(made.code, made.output).toBe(0);
+        expect(await tags(lab, "fixture/app")).toContain("latest");
+        const [layer, ...more] = (await manifest(lab, "fixture/app", "latest"))?.manifests ?? [];
+        expect(more).toEqual([]);
+        expect((await manifest(lab, "fixture/app", layer?.digest ?? ""))?.layers).toHaveLength(1);
+    });
 });

@@ -7,11 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { instanceFile, readInstance, writeInstance } from "../../lab/instance";
 import { registryHost } from "../../lab/tls";
 import { repositoryOf } from "../../lib/references";
+import { blobReader } from "../../lib/registryBlobs";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { expectPictures, shownPage } from "../browser";
 import { configWith, fixture } from "../fixture";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import { manifest } from "../registry";
+import { manifest, removeBlob } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
@@ -29,7 +30,15 @@ const script = (name: string) => `node run.cjs ${name}`;
 const commands = {
     "run.cjs": `require("ts-node/register/transpile-only");
 require("./lab/cli.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
-    "package.json": JSON.stringify({ scripts: { up: script("up"), status: script("status"), lab: script("lab") } }),
+    "package.json": JSON.stringify({
+        scripts: {
+            up: script("up"),
+            status: script("status"),
+            lab: script("lab"),
+            down: script("down"),
+            review: script("review"),
+        },
+    }),
 };
 
 let lab: TestLab;
@@ -158,6 +167,15 @@ const push = (text: string | null) => {
     return github.control("POST", `${github.where}/push`, { files: { [testYml]: text } });
 };
 
+const removed: string[] = [];
+/** Whether the registry gives what was removed, to others than those who asked for it before. */
+const blobsAreThere = async () => {
+    const reader = blobReader(lab.env);
+    const states = await Promise.all(removed.map((digest) => reader.look(repository("ci"), digest)));
+    await reader.close();
+    expect(states).toEqual(removed.map(() => "there"));
+};
+
 const differences: Readonly<Record<string, Difference>> = {
     "a moved `latest`": {
         make: () => moveLatest("base", `${repository("bot")}@${outputs.bot?.digest ?? ""}`),
@@ -193,6 +211,19 @@ const differences: Readonly<Record<string, Difference>> = {
             const digest = build("bot", "linux/arm64");
             expect((await manifest(lab, "fixture/bot", digest))?.digest).toBe(digest);
         },
+    },
+    "a layer and the configuration of a build, which the registry still believes to have": {
+        make: async () => {
+            const { layers = [], config } = (await manifest(lab, "fixture/ci", build("ci"))) ?? {};
+            for (const { digest } of [layers.at(-1), config].flatMap((one) => one ?? [])) {
+                removeBlob(lab, digest);
+                removed.push(digest);
+            }
+            expect(removed).toHaveLength(2);
+        },
+        about: "image ci",
+        text: /linux\/amd64: of sha256:\w+ the registry lost its configuration \(.*\) and layer (\d+) of \1 \(.*\), and says that it has them/,
+        repaired: blobsAreThere,
     },
     "a hand-edited workflow": {
         make: () => push("on: push\n"),
@@ -271,6 +302,33 @@ describe("is found, and repaired by the very command that is named:", () => {
         expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
         expect(await imageOutputs(lab, program)).toEqual(outputs);
     });
+});
+
+test("a layer that images share is lost in each of them, and comes back with the one that it is of", async () => {
+    const { layers = [] } = (await manifest(lab, "fixture/base", build("base"))) ?? {};
+    removeBlob(lab, layers.at(-1)?.digest ?? "");
+    const review = await shell("npm run --silent review -- --refresh --format json");
+    const plan = JSON.parse(review.stdout) as { images: { image: string; action: string }[]; warnings: string[] };
+    const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
+    expect(recreated).toEqual(["base", "bot", "ci"]);
+    expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost, .*: npm run down first$/));
+    // A registry that was started anew remembers nothing.
+    expect(await shell("npm run down && npm run lab -- start")).toMatchObject({ code: 0 });
+    const { report } = await status();
+    const found = driftOf(report);
+    expect(found.map(({ about }) => about)).toEqual(["image base", "image bot", "image ci"]);
+    for (const { text } of found)
+        expect(text).toMatch(/linux\/amd64: of \S+ the registry lost layer \d+ of \d+ \([^)]*\)$/);
+    expect(report.images.map(({ builds }) => builds[0]?.lostBlobs)).toEqual(found.map(() => [layers.at(-1)?.digest]));
+    expect(report.repairs).toEqual([
+        expect.stringMatching(/^npm run up -- --replace \S+base-amd64' --replace \S+ --replace \S+$/),
+    ]);
+    const [ofBase = "none", ofBot = "none"] = found.flatMap(({ command }) => command ?? []);
+    // Each command is enough by itself: what a build is made from comes first.
+    expect(ofBot).toMatch(/base-amd64' .*bot-amd64'$/);
+    expect(await shell(ofBase)).toMatchObject({ code: 0 });
+    expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
+    expect(await imageOutputs(lab, program)).toEqual(outputs);
 });
 
 test("several differences are on a page that a browser shows, and repaired together by the commands that it names", async () => {
