@@ -2,14 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySecrets } from "./components/repositorySecrets";
-import { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
+import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
-import type { GitHubConfig } from "./githubConfig";
 import { images as definitions } from "./images";
-import { planDelivery } from "./lib/deliveryPlan";
-import { InputError, asInputError } from "./lib/errors";
+import { planGitHub } from "./lib/deliveryPlan";
+import { asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
-import { UnreachableError } from "./lib/githubApi";
 import { prepareLayers } from "./lib/layers";
 import { unusedPins } from "./lib/roots";
 import { removeLeftovers } from "./lib/repositoryFiles";
@@ -18,24 +16,6 @@ import { warningsOf } from "./lib/warnings";
 import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
 import { workflowLayers } from "./workflows/layers";
-
-/** How the workflow files are delivered: asked before anything is made, so that what is refused is refused first. */
-async function planWorkflows(github: GitHubConfig, files: WorkflowFilesArgs["files"], variables: number) {
-    try {
-        const wishes = { ...github, variables, looking: pulumi.runtime.isDryRun() };
-        const { delivery, warnings } = await planDelivery(github, files, wishes);
-        for (const warning of warnings) void pulumi.log.warn(warning);
-        return delivery;
-    } catch (error) {
-        if (!(error instanceof UnreachableError)) throw error;
-        if (!pulumi.runtime.isDryRun()) throw new InputError({ problem: error.message, next: error.next });
-        void pulumi.log.warn(
-            `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
-                "alone: pulumi preview --exclude '**github:index/**'",
-        );
-        return { by: github.delivery === "direct" ? "commits" : "unknown" } as const;
-    }
-}
 
 async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.
@@ -47,19 +27,30 @@ async function compose() {
     for (const warning of [...warningsOf(definitions, layers), ...unused]) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
     const published = layers.filter(({ repository }) => repository !== undefined);
-    const delivery = github && (await planWorkflows(github, files, published.length));
+    const wishes = { variables: published.length, looking: pulumi.runtime.isDryRun() };
+    const plan = github && (await planGitHub(github, files, { ...github, ...wishes }));
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
-    if (!github || !delivery) {
+    if (!github || !plan) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
         return knownOutputs({ images: hierarchy.outputs() });
     }
+    for (const warning of plan.warnings) void pulumi.log.warn(warning);
+    // Nobody handles it, so the program fails, but only when all its resources are done. The engine then deletes nothing: what is
+    // left out stays as it is. (An error that is only logged would have it deleted.)
+    for (const error of plan.errors) void Promise.reject(new pulumi.RunError(error));
     const variables = publishedVariables(hierarchy.promotedRefs());
-    new RepositorySecrets("repository", { ...github, variables, removeVariable: (one) => removeVariable(github, one) });
-    const { pullRequest } = new WorkflowFiles("workflows", {
-        ...{ ...github, files, delivery },
-        removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
-    });
-    return knownOutputs({ images: hierarchy.outputs(), github: { variables, pullRequest } });
+    if (plan.setsValues) {
+        const removing = { removeVariable: (one: string) => removeVariable(github, one) };
+        new RepositorySecrets("repository", { ...github, variables, ...removing });
+    }
+    const { delivery } = plan;
+    const workflows =
+        delivery &&
+        new WorkflowFiles("workflows", {
+            ...{ ...github, files, delivery },
+            removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
+        });
+    return knownOutputs({ images: hierarchy.outputs(), github: { variables, pullRequest: workflows?.pullRequest } });
 }
 
 /**

@@ -28,7 +28,7 @@ test("the plan says where the files go", async () => {
 });
 
 describe("files that are committed", () => {
-    const delivery: Delivery = { by: "commits" };
+    const delivery: Delivery = { by: "commits", there: [] };
 
     test("are on the branch, with a message that starts no workflow and says whose they are", async () => {
         const resources = await run(delivery);
@@ -41,6 +41,14 @@ describe("files that are committed", () => {
             // Also what another branch has already, when the files move there.
             overwriteOnCreate: true,
         });
+    });
+
+    test("are taken over, and nothing is written, where the branch has just their text", async () => {
+        const [first = "", second = ""] = paths;
+        const resources = await run({ by: "commits", there: [first] });
+        const options = (path: string) => resources[`workflows-${path}`]?.options;
+        expect(options(first)).toMatchObject({ importId: `bot:${first}:main`, ignoreChanges: ["*"] });
+        expect(options(second)).toMatchObject({ importId: "", ignoreChanges: [] });
     });
 
     test("stay when they leave the stack, and what is a leftover then is removed by an update only", async () => {

@@ -38,7 +38,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             },
             opts,
         );
-        const removed = delivery.by === "commits" ? this.commit(name, args) : undefined;
+        const removed = delivery.by === "commits" ? this.commit(name, args, delivery.there) : undefined;
         this.pullRequest =
             delivery.by === "pull-request"
                 ? new WorkflowPullRequest(
@@ -63,7 +63,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
     }
 
     /** Commits the files, and returns the leftovers that were removed then. */
-    private commit(name: string, args: WorkflowFilesArgs) {
+    private commit(name: string, args: WorkflowFilesArgs, there: readonly string[]) {
         const { repository, branch, files } = args;
         // A workflow that starts because its file was delivered would start the next `up`.
         const options = { quiet: true };
@@ -84,10 +84,16 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                         // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
                         retainOnDelete: true,
                         hooks,
+                        // Taken over where the state does not have it, and left alone where it has: writing the same text again
+                        // is a commit that brings nothing, and that a protected branch refuses.
+                        ...(there.includes(file) && {
+                            import: `${repository}:${file}:${branch}`,
+                            ignoreChanges: ["*"],
+                        }),
                     },
                 ),
         );
-        // A URN is there once its resource is made, and known in a preview.
+        // A URN is there once its resource is made, and known in a preview. What is refused fails the run, and no image waits for it.
         return pulumi.all(commits.map(({ urn }) => urn)).apply(() => tidy(args.removeLeftovers, branch, options));
     }
 }

@@ -8,6 +8,7 @@ import { refreshBefore, refreshOptions } from "../lib/refresh";
 import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
 import { imageQuestions } from "../lib/status/imageStatus";
 import { deployedImages } from "../lib/status/state";
+import { withoutGitHub } from "../lib/withoutGitHub";
 import { askBlobs, askRegistries } from "../review/ask";
 import { type Engine, exportStack, openEngine } from "../review/engine";
 import { recordUp } from "../review/recordUpdate";
@@ -72,8 +73,9 @@ async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): P
         secrets,
         printed,
         pulumi: ([operation = "", ...args], env = engine.env) => {
-            const command = [operation, "--stack", engine.stack, "--color", colour, ...args];
-            return runMasked("pulumi", command, { env, secrets, onLine });
+            const without = operation === "refresh" ? undefined : withoutGitHub(env, args);
+            const command = [operation, "--stack", engine.stack, "--color", colour, ...(without?.args ?? []), ...args];
+            return runMasked("pulumi", command, { env: { ...env, ...without?.env }, secrets, onLine });
         },
     };
 }
@@ -129,12 +131,14 @@ async function lookBefore({ engine, pulumi }: Session, args: readonly string[]):
     const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
     if (!refresh) return { args: rest, code: exit.done };
     const look = (options: readonly string[]) => pulumi(["refresh", "--yes", "--skip-preview", ...options]);
-    const code = await look(refresh);
+    const canAsk = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
+    const code = await look(refresh === refreshOptions.all && !canAsk ? refreshOptions.images : refresh);
     if (isInterrupted()) return { args: rest, code };
     if (code !== exit.done) console.error("note: the update goes on without what could not be looked at");
     if (refresh !== refreshOptions.all) return { args: rest, code };
     // GitHub may be what could not be looked at, and images come first.
-    if (code !== exit.done && (await look(refreshOptions.images)) !== exit.done) return { args: rest, code };
+    if (code !== exit.done && (!canAsk || (await look(refreshOptions.images)) !== exit.done))
+        return { args: rest, code };
     return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], code };
 }
 

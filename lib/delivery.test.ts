@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type FoundFile, type PullRequest, byPullRequest, freshHead, refuseForeign } from "./delivery";
+import { type FoundFile, type PullRequest, byPullRequest, foreignFiles, freshHead, pathsThere } from "./delivery";
 
 const files = { "a.yml": "# ours\nnew\n", "b.yml": "# ours\nb\n" };
 const found = (texts: Readonly<Record<string, string>>, ours = true) =>
@@ -7,11 +7,18 @@ const found = (texts: Readonly<Record<string, string>>, ours = true) =>
 
 test("files that were never ours are refused, with every one of them and the way out", () => {
     const foreign = found({ "a.yml": "on: push\n", "b.yml": "name: B\n" }, false);
-    expect(() => {
-        refuseForeign(new Map([...foreign, ...found({ "c.yml": "# ours\n" })]), "us/bot, branch main");
-    }).toThrow(
+    const refused = foreignFiles(new Map([...foreign, ...found({ "c.yml": "# ours\n" })]), "us/bot, branch main");
+    expect(refused?.message).toMatch(
         /us\/bot, branch main: .*a\.yml \(begins with "on: push"\), b\.yml \(begins with "name: B"\)\n[\s\S]*github\.adopt true/,
     );
+    expect(refused?.stops).toBe("files");
+    expect(foreignFiles(found({ "c.yml": "# ours\n" }), "us/bot, branch main")).toBeUndefined();
+});
+
+test("a file is there when the branch has just its text", () => {
+    expect(pathsThere(files, found({ "a.yml": "# ours\nold\n", "b.yml": files["b.yml"], "c.yml": "" }))).toEqual([
+        "b.yml",
+    ]);
 });
 
 describe("by pull request", () => {

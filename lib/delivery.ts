@@ -1,10 +1,10 @@
-import { InputError } from "./errors";
+import { RefusedError } from "./githubRefusals";
 import { hash12 } from "./hash";
 
 /** How the workflow files of this run get into the repository: decided before the plan, from what GitHub has. */
 export type Delivery =
-    /** Committed to the branch. */
-    | { readonly by: "commits" }
+    /** Committed to the branch, unless it has them already: the paths in `there`, with just this text. */
+    | { readonly by: "commits"; readonly there: readonly string[] }
     /** Proposed by the pull request from `head`. */
     | {
           readonly by: "pull-request";
@@ -18,7 +18,7 @@ export type Delivery =
       }
     /** Nothing to do: the branch has them all, or pull request `declined` with just these was closed without merging. */
     | { readonly by: "nothing"; readonly declined?: number }
-    /** Not known: GitHub could not be asked. For previews only: resources of an open round are not in the plan, and stay. */
+    /** Not known: GitHub was not asked. Resources of an open round are not in the program, and stay. */
     | { readonly by: "unknown" };
 
 /** A file as the branch has it. */
@@ -59,21 +59,27 @@ const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 export const hasHeader = (found: string, ours: string): boolean => firstLine(found) === firstLine(ours);
 
 /**
- * Refuses files that are in our files' places and not ours.
+ * The refusal of files that are in our files' places and not ours; undefined where there are none.
  *
  * @param found what the branch has at our paths
- * @throws InputError that lists them
  */
-export function refuseForeign(found: ReadonlyMap<string, FoundFile>, where: string): void {
+export function foreignFiles(found: ReadonlyMap<string, FoundFile>, where: string): RefusedError | undefined {
     const foreign = [...found].filter(([, { ours }]) => !ours);
-    if (foreign.length === 0) return;
+    if (foreign.length === 0) return undefined;
     const list = foreign.map(([path, { text }]) => `${path} (begins with ${JSON.stringify(firstLine(text))})`);
-    throw new InputError({
+    const problem = {
         where,
         problem: `these files are in the way, and this program did not make them: ${list.join(", ")}`,
         next: "move or remove them, or have them replaced: pulumi config set --path github.adopt true",
-    });
+    };
+    return new RefusedError(problem, "files");
 }
+
+/** The paths at which the branch has just our text. */
+export const pathsThere = (
+    files: Readonly<Record<string, string>>,
+    found: ReadonlyMap<string, FoundFile>,
+): readonly string[] => Object.keys(files).filter((path) => found.get(path)?.text === files[path]);
 
 /** Whether a branch is one that our pull requests come from. */
 export const isOurHead = (head: string): boolean => head.startsWith(headPrefix);
@@ -113,8 +119,7 @@ export function byPullRequest(
     pulls: readonly PullRequest[],
 ): Delivery {
     const removes = [...found.keys()].filter((path) => !(path in files));
-    const hasAll = Object.entries(files).every(([path, text]) => found.get(path)?.text === text);
-    const idle = hasAll && removes.length === 0;
+    const idle = pathsThere(files, found).length === Object.keys(files).length && removes.length === 0;
     const open = pulls.find((pull) => pull.open);
     if (open) return { by: "pull-request", head: open.head, removes, number: open.number, ...(idle && { idle }) };
     if (idle) return { by: "nothing" };

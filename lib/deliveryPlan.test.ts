@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { planDelivery } from "./deliveryPlan";
+import { InputError } from "./errors";
+import { planDelivery, planGitHub } from "./deliveryPlan";
+import { withoutGitHub } from "./withoutGitHub";
 
 const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
 const target = { ...anonymous, token: "t" };
@@ -67,47 +69,119 @@ describe("a token that can't do everything", () => {
         );
     });
 
-    test("is refused by an update", async () => {
+    test("keeps an update from what it can't do, and from nothing else", async () => {
         narrow();
-        await expect(plan()).rejects.toThrow(lacks[0]);
+        expect((await plan()).refused.map(({ message, stops }) => [stops, message])).toEqual(
+            ["files", "everything", "values"].map((stops, index) => [
+                stops,
+                expect.stringMatching(lacks[index] ?? /./) as string,
+            ]),
+        );
         serve(repository, { "x-ratelimit-remaining": "71", "x-ratelimit-reset": "1800000000" });
-        await expect(plan()).rejects.toThrow(/71 more requests .* may need 72/);
+        expect((await plan()).refused[0]?.message).toMatch(/71 more requests .* may need 72/);
         serve(repository, { "x-ratelimit-remaining": "72", "x-ratelimit-reset": "1800000000" });
-        expect((await plan()).warnings).toEqual([]);
+        expect(await plan()).toMatchObject({ warnings: [], refused: [] });
     });
 });
 
-describe("what is refused before the plan", () => {
-    test.each<[string, Answers, RegExp]>([
-        ["a repository that is not there", {}, /there is no repository us\/bot, or the token[\s\S]*github\.repository/],
-        ["an archived one", { ...repository, "": { archived: true, full_name: "us/bot" } }, /us\/bot is archived/],
-        ["a branch that is not there", { "": repository[""] }, /us\/bot has no branch main[\s\S]*github\.branch/],
-        [
-            "a token that may not see what is to be changed",
-            { ...repository, "/actions/variables?per_page=1": undefined },
-            /GITHUB_TOKEN: this token may not use variables of us\/bot \(variables\)/,
-        ],
-        [
-            "a file that was never ours",
-            {
-                ...repository,
-                [contents]: text("on: push\n"),
-                [history()]: [{ sha: "1", commit: { message: "Add CI" } }],
-            },
-            /us\/bot, branch main: these files are in the way/,
-        ],
-    ])("%s", async (_, answers, message) => {
+/** Our file's place has one that never was ours. */
+const withForeign: Answers = {
+    ...repository,
+    [contents]: text("on: push\n"),
+    [history()]: [{ sha: "1", commit: { message: "Add CI" } }],
+};
+
+/** What is wrong on GitHub, and what it keeps an update from; undefined where the configuration is what is wrong. */
+const wrong: readonly (readonly [string, Answers, RegExp, "files" | "values" | "everything" | undefined])[] = [
+    [
+        "a repository that is not there",
+        {},
+        /there is no repository us\/bot, or the token[\s\S]*github\.repository/,
+        undefined,
+    ],
+    [
+        "a branch that is not there",
+        { "": repository[""] },
+        /us\/bot has no branch main[\s\S]*github\.branch/,
+        undefined,
+    ],
+    [
+        "an archived one",
+        { ...repository, "": { archived: true, full_name: "us/bot" } },
+        /us\/bot is archived/,
+        "everything",
+    ],
+    [
+        "an answer that is none of GitHub's",
+        { "": { hello: "world" } },
+        /GitHub's answer to "read the repository us\/bot" is none/,
+        "everything",
+    ],
+    [
+        "a token that may not see what is to be changed",
+        { ...repository, "/actions/variables?per_page=1": undefined },
+        /GITHUB_TOKEN: this token may not use variables of us\/bot \(variables\)/,
+        "values",
+    ],
+    ["a file that was never ours", withForeign, /us\/bot, branch main: these files are in the way/, "files"],
+];
+
+describe("what is wrong on GitHub", () => {
+    const planned = (looking: boolean) => planGitHub(target, files, { ...wishes, looking });
+
+    test.each(wrong)("%s keeps an update from that alone, unless the configuration is wrong", async (...one) => {
+        const [, answers, message, stops] = one;
         serve(answers);
-        await expect(plan()).rejects.toThrow(message);
+        if (stops === undefined) {
+            const refused = await planned(false).catch((error: unknown) => error);
+            expect(refused).toBeInstanceOf(InputError);
+            expect((refused as InputError).message).toMatch(message);
+            return;
+        }
+        const { delivery, setsValues, warnings, errors } = await planned(false);
+        expect({ delivers: delivery !== undefined, setsValues, warnings }).toEqual({
+            delivers: stops === "values",
+            setsValues: stops === "files",
+            warnings: [],
+        });
+        expect(errors).toEqual([expect.stringMatching(message) as string]);
+        expect(errors[0]).toMatch(/on GitHub are left as they are/);
     });
 
-    test("no token", async () => {
-        await expect(planDelivery(anonymous, files, { ...wishes, looking: true })).rejects.toThrow("GITHUB_TOKEN");
+    test("is said in a preview, which plans the rest", async () => {
+        serve(withForeign);
+        const { delivery, setsValues, warnings, errors } = await planned(true);
+        expect({ delivery, setsValues, errors }).toEqual({ delivery: { by: "unknown" }, setsValues: true, errors: [] });
+        expect(warnings).toEqual([expect.stringContaining("these files are in the way") as string]);
     });
+});
 
-    test("an answer that is none of GitHub's", async () => {
-        serve({ "": { hello: "world" } });
-        await expect(plan()).rejects.toThrow(/GitHub's answer to "read the repository us\/bot" is none/);
+describe("without a token", () => {
+    test.each<[string, NodeJS.ProcessEnv, RegExp]>([
+        ["on a machine it can be exported", {}, /next: export GITHUB_TOKEN=<token>/],
+        [
+            "in a workflow it has to be made",
+            { GITHUB_ACTIONS: "true" },
+            /next: make one: docs\/operations\.md, "The token that writes/,
+        ],
+    ])("an update fails and leaves all as it is: %s", async (_, env, next) => {
+        vi.stubEnv("GITHUB_ACTIONS", env.GITHUB_ACTIONS);
+        const left = await planGitHub(anonymous, files, wishes);
+        expect(left).toEqual({
+            delivery: undefined,
+            setsValues: false,
+            warnings: [],
+            errors: [expect.stringMatching(next) as string],
+        });
+        // Told that the engine leaves GitHub out, it warns. What it registers then is left out, and nothing asks for its removal.
+        for (const [name, value] of Object.entries(withoutGitHub({}, []).env)) vi.stubEnv(name, value);
+        expect(await planGitHub(anonymous, files, wishes)).toEqual({
+            delivery: undefined,
+            setsValues: true,
+            warnings: left.errors.map((error) => error.replace(", so GitHub can't be asked", "")),
+            errors: [],
+        });
+        vi.unstubAllEnvs();
     });
 });
 
@@ -118,12 +192,12 @@ function history(): string {
 describe("a delivery by commits", () => {
     test("replaces nothing where nothing is", async () => {
         serve(repository, { "x-oauth-scopes": "repo, workflow" });
-        expect(await plan()).toEqual({ delivery: { by: "commits" }, warnings: [] });
+        expect(await plan()).toEqual({ delivery: { by: "commits", there: [] }, warnings: [], refused: [] });
     });
 
     test("replaces files of ours, also one whose header somebody removed", async () => {
         serve({ ...repository, [contents]: text("# ours\nold\n") });
-        const ours = { by: "commits" };
+        const ours = { by: "commits", there: [] };
         expect((await plan()).delivery).toEqual(ours);
         const message = "Update it\n\nGenerated-by: layered-images";
         serve({ ...repository, [contents]: text("on: push\n"), [history()]: [{ sha: "1", commit: { message } }] });
@@ -149,9 +223,16 @@ describe("a delivery by commits", () => {
         expect((await plan()).warnings).toEqual([]);
     });
 
-    test("warns of a protected branch and offers a pull request", async () => {
-        serve({ ...repository, "/branches/main": { protected: true } });
+    test("warns of a protected branch and offers a pull request, where there is something to commit", async () => {
+        const guarded = { ...repository, "/branches/main": { protected: true } };
+        serve(guarded);
         expect((await plan()).warnings).toEqual([expect.stringContaining("github.delivery pull-request")]);
+        serve({ ...guarded, [contents]: text("# ours\nnew\n") });
+        expect(await plan()).toEqual({
+            delivery: { by: "commits", there: [".github/workflows/a.yml"] },
+            warnings: [],
+            refused: [],
+        });
     });
 });
 

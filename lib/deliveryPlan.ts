@@ -1,16 +1,19 @@
-import { type Delivery, type PullRequest, byPullRequest, refuseForeign } from "./delivery";
+import { type Delivery, type PullRequest, byPullRequest, foreignFiles, pathsThere } from "./delivery";
 import { InputError } from "./errors";
 import { type GitHubTarget, UnreachableError } from "./githubApi";
 import { requestsFor } from "./githubQuota";
-import { missingScope, shortage } from "./githubRefusals";
+import { RefusedError, type Stopped, missingScope, shortage } from "./githubRefusals";
 import { type Access, checkAccess, checkRepository, nameOf } from "./repository";
 import { findFiles, findLeftovers } from "./repositoryFiles";
 import { findOpen, findPullRequests } from "./repositoryPulls";
+import { isLeftOut, tokenAdvice } from "./withoutGitHub";
 
 /** How this run delivers, and what is to be said of it. */
 export interface DeliveryPlan {
     readonly delivery: Delivery;
     readonly warnings: readonly string[];
+    /** What an update leaves alone, and why. */
+    readonly refused: readonly RefusedError[];
 }
 
 /** What the stack's configuration wants. */
@@ -35,25 +38,23 @@ const protection = (target: GitHubTarget) =>
 const superseded = (pulls: readonly PullRequest[]): string[] =>
     pulls.map(({ number }) => `pull request #${number} has older workflow files: close it, so that nobody merges them`);
 
-/** What the token lacks, in a preview. An update is refused for it: a token that only reads is good enough to look. */
+/** What the token lacks for an update. */
 async function findLacks(
     target: GitHubTarget,
     headers: Headers,
     files: number,
-    { access, looking, secrets, variables }: DeliveryWishes,
-): Promise<string[]> {
+    { access, secrets, variables }: DeliveryWishes,
+): Promise<RefusedError[]> {
     const readers = Object.values(secrets).flatMap(({ dependabot, codespaces }) => [true, dependabot, codespaces]);
     const need = requestsFor({ files, secrets: readers.filter(Boolean).length, variables });
     const refused = await checkAccess(target, access).then(
         () => undefined,
         (error: unknown) => {
-            if (error instanceof InputError) return error;
+            if (error instanceof RefusedError) return error;
             throw error;
         },
     );
-    const lacks = [missingScope(headers), shortage(headers, need), refused].filter((one) => one !== undefined);
-    if (!looking && lacks[0]) throw lacks[0];
-    return lacks.map(({ message }) => message);
+    return [missingScope(headers), shortage(headers, need), refused].filter((one) => one !== undefined);
 }
 
 /** Our open pull requests, where the token may see them: who commits needs no permission for pull requests. */
@@ -66,7 +67,8 @@ const findForgotten = (target: GitHubTarget): Promise<readonly PullRequest[]> =>
 /**
  * Looks at the repository and decides how the workflow files get there.
  *
- * @throws InputError when the repository, the branch, the token or a file in the way does not allow it
+ * @throws InputError when the configuration names a repository or a branch that is not there
+ * @throws RefusedError when GitHub refuses everything: an archived repository, the token, the rate limit
  * @throws UnreachableError when GitHub can't be asked
  */
 export async function planDelivery(
@@ -74,13 +76,17 @@ export async function planDelivery(
     files: Readonly<Record<string, string>>,
     wishes: DeliveryWishes,
 ): Promise<DeliveryPlan> {
-    if (target.token === undefined) {
-        throw new UnreachableError("GITHUB_TOKEN is not set, so GitHub can't be asked", "export GITHUB_TOKEN=<token>");
-    }
+    if (target.token === undefined)
+        throw new UnreachableError("GITHUB_TOKEN is not set, so GitHub can't be asked", tokenAdvice(process.env));
     const { isProtected, headers } = await checkRepository(target);
-    const warnings = await findLacks(target, headers, Object.keys(files).length, wishes);
     const found = await findFiles(target, files);
-    if (!wishes.adopt) refuseForeign(found, `${nameOf(target)}, branch ${target.branch}`);
+    const foreign = wishes.adopt ? undefined : foreignFiles(found, `${nameOf(target)}, branch ${target.branch}`);
+    const lacks = await findLacks(target, headers, Object.keys(files).length, wishes);
+    const problems = foreign ? [...lacks, foreign] : lacks;
+    // A token that only reads is good enough to look.
+    const refused = wishes.looking ? [] : problems;
+    const warnings = wishes.looking ? problems.map(({ message }) => message) : [];
+    if (foreign) return { delivery: { by: "unknown" }, warnings, refused };
     const leftovers = await findLeftovers(target, files);
     if (leftovers.length > 0) {
         const list = leftovers.map(({ path }) => path).join(", ");
@@ -92,8 +98,78 @@ export async function planDelivery(
         const pulls = await findPullRequests(target, files, all);
         const delivery = byPullRequest(files, all, pulls);
         const others = pulls.filter(({ open }) => open).slice(1);
-        return { delivery, warnings: [...warnings, ...superseded(others)] };
+        return { delivery, warnings: [...warnings, ...superseded(others)], refused };
     }
-    if (isProtected) warnings.push(protection(target));
-    return { delivery: { by: "commits" }, warnings: [...warnings, ...superseded(await findForgotten(target))] };
+    const there = pathsThere(files, found);
+    const isDone = there.length === Object.keys(files).length && leftovers.length === 0;
+    if (isProtected && !isDone) warnings.push(protection(target));
+    const forgotten = superseded(await findForgotten(target));
+    return { delivery: { by: "commits", there }, warnings: [...warnings, ...forgotten], refused };
+}
+
+/** What this run does on GitHub, and what is to be said of it. */
+export interface GitHubPlan {
+    /** How the workflow files get there; undefined where they are left alone. */
+    readonly delivery: Delivery | undefined;
+    /** Whether secrets and variables are set; otherwise they are left alone. */
+    readonly setsValues: boolean;
+    readonly warnings: readonly string[];
+    /** What an update has to do and leaves alone: it fails, and with that deletes nothing of what it left out. */
+    readonly errors: readonly string[];
+}
+
+const things = {
+    files: "workflow files",
+    values: "secrets and variables",
+    everything: "workflow files, secrets and variables",
+};
+
+const leftAlone = (message: string, stops: Stopped, next?: string) =>
+    `${things[stops]} on GitHub are left as they are: ${message}${next === undefined ? "" : `\n  next: ${next}`}`;
+
+/**
+ * Decides what this run does on GitHub. What GitHub refuses today stops no image: that part is left alone.
+ *
+ * @throws InputError when the configuration names a repository or a branch that is not there, and for who only looks also when
+ *     GitHub refuses everything
+ */
+export async function planGitHub(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+    wishes: DeliveryWishes,
+): Promise<GitHubPlan> {
+    if (isLeftOut(process.env)) {
+        const why = target.token === undefined ? "GITHUB_TOKEN is not set" : "this run is told to";
+        const warnings = [leftAlone(why, "everything", tokenAdvice(process.env))];
+        return { delivery: undefined, setsValues: true, warnings, errors: [] };
+    }
+    try {
+        const { delivery, warnings, refused } = await planDelivery(target, files, wishes);
+        const isStopped = (part: Stopped) => refused.some(({ stops }) => stops === part || stops === "everything");
+        const errors = refused.map(({ message, stops }) => leftAlone(message, stops));
+        return {
+            delivery: isStopped("files") ? undefined : delivery,
+            setsValues: !isStopped("values"),
+            warnings,
+            errors,
+        };
+    } catch (error) {
+        if (!(error instanceof RefusedError || error instanceof UnreachableError)) throw error;
+        if (!wishes.looking) {
+            const next = error instanceof UnreachableError ? error.next : undefined;
+            return {
+                delivery: undefined,
+                setsValues: false,
+                warnings: [],
+                errors: [leftAlone(error.message, "everything", next)],
+            };
+        }
+        if (error instanceof RefusedError) throw error;
+        const warning =
+            `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
+            "alone: pulumi preview --exclude '**github:index/**'";
+        const delivery =
+            wishes.delivery === "direct" ? { by: "commits" as const, there: [] } : { by: "unknown" as const };
+        return { delivery, setsValues: true, warnings: [warning], errors: [] };
+    }
 }

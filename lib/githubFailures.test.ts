@@ -30,12 +30,18 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "a workflow file",
             /pulumi refresh --target '.*RepositoryFile::\*\*'/,
         ],
-        [
-            "a protected branch",
-            `${put} 409 Could not update file: Changes must be made through a pull request. []`,
+        ...[
+            "409 Could not update file: Changes must be made through a pull request.",
+            "409 Could not update file: 4 of 4 required status checks are expected.",
+            'Could not update file: Required status check "test" is expected. At least 1 approving review is required.',
+            "409 Repository rule violations found\n\nCommits must have verified signatures.",
+            "403 You're not authorized to push to this branch. Visit https://docs.github.com/articles/about-protected-branches/",
+        ].map((refused): [string, string, Kind, RegExp] => [
+            `a protected branch (${refused.slice(0, 60)})`,
+            `${put} ${refused} []`,
             "a workflow file",
             /github\.delivery pull-request/,
-        ],
+        ]),
         [
             "a variable that is there",
             "POST https://api.github.com/repos/us/bot/actions/variables: 409 Already exists - Variable already exists []",

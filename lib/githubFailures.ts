@@ -27,7 +27,8 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
     // These are said by what the provider reports; the refusals below would be a wrong reading of them.
     [/rate limit|was archived/i, () => undefined],
     [
-        /Changes must be made through a pull request|protected branch|rule violations/i,
+        // Protection of a branch and rulesets, whatever they ask for: GitHub takes no commit on it from this token.
+        /made through a pull request|protected.branch|rule violations|required status check|approving review|not authorized to push/i,
         () => "propose the files by a pull request: pulumi config set --path github.delivery pull-request",
     ],
     [exists, () => "somebody made it at the same time: run the same command again, which replaces it"],

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InputError } from "./errors";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./githubApi";
+import { RefusedError } from "./githubRefusals";
 
 /* What GitHub is asked before the plan. Nothing here changes anything. */
 
@@ -43,7 +44,8 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
  * Checks that the repository and its branch are there and can be written to, as far as reading tells.
  *
  * @returns whether the branch is protected, and the headers of an answer, which tell of the token
- * @throws InputError when they are not, or the token is refused
+ * @throws InputError when one of them is not there
+ * @throws RefusedError when the repository is archived, or the token is refused
  * @throws UnreachableError when GitHub can't be asked
  */
 export async function checkRepository(
@@ -52,7 +54,7 @@ export async function checkRepository(
     const name = nameOf(target);
     const { body, headers } = await readRepository(target);
     if (parse(repositorySchema, body, `read the repository ${name}`).archived) {
-        throw new InputError({
+        throw new RefusedError({
             problem: `the repository ${name} is archived: nothing in it can be changed`,
             next: "unarchive it in its settings",
         });
@@ -84,10 +86,11 @@ export async function checkAccess(target: GitHubTarget, wanted: readonly Access[
         const what = `use ${access === "variables" ? "variables" : "secrets"} of ${nameOf(target)} (${access})`;
         const { body } = await ask(target, inRepository(target, `/${accesses[access]}`), what);
         if (body !== undefined) continue;
-        throw new InputError({
+        const problem = {
             where: "environment variable GITHUB_TOKEN",
             problem: `this token may not ${what}`,
             next: "give it the permission where it was made: docs/operations.md lists all of them",
-        });
+        };
+        throw new RefusedError(problem, "values");
     }
 }

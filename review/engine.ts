@@ -8,6 +8,7 @@ import { isAtLeast } from "../lab/toolchain";
 import { InputError } from "../lib/errors";
 import { type Preview, readPreview } from "../lib/plan/preview";
 import { type Deployment, parseDeployment } from "../lib/status/state";
+import { withoutGitHub } from "../lib/withoutGitHub";
 import { ciStack } from "../workflows/ciStack";
 import { enginesAdvice, knownStacks, previewErrors } from "./engineErrors";
 
@@ -20,8 +21,8 @@ export interface Engine {
     readonly isCi: boolean;
     /** Environment of everything that is asked about the stack. */
     readonly env: NodeJS.ProcessEnv;
-    /** Runs `pulumi <args>` on the stack, in the repository's root. */
-    readonly pulumi: (args: readonly string[]) => Promise<Captured>;
+    /** Runs `pulumi <args>` on the stack, in the repository's root, with more variables where wanted. */
+    readonly pulumi: (args: readonly string[], more?: NodeJS.ProcessEnv) => Promise<Captured>;
 }
 
 /** The CLI must know the error hooks that the program registers: those of its SDK's version do. */
@@ -94,9 +95,14 @@ export async function openEngine({ stack = labStackName, start, lab }: OpenOptio
         await checkCli(env);
         await checkStack(env, stack);
     }
-    const run = inRoot(env);
     const isCi = stack.split("/").at(-1) === ciStack;
-    return { stack, isLab, isCi, env, pulumi: (args) => run([...args, "--stack", stack]) };
+    return {
+        stack,
+        isLab,
+        isCi,
+        env,
+        pulumi: (args, more) => inRoot({ ...env, ...more })([...args, "--stack", stack]),
+    };
 }
 
 /** What the engine printed as JSON, as long as it is a preview. */
@@ -113,10 +119,12 @@ function parsed(text: string): Preview | undefined {
  *
  * @throws InputError with the engine's own error first, when the preview fails
  */
-export async function preview({ pulumi, stack }: Engine): Promise<Preview> {
+export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> {
     // Without its replacement steps, what an earlier update left to be deleted would not be shown.
     const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
-    const done = await progress(`previewing stack ${stack}`, () => pulumi(["preview", ...options]));
+    const without = withoutGitHub(env, []);
+    const command = ["preview", ...options, ...without.args];
+    const done = await progress(`previewing stack ${stack}`, () => pulumi(command, without.env));
     const found = parsed(done.stdout);
     if (done.failure === undefined && found) return found;
     const errors = previewErrors(done.stdout);

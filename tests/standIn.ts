@@ -24,8 +24,9 @@ export interface StandInRepository {
     readonly where: string;
 }
 
-export function standInRepository(lab: Lab): StandInRepository {
-    const name = `${labRepository.owner}/${labRepository.name}`;
+/** @param repository of the lab's owner */
+export function standInRepository(lab: Lab, repository: string = labRepository.name): StandInRepository {
+    const name = `${labRepository.owner}/${repository}`;
     const all = () => JSON.parse(readFileSync(path.join(lab.paths.state, "github", "state.json"), "utf8")) as State;
     const state = () => {
         const found = all().repositories[name];

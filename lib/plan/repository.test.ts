@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type ResourceState, type Step, unknown } from "./preview";
 import { planRepository } from "./repository";
+import { hasWork } from "./work";
 
 const state = (type: string, inputs: Record<string, unknown>): ResourceState => ({
     type,
@@ -92,6 +93,13 @@ describe("on GitHub", () => {
     test("a pull request that is taken up again is changed, not made", () => {
         const taken = step("repositoryPullRequest:RepositoryPullRequest", "import", undefined, { title: "Update" });
         expect(planRepository([taken])).toEqual([{ kind: "pull request", name: "Update", action: "update" }]);
+    });
+
+    test("a file that the branch has just as it is wanted is taken over, which is no change and no work", () => {
+        const taken = step("repositoryFile:RepositoryFile", "import", undefined, { file: "a.yml" });
+        expect(planRepository([taken])).toEqual([]);
+        expect(hasWork([taken])).toBe(false);
+        expect(hasWork([{ ...taken, op: "update" }])).toBe(true);
     });
 
     describe("a variable that follows an image's digest is certain", () => {

@@ -1,4 +1,5 @@
 import { workflowFilesType } from "../delivery";
+import { fileType } from "../refresh";
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
@@ -12,7 +13,7 @@ const kinds: Readonly<Record<string, readonly [RepositoryPlan["kind"], string]>>
     "github:index/dependabotSecret:DependabotSecret": ["secret", "secretName"],
     "github:index/codespacesSecret:CodespacesSecret": ["secret", "secretName"],
     "github:index/actionsVariable:ActionsVariable": ["variable", "variableName"],
-    "github:index/repositoryFile:RepositoryFile": ["file", "file"],
+    [fileType]: ["file", "file"],
     "github:index/branch:Branch": ["branch", "branch"],
     "github:index/repositoryPullRequest:RepositoryPullRequest": ["pull request", "title"],
 };
@@ -60,6 +61,9 @@ export function decidedSteps(steps: readonly Step[]): readonly Step[] {
     return isUndecided ? steps.filter(({ urn }) => !urn.includes(`${workflowFilesType}$`)) : steps;
 }
 
+/** Whether a step only takes a file into the state that the branch has just as it is wanted: nothing changes on GitHub. */
+export const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === fileType;
+
 /** Whether a plan has words for a resource as something on GitHub. */
 export const isOnGitHub = ({ type }: Step): boolean => Object.hasOwn(kinds, type);
 
@@ -71,6 +75,7 @@ export const isOnGitHub = ({ type }: Step): boolean => Object.hasOwn(kinds, type
 export function planRepository(steps: readonly Step[], open: ReadonlySet<string> = new Set()): RepositoryPlan[] {
     const moved = movedRepositories(steps);
     const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
+        if (isTakenOver(step)) return [];
         const [kind, property] = kinds[step.type] ?? [];
         if (kind === undefined || property === undefined) return [];
         const follows = kind === "variable" && open.has(heldBy(step));

@@ -1,9 +1,9 @@
 import { changes, groups } from "./groups";
 import { type Step, leftovers, withoutParts } from "./preview";
-import { isOnGitHub } from "./repository";
+import { isOnGitHub, isTakenOver } from "./repository";
 
-/** Whether an update would do something with a resource. A component is nothing but the state's own bookkeeping. */
-const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false;
+/** Whether an update would do something with a resource. A component, and what is taken over, is the state's own bookkeeping. */
+const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false && !isTakenOver(step);
 
 /** Whether an update would do anything: right after one that succeeded, the next one would not. */
 export const hasWork = (steps: readonly Step[]): boolean => steps.some(isWork);

@@ -7,11 +7,17 @@ import { labStatus, serversFolder, stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import type { ImageDefinitions } from "../../lib/images";
+import { readPreview } from "../../lib/plan/preview";
+import { planRepository } from "../../lib/plan/repository";
+import { withoutGitHub } from "../../lib/withoutGitHub";
+import { workflowFiles } from "../../workflows/files";
+import { workflowLayers } from "../../workflows/layers";
 import { manifest, repositories } from "../registry";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { command, exportState, imageOutputs, up } from "../stack";
+import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 
-/* What GitHub refuses, with the real engine and provider: told before anything is built, and mended by the next `up`. */
+/* What GitHub refuses, with the real engine and provider: it stops no image, nothing there is lost, and the next `up` mends it. */
 
 const settings = (github: string, more = "") => `  layered-images:platforms: ["linux/amd64"]
   layered-images:github:
@@ -30,6 +36,8 @@ const make = (config: string, files = {}) =>
         ...configWith(config),
         ...files,
     });
+/** As `npm run up` runs it: what one resource meets keeps no other from being made. */
+const goOn = "--continue-on-error";
 const withEnv = (changes: NodeJS.ProcessEnv) => Object.assign(lab, { env: { ...env, ...changes } });
 
 beforeAll(async () => {
@@ -47,72 +55,21 @@ afterAll(async () => {
     await lab.close();
 });
 
-describe("refused before anything is built", () => {
-    test.each<[string, () => Promise<string>, RegExp]>([
-        [
-            "no token",
-            () => {
-                withEnv({ GITHUB_TOKEN: "" });
-                return Promise.resolve(settings(""));
-            },
-            /GITHUB_TOKEN is not set[\s\S]*export GITHUB_TOKEN/,
-        ],
-        [
-            "a token that GitHub does not know",
-            () => {
-                withEnv({ GITHUB_TOKEN: "expired" });
-                return Promise.resolve(settings(""));
-            },
-            /GITHUB_TOKEN: GitHub does not know this token[\s\S]*Contents, Workflows, Secrets/,
-        ],
-        [
-            "a token without the scope for workflows",
-            async () => {
-                await github.control("PUT", "tokens/narrow", { login: "narrow", scopes: ["repo"] });
-                withEnv({ GITHUB_TOKEN: "narrow" });
-                return settings("");
-            },
-            /this token lacks the scope workflow[\s\S]*it has repo/,
-        ],
-        [
-            "a token without the permission for variables",
-            async () => {
-                const permissions = { metadata: "read", contents: "write", workflows: "write", secrets: "write" };
-                await github.control("PUT", "tokens/without", { login: "without", permissions });
-                withEnv({ GITHUB_TOKEN: "without" });
-                return settings("");
-            },
-            /this token may not use variables of cs24-1\/cs24-1-bot/,
-        ],
+describe("what the configuration gets wrong is refused before anything is built", () => {
+    test.each<[string, string, RegExp]>([
         [
             "an unknown repository",
-            () => Promise.resolve(settings("").replace("cs24-1-bot", "cs24-1-bott")),
+            settings("").replace("cs24-1-bot", "cs24-1-bott"),
             /there is no repository cs24-1\/cs24-1-bott/,
         ],
-        [
-            "an archived repository",
-            async () => {
-                await github.control("PATCH", github.where, { archived: true });
-                return settings("");
-            },
-            /cs24-1\/cs24-1-bot is archived/,
-        ],
-        ["an unknown branch", () => Promise.resolve(settings("    branch: mian\n")), /has no branch mian/],
-        [
-            "a rate limit that is used up",
-            async () => {
-                await github.control("PUT", "limits", { primary: { until: "2099-01-01T00:00:00Z" } });
-                return settings("");
-            },
-            /rate limit for this token is used up until 2099-01-01T00:00:00/,
-        ],
+        ["an unknown branch", settings("    branch: mian\n"), /has no branch mian/],
         [
             "a secret's name",
-            () => Promise.resolve(settings("", "  layered-images:repositorySecrets:\n    GITHUB_X: x\n")),
+            settings("", "  layered-images:repositorySecrets:\n    GITHUB_X: x\n"),
             /\(at GITHUB_X\): GitHub refuses this name[\s\S]*readable by everyone/,
         ],
-    ])("%s", async (_, prepare, message) => {
-        const program = make(await prepare());
+    ])("%s", async (_, config, message) => {
+        const program = make(config);
         const before = await exportState(lab, program);
         const published = await repositories(lab);
         const { code, output } = await up(lab, program);
@@ -123,21 +80,18 @@ describe("refused before anything is built", () => {
         expect(await exportState(lab, program)).toEqual(before);
         expect(await repositories(lab)).toEqual(published);
     });
+});
 
-    test("GitHub is down: three attempts, then the reason, from a review too", async () => {
-        await github.control("PUT", "outages", { count: 100 });
-        const reason = "GitHub can't be asked to read the repository cs24-1/cs24-1-bot: it answered 502";
-        const program = make(settings(""));
-        const { code, output } = await up(lab, program);
-        expect(output).toContain(reason);
-        expect(code).toBe(1);
-        const reviewed = await command(lab, program, ["review"]);
-        expect(reviewed).toMatchObject({ code: 1, stdout: "" });
-        expect(reviewed.output).toMatch(/\nerror: the preview failed: /);
-        expect(reviewed.output).toContain(reason);
-        expect(reviewed.output).toContain("pulumi preview --exclude '**github:index/**'");
-        expect(reviewed.output).not.toContain(labToken);
-    });
+test("GitHub is down: a review says so after three attempts, and how to plan the images alone", async () => {
+    await github.control("PUT", "outages", { count: 100 });
+    const reviewed = await command(lab, make(settings("")), ["review"]);
+    expect(reviewed).toMatchObject({ code: 1, stdout: "" });
+    expect(reviewed.output).toMatch(/\nerror: the preview failed: /);
+    expect(reviewed.output).toContain(
+        "GitHub can't be asked to read the repository cs24-1/cs24-1-bot: it answered 502",
+    );
+    expect(reviewed.output).toContain("pulumi preview --exclude '**github:index/**'");
+    expect(reviewed.output).not.toContain(labToken);
 });
 
 test("without GitHub the images alone can be planned, and the preview says how", async () => {
@@ -183,28 +137,178 @@ test("with the builder stopped a preview plans all; with the lab stopped the ima
     expect(await exportState(lab, program)).toEqual({});
 });
 
-test("a file that was never ours is left alone, until it is to be adopted", async () => {
+/** Digest of what an image's variable on GitHub says. */
+const variableOf = (image: string) =>
+    github.state().variables[`${image.toUpperCase()}_IMAGE`]?.value.replace(/^.*@/, "");
+/** Digest that an image's tag has in the registry. */
+const promoted = async (image: string) => (await manifest(lab, `fixture/${image}`, "latest"))?.digest ?? "none";
+
+test("a file that was never ours is left alone, until it is to be adopted; nothing else waits for that", async () => {
     const file = ".github/workflows/test.yml";
     await github.control("POST", `${github.where}/push`, { files: { [file]: "name: Theirs\n" } });
-    const refused = await up(lab, make(settings("")));
+    const before = github.files();
+    const refused = await up(lab, make(settings("")), goOn);
     expect(refused.output).toMatch(/test\.yml \(begins with "name: Theirs"\)[\s\S]*github\.adopt true/);
     expect(refused.code).toBe(1);
-    expect(github.file(file)).toBe("name: Theirs\n");
+    expect(github.files()).toEqual(before);
+    for (const image of ["base", "ci", "bot"]) expect(variableOf(image)).toBe(await promoted(image));
 
     expect((await up(lab, make(settings("    adopt: true\n")))).code).toBe(0);
     expect(github.file(file)).toContain("name: Testing Checks");
 });
 
-test("a protected branch refuses commits, and a pull request is offered", async () => {
+/** What the state has of GitHub, without where in the program it stands. */
+async function onGitHub(program: string): Promise<unknown[]> {
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+    const { deployment } = JSON.parse(stdout) as { deployment: { resources: (object & { type: string })[] } };
+    return deployment.resources
+        .filter(({ type }) => type.startsWith("github:") || type.includes(":WorkflowFiles"))
+        .map((resource) => ({ ...resource, stackTrace: undefined, sourcePosition: undefined }));
+}
+/** What is on GitHub. */
+const remote = () => {
+    const { variables, secrets } = github.state();
+    return { variables, secrets, messages: github.messages() };
+};
+let changes = 0;
+/** A program whose `ci` is another one than before, and an encrypted secret that goes to GitHub. */
+async function changedProgram(): Promise<string> {
+    const program = make(settings(""), { "requirements/dev.txt": `# change ${(++changes).toString()}\n` });
+    const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", "hunter2"];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+    return program;
+}
+
+describe("what GitHub refuses today is left as it is, in the state and there, and images are promoted", () => {
+    beforeAll(async () => {
+        expect(await up(lab, await changedProgram())).toMatchObject({ code: 0 });
+        expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
+    });
+    afterAll(async () => {
+        // The next `up` finishes it, without a build.
+        const program = make(settings(""), { "requirements/dev.txt": `# change ${changes.toString()}\n` });
+        await runIn(lab, program, "pulumi", [
+            "config",
+            "set",
+            "--secret",
+            "--path",
+            "repositorySecrets.DISCORD_TOKEN",
+            "hunter2",
+        ]);
+        const outcome = await up(lab, program);
+        expect(changesOf(outcome)).toEqual({ ...noChanges, onGitHub: { "repository-CI_IMAGE": "update" } });
+        expect(variableOf("ci")).toBe(await promoted("ci"));
+    });
+
+    const useToken = async (name: string, rights: object) => {
+        await github.control("PUT", `tokens/${name}`, { login: name, ...rights });
+        withEnv({ GITHUB_TOKEN: name });
+    };
+    test.each<[string, () => unknown, RegExp, "files" | undefined]>([
+        [
+            "a token without the scope for workflows",
+            () => useToken("narrow", { scopes: ["repo"] }),
+            /this token lacks the scope workflow[\s\S]*it has repo/,
+            "files",
+        ],
+        [
+            "no token",
+            () => withEnv({ GITHUB_TOKEN: "" }),
+            /GITHUB_TOKEN is not set[\s\S]*export GITHUB_TOKEN/,
+            undefined,
+        ],
+        [
+            "a token that GitHub does not know",
+            () => withEnv({ GITHUB_TOKEN: "expired" }),
+            /GITHUB_TOKEN: GitHub does not know this token[\s\S]*Contents, Workflows, Secrets/,
+            undefined,
+        ],
+        [
+            "a token without the permission for variables",
+            () => {
+                const permissions = { metadata: "read", contents: "write", workflows: "write", secrets: "write" };
+                return useToken("without", { permissions });
+            },
+            /this token may not use variables of cs24-1\/cs24-1-bot/,
+            undefined,
+        ],
+        [
+            "an archived repository",
+            () => github.control("PATCH", github.where, { archived: true }),
+            /cs24-1\/cs24-1-bot is archived/,
+            undefined,
+        ],
+        [
+            "a rate limit that is used up",
+            () => github.control("PUT", "limits", { primary: { until: "2099-01-01T00:00:00Z" } }),
+            /rate limit for this token is used up until 2099-01-01T00:00:00/,
+            undefined,
+        ],
+        [
+            "GitHub is down",
+            () => github.control("PUT", "outages", { count: 100 }),
+            /GitHub can't be asked to read the repository cs24-1\/cs24-1-bot: it answered 502/,
+            undefined,
+        ],
+    ])("%s", async (_, prepare, message, left) => {
+        const program = await changedProgram();
+        const [state, there, tag] = [await onGitHub(program), remote(), await promoted("ci")];
+        await prepare();
+        const { code, output } = await up(lab, program, goOn);
+        expect(output).toMatch(message);
+        expect(output).toContain("on GitHub are left as they are");
+        expect(output).not.toMatch(/\bat .*\.ts:\d+/);
+        expect(output).not.toContain(labToken);
+        expect(code).toBe(1);
+        expect(await promoted("ci")).not.toBe(tag);
+        expect((await imageOutputs(lab, program)).ci?.digest).toBe(await promoted("ci"));
+        // Where files alone are left, the variable follows.
+        expect(variableOf("ci")).toBe(left === "files" ? await promoted("ci") : tag);
+        if (left !== undefined) return;
+        expect(remote()).toEqual(there);
+        expect(await onGitHub(program)).toEqual(state);
+    });
+
+    test("no token in a workflow: one warning says where it comes from, and nothing is wrong", async () => {
+        const program = await changedProgram();
+        const [state, there] = [await onGitHub(program), remote()];
+        const env = { GITHUB_TOKEN: "", GITHUB_ACTIONS: "true" };
+        const more = withoutGitHub(env, []);
+        withEnv({ ...env, ...more.env });
+        const preview = await runIn(lab, program, "pulumi", ["preview", "--json", "--show-sames", ...more.args]);
+        const { steps, diagnostics } = readPreview(preview.stdout);
+        expect(planRepository(steps)).toEqual([]);
+        expect(steps.filter(({ op }) => op === "delete")).toEqual([]);
+        expect(diagnostics.map(({ severity, message }) => [severity, message])).toEqual([
+            ["warning", expect.stringContaining('docs/operations.md, "The token that writes to GitHub"') as string],
+        ]);
+
+        const { code, output } = await up(lab, program, ...more.args);
+        expect(output).toContain("GITHUB_TOKEN is not set");
+        expect(output).not.toMatch(/export GITHUB_TOKEN|error/);
+        expect(code).toBe(0);
+        expect(remote()).toEqual(there);
+        expect(await onGitHub(program)).toEqual(state);
+        expect((await imageOutputs(lab, program)).ci?.digest).toBe(await promoted("ci"));
+        expect(variableOf("ci")).not.toBe(await promoted("ci"));
+    });
+});
+
+test("a protected branch refuses commits, a pull request is offered, and images are promoted", async () => {
     await github.control("PATCH", github.where, { protected: ["main"] });
     // Another hierarchy changes the workflows' path filters.
     const changed = {
-        "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nCOPY requirements/app.txt /app.txt\n",
+        "docker/Dockerfile.ci":
+            "FROM ghcr.io/fixture/base:latest\nCOPY requirements/app.txt /app.txt\nRUN touch /dev.txt && echo 1 > /dev.txt\n",
     };
-    const { code, output } = await up(lab, make(settings(""), changed));
+    const before = await promoted("ci");
+    const program = make(settings(""), changed);
+    const { code, output } = await up(lab, program, goOn);
     expect(output).toContain("Changes must be made through a pull request");
     expect(output).toContain("pulumi config set --path github.delivery pull-request");
     expect(code).toBe(1);
+    expect(await promoted("ci")).not.toBe(before);
+    expect(variableOf("ci")).toBe(await promoted("ci"));
 });
 
 test("GitHub that goes down in the middle of an `up` loses nothing: the next one finishes without a build", async () => {
@@ -283,4 +387,27 @@ test("too few requests for all that a run may need are told before it, and just 
     const finished = await up(lab, program);
     expect(finished.code, finished.output).toBe(0);
     expect(Object.keys(finished.onGitHub).length).toBeGreaterThan(8);
+});
+
+test("files that people committed to a protected branch are taken over without a commit, also by a new stack", async () => {
+    const name = "guarded";
+    const where = `repositories/cs24-1/${name}`;
+    const program = make(settings("").replace("cs24-1-bot", name));
+    const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
+    const generated = workflowFiles(workflowLayers(program, images), "main");
+    await github.control("POST", "repositories", { owner: "cs24-1", name });
+    await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
+    await github.control("PATCH", where, { protected: ["main"] });
+    const guarded = () => standInRepository(lab, name);
+    const taken = await up(lab, program);
+    expect(taken.code, taken.output).toBe(0);
+    expect(guarded().messages()).toEqual(["Add CI", "Initial commit"]);
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+
+    // A pull request brought what is wanted now; the state has what was.
+    const [file = "", text = ""] = Object.entries(generated)[0] ?? [];
+    await github.control("POST", `${where}/push`, { message: "By hand", files: { [file]: `${text}# by hand\n` } });
+    await github.control("POST", `${where}/push`, { message: "Back", files: { [file]: text } });
+    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    expect(guarded().messages()).toEqual(["Back", "By hand", "Add CI", "Initial commit"]);
 });
