@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { labToken } from "../../lab/github/defaults";
@@ -292,6 +292,21 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
         expect((await imageOutputs(lab, program)).ci?.digest).toBe(await promoted("ci"));
         expect(variableOf("ci")).not.toBe(await promoted("ci"));
     });
+});
+
+test("a workflow's step without a token builds and promotes, and says once what it leaves alone", async () => {
+    const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";
+    const program = make(settings(""), { "Pulumi.ci.yaml": config });
+    await runIn(lab, program, "pulumi", ["stack", "init", "ci", "--no-select"]);
+    const there = remote();
+    const summary = path.join(program, "summary");
+    withEnv({ GITHUB_TOKEN: "", GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: summary, PULUMI_STACK: "ci" });
+    const { code, output } = await runIn(lab, program, "bash", ["workflows/scripts/up.sh"]);
+    expect(output).toContain('docs/operations.md, "The token that writes to GitHub"');
+    expect(output).not.toMatch(/export GITHUB_TOKEN|error/);
+    expect(code, output).toBe(0);
+    expect(readFileSync(summary, "utf8")).toMatch(/^### The update succeeded after/);
+    expect(remote()).toEqual(there);
 });
 
 test("a protected branch refuses commits, a pull request is offered, and images are promoted", async () => {
