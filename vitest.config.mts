@@ -22,7 +22,7 @@ export default defineConfig({
                 test: {
                     name: "unit",
                     include: ["*.test.ts", "{bench,components,lib,lab,review,tests,workflows}/**/*.test.ts"],
-                    exclude: ["tests/{integration,faults,real}/**"],
+                    exclude: ["tests/{integration,faults,oracle,real}/**"],
                     sequence: { shuffle: true },
                     // A worker imports what many files share once: half of the time. Shuffled, so that none leans on another.
                     isolate: false,
@@ -33,7 +33,7 @@ export default defineConfig({
             {
                 test: {
                     name: "integration",
-                    include: ["tests/integration/**/*.test.ts", "tests/faults/**/*.test.ts"],
+                    include: ["tests/{integration,faults,oracle}/**/*.test.ts"],
                     testTimeout: 900_000,
                     hookTimeout: 3_600_000,
                 },

@@ -122,7 +122,7 @@ describe("sources", () => {
         ["a variable in a mount's type", "ARG T=bind\nRUN --mount=type=$T,source=a,target=/x true", ["a"]],
         ["an escape that stays", "COPY a\\\\*b /d", ["a\\*b"]],
         ["several ARGs in one", 'ARG A=x B="y z" C\nCOPY ["$A", "$B", "c$C", "/d"]', ["x", "y z", "c"]],
-        ["COPY --parents with a pivot", "COPY --parents ./a/./b/**/*.py /d", ["a/b/**/*.py"]],
+        ["COPY --parents from its pivot", "COPY --parents ./a/./b/**/*.py /d", ["a"]],
         ["a RUN here-document is no instruction", "RUN <<EOF\nCOPY a /d\nEOF", []],
     ])("%s", (_name, lines, expected) => {
         expect(sources(`FROM scratch\n${lines}`)).toEqual(expected);
@@ -146,7 +146,11 @@ describe("sources", () => {
         expect(read("FROM scratch\nCOPY --exclude=*.md --exclude='b c' a /d").sources).toEqual([
             { pattern: "a", exclude: ["*.md", "b c"], line: 2, instruction: "COPY" },
         ]);
-        expect(read("FROM scratch\nADD a /d\nCOPY --parents a/**/b /d").sources[1]?.recursive).toBe(true);
+        const { sources } = read("FROM scratch\nADD a /d\nCOPY --parents --exclude=x a/./**/b c/ /d");
+        expect(sources.slice(1)).toMatchObject([
+            { pattern: "a", include: "**/b", exclude: ["x"] },
+            { pattern: "", include: "c", exclude: ["x"] },
+        ]);
     });
 
     test("a variable that only the base image could set is refused, declared or not, with how to set it", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ignoring } from "./ignore";
+import { ignoring, patternMatcher } from "./ignore";
 
 test.each([
     ["c++", "c++", true],
@@ -17,6 +17,13 @@ test.each([
     ["a\n!a/b", "a/b", false],
     ["a\n!a/b", "a/c", true],
     ["\\#a", "#a", true],
+    [" #a", "#a", true],
+    ["a^b*", "a^bc", false],
+    ["\\d", "1", true],
+    ["**/.env\n!config", "config/.env", true],
+    ["**/.env\n!config/.env", "config/.env", false],
+    ["*\n!config\n**/.env", "config/.env", true],
+    ["!a/b\na", "a/b", true],
 ])("%j against %s is %s, as in moby/patternmatcher", (patterns, file, ignored) => {
     expect(ignoring(patterns).ignores(file)).toBe(ignored);
 });
@@ -31,5 +38,28 @@ test.each([
 });
 
 test("a pattern that can't be read is refused with its file", () => {
-    expect(() => ignoring("[", ".dockerignore")).toThrow(".dockerignore: a pattern can't be read: [");
+    expect(() => ignoring("a\n[", ".dockerignore")).toThrow('.dockerignore: the pattern "[" can\'t be read');
+    expect(() => ignoring("!", ".dockerignore")).toThrow('.dockerignore: the pattern "!" can\'t be read');
+    // Go finds out only when it looks at a path.
+    expect(() => ignoring("a*[").ignores("b")).toThrow('the pattern "a*[" can\'t be read');
+});
+
+test.each([
+    ["/html", "html", false],
+    ["html", "html/index.html", true],
+    ["#a", "#a", true],
+    [" html ", "html", true],
+])("--exclude=%j against %s is %s: no ignore file", (pattern, file, excluded) => {
+    expect(patternMatcher([pattern]).matches(file)).toBe(excluded);
+});
+
+test("a file that BuildKit would copy without its content is refused", () => {
+    const { ignores, checkContent } = ignoring("build\n!build/out.txt\nbuild", ".dockerignore");
+    expect(ignores("build/out.txt")).toBe(false);
+    expect(() => {
+        checkContent("build/out.txt");
+    }).toThrow(".dockerignore: build/out.txt is let in by a ! pattern");
+    expect(() => {
+        ignoring("build\n!build/out.txt").checkContent("build/out.txt");
+    }).not.toThrow();
 });

@@ -1,13 +1,13 @@
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "./errors";
-import { type Ignore, ignoring, readIgnore } from "./ignore";
+import { type Ignore, ignoring, patternMatcher, readIgnore } from "./ignore";
 import type { Source } from "./sources";
-import { type InputFile, type Walk, addFile, addFolder, follow, isSkipped, statOf } from "./walk";
+import { type InputFile, type Walk, addFile, addFolder, follow, statOf } from "./walk";
 import { isWild, literally, matching, splitWildcards } from "./wildcards";
 
 /** A source as `readDockerfile` gives it. */
-export type InputSource = Pick<Source, "pattern" | "recursive"> &
+export type InputSource = Pick<Source, "pattern" | "include"> &
     Partial<Pick<Source, "exclude">> & { readonly line: number; readonly instruction: string };
 
 /** Staged contexts and the records of updates lie in the repository, change with every run, and are never inputs. */
@@ -25,29 +25,31 @@ function followed(walk: Walk, pattern: string): string | undefined {
 
 /** Takes what a source names, and says how many paths it names, ignored or not. */
 function collect(walk: Walk, source: InputSource): { readonly named: number; readonly taken: Map<string, InputFile> } {
-    const exclude = ignoring((source.exclude ?? []).join("\n"));
+    const exclude = patternMatcher(source.exclude ?? []);
+    const include = source.include === undefined ? undefined : patternMatcher([source.include]);
     const own: Walk = { ...walk, found: new Map() };
     const pattern = followed(own, source.pattern);
     if (pattern === undefined) return { named: 0, taken: new Map() };
     const links = own.found.size;
-    const skip = (folder: string) => isSkipped(walk, folder);
-    const paths = matching(walk.base, pattern, { recursive: source.recursive ?? false, skip });
+    const paths = matching(walk.base, pattern);
     for (const file of paths) {
         const real = follow(own, file);
         if (real === undefined) continue;
-        if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, exclude, real);
-        else addFile(own, real);
+        if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, { include, exclude }, real);
+        // Nothing lies below a file that stands where a pivot should.
+        else if (!include) addFile(own, real);
     }
-    const named = paths.filter((file) => statOf(path.join(walk.base, file))).length;
+    const there = paths.filter((file) => statOf(path.join(walk.base, file))).length;
     // Links that led to nothing are no inputs.
-    return { named, taken: own.found.size > links ? own.found : new Map<string, InputFile>() };
+    const taken = own.found.size > links ? own.found : new Map<string, InputFile>();
+    return { named: include ? taken.size : there, taken };
 }
 
 /** Why a source names nothing that a build could read. */
 function nothing(walk: Walk, source: InputSource, context: string): { readonly why: string; readonly next: string } {
     const { pattern } = source;
     const open: Walk = { ...walk, ignore: ignoring(""), known: new Map() };
-    if (collect(walk, source).named === 0) {
+    if (collect(open, { ...source, exclude: [] }).named === 0) {
         return { why: "matches no file", next: `create it below ${context}, or correct the path` };
     }
     if (walk.ignore.file !== undefined && collect(open, source).taken.size > 0) {

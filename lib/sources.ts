@@ -8,10 +8,10 @@ import { listArguments, mountFields } from "./words";
 export interface Source {
     /** Path from the context's root; `*`, `?` and `[…]` are Go's filepath.Match, `\` makes them plain. */
     readonly pattern: string;
-    /** Patterns, as in .dockerignore, of what is left out below a folder that the source names. */
+    /** Patterns of moby/patternmatcher, from a folder that `pattern` names on, of what is left out below it. */
     readonly exclude: readonly string[];
-    /** `**` stands for any number of folders (COPY --parents); elsewhere it is no more than `*`. */
-    readonly recursive?: boolean;
+    /** The same for what is taken below it (COPY --parents); everything without. */
+    readonly include?: string;
 }
 
 /** A build secret that a RUN mounts. */
@@ -44,10 +44,12 @@ function checkFrom(from: string, { keyword, where }: Statement): void {
     });
 }
 
-/** COPY --parents copies below the pivot `/./` what the rest names; patterns there may hold `**`. */
-function parentsSource(source: string): Source {
-    // --exclude counts from the pivot then: nothing is left out, since a build too many is better than one too few.
-    return { pattern: path.posix.join("/", source.replace("/./", "/")).slice(1), exclude: [], recursive: true };
+/** COPY --parents copies, below the pivot that stands before `/./` (the context's root without), what the rest names. */
+function parentsSource(source: string, exclude: readonly string[]): Source {
+    const pivot = source.indexOf("/./");
+    const [pattern, include] = pivot < 0 ? ["", source] : [source.slice(0, pivot), source.slice(pivot + 3)];
+    const fromRoot = (text: string) => path.posix.join("/", text).slice(1).replace(/\/$/, "");
+    return { pattern: fromRoot(pattern), include: fromRoot(include), exclude };
 }
 
 /**
@@ -84,7 +86,7 @@ export function copyReads(statement: Statement, word: Word): Read[] {
         });
     }
     const local = paths.filter((one) => !isRemote(one));
-    return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern) : { pattern, exclude })) }];
+    return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern, exclude) : { pattern, exclude })) }];
 }
 
 /** The secret of a mount: its id stands in `source` or `id`, or is the last part of `target` (convert_secrets.go). */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Stats, closeSync, lstatSync, openSync, readSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "./errors";
-import type { Ignore } from "./ignore";
+import type { Ignore, Matcher } from "./ignore";
 
 /** A file of the build context that a Dockerfile reads. */
 export interface InputFile {
@@ -58,7 +58,7 @@ const isOwn = ({ own }: Walk, file: string): boolean =>
     own.some((folder) => file === folder || file.startsWith(`${folder}/`));
 
 /** Whether nothing below a folder can be an input. */
-export const isSkipped = (walk: Walk, folder: string): boolean =>
+const isSkipped = (walk: Walk, folder: string): boolean =>
     isOwn(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
 
 /** Where a link points to. */
@@ -86,27 +86,37 @@ function readInput(walk: Walk, file: string): InputFile | undefined {
 /**
  * Adds a file or link, unless .dockerignore leaves it out.
  *
- * @throws InputError for a link out of the context
+ * @throws InputError for a link out of the context, and for a file that .dockerignore lets in without its content
  */
 export function addFile(walk: Walk, file: string): void {
     if (isOwn(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
     const input = walk.known.get(file) ?? readInput(walk, file);
     if (!input) return;
+    if (input.symlink === undefined) walk.ignore.checkContent(file);
     walk.found.set(file, input);
     walk.known.set(file, input);
 }
 
-/** Adds what lies below a folder; `exclude` sees paths from `source`, as COPY --exclude does. */
-export function addFolder(walk: Walk, source: string, exclude: Ignore, folder: string): void {
+/** What is taken below a folder: everything without `include`. */
+export interface Choice {
+    readonly include: Matcher | undefined;
+    readonly exclude: Matcher;
+}
+
+/** Adds what lies below a folder; `choice` sees paths from `source`, as those of COPY --exclude and --parents are. */
+export function addFolder(walk: Walk, source: string, choice: Choice, folder: string): void {
+    const { include, exclude } = choice;
     for (const entry of readdirSync(path.join(walk.base, folder), { withFileTypes: true })) {
         const file = path.posix.join(folder, entry.name);
         const inner = path.posix.relative(source, file);
-        const isOut = exclude.ignores(inner);
+        const isIn = include?.matches(inner) ?? true;
+        const isOut = exclude.matches(inner);
         if (!entry.isDirectory()) {
-            if (!isOut) addFile(walk, file);
-        } else if (!isSkipped(walk, file) && (!isOut || exclude.mayReenter(inner))) {
-            addFolder(walk, source, exclude, file);
+            if (isIn && !isOut) addFile(walk, file);
+            continue;
         }
+        const mayHold = (isIn || include?.mayMatch(inner) === true) && (!isOut || exclude.mayExcept(inner));
+        if (mayHold && !isSkipped(walk, file)) addFolder(walk, source, choice, file);
     }
 }
 

@@ -2,33 +2,76 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { statOf } from "./walk";
 
-const quote = (character: string): string => character.replace(/[\\^$.*+?()[\]{}|]/, "\\$&");
-
-/** A character class of Go's filepath.Match from its `[` on: its regular expression and its length. */
-function characterClass(pattern: string): { readonly source: string; readonly length: number } | undefined {
-    const found = /^\[(\^?)((?:\\[^]|[^\]\\])+)\]/u.exec(pattern);
-    if (!found) return undefined;
-    const [all, negated = "", body = ""] = found;
-    const source = body.replace(/\\([^])|[^]/gu, (one: string, escaped?: string) =>
-        escaped === undefined && one === "-" ? "-" : (escaped ?? one).replace(/[\\\]^[&~-]/, "\\$&"),
-    );
-    return { source: negated === "" ? `[${source}]` : `[^/${source}]`, length: all.length };
+/** A character of a class, escaped or not; undefined where the pattern ends too early or the class is not one. */
+function member(rest: string): { readonly point: number; readonly rest: string } | undefined {
+    const [, one] = /^\\?([^])/u.exec(/^(?:[-\]]|\\$|$)/.test(rest) ? "" : rest) ?? [];
+    const after = one === undefined ? "" : rest.slice(one.length + (rest.startsWith("\\") ? 1 : 0));
+    return one === undefined || after === "" ? undefined : { point: one.codePointAt(0) ?? 0, rest: after };
 }
 
-/** Go's filepath.Match for one part of a path (pkg.go.dev/path/filepath#Match): no wildcard crosses a `/`. */
-export function componentPattern(part: string): RegExp {
-    let source = "";
-    for (let rest = part; rest !== "";) {
-        const character = String.fromCodePoint(rest.codePointAt(0) ?? 0);
-        const set = character === "[" ? characterClass(rest) : undefined;
-        if (set) source += set.source;
-        else if (character === "*") source += "[^/]*";
-        else if (character === "?") source += "[^/]";
-        else if (character === "\\" && rest.length > 1) source += quote(rest[1] ?? "");
-        else source += quote(character);
-        rest = rest.slice(set?.length ?? (character === "\\" && rest.length > 1 ? 2 : character.length));
+/** Whether a character is in the class that `rest` goes on with after its `[`, and what follows it; undefined for none. */
+function inClass(rest: string, character: string): { readonly isIn: boolean; readonly rest: string } | undefined {
+    const negated = rest.startsWith("^");
+    const point = character.codePointAt(0) ?? 0;
+    let left = negated ? rest.slice(1) : rest;
+    let isIn = false;
+    for (let isFirst = true; isFirst || !left.startsWith("]"); isFirst = false) {
+        const low = member(left);
+        if (!low) return undefined;
+        const high = low.rest.startsWith("-") ? member(low.rest.slice(1)) : low;
+        if (!high) return undefined;
+        isIn ||= low.point <= point && point <= high.point;
+        left = high.rest;
     }
-    return new RegExp(`^${source}$`, "u");
+    return { isIn: isIn !== negated, rest: left.slice(1) };
+}
+
+const firstOf = (text: string): string => /^[^]/u.exec(text)?.[0] ?? "";
+
+/** What is left of a name after a piece of a pattern without `*`: false for no match, undefined for a malformed piece. */
+function afterPiece(piece: string, name: string): string | false | undefined {
+    let left: string | false = name;
+    for (let rest = piece; rest !== "";) {
+        // A piece is read to its end even where nothing matches any more: it may be malformed.
+        const first: string = left === false ? "" : firstOf(left);
+        const isEscaped = rest.startsWith("\\");
+        const plain: string = firstOf(isEscaped ? rest.slice(1) : rest);
+        let isSame = first === plain;
+        if (rest.startsWith("[")) {
+            const found = inClass(rest.slice(1), first);
+            if (!found) return undefined;
+            isSame = found.isIn;
+            rest = found.rest;
+        } else if (isEscaped && plain === "") return undefined;
+        else {
+            if (rest.startsWith("?")) isSame = first !== "/";
+            rest = rest.slice(plain.length + (isEscaped ? 1 : 0));
+        }
+        left = left !== false && first !== "" && isSame ? left.slice(first.length) : false;
+    }
+    return left;
+}
+
+/**
+ * Go's filepath.Match (pkg.go.dev/path/filepath#Match): `*` and `?` cross no `/`, a class may.
+ *
+ * @returns undefined for a malformed pattern, which Go notices only as far as a match still seems possible
+ */
+export function matchesPath(pattern: string, name: string): boolean | undefined {
+    const [, stars = "", piece = "", rest = ""] =
+        /^(\**)((?:\\[^]|\[(?:\\[^]|[^\]\\])*\]?|[^*[\\]|\\)*)([^]*)$/u.exec(pattern) ?? [];
+    if (piece === "") return stars === "" ? name === "" : !name.includes("/");
+    const isEnough = (left: string | false | undefined): left is string =>
+        typeof left === "string" && (left === "" || rest !== "");
+    const here = afterPiece(piece, name);
+    if (isEnough(here)) return matchesPath(rest, here);
+    if (here === undefined) return undefined;
+    for (let at = 0; stars !== "" && at < name.length && name[at] !== "/"; at++) {
+        const left = afterPiece(piece, name.slice(at + 1));
+        // Like Go's, this takes the first place where a piece matches, and never comes back to it.
+        if (isEnough(left)) return matchesPath(rest, left);
+    }
+    return false;
 }
 
 /** Whether a part of a path holds a wildcard: an escaped one is a plain character. */
@@ -49,31 +92,15 @@ export function splitWildcards(pattern: string): { readonly folder: string; read
 
 const names = (folder: string): string[] => (statOf(folder)?.isDirectory() ? readdirSync(folder).sort() : []);
 
-/**
- * The paths that a pattern names, from `base`. Parts without wildcards are not looked for, since they may be links.
- *
- * @param recursive whether `**` stands for any number of folders
- * @param skip folders that are not looked into for it
- */
-export function matching(
-    base: string,
-    pattern: string,
-    { recursive = false, skip }: { readonly recursive?: boolean; readonly skip: (folder: string) => boolean },
-): string[] {
+/** The paths that a pattern names, from `base`. Parts without wildcards are not looked for, since they may be links. */
+export function matching(base: string, pattern: string): string[] {
     const parts = path.posix.join("/", pattern).split("/").filter(Boolean);
     const below = (folder: string, index: number): string[] => {
         const part = parts[index];
         if (part === undefined) return [folder];
-        if (recursive && part === "**") {
-            if (index === parts.length - 1) return [folder];
-            const folders = names(path.join(base, folder)).map((name) => path.posix.join(folder, name));
-            const inner = folders.filter((one) => statOf(path.join(base, one))?.isDirectory() && !skip(one));
-            return [...below(folder, index + 1), ...inner.flatMap((one) => below(one, index))];
-        }
         if (!isWild(part)) return below(path.posix.join(folder, unescaped(part)), index + 1);
-        const found = componentPattern(part);
-        const here = names(path.join(base, folder)).filter((name) => found.test(name));
+        const here = names(path.join(base, folder)).filter((name) => matchesPath(part, name));
         return here.flatMap((name) => below(path.posix.join(folder, name), index + 1));
     };
-    return [...new Set(below("", 0))];
+    return below("", 0);
 }

@@ -25,12 +25,16 @@ function component(part: string): string {
 const isWild = (pattern: string): boolean => pattern.replace(/\\[^]/gu, "").includes("*");
 
 /** What a source names, files that don't exist yet included. */
-function sourcePatterns({ pattern, recursive }: Source, inputs: Inputs): string[] {
-    const parts = path.posix.join("/", pattern).split("/").filter(Boolean);
-    const isAnyDepth = (part?: string) => recursive === true && part === "**";
-    const translated = parts.map((part) => (isAnyDepth(part) ? part : component(part))).join("/");
+function sourcePatterns({ pattern, include = "" }: Source, inputs: Inputs): string[] {
+    const plain = path.posix.join("/", pattern).split("/").filter(Boolean);
+    const deep = include.split("/").filter(Boolean);
+    // Below a pivot `**` crosses folders, as GitHub's does where it is a part of its own: elsewhere everything is taken.
+    const isDeep = (part?: string) => part?.includes("**") === true;
+    const last = deep.findIndex((part) => isDeep(part) && part !== "**");
+    const parts = [...plain.map(component), ...deep.map((part) => (isDeep(part) ? "**" : component(part)))];
+    const translated = parts.slice(0, last < 0 ? undefined : plain.length + last + 1).join("/");
     if (translated === "") return ["**"];
-    if (isAnyDepth(parts.at(-1))) return [translated];
+    if (translated.endsWith("**")) return [translated];
     const below = `${translated}/**`;
     if (isWild(translated)) return [translated, below];
     return inputs.some((input) => literal(input.path) === translated) ? [translated] : [below];

@@ -96,11 +96,21 @@ test.each<[string, Row]>([
         },
     ],
     ["a blank line in a Dockerfile", { change: append("docker/Dockerfile.ci", "\n"), built: builds.ci, moved: [] }],
-    [".dockerignore without effect", { change: write({ ".dockerignore": "docs\n" }), built: [], moved: [] }],
+    [
+        "a secret below a folder that .dockerignore lets in, which BuildKit leaves out all the same",
+        {
+            change: write({
+                ".dockerignore": "docs\n**/.env\n!app/bot/config\n",
+                "app/bot/config/.env": "TOKEN=secret\n",
+            }),
+            built: [],
+            moved: [],
+        },
+    ],
     [
         ".dockerignore with effect",
         {
-            change: write({ ".dockerignore": "docs\napp/bot/more.txt\n" }),
+            change: write({ ".dockerignore": "docs\n**/.env\n!app/bot/config\napp/bot/more.txt\n" }),
             built: builds.bot,
             moved: ["bot"],
             why: { bot: ["app/bot/more.txt removed or ignored"] },

@@ -1,0 +1,94 @@
+import fc from "fast-check";
+
+/** Names that mean something to somebody on the way: to patterns, regular expressions or comments. */
+const names = [
+    "a",
+    "b",
+    "ab",
+    "a.b",
+    ".env",
+    "c+",
+    "a b",
+    "#a",
+    "!a",
+    "(a)",
+    "a^b",
+    "é",
+    "1",
+    "[a]",
+    "a]",
+    "{a}",
+    "a$",
+];
+
+const isBelow = (file: string, folder: string) => file.startsWith(`${folder}/`);
+
+/** Paths of a context's files, none of which is a folder of another. */
+export const trees = (of: readonly string[] = names) =>
+    fc
+        .uniqueArray(
+            fc.array(fc.constantFrom(...of), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/")),
+            { minLength: 1, maxLength: 8 },
+        )
+        .map((files) => files.filter((file) => !files.some((other) => isBelow(other, file))));
+
+const joined = (units: readonly string[], maxLength: number) =>
+    fc.array(fc.constantFrom(...units), { minLength: 1, maxLength }).map((parts) => parts.join(""));
+
+/** Patterns that are likely to match something. */
+const likely = (of: readonly string[]) => {
+    const part = fc.constantFrom(...of, "*", "**", "?", "a*", "**b", "[a-b]", "[^a]", "..", ".", "");
+    const parts = fc.array(part, { minLength: 1, maxLength: 3 }).map((all) => all.join("/"));
+    return fc
+        .tuple(fc.constantFrom("", "", "!", "/", "!/"), parts, fc.constantFrom("", "", "/", "/**"))
+        .map((all) => all.join(""));
+};
+
+/** Patterns that show where grammars differ. */
+const unlikely = joined(
+    [
+        ...Array.from("ab1/*?![]\\^-.+()|{}$#: \t\rédDswQEpLzx"),
+        "**",
+        "../",
+        "\u0085",
+        "\u00a0",
+        "[:alpha:]",
+        "\\d",
+        "\\pL",
+        "[^",
+        "\\Q",
+    ],
+    7,
+);
+
+/** Texts of ignore files. */
+export const ignoreFiles = fc
+    .tuple(
+        fc.constantFrom("", "", "", "\uFEFF"),
+        fc.array(fc.oneof({ weight: 3, arbitrary: likely(names) }, { weight: 1, arbitrary: unlikely }), {
+            minLength: 1,
+            maxLength: 5,
+        }),
+        fc.constantFrom("\n", "\n", "\r\n", " \n"),
+    )
+    .map(([mark, lines, end]) => mark + lines.join(end));
+
+/** Names that a COPY in JSON takes as they are. */
+export const plainNames = names.filter((name) => !/[$\s]/.test(name));
+
+/** Patterns that a flag takes as they are. */
+export const flagPatterns = likely(plainNames);
+
+/** Ignore files that leave most of a context there. */
+export const shortIgnoreFiles = fc.array(likely(plainNames), { maxLength: 2 }).map((lines) => lines.join("\n"));
+
+/** Sources of COPY: plain, with wildcards, with a pivot. */
+export const copySources = fc
+    .tuple(
+        fc.constantFrom("", "", "./", "/"),
+        fc.array(fc.constantFrom(...plainNames, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength: 3 }),
+        fc.constantFrom("", "", "/"),
+    )
+    .map(([start, parts, end]) => start + parts.join("/") + end)
+    // BuildKit takes what the client is to send as patterns: one that starts with ! would send nothing.
+    .filter((source) => !/^[./]*!/.test(source));

@@ -1,0 +1,72 @@
+import path from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { InputError } from "../../lib/errors";
+import { type Ignore, ignoring } from "../../lib/ignore";
+import { ignoreFiles, trees } from "./arbitraries";
+import { type Oracle, runs, startOracle } from "./oracle";
+
+let oracle: Oracle;
+
+beforeAll(async () => {
+    oracle = await startOracle();
+});
+
+afterAll(() => {
+    oracle.stop();
+});
+
+interface Sent {
+    readonly files: readonly string[];
+    /** Those of `files` that arrive without their content. */
+    readonly empty: readonly string[];
+}
+
+const refuses = (check: () => void): boolean => {
+    try {
+        check();
+        return false;
+    } catch (error) {
+        if (error instanceof InputError) return true;
+        throw error;
+    }
+};
+
+const above = (file: string): string[] => {
+    const folder = path.posix.dirname(file);
+    return folder === "." ? [] : [...above(folder), folder];
+};
+
+/** Whether a walk comes to a file: it leaves out folders that nothing is let in below. */
+const isReached = ({ ignores, mayReenter }: Ignore, file: string): boolean =>
+    above(file).every((folder) => !ignores(folder) || mayReenter(folder));
+
+function sentByUs(text: string, files: readonly string[]): Sent | undefined {
+    let sent: Sent | undefined;
+    refuses(() => {
+        const ignore = ignoring(text);
+        const left = files.filter((file) => !ignore.ignores(file)).sort();
+        expect(left.filter((file) => !isReached(ignore, file))).toEqual([]);
+        sent = {
+            files: left,
+            empty: left.filter((file) =>
+                refuses(() => {
+                    ignore.checkContent(file);
+                }),
+            ),
+        };
+    });
+    return sent;
+}
+
+// Folders are no inputs, so they are not compared.
+test("an ignore file leaves the files that BuildKit sends", async () => {
+    await fc.assert(
+        fc.asyncProperty(ignoreFiles, trees(), async (ignore, files) => {
+            const { answer } = await oracle.ask<Sent>("ignore", { ignore, files });
+            const expected = answer && { files: [...answer.files].sort(), empty: [...answer.empty].sort() };
+            expect(sentByUs(ignore, files)).toEqual(expected);
+        }),
+        runs(6000),
+    );
+});

@@ -1,0 +1,54 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { repositoryRoot } from "../../lab/paths";
+
+/** What BuildKit's own code says of a case: an answer, or its refusal. */
+export type Answer<T> =
+    { readonly answer: T; readonly error?: undefined } | { readonly error: string; readonly answer?: undefined };
+
+/** The Go program beside this file, running. */
+export interface Oracle {
+    readonly ask: <T>(mode: string, request: unknown) => Promise<Answer<T>>;
+    readonly stop: () => void;
+}
+
+/** How many cases a differential suite tries, and from where on: ORACLE_RUNS and ORACLE_SEED make a longer or another run. */
+export const runs = (usual: number) => ({
+    numRuns: Number(process.env.ORACLE_RUNS ?? usual),
+    seed: Number(process.env.ORACLE_SEED ?? 20_261_126),
+});
+
+const failed = (child: ChildProcess) =>
+    new Error(`the oracle ended (${String(child.exitCode ?? child.signalCode)}); its own message stands above`);
+
+/** Builds the oracle and starts it. It answers one case after the other. */
+export async function startOracle(): Promise<Oracle> {
+    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-oracle-"));
+    const program = path.join(folder, "oracle");
+    const source = path.join(repositoryRoot, "tests", "oracle");
+    await promisify(execFile)("go", ["build", "-C", source, "-buildvcs=false", "-o", program, "."]);
+    const child = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
+    const waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = [];
+    createInterface(child.stdout).on("line", (line) => waiting.shift()?.resolve(line));
+    child.on("exit", () => {
+        for (const { reject } of waiting.splice(0)) reject(failed(child));
+    });
+    return {
+        ask: async <T>(mode: string, request: unknown) => {
+            if (child.exitCode !== null) throw failed(child);
+            const line = await new Promise<string>((resolve, reject) => {
+                waiting.push({ resolve, reject });
+                child.stdin.write(`${JSON.stringify({ mode, case: request })}\n`);
+            });
+            return JSON.parse(line) as Answer<T>;
+        },
+        stop: () => {
+            child.stdin.end();
+            rmSync(folder, { recursive: true, force: true });
+        },
+    };
+}
