@@ -66,7 +66,9 @@ describe("settings", () => {
     test("pin roots in any spelling of their names", () => {
         const pinned = `registry.test/python@sha256:${"0".repeat(64)}`;
         const [base] = prepare(dockerfiles, definitions, { roots: { "docker.io/library/python:3": pinned } });
-        expect(base?.roots).toEqual([{ expanded: "python:3", by: pinned }]);
+        expect(base?.roots).toEqual([{ expanded: "python:3", by: pinned, from: ["linux/amd64", "linux/arm64"] }]);
+        const host = prepare(dockerfiles, definitions, { platforms: ["linux/arm64"] });
+        expect(host[0]?.roots).toEqual([{ expanded: "python:3", by: undefined, from: ["linux/arm64"] }]);
     });
 
     test("choose the platforms, and leave out what declares none of them", () => {
@@ -140,7 +142,9 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
     const definitions = { base: image("base") };
     const roots = { "ghcr.io/us/shared:1": ref };
     expect(() => prepare(files, definitions)).toThrow("ghcr.io/us/shared:1 is in our own namespace");
-    expect(prepare(files, definitions, { roots })[0]?.roots).toEqual([{ expanded: "ghcr.io/us/shared:1", by: ref }]);
+    expect(prepare(files, definitions, { roots })[0]?.roots).toMatchObject([
+        { expanded: "ghcr.io/us/shared:1", by: ref },
+    ]);
     expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
     const root = tree({ "docker/base": files.base });
     expect(unusedPins(root, definitions, { ...settings, roots, pins: Object.keys(roots) })).toEqual([]);
