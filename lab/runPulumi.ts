@@ -11,6 +11,7 @@ import { deployedImages } from "../lib/status/state";
 import { withoutGitHub } from "../lib/withoutGitHub";
 import { askBlobs, askRegistries } from "../review/ask";
 import { type Engine, exportStack, openEngine } from "../review/engine";
+import { enginesAdvice } from "../review/engineErrors";
 import { recordUp } from "../review/recordUpdate";
 import { readSecrets } from "../review/secrets";
 import { filesDiffer } from "../review/status/githubFindings";
@@ -164,6 +165,8 @@ async function update(session: Session, args: readonly string[], options: UpOpti
         if (log) await tellFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
         const left = log ? leftUndone(log) : [];
         if (left.length > 0) console.error(["\nleft to do:", ...left.map((line) => `  ${mask(line)}`)].join("\n"));
+        const next = log ? undefined : enginesAdvice(printed.join("\n"));
+        if (next !== undefined) console.error(`next: ${next}`);
     }
     if (process.env.GITHUB_STEP_SUMMARY) {
         addTo("GITHUB_STEP_SUMMARY", await summaryOf(recorded, { lines: printed, mask }, engine.env));
