@@ -30,30 +30,33 @@ function collect(walk: Walk, source: InputSource): { readonly named: number; rea
     const own: Walk = { ...walk, found: new Map() };
     const pattern = followed(own, source.pattern);
     if (pattern === undefined) return { named: 0, taken: new Map() };
-    const links = own.found.size;
-    const paths = matching(walk.base, pattern);
-    for (const file of paths) {
+    let there = 0;
+    let led = 0;
+    for (const file of matching(walk.base, pattern)) {
         const real = follow(own, file);
         if (real === undefined) continue;
+        there += 1;
+        const links = own.found.size;
         if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, { include, exclude }, real);
         // Nothing lies below a file that stands where a pivot should.
         else if (!include) addFile(own, real);
+        led += own.found.size - links;
     }
-    const there = paths.filter((file) => statOf(path.join(walk.base, file))).length;
     // Links that led to nothing are no inputs.
-    const taken = own.found.size > links ? own.found : new Map<string, InputFile>();
+    const taken = led > 0 ? own.found : new Map<string, InputFile>();
     return { named: include ? taken.size : there, taken };
 }
 
 /** Why a source names nothing that a build could read. */
 function nothing(walk: Walk, source: InputSource, context: string): { readonly why: string; readonly next: string } {
-    const { pattern } = source;
     const open: Walk = { ...walk, ignore: ignoring(""), known: new Map() };
     if (collect(open, { ...source, exclude: [] }).named === 0) {
         return { why: "matches no file", next: `create it below ${context}, or correct the path` };
     }
     if (walk.ignore.file !== undefined && collect(open, source).taken.size > 0) {
-        return { why: `${walk.ignore.file} leaves out`, next: `let it in with !${pattern} in ${walk.ignore.file}` };
+        // What is left out may be a secret: no advice lets it into an image.
+        const next = `don't copy it, or look at what ${walk.ignore.file} says about it`;
+        return { why: `${walk.ignore.file} leaves out`, next };
     }
     if (collect(open, { ...source, exclude: [] }).taken.size > 0) {
         return { why: "--exclude leaves out", next: "exclude less, or remove the source" };
@@ -61,20 +64,30 @@ function nothing(walk: Walk, source: InputSource, context: string): { readonly w
     return { why: "holds no file", next: "git keeps no empty folders: put a file into it, or make it with RUN mkdir" };
 }
 
-const hasWildcard = ({ pattern }: InputSource): boolean => pattern.split("/").some(isWild);
+const nameOf = ({ pattern, include = "" }: InputSource): string => path.posix.join(pattern, include);
+
+/**
+ * Whether BuildKit lets a source name nothing: it is the context, which is always there, or it has a wildcard, and the folder
+ * that this is looked for in is sent because of some input.
+ */
+function isOptional(source: InputSource, inputs: Iterable<string>): boolean {
+    if (!nameOf(source).split("/").some(isWild)) return path.posix.join("/", nameOf(source)) === "/";
+    const folder = splitWildcards(source.pattern)?.folder ?? path.posix.join("/", source.pattern).slice(1);
+    return folder === "" || [...inputs].some((input) => input.startsWith(`${folder}/`));
+}
 
 /**
  * The files that a Dockerfile's sources name: files, folders with everything below, wildcards; minus what .dockerignore and
  * --exclude leave out. Empty folders are none, since git keeps none. A link that a source leads through is an input, and
- * what it leads to as well; a link below a folder is an input only itself. As in BuildKit a wildcard may match nothing
- * (`COPY package.json yarn.lock* ./`) where another source of its instruction is there.
+ * what it leads to as well; a link below a folder is an input only itself, wherever it leads. As in BuildKit a wildcard may
+ * match nothing (`COPY .npmrc* ./`), where the folder that it is looked for in is there.
  *
  * @param root the repository's root
  * @param context the context's root, from the repository's; default "."
  * @param dockerfile path from the repository's root: its own .dockerignore wins, and messages name it
  * @param ignored whether .dockerignore counts
  * @returns the files, each once, sorted by path
- * @throws InputError for a source that names no file, for links out of the context and for patterns that can't be read
+ * @throws InputError for a source that names no file, for links out of the context on a source's way and for patterns that can't be read
  */
 export function collectInputs(
     root: string,
@@ -94,15 +107,12 @@ export function collectInputs(
     const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
     const walk: Walk = { base, ignore, own, found: new Map(), known: new Map() };
     const collected = sources.map((source) => ({ source, ...collect(walk, source) }));
+    for (const { taken } of collected) for (const [file, input] of taken) walk.found.set(file, input);
     for (const { source, taken } of collected) {
-        const together = collected.filter((one) => one.source.line === source.line);
-        const isOptional = hasWildcard(source) && together.some((one) => one.taken.size > 0);
-        const isRoot = path.posix.join("/", source.pattern) === "/";
-        for (const [file, input] of taken) walk.found.set(file, input);
-        if (taken.size > 0 || isOptional || isRoot) continue;
+        if (taken.size > 0 || isOptional(source, walk.found.keys())) continue;
         const { why, next } = nothing(walk, source, context);
         const where = `${dockerfile}:${source.line}`;
-        throw new InputError({ problem: `${source.instruction} reads "${source.pattern}", which ${why}`, where, next });
+        throw new InputError({ problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`, where, next });
     }
     return [...walk.found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -61,13 +61,13 @@ const isOwn = ({ own }: Walk, file: string): boolean =>
 const isSkipped = (walk: Walk, folder: string): boolean =>
     isOwn(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
 
-/** Where a link points to. */
+/** Where a link on the way to a source points to. Any other is copied as it is, wherever it leads. */
 function linkTarget(file: string, symlink: string): string {
     const target = path.posix.join(path.posix.dirname(file), symlink).replace(/\/$/, "");
     if (!path.isAbsolute(symlink) && target !== ".." && !target.startsWith("../")) return target;
     throw new InputError({
         problem: `${file} is a symbolic link to ${symlink}, which is outside the build context`,
-        next: "copy the file into the repository, or leave the link out with .dockerignore",
+        next: "copy what it leads to into the repository, and name that",
     });
 }
 
@@ -76,7 +76,6 @@ function readInput(walk: Walk, file: string): InputFile | undefined {
     const stat = lstatSync(absolute);
     if (stat.isSymbolicLink()) {
         const symlink = readlinkSync(absolute);
-        linkTarget(file, symlink);
         return { path: file, hash: createHash("sha256").update(symlink).digest("hex"), executable: false, symlink };
     }
     // The owner's bit is the one that git keeps.
@@ -86,7 +85,7 @@ function readInput(walk: Walk, file: string): InputFile | undefined {
 /**
  * Adds a file or link, unless .dockerignore leaves it out.
  *
- * @throws InputError for a link out of the context, and for a file that .dockerignore lets in without its content
+ * @throws InputError for a file that .dockerignore lets in without its content
  */
 export function addFile(walk: Walk, file: string): void {
     if (isOwn(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
