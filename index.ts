@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { knownOutputs } from "./components/failures";
+import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySecrets } from "./components/repositorySecrets";
 import { WorkflowFiles } from "./components/workflowFiles";
@@ -32,17 +32,15 @@ async function compose() {
     const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !plan) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
+        deleteNothingAfterFailures(hierarchy.outputs());
         return knownOutputs({ images: hierarchy.outputs() });
     }
     for (const warning of plan.warnings) void pulumi.log.warn(warning);
-    // Nobody handles it, so the program fails, but only when all its resources are done. The engine then deletes nothing: what is
-    // left out stays as it is. (An error that is only logged would have it deleted.)
-    for (const error of plan.errors) void Promise.reject(new pulumi.RunError(error));
+    // What is left out stays as it is: an error that is only logged would have it deleted.
+    for (const error of plan.errors) failAtEnd(error);
     const variables = publishedVariables(hierarchy.promotedRefs());
-    if (plan.setsValues) {
-        const removing = { removeVariable: (one: string) => removeVariable(github, one) };
-        new RepositorySecrets("repository", { ...github, variables, ...removing });
-    }
+    const removing = { removeVariable: (one: string) => removeVariable(github, one) };
+    const values = plan.setsValues && new RepositorySecrets("repository", { ...github, variables, ...removing });
     const { delivery } = plan;
     const workflows =
         delivery &&
@@ -50,6 +48,7 @@ async function compose() {
             ...{ ...github, files, delivery },
             removeLeftovers: (from, options) => removeLeftovers({ ...github, branch: from }, files, options),
         });
+    deleteNothingAfterFailures([hierarchy.outputs(), values && values.set, workflows?.delivered]);
     return knownOutputs({ images: hierarchy.outputs(), github: { variables, pullRequest: workflows?.pullRequest } });
 }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { goesOn } from "../lib/continuing";
 
 /** `apply` as the SDK itself uses it: also for a value that is not known, or not in all its parts, which its types leave out. */
 type ApplyAlways<U> = (func: (value: unknown) => unknown, runWithUnknowns: true) => pulumi.Output<U>;
@@ -17,6 +18,28 @@ const applyAlways = <U>(output: pulumi.Output<unknown>, func: (value: unknown) =
 export function forDependents(output: pulumi.Output<string>, placeholder: string): pulumi.Output<string> {
     if (pulumi.runtime.isDryRun()) return output;
     return applyAlways(output, (value) => (pulumi.isUnknown(value) ? placeholder : value));
+}
+
+/** Fails the program, once all its resources are done: nobody handles the rejection. The engine then deletes nothing. */
+export function failAtEnd(message: string): void {
+    void Promise.reject(new pulumi.RunError(message));
+}
+
+/** Known once all of these are there, and not known where one failed or was skipped. A preview knows it at once. */
+export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Output<unknown> =>
+    pulumi.runtime.isDryRun() ? pulumi.output([]) : pulumi.all(resources.map(({ id }) => id));
+
+/**
+ * Fails the program, once all its resources are done, where something of these failed or was skipped. After failures alone the
+ * engine goes on to delete what left the program, such as the variable of an image that got another name and can't be built under
+ * it; after a program that failed it deletes nothing.
+ */
+export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void {
+    if (!goesOn(process.env)) return;
+    applyAlways(pulumi.output(outputs), (all) => {
+        if (!pulumi.containsUnknowns(all)) return;
+        failAtEnd("something failed: what left the program stays until an update comes to its end");
+    });
 }
 
 /**

@@ -4,7 +4,7 @@ import type { RepositorySecret } from "../githubConfig";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github";
 import type { Kind } from "../lib/githubFailures";
-import { forDependents } from "./failures";
+import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./refusalHooks";
 
 /** What a repository's workflows need to know. */
@@ -21,6 +21,9 @@ export interface RepositorySecretsArgs {
 
 /** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
 export class RepositorySecrets extends pulumi.ComponentResource {
+    /** Known once every value is set. */
+    public readonly set: pulumi.Output<unknown>;
+
     public constructor(name: string, args: RepositorySecretsArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, secrets, variables } = args;
         const readers = ({ dependabot, codespaces }: RepositorySecret) => [
@@ -48,20 +51,25 @@ export class RepositorySecrets extends pulumi.ComponentResource {
             // The names are ours: whatever made one, its value is what was promoted.
             options("a variable", ({ variableName }) => args.removeVariable(String(variableName))),
         ];
+        const values: pulumi.CustomResource[] = [];
         for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
             const [given, key] = [{ repository, secretName }, `${name}-${secretName}`];
-            new github.ActionsSecret(key, { ...given, value }, forActions);
-            if (dependabot) new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot);
+            values.push(new github.ActionsSecret(key, { ...given, value }, forActions));
+            if (dependabot) {
+                values.push(new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot));
+            }
             if (codespaces) {
                 // This one resource has no `value` yet.
-                new github.CodespacesSecret(`${key}-codespaces`, { ...given, plaintextValue: value }, forCodespaces);
+                const secret = { ...given, plaintextValue: value };
+                values.push(new github.CodespacesSecret(`${key}-codespaces`, secret, forCodespaces));
             }
         }
         for (const [variableName, value] of Object.entries(variables)) {
             const checked = value.apply((text) => check(variableName, text));
             const given = { repository, variableName, value: forDependents(checked, "not promoted") };
-            new github.ActionsVariable(`${name}-${variableName}`, given, forVariables);
+            values.push(new github.ActionsVariable(`${name}-${variableName}`, given, forVariables));
         }
+        this.set = allMade(values);
         this.registerOutputs({});
     }
 }

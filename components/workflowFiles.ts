@@ -1,6 +1,7 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/delivery";
+import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./refusalHooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
@@ -22,6 +23,8 @@ export interface WorkflowFilesArgs {
 export class WorkflowFiles extends pulumi.ComponentResource {
     /** The pull request that waits to be merged. */
     public readonly pullRequest: pulumi.Output<number> | undefined;
+    /** Known once everything is delivered. */
+    public readonly delivered: pulumi.Output<unknown>;
 
     public constructor(name: string, args: WorkflowFilesArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, delivery } = args;
@@ -59,7 +62,8 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                 this,
             );
         }
-        this.registerOutputs({ pullRequest: this.pullRequest, removed });
+        this.delivered = pulumi.output([removed, this.pullRequest]);
+        this.registerOutputs(knownOutputs({ pullRequest: this.pullRequest, removed }));
     }
 
     /** Commits the files, and returns the leftovers that were removed then. */
@@ -93,7 +97,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     },
                 ),
         );
-        // A URN is there once its resource is made, and known in a preview. What is refused fails the run, and no image waits for it.
-        return pulumi.all(commits.map(({ urn }) => urn)).apply(() => tidy(args.removeLeftovers, branch, options));
+        // Only what has taken their place may take them away. What is refused fails the run, and no image waits for it.
+        return allMade(commits).apply(() => tidy(args.removeLeftovers, branch, options));
     }
 }

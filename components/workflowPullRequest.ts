@@ -2,6 +2,7 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { commitMessage } from "../lib/delivery";
 import type { Kind } from "../lib/githubFailures";
+import { allMade, forDependents, knownOutputs } from "./failures";
 import { tidy } from "./leftovers";
 import { refusalHook } from "./refusalHooks";
 import type { WorkflowFilesArgs } from "./workflowFiles";
@@ -49,10 +50,10 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
                     fileOptions,
                 ),
         );
-        const headRef = pulumi
-            .all(commits.map(({ urn }) => urn))
+        const tidied = allMade(commits)
             .apply(() => tidy(args.removeLeftovers, head, { quiet: false }))
             .apply(() => head);
+        const headRef = forDependents(tidied, head);
         const removed = removes.map((file) => `\`${file}\``).join(", ");
         const body = `${purpose}${removed && `\n\nIt removes what is generated no longer: ${removed}.`}`;
         const pullRequest = new github.RepositoryPullRequest(
@@ -67,6 +68,6 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
             },
         );
         this.number = pullRequest.number;
-        this.registerOutputs({ number: this.number });
+        this.registerOutputs(knownOutputs({ number: this.number }));
     }
 }

@@ -34,7 +34,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const passing = (name: string, description: string) =>
         program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
     const stackOption = () =>
-        new Option("-s, --stack <name>", "another stack than the lab's, in the environment that pulumi would have");
+        new Option(
+            "-s, --stack <name>",
+            "another stack than the lab's, in the environment that pulumi would have",
+        ).conflicts(["platforms", "minFree"]);
     passing("up", "set up everything and run `pulumi up`: on the lab, or on another stack")
         .addOption(platformsOption())
         .addOption(minFreeOption())

@@ -12,6 +12,7 @@ import { LabError } from "./process";
 import { pulumiHome } from "./pulumiHome";
 import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers";
 import { buildkitServer, registryServer } from "./services";
+import { runningUpdates } from "./stackLocks";
 import { type Certificates, ensureCertificates } from "./tls";
 import { type Toolchain, findToolchain } from "./toolchain";
 
@@ -81,6 +82,19 @@ export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promi
     };
     return await withLock(lockPath(paths), stop, patience);
 }
+
+/**
+ * Stops the lab's registry, which remembers what it lost as long as it runs: the next start of the lab starts it anew. Not while an
+ * update works with it.
+ *
+ * @returns whether it is stopped
+ */
+export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
+    withLock(lockPath(paths), async () => {
+        if (runningUpdates(paths).length > 0) return false;
+        await stopServer(serversFolder(paths), "registry");
+        return true;
+    });
 
 /** What the environment of a lab that was started before is made from. */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {

@@ -152,7 +152,11 @@ export async function runMasked(command: string, args: readonly string[], option
             if (line !== "") onLine?.(line);
         };
     });
+    // Who reads it may have read enough (`| head`): then nothing is left to be told, and the command ends as it would have.
+    const stop = () => child.kill("SIGTERM");
+    process.stdout.on("error", stop);
     const code = await attachedEnd(child, command);
+    process.stdout.off("error", stop);
     for (const end of ends) end();
     return code;
 }

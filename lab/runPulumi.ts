@@ -1,6 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { addMask, inActions } from "../lib/actions";
 import { changedSecrets } from "../lib/changedSecrets";
+import { continuing } from "../lib/continuing";
 import { InputError } from "../lib/errors";
 import { masked } from "../lib/mask";
 import { leftUndone, mayHaveExpired } from "../lib/plan/leftUndone";
@@ -20,11 +21,10 @@ import { exit } from "./exitCodes";
 import { tellFailedBuilds } from "./failedBuilds";
 import type { LabOptions } from "./labCommand";
 import { startLab } from "./lab";
-import { labDeployment, serversFolder } from "./labState";
+import { labDeployment, stopRegistry } from "./labState";
 import { labPaths } from "./paths";
 import { LabError, isInterrupted, runMasked } from "./process";
 import { elapsed } from "./progress";
-import { stopServer } from "./servers";
 import { removeDeadLocks } from "./stackLocks";
 
 /** Options of the commands that run Pulumi. */
@@ -58,8 +58,9 @@ async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): P
     const engine = await openEngine({ stack, start: true, lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(labPaths())) console.error(line);
     const secrets = await readSecrets(engine);
-    if (inActions(process.env)) {
-        for (const text of secrets.filter((one) => !one.includes("\n"))) console.log(addMask(text));
+    // The runner reads both streams; standard output may be a file, and a terminal would show them.
+    if (inActions(process.env) && !process.stderr.isTTY) {
+        for (const text of secrets.filter((one) => !one.includes("\n"))) console.error(addMask(text));
     }
     const printed: string[] = [];
     // On a terminal the engine's own display would cut lines, and with them a secret, before they could be masked: it gets none,
@@ -74,9 +75,11 @@ async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): P
         secrets,
         printed,
         pulumi: ([operation = "", ...args], env = engine.env) => {
-            const without = operation === "refresh" ? undefined : withoutGitHub(env, args);
-            const command = [operation, "--stack", engine.stack, "--color", colour, ...(without?.args ?? []), ...args];
-            return runMasked("pulumi", command, { env: { ...env, ...without?.env }, secrets, onLine });
+            const without = operation === "refresh" ? { args: [], env: {} } : withoutGitHub(env, args);
+            const all = [...without.args, ...args];
+            const further = operation === "up" ? continuing(all) : { args: [], env: {} };
+            const command = [operation, "--stack", engine.stack, "--color", colour, ...further.args, ...all];
+            return runMasked("pulumi", command, { env: { ...env, ...without.env, ...further.env }, secrets, onLine });
         },
     };
 }
@@ -108,10 +111,9 @@ async function toReplace(engine: Engine): Promise<string[]> {
     const images = deployedImages({ resources });
     const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
     const forgetful = registriesToRestart(images, answers);
-    if (forgetful.length > 0 && engine.isLab) {
-        await stopServer(serversFolder(labPaths()), "registry");
-        await startLab();
-    } else if (forgetful.length > 0) {
+    const isAnew = forgetful.length > 0 && engine.isLab && (await stopRegistry(labPaths()));
+    if (isAnew) await startLab();
+    else if (forgetful.length > 0) {
         const told = `${forgetful.join(" and ")} lost layers and would not take them again before being started anew`;
         console.error(`warning: ${told}; the next step is below each difference of: npm run status`);
     }
@@ -156,8 +158,7 @@ async function update(session: Session, args: readonly string[], options: UpOpti
     const looked = await lookBefore(session, args);
     if (isInterrupted()) return exit.interrupted;
     const { code, recorded } = await recordUp(engine.env, (more, env) =>
-        // What has nothing to do with a failure is built, tested and promoted all the same.
-        pulumi(["up", "--yes", "--skip-preview", "--continue-on-error", ...more, ...looked.args], env),
+        pulumi(["up", "--yes", "--skip-preview", ...more, ...looked.args], env),
     );
     duration("up", start, ready);
     const log = recorded?.log;
@@ -171,8 +172,10 @@ async function update(session: Session, args: readonly string[], options: UpOpti
     if (process.env.GITHUB_STEP_SUMMARY) {
         addTo("GITHUB_STEP_SUMMARY", await summaryOf(recorded, { lines: printed, mask }, engine.env));
     }
-    const isExpired = options.renewableToken && log && mayHaveExpired(log, (Date.now() - start) / 1000);
-    if (code === exit.done || !isExpired) return code === exit.done ? looked.code : code;
+    if (code === exit.done || looked.code !== exit.done) return code === exit.done ? looked.code : code;
+    // Somebody has to read the output, and finish.
+    const canFinish = options.renewableToken && process.env.GITHUB_OUTPUT;
+    if (!canFinish || !log || !mayHaveExpired(log, (Date.now() - start) / 1000)) return code;
     addTo("GITHUB_STEP_SUMMARY", "\nThe token of the GitHub App lives for an hour: once more, with another one.");
     addTo("GITHUB_OUTPUT", "again=true");
     return exit.done;

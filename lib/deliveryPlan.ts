@@ -138,9 +138,8 @@ export async function planGitHub(
     files: Readonly<Record<string, string>>,
     wishes: DeliveryWishes,
 ): Promise<GitHubPlan> {
-    if (isLeftOut(process.env)) {
-        const why = target.token === undefined ? "GITHUB_TOKEN is not set" : "this run is told to";
-        const warnings = [leftAlone(why, "everything", tokenAdvice(process.env))];
+    if (target.token === undefined && isLeftOut(process.env)) {
+        const warnings = [leftAlone("GITHUB_TOKEN is not set", "everything", tokenAdvice(process.env))];
         return { delivery: undefined, setsValues: true, warnings, errors: [] };
     }
     try {

@@ -79,6 +79,15 @@ function loginIn({ auths }: Config, registry: string): Login | undefined {
     return Object.values(login).some((value) => value !== "") ? login : undefined;
 }
 
+/** Undefined for what is no JSON; an error would quote it. */
+function parseJson(text: string): unknown {
+    try {
+        return JSON.parse(text);
+    } catch {
+        return undefined;
+    }
+}
+
 /** Asks a credential helper (docker/docker-credential-helpers: `get`, the key on stdin, JSON on stdout). */
 async function askHelper(helper: string, key: string, env: NodeJS.ProcessEnv): Promise<Login | undefined> {
     const command = `docker-credential-${helper}`;
@@ -94,11 +103,12 @@ async function askHelper(helper: string, key: string, env: NodeJS.ProcessEnv): P
     });
     if (code !== 0) {
         if (stdout.trim() === "credentials not found in native keychain") return undefined;
+        // What such a helper says then is why (docker-credential-helpers, credentials/credentials.go).
         throw new Error(
             `Docker's credential helper ${command} failed: ${stdout.trim() || `exit code ${String(code)}`}`,
         );
     }
-    const { data } = helperAnswer.safeParse(JSON.parse(stdout));
+    const { data } = helperAnswer.safeParse(parseJson(stdout));
     if (!data) throw new Error(`Docker's credential helper ${command} gave no login`);
     const isToken = data.Username === tokenUser;
     return {

@@ -155,14 +155,19 @@ export function patternMatcher(written: readonly string[], where?: string): Matc
         folders.set(folder, each);
         return each;
     };
+    const matches = (file: string) => file !== "" && decide(patterns, file, ofFolder(path.posix.dirname(file))).matched;
+    const hasExceptions = patterns.some(({ isException }) => isException);
     return {
-        matches: (file) => file !== "" && decide(patterns, file, ofFolder(path.posix.dirname(file))).matched,
+        matches,
         mayMatch: reaching(false),
         mayExcept: reaching(true),
         matchesAlone: (file) => {
+            // Without a `!` pattern it makes no difference, and the folders' results are there.
+            if (!hasExceptions) return matches(file);
             let matched = false;
-            for (const { isException, matches } of patterns) {
-                if (isException === matched && lineage(file).some(matches)) matched = !isException;
+            for (const pattern of patterns) {
+                const { isException } = pattern;
+                if (isException === matched && lineage(file).some(pattern.matches)) matched = !isException;
             }
             return matched;
         },

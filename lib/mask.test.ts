@@ -15,6 +15,7 @@ test.each([
     ["a value with several lines, as it is", key, `a ${key} b`, "a [secret] b"],
     ["the same as JSON writes it", key, `{"a": ${JSON.stringify(key)}}`, '{"a": "[secret]"}'],
     ["a line of it as JSON writes it", key, String.raw`{"a": "x first \"line\" y"}`, '{"a": "x [secret] y"}'],
+    ["nothing that the engine leaves out as well", "true", "it is true", "it is true"],
     ["nothing of two characters or fewer", "ab\ncd", "abcd", "abcd"],
 ])("masks %s", (_what, value, text, told) => {
     expect(masked(text, secretTexts([value]))).toBe(told);
@@ -24,6 +25,14 @@ test("of secrets that begin alike the longer one is masked as a whole, and of th
     expect(masked("abcdef", secretTexts(["abc", "abcdef"]))).toBe("[secret]");
     expect(masked("1abcde2", secretTexts(["abc", "cde"]))).toBe("1[secret]2");
     expect(masked("abcabc", secretTexts(["abc"]))).toBe("[secret][secret]");
+});
+
+test("a line is masked as the engine leaves it: with another secret in it masked already", () => {
+    const secrets = secretTexts(["deploy", "[global]\nextra-index-url = https://deploy:token@index.example/\n"]);
+    expect(masked("extra-index-url = https://[secret]:token@index.example/", secrets)).toBe("[secret]");
+    expect(masked("extra-index-url = https://deploy:token@index.example/", secrets)).toBe("[secret]");
+    // Of a line that is another secret as a whole nothing is left to be recognised.
+    expect(secretTexts(["deploy", "deploy\nx"])).not.toContain("[secret]");
 });
 
 test("what is not a secret is told at once, also the end of a line that waits for more", () => {
@@ -37,6 +46,8 @@ test("of a value all texts are masked, wherever they stand, and nothing else cha
     const value = { hunter2: ["a hunter2", 7, null, undefined, { deep: "hunter2" }], ok: true };
     const told = { hunter2: ["a [secret]", 7, null, undefined, { deep: "[secret]" }], ok: true };
     expect(maskedIn(value, secretTexts(["hunter2"]))).toEqual(told);
+    const plan = { action: "rebuild", name: "rebuild" };
+    expect(maskedIn(plan, secretTexts(["rebuild"]), ["action"])).toEqual({ action: "rebuild", name: "[secret]" });
 });
 
 const letter = fc.constantFrom("a", "b", "c", "\n", '"');

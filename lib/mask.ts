@@ -10,16 +10,28 @@ const shortest = 3;
 /** A text as JSON writes it between quotes. */
 const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 
+/** Whether enough of a text is there to be recognised, placeholders apart. The engine leaves these two words out as well. */
+const isMaskable = (text: string): boolean =>
+    text.replaceAll(placeholder, "").length >= shortest && text !== "true" && text !== "false";
+
 /**
- * What is to be masked of secret values: each whole, each of its lines without the space around it, and both as JSON writes them.
- * Output comes line by line, and the engine masks whole values only.
+ * What is to be masked of secret values: each whole, each of its lines without the space around it, both as JSON writes them, and
+ * all that as the engine leaves it. Output comes line by line; the engine masks whole values only, and may have done so with one that
+ * stands in a line of another.
  *
  * @returns each text once; those of fewer than three characters are left out
  */
 export function secretTexts(values: readonly string[]): string[] {
+    const whole = values.filter(isMaskable);
     const lines = values.flatMap((value) => value.split(/\r?\n/)).map((line) => line.trim());
     const texts = [...values, ...lines].flatMap((text) => [text, inJson(text)]);
-    return [...new Set(texts)].filter((text) => text.length >= shortest);
+    const byEngine = texts.map((text) =>
+        masked(
+            text,
+            whole.filter((value) => value.length < text.length && text.includes(value)),
+        ),
+    );
+    return [...new Set([...texts, ...byEngine])].filter(isMaskable);
 }
 
 /** Where secrets stand in a text, from each start to the end behind it; those that touch or overlap are one. */
@@ -54,13 +66,19 @@ export function masked(text: string, secrets: readonly string[]): string {
     return left + text.slice(from);
 }
 
-/** A value with all texts in it masked, those of its lists and objects too; names of properties stay. */
-export function maskedIn<T>(value: T, secrets: readonly string[]): T {
+/**
+ * A value with all texts in it masked, those of its lists and objects too; names of properties stay.
+ *
+ * @param words names of properties whose texts are words of our own: a secret that is one of them must not change their meaning
+ */
+export function maskedIn<T>(value: T, secrets: readonly string[], words: readonly string[] = []): T {
     const change = (one: unknown): unknown => {
         if (typeof one === "string") return masked(one, secrets);
         if (Array.isArray(one)) return one.map(change);
         if (typeof one !== "object" || one === null) return one;
-        return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, change(inner)]));
+        return Object.fromEntries(
+            Object.entries(one).map(([key, inner]) => [key, words.includes(key) ? inner : change(inner)]),
+        );
     };
     return change(value) as T;
 }

@@ -25,8 +25,8 @@ export interface RefreshBefore {
     readonly rest: readonly string[];
 }
 
-const asks = /^(-r|--refresh(=true)?)$/;
-const targets = /^(-t|--target(=.*)?)$/;
+const asks = /^(-r|--refresh(=(true|1))?)$/;
+const targets = /^(-t.*|--target(=.*)?)$/;
 
 /**
  * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and

@@ -259,6 +259,11 @@ describe("the user's Docker login", () => {
             () => user({ credsStore: "test" }, helper("locked", 1)),
             /docker-credential-test failed: locked/,
         ],
+        [
+            "has a helper that gives something else",
+            () => user({ credsStore: "test" }, helper("me:wrong")),
+            /docker-credential-test gave no login$/,
+        ],
     ])("that %s leaves it unknown, with the reason and without the secret", async (_, env, reason) => {
         scheme = "bearer";
         const failed = await look(env(), there).catch((error: unknown) => String(error));
@@ -269,5 +274,20 @@ describe("the user's Docker login", () => {
     test("that is lacking where one is wanted is said", async () => {
         scheme = "basic";
         await expect(look(user(), there)).rejects.toThrow("401 Unauthorized: there is no Docker login for it");
+    });
+});
+
+describe("the environment, as Go's programs take it:", () => {
+    test("a proxy without a scheme, and empty variables", async () => {
+        expect(await look(user({}, { HTTPS_PROXY: proxy.replace("http://", "") }), there)).toEqual(["there"]);
+        expect(await look(user({}, { HTTPS_PROXY: "", https_proxy: proxy }), there)).toEqual(["there"]);
+        expect(asked.filter((one) => one.includes("/blobs/"))).toHaveLength(2);
+    });
+
+    test.each([
+        ["certificates that are not there", { SSL_CERT_FILE: "/nowhere/bundle.pem" }],
+        ["a proxy that is none", { HTTPS_PROXY: "http://[" }],
+    ])("%s are why a registry can't be asked", async (_what, more) => {
+        await expect(look(user({}, more), there)).rejects.toThrow(/^registry registry\.test:\d+ can't be asked: /);
     });
 });

@@ -39,15 +39,21 @@ const bundles = [
     "/etc/ssl/cert.pem",
 ];
 
+/** A proxy's address: without a scheme it is HTTP, as for Go's programs (net/http/httpproxy). */
+const withScheme = (proxy: string): string => (proxy === "" || proxy.includes("://") ? proxy : `http://${proxy}`);
+
 /** Connections with the proxies and certificates that buildx has. */
 function connections(env: NodeJS.ProcessEnv): Dispatcher {
-    const bundle = env.SSL_CERT_FILE ?? bundles.find((file) => existsSync(file));
+    // For Go's programs an empty variable is none.
+    const set = (...names: string[]) =>
+        names.map((name) => env[name]).find((value) => value !== undefined && value !== "");
+    const bundle = set("SSL_CERT_FILE") ?? bundles.find((file) => existsSync(file));
     const tls = bundle === undefined ? {} : { ca: readFileSync(bundle, "utf8") };
     return new EnvHttpProxyAgent({
         // Registries without TLS are this machine's own, which no proxy reaches.
         httpProxy: "",
-        httpsProxy: env.HTTPS_PROXY ?? env.https_proxy ?? "",
-        noProxy: [env.NO_PROXY ?? env.no_proxy ?? "", "localhost", "127.0.0.1", "::1"].join(","),
+        httpsProxy: withScheme(set("HTTPS_PROXY", "https_proxy") ?? ""),
+        noProxy: [set("NO_PROXY", "no_proxy") ?? "", "localhost", "127.0.0.1", "::1"].join(","),
         connect: { ...tls, timeout },
         requestTls: tls,
         proxyTls: tls,
@@ -96,7 +102,9 @@ function reasonOf(error: unknown): string {
  * @param env environment: DOCKER_CONFIG, SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY
  */
 export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
-    const dispatcher = connections(env);
+    let opened: Dispatcher | undefined;
+    /** Made with the first question: what is wrong with certificates or proxies is why a registry can't be asked. */
+    const connection = () => (opened ??= connections(env));
     const logins = new Map<string, Promise<Login | undefined>>();
     /** `Authorization` by repository, as soon as the registry wanted one. */
     const authorizations = new Map<string, Promise<string>>();
@@ -118,7 +126,7 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         const url = new URL(realm);
         if (!isOauth) for (const [name, value] of Object.entries(asked)) url.searchParams.append(name, value);
         const answer = await fetch(url, {
-            dispatcher,
+            dispatcher: connection(),
             signal: AbortSignal.timeout(timeout),
             ...(isOauth
                 ? { method: "POST", body: new URLSearchParams({ ...asked, ...oauth }) }
@@ -145,7 +153,7 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
 
     async function get(url: string, authorization: string | undefined): Promise<Response> {
         return await fetch(url, {
-            dispatcher,
+            dispatcher: connection(),
             signal: AbortSignal.timeout(timeout),
             // The first byte: what answers a HEAD has not looked whether it can give the blob.
             headers: { range: "bytes=0-0", ...(authorization !== undefined && { authorization }) },
@@ -208,5 +216,5 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         }
     }
 
-    return { look, close: () => dispatcher.destroy() };
+    return { look, close: async () => opened?.destroy() };
 }

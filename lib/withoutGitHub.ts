@@ -8,7 +8,7 @@ const variable = "LAYERED_IMAGES_WITHOUT_GITHUB";
 /** Everything on GitHub, in the engine's words: what the state has of it stays as it is, and nothing is added. */
 const leftOut = ["**github:index/**", `**${workflowFilesType}**`].flatMap((one) => ["--exclude", one]);
 
-const targets = /^(-t|--target)(=|$)/;
+const targets = /^(-t.*|--target(=.*)?)$/;
 
 /** What leaves GitHub out of a run. */
 export interface LeftOut {

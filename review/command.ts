@@ -2,7 +2,7 @@ import { InputError } from "../lib/errors";
 import { maskedIn } from "../lib/mask";
 import type { UpdateRecord } from "../lib/plan/history";
 import { makePlan } from "../lib/plan/makePlan";
-import type { Plan } from "../lib/plan/plan";
+import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
 import { deployedImages } from "../lib/status/state";
 import { exportStack, openEngine, preview } from "./engine";
 import { htmlForm } from "./forms/html";
@@ -76,6 +76,14 @@ function deliver(text: string, output: string | undefined): void {
     writeOutput("--output", output, text);
 }
 
+/** Properties of a plan that hold no text of anybody's. */
+const ownWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
+    "action",
+    "kind",
+    "platform",
+    "inAnyCase",
+];
+
 /** What `work` comes to; the secrets are taken out of the error that it fails with. */
 async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {
     try {
@@ -111,7 +119,7 @@ export async function runReview(options: ReviewOptions): Promise<number> {
         history,
         ...(refresh && published && { missing: published.missing }),
     });
-    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets);
+    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, ownWords);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
     return exitCode(plan, published, options);

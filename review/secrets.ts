@@ -34,6 +34,15 @@ export function configSecrets(text: string): string[] {
     return secret.flatMap(([, { value, objectValue }]) => textsIn(objectValue ?? value));
 }
 
+/** `configSecrets`; undefined where it is none, of which nothing may be quoted. */
+function readable(text: string): string[] | undefined {
+    try {
+        return configSecrets(text);
+    } catch {
+        return undefined;
+    }
+}
+
 /** Tokens that a run may use. */
 const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
 
@@ -45,6 +54,7 @@ const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
 export async function readSecrets({ pulumi, env }: Pick<Engine, "pulumi" | "env">): Promise<string[]> {
     const read = await pulumi(["config", "--json", "--show-secrets", "--non-interactive"]);
     const what = "the stack's secrets can't be read, so they could not be masked in what is printed";
-    if (read.failure !== undefined) throw engineError(what, { ...read, stdout: "" });
-    return secretTexts([...configSecrets(read.stdout), ...tokens.flatMap((name) => env[name] ?? [])]);
+    const found = read.failure === undefined ? readable(read.stdout) : undefined;
+    if (found === undefined) throw engineError(what, { ...read, stdout: "" });
+    return secretTexts([...found, ...tokens.flatMap((name) => env[name] ?? [])]);
 }

@@ -16,6 +16,7 @@ import { workflowLayers } from "../../workflows/layers";
 import { manifest, repositories } from "../registry";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { writeTree } from "../tree";
 
 /* What GitHub refuses, with the real engine and provider: it stops no image, nothing there is lost, and the next `up` mends it. */
 
@@ -387,6 +388,45 @@ test("what a token may read but not change is told with the permission that it l
         /next: .*give the token the repository permission Contents and Workflows: read and write/,
     );
     expect(unwritten.code).toBe(1);
+});
+
+test("a workflow that is generated no longer stays until what takes its place is there", async () => {
+    const [taken, old] = [".github/workflows/ci-image.yml", ".github/workflows/renamed.yml"];
+    expect(await command(lab, make(settings("    adopt: true\n")), ["up"])).toMatchObject({ code: 0 });
+    const ours = github.file(taken) ?? "";
+    const header = ours.split("\n", 1)[0] ?? "";
+    // A leftover of ours, and a push that makes the next commit fail: it names the version that the state knows.
+    const files = { [old]: `${header}\non: push\n`, [taken]: `${ours}# theirs\n` };
+    await github.control("POST", `${github.where}/push`, { files });
+    const program = make(settings("    adopt: true\n"), {
+        "docker/Dockerfile.ci":
+            "FROM ghcr.io/fixture/base:latest\nCOPY requirements/dev.txt app/bot/__init__.py /\nRUN mv /dev.txt /d && cp /d /dev.txt && echo x >> /dev.txt\n",
+    });
+    const refused = await up(lab, program, goOn);
+    expect(refused.output).toContain("does not match");
+    expect(refused.code).toBe(1);
+    expect(github.file(old)).toBeDefined();
+    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    expect(github.file(old)).toBeUndefined();
+    expect(github.file(taken)).not.toContain("# theirs");
+});
+
+test("after a failure nothing on GitHub is deleted, and the next `up` that comes to its end does it", async () => {
+    const program = make(settings("    adopt: true\n"));
+    const set = ["config", "set", "--secret", "--path", "repositorySecrets.LEAVING", "hunter2"];
+    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    await runIn(lab, program, "pulumi", ["config", "rm", "--path", "repositorySecrets.LEAVING"]);
+    const dockerfile = fixture[".devcontainer/Dockerfile"] ?? "";
+    writeTree(program, { ".devcontainer/Dockerfile": `${dockerfile}RUN false\n` });
+    const failed = await command(lab, program, ["up"]);
+    expect(failed.output).toContain("what left the program stays until an update comes to its end");
+    expect(failed.output).toMatch(/left to do:\n {2}image devcontainer: its build failed on linux\/amd64\n/);
+    expect(failed.code).not.toBe(0);
+    expect(await github.secret("actions", "LEAVING")).toBe("hunter2");
+    writeTree(program, { ".devcontainer/Dockerfile": dockerfile });
+    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+    expect(await github.secret("actions", "LEAVING")).toBeUndefined();
 });
 
 test("too few requests for all that a run may need are told before it, and just enough are enough for everything", async () => {
