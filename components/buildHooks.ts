@@ -99,7 +99,7 @@ export function buildHooks({
                 return true;
             }
             const next = nextAfter(errors, registry);
-            // Once the hook has answered the engine ends the update, and with it what is still on its way to the log.
+            // Once the hook has answered the engine may end the update, and with it what is still on its way to the log.
             if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);
             return false;
         },

@@ -31,7 +31,7 @@ export function refusalHook(name: string, kind: Kind, makeWay?: MakeWay): pulumi
         const next = nextAfterRefusal(failure.errors, kind);
         if (next === undefined || isSaid) return false;
         isSaid = true;
-        // Once the hook has answered the engine ends the update, and with it what is still on its way to the log.
+        // Once the hook has answered the engine may end the update, and with it what is still on its way to the log.
         await pulumi.log.error(`GitHub refused ${kind}: next: ${next}`);
         return false;
     });

@@ -116,12 +116,11 @@ export async function main(args: readonly string[]): Promise<number> {
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
         done(await suites().runUnitTests(rest));
     });
-    passing(
-        "test:real",
-        "try the table of changes on this repository's own images (40 GB of disk, half an hour)",
-    ).action(async (rest: string[]) => {
-        done(await suites().runRealTests(rest));
-    });
+    passing("test:real", "try the table of changes on this repository's own images (45 GB of disk, an hour)").action(
+        async (rest: string[]) => {
+            done(await suites().runRealTests(rest));
+        },
+    );
     program
         .command("bench")
         .description("measure updates of a small hierarchy beside `docker buildx bake`: ratios, and what moved")

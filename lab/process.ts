@@ -19,6 +19,24 @@ export function interrupt(): void {
     interruption.abort();
 }
 
+/**
+ * What `work` comes to, unless `interrupt` is called before: what it waits for may take long to answer.
+ *
+ * @throws LabError when it is interrupted
+ */
+export function untilInterrupted<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+        const stop = () => {
+            reject(new LabError("interrupted"));
+        };
+        if (isInterrupted()) stop();
+        onInterrupt.addEventListener("abort", stop, { once: true });
+        work.then(resolve, reject).finally(() => {
+            onInterrupt.removeEventListener("abort", stop);
+        });
+    });
+}
+
 /** Whether `interrupt` was called. */
 export const isInterrupted = (): boolean => interruption.signal.aborted;
 

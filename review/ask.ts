@@ -9,6 +9,7 @@ import { checkAccess, inRepository, readRepository } from "../lib/repository";
 import { type Manifest, RegistryError, readManifest } from "../lib/registry";
 import { type BlobState, blobReader } from "../lib/registryBlobs";
 import type { Held } from "../lib/status/imageStatus";
+import { untilInterrupted } from "../lab/process";
 import { progress } from "../lab/progress";
 
 /** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
@@ -91,7 +92,7 @@ export async function askBlobs(
             return { unknown: error.reason };
         }
     };
-    const work = () => askAll(refs, atOnce.registry, look);
+    const work = () => untilInterrupted(askAll(refs, atOnce.registry, look));
     const label = `looking at ${refs.length} configurations and layers`;
     const states = await progress(label, work, { after: 2000 }).finally(() => reader.close());
     const blobsIn = (one: (typeof manifests)[number]): Held["blobs"] => {
