@@ -106,13 +106,15 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     const refresh = options.refresh === true;
     const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
     const reading = readSecrets(engine);
+    // What is wrong with them is said when the preview has ended.
+    reading.catch(() => undefined);
     // The registry is asked while the engine previews: neither needs the other.
-    const [found, published, history, secrets] = await Promise.all([
+    const [found, published, history] = await Promise.all([
         withMaskedErrors(preview(engine), reading),
         refresh || form === "html" ? ask() : undefined,
         readHistory(engine.stack, engine.env),
-        reading,
     ]);
+    const secrets = await reading;
     const plan = makePlan({
         stack: engine.stack,
         preview: found,
