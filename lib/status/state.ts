@@ -45,6 +45,8 @@ const resource = z.object({
     modified: z.string().optional(),
     inputs: z.record(z.string(), z.unknown()).default({}),
     outputs: z.record(z.string(), z.unknown()).default({}),
+    /** Why the last update of it failed halfway: its inputs are then the new ones, and the engine updates it again in any case. */
+    initErrors: z.array(z.string()).nullish(),
 });
 /** A resource of an exported deployment, as far as it matters here. Secrets in it are encrypted. */
 export type Resource = z.infer<typeof resource>;

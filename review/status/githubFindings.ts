@@ -32,11 +32,14 @@ const withoutDelivered = (one: Resource): Resource =>
     one.type === workflowFilesType ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
 
 /**
- * Whether workflow files on GitHub are not what the state's resources say: an `up` may then fail without a refresh. Nothing is
- * asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
+ * Whether workflow files on GitHub are not, or may not be, what the state's resources say: an `up` may then fail without a refresh.
+ * Nothing is asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
  */
 export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
-    if (!resources.some(({ type }) => type === fileType)) return false;
+    const files = resources.filter(({ type }) => type === fileType);
+    if (files.length === 0) return false;
+    // One that was refused is written again in any case, unless it was looked at and is there by now.
+    if (files.some(({ initErrors }) => initErrors && initErrors.length > 0)) return true;
     const findings = await githubFindings(
         resources.filter(({ type }) => !valueType.test(type)).map(withoutDelivered),
         env,

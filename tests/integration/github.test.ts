@@ -172,15 +172,18 @@ describe("one change updates one thing", () => {
 });
 
 describe("what changed outside", () => {
-    test("a workflow file that was generated anew and pushed with its change makes no commit, refreshed or not", async () => {
-        const rename = (text: string) => text.replaceAll("Linting Checks", "Linters");
+    /** Gives a workflow another name in the program, and returns the text that its file has then. */
+    const rename = (from: string, to: string): string => {
         const source = path.join(program, "workflows/checks.ts");
-        writeFileSync(source, rename(readFileSync(source, "utf8")));
-        const pushed = rename(github.file(lintYml) ?? "");
-        expect(pushed).not.toBe(github.file(lintYml));
-        await push(lintYml, `${pushed}# and more\n`);
-        const conflict = await up(lab, program);
-        expect(conflict.output).toMatch(/lint\.yml: 409 [\s\S]*next: .*pulumi refresh --target '.*RepositoryFile::/);
+        writeFileSync(source, readFileSync(source, "utf8").replaceAll(from, to));
+        const before = github.file(lintYml) ?? "";
+        const text = before.replaceAll(from, to);
+        expect(text).not.toBe(before);
+        return text;
+    };
+
+    test("a workflow file that was generated anew and pushed with its change makes no commit, refreshed or not", async () => {
+        const pushed = rename("Linting Checks", "Linters");
         await push(lintYml, pushed);
         const before = github.messages().length;
         expect(changesOf(await up(lab, program))).toEqual(noChanges);
@@ -188,6 +191,20 @@ describe("what changed outside", () => {
         expect(changesOf(await up(lab, program))).toEqual(noChanges);
         expect(github.messages()).toHaveLength(before);
         expect(github.file(lintYml)).toBe(pushed);
+    });
+
+    test("one that was refused and came there by other hands is taken as it is by `npm run up`, without a commit", async () => {
+        const wanted = rename("Linters", "Lint");
+        await push(lintYml, `${wanted}# and more\n`);
+        const conflict = await up(lab, program);
+        expect(conflict.output).toMatch(/lint\.yml: 409 [\s\S]*next: .*pulumi refresh --target '.*RepositoryFile::/);
+        await push(lintYml, wanted);
+        const before = github.messages().length;
+        const { code, output } = await command(lab, program, ["up"]);
+        expect(code, output).toBe(0);
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+        expect(github.messages()).toHaveLength(before);
+        expect(github.file(lintYml)).toBe(wanted);
     });
 
     test("one that was changed to something else is put right by `npm run up`, even when it lost its header", async () => {
