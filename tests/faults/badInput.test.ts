@@ -101,15 +101,18 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
         /image base has an unknown field "smoketest"; known are description, [\s\S]*image ci: its platforms is neither/,
     ],
     [
-        "a link out of the repository",
-        { link: "" },
-        /app\/bot\/link is a symbolic link to \/etc\/hostname, which is outside/,
+        "a source that is a link out of the repository",
+        { link: "requirements/app.txt" },
+        /requirements\/app\.txt is a symbolic link to \/etc\/hostname, which is outside/,
     ],
 ])("%s is refused before anything is built", async (_name, files, message) => {
     const program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
     try {
-        if ("link" in files) symlinkSync("/etc/hostname", path.join(program, "app/bot/link"));
-        else writeTree(program, files);
+        if ("link" in files) {
+            const link = path.join(program, files.link);
+            rmSync(link);
+            symlinkSync("/etc/hostname", link);
+        } else writeTree(program, files);
         const { code, output, operations } = await up(lab, program);
         expect(output).toMatch(message);
         expect(output).not.toMatch(/\n\s+at .*:\d+:\d+/);
