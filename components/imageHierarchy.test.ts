@@ -68,6 +68,13 @@ describe("a build", () => {
         }
     });
 
+    test("waits for the smoke test of what it stands on, on its platform", async () => {
+        const resources = await run();
+        const waits = resources["app-arm64"]?.options.dependencies.filter((name) => name.endsWith("-test"));
+        expect(waits).toEqual(["base-arm64-test"]);
+        expect(resources["base-arm64"]?.options.dependencies.filter((name) => name.endsWith("-test"))).toEqual([]);
+    });
+
     test("stands on the platform of its parent that FROM names, whatever it is built for itself", async () => {
         const base = image("base", { platforms: ["linux/amd64"] });
         const resources = await run({ images: { base, cross: image("cross") } });
