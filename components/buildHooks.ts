@@ -4,6 +4,7 @@ import { InputError } from "../lib/errors";
 import type { PreparedLayer, Root } from "../lib/layers";
 import { parseReference } from "../lib/references";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry";
+import { noteFailure } from "./failures";
 
 /** Asks the registry for the image: without its trust and login, the minutes of a build would be lost. */
 async function checkRegistry(name: string): Promise<void> {
@@ -98,6 +99,7 @@ export function buildHooks({
                 await pulumi.log.info(`${name}: the push met another one of the same layer, and is done again`);
                 return true;
             }
+            noteFailure(urn);
             const next = nextAfter(errors, registry);
             // Once the hook has answered the engine may end the update, and with it what is still on its way to the log.
             if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);

@@ -25,19 +25,31 @@ export function failAtEnd(message: string): void {
     void Promise.reject(new pulumi.RunError(message));
 }
 
-/** Known once all of these are there, and not known where one failed or was skipped. A preview knows it at once. */
-export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Output<unknown> =>
-    pulumi.runtime.isDryRun() ? pulumi.output([]) : pulumi.all(resources.map(({ id }) => id));
+/** URNs of what failed in this run. An update that was refused leaves outputs that look as before: only its error hook knows. */
+const failed = new Set<string>();
+
+/** Said by the error hook of a resource that is given up. */
+export function noteFailure(urn: string): void {
+    failed.add(urn);
+}
+
+/** Whether all of these are there, once none of them is under way any more; in a preview always. */
+export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Output<boolean> =>
+    pulumi.runtime.isDryRun()
+        ? pulumi.output(true)
+        : pulumi.all(resources.map(({ urn }) => urn)).apply((urns) => urns.every((urn) => !failed.has(urn)));
 
 /**
- * Fails the program, once all its resources are done, where something of these failed or was skipped. After failures alone the
- * engine goes on to delete what left the program, such as the variable of an image that got another name and can't be built under
- * it; after a program that failed it deletes nothing.
+ * Fails the program, once all its resources are done, where something failed. After failures alone the engine goes on to delete what
+ * left the program, such as the variable of an image that got another name and can't be built under it; after a program that failed it
+ * deletes nothing.
+ *
+ * @param outputs known, or known not to be, when everything is done
  */
 export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void {
     if (!goesOn(process.env)) return;
     applyAlways(pulumi.output(outputs), (all) => {
-        if (!pulumi.containsUnknowns(all)) return;
+        if (failed.size === 0 && !pulumi.containsUnknowns(all)) return;
         failAtEnd("something failed: what left the program stays until an update comes to its end");
     });
 }

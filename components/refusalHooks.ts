@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Kind, existsAlready, nextAfterRefusal } from "../lib/githubFailures";
+import { noteFailure } from "./failures";
 
 /** Removes what is on GitHub under the name of a resource that is to be made, from the resource's inputs. */
 export type MakeWay = (inputs: Readonly<Record<string, unknown>>) => Promise<void>;
@@ -25,9 +26,11 @@ export function refusalHook(name: string, kind: Kind, makeWay?: MakeWay): pulumi
             } catch (error) {
                 const reason = error instanceof Error ? error.message : String(error);
                 await pulumi.log.error(`${failure.name} is on GitHub and not in the state, and stays there: ${reason}`);
+                noteFailure(failure.urn);
                 return false;
             }
         }
+        noteFailure(failure.urn);
         const next = nextAfterRefusal(failure.errors, kind);
         if (next === undefined || isSaid) return false;
         isSaid = true;

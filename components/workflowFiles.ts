@@ -98,6 +98,6 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                 ),
         );
         // Only what has taken their place may take them away. What is refused fails the run, and no image waits for it.
-        return allMade(commits).apply(() => tidy(args.removeLeftovers, branch, options));
+        return allMade(commits).apply((areMade) => (areMade ? tidy(args.removeLeftovers, branch, options) : []));
     }
 }

@@ -2,7 +2,7 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { commitMessage } from "../lib/delivery";
 import type { Kind } from "../lib/githubFailures";
-import { allMade, forDependents, knownOutputs } from "./failures";
+import { allMade, knownOutputs } from "./failures";
 import { tidy } from "./leftovers";
 import { refusalHook } from "./refusalHooks";
 import type { WorkflowFilesArgs } from "./workflowFiles";
@@ -50,10 +50,9 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
                     fileOptions,
                 ),
         );
-        const tidied = allMade(commits)
-            .apply(() => tidy(args.removeLeftovers, head, { quiet: false }))
+        const headRef = allMade([made, ...commits])
+            .apply((areMade) => (areMade ? tidy(args.removeLeftovers, head, { quiet: false }) : []))
             .apply(() => head);
-        const headRef = forDependents(tidied, head);
         const removed = removes.map((file) => `\`${file}\``).join(", ");
         const body = `${purpose}${removed && `\n\nIt removes what is generated no longer: ${removed}.`}`;
         const pullRequest = new github.RepositoryPullRequest(

@@ -416,7 +416,7 @@ test("after a failure nothing on GitHub is deleted, and the next `up` that comes
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.LEAVING", "hunter2"];
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
     expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
-    await runIn(lab, program, "pulumi", ["config", "rm", "--path", "repositorySecrets.LEAVING"]);
+    await runIn(lab, program, "pulumi", ["config", "rm", "repositorySecrets"]);
     const dockerfile = fixture[".devcontainer/Dockerfile"] ?? "";
     writeTree(program, { ".devcontainer/Dockerfile": `${dockerfile}RUN false\n` });
     const failed = await command(lab, program, ["up"]);
