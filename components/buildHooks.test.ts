@@ -3,10 +3,12 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { RegistryError } from "../lib/registry";
 import { record } from "../tests/harness";
 import type { Root } from "../lib/layers";
-import { buildHooks } from "./buildHooks";
+import { type Registries, buildHooks } from "./buildHooks";
 
-const registry = vi.hoisted(() => ({ onBuildTriggers: vi.fn(), readManifest: vi.fn() }));
-vi.mock("../lib/registry", async (original) => ({ ...(await original<object>()), ...registry }));
+const registry = {
+    onBuildTriggers: vi.fn<Registries["onBuildTriggers"]>(),
+    readManifest: vi.fn<Registries["readManifest"]>(),
+};
 
 const met =
     "failed to solve: failed to push reg.test/us/bot:b-1-amd64: errors:\nunknown: blob unknown to registry - sha256:2c";
@@ -19,7 +21,8 @@ const hook = () => {
 };
 /** Runs what is asked before the build of an image on these roots, as often as it has platforms. */
 async function before(key: string, roots: readonly Root[], builds = 1, repository?: string): Promise<void> {
-    const [check] = buildHooks({ key, roots, ...(repository !== undefined && { repository }) }).beforeCreate ?? [];
+    const image = { key, roots, ...(repository !== undefined && { repository }) };
+    const [check] = buildHooks(image, registry).beforeCreate ?? [];
     const { callback } = check as pulumi.ResourceHook;
     const run = async () => {
         await callback({ urn: "u", id: "", name: "n", type: "t" });
@@ -54,9 +57,10 @@ test("a root is asked for ONBUILD once for each platform, whatever stands on it 
     ];
     await before("a", roots, 2);
     await before("b", roots);
-    expect(
-        registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${String(ref)} ${String(platform)}`).sort(),
-    ).toEqual([...both.map((platform) => `${pinned.by} ${platform}`), "two:1 linux/amd64"]);
+    expect(registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${ref} ${platform}`).sort()).toEqual([
+        ...both.map((platform) => `${pinned.by} ${platform}`),
+        "two:1 linux/amd64",
+    ]);
     expect(registry.readManifest).not.toHaveBeenCalled();
 });
 

@@ -6,10 +6,16 @@ import { parseReference } from "../lib/references";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry";
 import { noteFailure } from "./failures";
 
+/** How registries are asked. */
+export interface Registries {
+    readonly readManifest: typeof readManifest;
+    readonly onBuildTriggers: typeof onBuildTriggers;
+}
+
 /** Asks the registry for the image: without its trust and login, the minutes of a build would be lost. */
-async function checkRegistry(name: string): Promise<void> {
+async function checkRegistry(name: string, registries: Registries): Promise<void> {
     try {
-        await readManifest(name, process.env);
+        await registries.readManifest(name, process.env);
     } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
         const next = refusesPushes(error.reason, error.registry);
@@ -20,15 +26,20 @@ async function checkRegistry(name: string): Promise<void> {
 /** What this run knows of roots: a root and platform is asked for once, whatever stands on it. */
 const knownTriggers = new Map<string, Promise<readonly string[]>>();
 
-function triggersOf({ expanded, by }: Root, platform: string): Promise<readonly string[]> {
+function triggersOf({ expanded, by }: Root, platform: string, registries: Registries): Promise<readonly string[]> {
     const ref = by ?? expanded;
     const question = `${ref} ${platform}`;
-    const answer = knownTriggers.get(question) ?? askTriggers(expanded, ref, platform);
+    const answer = knownTriggers.get(question) ?? askTriggers(expanded, ref, platform, registries);
     knownTriggers.set(question, answer);
     return answer;
 }
 
-async function askTriggers(root: string, ref: string, platform: string): Promise<readonly string[]> {
+async function askTriggers(
+    root: string,
+    ref: string,
+    platform: string,
+    registries: Registries,
+): Promise<readonly string[]> {
     const named = root === ref ? `root ${root}` : `root ${root} (${ref})`;
     const unknown = (why: string, next: string) =>
         new InputError({
@@ -39,7 +50,7 @@ async function askTriggers(root: string, ref: string, platform: string): Promise
         });
     let found: readonly string[] | undefined;
     try {
-        found = await onBuildTriggers(ref, platform, process.env);
+        found = await registries.onBuildTriggers(ref, platform, process.env);
     } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
         throw unknown(
@@ -57,10 +68,10 @@ async function askTriggers(root: string, ref: string, platform: string): Promise
  *
  * @throws InputError that names the root and its triggers, or says why they can't be known
  */
-async function checkRoots(key: string, roots: readonly Root[]): Promise<void> {
+async function checkRoots(key: string, roots: readonly Root[], registries: Registries): Promise<void> {
     for (const root of roots) {
         for (const platform of root.from) {
-            const triggers = await triggersOf(root, platform);
+            const triggers = await triggersOf(root, platform, registries);
             if (triggers.length === 0) continue;
             const { expanded, by } = root;
             throw new InputError({
@@ -82,11 +93,10 @@ const repetitions = 2;
  * What happens around the build of an image, where there is one: before it, its registry is asked once, and so are the roots'; when
  * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
-export function buildHooks({
-    key,
-    repository,
-    roots,
-}: Pick<PreparedLayer, "key" | "repository" | "roots">): pulumi.ResourceHookBinding {
+export function buildHooks(
+    { key, repository, roots }: Pick<PreparedLayer, "key" | "repository" | "roots">,
+    registries: Registries = { readManifest, onBuildTriggers },
+): pulumi.ResourceHookBinding {
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
@@ -108,8 +118,8 @@ export function buildHooks({
     );
     if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
     const ask = async () => {
-        if (repository !== undefined) await checkRegistry(repository);
-        await checkRoots(key, roots);
+        if (repository !== undefined) await checkRegistry(repository, registries);
+        await checkRoots(key, roots, registries);
     };
     let asked: Promise<void> | undefined;
     const check = new pulumi.ResourceHook(`ask the registries of image ${key}`, () => (asked ??= ask()));
