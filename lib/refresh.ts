@@ -26,7 +26,9 @@ export interface RefreshBefore {
 }
 
 const asks = /^(-r|--refresh(=(true|1))?)$/;
-const targets = /^(-t.*|--target(=.*)?)$/;
+/** Whether arguments of Pulumi name what alone is looked at. */
+export const namesTargets = (args: readonly string[]): boolean =>
+    args.some((one) => /^(-t.*|--target(=.*)?)$/.test(one));
 
 /**
  * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and
@@ -36,6 +38,6 @@ export function refreshBefore(args: readonly string[], filesDiffer: boolean): Re
     if (!args.some((one) => asks.test(one))) {
         return { refresh: filesDiffer ? refreshOptions.files : undefined, rest: args };
     }
-    if (args.some((one) => targets.test(one))) return { refresh: undefined, rest: args };
+    if (namesTargets(args)) return { refresh: undefined, rest: args };
     return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
 }

@@ -1,4 +1,5 @@
 import { workflowFilesType } from "./delivery";
+import { namesTargets } from "./refresh";
 
 /* Runs that have no token for GitHub, which a new owner's first ones are: they make the images, and leave the rest alone. */
 
@@ -7,8 +8,6 @@ const variable = "LAYERED_IMAGES_WITHOUT_GITHUB";
 
 /** Everything on GitHub, in the engine's words: what the state has of it stays as it is, and nothing is added. */
 const leftOut = ["**github:index/**", `**${workflowFilesType}**`].flatMap((one) => ["--exclude", one]);
-
-const targets = /^(-t.*|--target(=.*)?)$/;
 
 /** What leaves GitHub out of a run. */
 export interface LeftOut {
@@ -26,7 +25,7 @@ export interface LeftOut {
  */
 export function withoutGitHub(env: NodeJS.ProcessEnv, args: readonly string[]): LeftOut {
     if (env.GITHUB_TOKEN) return { args: [], env: {} };
-    return { args: args.some((one) => targets.test(one)) ? [] : leftOut, env: { [variable]: "true" } };
+    return { args: namesTargets(args) ? [] : leftOut, env: { [variable]: "true" } };
 }
 
 /** Whether the engine leaves GitHub out of this run: then nothing of it is decided here. */
