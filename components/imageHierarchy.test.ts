@@ -23,7 +23,7 @@ const definitions: ImageDefinitions = {
     tools: { description: "never pushed", dockerfile: "docker/tools", platforms: "host" },
 };
 const files = {
-    "docker/base": "FROM python:3\nCOPY requirements.txt /\n",
+    "docker/base": "FROM python:3\nARG A B\nCOPY requirements.txt /\n",
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
     "docker/other": "FROM python:3\n",

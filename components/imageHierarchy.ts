@@ -29,7 +29,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
             const base = path.join(root, definition.context ?? ".");
             const stage = (request: Pick<StageRequest, "base" | "image" | "inputHash" | "files" | "dockerfile">) =>
                 stageContext({ root, stageRoot, ...request });
-            const { inputHash, dockerfile, inputs: files } = layer;
+            const { inputHash, meaning: dockerfile, inputs: files } = layer;
             const staged = stage({ base, image: key, inputHash, files, dockerfile });
             const stagedTests = tests && { ...stage({ image: `${key}-test`, ...tests }), scripts: tests.scripts };
             const parents = Object.fromEntries(

@@ -26,7 +26,7 @@ export class ImageLayer extends pulumi.ComponentResource {
         const { layer, parents } = args;
         // Plans and states hold the inputs of components: this is how a review knows which file changed.
         const inputs = {
-            dockerfile: { [layer.definition.dockerfile]: hash12(layer.dockerfile) },
+            dockerfile: { [layer.definition.dockerfile]: hash12(layer.meaning) },
             parents: layer.parents.map((parent) => parent.by),
             roots: Object.fromEntries(layer.roots.map((root) => [root.expanded, root.by ?? "not pinned"])),
             platforms: layer.platforms,

@@ -234,11 +234,16 @@ describe("build secrets", () => {
 describe("bad Dockerfiles", () => {
     test.each<[string, string, string]>([
         ["without FROM", "# nothing", "docker/Dockerfile: no FROM"],
-        ["with an unset ARG in FROM", "\nFROM a:$V", "docker/Dockerfile:2: FROM a:$V uses V, which has no value"],
+        [
+            "with an unset ARG that a FROM needs to be a reference",
+            "\nFROM a:$V",
+            'docker/Dockerfile:2: "a:" is not an image reference: "" is not a tag (V has no value)',
+        ],
+        ["with an unset ARG as a FROM", "ARG V\nFROM $V", "docker/Dockerfile:2: FROM $V is empty: V has no value"],
         [
             "with an unset ARG in --platform",
             "FROM --platform=$P a:1",
-            "docker/Dockerfile:1: FROM $P uses P, which has no value",
+            "docker/Dockerfile:1: FROM $P is empty: P has no value",
         ],
         ["with a text that is no reference", "FROM A b", "docker/Dockerfile:1: FROM A b"],
         ["with an open quote", "FROM 'a", "docker/Dockerfile:1: 'a can't be expanded: a single quote is not closed"],

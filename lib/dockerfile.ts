@@ -1,5 +1,6 @@
 import { InputError } from "./errors";
 import { type Platform, hostPlatform } from "./images";
+import { type Meaning, meaningOf } from "./meaning";
 import { type PlatformUses, normalPlatform } from "./platforms";
 import { parseReference, sameImage } from "./references";
 import type { MountedSecret, Source } from "./sources";
@@ -41,6 +42,8 @@ export interface DockerfileReading {
     readonly secrets: readonly (MountedSecret & { readonly line: number })[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
+    /** What all this means to BuildKit: what is built and hashed. */
+    readonly meaning: Meaning;
     /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
     readonly triggers: readonly string[];
 }
@@ -58,12 +61,19 @@ export interface ReadOptions {
     readonly platforms: readonly Platform[];
 }
 
-function checkReference(from: string, { where }: Use): string {
+function checkReference(from: string, { where, unset = [] }: Use): string {
     try {
         parseReference(from);
         return from;
     } catch (error) {
-        throw error instanceof InputError ? new InputError({ where, ...error.input }) : error;
+        if (!(error instanceof InputError) || unset.length === 0) {
+            throw error instanceof InputError ? new InputError({ where, ...error.input }) : error;
+        }
+        throw new InputError({
+            problem: `${error.input.problem} (${unset.join(", ")} has no value)`,
+            where,
+            next: `declare ARG ${unset[0] ?? ""}=<default> before the first FROM, or set it in buildArgs`,
+        });
     }
 }
 
@@ -91,7 +101,8 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
  */
 export function readDockerfile(text: string, options: ReadOptions): DockerfileReading {
-    const { escape, statements } = readStatements(text, options.path);
+    const read = readStatements(text, options.path);
+    const { escape, statements } = read;
     const references = new Map<string, DockerfileReading["references"][number]>();
     const sources = new Map<string, DockerfileReading["sources"][number]>();
     const stages = new Map<number, ReadStage>();
@@ -142,6 +153,9 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         stages: [...stages.values()].sort((a, b) => a.number - b.number),
         secrets: [...secrets.values()],
         sources: [...sources.values()],
+        meaning: meaningOf(text, read, new Map([...stages].map(([number, { base }]) => [number, base])), {
+            check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
+        }),
         triggers: [...triggers],
     };
 }

@@ -4,7 +4,7 @@ import type { InputFile } from "./inputs";
 
 /** Everything that decides a build except the digests it stands on. */
 export interface InputHashParts {
-    /** Text of the Dockerfile. */
+    /** Text of the Dockerfile that is built: of an image's, its meaning. */
     readonly dockerfile: string;
     readonly files: readonly InputFile[];
     readonly target: string | undefined;

@@ -102,13 +102,18 @@ describe("settings", () => {
     });
 
     test("change the input hash of the image whose build argument they set, and of no other", () => {
+        const reading = { ...dockerfiles, base: `${dockerfiles.base}ARG A\n` };
         const hashes = (changes: Partial<LayerSettings>) =>
-            Object.fromEntries(
-                prepare(dockerfiles, definitions, changes).map(({ key, inputHash }) => [key, inputHash]),
-            );
+            Object.fromEntries(prepare(reading, definitions, changes).map(({ key, inputHash }) => [key, inputHash]));
         const [before, after] = [hashes({}), hashes({ buildArgs: { base: { A: "1" } } })];
         expect(after.base).not.toBe(before.base);
         expect(after.app).toBe(before.app);
+    });
+
+    test("change nothing by a build argument that no ARG takes, which is named", () => {
+        const [before] = prepare(dockerfiles, definitions);
+        const [after] = prepare(dockerfiles, definitions, { buildArgs: { base: { A: "1" } } });
+        expect(after).toEqual({ ...before, unreadArguments: ["A"] });
     });
 
     test("that name an image which is not there are refused with the known ones", () => {

@@ -5,6 +5,7 @@ import type { DockerfileReading } from "./dockerfile";
 import type { Layer } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
+import { splitArguments } from "./meaning";
 import { type PlacedParent, placeOn } from "./platforms";
 import { readImages } from "./readImages";
 import { pushedRepository, sameImage } from "./references";
@@ -45,11 +46,15 @@ export interface PreparedLayer {
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
+    /** The build arguments that its Dockerfile reads; `unreadArguments` names the others, which change nothing. */
     readonly buildArgs: Readonly<Record<string, string>>;
+    readonly unreadArguments: readonly string[];
     /** Whether the build's steps are kept in the registry for builders that start empty. */
     readonly registryCache: boolean;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
+    /** What it means to BuildKit, as a Dockerfile: this is what is built. */
+    readonly meaning: string;
     /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
     readonly sources: DockerfileReading["sources"];
     /** The stages that it needs, and the build secrets that they mount. */
@@ -70,9 +75,10 @@ function prepare(
     const { key, definition, platforms, parents } = layer;
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
-    const buildArgs = buildArgsOf(key, definition, settings);
+    const given = buildArgsOf(key, definition, settings);
     const { stages, secrets: mountedSecrets } = reading;
-    refuseSecretArguments(key, buildArgs, definition.plainArguments);
+    refuseSecretArguments(key, given, definition.plainArguments);
+    const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
     const inputs = collectInputs(root, reading.sources, {
         dockerfile: definition.dockerfile,
@@ -94,14 +100,16 @@ function prepare(
         parents,
         roots,
         buildArgs,
+        unreadArguments,
         registryCache,
         dockerfile,
+        meaning: reading.meaning.text,
         sources: reading.sources,
         stages,
         mountedSecrets,
         inputs,
         inputHash: inputHash({
-            dockerfile,
+            dockerfile: reading.meaning.text,
             files: inputs,
             target: definition.target,
             buildArgs: { ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch },

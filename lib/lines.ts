@@ -1,17 +1,27 @@
 import { InputError } from "./errors";
 
-/** A Dockerfile's instructions, each as one line: continuations joined, comments and here-documents left out. */
+/** An instruction as one line: continuations joined, comments left out. */
+export interface LogicalLine {
+    /** Where it starts, from 1. */
+    readonly line: number;
+    readonly text: string;
+    /** The here-documents that follow it, as written, each with the line that ends it; "" where there are none. */
+    readonly hereDocuments: string;
+}
+
+/** What a Dockerfile's lines are. */
 export interface LogicalLines {
     readonly escape: string;
-    /** `line` counts from 1, where the instruction starts. */
-    readonly lines: readonly { readonly line: number; readonly text: string }[];
+    /** The parser directives by name: syntax, escape, check. */
+    readonly directives: ReadonlyMap<string, string>;
+    readonly lines: readonly LogicalLine[];
 }
 
 const directives = ["syntax", "escape", "check"];
 const heredocPattern = /^\d*<<(-?)\s*([^<]*)$/;
 
-/** The escape character that the parser directives set (Dockerfile reference, "Parser directives"). */
-function readEscape(physical: readonly string[], path: string): string {
+/** The parser directives by name (Dockerfile reference, "Parser directives"). */
+function readDirectives(physical: readonly string[], path: string): Map<string, string> {
     const seen = new Map<string, string>();
     for (const [index, line] of physical.entries()) {
         const [, name = "", value = ""] = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(line) ?? [];
@@ -28,7 +38,7 @@ function readEscape(physical: readonly string[], path: string): string {
         }
         seen.set(directive, value);
     }
-    return seen.get("escape") ?? "\\";
+    return seen;
 }
 
 /** Words as a shell sees them, quotes kept; none when a quote is left open, as in BuildKit. */
@@ -73,13 +83,12 @@ export function isJsonArray(text: string): boolean {
  * @throws InputError for a wrong directive or an unterminated here-document
  */
 export function logicalLines(dockerfile: string, path: string): LogicalLines {
-    const physical = dockerfile
-        .replace(/^\uFEFF/, "")
-        .split("\n")
-        .map((line) => line.replace(/\r+$/, ""));
-    const escape = readEscape(physical, path);
+    const raw = dockerfile.replace(/^\uFEFF/, "").split("\n");
+    const physical = raw.map((line) => line.replace(/\r+$/, ""));
+    const directives = readDirectives(physical, path);
+    const escape = directives.get("escape") ?? "\\";
     const continued = escape === "\\" ? /(^|[^\\])\\[ \t]*$/ : /(^|[^`])`[ \t]*$/;
-    const lines: { line: number; text: string }[] = [];
+    const lines: LogicalLine[] = [];
     for (let index = 0; index < physical.length; index++) {
         const start = index;
         let part = (physical[index] ?? "").trimStart();
@@ -92,9 +101,14 @@ export function logicalLines(dockerfile: string, path: string): LogicalLines {
             part = physical[index] ?? "";
         }
         text += part;
+        let hereDocuments = "";
         for (const { end, tabs } of heredocsOf(text)) {
-            do index++;
-            while (index < physical.length && (physical[index] ?? "").replace(tabs ? /^\t+/ : /^/, "") !== end);
+            index++;
+            for (; index < physical.length; index++) {
+                if ((physical[index] ?? "").replace(tabs ? /^\t+/ : /^/, "") === end) break;
+                hereDocuments += `${raw[index] ?? ""}\n`;
+            }
+            hereDocuments += `${end}\n`;
             if (index >= physical.length) {
                 const next = `end it with a line that is ${end}`;
                 throw new InputError({
@@ -104,7 +118,7 @@ export function logicalLines(dockerfile: string, path: string): LogicalLines {
                 });
             }
         }
-        lines.push({ line: start + 1, text });
+        lines.push({ line: start + 1, text, hereDocuments });
     }
-    return { escape, lines };
+    return { escape, directives, lines };
 }

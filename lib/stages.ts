@@ -1,5 +1,5 @@
 import { InputError } from "./errors";
-import { expand } from "./expand";
+import { type Expansion, expand } from "./expand";
 import type { Platform } from "./images";
 import { normalPlatform } from "./platforms";
 import { type Read, copyReads, mountReads } from "./sources";
@@ -15,6 +15,8 @@ export interface Use extends Read {
     readonly stage?: number;
     /** FROM --platform, in normal form. */
     readonly platform?: Platform;
+    /** FROM: the variables in it that have no value. */
+    readonly unset?: readonly string[];
 }
 
 /** A stage of a Dockerfile. */
@@ -38,15 +40,12 @@ function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     }
 }
 
-/** A word of a FROM, expanded in the scope of the global ARGs. */
-function fromWord(written: string, { where }: Statement, { globals, escape }: Scope): string {
+/** A word of a FROM, expanded in the scope of the global ARGs; a variable without a value is empty, as in BuildKit. */
+function fromWord(written: string, { where }: Statement, { globals, escape }: Scope): Expansion {
     const { text, unset } = expand(written, globals, escape, where);
-    if (unset[0] === undefined && text !== "") return text;
+    if (text !== "") return { text, unset };
     throw new InputError({
-        problem:
-            unset[0] === undefined
-                ? `FROM ${written} is empty`
-                : `FROM ${written} uses ${unset[0]}, which has no value`,
+        problem: `FROM ${written} is empty${unset.length === 0 ? "" : `: ${unset.join(", ")} has no value`}`,
         where,
         next: `declare ARG ${unset[0] ?? "<name>"}=<default> before the first FROM, or set it in buildArgs`,
     });
@@ -78,13 +77,14 @@ export function openStage(statement: Statement, scope: Scope, stages: readonly S
         throw new InputError({ problem: `"${name}" is no name for a stage`, where, next: "start with a letter" });
     }
     const problems: InputError[] = [];
-    const from = keepProblem(problems, () => fromWord(written, statement, scope)) ?? "";
+    const word = (text: string) => keepProblem(problems, () => fromWord(text, statement, scope));
+    const { text: from, unset } = word(written) ?? { text: "", unset: [] };
     const flag = statement.flags.find((one) => one.name === "platform")?.value;
-    const platform = flag === undefined ? undefined : keepProblem(problems, () => fromWord(flag, statement, scope));
+    const platform = flag === undefined ? undefined : word(flag)?.text;
     // BuildKit wants stages in lower case here; in upper case a name can't be an image's either.
     const number = stages.findLastIndex((stage) => stage.name === from.toLowerCase());
     const base = stages[number];
-    const image = { from, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
+    const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const stage: Stage = {
         name: stageName(statement),

@@ -1,6 +1,6 @@
 import { DockerfileParser } from "dockerfile-ast";
 import { InputError } from "./errors";
-import { logicalLines } from "./lines";
+import { type LogicalLine, type LogicalLines, logicalLines } from "./lines";
 import { type Flag, splitFlags } from "./words";
 
 /** An instruction of a Dockerfile. */
@@ -11,6 +11,10 @@ export interface Statement {
     readonly flags: readonly Flag[];
     /** Its text after keyword and flags. */
     readonly rest: string;
+    /** The whole of it on one line, as written. */
+    readonly text: string;
+    /** The here-documents that follow it, each with the line that ends it. */
+    readonly hereDocuments: string;
     /** File and line, for messages. */
     readonly where: string;
     /** ONBUILD: the instruction that it leaves to the stages built FROM its own. */
@@ -22,7 +26,7 @@ const keywords = [
     ...["ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"],
 ];
 
-function statementOf(text: string, escape: string, path: string, line: number): Statement {
+function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, path: string): Statement {
     // One line at a time and nothing after it: dockerfile-ast can't take the next instruction for a part of this one.
     const parsed = DockerfileParser.parse(`# escape=${escape}\n${text}`).getInstructions()[0];
     const keyword = parsed?.getKeyword() ?? "";
@@ -31,21 +35,26 @@ function statementOf(text: string, escape: string, path: string, line: number): 
         throw new InputError({ problem: `${keyword || text} is not an instruction`, where, allowed: keywords });
     }
     const { flags, rest } = splitFlags(text.trimStart().slice(keyword.length), escape);
-    const trigger = keyword === "ONBUILD" ? statementOf(rest, escape, path, line) : undefined;
-    return { keyword, line, flags, rest, where, ...(trigger && { trigger }) };
+    const trigger = keyword === "ONBUILD" ? statementOf({ text: rest, line, hereDocuments }, escape, path) : undefined;
+    return {
+        ...{ keyword, line, flags, rest, text, hereDocuments, where },
+        ...(trigger && { trigger }),
+    };
+}
+
+/** The instructions of a Dockerfile, and what its parser directives say. */
+export interface Statements extends Pick<LogicalLines, "escape" | "directives"> {
+    readonly statements: readonly Statement[];
 }
 
 /**
- * The instructions of a Dockerfile, and its escape character. dockerfile-ast 0.7.1 names the instructions; lines, flags and
+ * The instructions of a Dockerfile, and its parser directives. dockerfile-ast 0.7.1 names the instructions; lines, flags and
  * words are read here, since it splits those differently from BuildKit: it ends a quoted flag at a blank, drops escapes (a
  * COPY of `a\*b` would be one of `a*b`), and takes what is no JSON for JSON.
  *
  * @throws InputError for what is no instruction, a wrong directive or an unterminated here-document
  */
-export function readStatements(
-    text: string,
-    path: string,
-): { readonly escape: string; readonly statements: Statement[] } {
-    const { escape, lines } = logicalLines(text, path);
-    return { escape, statements: lines.map((one) => statementOf(one.text, escape, path, one.line)) };
+export function readStatements(text: string, path: string): Statements {
+    const { escape, directives, lines } = logicalLines(text, path);
+    return { escape, directives, statements: lines.map((line) => statementOf(line, escape, path)) };
 }

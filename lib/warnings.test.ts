@@ -45,6 +45,19 @@ test("a root that nobody pinned is said once, with all the images on it and the 
     ]);
 });
 
+test("a build argument that no ARG takes is named with image and Dockerfile", () => {
+    const layers = prepareLayers(tree(files), images, {
+        platforms: "all",
+        roots,
+        buildArgs: { base: { VERSON: "3" } },
+    });
+    expect(warningsOf(images, layers)).toEqual([
+        expect.stringMatching(
+            /^build argument VERSON of image base changes nothing: what base builds has no ARG VERSON\./,
+        ),
+    ]);
+});
+
 test("nothing is said of a hierarchy that is pinned and complete", () => {
     expect(warnings(["linux/amd64", "linux/arm64"], roots)).toEqual([]);
 });

@@ -14,6 +14,14 @@ function cacheWarning({ key, definition, repository, registryCache, stages }: Pr
     ];
 }
 
+/** A build argument that nothing takes is a mistyped one, or an ARG that is gone. */
+const unreadWarnings = ({ key, definition, unreadArguments }: PreparedLayer): string[] =>
+    unreadArguments.map(
+        (name) =>
+            `build argument ${name} of image ${key} changes nothing: what ${definition.dockerfile} builds has no ARG ` +
+            `${name}. Declare it there, or remove it from buildArgs`,
+    );
+
 /** What is allowed and yet may not be meant, a sentence each with what to do about it. */
 export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLayer[]): string[] {
     const unpinned = unpinnedRoots(layers).map(
@@ -25,6 +33,7 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
     return [
         ...unpinned,
         ...layers.flatMap(cacheWarning),
+        ...layers.flatMap(unreadWarnings),
         ...layers.flatMap(unlistedSecretWarnings),
         ...leftOut.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";

@@ -3,6 +3,8 @@ import { isJsonArray } from "./lines";
 /** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */
 interface Scan {
     readonly words: string[];
+    /** The words as they are written. */
+    readonly written: string[];
     /** Index after the last word. */
     readonly end: number;
 }
@@ -15,10 +17,12 @@ interface Scan {
  */
 function scan(text: string, escape: string, keep: boolean, goOn: (index: number) => boolean): Scan {
     const words: string[] = [];
+    const written: string[] = [];
     let index = 0;
     for (;;) {
         while (/\s/.test(text[index] ?? "")) index++;
-        if (index >= text.length || !goOn(index)) return { words, end: index };
+        if (index >= text.length || !goOn(index)) return { words, written, end: index };
+        const start = index;
         let word = "";
         let quote: string | undefined;
         for (; index < text.length; index++) {
@@ -33,7 +37,8 @@ function scan(text: string, escape: string, keep: boolean, goOn: (index: number)
             } else word += character;
         }
         words.push(word);
-        if (!keep && word === "--") return { words, end: index };
+        written.push(text.slice(start, index));
+        if (!keep && word === "--") return { words, written, end: index };
     }
 }
 
@@ -41,19 +46,19 @@ function scan(text: string, escape: string, keep: boolean, goOn: (index: number)
 export interface Flag {
     readonly name: string;
     readonly value: string | undefined;
+    /** The whole of it, with its quotes and escapes. */
+    readonly written: string;
 }
 
 /** Splits an instruction's text into its flags and the rest; `--` ends the flags. */
 export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
-    const { words, end } = scan(text, escape, false, (index) => text.startsWith("--", index));
-    const flags = words
-        .filter((word) => word !== "--")
-        .map((word) => {
-            const equals = word.indexOf("=");
-            return equals < 0
-                ? { name: word.slice(2), value: undefined }
-                : { name: word.slice(2, equals), value: word.slice(equals + 1) };
-        });
+    const { words, written, end } = scan(text, escape, false, (index) => text.startsWith("--", index));
+    const flags = words.flatMap((word, index): Flag[] => {
+        if (word === "--") return [];
+        const equals = word.indexOf("=");
+        const [name, value] = equals < 0 ? [word.slice(2)] : [word.slice(2, equals), word.slice(equals + 1)];
+        return [{ name, value, written: written[index] ?? word }];
+    });
     return { flags, rest: text.slice(end).trim() };
 }
 

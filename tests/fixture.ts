@@ -36,11 +36,12 @@ ARG GREETING=hello
 ENV PYTHONDONTWRITEBYTECODE=1
 RUN --mount=type=bind,source=requirements/base.txt,target=/tmp/base.txt \\
     pip install --no-cache-dir --no-compile --root-user-action=ignore --requirement /tmp/base.txt
-RUN echo "$GREETING" > /greeting
+RUN --mount=type=bind,source=docker/notes/base.txt,target=/tmp/notes.txt echo "$GREETING" > /greeting
 `,
     "docker/Dockerfile.ci": `FROM ghcr.io/fixture/base:latest
 COPY requirements/app.txt /app.txt
 COPY requirements/dev.txt /dev.txt
+RUN --mount=type=bind,source=docker/notes/ci.txt,target=/tmp/notes.txt true
 `,
     "docker/Dockerfile": `FROM ghcr.io/fixture/base:latest
 COPY requirements/app.txt /app.txt
@@ -61,6 +62,9 @@ test -s /greeting
 `,
     "docker/smoke/ci.sh": "#!/bin/sh\nset -eu\ntest -s /dev.txt\n",
     "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest "$(id -u)" -ne 0\npython -m bot\n',
+    // A build reads them and writes nothing of them: after a change of one the image has the digest that it had.
+    "docker/notes/base.txt": "read by the build\n",
+    "docker/notes/ci.txt": "read by the build\n",
     "requirements/base.txt": "six==1.17.0\n",
     "requirements/app.txt": "# nothing yet\n",
     "requirements/dev.txt": "# nothing yet\n",

@@ -88,14 +88,33 @@ test.each<[string, Row]>([
     ],
     [
         "a comment in the base's Dockerfile",
+        { change: append("docker/Dockerfile.base", "# a comment\n"), built: [], moved: [] },
+    ],
+    [
+        "how the base's Dockerfile is written: case, blanks, continued lines, an unused stage and argument",
         {
-            change: append("docker/Dockerfile.base", "# a comment\n"),
-            built: builds.base,
+            change: () => {
+                const text = readFileSync(at("docker/Dockerfile.base"), "utf8");
+                const written = text
+                    .replace("FROM ", "ARG UNUSED=1\n\nFROM scratch AS unused\nCOPY NOTES.md /\n\nfrom  ")
+                    .replace("ARG ", "arg ")
+                    .replace('echo "$GREETING"', 'echo \\\n# within\n"$GREETING"');
+                expect(written.length).toBeGreaterThan(text.length + 80);
+                stack.write({ "docker/Dockerfile.base": written });
+            },
+            built: [],
             moved: [],
-            why: { base: ["docker/Dockerfile.base changed"], bot: ["parent base"] },
         },
     ],
-    ["a blank line in a Dockerfile", { change: append("docker/Dockerfile.ci", "\n"), built: builds.ci, moved: [] }],
+    [
+        "a file that the base's build only looks at",
+        {
+            change: append("docker/notes/base.txt", "more\n"),
+            built: builds.base,
+            moved: [],
+            why: { base: ["docker/notes/base.txt changed"], bot: ["parent base"] },
+        },
+    ],
     [
         "a secret below a folder that .dockerignore lets in, which BuildKit leaves out all the same",
         {
@@ -150,7 +169,7 @@ test.each<[string, Row]>([
     ],
     [
         "a build argument that is not used",
-        { change: buildArgs("      GREETING: hi\n      UNUSED: x\n"), built: builds.base, moved: [] },
+        { change: buildArgs("      GREETING: hi\n      UNUSED: x\n"), built: [], moved: [] },
     ],
     [
         "a label, where there was none",
@@ -189,10 +208,10 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a comment in the base and a smoke test of an image on it, which runs although nothing of that is built",
+        "what the base's build only looks at and a smoke test of an image on it, which runs although nothing of that is built",
         {
             change: () => {
-                append("docker/Dockerfile.base", "# beside a test\n")();
+                append("docker/notes/base.txt", "beside a test\n")();
                 append("docker/smoke/ci.sh", "# beside a comment\n")();
             },
             built: builds.base,
@@ -214,7 +233,7 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a comment in the base after a build whose smoke test failed: that is promoted although nothing of it is built",
+        "what the base's build only looks at after a build whose smoke test failed: that is promoted although nothing of it is built",
         {
             change: async () => {
                 const passing = readFileSync(at("docker/smoke/ci.sh"), "utf8");
@@ -222,7 +241,7 @@ test.each<[string, Row]>([
                 append("docker/smoke/ci.sh", "exit 1\n")();
                 expect((await up(stack.lab, at(""))).code).not.toBe(0);
                 stack.write({ "docker/smoke/ci.sh": passing });
-                append("docker/Dockerfile.base", "# after a failure\n")();
+                append("docker/notes/base.txt", "after a failure\n")();
             },
             built: builds.base,
             moved: ["ci"],
@@ -296,12 +315,12 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a comment in the middle of the hierarchy",
+        "what a build in the middle of the hierarchy only looks at",
         {
-            change: append("docker/Dockerfile.ci", "# for its child\n"),
+            change: append("docker/notes/ci.txt", "for its child\n"),
             built: builds.ci,
             moved: [],
-            why: { ci: ["docker/Dockerfile.ci changed"], devcontainer: ["parent ci"] },
+            why: { ci: ["docker/notes/ci.txt changed"], devcontainer: ["parent ci"] },
         },
     ],
     [

@@ -154,9 +154,9 @@ test("a change of the app rebuilds, tests and promotes the bot alone, and previe
     expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
 });
 
-test("a comment in the base's Dockerfile builds the base to the same digest and stops there", async () => {
+test("what the base's build only looks at builds the base to the same digest and stops there", async () => {
     const before = await imageOutputs(lab, program);
-    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# a comment\n");
+    appendFileSync(path.join(program, "docker/notes/base.txt"), "more\n");
     const { code, operations } = await up(lab, program);
     expect(code).toBe(0);
     expect(Object.keys(operations).sort()).toEqual(["base-amd64", "base-arm64"]);

@@ -86,7 +86,7 @@ test("`up` records each build, test and promotion, with commit, durations and wh
 
 test("another `up` adds to it: a base that is built to the same digest pushes nothing", async () => {
     const [first] = await history();
-    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# a comment\n");
+    appendFileSync(path.join(program, "docker/notes/base.txt"), "more\n");
     expect(await upCommand()).toMatchObject({ code: 0 });
     const [second, ...before] = await history();
     expect(before).toEqual([first]);
@@ -105,7 +105,7 @@ test("the engine's log is gone afterwards", () => {
 });
 
 test("the summary of a workflow's step names what was built, cut off and unchanged, and what that saved", async () => {
-    appendFileSync(path.join(program, "docker/Dockerfile.base"), "# another comment\n");
+    appendFileSync(path.join(program, "docker/notes/base.txt"), "and more\n");
     writeTree(program, { "app/bot/__main__.py": 'print("changed")\n' });
     const { summary: cutOff } = await workflowStep();
     expect(cutOff).toContain("2 built (base, bot), 2 cut off (ci, devcontainer), 0 unchanged.");

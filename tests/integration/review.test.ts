@@ -82,14 +82,25 @@ test("a change of the app rebuilds the bot, and its last build says how long tha
     );
 });
 
-describe("a comment in the base's Dockerfile", () => {
-    const comment = <T>(work: () => Promise<T>) =>
-        changed("docker/Dockerfile.base", (text) => `${text}# comment\n`, work);
+test("a comment in a Dockerfile is no change", async () => {
+    await changed(
+        "docker/Dockerfile.base",
+        (text) => `# comment\n${text}`,
+        async () => {
+            const { code, plan } = await review(lab, program, "--expect-no-changes");
+            expect(actions(plan)).toEqual(everything("unchanged"));
+            expect({ code, pending: plan?.pending }).toEqual({ code: 0, pending: false });
+        },
+    );
+});
+
+describe("a file that the base's build looks at", () => {
+    const comment = <T>(work: () => Promise<T>) => changed("docker/notes/base.txt", (text) => `${text}more\n`, work);
 
     test("rebuilds the base, and its children only if its digest changes, those with secrets too", async () => {
         const { plan } = await comment(() => review(lab, program));
         expect(actions(plan)).toEqual({ ...everything("maybe"), base: "rebuild" });
-        expect(causes(plan, "base")).toEqual(["docker/Dockerfile.base changed"]);
+        expect(causes(plan, "base")).toEqual(["docker/notes/base.txt changed"]);
         expect(causes(plan, "bot")).toEqual(["parent base"]);
         const seconds = (key: string) =>
             (plan?.images.find(({ image }) => image === key)?.platforms ?? []).map((one) => one.seconds ?? NaN);
@@ -105,7 +116,7 @@ describe("a comment in the base's Dockerfile", () => {
     test("is told by a table without colours where there is no terminal", async () => {
         const { code, stdout } = await comment(() => command(lab, program, ["review"]));
         expect(code).toBe(0);
-        expect(stdout).toMatch(/^base +rebuild .* docker\/Dockerfile\.base changed$/m);
+        expect(stdout).toMatch(/^base +rebuild .* docker\/notes\/base\.txt changed$/m);
         expect(stdout).not.toContain("\u001b");
     });
 
@@ -130,7 +141,7 @@ describe("a comment in the base's Dockerfile", () => {
         expect({ code, output }).toMatchObject({ code: 0 });
         const shown = await shownPage(page);
         const row = /<tr id="image-base">.*?<\/tr>/s.exec(shown)?.[0].replace(/<[^>]*>/g, "|");
-        expect(row).toMatch(/\|base\|+rebuild\|+docker\/Dockerfile\.base changed\|+amd64, arm64\|+[^|]+\|+[\d.]+ MB\|/);
+        expect(row).toMatch(/\|base\|+rebuild\|+docker\/notes\/base\.txt changed\|+amd64, arm64\|+[^|]+\|+[\d.]+ MB\|/);
         expect(shown.match(/<tr id="image-/g)).toHaveLength(4);
         expect(shown).not.toContain(secret);
         await expectPictures(page);
@@ -241,7 +252,7 @@ test("no form shows a value of a secret, nor of a build argument that looks like
 });
 
 test("Ctrl-C ends everything that the review has started", async () => {
-    appendFileSync(at("docker/Dockerfile.ci"), "# more\n");
+    appendFileSync(at("docker/notes/ci.txt"), "more\n");
     const env = { ...process.env, ...lab.variables };
     const child = spawn(process.execPath, ["--eval", commandScript(["review"])], { cwd: program, env, stdio: "pipe" });
     const pid = child.pid ?? 0;
