@@ -4,7 +4,7 @@ import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySecrets } from "./components/repositorySecrets";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
-import { images as definitions } from "./images";
+import * as definitions from "./images";
 import { planGitHub } from "./lib/deliveryPlan";
 import { asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
@@ -24,7 +24,7 @@ async function compose() {
     const { github } = config;
     const layers = prepareLayers(root, definitions, config);
     const unused = unusedPins(root, definitions, config);
-    for (const warning of [...warningsOf(definitions, layers), ...unused]) void pulumi.log.warn(warning);
+    for (const warning of [...warningsOf(definitions.images, layers), ...unused]) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
     const published = layers.filter(({ repository }) => repository !== undefined);
     const wishes = { variables: published.length, looking: pulumi.runtime.isDryRun() };

@@ -1,8 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { RegistryError } from "../lib/registry";
 import { record } from "../tests/harness";
-import type { Root } from "../lib/layers";
+import type { PreparedLayer, Root } from "../lib/layers";
 import { type Registries, buildHooks } from "./buildHooks";
 
 const registry = {
@@ -16,12 +16,16 @@ const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
     ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
 });
 const hook = () => {
-    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [] }).onError ?? [];
+    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
 /** Runs what is asked before the build of an image on these roots, as often as it has platforms. */
-async function before(key: string, roots: readonly Root[], builds = 1, repository?: string): Promise<void> {
-    const image = { key, roots, ...(repository !== undefined && { repository }) };
+async function before(
+    key: string,
+    roots: readonly Root[],
+    { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedLayer["triggers"] } = {},
+): Promise<void> {
+    const image = { key, roots, triggers };
     const [check] = buildHooks(image, registry).beforeCreate ?? [];
     const { callback } = check as pulumi.ResourceHook;
     const run = async () => {
@@ -55,7 +59,7 @@ test("a root is asked for ONBUILD once for each platform, whatever stands on it 
         { expanded: "two:1", by: undefined, from: [both[0]] },
         { expanded: "copied:1", by: undefined, from: [] },
     ];
-    await before("a", roots, 2);
+    await before("a", roots, { builds: 2 });
     await before("b", roots);
     expect(registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${ref} ${platform}`).sort()).toEqual([
         ...both.map((platform) => `${pinned.by} ${platform}`),
@@ -64,11 +68,46 @@ test("a root is asked for ONBUILD once for each platform, whatever stands on it 
     expect(registry.readManifest).not.toHaveBeenCalled();
 });
 
-test("a root with ONBUILD is refused, with what it would run", async () => {
-    registry.onBuildTriggers.mockReset().mockResolvedValue(["COPY . /srv/", "RUN make"]);
-    await expect(before("app", [{ expanded: "three:1", by: undefined, from: [both[1]] }])).rejects.toThrow(
-        /^image app stands on root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN make\n +next: build it FROM/,
-    );
+describe("ONBUILD of a root", () => {
+    const root = (expanded: string) => ({ expanded, by: undefined, from: [both[1]] });
+    const triggers = ["COPY . /srv/", 'RUN ["make"]'];
+    const asked = async (name: string, real: readonly string[], declared: readonly string[]) => {
+        registry.onBuildTriggers.mockReset().mockResolvedValue(real);
+        const said = { [name]: declared.map((text) => ({ text, where: "images.ts" })) };
+        await before("app", [root(name)], { triggers: said });
+    };
+
+    test("that images.ts does not say is refused, with what it would run and the lines that say it", async () => {
+        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+            /^image app stands on root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN \["make"\]\n +next: say it in images\.ts/,
+        );
+        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+            String.raw`    export const roots: RootDefinitions = {
+        "three:1": { onBuild: ["COPY . /srv/", "RUN [\"make\"]"] },
+    };`,
+        );
+    });
+
+    test("that images.ts says is built", async () => {
+        await asked("four:1", triggers, triggers);
+        expect(registry.onBuildTriggers).toHaveBeenCalledOnce();
+    });
+
+    test.each([
+        ["of another order", triggers.toReversed()],
+        ["with one less", triggers.slice(1)],
+        ["with one more", [...triggers, "RUN true"]],
+    ])("%s than images.ts says is refused, with both", async (name, declared) => {
+        const refused = asked(`${name.replaceAll(" ", "-")}:1`, triggers, declared);
+        await expect(refused).rejects.toThrow("It has:\n    COPY . /srv/\n");
+        await expect(refused).rejects.toThrow(`images.ts says:\n    ${declared[0] ?? ""}\n`);
+    });
+
+    test("that images.ts says and the root has no longer is refused", async () => {
+        await expect(asked("five:1", [], triggers)).rejects.toThrow(
+            /It has: none\n[^]*next: remove root five:1 from "roots" in images\.ts/,
+        );
+    });
 });
 
 test.each([
@@ -85,7 +124,7 @@ test.each([
 });
 
 test("an image that stands on no root and is never pushed has nothing to ask", () => {
-    expect(buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }] })).not.toHaveProperty(
-        "beforeCreate",
-    );
+    expect(
+        buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }], triggers: {} }),
+    ).not.toHaveProperty("beforeCreate");
 });

@@ -12,6 +12,9 @@ export interface Registries {
     readonly onBuildTriggers: typeof onBuildTriggers;
 }
 
+/** What is asked of an image's roots. */
+type Asked = Pick<PreparedLayer, "key" | "roots" | "triggers">;
+
 /** Asks the registry for the image: without its trust and login, the minutes of a build would be lost. */
 async function checkRegistry(name: string, registries: Registries): Promise<void> {
     try {
@@ -63,24 +66,48 @@ async function askTriggers(
     return found;
 }
 
+const indented = (lines: readonly string[], indent: string): string => lines.map((one) => `\n${indent}${one}`).join("");
+
+/** What `images.ts` is to say of a root. */
+const declaration = (root: string, triggers: readonly string[]): string =>
+    indented(
+        [
+            "export const roots: RootDefinitions = {",
+            `    ${JSON.stringify(root)}: { onBuild: [${triggers.map((one) => JSON.stringify(one)).join(", ")}] },`,
+            "};",
+        ],
+        "    ",
+    );
+
 /**
- * Refuses roots with ONBUILD: what it copies is no input, so the build would go without it and never notice its changes.
+ * Refuses roots whose ONBUILD is not what `images.ts` says of it: what it copies would be no input, so the build would go without
+ * it and never notice its changes.
  *
- * @throws InputError that names the root and its triggers, or says why they can't be known
+ * @throws InputError that names the root, its triggers and the declared ones, or says why they can't be known
  */
-async function checkRoots(key: string, roots: readonly Root[], registries: Registries): Promise<void> {
+async function checkRoots({ key, roots, triggers }: Asked, registries: Registries): Promise<void> {
     for (const root of roots) {
+        const { expanded, by } = root;
+        const declared = (triggers[expanded] ?? []).map(({ text }) => text);
         for (const platform of root.from) {
-            const triggers = await triggersOf(root, platform, registries);
-            if (triggers.length === 0) continue;
-            const { expanded, by } = root;
+            const real = await triggersOf(root, platform, registries);
+            if (JSON.stringify(real) === JSON.stringify(declared)) continue;
+            const has = real.length === 0 ? " none" : indented(real, "    ");
+            const problem =
+                declared.length === 0
+                    ? `on files that nobody sees:${has}`
+                    : `and images.ts says something else of it. It has:${has}\n  images.ts says:${indented(declared, "    ")}`;
             throw new InputError({
                 problem:
                     `image ${key} stands on root ${expanded}${by === undefined ? "" : ` (${by})`}, whose ONBUILD would run in its ` +
-                    `build for ${platform}, on files that nobody sees:\n    ${triggers.join("\n    ")}`,
+                    `build for ${platform}, ${problem}`,
                 next:
-                    "build it FROM an image without ONBUILD: another tag of the root, or an image that you build FROM the root " +
-                    "yourself, where these instructions run and end, and push",
+                    (real.length === 0
+                        ? `remove root ${expanded} from "roots" in images.ts`
+                        : `say it in images.ts, and it is read as a part of every Dockerfile that stands on it:` +
+                          declaration(expanded, real)) +
+                    "\n  or build it FROM another image: another tag of the root, or one that you build FROM the root yourself, where " +
+                    "these instructions run and end, and push",
             });
         }
     }
@@ -94,9 +121,10 @@ const repetitions = 2;
  * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
 export function buildHooks(
-    { key, repository, roots }: Pick<PreparedLayer, "key" | "repository" | "roots">,
+    image: Asked & Pick<PreparedLayer, "repository">,
     registries: Registries = { readManifest, onBuildTriggers },
 ): pulumi.ResourceHookBinding {
+    const { key, repository, roots } = image;
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
@@ -119,7 +147,7 @@ export function buildHooks(
     if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
     const ask = async () => {
         if (repository !== undefined) await checkRegistry(repository, registries);
-        await checkRoots(key, roots, registries);
+        await checkRoots(image, registries);
     };
     let asked: Promise<void> | undefined;
     const check = new pulumi.ResourceHook(`ask the registries of image ${key}`, () => (asked ??= ask()));

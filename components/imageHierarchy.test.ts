@@ -46,11 +46,15 @@ const settings: LayerSettings = {
 
 async function run(changes: { images?: ImageDefinitions; settings?: Partial<LayerSettings> } = {}, preview = false) {
     const folder = tree(files);
-    const layers = prepareLayers(folder, changes.images ?? definitions, {
-        ...settings,
-        secretNames: ["INDEX", "OTHER"],
-        ...changes.settings,
-    });
+    const layers = prepareLayers(
+        folder,
+        { images: changes.images ?? definitions },
+        {
+            ...settings,
+            secretNames: ["INDEX", "OTHER"],
+            ...changes.settings,
+        },
+    );
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
         new ImageHierarchy("images", { layers, root: folder, stageRoot: ".stage", secrets });

@@ -40,7 +40,7 @@ function prepareAs({ root, user, umask }) {
         writeFileSync(file, text, { mode: name.endsWith(".sh") ? 0o777 : 0o666 });
     }
     const { images } = require(path.join(root, "images.ts"));
-    const layers = prepareLayers(root, images, { platforms: "all", roots: {}, buildArgs: {} });
+    const layers = prepareLayers(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
     const { uid, mode } = statSync(path.join(root, "app/bot/__main__.py"));
     const hashes = layers.map((layer) => [layer.key, layer.inputHash, layer.tests?.inputHash]);
     return { owner: uid, mode: mode & 0o777, hashes };

@@ -137,11 +137,6 @@ describe("sources", () => {
         expect(sources("FROM scratch AS a\nENV E=e\nARG A=a\nFROM a\nCOPY $E${A:-none} /d")).toEqual(["ea"]);
     });
 
-    test("ONBUILD is for the stages built on its own", () => {
-        expect(sources("FROM scratch AS a\nONBUILD COPY a /d\nFROM a\nCOPY b /d")).toEqual(["a", "b"]);
-        expect(sources("FROM scratch AS a\nONBUILD COPY a /d")).toEqual([]);
-    });
-
     test("--exclude goes with its sources, --parents lets ** cross folders", () => {
         expect(read("FROM scratch\nCOPY --exclude=*.md --exclude='b c' a /d").sources).toEqual([
             { pattern: "a", exclude: ["*.md", "b c"], line: 2, instruction: "COPY" },
@@ -197,6 +192,128 @@ test("the stages that the target needs are told, and which of them the image hol
         { name: "two", number: 3, line: 4, base: true },
         { name: undefined, number: 4, line: 6, base: true },
     ]);
+});
+
+describe("ONBUILD", () => {
+    /** What a Dockerfile reads whose image `base` leaves these instructions. */
+    const below = (left: readonly string[], text: string, options: Partial<ReadOptions> = {}) =>
+        read(text, {
+            triggersOf: (from) =>
+                from === "base" ? left.map((one, index) => ({ text: one, where: `docker/base:${index + 2}` })) : [],
+            ...options,
+        });
+    const patterns = ({ sources }: ReturnType<typeof read>) => sources.map(({ pattern }) => pattern);
+
+    test.each<[string, readonly string[], string, readonly string[]]>([
+        [
+            "of a stage is for those built on it",
+            [],
+            "FROM scratch AS a\nONBUILD COPY a /d\nFROM a\nCOPY b /d",
+            ["a", "b"],
+        ],
+        ["is not for the stage that it stands in", [], "FROM scratch\nONBUILD COPY a /d", []],
+        [
+            "is not for the next but one",
+            [],
+            "FROM scratch AS a\nONBUILD COPY a /d\nFROM a AS b\nCOPY b /d\nFROM b",
+            ["a", "b"],
+        ],
+        [
+            "is not for what is copied from a stage",
+            [],
+            "FROM scratch AS a\nONBUILD COPY a /d\nFROM scratch\nCOPY --from=a / /",
+            [],
+        ],
+        ["of an image runs first", ["COPY a /d"], "FROM base\nCOPY b /d", ["a", "b"]],
+        [
+            "of an image runs in every stage FROM it",
+            ["COPY a /d"],
+            "FROM base AS x\nFROM base\nCOPY --from=x / /\nCOPY b /d",
+            ["a", "a", "b"],
+        ],
+        ["of an image that is copied from does not run", ["COPY a /d"], "FROM scratch\nCOPY --from=base / /", []],
+        [
+            "of an image is not for a stage built on a stage of it",
+            ["COPY a /d"],
+            "FROM base AS x\nFROM x\nCOPY b /d",
+            ["a", "b"],
+        ],
+        ["of an unused stage is not read", ["COPY a /d"], "FROM base\nFROM scratch\nCOPY b /d", ["b"]],
+        ["in ADD", ["ADD a https://example.test/x /d/"], "FROM base", ["a"]],
+        ["in a mount", ["RUN --mount=type=bind,source=a,target=/a true"], "FROM base", ["a"]],
+        ["in an ARG for a later COPY", ["ARG V=a"], "FROM base\nCOPY $V /d", ["a"]],
+        ["in an ENV for a later COPY", ['ENV V="a b" W=c'], "FROM base\nCOPY $V$W /d", ["a bc"]],
+        ["in an ARG that has a global value", ["ARG V", "COPY $V /d"], "ARG V=a\nFROM base", ["a"]],
+        ["in words of other case", ["copy a /d"], "FROM base", ["a"]],
+        ["in a here-document", ["COPY <<EOF a /d/\nCOPY b /d/\nEOF"], "FROM base", ["a"]],
+        ["splits by the usual escape", ["ENV V=a\\ b W=c", "COPY $W /d"], "# escape=`\nFROM base", ["c"]],
+        ["expands by the Dockerfile's escape", ["COPY a`*b /d"], "# escape=`\nFROM base", ["a*b"]],
+    ])("%s", (_name, left, text, expected) => {
+        expect(patterns(below(left, text))).toEqual(expected);
+    });
+
+    test("may read a global ARG, which the meaning keeps", () => {
+        expect(below(["ARG V"], "ARG V=a\nARG W=b\nFROM base").meaning.text).toBe("ARG V=a\nFROM base\n");
+    });
+
+    test("names the line of FROM, and where it stands", () => {
+        const text = "FROM scratch AS build\nFROM base";
+        const left = ["COPY a /d", "COPY --from=tools:1 / /", "RUN --mount=type=secret,id=T true"];
+        const { sources, references, secrets, triggers } = below(left, text);
+        expect(sources).toEqual([{ pattern: "a", exclude: [], line: 2, left: "docker/base:2", instruction: "COPY" }]);
+        expect(references).toMatchObject([
+            { expanded: "base", line: 2, base: true, from: { "linux/amd64": ["linux/amd64"] } },
+            { expanded: "tools:1", line: 2, left: "docker/base:3", base: false, from: {} },
+        ]);
+        expect(secrets).toEqual([{ id: "T", required: false, line: 2, left: "docker/base:4" }]);
+        expect(Object.keys(triggers)).toEqual(["base"]);
+    });
+
+    test("may need a stage of the Dockerfile that it runs in, by name or number, its own among them", () => {
+        const text = "FROM scratch AS build\nCOPY a /d\nFROM scratch AS other\nCOPY c /d\nFROM base AS own\nCOPY b /d";
+        for (const from of ["build", "Build", "0"]) {
+            const reading = below([`COPY --from=${from} /d /d`], text);
+            expect(patterns(reading)).toEqual(["a", "b"]);
+            expect(reading.stages.map(({ number }) => number)).toEqual([0, 2]);
+            // It is built from its meaning, in which the numbers of stages have to be the same.
+            expect(reading.meaning.text.match(/^FROM .*/gm)).toEqual(
+                text.match(/^FROM .*/gm)?.filter((line) => from === "0" || !line.includes("other")),
+            );
+        }
+        expect(patterns(below(["COPY --from=own /d /d"], text))).toEqual(["b"]);
+        expect(() => below(["COPY --from=later /d /d"], `${text}\nFROM scratch AS later`, { target: "own" })).toThrow(
+            'docker/Dockerfile:5 (ONBUILD in docker/base:2): "later" is not a stage before this one',
+        );
+    });
+
+    test.each([
+        [
+            "that is no instruction",
+            "COPPY a b",
+            "docker/Dockerfile:1 (ONBUILD in docker/base:2): COPPY is not an instruction",
+        ],
+        [
+            "of two lines",
+            "RUN a\nRUN b",
+            "docker/Dockerfile:1 (ONBUILD in docker/base:2): ONBUILD leaves nothing, or more than one",
+        ],
+        [
+            "with a variable in --from",
+            "COPY --from=$X / /",
+            "docker/Dockerfile:1 (ONBUILD in docker/base:2): COPY takes no variable",
+        ],
+    ])("%s is refused where it runs", (_name, left, message) => {
+        expect(() => below([left], "FROM base")).toThrow(message);
+        expect(() => below([left], "FROM base\nFROM scratch")).not.toThrow();
+    });
+
+    test.each(["ONBUILD RUN true", "from scratch", "MAINTAINER me", ""])("can't leave %j", (left) => {
+        expect(() => read(`FROM scratch\nONBUILD ${left}`)).toThrow("docker/Dockerfile:2: ONBUILD can't leave");
+    });
+
+    test("that no stage runs may be anything", () => {
+        expect(read("FROM scratch\nONBUILD COPPY a b").sources).toEqual([]);
+    });
 });
 
 describe("build secrets", () => {

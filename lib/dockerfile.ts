@@ -5,8 +5,8 @@ import { type PlatformUses, normalPlatform } from "./platforms";
 import { parseReference, sameImage } from "./references";
 import type { MountedSecret, Source } from "./sources";
 import { readStages } from "./readStages";
-import type { Use } from "./stages";
-import { readStatements } from "./statements";
+import type { TriggersOf, Use } from "./stages";
+import { type Statement, type Trigger, readStatements } from "./statements";
 import { type NeededUse, readTarget } from "./targets";
 
 /** A stage that the target needs. */
@@ -27,6 +27,8 @@ export interface DockerfileReading {
         readonly expanded: string;
         readonly line: number;
         readonly instruction: Use["instruction"];
+        /** Where the ONBUILD stands that names it, if one does. */
+        readonly left?: string;
         /** Whether the target is built FROM it, rather than copying from it. */
         readonly base: boolean;
         readonly platforms: PlatformUses;
@@ -39,13 +41,13 @@ export interface DockerfileReading {
     /** The stages that the target needs, in order. */
     readonly stages: readonly ReadStage[];
     /** The build secrets that the needed stages mount. */
-    readonly secrets: readonly (MountedSecret & { readonly line: number })[];
+    readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "left">)[];
     /** What the needed stages read from the build context. */
-    readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
+    readonly sources: readonly (Source & Pick<Use, "line" | "left"> & { readonly instruction: string })[];
     /** What all this means to BuildKit: what is built and hashed. */
     readonly meaning: Meaning;
-    /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
-    readonly triggers: readonly string[];
+    /** By reference as in `references`, what ONBUILD of an image left to the stages that are built FROM it; absent where nothing. */
+    readonly triggers: Readonly<Record<string, readonly Trigger[]>>;
 }
 
 /** By platform that is built for, platforms of an image that stages are built FROM; absent where there is no such stage. */
@@ -59,6 +61,8 @@ export interface ReadOptions {
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
+    /** What ONBUILD of an external image leaves to the stages built FROM it; nothing without. */
+    readonly triggersOf?: TriggersOf;
 }
 
 function checkReference(from: string, { where, unset = [] }: Use): string {
@@ -95,8 +99,8 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
 /**
  * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
  * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
- * ONBUILD of an external image can't be seen: the registry is asked for it before a build. The builder is taken to be of this machine's platform, unless a build
- * argument BUILDPLATFORM says otherwise.
+ * What ONBUILD of images leaves is read as a part of the stages built FROM them. The builder is taken to be of this machine's
+ * platform, unless a build argument BUILDPLATFORM says otherwise.
  *
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
  */
@@ -107,15 +111,15 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     const sources = new Map<string, DockerfileReading["sources"][number]>();
     const stages = new Map<number, ReadStage>();
     const secrets = new Map<string, DockerfileReading["secrets"][number]>();
-    const triggers = new Set<string>();
+    const triggered: Statement[] = [];
     for (const platform of options.platforms) {
         const readFor = (build: Platform) =>
             readTarget(readStages(statements, escape, options, { target: platform, build }), options);
         const native = readFor(hostPlatform());
         const emulated = platform === hostPlatform() ? native : readFor(platform);
-        const { uses, triggers: own } = native;
-        for (const { where } of own) triggers.add(where);
+        const { uses } = native;
         for (const { stage, number, base } of native.stages) {
+            triggered.push(...stage.left);
             const {
                 name,
                 uses: [from],
@@ -125,7 +129,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         }
         for (const { from, use, base } of imagesIn(uses)) {
             const known = references.get(from);
-            const { line, instruction } = base || !known ? use : known;
+            const { line, instruction, left } = base || !known ? use : known;
             const used = {
                 native: platformsUsed(uses, from, platform),
                 emulated: platformsUsed(emulated.uses, from, platform),
@@ -133,17 +137,18 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             // What FROM --platform=$BUILDPLATFORM gets is known only to the builder: either may run.
             const below = [uses, emulated.uses].flatMap((one) => platformsUsed(one, from, platform, true));
             references.set(from, {
-                ...{ expanded: from, line, instruction },
+                ...{ expanded: from, line, instruction, ...(left !== undefined && { left }) },
                 base: base || (known?.base ?? false),
                 platforms: { ...known?.platforms, [platform]: used },
                 from: { ...known?.from, ...(below.length > 0 && { [platform]: [...new Set(below)] }) },
             });
         }
         for (const { use } of uses) {
-            const secret = use.secret && { ...use.secret, line: use.line };
+            const place = { line: use.line, ...(use.left !== undefined && { left: use.left }) };
+            const secret = use.secret && { ...use.secret, ...place };
             if (secret) secrets.set(JSON.stringify(secret), secret);
             for (const source of use.sources ?? []) {
-                const one = { ...source, line: use.line, instruction: use.instruction };
+                const one = { ...source, ...place, instruction: use.instruction };
                 sources.set(JSON.stringify(one), one);
             }
         }
@@ -155,7 +160,13 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         sources: [...sources.values()],
         meaning: meaningOf(text, read, new Map([...stages].map(([number, { base }]) => [number, base])), {
             check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
+            triggers: triggered,
         }),
-        triggers: [...triggers],
+        triggers: Object.fromEntries(
+            [...references.values()].flatMap(({ expanded, from }) => {
+                const triggers = Object.keys(from).length > 0 ? (options.triggersOf?.(expanded) ?? []) : [];
+                return triggers.length > 0 ? [[expanded, triggers] as const] : [];
+            }),
+        ),
     };
 }

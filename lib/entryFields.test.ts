@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { images } from "../images";
 import { InputError } from "./errors";
 import { fieldProblems } from "./entryFields";
-import type { ImageDefinition, ImageDefinitions } from "./images";
+import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./images";
 import { readImages } from "./readImages";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;
@@ -20,7 +20,7 @@ test.each([
     ],
     ["with fields that are there and undefined", entry({ name: undefined, secrets: undefined })],
 ])("images %s have no problem", (_name, definitions) => {
-    expect(fieldProblems(definitions)).toEqual([]);
+    expect(fieldProblems({ images: definitions })).toEqual([]);
 });
 
 const known =
@@ -41,11 +41,11 @@ test.each<[string, object, string]>([
         'image bot: its platforms is neither "host" nor a list such as ["linux/amd64"]',
     ],
 ])("%s is said", (_name, changes, problem) => {
-    expect(fieldProblems(entry(changes))).toEqual([problem]);
+    expect(fieldProblems({ images: entry(changes) })).toEqual([problem]);
 });
 
 test("an entry that is none is said", () => {
-    expect(fieldProblems({ bot: "docker/Dockerfile" as unknown as ImageDefinition })).toEqual([
+    expect(fieldProblems({ images: { bot: "docker/Dockerfile" as unknown as ImageDefinition } })).toEqual([
         `image bot is not an object with the fields ${known}`,
     ]);
 });
@@ -54,11 +54,39 @@ test("nothing is read of images whose fields are wrong, and every problem is sai
     const read = () =>
         readImages(
             "/nowhere",
-            { ...entry({ dockerFile: "x" }), "2": {} as ImageDefinition },
+            { images: { ...entry({ dockerFile: "x" }), "2": {} as ImageDefinition } },
             { buildArgs: {}, platforms: "all", roots: {} },
         );
     expect(read).toThrow(InputError);
     expect(read).toThrow(
         /images\.ts: image 2 lacks the field description[\s\S]*image bot has an unknown field "dockerFile"/,
     );
+});
+
+describe("roots", () => {
+    const of = (roots: object) => fieldProblems({ images: {}, roots: roots as RootDefinitions });
+
+    test("that say what ONBUILD has have no problem", () => {
+        expect(of({})).toEqual([]);
+        expect(of({ "python:3-onbuild": { onBuild: ["COPY . /srv/"] }, "docker.io/a/b": { onBuild: [] } })).toEqual([]);
+    });
+
+    test.each<[string, object, string]>([
+        ["a misspelt field", { "a:1": { onbuild: [] } }, "root a:1 lacks the field onBuild"],
+        ["a text for a list", { "a:1": { onBuild: "COPY a b" } }, "root a:1: its onBuild is not a list"],
+        ["a number in a list", { "a:1": { onBuild: [1] } }, "root a:1: its onBuild.0 is not text"],
+        ["a list alone", { "a:1": [] }, "root a:1 is not an object with the fields onBuild"],
+        ["a text that is no reference", { "a b": { onBuild: [] } }, 'roots: "a b" is not an image reference'],
+        [
+            "one root in two spellings",
+            { a: { onBuild: [] }, "a:latest": { onBuild: [] } },
+            "roots names one image twice: a:latest",
+        ],
+    ])("%s is said", (_name, roots, problem) => {
+        expect(of(roots)[0]).toContain(problem);
+    });
+});
+
+test("an images.ts that exports no images is told", () => {
+    expect(fieldProblems({})).toEqual(["exports no `images`"]);
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { ImageDefinition, ImageDefinitions } from "./images";
+import type { Definitions, ImageDefinition, RootDefinition } from "./images";
+import { referenceProblem, sameImage } from "./references";
 
 const text = z.string({ error: "not text" });
 const texts = z.array(text, { error: "not a list" });
@@ -22,21 +23,43 @@ const entry = z.strictObject({
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 
-function describe(key: string, issue: z.core.$ZodIssue, value: unknown): string {
-    const known = Object.keys(entry.shape).join(", ");
+/** What `images.ts` may say of a root. */
+const root = z.strictObject({ onBuild: texts } satisfies Record<keyof RootDefinition, z.ZodType>);
+
+function describe(named: string, kind: typeof entry | typeof root, issue: z.core.$ZodIssue, value: unknown): string {
+    const known = Object.keys(kind.shape).join(", ");
     if (issue.code === "unrecognized_keys") {
         const fields = issue.keys.map((field) => `"${field}"`).join(" and ");
-        return `image ${key} has an unknown field ${fields}; known are ${known}`;
+        return `${named} has an unknown field ${fields}; known are ${known}`;
     }
     const [field] = issue.path;
-    if (field === undefined) return `image ${key} is not an object with the fields ${known}`;
+    if (field === undefined) return `${named} is not an object with the fields ${known}`;
     const given = (value as Readonly<Record<PropertyKey, unknown>>)[field];
-    if (given === undefined) return `image ${key} lacks the field ${String(field)}`;
-    return `image ${key}: its ${issue.path.map(String).join(".")} is ${issue.message}`;
+    if (given === undefined) return `${named} lacks the field ${String(field)}`;
+    return `${named}: its ${issue.path.map(String).join(".")} is ${issue.message}`;
 }
 
-/** What is wrong with the fields of `images.ts`, a problem a text; where there is any, its type says nothing. */
-export const fieldProblems = (images: ImageDefinitions): string[] =>
-    Object.entries(images).flatMap(([key, image]) =>
-        (entry.safeParse(image).error?.issues ?? []).map((issue) => describe(key, issue, image)),
+/** What is wrong with the values of an object, by their kind. */
+const problemsOf = (all: object, kind: typeof entry | typeof root, name: (key: string) => string): string[] =>
+    Object.entries(all).flatMap(([key, value]) =>
+        (kind.safeParse(value).error?.issues ?? []).map((issue) => describe(name(key), kind, issue, value)),
     );
+
+/** What is wrong with the names of roots. */
+function nameProblems(roots: object): string[] {
+    const names = Object.keys(roots);
+    const wrong = names.flatMap((name) => referenceProblem(name) ?? []);
+    if (wrong.length > 0) return wrong.map((problem) => `roots: ${problem}`);
+    const twice = names.filter((name, index) => names.findIndex((other) => sameImage(other, name)) < index);
+    return twice.map((name) => `roots names one image twice: ${name}`);
+}
+
+/** What is wrong with what `images.ts` exports, a problem a text; where there is any, its type says nothing. */
+export function fieldProblems({ images, roots = {} }: Partial<Definitions>): string[] {
+    if (images === undefined) return ["exports no `images`"];
+    return [
+        ...problemsOf(images, entry, (key) => `image ${key}`),
+        ...problemsOf(roots, root, (key) => `root ${key}`),
+        ...nameProblems(roots),
+    ];
+}

@@ -23,6 +23,14 @@ export class InputError extends Error {
     }
 }
 
+/**
+ * Where an instruction stands, for messages: file and line, and for one that runs there because ONBUILD left it, where that is.
+ *
+ * @param where file and line that it runs in
+ */
+export const placeOf = (where: string, { left }: { readonly left?: string | undefined }): string =>
+    left === undefined ? where : `${where} (ONBUILD in ${left})`;
+
 /** What to do about errors of the system that are none of the program's. */
 const nextSteps: Readonly<Record<string, (path: string) => string>> = {
     EACCES: takeBack,

@@ -57,16 +57,6 @@ test("a reference in our own namespace that is known to be a root is one", () =>
     expect(base).toMatchObject({ parents: [], roots: ["ghcr.io/us/shared:1"] });
 });
 
-test("a parent with ONBUILD is refused, with where it stands: it would run in a build that does not show it", () => {
-    const images = { base: ["FROM python:3\nONBUILD COPY app /app"], child: ["FROM ghcr.io/us/base"] } as const;
-    expect(() => resolve(images)).toThrow(/docker\/child:1: its parent base has an ONBUILD \(docker\/base:2\)/);
-    const copied = { ...images, child: ["FROM scratch\nCOPY --from=ghcr.io/us/base / /"] } as const;
-    expect(order(copied)).toEqual(["base", "child"]);
-    const stages =
-        "FROM scratch AS a\nCOPY --from=ghcr.io/us/base / /\nFROM ghcr.io/us/base AS b\nFROM a\nCOPY --from=b / /";
-    expect(() => resolve({ ...images, child: [stages] })).toThrow(/its parent base has an ONBUILD/);
-});
-
 test("a key that ends like the name of a smoke test is refused", () => {
     expect(() => resolve({ "bot-test": ["FROM scratch"] })).toThrow(/image bot-test: a key can't end in "-test"/);
 });

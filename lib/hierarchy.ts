@@ -1,6 +1,6 @@
 import type { DockerfileReading } from "./dockerfile";
 import { entryProblems, namedImages } from "./entries";
-import { InputError } from "./errors";
+import { InputError, placeOf } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { type PlatformUses, platformProblems } from "./platforms";
 import { namespaceOf, parseReference, repositoryOf } from "./references";
@@ -25,22 +25,13 @@ export interface Layer {
 const officialImages = "docker.io/library";
 
 /** Whether a reference names an image: by name and tag, or by repository and digest; a digest beside a tag only pins it. */
-function names(reference: string, name: string): boolean {
+export function names(reference: string, name: string): boolean {
     const { tag, digest } = parseReference(reference);
     const sameTag = tag === parseReference(name).tag || (tag === undefined && digest !== undefined);
     return sameTag && repositoryOf(reference) === repositoryOf(name);
 }
 
 type Readings = Readonly<Record<string, DockerfileReading>>;
-
-/** An ONBUILD that runs in another Dockerfile's build reads files that nobody would see there. */
-function triggerProblems(where: string, parent: string, { triggers = [] }: Partial<DockerfileReading>): string[] {
-    return triggers.map(
-        (trigger) =>
-            `${where}: its parent ${parent} has an ONBUILD (${trigger}), whose effect on this image can't be seen. Move it ` +
-            "into the Dockerfiles of the images that are built on it",
-    );
-}
 
 /** Images and what is known of them before their places in the hierarchy. */
 interface Known {
@@ -59,16 +50,13 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, base, platforms, from } of ordered) {
-        const where = `${definition.dockerfile}:${line}`;
+    for (const { expanded, line, left, base, platforms } of ordered) {
+        const where = placeOf(`${definition.dockerfile}:${line}`, { left });
         const match = named.find(({ name }) => names(expanded, name));
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
-        else if (match) {
-            parents.push({ key: match.key, expanded, base, platforms });
-            if (Object.keys(from).length > 0)
-                problems.push(...triggerProblems(where, match.key, readings[match.key] ?? {}));
-        } else if (!namespaces.has(namespaceOf(expanded)) || isRoot(expanded)) roots.push(expanded);
+        else if (match) parents.push({ key: match.key, expanded, base, platforms });
+        else if (!namespaces.has(namespaceOf(expanded)) || isRoot(expanded)) roots.push(expanded);
         else {
             const known = named.map(({ name }) => name).join(", ");
             problems.push(

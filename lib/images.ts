@@ -36,6 +36,24 @@ export interface ImageDefinition {
 /** The hierarchy: images by key. */
 export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
 
+/** What is known of an external image. */
+export interface RootDefinition {
+    /**
+     * Its ONBUILD instructions, as `docker image inspect --format '{{json .Config.OnBuild}}'` has them: BuildKit runs them in
+     * every stage that is built FROM it, so they are read as a part of it. Checked before a build; none without.
+     */
+    readonly onBuild: readonly string[];
+}
+
+/** External images by reference as Dockerfiles write it, in any spelling. */
+export type RootDefinitions = Readonly<Record<string, RootDefinition>>;
+
+/** What `images.ts` exports. */
+export interface Definitions {
+    readonly images: ImageDefinitions;
+    readonly roots?: RootDefinitions;
+}
+
 /** The architecture as tags and resource names write it: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7". */
 export const archOf = (platform: Platform): string => platform.slice("linux/".length).replaceAll("/", "-");
 

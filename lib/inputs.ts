@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
-import { InputError } from "./errors";
+import { InputError, placeOf } from "./errors";
 import { type Ignore, ignoring, patternMatcher, readIgnore } from "./ignore";
 import type { Source } from "./sources";
 import { type InputFile, type Walk, addFile, addFolder, follow, statOf } from "./walk";
@@ -8,7 +8,7 @@ import { isWild, literally, matching, splitWildcards } from "./wildcards";
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "include"> &
-    Partial<Pick<Source, "exclude">> & { readonly line: number; readonly instruction: string };
+    Partial<Pick<Source, "exclude">> & { readonly line: number; readonly left?: string; readonly instruction: string };
 
 /** Staged contexts and the records of updates lie in the repository, change with every run, and are never inputs. */
 const ownFolders = [".stage", ".updates"];
@@ -111,7 +111,7 @@ export function collectInputs(
     for (const { source, taken } of collected) {
         if (taken.size > 0 || isOptional(source, walk.found.keys())) continue;
         const { why, next } = nothing(walk, source, context);
-        const where = `${dockerfile}:${source.line}`;
+        const where = placeOf(`${dockerfile}:${source.line}`, source);
         throw new InputError({ problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`, where, next });
     }
     return [...walk.found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -21,11 +21,11 @@ const prepare = (
     changes: Partial<LayerSettings> = {},
 ) => {
     const files = Object.entries(dockerfiles).map(([key, text]): [string, string] => [`docker/${key}`, text]);
-    return prepareLayers(tree(Object.fromEntries(files)), definitions, { ...settings, ...changes });
+    return prepareLayers(tree(Object.fromEntries(files)), { images: definitions }, { ...settings, ...changes });
 };
 
 describe("this repository's images", () => {
-    const layers = prepareLayers(repositoryRoot, images, settings);
+    const layers = prepareLayers(repositoryRoot, { images }, settings);
     const paths = (key: string) => layers.find((layer) => layer.key === key)?.inputs.map((file) => file.path) ?? [];
 
     test("form the hierarchy of the README", () => {
@@ -152,13 +152,13 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
     ]);
     expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
     const root = tree({ "docker/base": files.base });
-    expect(unusedPins(root, definitions, { ...settings, roots, pins: Object.keys(roots) })).toEqual([]);
+    expect(unusedPins(root, { images: definitions }, { ...settings, roots, pins: Object.keys(roots) })).toEqual([]);
 });
 
 test("a pin that no Dockerfile names is told with the roots that they name, one that is named in any spelling is not", () => {
     const root = tree({ "docker/base": "FROM python:3\n", "docker/app": "FROM ghcr.io/us/base\n" });
     const pins = ["docker.io/library/python:3", "pyhton:3"];
-    expect(unusedPins(root, { base: image("base"), app: image("app") }, { ...settings, pins })).toEqual([
+    expect(unusedPins(root, { images: { base: image("base"), app: image("app") } }, { ...settings, pins })).toEqual([
         `roots pins pyhton:3, which no Dockerfile names; they name python:3. Remove it: pulumi config rm --path 'roots["pyhton:3"]'`,
     ]);
 });
@@ -251,18 +251,90 @@ test("a smoke test that .dockerignore leaves out of the images is run all the sa
         "docker/base.sh": "",
         ".dockerignore": "docker",
     };
-    const [base] = prepareLayers(tree(files), { base: image("base", { smokeTest: "docker/base.sh" }) }, settings);
+    const [base] = prepareLayers(
+        tree(files),
+        { images: { base: image("base", { smokeTest: "docker/base.sh" }) } },
+        settings,
+    );
     expect(base?.tests?.files.map((file) => file.path)).toEqual(["docker/base.sh"]);
 });
 
 test("a smoke test that could not be run is refused before anything is built", () => {
     const run = (smokeTest: string) => {
         const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
-        return prepareLayers(root, { base: image("base", { smokeTest }) }, settings);
+        return prepareLayers(root, { images: { base: image("base", { smokeTest }) } }, settings);
     };
     expect(() => run("smoke/base")).toThrow(
         /smoke\/base: smoke test of image base is not executable\s+next: chmod \+x/,
     );
     expect(() => run("smoke/the base.sh")).toThrow(/smokeTest "smoke\/the base.sh" of image base .*not a plain path/);
     expect(run("smoke/base.sh")).toHaveLength(1);
+});
+
+describe("ONBUILD", () => {
+    const files = {
+        "docker/base": "FROM scratch AS plain\nONBUILD COPY never /d\nFROM python:3\nONBUILD COPY app /app",
+        "docker/middle":
+            "FROM ghcr.io/us/base\nCOPY middle /d\nONBUILD COPY --from=ghcr.io/us/tools / /t\nONBUILD COPY leaf /d",
+        "docker/tools": "FROM busybox:1\nONBUILD COPY never /d",
+        "docker/leaf": "FROM scratch AS s\nFROM ghcr.io/us/middle:latest\nCOPY own /d",
+        "app/a.py": "",
+        middle: "",
+        leaf: "",
+        own: "",
+    };
+    const images = { base: image("base"), middle: image("middle"), tools: image("tools"), leaf: image("leaf") };
+    const layersOf = (changes: Readonly<Record<string, string>>, roots = {}, definitions: ImageDefinitions = images) =>
+        prepareLayers(tree({ ...files, ...changes }), { images: definitions, roots }, settings);
+    const inputsOf = (layers: ReturnType<typeof layersOf>) =>
+        Object.fromEntries(layers.map(({ key, inputs }) => [key, inputs.map((input) => input.path)]));
+
+    test("of a parent is read as a part of its children, and not of theirs", () => {
+        expect(inputsOf(layersOf({}))).toEqual({
+            base: [],
+            middle: ["app/a.py", "middle"],
+            tools: [],
+            leaf: ["leaf", "own"],
+        });
+    });
+
+    test("may name an image of ours, which is a parent then", () => {
+        const leaf = layersOf({}).at(-1);
+        expect(leaf?.key).toBe("leaf");
+        expect(leaf?.parents.map(({ by, base }) => [by, base])).toEqual([
+            ["middle", true],
+            ["tools", false],
+        ]);
+    });
+
+    test("is that of the parent's target", () => {
+        const target = { ...images, base: image("base", { target: "plain" }) };
+        expect(() => layersOf({}, {}, target)).toThrow(
+            /docker\/middle:1 \(ONBUILD in docker\/base:2\): COPY reads "never", which matches no file/,
+        );
+    });
+
+    test("that leads in a circle is one error", () => {
+        const base = "FROM python:3\nONBUILD COPY --from=ghcr.io/us/leaf / /";
+        expect(() => layersOf({ "docker/base": base })).toThrow("images stand on each other: middle → leaf → middle");
+        const middle = "FROM ghcr.io/us/base\nONBUILD COPY --from=ghcr.io/us/leaf / /";
+        expect(() => layersOf({ "docker/middle": middle })).toThrow(
+            "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is built on itself",
+        );
+    });
+
+    test("of a root that images.ts declares is read the same, in any spelling", () => {
+        const roots = { "docker.io/library/python:3": { onBuild: ["COPY own /r"] } };
+        expect(inputsOf(layersOf({}, roots)).base).toEqual(["own"]);
+        expect(() => layersOf({}, { "python:3": { onBuild: ["COPY none /r"] } })).toThrow(
+            /docker\/base:3 \(ONBUILD in images\.ts: root python:3\): COPY reads "none", which matches no file/,
+        );
+    });
+
+    test("of a root that no Dockerfile names is told", () => {
+        const roots = { "python:4": { onBuild: [] }, "python:3": { onBuild: [] } };
+        expect(unusedPins(tree(files), { images, roots }, { ...settings, pins: [] })).toEqual([
+            "roots in images.ts has python:4, which no Dockerfile names; they name python:3, busybox:1. Remove it there",
+        ]);
+    });
 });

@@ -3,7 +3,7 @@ import path from "node:path";
 import { inputHash } from "./context";
 import type { DockerfileReading } from "./dockerfile";
 import type { Layer } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
+import { type Definitions, type ImageDefinition, type Platform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
 import { splitArguments } from "./meaning";
 import { type PlacedParent, placeOn } from "./platforms";
@@ -57,6 +57,8 @@ export interface PreparedLayer {
     readonly meaning: string;
     /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
     readonly sources: DockerfileReading["sources"];
+    /** What ONBUILD of the images that its stages are built FROM leaves to them, by reference as its Dockerfile has it. */
+    readonly triggers: DockerfileReading["triggers"];
     /** The stages that it needs, and the build secrets that they mount. */
     readonly stages: DockerfileReading["stages"];
     readonly mountedSecrets: DockerfileReading["secrets"];
@@ -105,6 +107,7 @@ function prepare(
         dockerfile,
         meaning: reading.meaning.text,
         sources: reading.sources,
+        triggers: reading.triggers,
         stages,
         mountedSecrets,
         inputs,
@@ -122,14 +125,15 @@ function prepare(
 }
 
 /**
- * Reads the Dockerfiles and inputs of `images` and returns them in build order, parents first. Left out are images that
+ * Reads the Dockerfiles and inputs of the images and returns them in build order, parents first. Left out are images that
  * declare none of the stack's platforms, or that a parent is missing for because of them.
  *
  * @param root the repository's root
  * @throws InputError for every kind of bad input, before anything is built
  */
-export function prepareLayers(root: string, images: ImageDefinitions, settings: LayerSettings): PreparedLayer[] {
-    const { placed, readings } = readImages(root, images, settings);
+export function prepareLayers(root: string, definitions: Definitions, settings: LayerSettings): PreparedLayer[] {
+    const { images } = definitions;
+    const { placed, readings } = readImages(root, definitions, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
     const layers: PreparedLayer[] = [];

@@ -75,12 +75,15 @@ function writtenArguments({ keyword, rest }: Statement, escape: string): string 
 
 const isNumber = /^[+-]?\d+$/;
 
+const copiesByNumber = ({ keyword, flags }: Statement): boolean =>
+    keyword === "COPY" && flags.some(({ name, value = "" }) => name === "from" && isNumber.test(value));
+
 /** An instruction on one line, with its here-documents. */
 function write(statement: Statement, escape: string, numbers: ReadonlyMap<number, number>): string {
     const { keyword, text, hereDocuments, flags, rest } = statement;
     // The image holds the instruction of a trigger as it is written.
     const after = text.trimStart().slice(keyword.length).trimStart();
-    if (statement.trigger) return `${keyword} ${after}\n${hereDocuments}`;
+    if (statement.trigger !== undefined) return `${keyword} ${after}\n${hereDocuments}`;
     const parts = [
         keyword,
         ...flags.map(({ name, value = "", written }) => {
@@ -114,15 +117,17 @@ export function meaningOf(
 ): Meaning {
     if (checksStyle(check ?? directives.get("check"))) return { text: source, reads: undefined };
     const { globals, stages } = partsOf(statements);
-    const kept = stages.map((_stage, number) => number).filter((number) => needed.has(number));
+    // What ONBUILD left counts the stages as they are written.
+    const last = triggers.some(copiesByNumber) ? Math.max(...needed.keys()) : -1;
+    const kept = stages.map((_stage, number) => number).filter((number) => number <= last || needed.has(number));
     const numbers = new Map(kept.map((number, index) => [number, index] as const));
     const body = kept.flatMap((number) =>
         (stages[number] ?? []).filter(({ keyword }) => needed.get(number) === true || !aboutImage.includes(keyword)),
     );
     const reads = new Set<string>();
-    for (const { keyword, rest, text } of [...body, ...triggers]) {
+    for (const { keyword, rest, text, escape: own } of [...body, ...triggers]) {
         if (keyword === "FROM") for (const name of variablesIn(text)) reads.add(name);
-        if (keyword === "ARG") for (const word of quotedWords(rest, escape)) reads.add(nameOf(word));
+        if (keyword === "ARG") for (const word of quotedWords(rest, own)) reads.add(nameOf(word));
     }
     const words = globals.flatMap(({ rest }) => quotedWords(rest, escape));
     // A default can use what stands before it only.

@@ -22,7 +22,11 @@ const definition = (key: string, platforms: Image[1]): ImageDefinition => ({
 const repository = (images: Readonly<Record<string, Image>>) =>
     [
         tree(Object.fromEntries(Object.entries(images).map(([key, [text]]) => [key, text]))),
-        Object.fromEntries(Object.entries(images).map(([key, [, platforms]]) => [key, definition(key, platforms)])),
+        {
+            images: Object.fromEntries(
+                Object.entries(images).map(([key, [, platforms]]) => [key, definition(key, platforms)]),
+            ),
+        },
     ] as const;
 
 /** By image and platform that is built for, the platforms of its parents. */

@@ -1,35 +1,57 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type DockerfileReading, readDockerfile } from "./dockerfile";
+import { namedImages } from "./entries";
 import { fieldProblems } from "./entryFields";
 import { InputError } from "./errors";
-import { type Layer, resolveHierarchy } from "./hierarchy";
-import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./images";
-import { sameImage } from "./references";
+import { type Layer, names, resolveHierarchy } from "./hierarchy";
+import { type Definitions, type ImageDefinition, declaredPlatforms } from "./images";
+import { targetTriggers } from "./readStages";
+import { referenceProblem, sameImage } from "./references";
+import type { TriggersOf } from "./stages";
+import { type Trigger, readStatements } from "./statements";
 import { type LayerSettings, buildArgsOf } from "./settings";
 
-type Arguments = Pick<LayerSettings, "buildArgs">;
-type Settings = Arguments & Pick<LayerSettings, "roots" | "platforms">;
-
-function read(root: string, key: string, image: ImageDefinition, settings: Arguments): DockerfileReading {
-    const file = path.join(root, image.dockerfile);
+/** Reads a Dockerfile's text. */
+function textOf(root: string, key: string, { dockerfile }: ImageDefinition): string {
+    const file = path.join(root, dockerfile);
     if (!existsSync(file) || !statSync(file).isFile()) {
         throw new InputError({
             problem: `the Dockerfile of image ${key} is ${existsSync(file) ? "not a file" : "missing"}`,
-            where: image.dockerfile,
+            where: dockerfile,
             next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
         });
     }
-    return readDockerfile(readFileSync(file, "utf8"), {
-        path: image.dockerfile,
-        platforms: declaredPlatforms(image),
-        buildArgs: buildArgsOf(key, image, settings),
-        ...(image.target !== undefined && { target: image.target }),
-    });
+    return readFileSync(file, "utf8");
 }
 
 /**
- * Reads the Dockerfiles of all images, whatever the stack builds of them.
+ * What ONBUILD of images of ours and of declared roots leaves to what is built FROM them.
+ *
+ * @param texts of the Dockerfiles, by key
+ */
+function triggersBelow(texts: Readonly<Record<string, string>>, { images, roots = {} }: Definitions): TriggersOf {
+    // A name that is none is told with everything else that is wrong with the hierarchy.
+    const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
+    const known = new Map<string, readonly Trigger[]>();
+    const ofImage = (key: string): readonly Trigger[] => {
+        const { dockerfile = "", target } = images[key] ?? {};
+        const triggers =
+            known.get(key) ?? targetTriggers(readStatements(texts[key] ?? "", dockerfile).statements, target);
+        known.set(key, triggers);
+        return triggers;
+    };
+    return (reference) => {
+        const image = named.find(({ name }) => names(reference, name));
+        if (image) return ofImage(image.key);
+        const [root, { onBuild }] = Object.entries(roots).find(([one]) => sameImage(one, reference)) ?? ["", {}];
+        return (onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root}` }));
+    };
+}
+
+/**
+ * Reads the Dockerfiles of all images, whatever the stack builds of them, each with what ONBUILD of the images that it stands
+ * on leaves to it.
  *
  * @param root the repository's root
  * @returns the images in build order, and by key what their Dockerfiles say
@@ -38,10 +60,11 @@ function read(root: string, key: string, image: ImageDefinition, settings: Argum
  */
 export function readImages(
     root: string,
-    images: ImageDefinitions,
-    settings: Settings,
+    definitions: Definitions,
+    settings: Pick<LayerSettings, "buildArgs" | "roots" | "platforms">,
 ): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
-    const [problem, ...more] = fieldProblems(images);
+    const { images } = definitions;
+    const [problem, ...more] = fieldProblems(definitions);
     if (problem !== undefined) {
         throw new InputError({
             problem: [problem, ...more].join("\n  "),
@@ -49,9 +72,18 @@ export function readImages(
             next: "correct images.ts",
         });
     }
-    const readings = Object.fromEntries(
-        Object.entries(images).map(([key, image]) => [key, read(root, key, image, settings)]),
-    );
+    const all = Object.entries(images);
+    const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(root, key, image)]));
+    const triggersOf = triggersBelow(texts, definitions);
+    const read = (key: string, image: ImageDefinition) =>
+        readDockerfile(texts[key] ?? "", {
+            path: image.dockerfile,
+            platforms: declaredPlatforms(image),
+            buildArgs: buildArgsOf(key, image, settings),
+            ...(image.target !== undefined && { target: image.target }),
+            triggersOf,
+        });
+    const readings = Object.fromEntries(all.map(([key, image]) => [key, read(key, image)]));
     // What only describes the images knows no pins: the stack, which has them, is the one to refuse.
     const isRoot = (reference: string) =>
         settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));

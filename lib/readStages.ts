@@ -2,8 +2,25 @@ import type { ReadOptions } from "./dockerfile";
 import { InputError } from "./errors";
 import type { Platform } from "./images";
 import { type Stage, openStage, readInStage, stageName } from "./stages";
-import type { Statement } from "./statements";
+import type { Statement, Trigger } from "./statements";
 import { automaticArguments, readArg } from "./variables";
+
+/**
+ * What ONBUILD of a target leaves to the images that are built FROM it: of the Dockerfile's last stage, or the one of that name.
+ * It stands in the Dockerfile as it will run: nothing else needs to be known to say it.
+ */
+export function targetTriggers(statements: readonly Statement[], target?: string): Trigger[] {
+    const starts = statements.flatMap((one, index) => (one.keyword === "FROM" ? [index] : []));
+    const start = starts.findLast((index) => {
+        const from = statements[index];
+        return target === undefined || (from && stageName(from)) === target.toLowerCase();
+    });
+    if (start === undefined) return [];
+    const end = starts.find((index) => index > start);
+    return statements
+        .slice(start, end)
+        .flatMap(({ trigger, where }) => (trigger === undefined ? [] : [{ text: trigger, where }]));
+}
 
 /** Name of the last stage; undefined where it has none. */
 function lastStage(statements: readonly Statement[]): string | undefined {
@@ -14,7 +31,7 @@ function lastStage(statements: readonly Statement[]): string | undefined {
 /**
  * Reads all stages of a Dockerfile, for one platform to build for and one of the builder.
  *
- * @param onRead is told each instruction of a stage, with the stage as it is then
+ * @param onRead is told each instruction of a stage, what ONBUILD left for it first, with the stage as it is then
  * @throws InputError with file and line for what stands outside of stages; what is wrong within one is kept there
  */
 export function readStages(
@@ -31,11 +48,16 @@ export function readStages(
     const stages: Stage[] = [];
     for (const statement of statements) {
         const stage = stages.at(-1);
-        if (statement.keyword === "FROM") stages.push(openStage(statement, scope, stages));
-        else if (stage) {
-            readInStage(statement, scope, stage);
-            onRead(statement, stage);
-        } else if (statement.keyword === "ARG") readArg(statement, scope);
+        const read = (one: Statement, into: Stage) => {
+            readInStage(one, scope, into);
+            onRead(one, into);
+        };
+        if (statement.keyword === "FROM") {
+            const opened = openStage(statement, scope, stages, options.triggersOf);
+            stages.push(opened);
+            for (const one of opened.left) read(one, opened);
+        } else if (stage) read(statement, stage);
+        else if (statement.keyword === "ARG") readArg(statement, scope);
         else
             throw new InputError({
                 problem: `${statement.keyword} stands before the first FROM`,

@@ -84,12 +84,18 @@ describe("ONBUILD", () => {
         [digest("1")]: config(null),
         [digest("2")]: config(["COPY . /srv/"]),
         [digest("3")]: config(["RUN make"]),
+        "r.io/twice:1": index({ "linux/arm64": "e", "linux/s390x": "f" }),
+        [digest("e")]: manifestOf("4"),
+        [digest("f")]: manifestOf("4"),
+        [digest("4")]: config(["RUN make", "RUN make"]),
     };
 
     test.each([
         ["the platform that is built for", "r.io/root:1", "linux/amd64", []],
         ["a variant", "r.io/root:1", "linux/arm/v7", ["COPY . /srv/"]],
         ["all where BuildKit has to choose", "r.io/root:1", "linux/arm/v5", ["COPY . /srv/", "RUN make"]],
+        ["one that says a thing twice", "r.io/twice:1", "linux/arm64", ["RUN make", "RUN make"]],
+        ["all where they agree", "r.io/twice:1", "linux/amd64", ["RUN make", "RUN make"]],
         ["an image of one platform, whatever it is", `r.io/root@${digest("b")}`, "linux/amd64", ["COPY . /srv/"]],
     ])("is read of %s", async (_name, ref, platform, expected) => {
         expect(await onBuildTriggers(ref, platform, knowing(held))).toEqual(expected);

@@ -126,7 +126,10 @@ export async function onBuildTriggers(
     const wanted = exact === undefined ? [...new Set(Object.values(manifest.platforms))] : [exact];
     if (wanted.length === 0) return undefined;
     const found = await Promise.all(wanted.map((digest) => onBuildTriggers(at(digest), platform, env)));
-    return found.some((one) => one === undefined) ? undefined : [...new Set(found.flatMap((one) => one ?? []))];
+    const [first] = found;
+    if (first === undefined || found.includes(undefined)) return undefined;
+    const isSame = found.every((one) => JSON.stringify(one) === JSON.stringify(first));
+    return isSame ? first : [...new Set(found.flatMap((one) => one ?? []))];
 }
 
 /** Reads what a registry has under a reference; undefined when it has nothing. */

@@ -1,4 +1,4 @@
-import type { ImageDefinitions } from "./images";
+import type { Definitions } from "./images";
 import type { PreparedLayer } from "./layers";
 import { readImages } from "./readImages";
 import { parseReference, sameImage } from "./references";
@@ -20,22 +20,23 @@ export function unpinnedRoots(
 }
 
 /**
- * Pins of roots that no Dockerfile names, mistyped or left over: a sentence each with what to do about it.
+ * Pins of roots, and roots of images.ts, that no Dockerfile names, mistyped or left over: a sentence each with what to do about it.
+ * (They are no errors: a build argument may make another stack's Dockerfiles name them.)
  *
  * @param root the repository's root
  * @param settings.pins the keys of the stack's `roots`
  */
 export function unusedPins(
     root: string,
-    images: ImageDefinitions,
+    definitions: Definitions,
     settings: Pick<LayerSettings, "buildArgs" | "roots" | "platforms"> & { readonly pins: readonly string[] },
 ): string[] {
-    const { placed } = readImages(root, images, settings);
+    const { placed } = readImages(root, definitions, settings);
     const named = [...new Set(placed.flatMap((layer) => layer.roots))];
-    const unused = settings.pins.filter((pin) => !named.some((one) => sameImage(one, pin)));
-    return unused.map(
-        (pin) =>
-            `roots pins ${pin}, which no Dockerfile names; they name ${named.join(", ") || "none"}. Remove it: ` +
-            `pulumi config rm --path 'roots["${pin}"]'`,
-    );
+    const unused = (all: readonly string[]) => all.filter((one) => !named.some((other) => sameImage(one, other)));
+    const which = `which no Dockerfile names; they name ${named.join(", ") || "none"}. Remove it`;
+    return [
+        ...unused(settings.pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm --path 'roots["${pin}"]'`),
+        ...unused(Object.keys(definitions.roots ?? {})).map((one) => `roots in images.ts has ${one}, ${which} there`),
+    ];
 }

@@ -1,5 +1,5 @@
 import { keyArguments } from "./configIssues";
-import { InputError } from "./errors";
+import { InputError, placeOf } from "./errors";
 import type { ImageDefinition } from "./images";
 import type { MountedSecret } from "./sources";
 
@@ -110,7 +110,7 @@ export function requireSecrets(
 interface Mounting {
     readonly key: string;
     readonly definition: Pick<ImageDefinition, "dockerfile" | "secrets">;
-    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number })[];
+    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly left?: string })[];
 }
 
 const unlisted = ({ definition, mountedSecrets }: Mounting) =>
@@ -131,7 +131,7 @@ export function refuseUnlistedSecrets(layer: Mounting): void {
     if (!found) return;
     throw new InputError({
         problem: `this step requires the secret ${found.id}, which image ${key} does not list`,
-        where: `${definition.dockerfile}:${found.line}`,
+        where: placeOf(`${definition.dockerfile}:${found.line}`, found),
         allowed: definition.secrets ?? [],
         next: listIt(key, found.id),
     });
@@ -140,7 +140,7 @@ export function refuseUnlistedSecrets(layer: Mounting): void {
 /** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
 export const unlistedSecretWarnings = (layer: Mounting): string[] =>
     unlisted(layer).map(
-        ({ id, line }) =>
-            `${layer.definition.dockerfile}:${line} mounts the secret ${id}, which image ${layer.key} does not list: the step ` +
+        ({ id, line, left }) =>
+            `${placeOf(`${layer.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${layer.key} does not list: the step ` +
             `runs without it. If it needs it, ${listIt(layer.key, id)}; required=true in the mount makes sure of it`,
     );

@@ -2,8 +2,9 @@ import { InputError } from "./errors";
 import { type Expansion, expand } from "./expand";
 import type { Platform } from "./images";
 import { normalPlatform } from "./platforms";
+import { referenceProblem } from "./references";
 import { type Read, copyReads, mountReads } from "./sources";
-import type { Statement } from "./statements";
+import { type Statement, type Trigger, leftStatement } from "./statements";
 import { type Scope, type StageVariables, readArg, readEnv, stageWord } from "./variables";
 
 /** An instruction that takes something from outside its stage. */
@@ -11,6 +12,8 @@ export interface Use extends Read {
     readonly instruction: "FROM" | "COPY" | "RUN" | "ADD";
     readonly line: number;
     readonly where: string;
+    /** Where the ONBUILD stands that left it to this stage; absent for an instruction of the stage's own. */
+    readonly left?: string;
     /** FROM: the earlier stage that it names, by number. */
     readonly stage?: number;
     /** FROM --platform, in normal form. */
@@ -26,8 +29,13 @@ export interface Stage extends StageVariables {
     /** What is wrong with it: matters only if somebody needs it. */
     readonly problems: InputError[];
     /** What ONBUILD leaves to the stages built FROM it. */
-    readonly triggers: Statement[];
+    readonly triggers: Trigger[];
+    /** The instructions that ONBUILD of what it is built FROM left for it: they run first. */
+    readonly left: Statement[];
 }
+
+/** What an image leaves to the stages that are built FROM it. */
+export type TriggersOf = (reference: string) => readonly Trigger[];
 
 /** Runs `read`; bad input in a stage that nobody needs is no error. */
 function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
@@ -51,18 +59,27 @@ function fromWord(written: string, { where }: Statement, { globals, escape }: Sc
     });
 }
 
+/** Whether a FROM names an image; what is no reference is told where it is needed. */
+const isImage = (from: string) => from !== "scratch" && referenceProblem(from) === undefined;
+
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
 /** The name that a FROM gives its stage, in lower case as BuildKit keeps it. */
 export const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.toLowerCase();
 
 /**
- * Opens a stage: FROM, then what ONBUILD of the stage it names left for it.
+ * Opens a stage by its FROM, which also says what ONBUILD left for it: `left`, still to be read.
  *
  * @param stages the stages before
+ * @param triggersOf what ONBUILD of an external image leaves
  * @throws InputError for a FROM that BuildKit does not understand
  */
-export function openStage(statement: Statement, scope: Scope, stages: readonly Stage[]): Stage {
+export function openStage(
+    statement: Statement,
+    scope: Scope,
+    stages: readonly Stage[],
+    triggersOf: TriggersOf = () => [],
+): Stage {
     const { line, where, rest } = statement;
     const words = fromWords(statement);
     const [written = "", as = "AS", name] = words;
@@ -86,7 +103,9 @@ export function openStage(statement: Statement, scope: Scope, stages: readonly S
     const base = stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
-    const stage: Stage = {
+    const triggers = base?.triggers ?? keepProblem(problems, () => (isImage(from) ? triggersOf(from) : [])) ?? [];
+    const left = keepProblem(problems, () => triggers.map((trigger) => leftStatement(trigger, statement))) ?? [];
+    return {
         name: stageName(statement),
         uses: [use],
         problems,
@@ -94,20 +113,21 @@ export function openStage(statement: Statement, scope: Scope, stages: readonly S
         declared: new Set(base?.declared),
         closed: base?.closed ?? from === "scratch",
         triggers: [],
+        left,
     };
-    for (const trigger of base?.triggers ?? []) readInStage(trigger, scope, stage);
-    return stage;
 }
 
 /** Reads any other instruction of a stage. */
 export function readInStage(statement: Statement, scope: Scope, stage: Stage): void {
-    const { keyword, line, where, trigger } = statement;
+    const { keyword, line, where, trigger, left } = statement;
     const word = (text: string) => stageWord(text, statement, scope, stage);
     const use = (instruction: Use["instruction"], reads: readonly Read[]) => {
-        stage.uses.push(...reads.map((read) => ({ ...read, instruction, line, where })));
+        stage.uses.push(
+            ...reads.map((read) => ({ ...read, instruction, line, where, ...(left !== undefined && { left }) })),
+        );
     };
     keepProblem(stage.problems, () => {
-        if (trigger) stage.triggers.push(trigger);
+        if (trigger !== undefined) stage.triggers.push({ text: trigger, where: left ?? where });
         else if (keyword === "ARG") readArg(statement, scope, stage);
         else if (keyword === "ENV") readEnv(statement, scope, stage);
         else if (keyword === "COPY" || keyword === "ADD") use(keyword, copyReads(statement, word));

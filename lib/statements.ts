@@ -1,5 +1,5 @@
 import { DockerfileParser } from "dockerfile-ast";
-import { InputError } from "./errors";
+import { InputError, placeOf } from "./errors";
 import { type LogicalLine, type LogicalLines, logicalLines } from "./lines";
 import { type Flag, splitFlags } from "./words";
 
@@ -17,8 +17,12 @@ export interface Statement {
     readonly hereDocuments: string;
     /** File and line, for messages. */
     readonly where: string;
-    /** ONBUILD: the instruction that it leaves to the stages built FROM its own. */
-    readonly trigger?: Statement;
+    /** The escape character that it is split by. */
+    readonly escape: string;
+    /** ONBUILD: the instruction that it leaves to the stages built FROM its own, as written. */
+    readonly trigger?: string;
+    /** Of an instruction that ONBUILD left: where that stands, for messages. */
+    readonly left?: string;
 }
 
 const keywords = [
@@ -26,25 +30,61 @@ const keywords = [
     ...["ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"],
 ];
 
-function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, path: string): Statement {
+function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, where: string): Statement {
     // One line at a time and nothing after it: dockerfile-ast can't take the next instruction for a part of this one.
     const parsed = DockerfileParser.parse(`# escape=${escape}\n${text}`).getInstructions()[0];
     const keyword = parsed?.getKeyword() ?? "";
-    const where = `${path}:${line}`;
     if (!keywords.includes(keyword)) {
         throw new InputError({ problem: `${keyword || text} is not an instruction`, where, allowed: keywords });
     }
     const { flags, rest } = splitFlags(text.trimStart().slice(keyword.length), escape);
-    const trigger = keyword === "ONBUILD" ? statementOf({ text: rest, line, hereDocuments }, escape, path) : undefined;
+    if (keyword === "ONBUILD") checkTrigger(rest, where);
+    // Its here-documents are a part of it, as BuildKit keeps it in the image's configuration (instructions, parseOnBuild).
+    const trigger = keyword === "ONBUILD" ? [rest, hereDocuments].filter((one) => one !== "").join("\n") : undefined;
     return {
-        ...{ keyword, line, flags, rest, text, hereDocuments, where },
-        ...(trigger && { trigger }),
+        ...{ keyword, line, flags, rest, text, hereDocuments, where, escape },
+        ...(trigger !== undefined && { trigger }),
     };
 }
 
 /** The instructions of a Dockerfile, and what its parser directives say. */
 export interface Statements extends Pick<LogicalLines, "escape" | "directives"> {
     readonly statements: readonly Statement[];
+}
+
+/** What BuildKit refuses in an ONBUILD itself; all else is read only where it runs (instructions, parseOnBuild). */
+function checkTrigger(text: string, where: string): void {
+    const [keyword = ""] = /^\S*/.exec(text) ?? [];
+    if (keyword !== "" && !["FROM", "MAINTAINER", "ONBUILD"].includes(keyword.toUpperCase())) return;
+    throw new InputError({
+        problem: `ONBUILD can't leave ${keyword === "" ? "nothing" : keyword} to other images`,
+        where,
+        next: "write ONBUILD <instruction>",
+    });
+}
+
+/** An instruction that an image leaves to what is built FROM it. */
+export interface Trigger {
+    readonly text: string;
+    /** File and line of its ONBUILD, or what else says it. */
+    readonly where: string;
+}
+
+/**
+ * Reads an instruction that ONBUILD left, as BuildKit does: by itself, with the usual escape character whatever the Dockerfile's is,
+ * as if it stood in the line of FROM (dockerfile2llb, initOnBuildTriggers).
+ *
+ * @param from the FROM that it runs for
+ * @throws InputError for what is no instruction, or several
+ */
+export function leftStatement({ text, where: left }: Trigger, from: Pick<Statement, "line" | "where">): Statement {
+    const where = placeOf(from.where, { left });
+    const [line, ...more] = logicalLines(text, where).lines;
+    if (!line || more.length > 0) {
+        const next = `correct ${left}`;
+        throw new InputError({ problem: "ONBUILD leaves nothing, or more than one instruction", where, next });
+    }
+    return { ...statementOf(line, "\\", where), line: from.line, where, left };
 }
 
 /**
@@ -56,5 +96,5 @@ export interface Statements extends Pick<LogicalLines, "escape" | "directives"> 
  */
 export function readStatements(text: string, path: string): Statements {
     const { escape, directives, lines } = logicalLines(text, path);
-    return { escape, directives, statements: lines.map((line) => statementOf(line, escape, path)) };
+    return { escape, directives, statements: lines.map((one) => statementOf(one, escape, `${path}:${one.line}`)) };
 }

@@ -37,12 +37,17 @@ function targetIndex(stages: readonly Stage[], { path, target }: Target): number
 }
 
 /** The stage that a use names, by number; undefined for an image. */
-function stageOf({ stage, from, byNumber, where }: Use, stages: readonly Stage[], own: number): number | undefined {
+function stageOf(
+    { stage, from, byNumber, where, left }: Use,
+    stages: readonly Stage[],
+    own: number,
+): number | undefined {
     if (stage !== undefined || from === undefined) return stage;
     const numbered = byNumber && /^[+-]?\d+$/.test(from);
     const found = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
     if (!numbered && found < 0) return undefined;
-    if (found >= 0 && found < own) return found;
+    // What ONBUILD left may copy from its own stage, as it is then: circles are looked for before it is read.
+    if (found >= 0 && (left === undefined ? found < own : found <= own)) return found;
     const allowed = stages.slice(0, own).map(({ name }, index) => name ?? index.toString());
     throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
 }
@@ -74,7 +79,7 @@ function usesOf(stages: readonly Stage[], target: number, chain: readonly number
 }
 
 /**
- * What the target of a Dockerfile uses, and what it leaves to those built on it: only stages that it needs count.
+ * What the target of a Dockerfile uses: only stages that it needs count.
  *
  * @throws InputError for a target or stage that is not there, and for what is wrong with a stage that is needed
  */
@@ -84,7 +89,6 @@ export function readTarget(
 ): {
     readonly stages: readonly NeededStage[];
     readonly uses: readonly NeededUse[];
-    readonly triggers: Stage["triggers"];
 } {
     const target = targetIndex(stages, options);
     const chain = chainOf(stages, target);
@@ -95,6 +99,5 @@ export function readTarget(
             return stage ? [{ stage, number, base: chain.includes(number) }] : [];
         }),
         uses: needed.flatMap(([, uses]) => uses),
-        triggers: stages[target]?.triggers ?? [],
     };
 }

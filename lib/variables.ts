@@ -58,9 +58,9 @@ export function automaticArguments(
  *
  * @param stage the stage that it stands in; global without
  */
-export function readArg({ rest, where }: Statement, scope: Scope, stage?: StageVariables): void {
+export function readArg({ rest, where, escape }: Statement, scope: Scope, stage?: StageVariables): void {
     const { variables, closed } = stage ?? { variables: scope.globals, closed: true };
-    for (const word of quotedWords(rest, scope.escape)) {
+    for (const word of quotedWords(rest, escape)) {
         const equals = word.indexOf("=");
         const name = equals < 0 ? word : word.slice(0, equals);
         const given = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
@@ -74,10 +74,11 @@ export function readArg({ rest, where }: Statement, scope: Scope, stage?: StageV
 }
 
 /** ENV: all values of one instruction see the variables before it. */
-export function readEnv({ rest, where }: Statement, { escape }: Scope, { variables, closed }: StageVariables): void {
+export function readEnv(statement: Statement, { escape }: Scope, { variables, closed }: StageVariables): void {
+    const { rest, where } = statement;
     const before: Variables = new Map(variables);
     const value = (text: string) => expand(text, before, escape, where);
-    for (const [name, written] of environmentPairs(rest, escape, where)) {
+    for (const [name, written] of environmentPairs(rest, statement.escape, where)) {
         set(variables, value(name).text, known(value(written), closed));
     }
 }

@@ -16,7 +16,7 @@ const images: ImageDefinitions = {
     child: image("child", ["linux/arm64"]),
 };
 const warnings = (platforms: readonly Platform[], roots: Record<string, string>) =>
-    warningsOf(images, prepareLayers(tree(files), images, { platforms, roots, buildArgs: {} }));
+    warningsOf(images, prepareLayers(tree(files), { images }, { platforms, roots, buildArgs: {} }));
 const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` };
 
 test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
@@ -31,7 +31,7 @@ test("an image for this machine's platform is said to be left out where the stac
         base: image("base", [platform ?? "linux/amd64"]),
         tools: { ...image("child", []), platforms: "host" },
     } as const;
-    const layers = prepareLayers(tree(files), own, { platforms: "all", roots, buildArgs: {} });
+    const layers = prepareLayers(tree(files), { images: own }, { platforms: "all", roots, buildArgs: {} });
     expect(warningsOf(own, layers)).toEqual([
         expect.stringMatching(
             /^image tools is left out: it is for this machine's platform, linux\/\w+, .*platforms all, and declare/,
@@ -46,11 +46,15 @@ test("a root that nobody pinned is said once, with all the images on it and the 
 });
 
 test("a build argument that no ARG takes is named with image and Dockerfile", () => {
-    const layers = prepareLayers(tree(files), images, {
-        platforms: "all",
-        roots,
-        buildArgs: { base: { VERSON: "3" } },
-    });
+    const layers = prepareLayers(
+        tree(files),
+        { images },
+        {
+            platforms: "all",
+            roots,
+            buildArgs: { base: { VERSON: "3" } },
+        },
+    );
     expect(warningsOf(images, layers)).toEqual([
         expect.stringMatching(
             /^build argument VERSON of image base changes nothing: what base builds has no ARG VERSON\./,
@@ -65,7 +69,11 @@ test("nothing is said of a hierarchy that is pinned and complete", () => {
 describe("of an image alone", () => {
     const warn = (text: string, changes: Partial<ImageDefinition> = {}) => {
         const own = { app: { ...image("app", ["linux/amd64"]), ...changes } };
-        const all = prepareLayers(tree({ app: text }), own, { platforms: "all", roots: pins, buildArgs: {} });
+        const all = prepareLayers(
+            tree({ app: text }),
+            { images: own },
+            { platforms: "all", roots: pins, buildArgs: {} },
+        );
         return warningsOf(own, all);
     };
     const pins = { a: roots["python:3"], b: roots["python:3"] };

@@ -44,7 +44,7 @@ describe("the build arguments that workflows are for", () => {
         ["an object", "  p:buildArgs:\n    one:\n      PY: '3.12'\n      REQ: prod\n"],
         ["JSON in a text", `  p:buildArgs: '{"one":{"PY":"3.12","REQ":"prod"}}'\n`],
     ])("are those of CI's stack, given as %s: they decide what a Dockerfile reads", (_what, config) => {
-        const layer = layerOf(workflowLayers(root(config), one), "one");
+        const layer = layerOf(workflowLayers(root(config), { images: one }), "one");
         expect(layer.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
         expect(pathFilters(layer)).toContain("requirements-prod.txt");
         expect(pathFilters(layer)).not.toContain("requirements-dev.txt");
@@ -65,7 +65,7 @@ describe("the build arguments that workflows are for", () => {
 });
 
 test("with another branch, no workflow speaks of main", () => {
-    const files = workflowFiles(workflowLayers(repositoryRoot, images), "trunk");
+    const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "trunk");
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { images } from "../images";
+import * as definitions from "../images";
 import { replaceFile } from "../lab/files";
 import { takePins } from "./takePins";
 import { refuseStale, writeWorkflows } from "./write";
@@ -19,11 +19,11 @@ export function runWorkflows(
     options: { readonly takePins?: boolean; readonly check?: boolean },
 ): string[] {
     if (options.check) {
-        refuseStale(root, images);
+        refuseStale(root, definitions);
         return ["the workflow files are up to date"];
     }
     if (!options.takePins) {
-        const written = writeWorkflows(root, images);
+        const written = writeWorkflows(root, definitions);
         return written.length > 0 ? written : ["the workflow files are up to date"];
     }
     const file = path.join(root, "workflows", "pins.ts");

@@ -18,7 +18,7 @@ interface Parsed {
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const files = workflowFiles(workflowLayers(repositoryRoot, images), "main");
+const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "main");
 const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
 const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
 const jobs = [...parsed].flatMap(([file, { jobs }]) =>
@@ -29,7 +29,7 @@ const steps = jobs.flatMap(({ where, steps }) =>
 );
 
 test("the checked-in files are what images.ts, the Dockerfiles and workflows/ say: else `npm run workflows`", () => {
-    const { changed, removed } = staleWorkflows(repositoryRoot, images);
+    const { changed, removed } = staleWorkflows(repositoryRoot, { images });
     expect({ changed: Object.keys(changed), removed }).toEqual({ changed: [], removed: [] });
 });
 
@@ -253,6 +253,6 @@ test("dependabot looks after actions, npm, requirements and every folder with a 
 });
 
 test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
-    const layers = workflowLayers(repositoryRoot, images).filter(({ key }) => key !== "ci");
+    const layers = workflowLayers(repositoryRoot, { images }).filter(({ key }) => key !== "ci");
     expect(() => workflowFiles(layers, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

@@ -1,5 +1,5 @@
 import { InputError } from "../lib/errors";
-import type { ImageDefinitions } from "../lib/images";
+import type { Definitions } from "../lib/images";
 import { type PreparedLayer, prepareLayers } from "../lib/layers";
 import { ciBuildArgs } from "./ciStack";
 
@@ -10,12 +10,12 @@ import { ciBuildArgs } from "./ciStack";
  * @param root the repository's root
  * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
  */
-export const workflowLayers = (root: string, images: ImageDefinitions): PreparedLayer[] =>
-    prepareLayers(root, images, {
+export const workflowLayers = (root: string, definitions: Definitions): PreparedLayer[] =>
+    prepareLayers(root, definitions, {
         platforms: "declared",
         roots: {},
         buildArgs: ciBuildArgs(root),
-        secretNames: Object.values(images).flatMap(({ secrets = [] }) => secrets),
+        secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
     });
 
 /**

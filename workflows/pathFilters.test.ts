@@ -16,7 +16,7 @@ import { pathFilters } from "./pathFilters";
 
 const layerIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
     const one = { description: "one", dockerfile: "Dockerfile", platforms: ["linux/amd64"], ...changes } as const;
-    const [layer] = workflowLayers(root, { one });
+    const [layer] = workflowLayers(root, { images: { one } });
     if (!layer) throw new Error("there is no layer");
     return layer;
 };
@@ -28,7 +28,7 @@ const filter = (text: string, files: Readonly<Record<string, string>> = {}, chan
 };
 
 describe("the workflows of this repository", () => {
-    const files = workflowFiles(workflowLayers(repositoryRoot, images), "main");
+    const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "main");
     const filterOf = (file: string) => {
         const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
         return on.push.paths;
@@ -38,7 +38,7 @@ describe("the workflows of this repository", () => {
         ["base", "build-base-image.yml"],
         ["ci", "ci-image.yml"],
     ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
-        const layer = workflowLayers(repositoryRoot, images).find((one) => one.key === key);
+        const layer = workflowLayers(repositoryRoot, { images }).find((one) => one.key === key);
         const inputs = layer?.inputs.map((input) => input.path) ?? [];
         const tests = layer?.tests ? [...layer.tests.scripts, "docker/smoke.Dockerfile"] : [];
         const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", layer?.definition.dockerfile];

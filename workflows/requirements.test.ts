@@ -7,7 +7,7 @@ import { layerOf, workflowLayers } from "./layers";
 import { installRequirements } from "./requirements";
 
 const install = (root: string, definitions: ImageDefinitions, key: string) => {
-    const layers = workflowLayers(root, definitions);
+    const layers = workflowLayers(root, { images: definitions });
     return installRequirements(layers, layerOf(layers, key));
 };
 

@@ -34,7 +34,7 @@ function mounts({ flags, where }: Statement, { variables }: Stage, escape: strin
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** The instructions of one Dockerfile that install requirements, for the checkout, and the arguments that they use. */
-function installations({ definition, dockerfile, buildArgs, inputs }: PreparedLayer): {
+function installations({ definition, dockerfile, buildArgs, inputs, triggers }: PreparedLayer): {
     readonly commands: readonly string[];
     readonly env: Readonly<Record<string, string>>;
 } {
@@ -67,6 +67,7 @@ function installations({ definition, dockerfile, buildArgs, inputs }: PreparedLa
         path: definition.dockerfile,
         buildArgs,
         platforms: [runner],
+        triggersOf: (reference: string) => triggers[reference] ?? [],
         ...(definition.target !== undefined && { target: definition.target }),
     } as const;
     readStages(statements, escape, options, { target: runner, build: runner }, install);

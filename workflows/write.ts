@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../lib/errors";
-import type { ImageDefinitions } from "../lib/images";
+import type { Definitions } from "../lib/images";
 import { replaceFile } from "../lab/files";
 import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
@@ -32,8 +32,8 @@ export interface Staleness {
  * @param root the repository's root
  * @throws InputError for bad input in images.ts and the Dockerfiles
  */
-export function staleWorkflows(root: string, images: ImageDefinitions): Staleness {
-    const files = workflowFiles(workflowLayers(root, images), ciBranch(root));
+export function staleWorkflows(root: string, definitions: Definitions): Staleness {
+    const files = workflowFiles(workflowLayers(root, definitions), ciBranch(root));
     const current = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const changed = Object.entries(files).filter(([file, text]) => current(path.join(root, file)) !== text);
     return { changed: Object.fromEntries(changed), removed: leftOver(root, files) };
@@ -45,8 +45,8 @@ export function staleWorkflows(root: string, images: ImageDefinitions): Stalenes
  * @param root the repository's root
  * @throws InputError that names them and says what to do
  */
-export function refuseStale(root: string, images: ImageDefinitions): void {
-    const { changed, removed } = staleWorkflows(root, images);
+export function refuseStale(root: string, definitions: Definitions): void {
+    const { changed, removed } = staleWorkflows(root, definitions);
     const stale = [...Object.keys(changed), ...removed];
     if (stale.length === 0) return;
     throw new InputError({
@@ -63,8 +63,8 @@ export function refuseStale(root: string, images: ImageDefinitions): void {
  * @param root the repository's root
  * @throws InputError for a file that is in the way and is not ours, before anything is written
  */
-export function writeWorkflows(root: string, images: ImageDefinitions): string[] {
-    const { changed, removed } = staleWorkflows(root, images);
+export function writeWorkflows(root: string, definitions: Definitions): string[] {
+    const { changed, removed } = staleWorkflows(root, definitions);
     const paths = Object.keys(changed);
     const foreign = paths.find((file) => existsSync(path.join(root, file)) && !isOurs(path.join(root, file)));
     if (foreign !== undefined) {

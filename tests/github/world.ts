@@ -1,4 +1,4 @@
-import { images as definitions } from "../../images";
+import * as definitions from "../../images";
 import { repositoryRoot } from "../../lab/paths";
 import { workflowFiles } from "../../workflows/files";
 import { workflowLayers } from "../../workflows/layers";

@@ -78,7 +78,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         BOT_IMAGE: outputs.bot?.ref,
     });
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const files = workflowFiles(workflowLayers(program, images), "main");
+    const files = workflowFiles(workflowLayers(program, { images }), "main");
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
