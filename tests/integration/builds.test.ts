@@ -63,7 +63,7 @@ const buildArgs = { GREETING: "hello", UNUSED: "x" };
 async function buildBoth(): Promise<Built> {
     const [layer] = prepareLayers(
         repository,
-        { app: { description: "app", dockerfile: "Dockerfile", platforms: [hostPlatform()], buildArgs } },
+        { images: { app: { description: "app", dockerfile: "Dockerfile", platforms: [hostPlatform()], buildArgs } } },
         { platforms: "all", roots: {}, buildArgs: {} },
     );
     if (!layer) throw new Error("there is one image");
