@@ -28,6 +28,10 @@ const files = {
         .replace(/^ *smokeTest: .*\n/gm, "")
         .replace("    base: {", "    base: {\n        registryCache: false,"),
     "requirements/base.txt": "six==1.17.0\nnumpy==2.3.4\nnetworkx==3.5\n",
+    "docker/Dockerfile.base": (fixture["docker/Dockerfile.base"] ?? "").replace(
+        /grep .*/,
+        "pip install --no-cache-dir --no-compile --root-user-action=ignore --requirement /tmp/base.txt",
+    ),
     ...configWith(`  layered-images:platforms: ["${hostPlatform()}"]\n`),
 };
 

@@ -173,9 +173,11 @@ test("no line of a secret is in anything that `up`, `preview` and `review` print
         /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n( {4}\[secret\]\n){3} {4}oh no$/m,
     );
     // Somebody wrote a line of it where everybody reads it.
-    const definitions = readFileSync(path.join(program, "images.ts"), "utf8");
+    const files = ["images.ts", "docker/Dockerfile.ci"];
+    const [definitions = "", dockerfile = ""] = files.map((file) => readFileSync(path.join(program, file), "utf8"));
     writeTree(program, {
         "images.ts": definitions.replace("secrets:", `buildArgs: { NOTE: "${secret[1] ?? ""}" }, secrets:`),
+        "docker/Dockerfile.ci": `${dockerfile}ARG NOTE\n`,
     });
     const previewed = await command(lab, program, ["preview", "--diff"]);
     expect(previewed.output).toMatch(/NOTE *: "\[secret\]"/);
@@ -186,7 +188,7 @@ test("no line of a secret is in anything that `up`, `preview` and `review` print
     for (const told of [output, previewed.output, ...reviewed.map((one) => one.output)]) {
         for (const line of secret) expect(told).not.toContain(line);
     }
-    writeTree(program, { "images.ts": definitions });
+    writeTree(program, { "images.ts": definitions, "docker/Dockerfile.ci": dockerfile });
 });
 
 test("where the secrets can't be read nothing is run, and that is told with the next step", async () => {
