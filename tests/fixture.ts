@@ -38,7 +38,7 @@ export const images: ImageDefinitions = {
 ARG GREETING=hello
 ENV PYTHONDONTWRITEBYTECODE=1
 RUN --mount=type=bind,source=requirements/base.txt,target=/tmp/base.txt \\
-    grep == /tmp/base.txt > /packages.txt
+    grep == /tmp/base.txt > /packages.txt && seq 10000 > /installed.txt
 RUN --mount=type=bind,source=docker/notes/base.txt,target=/tmp/notes.txt echo "$GREETING" > /greeting
 `,
     "docker/Dockerfile.ci": `FROM ghcr.io/fixture/base:latest

@@ -97,7 +97,7 @@ test.each<[string, Row]>([
                 const text = readFileSync(at("docker/Dockerfile.base"), "utf8");
                 const written = text
                     .replace("FROM ", "ARG UNUSED=1\n\nFROM scratch AS unused\nCOPY NOTES.md /\n\nfrom  ")
-                    .replace("ARG ", "arg ")
+                    .replace("ARG GREETING", "arg GREETING")
                     .replace('echo "$GREETING"', 'echo \\\n# within\n"$GREETING"');
                 expect(written).toMatch(/unused[\s\S]*arg GREETING[\s\S]*# within/);
                 stack.write({ "docker/Dockerfile.base": written });
