@@ -18,7 +18,7 @@ describe("references", () => {
         ["a constant platform", "FROM --platform=linux/amd64 a:1", ["a:1"]],
         ["scratch is none", "FROM scratch", []],
         ["a stage is none", "FROM a:1 AS one\nFROM one", ["a:1"]],
-        ["stage names ignore case", "FROM a:1 AS One\nFROM oNE", ["a:1"]],
+        ["stages have names in lower case", "FROM a:1 AS One\nFROM one\nCOPY --from=oNE / /", ["a:1"]],
         ["an unneeded stage does not count", "FROM a:1 AS unused\nFROM b:1", ["b:1"]],
         ["COPY --from an image", "FROM a:1\nCOPY --from=b:1 /x /y", ["a:1", "b:1"]],
         ["COPY --from a stage by index", "FROM a:1\nFROM b:1\nCOPY --from=0 /x /y", ["a:1", "b:1"]],
@@ -137,6 +137,11 @@ describe("sources", () => {
         expect(sources("FROM scratch AS a\nENV E=e\nARG A=a\nFROM a\nCOPY $E${A:-none} /d")).toEqual(["ea"]);
     });
 
+    test("ENV of a stage comes before its ARG in a stage built on it", () => {
+        const text = "FROM scratch AS a\nENV V=env\nARG V=arg\nCOPY $V /d\nFROM a\nCOPY $V /d";
+        expect(sources(text)).toEqual(["arg", "env"]);
+    });
+
     test("--exclude goes with its sources, --parents lets ** cross folders", () => {
         expect(read("FROM scratch\nCOPY --exclude=*.md --exclude='b c' a /d").sources).toEqual([
             { pattern: "a", exclude: ["*.md", "b c"], line: 2, instruction: "COPY" },
@@ -161,6 +166,10 @@ describe("sources", () => {
     test("what is made of a variable that only the base image could set is not known either", () => {
         expect(() => sources("FROM a:1\nENV V=$W/x\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
         expect(() => sources("FROM a:1\nARG V=$W\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
+        // It is set, to whatever.
+        for (const word of ["${V+x}", "${V:-x}", "${V:+x}", "${V-x}"])
+            expect(() => sources(`FROM a:1\nENV V=$W\nCOPY ${word} /d`)).toThrow(`${word} uses V`);
+        expect(sources("FROM a:1\nENV V=$W\nARG V\nENV V=b\nCOPY ${V+x} /d")).toEqual(["x"]);
         expect(sources("FROM a:1\nENV PATH=/x:$PATH\nCOPY y /d")).toEqual(["y"]);
     });
 
@@ -361,6 +370,11 @@ describe("bad Dockerfiles", () => {
             "with an unset ARG in --platform",
             "FROM --platform=$P a:1",
             "docker/Dockerfile:1: FROM $P is empty: P has no value",
+        ],
+        [
+            "with a stage in upper case in FROM, which only from= may have",
+            "FROM a AS One\nFROM One",
+            'docker/Dockerfile:2: "One" is not an image reference',
         ],
         ["with a text that is no reference", "FROM A b", "docker/Dockerfile:1: FROM A b"],
         ["with an open quote", "FROM 'a", "docker/Dockerfile:1: 'a can't be expanded: a single quote is not closed"],

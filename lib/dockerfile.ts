@@ -1,11 +1,10 @@
-import { InputError } from "./errors";
 import { type Platform, hostPlatform } from "./images";
 import { type Meaning, meaningOf } from "./meaning";
 import { type PlatformUses, normalPlatform } from "./platforms";
-import { parseReference, sameImage } from "./references";
+import { sameImage } from "./references";
 import type { MountedSecret, Source } from "./sources";
 import { readStages } from "./readStages";
-import type { TriggersOf, Use } from "./stages";
+import { type TriggersOf, type Use, checkReference } from "./stages";
 import { type Statement, type Trigger, readStatements } from "./statements";
 import { type NeededUse, readTarget } from "./targets";
 
@@ -63,22 +62,6 @@ export interface ReadOptions {
     readonly platforms: readonly Platform[];
     /** What ONBUILD of an external image leaves to the stages built FROM it; nothing without. */
     readonly triggersOf?: TriggersOf;
-}
-
-function checkReference(from: string, { where, unset = [] }: Use): string {
-    try {
-        parseReference(from);
-        return from;
-    } catch (error) {
-        if (!(error instanceof InputError) || unset.length === 0) {
-            throw error instanceof InputError ? new InputError({ where, ...error.input }) : error;
-        }
-        throw new InputError({
-            problem: `${error.input.problem} (${unset.join(", ")} has no value)`,
-            where,
-            next: `declare ARG ${unset[0] ?? ""}=<default> before the first FROM, or set it in buildArgs`,
-        });
-    }
 }
 
 /** The images that a target uses, each use with its reference. */

@@ -1,10 +1,10 @@
 import { InputError } from "./errors";
 import { replacePattern, trimPrefix, trimSuffix } from "./shellPatterns";
 
-/** Values of the variables in scope; one that is absent is unset. */
-export type Variables = ReadonlyMap<string, string>;
+/** Values of the variables in scope; one that is absent is unset, one that is there and undefined has a value that is not known. */
+export type Variables = ReadonlyMap<string, string | undefined>;
 
-/** The result of an expansion, and the variables used without a default that were not set. */
+/** The result of an expansion, and the variables that it lacks: not set and used without a default, or not known. */
 export interface Expansion {
     readonly text: string;
     readonly unset: readonly string[];
@@ -114,6 +114,7 @@ class Expander {
         const word = this.until("}", trims);
         if (trims) return this.trimmed(operator, variable, word);
         const value = this.variables.get(variable);
+        if (value === undefined && this.variables.has(variable)) return this.value(variable);
         const filled = colon ? value !== undefined && value !== "" : value !== undefined;
         if (operator !== "?" && filled === (operator === "+")) return word;
         // A word that is not used may name what is not set.

@@ -2,7 +2,7 @@ import { InputError } from "./errors";
 import { type Expansion, expand } from "./expand";
 import type { Platform } from "./images";
 import { normalPlatform } from "./platforms";
-import { referenceProblem } from "./references";
+import { parseReference } from "./references";
 import { type Read, copyReads, mountReads } from "./sources";
 import { type Statement, type Trigger, leftStatement } from "./statements";
 import { type Scope, type StageVariables, readArg, readEnv, stageWord } from "./variables";
@@ -37,7 +37,7 @@ export interface Stage extends StageVariables {
 /** What an image leaves to the stages that are built FROM it. */
 export type TriggersOf = (reference: string) => readonly Trigger[];
 
-/** Runs `read`; bad input in a stage that nobody needs is no error. */
+/** Runs `read`; bad input in a stage that nobody needs is no error, since such a stage is left out of what is built. */
 function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     try {
         return read();
@@ -59,8 +59,26 @@ function fromWord(written: string, { where }: Statement, { globals, escape }: Sc
     });
 }
 
-/** Whether a FROM names an image; what is no reference is told where it is needed. */
-const isImage = (from: string) => from !== "scratch" && referenceProblem(from) === undefined;
+/**
+ * The reference of an image, as it is.
+ *
+ * @throws InputError with file and line for what is none
+ */
+export function checkReference(from: string, { where, unset = [] }: Use): string {
+    try {
+        parseReference(from);
+        return from;
+    } catch (error) {
+        if (!(error instanceof InputError) || unset.length === 0) {
+            throw error instanceof InputError ? new InputError({ where, ...error.input }) : error;
+        }
+        throw new InputError({
+            problem: `${error.input.problem} (${unset.join(", ")} has no value)`,
+            where,
+            next: `declare ARG ${unset[0] ?? ""}=<default> before the first FROM, or set it in buildArgs`,
+        });
+    }
+}
 
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
@@ -98,18 +116,20 @@ export function openStage(
     const { text: from, unset } = word(written) ?? { text: "", unset: [] };
     const flag = statement.flags.find((one) => one.name === "platform")?.value;
     const platform = flag === undefined ? undefined : word(flag)?.text;
-    // BuildKit wants stages in lower case here; in upper case a name can't be an image's either.
-    const number = stages.findLastIndex((stage) => stage.name === from.toLowerCase());
+    // Stages have names in lower case, and only COPY and mounts find them in any.
+    const number = stages.findLastIndex((stage) => stage.name === from);
     const base = stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
-    const triggers = base?.triggers ?? keepProblem(problems, () => (isImage(from) ? triggersOf(from) : [])) ?? [];
+    const below = () => (from === "scratch" ? [] : triggersOf(checkReference(from, use)));
+    const triggers = base?.triggers ?? keepProblem(problems, below) ?? [];
     const left = keepProblem(problems, () => triggers.map((trigger) => leftStatement(trigger, statement))) ?? [];
     return {
         name: stageName(statement),
         uses: [use],
         problems,
-        variables: new Map(base?.variables),
+        variables: new Map([...(base?.variables ?? []), ...(base?.environment ?? [])]),
+        environment: new Map(base?.environment),
         declared: new Set(base?.declared),
         closed: base?.closed ?? from === "scratch",
         triggers: [],

@@ -8,7 +8,9 @@ import { quotedWords } from "./words";
 /** The variables of a stage. */
 export interface StageVariables {
     /** Values of its ENVs and ARGs; stages built FROM it inherit both. */
-    readonly variables: Map<string, string>;
+    readonly variables: Map<string, string | undefined>;
+    /** Values of its ENVs alone: in a stage built FROM it they come before its ARGs (dockerfile2llb, dispatchStages). */
+    readonly environment: Map<string, string | undefined>;
     /** ARGs that were declared. */
     readonly declared: Set<string>;
     /** Whether nothing but this Dockerfile sets its variables: an external image may bring an environment. */
@@ -18,7 +20,7 @@ export interface StageVariables {
 /** What else decides the values of variables. */
 export interface Scope {
     /** Global ARGs, and those that BuildKit sets itself. */
-    readonly globals: Map<string, string>;
+    readonly globals: Map<string, string | undefined>;
     readonly buildArgs: Readonly<Record<string, string>>;
     readonly escape: string;
 }
@@ -32,11 +34,6 @@ function platformArguments(prefix: string, platform: Platform): [string, string]
 
 /** A text whose variables are all known: in an open stage an unset one may come from the image below. */
 const known = ({ text, unset }: Expansion, closed: boolean) => (closed || unset.length === 0 ? text : undefined);
-
-function set(variables: Map<string, string>, name: string, value: string | undefined): void {
-    if (value === undefined) variables.delete(name);
-    else variables.set(name, value);
-}
 
 /**
  * The arguments that BuildKit sets itself (Dockerfile reference, "Automatic platform ARGs in the global scope";
@@ -64,22 +61,22 @@ export function readArg({ rest, where, escape }: Statement, scope: Scope, stage?
         const equals = word.indexOf("=");
         const name = equals < 0 ? word : word.slice(0, equals);
         const given = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
-        const fallback = () =>
-            equals < 0
-                ? (scope.globals.get(name) ?? variables.get(name))
-                : known(expand(word.slice(equals + 1), variables, scope.escape, where), closed);
+        const value = given ?? (equals < 0 ? scope.globals.get(name) : undefined);
         stage?.declared.add(name);
-        set(variables, name, given ?? fallback());
+        if (value !== undefined) variables.set(name, value);
+        else if (equals >= 0)
+            variables.set(name, known(expand(word.slice(equals + 1), variables, scope.escape, where), closed));
     }
 }
 
 /** ENV: all values of one instruction see the variables before it. */
-export function readEnv(statement: Statement, { escape }: Scope, { variables, closed }: StageVariables): void {
+export function readEnv(statement: Statement, { escape }: Scope, stage: StageVariables): void {
     const { rest, where } = statement;
-    const before: Variables = new Map(variables);
+    const before: Variables = new Map(stage.variables);
     const value = (text: string) => expand(text, before, escape, where);
     for (const [name, written] of environmentPairs(rest, statement.escape, where)) {
-        set(variables, value(name).text, known(value(written), closed));
+        const text = known(value(written), stage.closed);
+        for (const one of [stage.variables, stage.environment]) one.set(value(name).text, text);
     }
 }
 

@@ -60,7 +60,7 @@ function installations({ definition, dockerfile, buildArgs, inputs, triggers }: 
         // Continued lines keep their indentation.
         commands.push(command.replace(/ {2,}/g, " "));
         for (const [name, value] of stage.variables) {
-            if (new RegExp(`\\$\\{?${name}\\b`).test(rest)) env[name] = value;
+            if (value !== undefined && new RegExp(`\\$\\{?${name}\\b`).test(rest)) env[name] = value;
         }
     };
     const options = {

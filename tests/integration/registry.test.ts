@@ -1,12 +1,13 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { archOf, hostPlatform } from "../../lib/images";
 import { onBuildTriggers, readManifest } from "../../lib/registry";
 import { blobReader } from "../../lib/registryBlobs";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
-import { up } from "../stack";
+import { changesOf, imageOutputs, up } from "../stack";
 
 /* What is asked of registries, by the lab's own buildx and beside it, of the lab's own registry. */
 
@@ -110,7 +111,7 @@ export const images: ImageDefinitions = {
             `image app stands on root example.test/onbuild:1 (${pinned}), whose ONBUILD would run`,
         );
         expect(refused.output).toMatch(
-            /\n +COPY \. \/srv\/\n +RUN ls \/srv\n +next: build it FROM an image without ONBUILD/,
+            /\n +COPY \. \/srv\/\n +RUN ls \/srv\n +next: say it in images\.ts.*\n +export const roots: RootDefinitions = \{\n +"example\.test\/onbuild:1": \{ onBuild: \["COPY \. \/srv\/", "RUN ls \/srv"\] \},/,
         );
         expect(await repositories(lab)).not.toContain("fixture/app");
     });
@@ -134,4 +135,52 @@ export const images: ImageDefinitions = {
         expect(more).toEqual([]);
         expect((await manifest(lab, "fixture/app", layer?.digest ?? ""))?.layers).toHaveLength(1);
     });
+});
+
+test("ONBUILD of a declared root and of a parent brings its files into what is built on them, and an edit of one builds only that", async () => {
+    const from = path.join(lab.paths.state, "light");
+    mkdirSync(from);
+    writeFileSync(path.join(from, "root.txt"), "root\n");
+    writeFileSync(path.join(from, "Dockerfile"), "FROM scratch\nCOPY root.txt /\nONBUILD COPY a.txt /srv/\n");
+    const at = `${lab.instance.registry}/roots/light`;
+    const push = ["--provenance", "false", "--tag", `${at}:1`, "--output", "type=registry", "."];
+    const made = await runIn(lab, from, "buildx", ["build", ...push]);
+    expect(made.code, made.output).toBe(0);
+    const pinned = `${at}@${(await readManifest(`${at}:1`, lab.env))?.digest ?? ""}`;
+    const program = makeRepository(path.join(lab.paths.state, "declared"), {
+        ...fixture,
+        ...configWith(`  layered-images:roots:\n    example.test/light:1: ${pinned}\n`),
+        "images.ts": `import type { ImageDefinitions, RootDefinitions } from "./lib/images";
+const image = (name: string) =>
+    ({ description: name, name: \`ghcr.io/declared/\${name}:latest\`, dockerfile: \`\${name}.Dockerfile\`, platforms: "host" }) as const;
+export const images: ImageDefinitions = { parent: image("parent"), app: image("app") };
+export const roots: RootDefinitions = { "example.test/light:1": { onBuild: ["COPY a.txt /srv/"] } };
+`,
+        "parent.Dockerfile": "FROM example.test/light:1\nONBUILD COPY b.txt /srv/\n",
+        "app.Dockerfile": "FROM ghcr.io/declared/parent\nCOPY c.txt /srv/\n",
+        ...{ "a.txt": "a\n", "b.txt": "b\n", "c.txt": "c\n" },
+    });
+    const arch = archOf(hostPlatform());
+    /** The files of an image. */
+    const filesOf = async (name: string) => {
+        const { ref } = (await imageOutputs(lab, program))[name] ?? {};
+        writeFileSync(path.join(from, "Dockerfile"), `FROM ${ref ?? ""}\n`);
+        const out = path.join(lab.paths.state, "files", name);
+        rmSync(out, { recursive: true, force: true });
+        const copied = await runIn(lab, from, "buildx", ["build", "--output", `type=local,dest=${out}`, "."]);
+        expect(copied.code, copied.output).toBe(0);
+        const names = readdirSync(path.join(out, "srv")).sort();
+        return names.map((file) => readFileSync(path.join(out, "srv", file), "utf8")).join("");
+    };
+    const first = await up(lab, program);
+    expect(first.code, first.output).toBe(0);
+    expect([await filesOf("parent"), await filesOf("app")]).toEqual(["a\n", "a\nb\nc\n"]);
+    writeFileSync(path.join(program, "b.txt"), "another\n");
+    const second = await up(lab, program);
+    expect(changesOf(second)).toEqual({
+        code: 0,
+        operations: { [`app-${arch}`]: "update", app: "update" },
+        onGitHub: {},
+    });
+    expect(await filesOf("app")).toBe("a\nanother\nc\n");
 });

@@ -17,6 +17,7 @@ type mode func(ctx context.Context, request json.RawMessage) (any, error)
 var modes = map[string]mode{
 	"ignore": answering(ignored),
 	"copy":   answering(copied),
+	"reads":  answering(reads),
 	"llb":    answering(toLLB),
 }
 

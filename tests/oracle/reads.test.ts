@@ -1,0 +1,25 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Oracle, runs, startOracle } from "./oracle";
+import { type Case, answersTo, cases } from "./reads";
+
+let oracle: Oracle;
+
+beforeAll(async () => {
+    oracle = await startOracle();
+});
+
+afterAll(() => {
+    oracle.stop();
+});
+
+async function compare(one: Case): Promise<void> {
+    const { ours, theirs } = (await answersTo(one, oracle)) ?? {};
+    // What BuildKit refuses we refuse, in other words.
+    if (typeof ours === "string" && typeof theirs === "string") return;
+    expect(ours).toEqual(theirs);
+}
+
+test("a Dockerfile reads what BuildKit's steps read, and is refused where BuildKit refuses it", async () => {
+    await fc.assert(fc.asyncProperty(cases, compare), runs(3000));
+});
