@@ -164,7 +164,8 @@ export const roots: RootDefinitions = { "example.test/light:1": { onBuild: ["COP
     /** The files of an image. */
     const filesOf = async (name: string) => {
         const { ref } = (await imageOutputs(lab, program))[name] ?? {};
-        writeFileSync(path.join(from, "Dockerfile"), `FROM ${ref ?? ""}\n`);
+        // Built FROM it, its ONBUILD would run.
+        writeFileSync(path.join(from, "Dockerfile"), `FROM scratch\nCOPY --from=${ref ?? ""} / /\n`);
         const out = path.join(lab.paths.state, "files", name);
         rmSync(out, { recursive: true, force: true });
         const copied = await runIn(lab, from, "buildx", ["build", "--output", `type=local,dest=${out}`, "."]);

@@ -39,7 +39,14 @@ const full = (reference: string) => formatReference(parseReference(reference));
 const named = (all: Answer["references"]) => texts(all.map(({ reference, platform }) => [reference, platform]));
 
 const fromOracle = ({ copies, mounts, references, secrets }: Answer): Reads => ({
-    copies: texts(copies.map(({ source, include, exclude }) => [source, include, exclude])),
+    // A slash at the end of a pattern means nothing (moby/patternmatcher).
+    copies: texts(
+        copies.map(({ source, include, exclude }) => [
+            source,
+            include.map((pattern) => pattern.replace(/\/$/, "")),
+            exclude,
+        ]),
+    ),
     mounts: texts(mounts),
     references: named(references),
     secrets: texts(secrets.map(({ id, required }) => [id, required])),
