@@ -4,7 +4,7 @@ import { inputHash } from "./context";
 import type { DockerfileReading } from "./dockerfile";
 import type { Layer } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
-import { type InputFile, collectInputs } from "./inputs";
+import { type InputFile, type Swept, readContext } from "./inputs";
 import { type PlacedParent, placeOn } from "./platforms";
 import { readImages } from "./readImages";
 import { pushedRepository, sameImage } from "./references";
@@ -56,6 +56,8 @@ export interface PreparedLayer {
     readonly stages: DockerfileReading["stages"];
     readonly mountedSecrets: DockerfileReading["secrets"];
     readonly inputs: readonly InputFile[];
+    /** What is to be said where its Dockerfile takes in more than it names. */
+    readonly swept?: Swept;
     readonly inputHash: string;
     /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
     readonly tests?: SmokeTests;
@@ -74,7 +76,7 @@ function prepare(
     const { stages, secrets: mountedSecrets } = reading;
     refuseSecretArguments(key, buildArgs, definition.plainArguments);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
-    const inputs = collectInputs(root, reading.sources, {
+    const { inputs, swept } = readContext(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
@@ -100,6 +102,7 @@ function prepare(
         stages,
         mountedSecrets,
         inputs,
+        ...(swept && { swept }),
         inputHash: inputHash({
             dockerfile,
             files: inputs,

@@ -32,6 +32,45 @@ export const trees = (of: readonly string[] = names) =>
         )
         .map((files) => files.filter((file) => !files.some((other) => isBelow(other, file))));
 
+const targets = [
+    "a",
+    "b",
+    "ab",
+    ".env",
+    "../a",
+    "../ab",
+    "a/b",
+    "../../b",
+    "/a",
+    "/b/a",
+    "/etc/passwd",
+    "nowhere",
+    "..",
+    ".",
+    "/",
+    "b/../a",
+];
+
+/** What may lie at a path of a context: a file, an empty folder, or a link to somewhere. */
+export type Entry = "file" | "folder" | { readonly target: string };
+
+/** Contexts with links and empty folders in them; nothing lies below a file or a link. */
+export const contexts = fc
+    .uniqueArray(
+        fc.tuple(
+            fc
+                .array(fc.constantFrom(...["a", "b", "ab", ".env", "!a", "[a]"]), { minLength: 1, maxLength: 3 })
+                .map((parts) => parts.join("/")),
+            fc.oneof(
+                { weight: 4, arbitrary: fc.constant<Entry>("file") },
+                { weight: 1, arbitrary: fc.constant<Entry>("folder") },
+                { weight: 2, arbitrary: fc.constantFrom(...targets).map((target): Entry => ({ target })) },
+            ),
+        ),
+        { minLength: 1, maxLength: 8, selector: ([file]) => file },
+    )
+    .map((all) => Object.fromEntries(all.filter(([file]) => !all.some(([other]) => isBelow(other, file)))));
+
 const joined = (units: readonly string[], maxLength: number) =>
     fc.array(fc.constantFrom(...units), { minLength: 1, maxLength }).map((parts) => parts.join(""));
 
@@ -89,6 +128,9 @@ export const copySources = fc
         fc.array(fc.constantFrom(...plainNames, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength: 3 }),
         fc.constantFrom("", "", "/"),
     )
-    .map(([start, parts, end]) => start + parts.join("/") + end)
-    // BuildKit takes what the client is to send as patterns: one that starts with ! would send nothing.
-    .filter((source) => !/^[./]*!/.test(source));
+    .map(([start, parts, end]) => start + parts.join("/") + end);
+
+/** Sources of mounts: paths, some of which look like patterns. */
+export const mountSources = fc
+    .array(fc.constantFrom("a", "b", "ab", ".env", "!a", "[a]", "."), { minLength: 1, maxLength: 2 })
+    .map((parts) => parts.join("/"));
