@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "./errors";
 import { goRegexp } from "./goRegexp";
-import { textOf } from "./rawNames";
+import { shownPath, textOf } from "./rawNames";
 import { matchesPath } from "./wildcards";
 
 /** A pattern of an ignore file, of --exclude or of --parents, as moby/patternmatcher reads it. */
@@ -214,9 +214,9 @@ export function ignoring(text: string, file?: string): Ignore {
             // pattern leaves out with its folder.
             if (!matchesAlone(one)) return;
             throw new InputError({
-                problem: `${one} is let in by a ! pattern, while a later pattern leaves its folder out: BuildKit copies it empty`,
+                problem: `${shownPath(one)} is let in by a ! pattern, while a later pattern leaves its folder out: BuildKit copies it empty`,
                 ...(file !== undefined && { where: file }),
-                next: `let ! patterns stand last, or leave ${one} out`,
+                next: `let ! patterns stand last, or leave ${shownPath(one)} out`,
             });
         },
     };

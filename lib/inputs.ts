@@ -77,6 +77,18 @@ interface Reading {
 const isPlain = ({ pattern, include = "", mount }: InputSource): boolean =>
     mount === true || ![...partsOf(pattern), ...partsOf(include)].some(isWild);
 
+/** The path of a source from the context's root, as BuildKit asks for it. */
+const askedFor = (source: InputSource): string => partsOf(nameOf(source)).join("/");
+
+/**
+ * Whether BuildKit, which takes what it asks for as a pattern, asks for something else than a source names: for nothing where it starts with
+ * `!`, for `1` where a mount's is `[1]`. It may come because of another source; what is staged would not.
+ */
+const isMisread = (source: InputSource): boolean => {
+    const name = askedFor(source);
+    return name !== "" && (name.startsWith("!") || (isPlain(source) && !patternMatcher([name]).matches(name)));
+};
+
 /** What a source reads of what is sent (tonistiigi/fsutil, copy; solver/llbsolver/file; cache/contenthash). */
 function read(tree: Tree, source: InputSource, isOwn: (file: string) => boolean): Reading {
     const taken = new Set<string>();
@@ -166,19 +178,17 @@ function whyMissing(
     if (read(all, source, isOwn).missing) {
         return { why: "--exclude leaves out", next: "exclude less, or remove the source" };
     }
-    const sent = sentPatterns(all, [partsOf(nameOf(source)).join("/")]);
-    if (sent && read(sentTree(all, ignore, patternMatcher(sent)), source, isOwn).missing) {
-        const wild = splitWildcards(source.pattern);
-        if (!source.mount && wild && !source.pattern.startsWith("!")) {
-            const next = "let something in that folder match, or copy the folder";
-            return { why: "is looked for in a folder of which nothing is sent", next };
-        }
+    if (isMisread(source)) {
         return {
             why: "BuildKit takes for a pattern when it asks for files, so that it is not there",
             next: source.mount
                 ? "mount the folder that it lies in"
                 : "let it start with another character ([!]a matches !a), or copy the folder that it lies in",
         };
+    }
+    if (!isPlain(source)) {
+        const next = "let something in that folder match, or copy the folder";
+        return { why: "is looked for in a folder of which nothing is sent", next };
     }
     return {
         why: "BuildKit does not find, because another source leads through the same symbolic link",
@@ -199,17 +209,6 @@ function readInput(base: string, tree: Tree, file: string): { readonly input: In
     // The owner's bit is the one that git keeps.
     const executable = ((stat?.mode ?? 0) & 0o100) !== 0;
     return { input: { path: file, hash: hashFile(absolute), executable }, bytes: stat?.size ?? 0 };
-}
-
-/** BuildKit decides once more when a file is opened, with another result for some that `!` patterns let in: those arrive empty. */
-function refuseEmpty(
-    file: string,
-    { ignore, included, where }: { ignore: Ignore; included: Matcher | undefined; where: string },
-): void {
-    ignore.checkContent(file);
-    if (!included || included.matchesAlone(file)) return;
-    const problem = `BuildKit copies ${shownPath(file)} empty, because a source that starts with ! is a pattern to it`;
-    throw new InputError({ problem, where, next: "write [!] for the ! at its start" });
 }
 
 /** How a context is read. */
@@ -262,11 +261,8 @@ export function readContext(
     const isOwn = (file: string) => ownNames.test(path.posix.join(down, file));
     const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
     const all = diskTree(base);
-    for (const source of sources) patternMatcher([partsOf(nameOf(source)).join("/")], `${dockerfile}:${source.line}`);
-    const sent = sentPatterns(
-        all,
-        sources.map((source) => partsOf(nameOf(source)).join("/")),
-    );
+    for (const source of sources) patternMatcher([askedFor(source)], `${dockerfile}:${source.line}`);
+    const sent = sentPatterns(all, sources.map(askedFor));
     const included = sent && patternMatcher(sent, dockerfile);
     const tree = sentTree(all, ignore, included);
     const taken = new Set<string>();
@@ -274,7 +270,7 @@ export function readContext(
     for (const source of sources) {
         const reading = read(tree, source, isOwn);
         const where = `${dockerfile}:${source.line}`;
-        if (reading.missing) {
+        if (reading.missing || (sent && isMisread(source))) {
             const { why, next } = whyMissing(source, { all, ignore, isOwn, root: folder });
             throw new InputError({
                 problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`,
@@ -284,8 +280,8 @@ export function readContext(
         }
         for (const file of reading.taken) {
             const isContent = tree.kind(file) === "file" && !taken.has(file);
-            if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0)
-                refuseEmpty(file, { ignore, included, where });
+            // Nothing is missing of a file that is empty.
+            if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0) ignore.checkContent(file);
             taken.add(file);
         }
         for (const file of reading.leftOut) leftOut.add(file);

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, rmSync, writeFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failedBuilds } from "../../lab/failedBuilds";
@@ -249,8 +249,8 @@ RUN [ "$(ls -b /named)" = "caf\\\\351.txt" ] && [ "$(cat /named/*)" = latin1 ]
         Buffer.concat([Buffer.from(path.join(program, "named/caf")), Buffer.from("\xe9.txt", "latin1")]),
         "latin1",
     );
-    const arguments_ = ["build", "--file", "docker/Dockerfile.other", "--output", "type=cacheonly", "."];
-    expect(await runIn(lab, program, "buildx", arguments_)).toMatchObject({ code: 0 });
+    const build = ["build", "--file", "docker/Dockerfile.other", "--output", "type=cacheonly", "."];
+    expect(await runIn(lab, program, "buildx", build)).toMatchObject({ code: 0 });
     const { code, output } = await command(lab, program, ["up"]);
     expect(code, output).toBe(0);
     expect(await promoted("base", "bot", "ci")).toEqual(before);

@@ -32,6 +32,9 @@ export const trees = (of: readonly string[] = names) =>
         )
         .map((files) => files.filter((file) => !files.some((other) => isBelow(other, file))));
 
+/** So few that sources, and links, often lead to something. */
+const fewNames = ["a", "b", "ab", ".env", "!a", "[a]"];
+
 const targets = [
     "a",
     "b",
@@ -58,9 +61,7 @@ export type Entry = "file" | "folder" | { readonly target: string };
 export const contexts = fc
     .uniqueArray(
         fc.tuple(
-            fc
-                .array(fc.constantFrom(...["a", "b", "ab", ".env", "!a", "[a]"]), { minLength: 1, maxLength: 3 })
-                .map((parts) => parts.join("/")),
+            fc.array(fc.constantFrom(...fewNames), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/")),
             fc.oneof(
                 { weight: 4, arbitrary: fc.constant<Entry>("file") },
                 { weight: 1, arbitrary: fc.constant<Entry>("folder") },
@@ -121,14 +122,20 @@ export const flagPatterns = likely(plainNames);
 /** Ignore files that leave most of a context there. */
 export const shortIgnoreFiles = fc.array(likely(plainNames), { maxLength: 2 }).map((lines) => lines.join("\n"));
 
+const sourcesOf = (names: readonly string[], maxLength: number) =>
+    fc
+        .tuple(
+            fc.constantFrom("", "", "./", "/"),
+            fc.array(fc.constantFrom(...names, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength }),
+            fc.constantFrom("", "", "/"),
+        )
+        .map(([start, parts, end]) => start + parts.join("/") + end);
+
 /** Sources of COPY: plain, with wildcards, with a pivot. */
-export const copySources = fc
-    .tuple(
-        fc.constantFrom("", "", "./", "/"),
-        fc.array(fc.constantFrom(...plainNames, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength: 3 }),
-        fc.constantFrom("", "", "/"),
-    )
-    .map(([start, parts, end]) => start + parts.join("/") + end);
+export const copySources = fc.oneof(
+    { weight: 1, arbitrary: sourcesOf(plainNames, 3) },
+    { weight: 3, arbitrary: sourcesOf(fewNames, 2) },
+);
 
 /** Sources of mounts: paths, some of which look like patterns. */
 export const mountSources = fc

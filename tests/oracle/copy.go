@@ -186,6 +186,12 @@ func (s *stream) RecvMsg(message any) error {
 func copyInto(ctx context.Context, sent, image string, action *pb.FileActionCopy) error {
 	source := filepath.Join("/", action.Src)
 	sources := []string{source}
+	// The cache reads the patterns whether or not there is something to match.
+	for _, patterns := range [][]string{action.IncludePatterns, action.ExcludePatterns} {
+		if _, err := patternmatcher.New(patterns); err != nil {
+			return err
+		}
+	}
 	if action.AllowWildcard {
 		found, err := fscopy.ResolveWildcards(sent, source, action.FollowSymlink)
 		if err != nil {

@@ -82,16 +82,16 @@ async function compare(entries: Readonly<Record<string, Entry>>, ignore: string,
             return oracle.ask<Image>("copy", { ...asked, ignore: "", context: path.join(root, context) });
         };
         if (inCopying.test(error)) {
-            if (inputs instanceof InputError) throw inputs;
+            if (inputs instanceof InputError) return;
             expect((await stage(inputs)).error).toMatch(inCopying);
             return;
         }
         if (inputs instanceof InputError) {
             seen.refused += 1;
             if (answer === undefined) return;
-            // What we refuse BuildKit refuses, or it copies a file without its content.
-            expect(inputs.message).toContain("empty");
-            expect(Object.values(answer.files), inputs.message).toContain("");
+            // What we refuse BuildKit refuses, or it copies a file without its content, or has it only because of another source.
+            if (inputs.message.includes("takes for a pattern")) expect(dockerfile).toMatch(/to0[^]*to1/);
+            else expect(Object.values(answer.files), inputs.message).toContain("");
             return;
         }
         // What BuildKit refuses we refuse.
@@ -134,6 +134,6 @@ const filesAlone = trees(plainNames).map((files) => Object.fromEntries(files.map
 
 test("a build reads from the staged context what it reads from the original one, and refuses the same", async () => {
     const context = fc.oneof(filesAlone, contexts);
-    await fc.assert(fc.asyncProperty(context, shortIgnoreFiles, dockerfiles, compare), runs(600));
+    await fc.assert(fc.asyncProperty(context, shortIgnoreFiles, dockerfiles, compare), runs(1000));
     expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(20);
 });
