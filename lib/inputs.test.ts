@@ -306,6 +306,9 @@ test("sources that BuildKit takes for patterns are refused, with what to write",
     const root = tree({ "!a": "a", "[1]/b": "b" });
     expect(() => paths(root, "!a")).toThrow("let it start with another character ([!]a matches !a)");
     expect(paths(root, "[!]a")).toEqual(["!a"]);
+    // Nothing is sent, and a wildcard may match nothing.
+    expect(paths(root, "!*")).toEqual([]);
+    expect(() => paths(root, "!*", "*")).toThrow("[!]a matches !a");
     const mount = { pattern: "[1]", mount: true, line: 2, instruction: "RUN" } as const;
     expect(() => collectInputs(root, [mount], { dockerfile: "D" })).toThrow("mount the folder that it lies in");
 });

@@ -270,7 +270,7 @@ export function readContext(
     for (const source of sources) {
         const reading = read(tree, source, isOwn);
         const where = `${dockerfile}:${source.line}`;
-        if (reading.missing || (sent && isMisread(source))) {
+        if (reading.missing || (sent && isMisread(source) && [...reading.taken].some((file) => file !== ""))) {
             const { why, next } = whyMissing(source, { all, ignore, isOwn, root: folder });
             throw new InputError({
                 problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`,
