@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { hash12 } from "../lib/hash";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
+import { shownPath } from "../lib/rawNames";
 import { buildHooks } from "./buildHooks";
 import { knownOutputs } from "./failures";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
@@ -84,9 +85,15 @@ export class ImageLayer extends pulumi.ComponentResource {
 
 /** By path, what the plan shows of a file: the start of its hash and whether it is executable, or where it links to. */
 function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> {
-    const describe = ({ hash, executable, symlink }: PreparedLayer["inputs"][number]) =>
-        symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
-    return Object.fromEntries(files.map((file) => [file.path, describe(file)]));
+    const describe = ({ hash, executable, symlink, folder }: PreparedLayer["inputs"][number]) => {
+        if (folder) return "folder";
+        return symlink === undefined
+            ? `${hash.slice(0, 12)}${executable ? " executable" : ""}`
+            : `→ ${shownPath(symlink)}`;
+    };
+    return Object.fromEntries(
+        files.map((file) => [`${shownPath(file.path)}${file.folder ? "/" : ""}`, describe(file)] as const),
+    );
 }
 
 function parentOn(parents: ImageLayerArgs["parents"], key: string, platform: Platform): PlatformImage {

@@ -1,9 +1,11 @@
 import {
     chmodSync,
     existsSync,
+    mkdirSync,
     readFileSync,
     readdirSync,
     rmSync,
+    rmdirSync,
     statSync,
     symlinkSync,
     utimesSync,
@@ -33,6 +35,7 @@ describe("inputHash", () => {
         ["a file's content", { files: [{ path: "a.txt", hash: "01", executable: false }] }],
         ["a file's name", { files: [{ path: "b.txt", hash: "00", executable: false }] }],
         ["a file's executable bit", { files: [{ path: "a.txt", hash: "00", executable: true }] }],
+        ["an empty folder more", { files: [...parts.files, { path: "b", hash: "", executable: false, folder: true }] }],
         ["a file more", { files: [...parts.files, { path: "b.txt", hash: "00", executable: false }] }],
         ["the target", { target: "one" }],
         ["a build argument", { buildArgs: { A: "1", B: "3" } }],
@@ -139,6 +142,24 @@ describe("stageContext", () => {
             },
         ],
         [
+            "an empty folder more",
+            (context) => {
+                mkdirSync(path.join(context, "app", "empty"));
+            },
+        ],
+        [
+            "an empty folder less",
+            (context) => {
+                rmdirSync(path.join(context, "logs"));
+            },
+        ],
+        [
+            "a file in an empty folder",
+            (context) => {
+                writeFileSync(path.join(context, "logs", "more"), "");
+            },
+        ],
+        [
             "a file less",
             (context) => {
                 rmSync(path.join(context, "app", "b.txt"));
@@ -166,11 +187,12 @@ describe("stageContext", () => {
     ])("stages anew what is no longer what was staged: %s", (_name, tamper) => {
         const root = tree({ "a.txt": "a", "app/b.txt": "b" });
         symlinkSync("a.txt", path.join(root, "link"));
+        mkdirSync(path.join(root, "logs"));
         const files = inputs(root);
         const context = path.join(root, stage(root, files).context);
         tamper(context);
         stage(root, files);
-        expect(readdirSync(context, { recursive: true }).sort()).toEqual(["a.txt", "app", "app/b.txt", "link"]);
+        expect(readdirSync(context, { recursive: true }).sort()).toEqual(["a.txt", "app", "app/b.txt", "link", "logs"]);
         expect(readFileSync(path.join(context, "a.txt"), "utf8")).toBe("a");
         expect(readFileSync(path.join(context, "link"), "utf8")).toBe("a");
         expect([mode(path.join(context, "a.txt")), mode(path.join(context, "app"))]).toEqual([0o644, 0o755]);
@@ -184,6 +206,26 @@ describe("stageContext", () => {
         writeFileSync(path.join(root, "a.txt"), "changed");
         expect(() => stage(root, files)).toThrow("a.txt changed while it was read");
         expect(readdirSync(path.join(root, ".stage/base"))).toEqual([]);
+    });
+
+    test("stages names whose bytes are not UTF-8 once, and knows them again", () => {
+        const root = tree({ "a.txt": "a" });
+        const raw = Buffer.from([0x2f, 0xe9]);
+        mkdirSync(Buffer.concat([Buffer.from(root), raw]));
+        writeFileSync(Buffer.concat([Buffer.from(root), raw, raw]), "latin1");
+        symlinkSync(raw, Buffer.concat([Buffer.from(root), raw, Buffer.from("/link")]));
+        const files = inputs(root);
+        const context = path.join(root, stage(root, files).context);
+        const staged = Buffer.concat([Buffer.from(context), raw]);
+        expect(readdirSync(staged, { encoding: "buffer" }).map((name) => name.toString("latin1"))).toEqual([
+            "link",
+            "é",
+        ]);
+        expect(readFileSync(Buffer.concat([staged, raw]), "utf8")).toBe("latin1");
+        const { ino } = statSync(staged);
+        stage(root, files);
+        expect(statSync(staged).ino).toBe(ino);
+        rmSync(path.join(root, ".stage"), { recursive: true });
     });
 
     test("removes what no run of the last day used, and nothing younger", () => {

@@ -5,7 +5,6 @@ import {
     existsSync,
     mkdirSync,
     readdirSync,
-    readlinkSync,
     renameSync,
     rmSync,
     symlinkSync,
@@ -15,8 +14,9 @@ import {
 import path from "node:path";
 import { InputError } from "./errors";
 import type { InputFile } from "./inputs";
+import { pathOf, shownPath } from "./rawNames";
 import { isIntact } from "./staged";
-import { hashFile, statOf } from "./walk";
+import { entriesOf, hashFile, statOf, targetOf } from "./walk";
 
 export { type InputHashParts, buildTag, inputHash } from "./hash";
 
@@ -76,25 +76,27 @@ function write(file: string, text: string): void {
 
 /** Copies an input, and makes sure that it is what was hashed. */
 function copy(from: string, to: string, file: InputFile): void {
-    mkdirSync(path.dirname(to), { recursive: true });
+    mkdirSync(pathOf(file.folder ? to : path.dirname(to)), { recursive: true });
     const kind = statOf(from);
-    let same = kind?.isSymbolicLink() === (file.symlink !== undefined);
-    if (same && file.symlink !== undefined) {
-        same = readlinkSync(from) === file.symlink;
-        symlinkSync(file.symlink, to);
-    } else if (same && kind?.isFile()) {
-        copyFileSync(from, to);
-        chmodSync(to, file.executable ? 0o755 : 0o644);
+    let same = file.folder === true && kind?.isDirectory() === true;
+    if (file.symlink !== undefined && kind?.isSymbolicLink()) {
+        same = targetOf(from) === file.symlink;
+        symlinkSync(pathOf(file.symlink), pathOf(to));
+    } else if (file.symlink === undefined && !file.folder && kind?.isFile()) {
+        copyFileSync(pathOf(from), pathOf(to));
+        chmodSync(pathOf(to), file.executable ? 0o755 : 0o644);
         same = hashFile(to) === file.hash;
-    } else same = false;
-    if (!same)
-        throw new InputError({ problem: `${file.path} changed while it was read`, next: "run the command again" });
+    }
+    if (!same) {
+        const problem = `${shownPath(file.path)} changed while it was read`;
+        throw new InputError({ problem, next: "run the command again" });
+    }
 }
 
 function normaliseFolders(folder: string): void {
-    chmodSync(folder, 0o755);
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-        if (entry.isDirectory()) normaliseFolders(path.join(folder, entry.name));
+    chmodSync(pathOf(folder), 0o755);
+    for (const [name, kind] of entriesOf(folder)) {
+        if (kind === "folder") normaliseFolders(path.join(folder, name));
     }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "./errors";
 import { goRegexp } from "./goRegexp";
+import { shownPath, textOf } from "./rawNames";
 import { matchesPath } from "./wildcards";
 
 /** A pattern of an ignore file, of --exclude or of --parents, as moby/patternmatcher reads it. */
@@ -73,15 +74,19 @@ function matching(text: string): Pattern["matches"] {
     return (file) => (compiled ??= goRegexp(`${expression}$`)).test(file);
 }
 
+/** A part whose wildcards stay within it, whatever reads it: a class that might hold a slash is none. */
+const isSimple = /^(?:[\w .-]|\?|\*(?!\*)|\[(?:\w(?:-\w)?)+\])*$/;
+
 /** Whether a path below `folder` can match a pattern: its parts match as far as both go. */
-function reaches(pattern: string, folder: string): boolean {
+export function reaches(pattern: string, folder: string): boolean {
     const parts = pattern.split("/");
     const folders = folder.split("/");
     for (const [index, part] of parts.entries()) {
         const own = folders[index];
+        const isWild = /[*?[\\]/.test(part);
         // A wildcard may be anything: better to look into a folder in vain.
-        if (own === undefined || /[*?[\\]/.test(part)) return true;
-        if (part !== own) return false;
+        if (own === undefined || (isWild && !isSimple.test(part))) return true;
+        if (isWild ? matchesPath(part, own) === false : part !== own) return false;
     }
     return true;
 }
@@ -209,9 +214,9 @@ export function ignoring(text: string, file?: string): Ignore {
             // pattern leaves out with its folder.
             if (!matchesAlone(one)) return;
             throw new InputError({
-                problem: `${one} is let in by a ! pattern, while a later pattern leaves its folder out: BuildKit copies it empty`,
+                problem: `${shownPath(one)} is let in by a ! pattern, while a later pattern leaves its folder out: BuildKit copies it empty`,
                 ...(file !== undefined && { where: file }),
-                next: `let ! patterns stand last, or leave ${one} out`,
+                next: `let ! patterns stand last, or leave ${shownPath(one)} out`,
             });
         },
     };
@@ -232,5 +237,5 @@ const isFilled = (file: string): boolean => {
 export function readIgnore(root: string, base: string, dockerfile: string): Ignore {
     const candidates = [path.join(root, `${dockerfile}.dockerignore`), path.join(base, ".dockerignore")];
     const file = candidates.find(isFilled);
-    return file === undefined ? ignoring("") : ignoring(readFileSync(file, "utf8"), path.relative(root, file));
+    return file === undefined ? ignoring("") : ignoring(textOf(readFileSync(file)), path.relative(root, file));
 }

@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, symlinkSync, utimesSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { tree } from "../tests/tree";
-import { collectInputs } from "./inputs";
+import { tree, writeTree } from "../tests/tree";
+import { type InputSource, collectInputs, readContext } from "./inputs";
+import { shownPath } from "./rawNames";
 import { matchesPath } from "./wildcards";
 
 const collect = (root: string, ...patterns: string[]) =>
@@ -78,13 +79,9 @@ describe("sources of one instruction", () => {
         expect(instruction(tree({ ...files, ".dockerignore": "**/*.txt" }), "*.md", "*.txt")).toEqual([]);
         expect(instruction(tree(files), "app/main.py", "app/*.md")).toEqual(["app/main.py"]);
         // Nothing of app is sent then, and BuildKit misses the folder.
-        expect(() => instruction(tree(files), "app/*.md")).toThrow('"app/*.md", which matches no file');
-    });
-
-    test("an empty folder is told so", () => {
-        const root = tree(files);
-        mkdirSync(path.join(root, "empty"));
-        expect(() => instruction(root, "empty")).toThrow('"empty", which holds no file');
+        expect(() => instruction(tree(files), "app/*.md")).toThrow(
+            '"app/*.md", which is looked for in a folder of which nothing is sent',
+        );
     });
 });
 
@@ -118,15 +115,126 @@ describe("--exclude and --parents", () => {
         expect(collectOne(source)).toEqual(expected);
     });
 
-    test("nothing left is told so", () => {
-        expect(() => collectOne({ pattern: "app", exclude: ["*"] })).toThrow('"app", which --exclude leaves out');
+    test("nothing left is an empty folder, or told where --parents needs something", () => {
+        expect(collectOne({ pattern: "app", exclude: ["*"] })).toEqual(["app"]);
+        expect(() => collectOne({ pattern: "", include: "app", exclude: ["**"] })).toThrow(
+            '"app", which --exclude leaves out',
+        );
     });
 });
 
-test("staged contexts, records of updates and empty folders are no inputs", () => {
-    const root = tree({ "a.txt": "a", ".stage/base/x/context/a.txt": "a", ".updates/ci.json": "{}" });
-    mkdirSync(path.join(root, "empty"));
-    expect(paths(root, ".")).toEqual(["a.txt"]);
+describe("folders", () => {
+    test("one that is empty, or whose files are all ignored, is an input; one that something lies in is none of its own", () => {
+        const root = tree({ "logs/.gitkeep": "", "app/a": "a", ".dockerignore": "logs/*\n.dockerignore" });
+        mkdirSync(path.join(root, "empty"));
+        const logs = { path: "logs", hash: "", executable: false, folder: true };
+        expect(collect(root, "logs")).toEqual([logs]);
+        expect(collect(root, ".").filter(({ folder }) => folder)).toEqual([{ ...logs, path: "empty" }, logs]);
+        expect(paths(root, ".")).toEqual(["app/a", "empty", "logs"]);
+    });
+
+    test("one that is ignored itself is none, and its own ignored folders are none", () => {
+        const root = tree({ "a/b/c": "", "d/e/f": "", "g/h": "", ".dockerignore": "a\nd/e\n.dockerignore" });
+        expect(paths(root, ".")).toEqual(["d", "g/h"]);
+        expect(() => paths(root, "a")).toThrow('"a", which .dockerignore leaves out');
+    });
+
+    test("where a wildcard is looked for in one, it has to be there", () => {
+        const root = tree({ "app/a": "a" });
+        const sources = [
+            { pattern: "app", exclude: ["*"], line: 2, instruction: "COPY" },
+            { pattern: "app/*.md", line: 3, instruction: "COPY" },
+        ];
+        expect(collectInputs(root, sources, { dockerfile: "D" }).map((file) => file.path)).toEqual(["app"]);
+    });
+});
+
+test("a name whose bytes are not UTF-8 is read, hashed and told apart like any other", () => {
+    const root = tree({ "app/a.txt": "a" });
+    const raw = (...bytes: number[]) =>
+        Buffer.concat([Buffer.from(path.join(root, "app/caf")), Buffer.from(bytes), Buffer.from(".txt")]);
+    writeFileSync(raw(0xe9), "latin1");
+    writeFileSync(raw(0xe8), "other");
+    writeFileSync(raw(0xc3, 0xa9), "utf8");
+    symlinkSync(Buffer.from([0x61, 0xff]), path.join(root, "app/link"));
+    const all = collect(root, "app");
+    expect(all.map((file) => shownPath(file.path))).toEqual([
+        "app/a.txt",
+        "app/café.txt",
+        "app/caf\\xE8.txt",
+        "app/caf\\xE9.txt",
+        "app/link",
+    ]);
+    expect(new Set(all.map(({ hash }) => hash)).size).toBe(5);
+    expect(paths(root, "app/caf?.txt")).toHaveLength(3);
+    writeTree(root, { ".dockerignore": "app/caf?.txt\n.dockerignore" });
+    expect(paths(root, "app")).toEqual(["app/a.txt", "app/link"]);
+});
+
+describe("the whole context", () => {
+    const own = {
+        "a.txt": "a",
+        "data/big": "x".repeat(1000),
+        "data/more": "x",
+        "src/one": "12",
+        ".git/HEAD": "",
+        "packages/x/node_modules/y/z": "",
+        "packages/x/main": "",
+        ".stage/base/x/context/a.txt": "a",
+        ".updates/ci.json": "{}",
+        "Pulumi.yaml": "",
+        "Pulumi.ci.yaml": "",
+        "src/Pulumi.yaml": "",
+        "package.json": "{}",
+    };
+    const inputs = ["a.txt", "data/big", "data/more", "package.json", "packages/x/main", "src/Pulumi.yaml", "src/one"];
+    const swept = [".git", ".stage", ".updates", "Pulumi.ci.yaml", "Pulumi.yaml", "packages/x/node_modules"];
+    const readOne = (source: Omit<InputSource, "line" | "instruction">) => {
+        const all = readContext(tree(own), [{ line: 2, instruction: "COPY", ...source }], { dockerfile: "D" });
+        return { inputs: all.inputs.map((file) => file.path), swept: all.swept };
+    };
+
+    test.each<[string, Omit<InputSource, "line" | "instruction">]>([
+        ["COPY . /", { pattern: "." }],
+        ["a mount of it", { pattern: "./", mount: true }],
+    ])("%s is read without what no Dockerfile names, and counted", (_name, source) => {
+        const found = readOne(source);
+        expect(found.inputs).toEqual(inputs);
+        expect(found.swept).toEqual({
+            by: ["COPY in line 2"],
+            files: 7,
+            bytes: 1006,
+            folders: [
+                { name: "data", files: 2, bytes: 1001 },
+                { name: "src", files: 2, bytes: 2 },
+                { name: "packages", files: 1, bytes: 0 },
+            ],
+            leftOut: swept,
+        });
+    });
+
+    test("`COPY *` sweeps up the same", () => {
+        expect(readOne({ pattern: "*" })).toMatchObject({
+            inputs,
+            swept: { by: [], leftOut: swept },
+        });
+    });
+
+    test.each<[string, Omit<InputSource, "line" | "instruction">, string[]]>([
+        ["itself", { pattern: ".git" }, [".git/HEAD"]],
+        ["what is in it", { pattern: ".git/HEAD", mount: true }, [".git/HEAD"]],
+        ["itself with the wildcard that makes it optional", { pattern: ".gi[t]" }, [".git/HEAD"]],
+        ["a stack's file among others", { pattern: "*.yaml" }, ["Pulumi.ci.yaml", "Pulumi.yaml"]],
+        ["a folder that holds it", { pattern: "packages/x" }, ["packages/x/main", "packages/x/node_modules/y/z"]],
+        ["it behind any folders", { pattern: "", include: "**/node_modules/y" }, ["packages/x/node_modules/y/z"]],
+        ["a record of ours", { pattern: ".updates/ci.json" }, [".updates/ci.json"]],
+    ])("what a Dockerfile names is read: %s", (_name, source, expected) => {
+        expect(readOne(source)).toEqual({ inputs: expected, swept: undefined });
+    });
+
+    test.each([".*", "?*", "**", "[.]*"])("%s names nothing", (pattern) => {
+        expect(readOne({ pattern }).inputs.filter((file) => file.startsWith("."))).toEqual([]);
+    });
 });
 
 describe("what counts of a file", () => {
@@ -162,23 +270,47 @@ describe("what counts of a file", () => {
     test("a link on the way to a wildcard is an input, with what matches where it leads, and nothing without that", () => {
         const root = tree({ "real/[1]/a.txt": "a", "real/[1]/b.md": "b", ".dockerignore": "**/*.md" });
         symlinkSync("real", path.join(root, "link"));
-        expect(paths(root, "link/\\[1]/*.txt")).toEqual(["link", "real/[1]/a.txt"]);
-        expect(() => paths(root, "link/\\[1]/*.py")).toThrow('"link/\\[1]/*.py", which matches no file');
-        expect(() => paths(root, "link/\\[1]/*.md")).toThrow("which .dockerignore leaves out");
+        expect(paths(root, "link/[[]1]/*.txt")).toEqual(["link", "real/[1]/a.txt"]);
+        expect(() => paths(root, "link/*/*.py")).toThrow("which is looked for in a folder of which nothing is sent");
         expect(() => paths(root, "gone/*.md")).toThrow("which matches no file");
     });
 
-    test.each(["../outside", "/etc/passwd", "nowhere"])(
-        "a link to %s is an input, and is refused as a source",
-        (target) => {
-            const root = tree({ "a.txt": "a" });
-            symlinkSync(target, path.join(root, "link"));
-            expect(collect(root, ".").find((file) => file.path === "link")?.symlink).toBe(target);
-            expect(() => paths(root, "link")).toThrow(
-                target === "nowhere" ? "matches no file" : `link is a symbolic link to ${target}, which is outside`,
+    test.each([
+        ["../outside", "outside"],
+        ["/etc/passwd", "etc/passwd"],
+        ["nowhere", "nowhere"],
+    ])("a link to %s is an input, and as a source it leads to %s in the context", (target, inContext) => {
+        const root = tree({ "a.txt": "a" });
+        symlinkSync(target, path.join(root, "link"));
+        expect(collect(root, ".").find((file) => file.path === "link")?.symlink).toBe(target);
+        for (const pattern of ["link", "lin*"]) {
+            expect(() => paths(root, pattern)).toThrow(
+                `which leads through the symbolic link link to ${target}, which is not in the build context`,
             );
-        },
-    );
+        }
+        writeTree(root, { [inContext]: "there" });
+        expect(paths(root, "link")).toEqual([inContext, "link"].sort());
+    });
+
+    test("two sources behind one link are refused as BuildKit does, which goes behind a link once", () => {
+        const root = tree({ "real/a": "a", "real/b": "b" });
+        symlinkSync("real", path.join(root, "link"));
+        expect(() => paths(root, "link/a", "link/b")).toThrow(
+            'Dockerfile:3: COPY reads "link/b", which BuildKit does not find, because another source leads through',
+        );
+        expect(paths(root, "link/a", "real/b")).toEqual(["link", "real/a", "real/b"]);
+    });
+});
+
+test("sources that BuildKit takes for patterns are refused, with what to write", () => {
+    const root = tree({ "!a": "a", "[1]/b": "b" });
+    expect(() => paths(root, "!a")).toThrow("let it start with another character ([!]a matches !a)");
+    expect(paths(root, "[!]a")).toEqual(["!a"]);
+    // Nothing is sent, and a wildcard may match nothing.
+    expect(paths(root, "!*")).toEqual([]);
+    expect(() => paths(root, "!*", "*")).toThrow("[!]a matches !a");
+    const mount = { pattern: "[1]", mount: true, line: 2, instruction: "RUN" } as const;
+    expect(() => collectInputs(root, [mount], { dockerfile: "D" })).toThrow("mount the folder that it lies in");
 });
 
 test("only the folders that may hold an input are read", () => {

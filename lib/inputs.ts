@@ -1,118 +1,320 @@
+import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { InputError, placeOf } from "./errors";
-import { type Ignore, ignoring, patternMatcher, readIgnore } from "./ignore";
+import { type Ignore, type Matcher, ignoring, patternMatcher, reaches, readIgnore } from "./ignore";
+import { shownPath } from "./rawNames";
 import type { Source } from "./sources";
-import { type InputFile, type Walk, addFile, addFolder, follow, statOf } from "./walk";
-import { isWild, literally, matching, splitWildcards } from "./wildcards";
+import {
+    type InputFile,
+    type Step,
+    type Tree,
+    diskTree,
+    follow,
+    hashFile,
+    led,
+    sentPatterns,
+    sentTree,
+    statOf,
+} from "./walk";
+import { isWild, matchesPath, partsOf, splitWildcards } from "./wildcards";
 
 /** A source as `readDockerfile` gives it. */
-export type InputSource = Pick<Source, "pattern" | "include"> &
+export type InputSource = Pick<Source, "pattern" | "include" | "mount"> &
     Partial<Pick<Source, "exclude">> & { readonly line: number; readonly left?: string; readonly instruction: string };
-
-/** Staged contexts and the records of updates lie in the repository, change with every run, and are never inputs. */
-const ownFolders = [".stage", ".updates"];
 
 export type { InputFile };
 
-/** A source's pattern with the links before its first wildcard followed; undefined where they lead nowhere. */
-function followed(walk: Walk, pattern: string): string | undefined {
-    const split = splitWildcards(pattern);
-    if (!split || split.folder === "") return pattern;
-    const folder = follow(walk, split.folder);
-    return folder === undefined ? undefined : path.posix.join(literally(folder), split.rest);
+/** What BuildKit would read of a context that nobody wants in an image, unless a Dockerfile names it. */
+export interface Swept {
+    /** The instructions that read the whole context, as "COPY in line 3". */
+    readonly by: readonly string[];
+    /** The inputs that are files: how many, and their bytes. */
+    readonly files: number;
+    readonly bytes: number;
+    /** The same of the folders in the context's root, the largest first. */
+    readonly folders: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
+    /** Paths that BuildKit would have read, with all below them, and that are no inputs: no Dockerfile names them. */
+    readonly leftOut: readonly string[];
 }
 
-/** Takes what a source names, and says how many paths it names, ignored or not. */
-function collect(walk: Walk, source: InputSource): { readonly named: number; readonly taken: Map<string, InputFile> } {
-    const exclude = patternMatcher(source.exclude ?? []);
-    const include = source.include === undefined ? undefined : patternMatcher([source.include]);
-    const own: Walk = { ...walk, found: new Map() };
-    const pattern = followed(own, source.pattern);
-    if (pattern === undefined) return { named: 0, taken: new Map() };
-    let there = 0;
-    let led = 0;
-    for (const file of matching(walk.base, pattern)) {
-        const real = follow(own, file);
-        if (real === undefined) continue;
-        there += 1;
-        const links = own.found.size;
-        if (statOf(path.join(walk.base, real))?.isDirectory()) addFolder(own, real, { include, exclude }, real);
-        // Nothing lies below a file that stands where a pivot should.
-        else if (!include) addFile(own, real);
-        led += own.found.size - links;
-    }
-    // Links that led to nothing are no inputs.
-    const taken = led > 0 ? own.found : new Map<string, InputFile>();
-    return { named: include ? taken.size : there, taken };
-}
-
-/** Why a source names nothing that a build could read. */
-function nothing(walk: Walk, source: InputSource, context: string): { readonly why: string; readonly next: string } {
-    const open: Walk = { ...walk, ignore: ignoring(""), known: new Map() };
-    if (collect(open, { ...source, exclude: [] }).named === 0) {
-        return { why: "matches no file", next: `create it below ${context}, or correct the path` };
-    }
-    if (walk.ignore.file !== undefined && collect(open, source).taken.size > 0) {
-        // What is left out may be a secret: no advice lets it into an image.
-        const next = `don't copy it, or look at what ${walk.ignore.file} says about it`;
-        return { why: `${walk.ignore.file} leaves out`, next };
-    }
-    if (collect(open, { ...source, exclude: [] }).taken.size > 0) {
-        return { why: "--exclude leaves out", next: "exclude less, or remove the source" };
-    }
-    return { why: "holds no file", next: "git keeps no empty folders: put a file into it, or make it with RUN mkdir" };
-}
+/**
+ * What differs from checkout to checkout, or with every run of ours, and is in no image on purpose. Staged contexts and records of
+ * updates are made by each run; a stack's configuration is what one edits to have another update.
+ */
+const sweptNames = new Set([".git", "node_modules"]);
+const ownNames = /^(?:\.stage|\.updates|Pulumi(?:\.[^/]+)?\.yaml)$/;
 
 const nameOf = ({ pattern, include = "" }: InputSource): string => path.posix.join(pattern, include);
 
+/** Whether a part of a pattern says something of the names that it matches: `*` and `.*` name nothing. */
+const isTelling = (part: string, mount = false): boolean =>
+    mount || !isWild(part) || /[\p{L}\p{N}]/u.test(part.replace(/\[(?:\\[^]|[^\]\\])*\]/gu, ""));
+
 /**
- * Whether BuildKit lets a source name nothing: it is the context, which is always there, or it has a wildcard, and the folder
- * that this is looked for in is sent because of some input.
+ * Whether a Dockerfile names a path that a source leads to, or a folder above it, rather than sweeping it up with everything else: a
+ * part of the source that stands as high as the path's last part, or higher, says more than `*`.
  */
-function isOptional(source: InputSource, inputs: Iterable<string>): boolean {
-    if (!nameOf(source).split("/").some(isWild)) return path.posix.join("/", nameOf(source)) === "/";
-    const folder = splitWildcards(source.pattern)?.folder ?? path.posix.join("/", source.pattern).slice(1);
-    return folder === "" || [...inputs].some((input) => input.startsWith(`${folder}/`));
+function isNamed(source: InputSource, file: string): boolean {
+    const parts = [...partsOf(source.pattern), ...partsOf(source.include ?? "")];
+    const deep = parts.findIndex((part) => !source.mount && part.includes("**"));
+    const above = parts.slice(0, deep < 0 ? undefined : deep).slice(0, file.split("/").length);
+    // What stands behind `**` can be at any depth.
+    const behind = deep < 0 ? [] : parts.slice(deep + 1);
+    const isIt = (part: string) => matchesPath(part, path.posix.basename(file)) === true;
+    return above.some((part) => isTelling(part, source.mount)) || behind.some((part) => isTelling(part) && isIt(part));
+}
+
+/** What a source reads of a context, files, links and folders by path, or why BuildKit would refuse it. */
+interface Reading {
+    readonly taken: ReadonlySet<string>;
+    readonly leftOut: ReadonlySet<string>;
+    /** A path that is not there, and the links that lead to it. */
+    readonly missing?: { readonly file: string; readonly links: readonly Step[] };
+}
+
+/** Whether a source names exactly one path, which then has to be there. */
+const isPlain = ({ pattern, include = "", mount }: InputSource): boolean =>
+    mount === true || ![...partsOf(pattern), ...partsOf(include)].some(isWild);
+
+/** The path of a source from the context's root, as BuildKit asks for it. */
+const askedFor = (source: InputSource): string => partsOf(nameOf(source)).join("/");
+
+/**
+ * Whether BuildKit, which takes what it asks for as a pattern, asks for something else than a source names: for nothing where it starts with
+ * `!`, for `1` where a mount's is `[1]`. It may come because of another source; what is staged would not.
+ */
+const isMisread = (source: InputSource): boolean => {
+    const name = askedFor(source);
+    return name !== "" && (name.startsWith("!") || (isPlain(source) && !patternMatcher([name]).matches(name)));
+};
+
+/** What a source reads of what is sent (tonistiigi/fsutil, copy; solver/llbsolver/file; cache/contenthash). */
+function read(tree: Tree, source: InputSource, isOwn: (file: string) => boolean): Reading {
+    const taken = new Set<string>();
+    const leftOut = new Set<string>();
+    const exclude = patternMatcher(source.exclude ?? []);
+    const include = source.include === undefined ? undefined : patternMatcher([source.include]);
+    const isLeftOut = (file: string) =>
+        (sweptNames.has(path.posix.basename(file)) || isOwn(file)) && !isNamed(source, file);
+    const join = (folder: string, name: string) => path.posix.join(folder, name);
+
+    /** Follows the links on the way to a path, which whoever copies it reads as well. */
+    const reach = (file: string) => {
+        const { links, end } = follow(tree, file);
+        for (const { link } of links) taken.add(link);
+        return { links, end, ...(tree.kind(end) === undefined && { missing: { file: end, links } }) };
+    };
+    const isIn = (file: string, matcher: Matcher | undefined) => matcher?.matches(file) ?? true;
+    /** Takes what is chosen below a folder; patterns count from `start`. */
+    const below = (start: string, folder: string): void => {
+        for (const name of tree.names(folder)) {
+            const file = join(folder, name);
+            const inner = path.posix.relative(`/${start}`, `/${file}`);
+            const isChosen = isIn(inner, include) && !exclude.matches(inner);
+            if (isLeftOut(file)) {
+                if (isChosen) leftOut.add(file);
+                continue;
+            }
+            if (isChosen) taken.add(file);
+            if (tree.kind(file) !== "folder") continue;
+            const mayBeIn = isIn(inner, include) || include?.mayMatch(inner) === true;
+            if (mayBeIn && (!exclude.matches(inner) || exclude.mayExcept(inner))) below(start, file);
+        }
+    };
+    /** The paths that wildcards name, from a folder on. What lies below one of them is named by it. */
+    const matching = (start: string, rest: string, folder: string): string[] =>
+        tree.names(folder).flatMap((name): string[] => {
+            const file = join(folder, name);
+            const inner = path.posix.relative(`/${start}`, `/${file}`);
+            const isIt = matchesPath(rest, inner) === true;
+            if (!isIt && !(tree.kind(file) === "folder" && reaches(rest, inner))) return [];
+            if (!isLeftOut(file)) return isIt ? [file] : matching(start, rest, file);
+            if (isIt) leftOut.add(file);
+            return [];
+        });
+
+    const wild = source.mount ? undefined : splitWildcards(source.pattern);
+    const plain = partsOf(source.pattern).join("/");
+    const way = reach(wild ? wild.folder : plain);
+    if (way.missing) return { taken, leftOut, missing: way.missing };
+    taken.add(way.end);
+    for (const match of wild ? matching(way.end, wild.rest, way.end) : [plain]) {
+        const { end, missing } = reach(match);
+        if (missing) return { taken, leftOut, missing };
+        taken.add(end);
+        if (tree.kind(end) === "folder") below(end, end);
+    }
+    if (source.include !== undefined && isPlain(source)) {
+        // The cache looks for it before anything is copied: never for the pivot itself, and not behind a link that the pivot is.
+        const isLink = way.links.some(({ link }, index) => link === (way.links[index - 1]?.next ?? plain));
+        const required = join(way.end, source.include);
+        const isThere = [...taken].some((file) => file === required || file.startsWith(`${required}/`));
+        if (isLink || source.include === "" || !isThere) {
+            return { taken, leftOut, missing: { file: required, links: [] } };
+        }
+    }
+    return { taken, leftOut };
+}
+
+/** Why BuildKit would not find what a source names. */
+function whyMissing(
+    source: InputSource,
+    { all, ignore, isOwn, root }: { all: Tree; ignore: Ignore; isOwn: (file: string) => boolean; root: string },
+): { readonly why: string; readonly next: string } {
+    const there = read(all, { ...source, exclude: [] }, isOwn);
+    const link = there.missing?.links.at(-1);
+    if (there.missing && link && all.kind(led(link.link, all.target(link.link))) === undefined) {
+        const to = all.target(link.link);
+        const why = `leads through the symbolic link ${shownPath(link.link)} to ${shownPath(to)}, which is not in the build context`;
+        return { why, next: "copy what it leads to into the repository, and name that" };
+    }
+    if (there.missing) return { why: "matches no file", next: `create it below ${root}, or correct the path` };
+    if (read(sentTree(all, ignore, undefined), { ...source, exclude: [] }, isOwn).missing) {
+        // What is left out may be a secret: no advice lets it into an image.
+        const next = `don't copy it, or look at what ${ignore.file ?? "the ignore file"} says about it`;
+        return { why: `${ignore.file ?? "an ignore file"} leaves out`, next };
+    }
+    if (read(all, source, isOwn).missing) {
+        return { why: "--exclude leaves out", next: "exclude less, or remove the source" };
+    }
+    if (isMisread(source)) {
+        return {
+            why: "BuildKit takes for a pattern when it asks for files, so that it is not there",
+            next: source.mount
+                ? "mount the folder that it lies in"
+                : "let it start with another character ([!]a matches !a), or copy the folder that it lies in",
+        };
+    }
+    if (!isPlain(source)) {
+        const next = "let something in that folder match, or copy the folder";
+        return { why: "is looked for in a folder of which nothing is sent", next };
+    }
+    return {
+        why: "BuildKit does not find, because another source leads through the same symbolic link",
+        next: "name what the link leads to",
+    };
+}
+
+function readInput(base: string, tree: Tree, file: string): { readonly input: InputFile; readonly bytes: number } {
+    const absolute = path.join(base, file);
+    const kind = tree.kind(file);
+    if (kind === "folder") return { input: { path: file, hash: "", executable: false, folder: true }, bytes: 0 };
+    if (kind === "link") {
+        const symlink = tree.target(file);
+        const hash = createHash("sha256").update(symlink).digest("hex");
+        return { input: { path: file, hash, executable: false, symlink }, bytes: 0 };
+    }
+    const stat = statOf(absolute);
+    // The owner's bit is the one that git keeps.
+    const executable = ((stat?.mode ?? 0) & 0o100) !== 0;
+    return { input: { path: file, hash: hashFile(absolute), executable }, bytes: stat?.size ?? 0 };
+}
+
+/** How a context is read. */
+export interface ContextOptions {
+    /** Path from the repository's root: its own .dockerignore wins, and messages name it. */
+    readonly dockerfile: string;
+    /** The context's root, from the repository's; default ".". */
+    readonly context?: string;
+    /** Whether .dockerignore counts; default true. */
+    readonly ignored?: boolean;
+}
+
+/** Folders that are there because of another path in a list say nothing of their own. */
+function withoutImplied(tree: Tree, files: Iterable<string>): string[] {
+    const implied = new Set<string>([""]);
+    const all = [...files];
+    for (const file of all) {
+        for (let at = file.lastIndexOf("/"); at > 0; at = file.lastIndexOf("/", at - 1)) implied.add(file.slice(0, at));
+    }
+    return all.filter((file) => !(implied.has(file) && tree.kind(file) === "folder"));
 }
 
 /**
- * The files that a Dockerfile's sources name: files, folders with everything below, wildcards; minus what .dockerignore and
- * --exclude leave out. Empty folders are none, since git keeps none. A link that a source leads through is an input, and
- * what it leads to as well; a link below a folder is an input only itself, wherever it leads. As in BuildKit a wildcard may
- * match nothing (`COPY .npmrc* ./`), where the folder that it is looked for in is there.
+ * What a Dockerfile's sources read of the build context, as BuildKit does it: what is sent for all of them together, minus what
+ * .dockerignore leaves out, and of that what each copies or mounts. A link that a source leads through is read, and what it leads to as
+ * well; a link below a folder is an input only itself, wherever it leads. A wildcard may match nothing (`COPY .npmrc* ./`), where the
+ * folder that it is looked for in is there.
+ *
+ * Folders are inputs: one whose files are all ignored exists in the image. A folder that exists counts, whether or not git keeps it, as
+ * a file does that was never committed: BuildKit knows nothing of git. Where that makes checkouts differ, the folder itself is what
+ * .dockerignore should name (a name, and not only what is in it).
+ *
+ * One difference is on purpose: see `isNamed`, and docs/decisions.md.
  *
  * @param root the repository's root
- * @param context the context's root, from the repository's; default "."
- * @param dockerfile path from the repository's root: its own .dockerignore wins, and messages name it
- * @param ignored whether .dockerignore counts
- * @returns the files, each once, sorted by path
- * @throws InputError for a source that names no file, for links out of the context on a source's way and for patterns that can't be read
+ * @returns the inputs, each once, sorted by path, and what is to be said where a source takes in more than it names
+ * @throws InputError for a source that BuildKit would not find, or would copy without its content, and for patterns that can't be read
  */
-export function collectInputs(
+export function readContext(
     root: string,
     sources: readonly InputSource[],
-    {
-        dockerfile,
-        context = ".",
-        ignored = true,
-    }: { readonly dockerfile: string; readonly context?: string; readonly ignored?: boolean },
-): InputFile[] {
-    if (!existsSync(path.join(root, context))) {
+    { dockerfile, context: folder = ".", ignored = true }: ContextOptions,
+): { readonly inputs: InputFile[]; readonly swept?: Swept } {
+    if (!existsSync(path.join(root, folder))) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
-        throw new InputError({ problem: `the build context ${context} is missing`, where: dockerfile, next });
+        throw new InputError({ problem: `the build context ${folder} is missing`, where: dockerfile, next });
     }
-    const base = realpathSync(path.join(root, context));
-    const own = ownFolders.map((folder) => path.relative(base, path.join(realpathSync(root), folder)));
+    const base = realpathSync(path.join(root, folder));
+    const down = path.relative(realpathSync(root), base);
+    const isOwn = (file: string) => ownNames.test(path.posix.join(down, file));
     const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
-    const walk: Walk = { base, ignore, own, found: new Map(), known: new Map() };
-    const collected = sources.map((source) => ({ source, ...collect(walk, source) }));
-    for (const { taken } of collected) for (const [file, input] of taken) walk.found.set(file, input);
-    for (const { source, taken } of collected) {
-        if (taken.size > 0 || isOptional(source, walk.found.keys())) continue;
-        const { why, next } = nothing(walk, source, context);
+    const all = diskTree(base);
+    for (const source of sources) patternMatcher([askedFor(source)], `${dockerfile}:${source.line}`);
+    const sent = sentPatterns(all, sources.map(askedFor));
+    const included = sent && patternMatcher(sent, dockerfile);
+    const tree = sentTree(all, ignore, included);
+    const taken = new Set<string>();
+    const leftOut = new Set<string>();
+    for (const source of sources) {
+        const reading = read(tree, source, isOwn);
         const where = placeOf(`${dockerfile}:${source.line}`, source);
-        throw new InputError({ problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`, where, next });
+        if (reading.missing || (sent && isMisread(source) && [...reading.taken].some((file) => file !== ""))) {
+            const { why, next } = whyMissing(source, { all, ignore, isOwn, root: folder });
+            throw new InputError({
+                problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`,
+                where,
+                next,
+            });
+        }
+        for (const file of reading.taken) {
+            const isContent = tree.kind(file) === "file" && !taken.has(file);
+            // Nothing is missing of a file that is empty.
+            if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0) ignore.checkContent(file);
+            taken.add(file);
+        }
+        for (const file of reading.leftOut) leftOut.add(file);
     }
-    return [...walk.found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const found = withoutImplied(tree, taken)
+        .sort((a, b) => (a < b ? -1 : 1))
+        .map((file) => readInput(base, tree, file));
+    const by = sources
+        .filter(({ pattern, include }) => partsOf(pattern).length === 0 && include === undefined)
+        .map(({ instruction, line }) => `${instruction} in line ${line}`);
+    const missed = [...leftOut].filter((file) => !taken.has(file)).sort();
+    const inputs = found.map(({ input }) => input);
+    return by.length === 0 && missed.length === 0
+        ? { inputs }
+        : { inputs, swept: { by, ...sizesOf(found), leftOut: missed } };
 }
+
+function sizesOf(found: readonly { readonly input: InputFile; readonly bytes: number }[]) {
+    const folders = new Map<string, { files: number; bytes: number }>();
+    const whole = { files: 0, bytes: 0 };
+    for (const { input, bytes } of found.filter((one) => one.input.folder !== true)) {
+        const [name = "", ...rest] = input.path.split("/");
+        const folder = folders.get(name) ?? { files: 0, bytes: 0 };
+        for (const sum of rest.length > 0 ? [whole, folder] : [whole]) {
+            sum.files += 1;
+            sum.bytes += bytes;
+        }
+        if (rest.length > 0) folders.set(name, folder);
+    }
+    const largest = [...folders].map(([name, sum]) => ({ name, ...sum })).sort((a, b) => b.bytes - a.bytes);
+    return { ...whole, folders: largest };
+}
+
+/** The inputs alone; see `readContext`. */
+export const collectInputs = (root: string, sources: readonly InputSource[], options: ContextOptions): InputFile[] =>
+    readContext(root, sources, options).inputs;

@@ -4,7 +4,7 @@ import { inputHash } from "./context";
 import type { DockerfileReading } from "./dockerfile";
 import type { Layer } from "./hierarchy";
 import { type Definitions, type ImageDefinition, type Platform, platformsOf } from "./images";
-import { type InputFile, collectInputs } from "./inputs";
+import { type InputFile, type Swept, readContext } from "./inputs";
 import { splitArguments } from "./meaning";
 import { type PlacedParent, placeOn } from "./platforms";
 import { readImages } from "./readImages";
@@ -63,6 +63,8 @@ export interface PreparedLayer {
     readonly stages: DockerfileReading["stages"];
     readonly mountedSecrets: DockerfileReading["secrets"];
     readonly inputs: readonly InputFile[];
+    /** What is to be said where its Dockerfile takes in more than it names. */
+    readonly swept?: Swept;
     readonly inputHash: string;
     /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
     readonly tests?: SmokeTests;
@@ -82,7 +84,7 @@ function prepare(
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
-    const inputs = collectInputs(root, reading.sources, {
+    const { inputs, swept } = readContext(root, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
@@ -111,6 +113,7 @@ function prepare(
         stages,
         mountedSecrets,
         inputs,
+        ...(swept && { swept }),
         inputHash: inputHash({
             dockerfile: reading.meaning.text,
             files: inputs,

@@ -2,12 +2,14 @@ import path from "node:path";
 import { InputError } from "./errors";
 import { heredocOf } from "./lines";
 import type { Statement } from "./statements";
-import { listArguments, mountFields } from "./words";
+import { commaFields, listArguments, mountFields } from "./words";
 
 /** What an instruction reads from the build context. */
 export interface Source {
-    /** Path from the context's root; `*`, `?` and `[…]` are Go's filepath.Match, `\` makes them plain. */
+    /** Path from the context's root; `*`, `?` and `[…]` are Go's filepath.Match, unless it is a mount's. */
     readonly pattern: string;
+    /** Whether it is what a mount shows: a path without wildcards. */
+    readonly mount?: true;
     /** Patterns of moby/patternmatcher, from a folder that `pattern` names on, of what is left out below it. */
     readonly exclude: readonly string[];
     /** The same for what is taken below it (COPY --parents); everything without. */
@@ -89,13 +91,20 @@ export function copyReads(statement: Statement, word: Word): Read[] {
     return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern, exclude) : { pattern, exclude })) }];
 }
 
+/** The last of a mount's fields that mean the same (instructions/commands_runmount.go); undefined for none. */
+const lastField = (mount: string, ...names: string[]): string | undefined =>
+    commaFields(mount)
+        .findLast((field) => names.includes(/^[^=]*(?==)/.exec(field)?.[0].toLowerCase() ?? ""))
+        ?.replace(/^[^=]*=/, "");
+
 /** The secret of a mount: its id stands in `source` or `id`, or is the last part of `target` (convert_secrets.go). */
-function secretOf(fields: ReadonlyMap<string, string>, { where }: Statement, word: Word): MountedSecret {
-    const first = (...keys: string[]) => keys.map((key) => fields.get(key)).find(Boolean) ?? "";
-    const named = first("source", "src", "id");
+function secretOf(mount: string, { where }: Statement, word: Word): MountedSecret {
+    const fields = mountFields(mount);
+    const named = lastField(mount, "source", "src") ?? "";
     // Folders of the target need not be known: $HOME may be the base image's.
-    const last = () => word(path.posix.basename(first("target", "dst", "destination")));
-    const id = named === "" ? path.posix.basename(last()) : word(named);
+    const last = () => word(path.posix.basename(lastField(mount, "target", "dst", "destination") ?? ""));
+    const written = named === "" ? (fields.get("id") ?? "") : named;
+    const id = written === "" ? path.posix.basename(last()) : word(written);
     if (id === "") {
         const next = "write RUN --mount=type=secret,id=<name>";
         throw new InputError({ problem: "a secret mount names no secret", where, next });
@@ -122,10 +131,9 @@ export function mountReads(statement: Statement, word: Word): Read[] {
             return [{ from }];
         }
         const type = word(fields.get("type") ?? "bind").toLowerCase();
-        if (type === "secret") return [{ secret: secretOf(fields, statement, word) }];
+        if (type === "secret") return [{ secret: secretOf(value, statement, word) }];
         if (type !== "bind") return [];
-        // A mount's source is no pattern: `[` is a character like any other.
-        const source = word(fields.get("source") ?? fields.get("src") ?? ".").replace(/[*?[\\]/g, "\\$&");
-        return [{ sources: [{ pattern: source === "" ? "." : source, exclude: [] }] }];
+        const source = word(lastField(value, "source", "src") ?? "");
+        return [{ sources: [{ pattern: source === "" ? "." : source, mount: true, exclude: [] }] }];
     });
 }

@@ -3,35 +3,27 @@ import { type Stats, closeSync, lstatSync, openSync, readSync, readdirSync, read
 import path from "node:path";
 import { InputError } from "./errors";
 import type { Ignore, Matcher } from "./ignore";
+import { pathOf, shownPath, textOf } from "./rawNames";
+import { isWild, matchesPath } from "./wildcards";
 
-/** A file of the build context that a Dockerfile reads. */
+/** A file, link or folder of the build context that a Dockerfile reads. */
 export interface InputFile {
-    /** Path from the context's root, with slashes. */
+    /** Path from the context's root, with slashes; bytes that are not UTF-8 as lib/rawNames.ts has them. */
     readonly path: string;
-    /** SHA-256 of the content, or of a link's target, as hex. */
+    /** SHA-256 of the content, or of a link's target, as hex; "" for a folder. */
     readonly hash: string;
     /** The only permission that counts: git keeps no other. */
     readonly executable: boolean;
     /** Target of a symbolic link. */
     readonly symlink?: string;
-}
-
-/** A search for inputs. Paths are from the context's root, with slashes; "" is the root itself. */
-export interface Walk {
-    /** The context's root. */
-    readonly base: string;
-    readonly ignore: Ignore;
-    /** Folders that are never inputs. */
-    readonly own: readonly string[];
-    readonly found: Map<string, InputFile>;
-    /** Inputs that were read before, for another source. */
-    readonly known: Map<string, InputFile>;
+    /** A folder in which no other input lies: any other folder is there because of what is in it. */
+    readonly folder?: true;
 }
 
 /** What is at a path, links not followed; undefined when nothing is. */
 export function statOf(file: string): Stats | undefined {
     try {
-        return lstatSync(file);
+        return lstatSync(pathOf(file));
     } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ENOENT" || code === "ENOTDIR") return undefined;
@@ -39,11 +31,14 @@ export function statOf(file: string): Stats | undefined {
     }
 }
 
+/** Where a link points to, as it is written in it. */
+export const targetOf = (link: string): string => textOf(readlinkSync(pathOf(link), { encoding: "buffer" }));
+
 /** SHA-256 of a file's content as hex, read a piece at a time: a model's weights can be larger than a buffer. */
 export function hashFile(file: string): string {
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(1 << 20);
-    const descriptor = openSync(file, "r");
+    const descriptor = openSync(pathOf(file), "r");
     try {
         for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) {
             hash.update(piece.subarray(0, read));
@@ -54,89 +49,172 @@ export function hashFile(file: string): string {
     return hash.digest("hex");
 }
 
-const isOwn = ({ own }: Walk, file: string): boolean =>
-    own.some((folder) => file === folder || file.startsWith(`${folder}/`));
+/** What a path can be; anything else, a socket say, is not there. */
+export type Kind = "file" | "link" | "folder";
 
-/** Whether nothing below a folder can be an input. */
-const isSkipped = (walk: Walk, folder: string): boolean =>
-    isOwn(walk, folder) || (walk.ignore.ignores(folder) && !walk.ignore.mayReenter(folder));
+const kindOf = (one: Pick<Stats, "isFile" | "isDirectory" | "isSymbolicLink">): Kind | undefined =>
+    one.isFile() ? "file" : one.isSymbolicLink() ? "link" : one.isDirectory() ? "folder" : undefined;
 
-/** Where a link on the way to a source points to. Any other is copied as it is, wherever it leads. */
-function linkTarget(file: string, symlink: string): string {
-    const target = path.posix.join(path.posix.dirname(file), symlink).replace(/\/$/, "");
-    if (!path.isAbsolute(symlink) && target !== ".." && !target.startsWith("../")) return target;
-    throw new InputError({
-        problem: `${file} is a symbolic link to ${symlink}, which is outside the build context`,
-        next: "copy what it leads to into the repository, and name that",
+/** What lies in a folder, by name. */
+export const entriesOf = (folder: string): (readonly [string, Kind | undefined])[] =>
+    readdirSync(pathOf(folder), { withFileTypes: true, encoding: "buffer" }).map((entry) => [
+        textOf(entry.name),
+        kindOf(entry),
+    ]);
+
+/** A folder with all below it, looked at only where somebody asks. Paths are from that folder, with slashes; "" is itself. */
+export interface Tree {
+    /** What is at a path; no link on the way is followed. */
+    readonly kind: (path: string) => Kind | undefined;
+    /** Where a link points to. */
+    readonly target: (link: string) => string;
+    /** The names in a folder, sorted; none for anything else. */
+    readonly names: (folder: string) => readonly string[];
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** A function that remembers its results. */
+function remembering<T>(find: (path: string) => T): (path: string) => T {
+    const known = new Map<string, T>();
+    return (path) => {
+        const found = known.get(path);
+        if (found !== undefined || known.has(path)) return found as T;
+        const fresh = find(path);
+        known.set(path, fresh);
+        return fresh;
+    };
+}
+
+/** The folder above a path; "" for the root. */
+const above = (file: string): string => path.posix.join("/", file, "..").slice(1);
+
+/** A folder on disk. */
+export function diskTree(base: string): Tree {
+    const entries = remembering((folder): ReadonlyMap<string, Kind | undefined> =>
+        kind(folder) === "folder" ? new Map(entriesOf(path.join(base, folder))) : new Map(),
+    );
+    // A single path is asked for itself: the folder that it lies in may not be readable as a whole.
+    const kind = remembering((file): Kind | undefined => {
+        if (file === "") return "folder";
+        if (kind(above(file)) !== "folder") return undefined;
+        const stat = statOf(path.join(base, file));
+        return stat && kindOf(stat);
     });
-}
-
-function readInput(walk: Walk, file: string): InputFile | undefined {
-    const absolute = path.join(walk.base, file);
-    const stat = lstatSync(absolute);
-    if (stat.isSymbolicLink()) {
-        const symlink = readlinkSync(absolute);
-        return { path: file, hash: createHash("sha256").update(symlink).digest("hex"), executable: false, symlink };
-    }
-    // The owner's bit is the one that git keeps.
-    return stat.isFile() ? { path: file, hash: hashFile(absolute), executable: (stat.mode & 0o100) !== 0 } : undefined;
+    return {
+        kind,
+        target: (link) => targetOf(path.join(base, link)),
+        names: remembering((folder) => [...entries(folder).keys()].sort(byText)),
+    };
 }
 
 /**
- * Adds a file or link, unless .dockerignore leaves it out.
- *
- * @throws InputError for a file that .dockerignore lets in without its content
+ * What is sent of a folder (tonistiigi/fsutil, filterFS): what `included` names, if that is given, and `ignore` does not leave out, and
+ * the folders above each.
  */
-export function addFile(walk: Walk, file: string): void {
-    if (isOwn(walk, file) || walk.found.has(file) || walk.ignore.ignores(file)) return;
-    const input = walk.known.get(file) ?? readInput(walk, file);
-    if (!input) return;
-    if (input.symlink === undefined) walk.ignore.checkContent(file);
-    walk.found.set(file, input);
-    walk.known.set(file, input);
+export function sentTree(all: Tree, ignore: Ignore, included: Matcher | undefined): Tree {
+    const isChosen = (file: string) => (included?.matches(file) ?? true) && !ignore.ignores(file);
+    const mayHold = (folder: string) =>
+        (!included || included.matches(folder) || included.mayMatch(folder)) &&
+        (!ignore.ignores(folder) || ignore.mayReenter(folder));
+    const kind = remembering((file): Kind | undefined => {
+        if (file === "") return "folder";
+        const found = all.kind(file);
+        if (found === undefined || isChosen(file)) return found;
+        return found === "folder" && names(file).length > 0 ? found : undefined;
+    });
+    const names = remembering((folder): readonly string[] => {
+        if (folder !== "" && !mayHold(folder)) return [];
+        return all.names(folder).filter((name) => kind(path.posix.join(folder, name)) !== undefined);
+    });
+    return { kind, target: all.target, names };
 }
 
-/** What is taken below a folder: everything without `include`. */
-export interface Choice {
-    readonly include: Matcher | undefined;
-    readonly exclude: Matcher;
+/** Where a link leads, from the tree's root, which nothing climbs out of. */
+export const led = (link: string, target: string): string =>
+    path.posix.join("/", path.posix.isAbsolute(target) ? "" : above(link), target).replace(/^\/|\/$/g, "");
+
+/** A link on the way to a path. */
+export interface Step {
+    readonly link: string;
+    /** The path with the link replaced by what it leads to. */
+    readonly next: string;
 }
 
-/** Adds what lies below a folder; `choice` sees paths from `source`, as those of COPY --exclude and --parents are. */
-export function addFolder(walk: Walk, source: string, choice: Choice, folder: string): void {
-    const { include, exclude } = choice;
-    for (const entry of readdirSync(path.join(walk.base, folder), { withFileTypes: true })) {
-        const file = path.posix.join(folder, entry.name);
-        const inner = path.posix.relative(source, file);
-        const isIn = include?.matches(inner) ?? true;
-        const isOut = exclude.matches(inner);
-        if (!entry.isDirectory()) {
-            if (isIn && !isOut) addFile(walk, file);
-            continue;
-        }
-        const mayHold = (isIn || include?.mayMatch(inner) === true) && (!isOut || exclude.mayExcept(inner));
-        if (mayHold && !isSkipped(walk, file)) addFolder(walk, source, choice, file);
-    }
-}
-
-/**
- * Follows the links in a source's path, and adds them: whoever copies it reads them as well.
- *
- * @returns where the path leads; undefined for nowhere
- * @throws InputError for links out of the context or in a circle
- */
-export function follow(walk: Walk, source: string, links = 0): string | undefined {
-    if (links > 40) throw new InputError({ problem: `${source}: too many symbolic links lead to each other` });
-    const parts = source.split("/");
+/** The first link on the way to a path, itself included; undefined for none. */
+function firstLink(tree: Tree, file: string): Step | undefined {
+    const parts = file.split("/");
     for (const count of parts.keys()) {
-        const file = parts.slice(0, count + 1).join("/");
-        const stat = statOf(path.join(walk.base, file));
-        if (!stat) return undefined;
-        if (!stat.isSymbolicLink()) continue;
-        addFile(walk, file);
-        if (!walk.found.has(file)) return undefined;
-        const target = linkTarget(file, readlinkSync(path.join(walk.base, file)));
-        return follow(walk, path.posix.join(target, ...parts.slice(count + 1)), links + 1);
+        const link = parts.slice(0, count + 1).join("/");
+        if (tree.kind(link) !== "link") continue;
+        return {
+            link,
+            next: path.posix.join(led(link, tree.target(link)), ...parts.slice(count + 1)).replace(/^\.$/, ""),
+        };
     }
-    return source;
+    return undefined;
+}
+
+/** BuildKit's own limit (containerd/continuity, fs.RootPath). */
+const mostLinks = 255;
+
+/**
+ * The links on the way to a path, one after the other, and where they lead in the end, whether something is there or not.
+ *
+ * @throws InputError for links that lead to each other
+ */
+export function follow(tree: Tree, file: string): { readonly links: readonly Step[]; readonly end: string } {
+    const links: Step[] = [];
+    let end = file;
+    for (let step = firstLink(tree, end); step; step = firstLink(tree, end)) {
+        links.push(step);
+        end = step.next;
+        if (links.length <= mostLinks) continue;
+        throw new InputError({ problem: `${shownPath(file)}: too many symbolic links lead to each other` });
+    }
+    return { links, end };
+}
+
+/** The paths that a wildcard names as the links among them have it: where each leads. Undefined where none is a link. */
+function ledByWildcard(tree: Tree, folder: string, part: string): string[] | undefined {
+    const found = tree
+        .names(folder)
+        .filter((name) => matchesPath(part, name))
+        .map((name) => path.posix.join(folder, name))
+        .filter((file) => tree.kind(file) === "link");
+    return found.length > 0 ? found.map((link) => led(link, tree.target(link))) : undefined;
+}
+
+/**
+ * The patterns of what a client is asked to send (tonistiigi/fsutil, FollowLinks): the sources' paths, and where links on their way
+ * lead. BuildKit takes a source as it is written for such a pattern, its `!` or `[` too, and goes on behind a link only once.
+ *
+ * @param all the whole context: links are followed although an ignore file leaves them out
+ * @param paths of the sources from the context's root
+ * @returns undefined where everything is sent
+ */
+export function sentPatterns(all: Tree, paths: readonly string[]): string[] | undefined {
+    const known = new Set<string>();
+    const add = (written: string): void => {
+        const parts = written.split("/");
+        for (const count of parts.keys()) {
+            const current = parts.slice(0, count + 1).join("/");
+            const part = parts[count] ?? "";
+            const isLink = all.kind(current) === "link";
+            const targets = isWild(part)
+                ? ledByWildcard(all, above(current), part)
+                : isLink
+                  ? [led(current, all.target(current))]
+                  : undefined;
+            if (!targets && count + 1 < parts.length) continue;
+            if (known.has(current)) return;
+            known.add(current);
+            for (const target of targets ?? [])
+                add(path.posix.join(target, ...parts.slice(count + 1)).replace(/^\.$/, ""));
+            return;
+        }
+    };
+    for (const one of [...new Set(paths)].sort(byText)) add(one);
+    if (known.has("") || paths.includes("")) return undefined;
+    return [...known].sort(byText);
 }

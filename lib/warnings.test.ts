@@ -98,3 +98,34 @@ describe("of an image alone", () => {
         ]);
     });
 });
+
+describe("an image that reads the whole context", () => {
+    const one = { one: { ...image("one", ["linux/amd64"]), dockerfile: "one/Dockerfile" } };
+    const said = (dockerfile: string, more: Readonly<Record<string, string>>) => {
+        const root = tree({ "one/Dockerfile": `FROM python:3\n${dockerfile}`, ...more });
+        return warningsOf(
+            one,
+            prepareLayers(root, { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
+        );
+    };
+
+    test.each(["COPY . /srv/", "RUN --mount=source=./,target=/srv true"])(
+        "is told what that costs, and what of it is left out: %s",
+        (line) => {
+            const ignore = { ".dockerignore": "one\n.dockerignore" };
+            const found = said(line, { ...ignore, "data/big": "x".repeat(2_000_000), "src/a": "a", ".git/HEAD": "" });
+            expect(found).toEqual([
+                `image one reads the whole context (one/Dockerfile: ${line.split(" ")[0] ?? ""} in line 2): 2 files, 2.0 MB, most of it ` +
+                    "in data (1 files, 2.0 MB), src (1 files, 1 bytes). A change of any of them rebuilds it. Lines for .dockerignore, " +
+                    'of those that the image needs not: "/data", "/src", "/.git"',
+                expect.stringMatching(
+                    /^image one does not get \.git, which `docker build` would copy: .* Name one in a COPY/,
+                ),
+            ]);
+        },
+    );
+
+    test("is told nothing where it names what it reads", () => {
+        expect(said("COPY src /srv/", { "src/a": "a", ".git/HEAD": "" })).toEqual([]);
+    });
+});

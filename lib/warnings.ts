@@ -21,6 +21,33 @@ const unreadWarnings = ({ key, definition, unreadArguments }: PreparedLayer): st
             `build argument ${name} of image ${key} changes nothing: what ${definition.dockerfile} builds has no ARG ` +
             `${name}. Declare it there, or remove it from buildArgs`,
     );
+const sizeOf = (bytes: number): string => {
+    const units = ["bytes", "kB", "MB", "GB"];
+    const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+    return `${(bytes / 1000 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit] ?? ""}`;
+};
+
+/** How many of the largest folders are named. */
+const mostFolders = 5;
+
+/** What the whole context costs whoever reads it, and what is left out of it although BuildKit would copy it. */
+function sweptWarnings({ key, definition, swept }: PreparedLayer): string[] {
+    if (!swept) return [];
+    const { by, files, bytes, folders, leftOut } = swept;
+    const largest = folders
+        .slice(0, mostFolders)
+        .map((one) => `${one.name} (${one.files} files, ${sizeOf(one.bytes)})`);
+    const inFolders = largest.length > 0 ? `, most of it in ${largest.join(", ")}` : "";
+    const lines = [...largest.map((_one, index) => folders[index]?.name ?? ""), ...leftOut].map((one) => `"/${one}"`);
+    const whole =
+        `image ${key} reads the whole context (${definition.dockerfile}: ${by.join(", ")}): ${files} files, ${sizeOf(bytes)}` +
+        `${inFolders}. A change of any of them rebuilds it. Lines for .dockerignore, of those that the image needs not: ` +
+        lines.join(", ");
+    const missed =
+        `image ${key} does not get ${leftOut.join(", ")}, which \`docker build\` would copy: they differ from checkout to checkout. ` +
+        "Name one in a COPY or mount of its own where the image needs it, or in .dockerignore where it does not";
+    return [...(by.length > 0 ? [whole] : []), ...(leftOut.length > 0 ? [missed] : [])];
+}
 
 /** What is allowed and yet may not be meant, a sentence each with what to do about it. */
 export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLayer[]): string[] {
@@ -34,6 +61,7 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
         ...unpinned,
         ...layers.flatMap(cacheWarning),
         ...layers.flatMap(unreadWarnings),
+        ...layers.flatMap(sweptWarnings),
         ...layers.flatMap(unlistedSecretWarnings),
         ...leftOut.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";

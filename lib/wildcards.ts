@@ -1,6 +1,4 @@
-import { readdirSync } from "node:fs";
 import path from "node:path";
-import { statOf } from "./walk";
 
 /** A character of a class, escaped or not; undefined where the pattern ends too early or the class is not one. */
 function member(rest: string): { readonly point: number; readonly rest: string } | undefined {
@@ -77,30 +75,16 @@ export function matchesPath(pattern: string, name: string): boolean | undefined 
 /** Whether a part of a path holds a wildcard: an escaped one is a plain character. */
 export const isWild = (part: string): boolean => /[*?[]/.test(part.replace(/\\[^]/gu, ""));
 
-const unescaped = (part: string): string => part.replace(/\\([^])/gu, "$1");
+/** The parts of a path from the context's root, which nothing climbs out of. */
+export const partsOf = (file: string): string[] => path.posix.join("/", file).split("/").filter(Boolean);
 
-/** A path as a pattern that names only it. */
-export const literally = (file: string): string => file.replace(/[*?[\\]/g, "\\$&");
-
-/** A pattern with wildcards as the folder that they are looked for in and the rest; undefined for one without. */
+/**
+ * A path with wildcards as the folder that they are looked for in and the rest; undefined for one without. A `\` before the first
+ * wildcard is a character of a name: BuildKit takes it from patterns only.
+ */
 export function splitWildcards(pattern: string): { readonly folder: string; readonly rest: string } | undefined {
-    const parts = path.posix.join("/", pattern).split("/").filter(Boolean);
+    const parts = partsOf(pattern);
     const first = parts.findIndex(isWild);
     if (first < 0) return undefined;
-    return { folder: parts.slice(0, first).map(unescaped).join("/"), rest: parts.slice(first).join("/") };
-}
-
-const names = (folder: string): string[] => (statOf(folder)?.isDirectory() ? readdirSync(folder).sort() : []);
-
-/** The paths that a pattern names, from `base`. Parts without wildcards are not looked for, since they may be links. */
-export function matching(base: string, pattern: string): string[] {
-    const parts = path.posix.join("/", pattern).split("/").filter(Boolean);
-    const below = (folder: string, index: number): string[] => {
-        const part = parts[index];
-        if (part === undefined) return [folder];
-        if (!isWild(part)) return below(path.posix.join(folder, unescaped(part)), index + 1);
-        const here = names(path.join(base, folder)).filter((name) => matchesPath(part, name));
-        return here.flatMap((name) => below(path.posix.join(folder, name), index + 1));
-    };
-    return below("", 0);
+    return { folder: parts.slice(0, first).join("/"), rest: parts.slice(first).join("/") };
 }

@@ -1,4 +1,4 @@
-import { rmSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -59,16 +59,18 @@ describe("a filter has", () => {
         ["a folder with all that may come into it", "COPY app /app", { "app/a": "" }, ["app/**"]],
         ["a wildcard as a wildcard, of files and folders", "COPY r*.txt /", { "r.txt": "" }, ["r*.txt", "r*.txt/**"]],
         ["* for ?, which GitHub reads otherwise", "COPY ?.txt /", { "a.txt": "" }, ["*.txt", "*.txt/**"]],
-        ["* for a class of characters", "COPY [ab][^c].txt /", { "ab.txt": "" }, ["*.txt", "*.txt/**"]],
+        ["* for a class of characters", "COPY [ab][c-e].txt /", { "ac.txt": "" }, ["*.txt", "*.txt/**"]],
+        ["everything below for a class that may hold a slash", "COPY x/[ab][^c].txt /", { "x/a/.txt": "" }, ["x/**"]],
         ["** for any depth only where BuildKit does", "COPY x/** /", { "x/a": "" }, ["x/*", "x/*/**"]],
         ["** of COPY --parents", "COPY --parents x/**/a /", { "x/y/a": "" }, ["x/**/a", "x/**/a/**"]],
         ["everything for the whole context", "COPY . /", { a: "" }, ["**"]],
         ["only the folder for what lies in it too", "COPY app app/a /", { "app/a": "" }, ["app/**"]],
+        ["special characters escaped", "RUN --mount=source=c++/x!,target=/x true", { "c++/x!": "" }, ["c\\+\\+/x\\!"]],
         [
-            "special characters escaped",
-            "RUN --mount=source=c++/[x]!,target=/x true",
-            { "c++/[x]!": "" },
-            ["c\\+\\+/\\[x\\]\\!"],
+            "a folder whose files are all ignored with what makes it be there",
+            "COPY logs /logs",
+            { "logs/.gitkeep": "", ".dockerignore": "logs/*" },
+            ["logs/**"],
         ],
         ["nothing for what comes from the network or a stage", "ADD https://a.example/x /\nCOPY --from=b /x /", {}, []],
     ])("%s", (_name, text, files, expected) => {
@@ -81,10 +83,11 @@ describe("a filter has", () => {
     });
 
     test("links and what they lead to", () => {
-        const root = tree({ Dockerfile: "FROM a\nCOPY app /app\nCOPY link /x", "real/a": "", "app/a": "" });
+        const root = tree({ Dockerfile: "FROM a\nCOPY app /app\nCOPY link absolute /x", "real/a": "", "app/a": "" });
         symlinkSync("real", path.join(root, "link"));
         symlinkSync("../gone", path.join(root, "app/dangling"));
-        expect(pathFilters(layerIn(root))).toEqual(expect.arrayContaining(["app/**", "link", "real/**"]));
+        symlinkSync("/real", path.join(root, "absolute"));
+        expect(pathFilters(layerIn(root))).toEqual(expect.arrayContaining(["absolute", "app/**", "link", "real/**"]));
         expect(passes(pathFilters(layerIn(root)), ["gone"])).toBe(false);
     });
 
@@ -93,6 +96,15 @@ describe("a filter has", () => {
         expect(patterns).toEqual(expect.arrayContaining([".dockerignore", "Dockerfile.dockerignore"]));
     });
 });
+
+/** As git does it: with the folders that are empty then. */
+function removeFile(root: string, file: string): void {
+    rmSync(path.join(root, file), { force: true });
+    for (let folder = path.dirname(file); folder !== "."; folder = path.dirname(folder)) {
+        const at = path.join(root, folder);
+        if (existsSync(at) && readdirSync(at).length === 0) rmdirSync(at);
+    }
+}
 
 test("no push that changes an image's inputs fails to start its workflow", () => {
     const names = [
@@ -105,6 +117,8 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
         "[1]/q",
         "lib/!z",
         "other",
+        "logs/.gitkeep",
+        "logs/kept/.gitkeep",
     ];
     const sources = [
         "a.txt",
@@ -117,16 +131,21 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
         "app/*/y.py",
         "/lib",
         "c++.txt",
+        "logs",
+        "l*",
+        "[[]1]",
+        "app[^a]x.py",
         ".",
     ];
     const instructions = [
         ...sources.map((source) => `COPY ${source} /to/`),
         "COPY --parents app/**/y.py /to/",
         "COPY --exclude=**/x.py app /to/",
-        "RUN --mount=type=bind,source=[1],target=/x true",
+        "RUN --mount=type=bind,source=logs,target=/x true",
+        "COPY --parents l*/kept /to/",
         'COPY ["lib/!z", "/to/"]',
     ];
-    const ignores = ["", "**/deep", "app/sub\n!app/sub/y.py", "*\n!app\n!a.txt"];
+    const ignores = ["", "**/deep", "app/sub\n!app/sub/y.py", "*\n!app\n!a.txt", "logs/*", "**/.gitkeep"];
     const read = (root: string, context: string) => {
         try {
             return layerIn(root, context === "" ? {} : { context });
@@ -149,7 +168,7 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
             const root = tree({ Dockerfile: `FROM a\n${lines.join("\n")}\n`, [at(".dockerignore")]: ignore, ...files });
             const before = read(root, context);
             if (how === "write") writeTree(root, { [at(changed)]: "after" });
-            else rmSync(path.join(root, at(changed)), { force: true });
+            else removeFile(root, at(changed));
             const after = read(root, context);
             const isStale = before?.inputHash !== after?.inputHash;
             staleCases += Number(isStale);

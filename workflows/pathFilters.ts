@@ -1,6 +1,8 @@
 import path from "node:path";
 import type { PreparedLayer } from "../lib/layers";
 import { smokeDockerfile } from "../lib/smoke";
+import { led } from "../lib/walk";
+import { partsOf } from "../lib/wildcards";
 import { ciStackFile } from "./ciStack";
 
 type Source = PreparedLayer["sources"][number];
@@ -9,8 +11,8 @@ type Inputs = PreparedLayer["inputs"];
 /** What every image depends on besides its own files: its entry, and the settings of the stack that CI runs. */
 const settings = ["images.ts", ciStackFile];
 
-/** A path as a pattern that matches only itself. */
-const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&");
+/** A path as a pattern that matches only itself, and where its bytes are not UTF-8, which no filter can say, whatever looks alike. */
+const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&").replace(/[\uDC80-\uDCFF]+/gu, "*");
 
 /** A part of a Go pattern: GitHub's `?` and `[…]` mean something else, so each wildcard becomes `*`, which is more. */
 function component(part: string): string {
@@ -22,33 +24,44 @@ function component(part: string): string {
     return translated.filter((one, index) => one !== "*" || translated[index - 1] !== "*").join("");
 }
 
+/** Whether a part holds a class that may stand for a slash: it may then go on in a folder below. */
+const mayCross = (part: string): boolean => part.replace(/\\[^]|\[(?:\w(?:-\w)?)+\]/gu, "").includes("[");
+
 const isWild = (pattern: string): boolean => pattern.replace(/\\[^]/gu, "").includes("*");
 
 /** What a source names, files that don't exist yet included. */
-function sourcePatterns({ pattern, include = "" }: Source, inputs: Inputs): string[] {
-    const plain = path.posix.join("/", pattern).split("/").filter(Boolean);
+function sourcePatterns({ pattern, include = "", mount }: Source, inputs: Inputs): string[] {
+    const plain = partsOf(pattern);
     const deep = include.split("/").filter(Boolean);
     // Below a pivot `**` crosses folders, as GitHub's does where it is a part of its own: elsewhere everything is taken.
     const isDeep = (part?: string) => part?.includes("**") === true;
     const last = deep.findIndex((part) => isDeep(part) && part !== "**");
-    const parts = [...plain.map(component), ...deep.map((part) => (isDeep(part) ? "**" : component(part)))];
-    const translated = parts.slice(0, last < 0 ? undefined : plain.length + last + 1).join("/");
+    const parts = [
+        ...plain.map((part) => (mount ? literal(part) : component(part))),
+        ...deep.map((part) => (isDeep(part) ? "**" : component(part))),
+    ];
+    const crossing = mount ? -1 : [...plain, ...deep].findIndex(mayCross);
+    const all = parts.slice(0, last < 0 ? undefined : plain.length + last + 1);
+    const translated = (crossing < 0 ? all : [...all.slice(0, crossing), "**"]).join("/");
     if (translated === "") return ["**"];
     if (translated.endsWith("**")) return [translated];
     const below = `${translated}/**`;
     if (isWild(translated)) return [translated, below];
-    return inputs.some((input) => literal(input.path) === translated) ? [translated] : [below];
+    const isFile = inputs.some((input) => literal(input.path) === translated && input.folder === undefined);
+    return isFile ? [translated] : [below];
 }
 
-/** A link that a source leads through, and what it leads to. */
+/** A link that a source leads through, and what it leads to: a folder with what may come into it, although git keeps none that is empty. */
 function linkPatterns(inputs: Inputs): string[] {
     return inputs.flatMap((input) => {
         if (input.symlink === undefined) return [];
-        const target = path.posix.join(path.posix.dirname(input.path), input.symlink).replace(/\/$/, "");
-        const isFile = inputs.some((other) => other.path === target);
-        const isFolder = inputs.some((other) => other.path.startsWith(`${target}/`));
-        const led = [...(isFile ? [literal(target)] : []), ...(isFolder ? [`${literal(target)}/**`] : [])];
-        return [literal(input.path), ...led];
+        const target = led(input.path, input.symlink);
+        const isFile = inputs.some((other) => other.path === target && other.folder === undefined);
+        const isFolder = inputs.some((other) =>
+            other.path === target ? other.folder : other.path.startsWith(`${target}/`),
+        );
+        const below = isFolder ? [`${literal(target)}/**`] : [];
+        return [literal(input.path), ...(isFile ? [literal(target)] : []), ...below];
     });
 }
 

@@ -13,6 +13,9 @@ describe("files", () => {
         ["made plain", { "a.sh": "1 executable" }, { "a.sh": "1" }, ["a.sh is no longer executable"]],
         ["changed and made executable", { "a.sh": "1" }, { "a.sh": "2 executable" }, ["a.sh changed"]],
         ["linked elsewhere", { a: "→ b" }, { a: "→ c" }, ["a changed"]],
+        ["a folder alone", {}, { "logs/": "folder" }, ["logs/ added"]],
+        ["the last of a folder that stays", { "logs/a": "1" }, { "logs/": "folder" }, ["logs/a removed or ignored"]],
+        ["the first of an empty folder", { "logs/": "folder" }, { "logs/a/": "folder" }, ["logs/a/ added"]],
         ["named as a property of every object", {}, { constructor: "1" }, ["constructor added"]],
     ])("that are %s", (_name, before, after, causes) => {
         expect(fileCauses(before, after)).toEqual(causes);

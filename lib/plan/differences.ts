@@ -47,13 +47,19 @@ export function difference(before: Texts, after: Texts): Difference {
 const executable = / executable$/;
 
 /**
- * Files that were added, removed, renamed or changed. A rename is one removed and one added with the same content.
+ * Files, links and folders (with a slash at their end) that were added, removed, renamed or changed. A rename is one removed and one added with the same content.
  *
  * @param what said before each name, with a space at its end
  * @param gone said of files that are no longer there
  */
 export function fileCauses(before: Texts, after: Texts, what = "", gone = "removed or ignored"): Cause[] {
-    const { added, removed, changed } = difference(before, after);
+    const all = difference(before, after);
+    // A folder is named where nothing else lies in it: it need not come or go with what does.
+    const isThere = (texts: Texts, name: string) =>
+        name.endsWith("/") && Object.keys(texts).some((other) => other.startsWith(name));
+    const removed = all.removed.filter((name) => !isThere(after, name));
+    const added = all.added.filter((name) => !isThere(before, name));
+    const { changed } = all;
     const left = [...added];
     const renames = removed.flatMap((from) => {
         const to = left.find((name) => after[name] === before[from]);

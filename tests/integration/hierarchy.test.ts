@@ -221,15 +221,47 @@ test("a broken image that nothing stands on leaves every other one built, tested
     expect((await imageOutputs(lab, program)).bot?.digest).toBe(after.bot);
 });
 
-test("nothing is built on an image that is broken or whose test fails, and what does not stand on it goes on", async () => {
-    const before = await promoted("base", "bot", "ci");
-    const other = `    other: {
+/** An entry of images.ts, with the end of it. */
+const other = `    other: {
         description: "stands on nothing of ours",
         name: "ghcr.io/fixture/other:latest",
         dockerfile: "docker/Dockerfile.other",
         platforms: ["linux/amd64"],
     },
 };`;
+
+test("a folder whose files are all ignored, and a name that is not UTF-8, are in the image as in one that is built without Pulumi", async () => {
+    const before = await promoted("base", "bot", "ci");
+    writeTree(program, {
+        "images.ts": (fixture["images.ts"] ?? "").replace(/\};\s*$/, other),
+        "docker/Dockerfile.other": `FROM python:3.12-slim
+COPY logs /logs/
+COPY named /named/
+RUN --mount=source=logs,target=/mounted [ -z "$(ls -A /logs /mounted | grep -v :)" ]
+RUN [ "$(ls -b /named)" = "caf\\\\351.txt" ] && [ "$(cat /named/*)" = latin1 ]
+`,
+        "docker/Dockerfile.other.dockerignore": "logs/*\n",
+        "logs/.gitkeep": "",
+        "named/plain.txt": "",
+    });
+    rmSync(path.join(program, "named/plain.txt"));
+    writeFileSync(
+        Buffer.concat([Buffer.from(path.join(program, "named/caf")), Buffer.from("\xe9.txt", "latin1")]),
+        "latin1",
+    );
+    const build = ["build", "--file", "docker/Dockerfile.other", "--output", "type=cacheonly", "."];
+    expect(await runIn(lab, program, "buildx", build)).toMatchObject({ code: 0 });
+    const { code, output } = await command(lab, program, ["up"]);
+    expect(code, output).toBe(0);
+    expect(await promoted("base", "bot", "ci")).toEqual(before);
+    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+    expect(stdout).toContain(JSON.stringify({ "logs/": "folder" }).slice(1, -1).replace(":", ": "));
+    expect(stdout).toContain(JSON.stringify("named/caf\\xE9.txt"));
+    expect((await up(lab, program)).operations).toEqual({});
+});
+
+test("nothing is built on an image that is broken or whose test fails, and what does not stand on it goes on", async () => {
+    const before = await promoted("base", "bot", "ci");
     const [images, base] = [
         fixture["images.ts"] ?? "",
         readFileSync(path.join(program, "docker/Dockerfile.base"), "utf8"),

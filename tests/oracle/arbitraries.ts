@@ -32,6 +32,46 @@ export const trees = (of: readonly string[] = names) =>
         )
         .map((files) => files.filter((file) => !files.some((other) => isBelow(other, file))));
 
+/** So few that sources, and links, often lead to something. */
+const fewNames = ["a", "b", "ab", ".env", "!a", "[a]"];
+
+const targets = [
+    "a",
+    "b",
+    "ab",
+    ".env",
+    "../a",
+    "../ab",
+    "a/b",
+    "../../b",
+    "/a",
+    "/b/a",
+    "/etc/passwd",
+    "nowhere",
+    "..",
+    ".",
+    "/",
+    "b/../a",
+];
+
+/** What may lie at a path of a context: a file, an empty folder, or a link to somewhere. */
+export type Entry = "file" | "folder" | { readonly target: string };
+
+/** Contexts with links and empty folders in them; nothing lies below a file or a link. */
+export const contexts = fc
+    .uniqueArray(
+        fc.tuple(
+            fc.array(fc.constantFrom(...fewNames), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/")),
+            fc.oneof(
+                { weight: 4, arbitrary: fc.constant<Entry>("file") },
+                { weight: 1, arbitrary: fc.constant<Entry>("folder") },
+                { weight: 2, arbitrary: fc.constantFrom(...targets).map((target): Entry => ({ target })) },
+            ),
+        ),
+        { minLength: 1, maxLength: 8, selector: ([file]) => file },
+    )
+    .map((all) => Object.fromEntries(all.filter(([file]) => !all.some(([other]) => isBelow(other, file)))));
+
 const joined = (units: readonly string[], maxLength: number) =>
     fc.array(fc.constantFrom(...units), { minLength: 1, maxLength }).map((parts) => parts.join(""));
 
@@ -82,13 +122,22 @@ export const flagPatterns = likely(plainNames);
 /** Ignore files that leave most of a context there. */
 export const shortIgnoreFiles = fc.array(likely(plainNames), { maxLength: 2 }).map((lines) => lines.join("\n"));
 
+const sourcesOf = (names: readonly string[], maxLength: number) =>
+    fc
+        .tuple(
+            fc.constantFrom("", "", "./", "/"),
+            fc.array(fc.constantFrom(...names, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength }),
+            fc.constantFrom("", "", "/"),
+        )
+        .map(([start, parts, end]) => start + parts.join("/") + end);
+
 /** Sources of COPY: plain, with wildcards, with a pivot. */
-export const copySources = fc
-    .tuple(
-        fc.constantFrom("", "", "./", "/"),
-        fc.array(fc.constantFrom(...plainNames, "*", "**", "?", "a*", "[a-b]", "."), { minLength: 1, maxLength: 3 }),
-        fc.constantFrom("", "", "/"),
-    )
-    .map(([start, parts, end]) => start + parts.join("/") + end)
-    // BuildKit takes what the client is to send as patterns: one that starts with ! would send nothing.
-    .filter((source) => !/^[./]*!/.test(source));
+export const copySources = fc.oneof(
+    { weight: 1, arbitrary: sourcesOf(plainNames, 3) },
+    { weight: 3, arbitrary: sourcesOf(fewNames, 2) },
+);
+
+/** Sources of mounts: paths, some of which look like patterns. */
+export const mountSources = fc
+    .array(fc.constantFrom("a", "b", "ab", ".env", "!a", "[a]", "."), { minLength: 1, maxLength: 2 })
+    .map((parts) => parts.join("/"));

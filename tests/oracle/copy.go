@@ -14,6 +14,7 @@ import (
 	"github.com/containerd/continuity/fs"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/tonistiigi/fsutil"
 	fscopy "github.com/tonistiigi/fsutil/copy"
@@ -25,18 +26,18 @@ type copyRequest struct {
 	Context string `json:"context"`
 	// Text of the ignore file.
 	Ignore string `json:"ignore"`
-	// Text of a Dockerfile of one stage that only copies from the context.
+	// Text of a Dockerfile of one stage that only copies and mounts from the context.
 	Dockerfile string `json:"dockerfile"`
 }
 
 type copyAnswer struct {
-	// What the image holds: the content of a file, the target of a link, nothing for a folder.
+	// What the image holds, what is mounted included: the content of a file, the target of a link, nothing for a folder.
 	Files   map[string]string `json:"files"`
 	Links   map[string]string `json:"links"`
 	Folders []string          `json:"folders"`
 }
 
-// copied says what an image holds after its Dockerfile's COPY instructions.
+// copied says what an image holds after its Dockerfile's COPY instructions, and what its RUN instructions see at their mounts.
 func copied(ctx context.Context, request copyRequest) (copyAnswer, error) {
 	answer := copyAnswer{Files: map[string]string{}, Links: map[string]string{}, Folders: []string{}}
 	ops, err := instructions(ctx, request.Dockerfile)
@@ -66,6 +67,14 @@ func copied(ctx context.Context, request copyRequest) (copyAnswer, error) {
 		}
 	}
 	for _, op := range ops {
+		for _, mount := range op.GetExec().GetMounts() {
+			if mount.Dest == "/" {
+				continue
+			}
+			if err := mountInto(ctx, sent, image, mount); err != nil {
+				return answer, err
+			}
+		}
 		for _, action := range op.GetFile().GetActions() {
 			if action.GetCopy() == nil {
 				return answer, fmt.Errorf("only COPY is looked at, not %v", action)
@@ -177,6 +186,12 @@ func (s *stream) RecvMsg(message any) error {
 func copyInto(ctx context.Context, sent, image string, action *pb.FileActionCopy) error {
 	source := filepath.Join("/", action.Src)
 	sources := []string{source}
+	// The cache reads the patterns whether or not there is something to match.
+	for _, patterns := range [][]string{action.IncludePatterns, action.ExcludePatterns} {
+		if _, err := patternmatcher.New(patterns); err != nil {
+			return err
+		}
+	}
 	if action.AllowWildcard {
 		found, err := fscopy.ResolveWildcards(sent, source, action.FollowSymlink)
 		if err != nil {
@@ -187,15 +202,8 @@ func copyInto(ctx context.Context, sent, image string, action *pb.FileActionCopy
 		}
 		sources = found
 	}
-	// The cache looks for these before it lets an action run.
-	for _, required := range action.RequiredPaths {
-		found, err := fs.RootPath(sent, required)
-		if err != nil {
-			return err
-		}
-		if _, err := os.Lstat(found); err != nil {
-			return fmt.Errorf("%s not found", required)
-		}
+	if err := required(sent, source, action); err != nil {
+		return err
 	}
 	target := action.Dest
 	for _, one := range sources {
@@ -211,6 +219,75 @@ func copyInto(ctx context.Context, sent, image string, action *pb.FileActionCopy
 		}
 	}
 	return nil
+}
+
+// required says whether what an action needs is there: the cache (cache/contenthash, includedPaths, which needs a worker's store) looks for
+// it among what is chosen below the source, before it lets the action run.
+func required(sent, source string, action *pb.FileActionCopy) error {
+	if len(action.RequiredPaths) == 0 {
+		return nil
+	}
+	include, err := patternmatcher.New(action.IncludePatterns)
+	if err != nil {
+		return err
+	}
+	exclude, err := patternmatcher.New(action.ExcludePatterns)
+	if err != nil {
+		return err
+	}
+	base := sent
+	if source != "/" {
+		// A link at the very end is not followed.
+		above, err := fs.RootPath(sent, filepath.Dir(source))
+		if err != nil {
+			return err
+		}
+		base = filepath.Join(above, filepath.Base(source))
+	}
+	type results struct{ include, exclude patternmatcher.MatchInfo }
+	folders := map[string]results{}
+	found := map[string]bool{}
+	err = filepath.WalkDir(base, func(file string, _ gofs.DirEntry, err error) error {
+		if err != nil || file == base {
+			return err
+		}
+		name, err := filepath.Rel(base, file)
+		if err != nil {
+			return err
+		}
+		above := folders[filepath.Dir(name)]
+		isIn, in, err := include.MatchesUsingParentResults(name, above.include)
+		if err != nil {
+			return err
+		}
+		isOut, out, err := exclude.MatchesUsingParentResults(name, above.exclude)
+		if err != nil {
+			return err
+		}
+		folders[name] = results{in, out}
+		for _, one := range action.RequiredPaths {
+			found[one] = found[one] || isIn && !isOut && strings.HasPrefix(filepath.Join(source, name), one)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, one := range action.RequiredPaths {
+		if !found[one] {
+			return fmt.Errorf("%s not found", one)
+		}
+	}
+	return nil
+}
+
+// mountInto copies what a step would see in a mount of the context.
+func mountInto(ctx context.Context, sent, image string, mount *pb.Mount) error {
+	source := filepath.Join("/", mount.Selector)
+	return fscopy.Copy(ctx, sent, source, image, mount.Dest, fscopy.WithCopyInfo(fscopy.CopyInfo{
+		CopyDirContents: true,
+		FollowLinks:     true,
+	}))
 }
 
 func list(image string, answer *copyAnswer) error {
