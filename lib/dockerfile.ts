@@ -4,7 +4,8 @@ import { type PlatformUses, normalPlatform } from "./platforms";
 import { sameImage } from "./references";
 import type { MountedSecret, Source } from "./sources";
 import { readStages } from "./readStages";
-import { type TriggersOf, type Use, checkReference } from "./stages";
+import type { Environment } from "./variables";
+import { type ImagesBelow, type Use, checkReference } from "./stages";
 import { type Statement, type Trigger, readStatements } from "./statements";
 import { type NeededUse, readTarget } from "./targets";
 
@@ -43,6 +44,8 @@ export interface DockerfileReading {
     readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "left">)[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & Pick<Use, "line" | "left"> & { readonly instruction: string })[];
+    /** By platform that is built for, the variables that the image brings to what is built FROM it. */
+    readonly environment: Readonly<Partial<Record<Platform, Environment>>>;
     /** What all this means to BuildKit: what is built and hashed. */
     readonly meaning: Meaning;
     /** By reference as in `references`, what ONBUILD of an image left to the stages that are built FROM it; absent where nothing. */
@@ -53,15 +56,13 @@ export interface DockerfileReading {
 export type FromUses = Readonly<Partial<Record<Platform, readonly Platform[]>>>;
 
 /** How a Dockerfile is read. */
-export interface ReadOptions {
+export interface ReadOptions extends ImagesBelow {
     /** Path, for messages. */
     readonly path: string;
     /** Name of the stage to build; the last one without. */
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
-    /** What ONBUILD of an external image leaves to the stages built FROM it; nothing without. */
-    readonly triggersOf?: TriggersOf;
 }
 
 /** The images that a target uses, each use with its reference. */
@@ -95,12 +96,14 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
     const stages = new Map<number, ReadStage>();
     const secrets = new Map<string, DockerfileReading["secrets"][number]>();
     const triggered: Statement[] = [];
+    const environment: Partial<Record<Platform, Environment>> = {};
     for (const platform of options.platforms) {
         const readFor = (build: Platform) =>
             readTarget(readStages(statements, escape, options, { target: platform, build }), options);
         const native = readFor(hostPlatform());
         const emulated = platform === hostPlatform() ? native : readFor(platform);
         const { uses } = native;
+        environment[normalPlatform(platform)] = native.environment;
         for (const { stage, number, base } of native.stages) {
             triggered.push(...stage.left);
             const {
@@ -141,6 +144,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         stages: [...stages.values()].sort((a, b) => a.number - b.number),
         secrets: [...secrets.values()],
         sources: [...sources.values()],
+        environment,
         meaning: meaningOf(text, read, new Map([...stages].map(([number, { base }]) => [number, base])), {
             check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
             triggers: triggered,

@@ -338,3 +338,49 @@ describe("ONBUILD", () => {
         ]);
     });
 });
+
+describe("the environment of a parent", () => {
+    const images = { base: image("base"), middle: image("middle"), leaf: image("leaf") };
+    const sourcesOf = (base: string, leaf: string, middle = "FROM ghcr.io/us/base\n") => {
+        const files = { ...{ "docker/a": "", "docker/b": "", "docker/amd64": "", "docker/arm64": "" } };
+        const own = { "docker/base": base, "docker/middle": middle, "docker/leaf": `FROM ghcr.io/us/middle\n${leaf}` };
+        const layers = prepareLayers(tree({ ...files, ...own }), { images }, settings);
+        return layers.find(({ key }) => key === "leaf")?.inputs.map((input) => input.path);
+    };
+
+    test.each<[string, string, string, string[]]>([
+        ["is known to its children, and to theirs", "FROM x\nENV D=docker/a\n", "COPY $D /", ["docker/a"]],
+        ["wins over a default", "FROM x\nENV D=docker/a\n", "COPY ${D:-docker/b} /", ["docker/a"]],
+        [
+            "wins over a default of ARG only where the ARG has none",
+            "FROM x\nENV D=docker/a\n",
+            "ARG D=docker/b\nCOPY $D /",
+            ["docker/b"],
+        ],
+        [
+            "is known for each platform",
+            "FROM x\nARG TARGETARCH\nENV D=docker/$TARGETARCH\n",
+            "COPY $D /",
+            ["docker/amd64", "docker/arm64"],
+        ],
+        [
+            "is all that there is where no external image is below",
+            "FROM scratch\nENV D=docker/a\n",
+            "COPY $D$E /",
+            ["docker/a"],
+        ],
+        ["holds no ARG", "FROM scratch\nARG D=docker/b\n", "COPY ${D:-docker/a} /", ["docker/a"]],
+    ])("%s", (_name, base, leaf, expected) => {
+        expect(sourcesOf(base, leaf)).toEqual(expected);
+    });
+
+    test("is not known where it comes from an external image", () => {
+        expect(() => sourcesOf("FROM x\nENV D=$P\n", "COPY $D /")).toThrow(/docker\/leaf:2: \$D uses D/);
+        expect(() => sourcesOf("FROM x\n", "COPY $P /")).toThrow(/docker\/leaf:2: \$P uses P/);
+    });
+
+    test("does not come through a stage that is only copied from", () => {
+        const copied = "FROM ghcr.io/us/base AS b\nFROM scratch\nCOPY --from=b / /\nENV X=1\n";
+        expect(sourcesOf("FROM x\nENV D=docker/a\n", "COPY ${D:-docker/b} /", copied)).toEqual(["docker/b"]);
+    });
+});

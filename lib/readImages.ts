@@ -8,7 +8,7 @@ import { type Layer, names, resolveHierarchy } from "./hierarchy";
 import { type Definitions, type ImageDefinition, declaredPlatforms } from "./images";
 import { targetTriggers } from "./readStages";
 import { referenceProblem, sameImage } from "./references";
-import type { TriggersOf } from "./stages";
+import type { ImagesBelow } from "./stages";
 import { type Trigger, readStatements } from "./statements";
 import { type LayerSettings, buildArgsOf } from "./settings";
 
@@ -30,9 +30,11 @@ function textOf(root: string, key: string, { dockerfile }: ImageDefinition): str
  *
  * @param texts of the Dockerfiles, by key
  */
-function triggersBelow(texts: Readonly<Record<string, string>>, { images, roots = {} }: Definitions): TriggersOf {
-    // A name that is none is told with everything else that is wrong with the hierarchy.
-    const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
+function triggersBelow(
+    texts: Readonly<Record<string, string>>,
+    { images, roots = {} }: Definitions,
+    keyOf: (reference: string) => string | undefined,
+): NonNullable<ImagesBelow["triggersOf"]> {
     const known = new Map<string, readonly Trigger[]>();
     const ofImage = (key: string): readonly Trigger[] => {
         const { dockerfile = "", target } = images[key] ?? {};
@@ -42,8 +44,8 @@ function triggersBelow(texts: Readonly<Record<string, string>>, { images, roots 
         return triggers;
     };
     return (reference) => {
-        const image = named.find(({ name }) => names(reference, name));
-        if (image) return ofImage(image.key);
+        const key = keyOf(reference);
+        if (key !== undefined) return ofImage(key);
         const [root, { onBuild }] = Object.entries(roots).find(([one]) => sameImage(one, reference)) ?? ["", {}];
         return (onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root}` }));
     };
@@ -74,16 +76,37 @@ export function readImages(
     }
     const all = Object.entries(images);
     const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(root, key, image)]));
-    const triggersOf = triggersBelow(texts, definitions);
-    const read = (key: string, image: ImageDefinition) =>
-        readDockerfile(texts[key] ?? "", {
+    // A name that is none is told with everything else that is wrong with the hierarchy.
+    const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
+    const keyOf = (reference: string) => named.find(({ name }) => names(reference, name))?.key;
+    const triggersOf = triggersBelow(texts, definitions, keyOf);
+    const read = new Map<string, DockerfileReading | undefined>();
+    const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
+        if (read.has(key)) return read.get(key);
+        // Nothing is known of an image that stands on itself: the hierarchy tells that.
+        read.set(key, undefined);
+        const reading = readDockerfile(texts[key] ?? "", {
             path: image.dockerfile,
             platforms: declaredPlatforms(image),
             buildArgs: buildArgsOf(key, image, settings),
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
+            environmentOf: (reference, platform) => {
+                const [below, definition] = all.find(([one]) => one === keyOf(reference)) ?? [];
+                return below === undefined || !definition
+                    ? undefined
+                    : readingOf(below, definition)?.environment[platform];
+            },
         });
-    const readings = Object.fromEntries(all.map(([key, image]) => [key, read(key, image)]));
+        read.set(key, reading);
+        return reading;
+    };
+    const readings = Object.fromEntries(
+        all.flatMap(([key, image]) => {
+            const reading = readingOf(key, image);
+            return reading ? [[key, reading] as const] : [];
+        }),
+    );
     // What only describes the images knows no pins: the stack, which has them, is the one to refuse.
     const isRoot = (reference: string) =>
         settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));

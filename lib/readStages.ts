@@ -53,7 +53,7 @@ export function readStages(
             onRead(one, into);
         };
         if (statement.keyword === "FROM") {
-            const opened = openStage(statement, scope, stages, options.triggersOf);
+            const opened = openStage(statement, scope, stages, options, platforms.target);
             stages.push(opened);
             for (const one of opened.left) read(one, opened);
         } else if (stage) read(statement, stage);

@@ -5,7 +5,7 @@ import { normalPlatform } from "./platforms";
 import { parseReference } from "./references";
 import { type Read, copyReads, mountReads } from "./sources";
 import { type Statement, type Trigger, leftStatement } from "./statements";
-import { type Scope, type StageVariables, readArg, readEnv, stageWord } from "./variables";
+import { type Environment, type Scope, type StageVariables, readArg, readEnv, stageWord } from "./variables";
 
 /** An instruction that takes something from outside its stage. */
 export interface Use extends Read {
@@ -34,8 +34,13 @@ export interface Stage extends StageVariables {
     readonly left: Statement[];
 }
 
-/** What an image leaves to the stages that are built FROM it. */
-export type TriggersOf = (reference: string) => readonly Trigger[];
+/** What is known of the images that stages are built FROM. */
+export interface ImagesBelow {
+    /** What ONBUILD of an image leaves to the stages that are built FROM it; nothing without. */
+    readonly triggersOf?: (reference: string) => readonly Trigger[];
+    /** The variables that an image brings for a platform; undefined for one of which nothing is known. */
+    readonly environmentOf?: (reference: string, platform: Platform) => Environment | undefined;
+}
 
 /** Runs `read`; bad input in a stage that nobody needs is no error, since such a stage is left out of what is built. */
 function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
@@ -89,14 +94,16 @@ export const stageName = (from: Statement): string | undefined => fromWords(from
  * Opens a stage by its FROM, which also says what ONBUILD left for it: `left`, still to be read.
  *
  * @param stages the stages before
- * @param triggersOf what ONBUILD of an external image leaves
+ * @param images what is known of external images
+ * @param target the platform that is built for
  * @throws InputError for a FROM that BuildKit does not understand
  */
 export function openStage(
     statement: Statement,
     scope: Scope,
     stages: readonly Stage[],
-    triggersOf: TriggersOf = () => [],
+    images: ImagesBelow,
+    target: Platform,
 ): Stage {
     const { line, where, rest } = statement;
     const words = fromWords(statement);
@@ -121,17 +128,27 @@ export function openStage(
     const base = stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
-    const below = () => (from === "scratch" ? [] : triggersOf(checkReference(from, use)));
-    const triggers = base?.triggers ?? keepProblem(problems, below) ?? [];
+    const below = (): { readonly triggers?: readonly Trigger[]; readonly environment?: Environment | undefined } => {
+        if (from === "scratch") return { environment: { values: new Map(), closed: true } };
+        const reference = checkReference(from, use);
+        const own = image.platform ?? normalPlatform(target);
+        return {
+            triggers: images.triggersOf?.(reference) ?? [],
+            environment: images.environmentOf?.(reference, own),
+        };
+    };
+    const { triggers = [], environment } = base
+        ? { triggers: base.triggers, environment: { values: base.environment, closed: base.closed } }
+        : (keepProblem(problems, below) ?? {});
     const left = keepProblem(problems, () => triggers.map((trigger) => leftStatement(trigger, statement))) ?? [];
     return {
         name: stageName(statement),
         uses: [use],
         problems,
-        variables: new Map([...(base?.variables ?? []), ...(base?.environment ?? [])]),
-        environment: new Map(base?.environment),
+        variables: new Map([...(base?.variables ?? []), ...(environment?.values ?? [])]),
+        environment: new Map(environment?.values),
         declared: new Set(base?.declared),
-        closed: base?.closed ?? from === "scratch",
+        closed: environment?.closed ?? false,
         triggers: [],
         left,
     };

@@ -1,5 +1,6 @@
 import { InputError } from "./errors";
 import type { Stage, Use } from "./stages";
+import type { Environment } from "./variables";
 
 /** What decides which stages count. */
 interface Target {
@@ -89,6 +90,8 @@ export function readTarget(
 ): {
     readonly stages: readonly NeededStage[];
     readonly uses: readonly NeededUse[];
+    /** What the target brings to what is built FROM it. */
+    readonly environment: Environment;
 } {
     const target = targetIndex(stages, options);
     const chain = chainOf(stages, target);
@@ -99,5 +102,6 @@ export function readTarget(
             return stage ? [{ stage, number, base: chain.includes(number) }] : [];
         }),
         uses: needed.flatMap(([, uses]) => uses),
+        environment: { values: stages[target]?.environment ?? new Map(), closed: stages[target]?.closed ?? false },
     };
 }

@@ -5,6 +5,14 @@ import { normalPlatform } from "./platforms";
 import type { Statement } from "./statements";
 import { quotedWords } from "./words";
 
+/** What an image brings to the stages that are built FROM it. */
+export interface Environment {
+    /** Values of its ENVs; undefined for one that is set and not known. */
+    readonly values: ReadonlyMap<string, string | undefined>;
+    /** Whether these are all: an external image below it may bring more. */
+    readonly closed: boolean;
+}
+
 /** The variables of a stage. */
 export interface StageVariables {
     /** Values of its ENVs and ARGs; stages built FROM it inherit both. */
@@ -13,7 +21,7 @@ export interface StageVariables {
     readonly environment: Map<string, string | undefined>;
     /** ARGs that were declared. */
     readonly declared: Set<string>;
-    /** Whether nothing but this Dockerfile sets its variables: an external image may bring an environment. */
+    /** Whether all is known that sets its variables: an external image may bring an environment. */
     readonly closed: boolean;
 }
 
