@@ -394,6 +394,11 @@ describe("bad Dockerfiles", () => {
             "FROM a\nRUN <<EOF\nx",
             "docker/Dockerfile:2: the here-document <<EOF does not end",
         ],
+        [
+            "with a flag that BuildKit, a byte at a time, ends within a letter",
+            "FROM a\nCOPY --exclude=à . /",
+            "docker/Dockerfile:2: COPY has a flag that BuildKit ends within a letter",
+        ],
         ["with an unknown instruction", "FROM a\nCOPPY a b", "docker/Dockerfile:2: COPPY is not an instruction"],
         [
             "with an instruction before FROM",

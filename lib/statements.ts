@@ -38,6 +38,14 @@ function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string,
         throw new InputError({ problem: `${keyword || text} is not an instruction`, where, allowed: keywords });
     }
     const { flags, rest } = splitFlags(text.trimStart().slice(keyword.length), escape);
+    const split = flags.find(({ written }) => written.includes("\uFFFD"));
+    if (split) {
+        throw new InputError({
+            problem: `${keyword} has a flag that BuildKit ends within a letter: ${split.written}`,
+            where,
+            next: "write the letter in another way, such as ? in a pattern",
+        });
+    }
     if (keyword === "ONBUILD") checkTrigger(rest, where);
     // Its here-documents are a part of it, as BuildKit keeps it in the image's configuration (instructions, parseOnBuild).
     const trigger = keyword === "ONBUILD" ? [rest, hereDocuments].filter((one) => one !== "").join("\n") : undefined;

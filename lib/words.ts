@@ -1,5 +1,13 @@
 import { isJsonArray } from "./lines";
 
+/** What Go's unicode.IsSpace takes for a blank: \s without the byte order mark, and with U+0085. */
+const blank = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const isBlank = new RegExp(`^${blank}`, "u");
+const outerBlanks = new RegExp(`^${blank}+|${blank}+$`, "gu");
+
+/** A text without the blanks around it (Go's strings.TrimSpace). */
+const trimmed = (text: string): string => text.replace(outerBlanks, "");
+
 /** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */
 interface Scan {
     readonly words: string[];
@@ -20,7 +28,7 @@ function scan(text: string, escape: string, keep: boolean, goOn: (index: number)
     const written: string[] = [];
     let index = 0;
     for (;;) {
-        while (/\s/.test(text[index] ?? "")) index++;
+        while (isBlank.test(text[index] ?? "")) index++;
         if (index >= text.length || !goOn(index)) return { words, written, end: index };
         const start = index;
         let word = "";
@@ -29,7 +37,7 @@ function scan(text: string, escape: string, keep: boolean, goOn: (index: number)
             const character = text[index] ?? "";
             // Flags know escapes within single quotes, words don't.
             const escapes = character === escape && !(keep && quote === "'");
-            if (quote === undefined && /\s/.test(character)) break;
+            if (quote === undefined && isBlank.test(character)) break;
             if (escapes) word += (keep && index + 1 < text.length ? character : "") + (text[++index] ?? "");
             else if (character === quote || (quote === undefined && /['"]/.test(character))) {
                 quote = quote === undefined ? character : undefined;
@@ -50,16 +58,23 @@ export interface Flag {
     readonly written: string;
 }
 
-/** Splits an instruction's text into its flags and the rest; `--` ends the flags. */
+const toBytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+const fromBytes = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
+
+/**
+ * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit takes each byte of them for a letter
+ * (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and excludes no é.
+ */
 export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
-    const { words, written, end } = scan(text, escape, false, (index) => text.startsWith("--", index));
+    const bytes = toBytes(text);
+    const { words, written, end } = scan(bytes, escape, false, (index) => bytes.startsWith("--", index));
     const flags = words.flatMap((word, index): Flag[] => {
         if (word === "--") return [];
         const equals = word.indexOf("=");
         const [name, value] = equals < 0 ? [word.slice(2)] : [word.slice(2, equals), word.slice(equals + 1)];
-        return [{ name, value, written: written[index] ?? word }];
+        return [{ name, value, written: fromBytes(written[index] ?? word) }];
     });
-    return { flags, rest: text.slice(end).trim() };
+    return { flags, rest: trimmed(fromBytes(bytes.slice(end))) };
 }
 
 /** The words of ARG and ENV, with their quotes. */

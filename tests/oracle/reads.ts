@@ -65,7 +65,7 @@ function fromReading({ sources, references, secrets }: DockerfileReading, { plat
                 exclude,
             ]),
         ),
-        mounts: texts(mounted.map(({ pattern }) => atRoot(pattern.replace(/\\(.)/gs, "$1")))),
+        mounts: texts(mounted.map(({ pattern }) => atRoot(pattern))),
         references: texts(
             references.flatMap(({ expanded, platforms }) =>
                 (platforms[platform]?.native ?? []).map((one) => [full(expanded), one]),
@@ -210,7 +210,7 @@ const files = rarely(
     pick("a", "[a, /to/]", '["a", 1]', "<<EOF /to/\nopen", "https://example.test/a /to/"),
 );
 
-const sourceField = fc.tuple(pick("source", "Source"), word).map((all) => all.join("="));
+const sourceField = fc.tuple(pick("source", "src", "Source"), word).map((all) => all.join("="));
 
 /** A mount, with what its type takes. */
 const mount = (number: number) => {
