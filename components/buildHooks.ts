@@ -94,7 +94,7 @@ const repetitions = 2;
  * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
 export function buildHooks(
-    { key, repository, roots }: Pick<PreparedLayer, "key" | "repository" | "roots">,
+    { key, repository, roots, unreadable }: Pick<PreparedLayer, "key" | "repository" | "roots" | "unreadable">,
     registries: Registries = { readManifest, onBuildTriggers },
 ): pulumi.ResourceHookBinding {
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
@@ -116,8 +116,10 @@ export function buildHooks(
             return false;
         },
     );
-    if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
+    const asks = repository !== undefined || unreadable !== undefined || roots.some(({ from }) => from.length > 0);
+    if (!asks) return { onError: [advise] };
     const ask = async () => {
+        if (unreadable !== undefined) throw new InputError({ problem: unreadable });
         if (repository !== undefined) await checkRegistry(repository, registries);
         await checkRoots(key, roots, registries);
     };

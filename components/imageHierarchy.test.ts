@@ -27,6 +27,7 @@ const files = {
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
     "docker/other": "FROM python:3\n",
+    "docker/own": "# syntax=docker/dockerfile:1 x\nFROM python:3\n",
     "docker/cross": "FROM --platform=linux/amd64 ghcr.io/us/base:latest AS b\nFROM scratch\nCOPY --from=b / /\n",
     "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
@@ -67,6 +68,32 @@ describe("a build", () => {
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
         }
     });
+
+    test.each([
+        ["pinned", { "docker/dockerfile:1": `docker.io/docker/dockerfile@sha256:${"2".repeat(64)}` }],
+        ["not pinned", {}],
+    ])(
+        "whose Dockerfile a frontend reads that is %s gets the pin as a build argument, and stands on nothing more",
+        async (_name, pins) => {
+            const images = { own: image("own", { smokeTest: undefined } as Partial<ImageDefinition>) };
+            const [pin] = Object.values(pins);
+            const resources = await run({ images, settings: { roots: { "python:3": root, ...pins } } });
+            const { buildArgs, context, tags } = resources["own-amd64"]?.inputs as Record<string, never>;
+            expect((buildArgs as Record<string, string>).BUILDKIT_SYNTAX).toBe(
+                pin === undefined ? undefined : `${pin} x`,
+            );
+            expect((context as { named: unknown }).named).toEqual({ "python:3": location(root) });
+            expect(resources.own?.inputs).toMatchObject({
+                frontend: "docker/dockerfile:1",
+                roots: { "python:3": root, "docker/dockerfile:1": pin ?? "not pinned" },
+            });
+            const moved = await run({ images, settings: { roots: { "python:3": root, "docker/dockerfile:1": root } } });
+            expect(moved["own-amd64"]?.inputs.tags).not.toEqual(tags);
+            expect(moved["own-amd64"]?.inputs).toMatchObject({
+                buildArgs: { INPUT_HASH: (buildArgs as Record<string, string>).INPUT_HASH },
+            });
+        },
+    );
 
     test("waits for the smoke test of what it stands on, on its platform", async () => {
         const resources = await run();

@@ -1,4 +1,6 @@
 import { InputError } from "./errors";
+import { readForeign } from "./foreign";
+import { type Frontend, frontendOf } from "./frontends";
 import { type Platform, hostPlatform } from "./images";
 import { type PlatformUses, normalPlatform } from "./platforms";
 import { parseReference, sameImage } from "./references";
@@ -41,6 +43,8 @@ export interface DockerfileReading {
     readonly secrets: readonly (MountedSecret & { readonly line: number })[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & { readonly line: number; readonly instruction: string })[];
+    /** What reads the Dockerfile instead of the builder itself. One that is not BuildKit's own may do with it what it likes. */
+    readonly frontend?: Frontend;
     /** Where the target has ONBUILD instructions ("docker/Dockerfile:3"): they run when something is built FROM it. */
     readonly triggers: readonly string[];
 }
@@ -56,6 +60,8 @@ export interface ReadOptions {
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
+    /** Whether the builder's own frontend takes the place of docker/dockerfile. */
+    readonly builtinFrontend?: boolean;
 }
 
 function checkReference(from: string, { where }: Use): string {
@@ -86,11 +92,13 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
  * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
  * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
  * ONBUILD of an external image can't be seen: the registry is asked for it before a build. The builder is taken to be of this machine's platform, unless a build
- * argument BUILDPLATFORM says otherwise.
+ * argument BUILDPLATFORM says otherwise. What a frontend of somebody else's reads is not known: see `readForeign`.
  *
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
  */
 export function readDockerfile(text: string, options: ReadOptions): DockerfileReading {
+    const frontend = frontendOf(text, options);
+    if (frontend && !frontend.own) return { ...readForeign(text, options), frontend };
     const { escape, statements } = readStatements(text, options.path);
     const references = new Map<string, DockerfileReading["references"][number]>();
     const sources = new Map<string, DockerfileReading["sources"][number]>();
@@ -143,5 +151,6 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         secrets: [...secrets.values()],
         sources: [...sources.values()],
         triggers: [...triggers],
+        ...(frontend && { frontend }),
     };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputHash } from "./context";
 import type { DockerfileReading } from "./dockerfile";
+import { type Frontend, syntaxArgument, withoutSyntax } from "./frontends";
 import type { Layer } from "./hierarchy";
 import { type ImageDefinition, type ImageDefinitions, type Platform, platformsOf } from "./images";
 import { type InputFile, collectInputs } from "./inputs";
@@ -45,6 +46,12 @@ export interface PreparedLayer {
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
+    /** Roots that are releases of images of ours. */
+    readonly pinned: Layer["pinned"];
+    /** The root that reads its Dockerfile; absent where the builder does. */
+    readonly frontend?: Frontend & Root;
+    /** Why its Dockerfile can't be read on this machine, with what to do about it. */
+    readonly unreadable?: string;
     readonly buildArgs: Readonly<Record<string, string>>;
     /** Whether the build's steps are kept in the registry for builders that start empty. */
     readonly registryCache: boolean;
@@ -61,17 +68,22 @@ export interface PreparedLayer {
     readonly tests?: SmokeTests;
 }
 
+const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
+
 function prepare(
     root: string,
-    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots">,
+    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: LayerSettings,
 ): PreparedLayer {
     const { key, definition, platforms, parents } = layer;
-    const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
+    const text = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
-    const buildArgs = buildArgsOf(key, definition, settings);
-    const { stages, secrets: mountedSecrets } = reading;
+    const { stages, secrets: mountedSecrets, frontend } = reading;
+    // Where the builder's own frontend reads it, nothing may name another.
+    const dockerfile = frontend ? text : withoutSyntax(text);
+    const buildArgs = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
     refuseSecretArguments(key, buildArgs, definition.plainArguments);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
     const inputs = collectInputs(root, reading.sources, {
@@ -93,6 +105,10 @@ function prepare(
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
         parents,
         roots,
+        pinned: layer.pinned,
+        ...(frontend && {
+            frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
+        }),
         buildArgs,
         registryCache,
         dockerfile,

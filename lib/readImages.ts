@@ -8,7 +8,7 @@ import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "
 import { sameImage } from "./references";
 import { type LayerSettings, buildArgsOf } from "./settings";
 
-type Arguments = Pick<LayerSettings, "buildArgs">;
+type Arguments = Pick<LayerSettings, "buildArgs" | "builtinFrontend">;
 type Settings = Arguments & Pick<LayerSettings, "roots" | "platforms">;
 
 function read(root: string, key: string, image: ImageDefinition, settings: Arguments): DockerfileReading {
@@ -24,6 +24,7 @@ function read(root: string, key: string, image: ImageDefinition, settings: Argum
         path: image.dockerfile,
         platforms: declaredPlatforms(image),
         buildArgs: buildArgsOf(key, image, settings),
+        ...(settings.builtinFrontend !== undefined && { builtinFrontend: settings.builtinFrontend }),
         ...(image.target !== undefined && { target: image.target }),
     });
 }

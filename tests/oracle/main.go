@@ -15,8 +15,10 @@ import (
 type mode func(ctx context.Context, request json.RawMessage) (any, error)
 
 var modes = map[string]mode{
-	"ignore": answering(ignored),
-	"copy":   answering(copied),
+	"ignore":     answering(ignored),
+	"copy":       answering(copied),
+	"references": answering(normalized),
+	"syntax":     answering(detected),
 }
 
 type answer struct {
