@@ -70,30 +70,31 @@ describe("a build", () => {
     });
 
     test.each([
-        ["pinned", { "docker/dockerfile:1": `docker.io/docker/dockerfile@sha256:${"2".repeat(64)}` }],
-        ["not pinned", {}],
-    ])(
-        "whose Dockerfile a frontend reads that is %s gets the pin as a build argument, and stands on nothing more",
-        async (_name, pins) => {
-            const images = { own: image("own", { smokeTest: undefined } as Partial<ImageDefinition>) };
-            const [pin] = Object.values(pins);
-            const resources = await run({ images, settings: { roots: { "python:3": root, ...pins } } });
-            const { buildArgs, context, tags } = resources["own-amd64"]?.inputs as Record<string, never>;
-            expect((buildArgs as Record<string, string>).BUILDKIT_SYNTAX).toBe(
-                pin === undefined ? undefined : `${pin} x`,
-            );
-            expect((context as { named: unknown }).named).toEqual({ "python:3": location(root) });
-            expect(resources.own?.inputs).toMatchObject({
-                frontend: "docker/dockerfile:1",
-                roots: { "python:3": root, "docker/dockerfile:1": pin ?? "not pinned" },
-            });
-            const moved = await run({ images, settings: { roots: { "python:3": root, "docker/dockerfile:1": root } } });
-            expect(moved["own-amd64"]?.inputs.tags).not.toEqual(tags);
-            expect(moved["own-amd64"]?.inputs).toMatchObject({
-                buildArgs: { INPUT_HASH: (buildArgs as Record<string, string>).INPUT_HASH },
-            });
-        },
-    );
+        ["the pin as a build argument where it has one", `docker.io/docker/dockerfile@sha256:${"2".repeat(64)}`],
+        ["none where it has none", undefined],
+    ])("whose Dockerfile a frontend reads gets %s, and stands on nothing more", async (_name, pin) => {
+        const named = { description: "", name: "ghcr.io/us/own:latest", dockerfile: "docker/own", platforms: both };
+        const images = { named };
+        const of = (by?: string) => ({
+            roots: { "python:3": root, ...(by !== undefined && { "docker/dockerfile:1": by }) },
+        });
+        const [resources, moved] = [
+            await run({ images, settings: of(pin) }),
+            await run({ images, settings: of(root) }),
+        ];
+        const build = resources["named-amd64"]?.inputs ?? {};
+        expect(build).toMatchObject({ context: { named: { "python:3": location(root) } } });
+        expect(Object.keys((build.context as { named: object }).named)).toEqual(["python:3"]);
+        expect((build.buildArgs as Record<string, string>).BUILDKIT_SYNTAX).toBe(
+            pin === undefined ? undefined : `${pin} x`,
+        );
+        // A moved frontend builds again what nothing else changed of.
+        const then = moved["named-amd64"]?.inputs ?? {};
+        expect(then.tags).not.toEqual(build.tags);
+        expect((then.buildArgs as Record<string, string>).INPUT_HASH).toBe(
+            (build.buildArgs as Record<string, string>).INPUT_HASH,
+        );
+    });
 
     test("waits for the smoke test of what it stands on, on its platform", async () => {
         const resources = await run();

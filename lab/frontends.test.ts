@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import type { PreparedLayer } from "../lib/layers";
-import { prepareLayers } from "../lib/layers";
+import type { ImageDefinitions } from "../lib/images";
+import { type PreparedLayer, prepareLayers } from "../lib/layers";
 import { RegistryError } from "../lib/registry";
 import { tree } from "../tests/tree";
 import { askFrontends } from "./frontends";
@@ -13,7 +13,11 @@ const prepared = (syntaxes: readonly string[], roots = {}): PreparedLayer[] => {
         key,
         { description: "", name: `ghcr.io/us/${key}:1`, dockerfile: key, platforms: ["linux/amd64"] } as const,
     ]);
-    return prepareLayers(tree(files), Object.fromEntries(images), { platforms: "all", roots, buildArgs: {} });
+    return prepareLayers(tree(files), Object.fromEntries(images) as ImageDefinitions, {
+        platforms: "all",
+        roots,
+        buildArgs: {},
+    });
 };
 /** Registries that have `held`, and where nothing else answers. */
 const having = (...held: readonly string[]) =>

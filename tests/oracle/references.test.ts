@@ -141,10 +141,10 @@ test("a reference that is refused for its capitals alone is told in lower case",
             const lower = /a repository is in lower case: write (.*)$/.exec(referenceProblem(text) ?? "")?.[1];
             fc.pre(lower !== undefined);
             const { answer } = await oracle.ask<Normal>("references", { reference: lower });
-            expect(lower?.toLowerCase()).toBe(text.toLowerCase());
+            expect(lower.toLowerCase()).toBe(text.toLowerCase());
             // A tag or digest may be wrong as well.
-            expect(answer === undefined).toBe(referenceProblem(lower ?? "") !== undefined);
-            expect(referenceProblem(lower ?? "") ?? "").not.toContain("lower case: write");
+            expect(answer === undefined).toBe(referenceProblem(lower) !== undefined);
+            expect(referenceProblem(lower) ?? "").not.toContain("lower case: write");
         }),
         runs(400),
     );
