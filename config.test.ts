@@ -74,6 +74,7 @@ test("an empty configuration pushes to the registries in the images' names, for 
         roots: {},
         pins: [],
         buildArgs: {},
+        builtinFrontend: false,
         secretNames: [],
         secrets: {},
     });
@@ -85,6 +86,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         platforms: '["linux/arm64"]',
         roots: JSON.stringify({ "python:3": root }),
         buildArgs: '{"base":{"A":""}}',
+        builtinFrontend: "true",
     };
     expect(await read(config)).toEqual({
         registry: "ghcr.io",
@@ -92,6 +94,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         roots: { "python:3": root },
         pins: ["python:3"],
         buildArgs: { base: { A: "" } },
+        builtinFrontend: true,
         secretNames: [],
         secrets: {},
     });
@@ -130,6 +133,8 @@ describe("lab: true", () => {
             roots: instance.roots,
             pins: [],
             buildArgs: {},
+            builtinFrontend: false,
+            labRegistry: instance.registry,
             secretNames: [],
             secrets: {},
         });

@@ -39,6 +39,8 @@ const schema = z.strictObject({
             }
         })
         .optional(),
+    /** Whether BuildKit's own frontend reads Dockerfiles whose `# syntax=` is docker/dockerfile. */
+    builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
     /** Build secrets by name, set with --secret. */
@@ -57,6 +59,9 @@ export interface StackConfig {
     /** Those of them that the stack pins itself. */
     readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    readonly builtinFrontend: boolean;
+    /** The lab's own registry, where its BuildKit looks first; absent where the stack is not the lab's. */
+    readonly labRegistry?: string;
     readonly secretNames: readonly string[];
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Absent where the stack is about images only. */
@@ -134,6 +139,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         });
     }
     const { lab, registry, platforms, roots = {}, buildArgs = {}, buildSecrets = {} } = parsed.data;
+    const { builtinFrontend = false } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
@@ -155,6 +161,8 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         roots: { ...instance?.roots, ...roots },
         pins: Object.keys(roots),
         buildArgs,
+        builtinFrontend,
+        ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
         ...(github && { github }),

@@ -5,6 +5,7 @@ import { RepositorySecrets } from "./components/repositorySecrets";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
 import * as definitions from "./images";
+import { askFrontends } from "./lab/frontends";
 import { planGitHub } from "./lib/deliveryPlan";
 import { asInputError } from "./lib/errors";
 import { publishedVariables } from "./lib/github";
@@ -22,7 +23,7 @@ async function compose() {
     const root = process.cwd();
     const config = readConfig(root);
     const { github } = config;
-    const layers = prepareLayers(root, definitions, config);
+    const layers = await askFrontends(prepareLayers(root, definitions, config), config.labRegistry);
     const unused = unusedPins(root, definitions, config);
     for (const warning of [...warningsOf(definitions.images, layers), ...unused]) void pulumi.log.warn(warning);
     const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};

@@ -123,6 +123,16 @@ test.each([
     await expect(before("app", [root])).rejects.toThrow(why);
 });
 
+test("an image whose Dockerfile nothing here can read is refused before it is built", async () => {
+    registry.readManifest.mockReset();
+    const [check] =
+        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, registry).beforeCreate ?? [];
+    const ask = (async () => {
+        await (check as pulumi.ResourceHook).callback({ urn: "u", id: "", name: "n", type: "t" });
+    })();
+    await expect(ask).rejects.toThrow("a:1: not here");
+});
+
 test("an image that stands on no root and is never pushed has nothing to ask", () => {
     expect(
         buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }], triggers: {} }),

@@ -121,10 +121,10 @@ const repetitions = 2;
  * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
 export function buildHooks(
-    image: Asked & Pick<PreparedLayer, "repository">,
+    image: Asked & Pick<PreparedLayer, "repository" | "unreadable">,
     registries: Registries = { readManifest, onBuildTriggers },
 ): pulumi.ResourceHookBinding {
-    const { key, repository, roots } = image;
+    const { key, repository, roots, unreadable } = image;
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
@@ -144,8 +144,10 @@ export function buildHooks(
             return false;
         },
     );
-    if (repository === undefined && roots.every(({ from }) => from.length === 0)) return { onError: [advise] };
+    const asks = repository !== undefined || unreadable !== undefined || roots.some(({ from }) => from.length > 0);
+    if (!asks) return { onError: [advise] };
     const ask = async () => {
+        if (unreadable !== undefined) throw new InputError({ problem: unreadable });
         if (repository !== undefined) await checkRegistry(repository, registries);
         await checkRoots(image, registries);
     };

@@ -27,6 +27,7 @@ const files = {
     "docker/app": "FROM ghcr.io/us/base:latest\nCOPY app /app\n",
     "docker/tools": "FROM ghcr.io/us/base:latest\n",
     "docker/other": "FROM python:3\n",
+    "docker/own": "# syntax=docker/dockerfile:1 x\nFROM python:3\n",
     "docker/cross": "FROM --platform=linux/amd64 ghcr.io/us/base:latest AS b\nFROM scratch\nCOPY --from=b / /\n",
     "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
@@ -70,6 +71,33 @@ describe("a build", () => {
             const parent = `registry.test/us/base@${digestOf(`base-${arch}`)}`;
             expect(context.named).toEqual({ "ghcr.io/us/base:latest": location(parent) });
         }
+    });
+
+    test.each([
+        ["the pin as a build argument where it has one", `docker.io/docker/dockerfile@sha256:${"2".repeat(64)}`],
+        ["none where it has none", undefined],
+    ])("whose Dockerfile a frontend reads gets %s, and stands on nothing more", async (_name, pin) => {
+        const named = { description: "", name: "ghcr.io/us/own:latest", dockerfile: "docker/own", platforms: both };
+        const images = { named };
+        const of = (by?: string) => ({
+            roots: { "python:3": root, ...(by !== undefined && { "docker/dockerfile:1": by }) },
+        });
+        const [resources, moved] = [
+            await run({ images, settings: of(pin) }),
+            await run({ images, settings: of(root) }),
+        ];
+        const build = resources["named-amd64"]?.inputs ?? {};
+        expect(build).toMatchObject({ context: { named: { "python:3": location(root) } } });
+        expect(Object.keys((build.context as { named: object }).named)).toEqual(["python:3"]);
+        expect((build.buildArgs as Record<string, string>).BUILDKIT_SYNTAX).toBe(
+            pin === undefined ? undefined : `${pin} x`,
+        );
+        // A moved frontend builds again what nothing else changed of.
+        const then = moved["named-amd64"]?.inputs ?? {};
+        expect(then.tags).not.toEqual(build.tags);
+        expect((then.buildArgs as Record<string, string>).INPUT_HASH).toBe(
+            (build.buildArgs as Record<string, string>).INPUT_HASH,
+        );
     });
 
     test("waits for the smoke test of what it stands on, on its platform", async () => {

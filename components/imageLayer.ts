@@ -3,6 +3,7 @@ import { hash12 } from "../lib/hash";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
 import { shownPath } from "../lib/rawNames";
+import { rootsOf } from "../lib/roots";
 import { buildHooks } from "./buildHooks";
 import { knownOutputs } from "./failures";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
@@ -29,7 +30,9 @@ export class ImageLayer extends pulumi.ComponentResource {
         const inputs = {
             dockerfile: { [layer.definition.dockerfile]: hash12(layer.meaning) },
             parents: layer.parents.map((parent) => parent.by),
-            roots: Object.fromEntries(layer.roots.map((root) => [root.expanded, root.by ?? "not pinned"])),
+            roots: Object.fromEntries(rootsOf(layer).map((root) => [root.expanded, root.by ?? "not pinned"])),
+            // One that only reads the Dockerfile: nothing is built on it.
+            ...(layer.frontend && { frontend: layer.frontend.expanded }),
             platforms: layer.platforms,
             inputs: describeInputs(layer.inputs),
             // Of the build that is wanted: its own resource keeps that of the last one that succeeded.

@@ -3,6 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context";
 import { type Platform, archOf } from "../lib/images";
 import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
+import { syntaxArgument } from "../lib/frontends";
+import { rootsOf } from "../lib/roots";
 import { forDependents } from "./failures";
 import { type StagedTests, smokeTest } from "./smokeTest";
 
@@ -53,12 +55,20 @@ function namedContexts({ layer, parents }: PlatformImageArgs): dockerBuild.types
     return Object.fromEntries([...parents.map(({ expanded, ref }) => [expanded, location(ref)] as const), ...pinned]);
 }
 
+/**
+ * What pins the frontend. Named contexts replace it too (gateway.go), but only since BuildKit 0.13, and one that other contexts are
+ * given to must be marked as knowing them.
+ */
+function syntax({ frontend }: PreparedLayer): Readonly<Record<string, string>> {
+    return frontend?.by === undefined ? {} : { [syntaxArgument]: frontend.by + frontend.rest };
+}
+
 /** The immutable tag of this one build, or none for an image that is never pushed. */
 function tags({ layer, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
     const { repository, inputHash } = layer;
     if (repository === undefined) return [];
     // A root that nobody pinned is known by its name only.
-    const roots = layer.roots.map(({ expanded, by }) => by ?? expanded);
+    const roots = rootsOf(layer).map(({ expanded, by }) => by ?? expanded);
     const tag = pulumi
         .all(parents.map(({ ref }) => ref))
         .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));
@@ -104,7 +114,12 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             dockerfile: { location: staged.dockerfile },
             platforms: [platform as dockerBuild.Platform],
             // No Dockerfile reads INPUT_HASH: an input that changes with the build makes its outputs unknown in a preview.
-            buildArgs: { ...layer.buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch, INPUT_HASH: layer.inputHash },
+            buildArgs: {
+                ...layer.buildArgs,
+                ...syntax(layer),
+                SOURCE_DATE_EPOCH: sourceDateEpoch,
+                INPUT_HASH: layer.inputHash,
+            },
             ...(definition.labels && { labels: { ...definition.labels } }),
             ...(definition.target !== undefined && { target: definition.target }),
             ...cache(args),

@@ -5,6 +5,9 @@ import { InputError } from "../lib/errors";
 import { labPaths } from "./paths";
 import { replaceFile } from "./files";
 
+/** Registries whose images the lab's BuildKit looks for in the lab's own registry first. */
+export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
+
 /**
  * What a stack has to know of a lab: written when the lab starts, read by `config.ts` where the stack says `lab: true`.
  * It outlives the servers, so images can be planned while they are stopped.

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import path from "node:path";
 import { stringify } from "yaml";
+import { mirroredRegistries } from "./instance";
 import type { LabPaths } from "./paths";
 import { LabError, run } from "./process";
 import { proxyExceptions, proxySettings } from "./proxies";
@@ -108,12 +109,7 @@ export function buildkitServer(
 [registry.${quote(registry)}]
   ca = [${quote(certificates.ca)}]
 
-[registry."ghcr.io"]
-  mirrors = [${quote(registry)}]
-
-[registry."docker.io"]
-  mirrors = [${quote(registry)}]
-`;
+${mirroredRegistries.map((one) => `[registry.${quote(one)}]\n  mirrors = [${quote(registry)}]\n`).join("\n")}`;
     const file = path.join(folder, "buildkitd.toml");
     const bundle = createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex");
     return {

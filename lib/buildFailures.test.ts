@@ -31,6 +31,10 @@ describe("a failed build", () => {
             /docker buildx create/,
         ],
         ["failed to solve: write /x: no space left on device", /docker buildx prune/],
+        [
+            "failed to solve: unsupported frontend capability moby.buildkit.frontend.contexts: Unimplemented",
+            /\(# syntax=\) can't be given the digests of parents/,
+        ],
         ["failed to push ghcr.io/us/base:b-1: denied: permission_denied: write_package", /write:packages/],
         ["failed to push ghcr.io/us/base:b-1: 401 Unauthorized", /^docker login ghcr.io$/],
     ])("has its next step said: %s", (error, next) => {

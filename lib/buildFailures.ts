@@ -44,6 +44,14 @@ const builder = {
         "docker buildx create --driver docker-container --bootstrap --use",
 } as const;
 
+const contexts = {
+    text: "unsupported frontend capability moby.buildkit.frontend.contexts",
+    next:
+        "what reads this Dockerfile (# syntax=) can't be given the digests of parents and pinned roots, which come as named build " +
+        "contexts: take a release of it that can (its label moby.buildkit.frontend.caps says so), or leave the line away where " +
+        "BuildKit's own frontend does",
+} as const;
+
 const disk = {
     // Go's words and those of a step's own programs (strerror(3)).
     pattern: /no space left on device/i,
@@ -90,6 +98,7 @@ export function nextAfter(errors: readonly string[], registry: string | undefine
     const text = errors.join("\n");
     if (builder.pattern.test(text)) return builder.next;
     if (disk.pattern.test(text)) return disk.next;
+    if (text.includes(contexts.text)) return contexts.next;
     // A step of the image may fail by the same words, about somebody else's server.
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);

@@ -1,3 +1,5 @@
+import { readForeign } from "./foreign";
+import { type Frontend, frontendOf, withoutSyntax } from "./frontends";
 import { type Platform, hostPlatform } from "./images";
 import { type Meaning, meaningOf } from "./meaning";
 import { type PlatformUses, normalPlatform } from "./platforms";
@@ -44,6 +46,8 @@ export interface DockerfileReading {
     readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "left">)[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & Pick<Use, "line" | "left"> & { readonly instruction: string })[];
+    /** What reads the Dockerfile instead of the builder itself. One that is not BuildKit's own may do with it what it likes. */
+    readonly frontend?: Frontend;
     /** By platform that is built for, the variables that the image brings to what is built FROM it. */
     readonly environment: Readonly<Partial<Record<Platform, Environment>>>;
     /** What all this means to BuildKit: what is built and hashed. */
@@ -63,6 +67,8 @@ export interface ReadOptions extends ImagesBelow {
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
+    /** Whether the builder's own frontend takes the place of docker/dockerfile. */
+    readonly builtinFrontend?: boolean;
 }
 
 /** The images that a target uses, each use with its reference. */
@@ -84,11 +90,14 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
  * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
  * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
  * What ONBUILD of images leaves is read as a part of the stages built FROM them. The builder is taken to be of this machine's
- * platform, unless a build argument BUILDPLATFORM says otherwise.
+ * platform, unless a build argument BUILDPLATFORM says otherwise. What a frontend of somebody else's reads is not known: see
+ * `readForeign`.
  *
  * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
  */
 export function readDockerfile(text: string, options: ReadOptions): DockerfileReading {
+    const frontend = frontendOf(text, options);
+    if (frontend && !frontend.own) return { ...readForeign(text, options), frontend };
     const read = readStatements(text, options.path);
     const { escape, statements } = read;
     const references = new Map<string, DockerfileReading["references"][number]>();
@@ -145,15 +154,23 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         secrets: [...secrets.values()],
         sources: [...sources.values()],
         environment,
-        meaning: meaningOf(text, read, new Map([...stages].map(([number, { base }]) => [number, base])), {
-            check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
-            triggers: triggered,
-        }),
+        // Where the builder's own frontend reads it, nothing may name another.
+        meaning: meaningOf(
+            frontend ? text : withoutSyntax(text),
+            read,
+            new Map([...stages].map(([number, { base }]) => [number, base])),
+            {
+                ...(frontend && { syntax: frontend.reference + frontend.rest }),
+                check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
+                triggers: triggered,
+            },
+        ),
         triggers: Object.fromEntries(
             [...references.values()].flatMap(({ expanded, from }) => {
                 const triggers = Object.keys(from).length > 0 ? (options.triggersOf?.(expanded) ?? []) : [];
                 return triggers.length > 0 ? [[expanded, triggers] as const] : [];
             }),
         ),
+        ...(frontend && { frontend }),
     };
 }

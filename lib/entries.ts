@@ -1,6 +1,6 @@
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { isPlatform, knownPlatforms, normalPlatform } from "./platforms";
-import { formatReference, parseReference, referenceProblem, repositoryOf } from "./references";
+import { formatReference, parseReference, referenceProblem, repositoryOf, withoutCapitals } from "./references";
 
 /** Names of smoke tests end so, beside those of the images. */
 const reservedEnd = "-test";
@@ -34,6 +34,9 @@ function nameProblems({ name }: ImageDefinition): string[] {
     const problem = referenceProblem(name);
     if (problem !== undefined) return [`: ${problem}`];
     const { digest } = parseReference(name);
+    const lower = withoutCapitals(name);
+    // It would be pushed there, but logins are kept for the host in lower case.
+    if (lower !== undefined) return [`: its name ${name} has capital letters in its host: write ${lower}`];
     return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
 }
 

@@ -73,9 +73,63 @@ test("a smoke test or registry cache of an image that is never pushed is refused
     expect(unnamed({ registryCache: false })).not.toThrow();
 });
 
-test("a parent pinned by digest is still the parent, under the name that BuildKit sees", () => {
-    const [, child] = resolve({ base: ["FROM python:3"], child: [`FROM ghcr.io/us/base:latest@${digest}`] });
-    expect(child?.parents).toMatchObject([{ key: "base", expanded: `ghcr.io/us/base:latest@${digest}` }]);
+test("capitals in a host change nothing: the parent is found, under the name that BuildKit sees", () => {
+    const [, child] = resolve({ base: ["FROM python:3"], child: ["FROM GHCR.IO/us/base"] });
+    expect(child).toMatchObject({ parents: [{ key: "base", expanded: "GHCR.IO/us/base" }], roots: [] });
+});
+
+describe("a digest makes a root of an image of ours", () => {
+    test.each([
+        ["beside its tag", `ghcr.io/us/base:latest@${digest}`],
+        ["beside another tag", `ghcr.io/us/base:1.2@${digest}`],
+        ["without a tag", `ghcr.io/us/base@${digest}`],
+        ["with capitals in its host", `GHCR.IO/us/base@${digest}`],
+    ])("%s", (_name, reference) => {
+        const [child, base] = resolve({ child: [`# hello\nFROM ${reference}`], base: ["FROM python:3"] });
+        expect(child).toMatchObject({
+            key: "child",
+            parents: [],
+            roots: [reference],
+            pinned: [{ key: "base", expanded: reference, where: "docker/child:2" }],
+        });
+        expect(base?.pinned).toEqual([]);
+    });
+
+    test("also where it would close a circle, and of the image itself: that release was built before", () => {
+        const images = { a: [`FROM ghcr.io/us/b@${digest}`], b: ["FROM ghcr.io/us/a"] } as const;
+        expect(order(images)).toEqual(["a", "b"]);
+        const [itself] = resolve({ a: [`FROM ghcr.io/us/a:latest@${digest}`] });
+        expect(itself).toMatchObject({ parents: [], roots: [`ghcr.io/us/a:latest@${digest}`], pinned: [] });
+    });
+
+    test("and of one in our namespace that no entry has", () => {
+        const [a] = resolve({ a: [`FROM ghcr.io/us/gone@${digest}`] });
+        expect(a).toMatchObject({ roots: [`ghcr.io/us/gone@${digest}`], pinned: [] });
+    });
+
+    test("while what it is copied from by its tag stays a parent", () => {
+        const text = `FROM ghcr.io/us/base@${digest}\nCOPY --from=ghcr.io/us/base / /`;
+        const layers = resolve({ base: ["FROM python:3"], child: [text] });
+        expect(layers[1]).toMatchObject({ parents: [{ key: "base", base: false }], pinned: [{ key: "base" }] });
+    });
+});
+
+describe("what reads a Dockerfile", () => {
+    test("is neither parent nor root that anything is built on", () => {
+        const [a] = resolve({ a: ["# syntax=docker/dockerfile:1\nFROM python:3"] });
+        expect(a).toMatchObject({ frontend: "docker/dockerfile:1", parents: [], roots: ["python:3"] });
+    });
+
+    test("may be in our own namespace where it is pinned, in the Dockerfile or the stack", () => {
+        const text = (reference: string) => ({ a: ["FROM x"], b: [`# syntax=${reference}\nFROM x`] }) as const;
+        for (const reference of ["ghcr.io/us/a", "ghcr.io/us/frontend:1"]) {
+            expect(() => resolve(text(reference))).toThrow(
+                /docker\/b:1: ghcr\.io\/us\/\w+\S*, which is to read this Dockerfile, is in our own namespace.*Pin a release/,
+            );
+        }
+        expect(order(text(`ghcr.io/us/a@${digest}`))).toEqual(["a", "b"]);
+        expect(order(text("ghcr.io/us/shared:1"))).toEqual(["a", "b"]);
+    });
 });
 
 test("the image that another is built FROM is its first parent", () => {
@@ -156,7 +210,17 @@ describe("bad hierarchies are refused", () => {
         [
             "a name that is no reference",
             { a: ["FROM x", { name: "ghcr.io/Us/a" }] },
-            '"ghcr.io/Us/a" is not an image reference',
+            '"ghcr.io/Us/a" is not an image reference: a repository is in lower case: write ghcr.io/us/a',
+        ],
+        [
+            "a name with capitals in its host",
+            { a: ["FROM x", { name: "GHCR.IO/us/a" }] },
+            "image a: its name GHCR.IO/us/a has capital letters in its host: write ghcr.io/us/a",
+        ],
+        [
+            "an owner with capitals, which is a host then",
+            { a: ["FROM x", { name: "Owner/a" }] },
+            "image a: its name Owner/a has capital letters in its host: write owner/a",
         ],
     ])("%s", (_name, images, message) => {
         expect(() => resolve(images)).toThrow(message);

@@ -3,7 +3,7 @@ import { entryProblems, namedImages } from "./entries";
 import { InputError, placeOf } from "./errors";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { type PlatformUses, platformProblems } from "./platforms";
-import { namespaceOf, parseReference, repositoryOf } from "./references";
+import { namespaceOf, parseReference, sameImage, sameRepository } from "./references";
 
 /** An image with its place in the hierarchy. */
 export interface Layer {
@@ -19,17 +19,17 @@ export interface Layer {
     }[];
     /** External images that its Dockerfile names, as BuildKit sees them. */
     readonly roots: readonly string[];
+    /** Those of them that are releases of images of ours, by digest. */
+    readonly pinned: readonly { readonly key: string; readonly expanded: string; readonly where: string }[];
+    /** The external image that reads its Dockerfile, as it is written; absent where the builder does. */
+    readonly frontend?: string;
 }
 
 /** Docker's official images: nobody's own, even if an image is named like one. */
 const officialImages = "docker.io/library";
 
-/** Whether a reference names an image: by name and tag, or by repository and digest; a digest beside a tag only pins it. */
-export function names(reference: string, name: string): boolean {
-    const { tag, digest } = parseReference(reference);
-    const sameTag = tag === parseReference(name).tag || (tag === undefined && digest !== undefined);
-    return sameTag && repositoryOf(reference) === repositoryOf(name);
-}
+/** Whether a reference has a digest: it means this one release, whatever is built later, and so is a root. */
+const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
 
 type Readings = Readonly<Record<string, DockerfileReading>>;
 
@@ -47,16 +47,20 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     if (!definition || !reading) return undefined;
     const named = namedImages(images);
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
+    const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
     const parents: Layer["parents"][number][] = [];
     const roots: string[] = [];
+    const pinned: Layer["pinned"][number][] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
     for (const { expanded, line, left, base, platforms } of ordered) {
         const where = placeOf(`${definition.dockerfile}:${line}`, { left });
-        const match = named.find(({ name }) => names(expanded, name));
+        const match = named.find(({ name }) => sameImage(expanded, name));
+        const release = named.find(({ name }) => isPinned(expanded) && sameRepository(expanded, name));
+        if (release && release.key !== key) pinned.push({ key: release.key, expanded, where });
         if (match?.key === key)
             problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
         else if (match) parents.push({ key: match.key, expanded, base, platforms });
-        else if (!namespaces.has(namespaceOf(expanded)) || isRoot(expanded)) roots.push(expanded);
+        else if (!isOurs(expanded) || isPinned(expanded) || isRoot(expanded)) roots.push(expanded);
         else {
             const known = named.map(({ name }) => name).join(", ");
             problems.push(
@@ -66,7 +70,15 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
             );
         }
     }
-    return { key, definition, parents, roots };
+    const { frontend } = reading;
+    if (frontend && isOurs(frontend.reference) && !isPinned(frontend.reference) && !isRoot(frontend.reference)) {
+        problems.push(
+            `${frontend.where}: ${frontend.reference}, which is to read this Dockerfile, is in our own namespace: a frontend has to ` +
+                "be there before anything is built. Pin a release of it: " +
+                `pulumi config set --path 'roots["${frontend.reference}"]' <repository>@sha256:<digest>`,
+        );
+    }
+    return { key, definition, parents, roots, pinned, ...(frontend && { frontend: frontend.reference }) };
 }
 
 /** Parents first; among those that are ready the one that is declared first. What is left over stands on a cycle. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputHash } from "./context";
 import type { DockerfileReading } from "./dockerfile";
+import { type Frontend, syntaxArgument } from "./frontends";
 import type { Layer } from "./hierarchy";
 import { type Definitions, type ImageDefinition, type Platform, platformsOf } from "./images";
 import { type InputFile, type Swept, readContext } from "./inputs";
@@ -46,6 +47,12 @@ export interface PreparedLayer {
     /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
+    /** Roots that are releases of images of ours. */
+    readonly pinned: Layer["pinned"];
+    /** The root that reads its Dockerfile; absent where the builder does. */
+    readonly frontend?: Frontend & Root;
+    /** Why its Dockerfile can't be read on this machine, with what to do about it. */
+    readonly unreadable?: string;
     /** The build arguments that its Dockerfile reads; `unreadArguments` names the others, which change nothing. */
     readonly buildArgs: Readonly<Record<string, string>>;
     readonly unreadArguments: readonly string[];
@@ -70,17 +77,21 @@ export interface PreparedLayer {
     readonly tests?: SmokeTests;
 }
 
+const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
+
 function prepare(
     root: string,
-    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots">,
+    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: LayerSettings,
 ): PreparedLayer {
     const { key, definition, platforms, parents } = layer;
     const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
-    const given = buildArgsOf(key, definition, settings);
-    const { stages, secrets: mountedSecrets } = reading;
+    const { stages, secrets: mountedSecrets, frontend } = reading;
+    // Where the builder's own frontend reads it, nothing may name another.
+    const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
@@ -103,6 +114,10 @@ function prepare(
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
         parents,
         roots,
+        pinned: layer.pinned,
+        ...(frontend && {
+            frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
+        }),
         buildArgs,
         unreadArguments,
         registryCache,

@@ -107,13 +107,22 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
  * @param source the Dockerfile's text, which is the meaning where style is checked
  * @param needed the stages that the target needs on any platform, by number; true for those that it is built FROM
  * @param triggers instructions that the stages' bases leave to them (ONBUILD)
+ * @param syntax what reads it, as `# syntax=` has it
  * @param check the build argument BUILDKIT_DOCKERFILE_CHECK, which wins over the directive
  */
 export function meaningOf(
     source: string,
     { escape, directives, statements }: Statements,
     needed: ReadonlyMap<number, boolean>,
-    { triggers = [], check }: { readonly triggers?: readonly Statement[]; readonly check?: string | undefined } = {},
+    {
+        triggers = [],
+        check,
+        syntax,
+    }: {
+        readonly triggers?: readonly Statement[];
+        readonly check?: string | undefined;
+        readonly syntax?: string;
+    } = {},
 ): Meaning {
     if (checksStyle(check ?? directives.get("check"))) return { text: source, reads: undefined };
     const { globals, stages } = partsOf(statements);
@@ -136,7 +145,6 @@ export function meaningOf(
         for (const name of variablesIn(word.slice(nameOf(word).length))) reads.add(name);
         return [word, ...after];
     }, []);
-    const syntax = directives.get("syntax");
     const lines = [
         ...(syntax === undefined ? [] : [`# syntax=${syntax}\n`]),
         ...(escape === "\\" ? [] : [`# escape=${escape}\n`]),

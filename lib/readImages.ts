@@ -1,15 +1,17 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { type DockerfileReading, readDockerfile } from "./dockerfile";
+import { type DockerfileReading, type ReadOptions, readDockerfile } from "./dockerfile";
 import { namedImages } from "./entries";
 import { fieldProblems } from "./entryFields";
 import { InputError } from "./errors";
-import { type Layer, names, resolveHierarchy } from "./hierarchy";
+import { foreignStatements } from "./foreign";
+import { frontendOf } from "./frontends";
+import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type Definitions, type ImageDefinition, declaredPlatforms } from "./images";
 import { targetTriggers } from "./readStages";
 import { referenceProblem, sameImage } from "./references";
 import type { ImagesBelow } from "./stages";
-import { type Trigger, readStatements } from "./statements";
+import { type Statement, type Trigger, readStatements } from "./statements";
 import { type LayerSettings, buildArgsOf } from "./settings";
 
 /** Reads a Dockerfile's text. */
@@ -25,6 +27,12 @@ function textOf(root: string, key: string, { dockerfile }: ImageDefinition): str
     return readFileSync(file, "utf8");
 }
 
+/** The instructions of a Dockerfile, as far as they can be known. */
+function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildArgs">): readonly Statement[] {
+    const isForeign = frontendOf(text, options)?.own === false;
+    return (isForeign ? foreignStatements(text, options.path) : readStatements(text, options.path)).statements;
+}
+
 /**
  * What ONBUILD of images of ours and of declared roots leaves to what is built FROM them.
  *
@@ -33,13 +41,15 @@ function textOf(root: string, key: string, { dockerfile }: ImageDefinition): str
 function triggersBelow(
     texts: Readonly<Record<string, string>>,
     { images, roots = {} }: Definitions,
+    settings: Pick<LayerSettings, "buildArgs">,
     keyOf: (reference: string) => string | undefined,
 ): NonNullable<ImagesBelow["triggersOf"]> {
     const known = new Map<string, readonly Trigger[]>();
     const ofImage = (key: string): readonly Trigger[] => {
-        const { dockerfile = "", target } = images[key] ?? {};
-        const triggers =
-            known.get(key) ?? targetTriggers(readStatements(texts[key] ?? "", dockerfile).statements, target);
+        const image = images[key];
+        if (!image) return [];
+        const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
+        const triggers = known.get(key) ?? targetTriggers(statementsOf(texts[key] ?? "", options), image.target);
         known.set(key, triggers);
         return triggers;
     };
@@ -63,7 +73,7 @@ function triggersBelow(
 export function readImages(
     root: string,
     definitions: Definitions,
-    settings: Pick<LayerSettings, "buildArgs" | "roots" | "platforms">,
+    settings: Pick<LayerSettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms">,
 ): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
     const { images } = definitions;
     const [problem, ...more] = fieldProblems(definitions);
@@ -78,8 +88,8 @@ export function readImages(
     const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(root, key, image)]));
     // A name that is none is told with everything else that is wrong with the hierarchy.
     const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
-    const keyOf = (reference: string) => named.find(({ name }) => names(reference, name))?.key;
-    const triggersOf = triggersBelow(texts, definitions, keyOf);
+    const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;
+    const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
     const read = new Map<string, DockerfileReading | undefined>();
     const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
         if (read.has(key)) return read.get(key);
@@ -89,6 +99,7 @@ export function readImages(
             path: image.dockerfile,
             platforms: declaredPlatforms(image),
             buildArgs: buildArgsOf(key, image, settings),
+            ...(settings.builtinFrontend !== undefined && { builtinFrontend: settings.builtinFrontend }),
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
             environmentOf: (reference, platform) => {

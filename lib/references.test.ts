@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatReference, namespaceOf, parseReference, pushedRepository, repositoryOf, sameImage } from "./references";
+import {
+    formatReference,
+    namespaceOf,
+    parseReference,
+    pushedRepository,
+    referenceProblem,
+    repositoryOf,
+    sameImage,
+    sameRepository,
+} from "./references";
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 
@@ -14,6 +23,8 @@ describe("parseReference", () => {
         ["localhost/image", "localhost/image:latest"],
         ["registry.localhost:5443/a/b/c", "registry.localhost:5443/a/b/c:latest"],
         ["[::1]:5000/a", "[::1]:5000/a:latest"],
+        ["GHCR.IO/owner/image", "GHCR.IO/owner/image:latest"],
+        ["Owner/image", "Owner/image:latest"],
         [`python@${digest}`, `docker.io/library/python@${digest}`],
         [`python:3@${digest}`, `docker.io/library/python:3@${digest}`],
     ])("completes %s to %s", (text, full) => {
@@ -38,6 +49,25 @@ describe("parseReference", () => {
         expect(() => parseReference(text)).toThrow(`"${text}" is not an image reference`);
         expect(() => parseReference(text)).toThrow("next: write [registry/]repository[:tag][@digest]");
     });
+});
+
+test.each([
+    ["Python:3.12", "python:3.12"],
+    ["library/Python", "library/python"],
+    ["ghcr.io/Owner/X:Tag", "ghcr.io/owner/x:Tag"],
+    ["GHCR.IO/Owner/x", "GHCR.IO/owner/x"],
+    [`Owner/Image@${digest}`, `Owner/image@${digest}`],
+])("%s is told in lower case", (text, lower) => {
+    expect(referenceProblem(text)).toBe(
+        `"${text}" is not an image reference: a repository is in lower case: write ${lower}`,
+    );
+});
+
+test("a host is the same in capitals", () => {
+    expect(sameImage("GHCR.IO/us/a", "ghcr.io/us/a:latest")).toBe(true);
+    expect(sameRepository("GHCR.IO/us/a:1", `ghcr.io/us/a@${digest}`)).toBe(true);
+    expect(sameRepository("ghcr.io/us/a", "ghcr.io/us/b")).toBe(false);
+    expect(namespaceOf("GHCR.IO/us/a")).toBe("ghcr.io/us");
 });
 
 const part = fc.stringMatching(/^[a-z0-9]{1,8}$/);

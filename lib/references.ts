@@ -49,6 +49,13 @@ function checkDigest(text: string, digest: string): void {
     if (!isRight || !/^[0-9a-f]+$/.test(hex)) invalid(text, `"${digest}" is not a digest`);
 }
 
+/** A reference with its repository, which `repository` completes, in lower case; host, tag and digest stay. */
+function inLowerCase(text: string, repository: string): string {
+    const written = text.includes(repository) ? repository : repository.slice("library/".length);
+    const start = text.lastIndexOf(written, text.indexOf("/") + 1);
+    return text.slice(0, start) + written.toLowerCase() + text.slice(start + written.length);
+}
+
 /**
  * Reads a reference and completes it: short names are Docker Hub's, one without tag and digest means `latest`.
  *
@@ -61,6 +68,8 @@ export function parseReference(text: string): Reference {
     const [registry, remote] = splitRegistry(at < 0 ? text : text.slice(0, at));
     const [repository, tag] = splitLast(remote, ":");
     if (!host.test(registry)) invalid(text, `"${registry}" is not a registry host`);
+    if (path.test(repository.toLowerCase()) && repository !== repository.toLowerCase())
+        invalid(text, `a repository is in lower case: write ${inLowerCase(text, repository)}`);
     if (!path.test(repository)) invalid(text, `"${repository}" is not a repository`);
     if (repository.length > 255) invalid(text, "the repository is longer than 255 characters");
     if (tag !== undefined && !tagPattern.test(tag)) invalid(text, `"${tag}" is not a tag`);
@@ -90,14 +99,39 @@ export function formatReference({ registry, repository, tag, digest }: Reference
     return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
+/** The same image as another reference may name it: a host is the same in capitals (RFC 4343). */
+const withPlainHost = (reference: Reference): Reference => ({
+    ...reference,
+    registry: reference.registry.toLowerCase(),
+});
+
 /**
- * Whether two references name the same image: `python` and `docker.io/library/python:latest` do; a digest on one side
- * only makes them different.
+ * Whether two references name the same image: `python` and `docker.io/library/python:latest` do, `GHCR.IO/owner/image` and
+ * `ghcr.io/owner/image`; a digest on one side only makes them different.
  *
  * @throws InputError when one is not a reference
  */
 export const sameImage = (a: string, b: string): boolean =>
-    formatReference(parseReference(a)) === formatReference(parseReference(b));
+    formatReference(withPlainHost(parseReference(a))) === formatReference(withPlainHost(parseReference(b)));
+
+/**
+ * Whether two references are of one repository, whatever their tags and digests.
+ *
+ * @throws InputError when one is not a reference
+ */
+export const sameRepository = (a: string, b: string): boolean => sameImage(repositoryOf(a), repositoryOf(b));
+
+/**
+ * The reference with its host in lower case; undefined where it has no capitals. `Owner/image` is one as well: its first part can't
+ * be an owner's name, and so BuildKit takes it for a host.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export function withoutCapitals(text: string): string | undefined {
+    const { registry } = parseReference(text);
+    const lower = registry.toLowerCase();
+    return lower === registry ? undefined : lower + text.slice(registry.length);
+}
 
 /**
  * "registry/repository", without tag and digest.
@@ -130,8 +164,11 @@ export function pushedRepository(name: string, registry?: string): string {
 }
 
 /**
- * Registry and owner: "ghcr.io/cs24-1"; the registry alone where the repository has no owner.
+ * Registry, in lower case, and owner: "ghcr.io/cs24-1"; the registry alone where the repository has no owner.
  *
  * @throws InputError when the text is not a reference
  */
-export const namespaceOf = (text: string): string => splitLast(repositoryOf(text), "/")[0];
+export function namespaceOf(text: string): string {
+    const { registry, repository } = withPlainHost(parseReference(text));
+    return splitLast(`${registry}/${repository}`, "/")[0];
+}

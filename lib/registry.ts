@@ -91,11 +91,16 @@ export function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: strin
  *
  * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
  * @param env environment of the tool
+ * @param patience milliseconds
  * @returns undefined when the registry says that there is nothing
  * @throws RegistryError when it can't be asked, or its answer is no manifest
  */
-export async function readManifest(ref: string, env: NodeJS.ProcessEnv): Promise<Manifest | undefined> {
-    return await readAs(ref, env, "manifest", parseManifest);
+export async function readManifest(
+    ref: string,
+    env: NodeJS.ProcessEnv,
+    patience = timeout,
+): Promise<Manifest | undefined> {
+    return await readAs(ref, env, "manifest", parseManifest, patience);
 }
 
 /** An image's configuration (image-spec v1.1, config.md); ONBUILD is Docker's own (moby/docker-image-spec). */
@@ -138,12 +143,13 @@ async function readAs<T>(
     env: NodeJS.ProcessEnv,
     what: string,
     parse: (text: string) => T,
+    patience = timeout,
 ): Promise<T | undefined> {
     const { registry } = parseReference(ref);
     const [command, ...args] = buildx(env);
     let text: string;
     try {
-        const options = { env, timeout, maxBuffer: 16 * 1024 * 1024 };
+        const options = { env, timeout: patience, maxBuffer: 16 * 1024 * 1024 };
         text = (await promisify(execFile)(command, [...args, "imagetools", "inspect", "--raw", ref], options)).stdout;
     } catch (error) {
         const {
@@ -159,7 +165,7 @@ async function readAs<T>(
         const said = stderr.trim().replace(/^ERROR: /, "");
         if (said.endsWith(": not found")) return undefined;
         if (code === "ENOENT") throw new RegistryError(registry, `neither buildx nor docker is on PATH`);
-        if (killed) throw new RegistryError(registry, `no answer in ${timeout / 1000} seconds`, true);
+        if (killed) throw new RegistryError(registry, `no answer in ${(patience / 1000).toString()} seconds`, true);
         // Reasons without the address, so that one reason for many images is told once.
         throw new RegistryError(registry, said.replace(/^failed to do request: \w+ "[^"]*": /, "") || message);
     }

@@ -1,16 +1,20 @@
 import type { Definitions } from "./images";
-import type { PreparedLayer } from "./layers";
+import type { PreparedLayer, Root } from "./layers";
 import { readImages } from "./readImages";
 import { parseReference, sameImage } from "./references";
 import type { LayerSettings } from "./settings";
+
+/** The roots of an image, each once: what its Dockerfile names, then what reads it. */
+export const rootsOf = ({ roots, frontend }: Pick<PreparedLayer, "roots" | "frontend">): readonly Root[] =>
+    !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
 
 /** Roots that nobody pinned, each with the images that stand on it: their moves go unnoticed. */
 export function unpinnedRoots(
     layers: readonly PreparedLayer[],
 ): { readonly root: string; readonly images: string[] }[] {
     const found = new Map<string, string[]>();
-    for (const { key, roots } of layers) {
-        for (const { expanded, by } of roots) {
+    for (const { key, ...layer } of layers) {
+        for (const { expanded, by } of rootsOf(layer)) {
             if (by === undefined && parseReference(expanded).digest === undefined) {
                 found.set(expanded, [...(found.get(expanded) ?? []), key]);
             }
@@ -29,10 +33,12 @@ export function unpinnedRoots(
 export function unusedPins(
     root: string,
     definitions: Definitions,
-    settings: Pick<LayerSettings, "buildArgs" | "roots" | "platforms"> & { readonly pins: readonly string[] },
+    settings: Pick<LayerSettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms"> & {
+        readonly pins: readonly string[];
+    },
 ): string[] {
     const { placed } = readImages(root, definitions, settings);
-    const named = [...new Set(placed.flatMap((layer) => layer.roots))];
+    const named = [...new Set(placed.flatMap(({ roots, frontend = [] }) => [...roots, ...[frontend].flat()]))];
     const unused = (all: readonly string[]) => all.filter((one) => !named.some((other) => sameImage(one, other)));
     const which = `which no Dockerfile names; they name ${named.join(", ") || "none"}. Remove it`;
     return [

@@ -31,6 +31,8 @@ export interface LayerSettings {
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** Whether the builder's own frontend takes the place of docker/dockerfile (`# syntax=`). */
+    readonly builtinFrontend?: boolean;
     /** Names of the build secrets that the stack has. */
     readonly secretNames?: readonly string[];
 }

@@ -30,7 +30,8 @@ const keywords = [
     ...["ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"],
 ];
 
-function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, where: string): Statement {
+/** One instruction, whose line is joined already. */
+export function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, where: string): Statement {
     // One line at a time and nothing after it: dockerfile-ast can't take the next instruction for a part of this one.
     const parsed = DockerfileParser.parse(`# escape=${escape}\n${text}`).getInstructions()[0];
     const keyword = parsed?.getKeyword() ?? "";

@@ -62,6 +62,16 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
     ]);
 });
 
+test("a child that is pinned to a digest of an image of ours is named, with what would let it follow", () => {
+    const digest = `sha256:${"0".repeat(64)}`;
+    const folder = tree({ ...files, child: `FROM ghcr.io/us/base:latest@${digest}\n` });
+    const layers = prepareLayers(folder, { images }, { platforms: ["linux/arm64"], roots, buildArgs: {} });
+    expect(warningsOf(images, layers)).toEqual([
+        "image child is pinned to a digest of image base: it is not rebuilt with it, and its smoke tests don't run in it. " +
+            `To follow base, remove @${digest} from child:1`,
+    ]);
+});
+
 test("nothing is said of a hierarchy that is pinned and complete", () => {
     expect(warnings(["linux/amd64", "linux/arm64"], roots)).toEqual([]);
 });
@@ -88,6 +98,40 @@ describe("of an image alone", () => {
         expect(warn(builder, { registryCache: true })).toEqual([]);
         expect(warn(builder, { registryCache: false })).toEqual([]);
         expect(warn("FROM a AS x\nFROM x\nCOPY --from=b / /\n")).toEqual([]);
+    });
+
+    test.each([
+        ["# syntax=docker/dockerfile:1\nFROM a\n", [/^root docker\/dockerfile:1 of app is not pinned/]],
+        [
+            "# syntax=else/frontend:1\nFROM a\n",
+            [
+                /^root else\/frontend:1 of app is not pinned/,
+                /^app:1: else\/frontend:1 reads .* the whole build context is its input/,
+                /^image app reads the whole context \(app: its frontend in line 1\)/,
+            ],
+        ],
+        [
+            "FROM Owner/a:1\n",
+            [/^root Owner\/a:1 of app is not pinned/, /capital letters make Owner the host .* Write owner\/a:1$/],
+        ],
+        ["FROM A.test/a:1\n", [/^root A\.test\/a:1 of app is not pinned/]],
+    ])("%j is warned about", (text, said) => {
+        expect(warn(text)).toEqual(said.map((one) => expect.stringMatching(one) as string));
+    });
+
+    test("nothing is said of the builder's own frontend", () => {
+        const own = { app: image("app", ["linux/amd64"]) };
+        const folder = tree({ app: "# syntax=docker/dockerfile:1\nFROM a\n" });
+        const layers = prepareLayers(
+            folder,
+            { images: own },
+            {
+                ...{ platforms: "all", roots: pins, buildArgs: {} },
+                builtinFrontend: true,
+            },
+        );
+        expect(warningsOf(own, layers)).toEqual([]);
+        expect(layers[0]).toMatchObject({ meaning: "FROM a\n" });
     });
 
     test("a secret that a step may go without, and that images.ts does not list, is named with the line", () => {

@@ -1,6 +1,7 @@
 import { type ImageDefinitions, hostPlatform } from "./images";
 import type { PreparedLayer } from "./layers";
-import { unpinnedRoots } from "./roots";
+import { withoutCapitals } from "./references";
+import { rootsOf, unpinnedRoots } from "./roots";
 import { unlistedSecretWarnings } from "./secrets";
 
 /** What the cache publishes beyond the image, where nobody decided that it may: the layers of stages that are copied from. */
@@ -21,6 +22,7 @@ const unreadWarnings = ({ key, definition, unreadArguments }: PreparedLayer): st
             `build argument ${name} of image ${key} changes nothing: what ${definition.dockerfile} builds has no ARG ` +
             `${name}. Declare it there, or remove it from buildArgs`,
     );
+
 const sizeOf = (bytes: number): string => {
     const units = ["bytes", "kB", "MB", "GB"];
     const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
@@ -49,6 +51,38 @@ function sweptWarnings({ key, definition, swept }: PreparedLayer): string[] {
     return [...(by.length > 0 ? [whole] : []), ...(leftOut.length > 0 ? [missed] : [])];
 }
 
+/** A release of an image of ours that another is built on: what is built of that image from now on does not reach it. */
+const pinnedWarnings = ({ key, pinned }: PreparedLayer): string[] =>
+    pinned.map(
+        ({ key: parent, expanded, where }) =>
+            `image ${key} is pinned to a digest of image ${parent}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
+            `To follow ${parent}, remove @${expanded.split("@")[1] ?? ""} from ${where}`,
+    );
+
+/** A frontend of somebody else's: nobody sees what it reads. */
+function frontendWarnings({ key, frontend }: PreparedLayer): string[] {
+    if (!frontend || frontend.own) return [];
+    return [
+        `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
+            "context is its input, minus what .dockerignore leaves out, and parents are known only as far as it is like a Dockerfile. " +
+            "Where it is a copy of docker/dockerfile, write that, and pin it to the copy: " +
+            "pulumi config set --path 'roots[\"docker/dockerfile:1\"]' <repository>@sha256:<digest>",
+    ];
+}
+
+/** What BuildKit takes for a registry only because it has capital letters. */
+const hostWarnings = (layer: PreparedLayer): string[] =>
+    rootsOf(layer).flatMap(({ expanded }) => {
+        const lower = withoutCapitals(expanded);
+        const isMeant = lower === undefined || /^[^/]*[.:]/.test(expanded);
+        return isMeant
+            ? []
+            : [
+                  `root ${expanded} of ${layer.key}: its capital letters make ${expanded.split("/")[0] ?? ""} the host of a registry. ` +
+                      `Write ${lower}`,
+              ];
+    });
+
 /** What is allowed and yet may not be meant, a sentence each with what to do about it. */
 export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLayer[]): string[] {
     const unpinned = unpinnedRoots(layers).map(
@@ -59,6 +93,10 @@ export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLa
     const leftOut = Object.entries(images).filter(([key]) => !layers.some((layer) => layer.key === key));
     return [
         ...unpinned,
+        ...layers.flatMap(({ unreadable = [] }) => unreadable),
+        ...layers.flatMap(pinnedWarnings),
+        ...layers.flatMap(frontendWarnings),
+        ...layers.flatMap(hostWarnings),
         ...layers.flatMap(cacheWarning),
         ...layers.flatMap(unreadWarnings),
         ...layers.flatMap(sweptWarnings),

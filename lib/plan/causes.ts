@@ -1,10 +1,11 @@
+import { syntaxArgument } from "../frontends";
 import { looksSecret } from "../secrets";
 import { type Texts, difference, fileCauses, listCauses, listOf, textOf, textsOf, valueCauses } from "./differences";
 import type { Cause } from "./plan";
 import { type ResourceState, type Step, isUnknown } from "./preview";
 
-/** Build arguments that the program sets for itself. */
-const ownArguments = ["INPUT_HASH", "SOURCE_DATE_EPOCH"];
+/** Build arguments that the program sets for itself; the frontend is told among the roots. */
+const ownArguments = ["INPUT_HASH", "SOURCE_DATE_EPOCH", syntaxArgument];
 
 const withoutOwn = (texts: Texts): Texts =>
     Object.fromEntries(Object.entries(texts).filter(([name]) => !ownArguments.includes(name)));

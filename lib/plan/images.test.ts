@@ -189,6 +189,20 @@ test("images stand in build order, with parents, roots and platforms; those that
     expect(plans.find(({ image }) => image === "leaf")).toMatchObject({ parent: "bot", copiesFrom: ["ci"] });
 });
 
+test("what only reads the Dockerfile is not the root that an image stands on", () => {
+    const rootWith = (inputs: object) => {
+        const steps = recordedPreview("removed").steps.map((step) =>
+            step.name === "base" && step.new && step.type.endsWith(":ImageLayer")
+                ? { ...step, new: { ...step.new, inputs: { ...step.new.inputs, ...inputs } } }
+                : step,
+        );
+        return planImages(steps).find(({ image }) => image === "base")?.root;
+    };
+    const roots = { "a/frontend:1": "not pinned", "python:3": "not pinned" };
+    expect(rootWith({ roots, frontend: "a/frontend:1" })).toBe("python:3");
+    expect(rootWith({ roots: { "a/frontend:1": "not pinned" }, frontend: "a/frontend:1" })).toBeUndefined();
+});
+
 describe("what is certain of an image that may not be built", () => {
     const before = `registry.localhost:17443/fixture/ci@sha256:${"0".repeat(64)}`;
     type Inputs = Readonly<Record<string, unknown>>;
@@ -396,6 +410,21 @@ describe("made by hand", () => {
             ],
             [hashed("1"), hashed("1", { context: {} })],
             ["root python:3 pinned (aaaaaaaaaaaa)"],
+        ],
+        [
+            "what reads the Dockerfile",
+            [
+                {
+                    frontend: "docker/dockerfile:1",
+                    roots: { "docker/dockerfile:1": `r.io/f@sha256:${"a".repeat(64)}` },
+                },
+                {
+                    frontend: "docker/dockerfile:1",
+                    roots: { "docker/dockerfile:1": `r.io/f@sha256:${"b".repeat(64)}` },
+                },
+            ],
+            ["a", "b"].map((one) => ({ buildArgs: { INPUT_HASH: "1", BUILDKIT_SYNTAX: one } })) as [object, object],
+            ["root docker/dockerfile:1 moved (aaaaaaaaaaaa → bbbbbbbbbbbb)"],
         ],
         ["a parent", [{ parents: [] }, { parents: ["base"] }], [hashed("1"), hashed("2")], ["parent base added"]],
     ])("%s is a cause", (_title, layer, build, causes) => {

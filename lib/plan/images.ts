@@ -1,6 +1,6 @@
 import { type Plans, decides, movedParents, parentsOf } from "./builds";
 import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
-import { textsOf } from "./differences";
+import { textOf, textsOf } from "./differences";
 import { type Group, changes, isGone, platformOf } from "./groups";
 import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
 import { placeCauses } from "./places";
@@ -66,7 +66,8 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
     const built = mostUrgent(own);
     const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
-    const [root] = Object.keys(textsOf(layer.new ?? layer.old, "roots"));
+    const said = layer.new ?? layer.old;
+    const [root] = Object.keys(textsOf(said, "roots")).filter((one) => !said || one !== textOf(said, "frontend"));
     const [parent, ...copiesFrom] = parentsOf(group);
     const isLost = platforms.some((one) => one.action === "recreate");
     const anyway = action === "maybe" ? inAnyCase(group) : [];

@@ -35,6 +35,13 @@ test("the chart leads from roots to images and from parents to children, coloure
     expect(chart.filter((line) => line.startsWith("classDef"))).toHaveLength(2);
 });
 
+test("a root that is a digest is shown with the start of it", () => {
+    const root = `ghcr.io/us/base:latest@sha256:${"0123456789abcdef".repeat(4)}`;
+    expect(markdownForm(planOf([imagePlan("child", { root, action: "rebuild" })]))).toContain(
+        '(["ghcr.io/us/base:latest@sha256:0123456789ab"])',
+    );
+});
+
 test("nothing to do is said in few words, without a chart", () => {
     expect(of("same")).toContain("Nothing to do.");
     expect(fences(of("same"))).toEqual([]);

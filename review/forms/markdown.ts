@@ -30,6 +30,9 @@ const escape = (text: string): string =>
 /** Text between the quotes of a Mermaid node. */
 const quoted = (text: string): string => text.replace(/[#"<>&`\\]/g, (one) => `#${one.charCodeAt(0).toString()};`);
 
+/** A reference with the start of its digest, which would be wider than everything else. */
+const withShortDigest = (reference: string): string => reference.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1");
+
 function chart(images: readonly ImagePlan[]): string[] {
     if (images.length === 0 || images.length > limits.chart) return [];
     const id = (image: string) => `i${images.findIndex((plan) => plan.image === image).toString()}`;
@@ -40,7 +43,7 @@ function chart(images: readonly ImagePlan[]): string[] {
     return [
         "```mermaid",
         "flowchart LR",
-        ...roots.map((root) => `    ${rootId(root)}(["${quoted(root)}"])`),
+        ...roots.map((root) => `    ${rootId(root)}(["${quoted(withShortDigest(root))}"])`),
         ...images.map(({ image, action }) => `    ${id(image)}["${quoted(image)}<br/>${action}"]:::${action}`),
         ...images.flatMap(({ image, parent, copiesFrom = [], root }) => [
             ...(root === undefined ? [] : [`    ${rootId(root)} --> ${id(image)}`]),

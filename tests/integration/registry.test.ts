@@ -64,19 +64,47 @@ test("a blob is looked for where buildx looks for manifests", async () => {
     await reader.close();
 });
 
-describe("a root with ONBUILD", () => {
-    const image = `import type { ImageDefinitions } from "./lib/images";
+const imageNamed = (name: string) => `import type { ImageDefinitions } from "./lib/images";
 export const images: ImageDefinitions = {
-    app: { description: "stands on it", name: "ghcr.io/fixture/app:latest", dockerfile: "Dockerfile", platforms: "host" },
+    app: { description: "the only one", name: "ghcr.io/fixture/${name}:latest", dockerfile: "Dockerfile", platforms: "host" },
 };
 `;
+
+test("what is to read a Dockerfile and can't be had is said before anything is built; BuildKit's own does without", async () => {
+    // A version that nobody published, so that a network changes nothing.
+    const syntax = "docker/dockerfile:0.0.0-never-made";
+    const files = {
+        "images.ts": imageNamed("read"),
+        Dockerfile: `# syntax=${syntax}\n# escape=\`\nFROM scratch\nCOPY \`\n  a.txt /a.txt\n`,
+        "a.txt": "a\n",
+    };
+    const of = (name: string, more: Readonly<Record<string, string>>) =>
+        makeRepository(path.join(lab.paths.state, name), { ...fixture, ...files, ...more });
+    const program = of("syntax", {});
+    const said = `Dockerfile:1: image app can't be built here, because ${syntax}, which is to read its Dockerfile, can't be had`;
+    const preview = await runIn(lab, program, "pulumi", ["preview", "--non-interactive", "--color", "never"]);
+    expect(preview.code, preview.output).toBe(0);
+    expect(preview.output).toContain(`warning: ${said}`);
+    expect(preview.output).toContain("pulumi config set builtinFrontend true");
+    const refused = await up(lab, program);
+    expect(refused.code).not.toBe(0);
+    expect(refused.output).toMatch(new RegExp(`before hook .* failed: ${said.replaceAll(".", "\\.")}`));
+    expect(await repositories(lab)).not.toContain("fixture/read");
+    const builtin = of("builtin", configWith('  layered-images:builtinFrontend: "true"\n'));
+    const made = await up(lab, builtin);
+    expect(made.code, made.output).toBe(0);
+    expect(made.output).not.toContain(syntax);
+    expect(await tags(lab, "fixture/read")).toContain("latest");
+});
+
+describe("a root with ONBUILD", () => {
     let pinned: string;
     /** A program whose one image has this Dockerfile. */
     const program = (name: string, dockerfile: string, by: string) =>
         makeRepository(path.join(lab.paths.state, name), {
             ...fixture,
             ...configWith(`  layered-images:roots:\n    example.test/onbuild:1: ${by}\n`),
-            "images.ts": image,
+            "images.ts": imageNamed("app"),
             Dockerfile: dockerfile,
             "a.txt": "a\n",
         });

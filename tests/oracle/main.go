@@ -15,10 +15,12 @@ import (
 type mode func(ctx context.Context, request json.RawMessage) (any, error)
 
 var modes = map[string]mode{
-	"ignore": answering(ignored),
-	"copy":   answering(copied),
-	"reads":  answering(reads),
-	"llb":    answering(toLLB),
+	"ignore":     answering(ignored),
+	"copy":       answering(copied),
+	"reads":      answering(reads),
+	"llb":        answering(toLLB),
+	"references": answering(normalized),
+	"syntax":     answering(detected),
 }
 
 type answer struct {

@@ -1,0 +1,67 @@
+import { expect, test, vi } from "vitest";
+import type { ImageDefinitions } from "../lib/images";
+import { type PreparedLayer, prepareLayers } from "../lib/layers";
+import { RegistryError } from "../lib/registry";
+import { tree } from "../tests/tree";
+import { askFrontends } from "./frontends";
+
+const pin = `mirror.test/frontend@sha256:${"1".repeat(64)}`;
+const prepared = (syntaxes: readonly string[], roots = {}): PreparedLayer[] => {
+    const keys = syntaxes.map((_one, index) => `i${index.toString()}`);
+    const files = Object.fromEntries(syntaxes.map((one, index) => [`i${index.toString()}`, `${one}\nFROM scratch\n`]));
+    const images = keys.map((key) => [
+        key,
+        { description: "", name: `ghcr.io/us/${key}:1`, dockerfile: key, platforms: ["linux/amd64"] } as const,
+    ]);
+    const definitions = { images: Object.fromEntries(images) as ImageDefinitions };
+    return prepareLayers(tree(files), definitions, { platforms: "all", roots, buildArgs: {} });
+};
+/** Registries that have `held`, and where nothing else answers. */
+const having = (...held: readonly string[]) =>
+    vi.fn((ref: string) =>
+        held.includes(ref)
+            ? Promise.resolve({})
+            : ref.startsWith("lab:5000/")
+              ? Promise.resolve(undefined)
+              : Promise.reject(new RegistryError(ref.split("/")[0] ?? "", "no route to host")),
+    );
+const unreadable = async (layers: readonly PreparedLayer[], ask: ReturnType<typeof having>) =>
+    (await askFrontends(layers, "lab:5000", ask)).map((layer) => layer.unreadable);
+
+test("what neither the lab's registry nor its own has is named with Dockerfile, reasons and the setting that does without", async () => {
+    const ask = having();
+    expect(
+        await unreadable(prepared(["# syntax=docker/dockerfile:1", "# syntax=docker/dockerfile:1", "#"]), ask),
+    ).toEqual([
+        expect.stringMatching(
+            /^i0:1: image i0 can't be built here, because docker\/dockerfile:1, .* can't be had: lab:5000\/docker\/dockerfile:1 is not there; registry docker\.io can't be asked: no route to host\. .*pulumi config set builtinFrontend true$/,
+        ),
+        expect.stringMatching(/^i1:1: image i1 /),
+        undefined,
+    ]);
+    expect(ask).toHaveBeenCalledTimes(2);
+});
+
+test("what one of them has is nothing to say", async () => {
+    const layers = prepared(["# syntax=docker/dockerfile:1", "# syntax=else.test/frontend"]);
+    const ask = having("lab:5000/docker/dockerfile:1", "else.test/frontend:latest");
+    expect(await unreadable(layers, ask)).toEqual([undefined, undefined]);
+});
+
+test("a pin is what is asked for, and a frontend of somebody else's is not replaced", async () => {
+    const layers = prepared(["# syntax=else.test/frontend"], { "else.test/frontend": pin });
+    const ask = having();
+    expect(await unreadable(layers, ask)).toEqual([
+        expect.stringMatching(
+            /else\.test\/frontend \(mirror\.test\/frontend@\S+\), .*Let this machine reach it, or put a copy there/,
+        ),
+    ]);
+    expect(ask.mock.calls.map(([ref]) => ref)).toEqual([pin]);
+});
+
+test("another stack's builder may be anywhere: nobody is asked", async () => {
+    const ask = having();
+    const layers = prepared(["# syntax=docker/dockerfile:1"]);
+    expect(await askFrontends(layers, undefined, ask)).toEqual(layers);
+    expect(ask).not.toHaveBeenCalled();
+});

@@ -1,0 +1,75 @@
+import type { Frontend } from "../lib/frontends";
+import type { PreparedLayer, Root } from "../lib/layers";
+import { formatReference, parseReference } from "../lib/references";
+import { RegistryError, readManifest } from "../lib/registry";
+import { mirroredRegistries } from "./instance";
+
+/** Milliseconds that a preview waits for a registry. */
+const patience = 5000;
+
+/** How registries are asked. */
+type Ask = (ref: string, env: NodeJS.ProcessEnv, patience: number) => Promise<unknown>;
+
+/** Where the lab's BuildKit looks for an image. */
+function placesOf(reference: string, registry: string): string[] {
+    const parsed = parseReference(reference);
+    const isMirrored = mirroredRegistries.some((one) => one === parsed.registry);
+    return [...new Set([...(isMirrored ? [{ ...parsed, registry }] : []), parsed].map(formatReference))];
+}
+
+/** Why none of the places has an image; undefined where one has it. */
+async function missing(places: readonly string[], ask: Ask): Promise<string | undefined> {
+    const answers = await Promise.all(
+        places.map(async (place) => {
+            try {
+                const found = await ask(place, process.env, patience);
+                return found === undefined ? `${place} is not there` : undefined;
+            } catch (error) {
+                if (!(error instanceof RegistryError)) throw error;
+                return error.message;
+            }
+        }),
+    );
+    return answers.includes(undefined) ? undefined : answers.join("; ");
+}
+
+function nextFor({ own, expanded }: Root & Frontend, registry: string): string {
+    if (own) {
+        return (
+            "BuildKit has a version of it built in, and takes that after: " +
+            'eval "$(npm run --silent lab -- env)" && pulumi config set builtinFrontend true'
+        );
+    }
+    const [place = ""] = placesOf(expanded, registry);
+    return `Let this machine reach it, or put a copy there: buildx imagetools create --tag ${place} <copy>`;
+}
+
+/**
+ * Asks for the images that are to read Dockerfiles: in the lab, which often has no network, a build would fail with its first step, and
+ * a preview would not have said so.
+ *
+ * @param registry the lab's; absent where the stack is not the lab's, whose builder may be anywhere
+ * @returns the images, with `unreadable` where nobody has what is to read their Dockerfiles
+ */
+export async function askFrontends(
+    layers: readonly PreparedLayer[],
+    registry: string | undefined,
+    ask: Ask = readManifest,
+): Promise<PreparedLayer[]> {
+    if (registry === undefined) return [...layers];
+    const asked = new Map<string, Promise<string | undefined>>();
+    const withAnswer = async (layer: PreparedLayer): Promise<PreparedLayer> => {
+        const { key, frontend } = layer;
+        if (!frontend) return layer;
+        const { where, expanded, by } = frontend;
+        const ref = by ?? expanded;
+        const answer = asked.get(ref) ?? missing(placesOf(ref, registry), ask);
+        asked.set(ref, answer);
+        const why = await answer;
+        if (why === undefined) return layer;
+        const named = by === undefined ? expanded : `${expanded} (${by})`;
+        const problem = `${where}: image ${key} can't be built here, because ${named}, which is to read its Dockerfile, can't be had: ${why}`;
+        return { ...layer, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
+    };
+    return await Promise.all(layers.map(withAnswer));
+}
