@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { hash12 } from "../lib/hash";
 import type { Platform } from "../lib/images";
 import type { PreparedLayer } from "../lib/layers";
-import { shownPath } from "../lib/rawNames";
 import { rootsOf } from "../lib/roots";
 import { buildHooks } from "./buildHooks";
 import { knownOutputs } from "./failures";
@@ -90,13 +89,9 @@ export class ImageLayer extends pulumi.ComponentResource {
 function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> {
     const describe = ({ hash, executable, symlink, folder }: PreparedLayer["inputs"][number]) => {
         if (folder) return "folder";
-        return symlink === undefined
-            ? `${hash.slice(0, 12)}${executable ? " executable" : ""}`
-            : `→ ${shownPath(symlink)}`;
+        return symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
     };
-    return Object.fromEntries(
-        files.map((file) => [`${shownPath(file.path)}${file.folder ? "/" : ""}`, describe(file)] as const),
-    );
+    return Object.fromEntries(files.map((file) => [`${file.path}${file.folder ? "/" : ""}`, describe(file)] as const));
 }
 
 function parentOn(parents: ImageLayerArgs["parents"], key: string, platform: Platform): PlatformImage {

@@ -208,26 +208,6 @@ describe("stageContext", () => {
         expect(readdirSync(path.join(root, ".stage/base"))).toEqual([]);
     });
 
-    test("stages names whose bytes are not UTF-8 once, and knows them again", () => {
-        const root = tree({ "a.txt": "a" });
-        const raw = Buffer.from([0x2f, 0xe9]);
-        mkdirSync(Buffer.concat([Buffer.from(root), raw]));
-        writeFileSync(Buffer.concat([Buffer.from(root), raw, raw]), "latin1");
-        symlinkSync(raw, Buffer.concat([Buffer.from(root), raw, Buffer.from("/link")]));
-        const files = inputs(root);
-        const context = path.join(root, stage(root, files).context);
-        const staged = Buffer.concat([Buffer.from(context), raw]);
-        expect(readdirSync(staged, { encoding: "buffer" }).map((name) => name.toString("latin1"))).toEqual([
-            "link",
-            "é",
-        ]);
-        expect(readFileSync(Buffer.concat([staged, raw]), "utf8")).toBe("latin1");
-        const { ino } = statSync(staged);
-        stage(root, files);
-        expect(statSync(staged).ino).toBe(ino);
-        rmSync(path.join(root, ".stage"), { recursive: true });
-    });
-
     test("removes what no run of the last day used, and nothing younger", () => {
         const root = tree({ "a.txt": "a" });
         const files = inputs(root);

@@ -14,7 +14,6 @@ import {
 import path from "node:path";
 import { InputError } from "./errors";
 import type { InputFile } from "./inputs";
-import { pathOf, shownPath } from "./rawNames";
 import { isIntact } from "./staged";
 import { entriesOf, hashFile, statOf, targetOf } from "./walk";
 
@@ -76,25 +75,25 @@ function write(file: string, text: string): void {
 
 /** Copies an input, and makes sure that it is what was hashed. */
 function copy(from: string, to: string, file: InputFile): void {
-    mkdirSync(pathOf(file.folder ? to : path.dirname(to)), { recursive: true });
+    mkdirSync(file.folder ? to : path.dirname(to), { recursive: true });
     const kind = statOf(from);
     let same = file.folder === true && kind?.isDirectory() === true;
     if (file.symlink !== undefined && kind?.isSymbolicLink()) {
         same = targetOf(from) === file.symlink;
-        symlinkSync(pathOf(file.symlink), pathOf(to));
+        symlinkSync(file.symlink, to);
     } else if (file.symlink === undefined && !file.folder && kind?.isFile()) {
-        copyFileSync(pathOf(from), pathOf(to));
-        chmodSync(pathOf(to), file.executable ? 0o755 : 0o644);
+        copyFileSync(from, to);
+        chmodSync(to, file.executable ? 0o755 : 0o644);
         same = hashFile(to) === file.hash;
     }
     if (!same) {
-        const problem = `${shownPath(file.path)} changed while it was read`;
+        const problem = `${file.path} changed while it was read`;
         throw new InputError({ problem, next: "run the command again" });
     }
 }
 
 function normaliseFolders(folder: string): void {
-    chmodSync(pathOf(folder), 0o755);
+    chmodSync(folder, 0o755);
     for (const [name, kind] of entriesOf(folder)) {
         if (kind === "folder") normaliseFolders(path.join(folder, name));
     }

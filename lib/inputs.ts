@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { InputError, placeOf } from "./errors";
 import { type Ignore, type Matcher, ignoring, patternMatcher, reaches, readIgnore } from "./ignore";
-import { shownPath } from "./rawNames";
+import { isRaw, shownPath } from "./rawNames";
 import type { Source } from "./sources";
 import {
     type InputFile,
@@ -282,6 +282,7 @@ export function readContext(
             const isContent = tree.kind(file) === "file" && !taken.has(file);
             // Nothing is missing of a file that is empty.
             if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0) ignore.checkContent(file);
+            refuseRaw(tree, file, source, where);
             taken.add(file);
         }
         for (const file of reading.leftOut) leftOut.add(file);
@@ -313,6 +314,24 @@ function sizesOf(found: readonly { readonly input: InputFile; readonly bytes: nu
     }
     const largest = [...folders].map(([name, sum]) => ({ name, ...sum })).sort((a, b) => b.bytes - a.bytes);
     return { ...whole, folders: largest };
+}
+
+/**
+ * Refuses what BuildKit could copy and Pulumi's docker-build 0.0.22 can't send to it (tried: "string field contains invalid UTF-8").
+ *
+ * @throws InputError that names the path
+ */
+function refuseRaw(tree: Tree, file: string, { instruction, pattern }: InputSource, where: string): void {
+    const target = tree.kind(file) === "link" ? tree.target(file) : "";
+    if (!isRaw(file) && !isRaw(target)) return;
+    const link = target === "" ? "" : `, a link to ${shownPath(target)}`;
+    throw new InputError({
+        problem:
+            `${instruction} reads ${shownPath(file)}${link}${file === pattern ? "" : ` in "${pattern}"`}: what is not UTF-8 can't be ` +
+            "sent to the builder by Pulumi's docker-build",
+        where,
+        next: "rename it, or leave it out in .dockerignore (? stands for the byte)",
+    });
 }
 
 /** The inputs alone; see `readContext`. */

@@ -26,9 +26,12 @@ export function textOf(bytes: Buffer): string {
     return text;
 }
 
+/** Whether a text has bytes that are not UTF-8. */
+export const isRaw = (text: string): boolean => rawByte.test(text);
+
 /** The path that a text stands for, as functions of node:fs take it. */
 export function pathOf(text: string): string | Buffer {
-    if (!rawByte.test(text)) return text;
+    if (!isRaw(text)) return text;
     const bytes = Array.from(text, (one) =>
         rawByte.test(one) ? Buffer.from([one.charCodeAt(0) - firstRaw]) : Buffer.from(one),
     );
@@ -40,7 +43,7 @@ export function pathOf(text: string): string | Buffer {
  * a byte, or letters that look so, its backslashes are doubled.
  */
 export function shownPath(text: string): string {
-    if (!rawByte.test(text) && !text.includes("\\x")) return text;
+    if (!isRaw(text) && !text.includes("\\x")) return text;
     const hex = (one: string) => (one.charCodeAt(0) - firstRaw).toString(16).toUpperCase();
     return text.replaceAll("\\", "\\\\").replace(/[\uDC80-\uDCFF]/gu, (one) => `\\x${hex(one)}`);
 }

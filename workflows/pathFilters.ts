@@ -11,8 +11,8 @@ type Inputs = PreparedLayer["inputs"];
 /** What every image depends on besides its own files: its entry, and the settings of the stack that CI runs. */
 const settings = ["images.ts", ciStackFile];
 
-/** A path as a pattern that matches only itself, and where its bytes are not UTF-8, which no filter can say, whatever looks alike. */
-const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&").replace(/[\uDC80-\uDCFF]+/gu, "*");
+/** A path as a pattern that matches only itself. */
+const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&");
 
 /** A part of a Go pattern: GitHub's `?` and `[…]` mean something else, so each wildcard becomes `*`, which is more. */
 function component(part: string): string {
