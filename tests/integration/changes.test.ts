@@ -116,14 +116,15 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a secret below a folder that .dockerignore lets in, which BuildKit leaves out all the same",
+        "a secret below a folder that .dockerignore lets in: BuildKit copies the folder, and leaves the secret out all the same",
         {
             change: write({
                 ".dockerignore": "docs\n**/.env\n!app/bot/config\n",
                 "app/bot/config/.env": "TOKEN=secret\n",
             }),
-            built: [],
-            moved: [],
+            built: builds.bot,
+            moved: ["bot"],
+            why: { bot: ["app/bot/config/ added"] },
         },
     ],
     [
