@@ -28,6 +28,7 @@ describe("references", () => {
         ["a cache mount from an image", "FROM a:1\nRUN --mount=type=cache,from=b:1,target=/c true", ["a:1", "b:1"]],
         ["quotes around it", 'FROM "a:1"', ["a:1"]],
         ["an ARG with a suffix taken off", "ARG V=3.12.1\nFROM a:${V%.*}", ["a:3.12"]],
+        ["an ARG without a value is empty", "ARG REGISTRY\nFROM ${REGISTRY}python:3.12-slim", ["python:3.12-slim"]],
         ["an unneeded stage may lack a variable", "FROM a:$V AS x\nFROM b:1", ["b:1"]],
         ["a here-document is no instruction", "FROM a:1\nRUN cat 3<<EOF << E2\nFROM b:1\nEOF\nFROM c:1\nE2", ["a:1"]],
         ["an escaped escape continues nothing", "FROM a:1\nRUN echo \\\\\nCOPY --from=b:1 / /", ["a:1", "b:1"]],

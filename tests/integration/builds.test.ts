@@ -166,6 +166,7 @@ test.each<[string, () => void, Moves]>([
     ["a file that is mounted", write("notes.txt", "more\n"), "build"],
     ["an ignored file", write("app/.env", "TOKEN=other\n"), "nothing"],
     ["an ignored file more, below a folder that an exception names", write("app/b/.env", "TOKEN=x\n"), "nothing"],
+    ["the folder of an ignored file", write("app/secrets/.env", "TOKEN=x\n"), "image"],
     ["a file that nothing reads", write("README.md", "x\n"), "nothing"],
     [
         "an ignore rule that changes nothing",
