@@ -58,13 +58,17 @@ test("every published build comes back with the same digest, without cache", asy
 
 test.each<[string, Row]>([
     [
-        "a comment in the base's Dockerfile builds the base, whose digest stays, and nothing on top of it",
+        "a comment in the base's Dockerfile builds nothing",
+        { file: "docker/Dockerfile.base", more: "# A comment.\n", built: [], moved: [] },
+    ],
+    [
+        "a comment in what the base installs builds the base, whose digest stays, and nothing on top of it",
         {
-            file: "docker/Dockerfile.base",
+            file: "requirements/requirements-uv.txt",
             more: "# A comment.\n",
             built: builds("base"),
             moved: [],
-            why: { base: ["docker/Dockerfile.base changed"], bot: ["parent base"] },
+            why: { base: ["requirements/requirements-uv.txt changed"], bot: ["parent base"] },
         },
     ],
     [
