@@ -100,9 +100,9 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
 
 /**
  * What a Dockerfile means for a target: the instructions of the stages that it needs, in one way of writing. Comments, blank
- * lines, the case of keywords, continued lines, blanks between words, unused stages, unused global ARGs, and what describes an image
- * in stages that are only copied from, are gone; the rest is as BuildKit's own parser takes it (frontend/dockerfile/parser, instructions), so that it does the same steps and writes the
- * same image configuration.
+ * lines, the case of keywords, continued lines, blanks between words, unused stages, unused global ARGs, and what describes
+ * an image in stages that are only copied from, are gone; the rest is as BuildKit's own parser takes it
+ * (frontend/dockerfile/parser, instructions), so that it does the same steps and writes the same image configuration.
  *
  * @param source the Dockerfile's text, which is the meaning where style is checked
  * @param needed the stages that the target needs on any platform, by number; true for those that it is built FROM
