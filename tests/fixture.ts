@@ -42,9 +42,9 @@ RUN --mount=type=bind,source=requirements/base.txt,target=/tmp/base.txt \\
 RUN --mount=type=bind,source=docker/notes/base.txt,target=/tmp/notes.txt echo "$GREETING" > /greeting
 `,
     "docker/Dockerfile.ci": `FROM ghcr.io/fixture/base:latest
+RUN --mount=type=bind,source=docker/notes/ci.txt,target=/tmp/notes.txt touch /looked-at
 COPY requirements/app.txt /app.txt
 COPY requirements/dev.txt /dev.txt
-RUN --mount=type=bind,source=docker/notes/ci.txt,target=/tmp/notes.txt true
 `,
     "docker/Dockerfile": `FROM ghcr.io/fixture/base:latest
 COPY requirements/app.txt /app.txt
