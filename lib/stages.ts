@@ -122,7 +122,7 @@ export function openStage(
     const word = (text: string) => keepProblem(problems, () => fromWord(text, statement, scope));
     const { text: from, unset } = word(written) ?? { text: "", unset: [] };
     const flag = statement.flags.find((one) => one.name === "platform")?.value;
-    const platform = flag === undefined ? undefined : word(flag)?.text;
+    const platform = flag === undefined || flag === "" ? undefined : word(flag)?.text;
     // Stages have names in lower case, and only COPY and mounts find them in any.
     const number = stages.findLastIndex((stage) => stage.name === from);
     const base = stages[number];
