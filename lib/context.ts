@@ -70,7 +70,7 @@ function prune(folder: string, keep: string): void {
 }
 
 function write(file: string, text: string): void {
-    writeFileSync(file, text);
+    writeFileSync(file, pathOf(text));
     chmodSync(file, 0o644);
 }
 

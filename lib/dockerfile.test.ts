@@ -422,6 +422,10 @@ test("an instruction ends at the blanks that BuildKit knows, a file's name may l
     expect(sources("FROM a\nCOPY a.b@c:d x@y_z:1 /\nADD a.b@c:d a@b:c /")).toEqual(["a.b@c:d", "x@y_z:1", "a.b@c:d"]);
 });
 
+test("an image from scratch has the PATH that BuildKit gives it", () => {
+    expect(sources("FROM scratch AS a\nFROM a\nCOPY ${PATH:+x} /")).toEqual(["x"]);
+});
+
 test("a line that BuildKit does not read is refused", () => {
     expect(() => read(`FROM a\n# ${"é".repeat(32_767)}`)).toThrow(/Dockerfile:2: the line is longer than 65535 bytes/);
     expect(references(`FROM a\n# ${"x".repeat(65_533)}`)).toEqual(["a"]);

@@ -85,6 +85,9 @@ export function checkReference(from: string, { where, unset = [] }: Use): string
     }
 }
 
+/** What BuildKit gives an image that has no PATH (util/system, DefaultPathEnvUnix). */
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
 /** The name that a FROM gives its stage, in lower case as BuildKit keeps it. */
@@ -129,7 +132,7 @@ export function openStage(
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const below = (): { readonly triggers?: readonly Trigger[]; readonly environment?: Environment | undefined } => {
-        if (from === "scratch") return { environment: { values: new Map(), closed: true } };
+        if (from === "scratch") return { environment: { values: new Map([["PATH", defaultPath]]), closed: true } };
         const reference = checkReference(from, use);
         const own = image.platform ?? normalPlatform(target);
         return {
