@@ -14,6 +14,7 @@ import {
 import path from "node:path";
 import { InputError } from "./errors";
 import type { InputFile } from "./inputs";
+import { pathOf } from "./rawNames";
 import { isIntact } from "./staged";
 import { entriesOf, hashFile, statOf, targetOf } from "./walk";
 
@@ -69,7 +70,7 @@ function prune(folder: string, keep: string): void {
 }
 
 function write(file: string, text: string): void {
-    writeFileSync(file, text);
+    writeFileSync(file, pathOf(text));
     chmodSync(file, 0o644);
 }
 

@@ -417,3 +417,25 @@ describe("bad Dockerfiles", () => {
         expect(() => read("FROM a AS one\nFROM b", { target: "0" })).toThrow('no stage "0"');
     });
 });
+
+test("an instruction ends at the blanks that BuildKit knows, a file's name may look like a login, and no platform is none", () => {
+    expect(references("FROM\v--platform= a:1\n\u0085RUN\ftrue")).toEqual(["a:1"]);
+    expect(sources("FROM a\nCOPY a.b@c:d x@y_z:1 /\nADD a.b@c:d a@b:c /")).toEqual(["a.b@c:d", "x@y_z:1", "a.b@c:d"]);
+});
+
+test("an image from scratch has the PATH that BuildKit gives it", () => {
+    expect(sources("FROM scratch AS a\nFROM a\nCOPY ${PATH:+x} /")).toEqual(["x"]);
+});
+
+test("a line that BuildKit does not read is refused", () => {
+    expect(() => read(`FROM a\n# ${"é".repeat(32_767)}`)).toThrow(/Dockerfile:2: the line is longer than 65535 bytes/);
+    expect(references(`FROM a\n# ${"x".repeat(65_533)}`)).toEqual(["a"]);
+});
+
+test("long runs of blanks and many variables take no time that grows with their square", () => {
+    const start = performance.now();
+    read(
+        `FROM scratch\nRUN a${" ".repeat(60_000)}b\n${Array.from({ length: 5000 }, (_one, n) => `ENV A${n}=b\n`).join("")}`,
+    );
+    expect(performance.now() - start).toBeLessThan(3000);
+});

@@ -335,3 +335,18 @@ test("a name without special characters matches itself and nothing else", () => 
         }),
     );
 });
+
+test.each([
+    ["too long", "a".repeat(300)],
+    ["one that nothing can have", "a\0b"],
+    ["too long, with wildcards", `${"*".repeat(300)}b`],
+])("a name that is %s is one that is not there", (_name, pattern) => {
+    const root = tree(files);
+    if (pattern.includes("*")) expect(paths(root, pattern)).toEqual([]);
+    else expect(() => paths(root, pattern)).toThrow(/matches no file/);
+});
+
+test("a context that is a file is refused", () => {
+    const options = { dockerfile: "Dockerfile", context: "a.txt" };
+    expect(() => readContext(tree(files), [], options)).toThrow("the build context a.txt is no folder");
+});

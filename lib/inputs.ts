@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError, placeOf } from "./errors";
 import { type Ignore, type Matcher, ignoring, patternMatcher, reaches, readIgnore } from "./ignore";
@@ -252,9 +252,11 @@ export function readContext(
     sources: readonly InputSource[],
     { dockerfile, context: folder = ".", ignored = true }: ContextOptions,
 ): { readonly inputs: InputFile[]; readonly swept?: Swept } {
-    if (!existsSync(path.join(root, folder))) {
+    const stat = statSync(path.join(root, folder), { throwIfNoEntry: false });
+    if (!stat?.isDirectory()) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
-        throw new InputError({ problem: `the build context ${folder} is missing`, where: dockerfile, next });
+        const why = stat ? "no folder" : "missing";
+        throw new InputError({ problem: `the build context ${folder} is ${why}`, where: dockerfile, next });
     }
     const base = realpathSync(path.join(root, folder));
     const down = path.relative(realpathSync(root), base);

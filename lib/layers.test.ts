@@ -1,7 +1,10 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { images } from "../images";
 import { repositoryRoot } from "../lab/paths";
 import { tree } from "../tests/tree";
+import { stageContext } from "./context";
 import type { ImageDefinition, ImageDefinitions } from "./images";
 import { prepareLayers } from "./layers";
 import { unpinnedRoots, unusedPins } from "./roots";
@@ -383,4 +386,27 @@ describe("the environment of a parent", () => {
         const copied = "FROM ghcr.io/us/base AS b\nFROM scratch\nCOPY --from=b / /\nENV X=1\n";
         expect(sourcesOf("FROM x\nENV D=docker/a\n", "COPY ${D:-docker/b} /", copied)).toEqual(["docker/b"]);
     });
+});
+
+test("bytes of a here-document that are no UTF-8 stay what they are, in the hash and in what is built", () => {
+    const of = (byte: number) => {
+        const root = tree({ "docker/base": "" });
+        const text = Buffer.concat([
+            Buffer.from("FROM a\nCOPY <<'EOF' /x\n"),
+            Buffer.from([byte]),
+            Buffer.from("\nEOF\n"),
+        ]);
+        writeFileSync(path.join(root, "docker/base"), text);
+        const [base] = prepareLayers(root, { images: { base: image("base") } }, settings);
+        if (!base) throw new Error("nothing is prepared");
+        const request = { root, stageRoot: ".stage", image: "base", inputHash: base.inputHash, files: [] };
+        const { dockerfile } = stageContext({ ...request, dockerfile: base.meaning });
+        const file = path.join(root, dockerfile);
+        const before = statSync(file).ino;
+        stageContext({ ...request, dockerfile: base.meaning });
+        expect(statSync(file).ino).toBe(before);
+        expect(readFileSync(file)).toEqual(text);
+        return base.inputHash;
+    };
+    expect(of(0xe9)).not.toBe(of(0xe8));
 });

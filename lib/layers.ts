@@ -9,6 +9,7 @@ import { type InputFile, type Swept, readContext } from "./inputs";
 import { splitArguments } from "./meaning";
 import { type PlacedParent, placeOn } from "./platforms";
 import { readImages } from "./readImages";
+import { textOf } from "./rawNames";
 import { pushedRepository, sameImage } from "./references";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
 import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
@@ -87,7 +88,7 @@ function prepare(
     settings: LayerSettings,
 ): PreparedLayer {
     const { key, definition, platforms, parents } = layer;
-    const dockerfile = readFileSync(path.join(root, definition.dockerfile), "utf8");
+    const dockerfile = textOf(readFileSync(path.join(root, definition.dockerfile)));
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
     // Where the builder's own frontend reads it, nothing may name another.

@@ -17,6 +17,9 @@ export interface LogicalLines {
     readonly lines: readonly LogicalLine[];
 }
 
+/** The longest line that BuildKit reads, in bytes without its end (parser, handleScannerError). */
+export const longestLine = 65_535;
+
 const directives = ["syntax", "escape", "check"];
 const heredocPattern = /^\d*<<(-?)\s*([^<]*)$/;
 
@@ -76,15 +79,21 @@ export function isJsonArray(text: string): boolean {
 }
 
 /**
- * Joins a Dockerfile's lines as BuildKit does (frontend/dockerfile/parser). dockerfile-ast 0.7.1 alone misses
- * here-documents with a file descriptor (`3<<EOF`) or a space (`<< EOF`) and takes an escaped escape at the end of a
- * line for a continuation: it would take instructions for text, or text for instructions.
+ * Joins a Dockerfile's lines as BuildKit does (frontend/dockerfile/parser).
  *
- * @throws InputError for a wrong directive or an unterminated here-document
+ * @throws InputError for a line that is too long, a wrong directive or an unterminated here-document
  */
 export function logicalLines(dockerfile: string, path: string): LogicalLines {
     const raw = dockerfile.replace(/^\uFEFF/, "").split("\n");
     const physical = raw.map((line) => line.replace(/\r+$/, ""));
+    const long = raw.findIndex((line) => Buffer.byteLength(line) > longestLine);
+    if (long >= 0) {
+        throw new InputError({
+            problem: `the line is longer than ${longestLine} bytes, which BuildKit does not read`,
+            where: `${path}:${long + 1}`,
+            next: "continue it in other lines, or copy a file",
+        });
+    }
     const directives = readDirectives(physical, path);
     const escape = directives.get("escape") ?? "\\";
     const continued = escape === "\\" ? /(^|[^\\])\\[ \t]*$/ : /(^|[^`])`[ \t]*$/;

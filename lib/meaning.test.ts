@@ -36,6 +36,14 @@ describe("the meaning of a Dockerfile", () => {
         expect(meaning(text).text).toBe(text);
     });
 
+    test("is in lines that BuildKit reads where continued ones are longer together", () => {
+        const text = `FROM a\nRUN true ${"\\\n  && echo é# ".repeat(9000)}\n`;
+        const lines = meaning(text).text.split("\n");
+        expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThan(65_536);
+        expect(meaning(lines.join("\n")).text).toBe(lines.join("\n"));
+        expect(lines.join("\n").replaceAll("\\\n", "")).toBe(text.trimEnd().replaceAll("\\\n", "") + "\n");
+    });
+
     test("counts stages anew where COPY names one by number", () => {
         expect(meaning("FROM a\nFROM b\nFROM c\nCOPY --from=1 / /").text).toBe("FROM b\nFROM c\nCOPY --from=0 / /\n");
     });

@@ -1,4 +1,4 @@
-import { isJsonArray } from "./lines";
+import { isJsonArray, longestLine } from "./lines";
 import type { Statement, Statements } from "./statements";
 import { listArguments, quotedWords } from "./words";
 
@@ -78,12 +78,21 @@ const isNumber = /^[+-]?\d+$/;
 const copiesByNumber = ({ keyword, flags }: Statement): boolean =>
     keyword === "COPY" && flags.some(({ name, value = "" }) => name === "from" && isNumber.test(value));
 
-/** An instruction on one line, with its here-documents. */
+/** A line in parts that BuildKit reads, and joins again: continued lines may be longer together than one may be. */
+function continued(line: string, escape: string): string {
+    if (Buffer.byteLength(line) <= longestLine) return line;
+    // A character is three bytes at most. A part that starts with a blank or # may be left out, an escape before the end be escaped.
+    let end = Math.floor(longestLine / 3) - 1;
+    while (end > 0 && (line[end - 1] === escape || /[\s#\uDC00-\uDFFF]/.test(line[end] ?? ""))) end--;
+    return end === 0 ? line : `${line.slice(0, end)}${escape}\n${continued(line.slice(end), escape)}`;
+}
+
+/** An instruction with its here-documents, on one line if that is not too long. */
 function write(statement: Statement, escape: string, numbers: ReadonlyMap<number, number>): string {
     const { keyword, text, hereDocuments, flags, rest } = statement;
     // The image holds the instruction of a trigger as it is written.
     const after = text.trimStart().slice(keyword.length).trimStart();
-    if (statement.trigger !== undefined) return `${keyword} ${after}\n${hereDocuments}`;
+    if (statement.trigger !== undefined) return `${continued(`${keyword} ${after}`, escape)}\n${hereDocuments}`;
     const parts = [
         keyword,
         ...flags.map(({ name, value = "", written }) => {
@@ -95,7 +104,7 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
     ];
     const line = parts.filter((part) => part !== "").join(" ");
     // A blank that is no space may be all that keeps the end of a line from joining the next one.
-    return `${line.endsWith(escape) ? `${keyword} ${after}` : line}\n${hereDocuments}`;
+    return `${continued(line.endsWith(escape) ? `${keyword} ${after}` : line, escape)}\n${hereDocuments}`;
 }
 
 /**
@@ -148,7 +157,7 @@ export function meaningOf(
     const lines = [
         ...(syntax === undefined ? [] : [`# syntax=${syntax}\n`]),
         ...(escape === "\\" ? [] : [`# escape=${escape}\n`]),
-        ...used.map((word) => `ARG ${word}\n`),
+        ...used.map((word) => `${continued(`ARG ${word}`, escape)}\n`),
         ...body.map((statement) => write(statement, escape, numbers)),
     ];
     return { text: lines.join(""), reads };

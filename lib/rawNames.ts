@@ -11,7 +11,7 @@ const firstRaw = 0xdc00;
 const lengthAt = (bytes: Buffer, index: number): number =>
     [1, 2, 3, 4].find((length) => index + length <= bytes.length && isUtf8(bytes.subarray(index, index + length))) ?? 0;
 
-/** A name, a path or a link's target as text, none of its bytes lost. */
+/** A name, a path, a link's target or a Dockerfile as text, none of its bytes lost. */
 export function textOf(bytes: Buffer): string {
     if (isUtf8(bytes)) return bytes.toString("utf8");
     let text = "";
@@ -29,7 +29,7 @@ export function textOf(bytes: Buffer): string {
 /** Whether a text has bytes that are not UTF-8. */
 export const isRaw = (text: string): boolean => rawByte.test(text);
 
-/** The path that a text stands for, as functions of node:fs take it. */
+/** The path, or content, that a text stands for, as functions of node:fs take it. */
 export function pathOf(text: string): string | Buffer {
     if (!isRaw(text)) return text;
     const bytes = Array.from(text, (one) =>

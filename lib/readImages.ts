@@ -8,6 +8,7 @@ import { foreignStatements } from "./foreign";
 import { frontendOf } from "./frontends";
 import { type Layer, resolveHierarchy } from "./hierarchy";
 import { type Definitions, type ImageDefinition, declaredPlatforms } from "./images";
+import { textOf as bytesAsText } from "./rawNames";
 import { targetTriggers } from "./readStages";
 import { referenceProblem, sameImage } from "./references";
 import type { ImagesBelow } from "./stages";
@@ -24,7 +25,7 @@ function textOf(root: string, key: string, { dockerfile }: ImageDefinition): str
             next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
         });
     }
-    return readFileSync(file, "utf8");
+    return bytesAsText(readFileSync(file));
 }
 
 /** The instructions of a Dockerfile, as far as they can be known. */

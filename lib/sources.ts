@@ -35,7 +35,8 @@ export interface Read {
 /** Expands a word of an instruction. */
 type Word = (text: string) => string;
 
-const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(source);
+/** What BuildKit does not look for in the context (dockerfile2llb, isHTTPSource; util/sshutil, IsImplicitSSHTransport). */
+const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w-]+@[a-zA-Z0-9.-]+:/.test(source);
 
 function checkFrom(from: string, { keyword, where }: Statement): void {
     if (!/\$./.test(from)) return;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { textOf } from "./rawNames";
 import { type InputFile, entriesOf, hashFile, statOf, targetOf } from "./walk";
 
 /** Files, links and empty folders below a folder, by path with slashes; undefined when a folder's mode is not 755. */
@@ -31,7 +32,7 @@ function isSame(staged: string, { hash, executable, symlink, folder }: InputFile
 export function isIntact(folder: string, files: readonly InputFile[], dockerfile: string): boolean {
     const context = path.join(folder, "context");
     const file = path.join(folder, "Dockerfile");
-    if (!statOf(file)?.isFile() || readFileSync(file, "utf8") !== dockerfile || !statOf(context)?.isDirectory())
+    if (!statOf(file)?.isFile() || textOf(readFileSync(file)) !== dockerfile || !statOf(context)?.isDirectory())
         return false;
     const found = entriesBelow(context);
     return (

@@ -85,6 +85,9 @@ export function checkReference(from: string, { where, unset = [] }: Use): string
     }
 }
 
+/** What BuildKit gives an image that has no PATH (util/system, DefaultPathEnvUnix). */
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
 /** The name that a FROM gives its stage, in lower case as BuildKit keeps it. */
@@ -122,14 +125,14 @@ export function openStage(
     const word = (text: string) => keepProblem(problems, () => fromWord(text, statement, scope));
     const { text: from, unset } = word(written) ?? { text: "", unset: [] };
     const flag = statement.flags.find((one) => one.name === "platform")?.value;
-    const platform = flag === undefined ? undefined : word(flag)?.text;
+    const platform = flag === undefined || flag === "" ? undefined : word(flag)?.text;
     // Stages have names in lower case, and only COPY and mounts find them in any.
     const number = stages.findLastIndex((stage) => stage.name === from);
     const base = stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const below = (): { readonly triggers?: readonly Trigger[]; readonly environment?: Environment | undefined } => {
-        if (from === "scratch") return { environment: { values: new Map(), closed: true } };
+        if (from === "scratch") return { environment: { values: new Map([["PATH", defaultPath]]), closed: true } };
         const reference = checkReference(from, use);
         const own = image.platform ?? normalPlatform(target);
         return {

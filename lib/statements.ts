@@ -1,7 +1,6 @@
-import { DockerfileParser } from "dockerfile-ast";
 import { InputError, placeOf } from "./errors";
 import { type LogicalLine, type LogicalLines, logicalLines } from "./lines";
-import { type Flag, splitFlags } from "./words";
+import { type Flag, splitFlags, trimmed } from "./words";
 
 /** An instruction of a Dockerfile. */
 export interface Statement {
@@ -32,13 +31,12 @@ const keywords = [
 
 /** One instruction, whose line is joined already. */
 export function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, where: string): Statement {
-    // One line at a time and nothing after it: dockerfile-ast can't take the next instruction for a part of this one.
-    const parsed = DockerfileParser.parse(`# escape=${escape}\n${text}`).getInstructions()[0];
-    const keyword = parsed?.getKeyword() ?? "";
+    const [written = ""] = /^[^\t\v\f\r ]*/.exec(trimmed(text)) ?? [];
+    const keyword = written.toUpperCase();
     if (!keywords.includes(keyword)) {
-        throw new InputError({ problem: `${keyword || text} is not an instruction`, where, allowed: keywords });
+        throw new InputError({ problem: `${keyword} is not an instruction`, where, allowed: keywords });
     }
-    const { flags, rest } = splitFlags(text.trimStart().slice(keyword.length), escape);
+    const { flags, rest } = splitFlags(trimmed(text).slice(keyword.length), escape);
     const split = flags.find(({ written }) => written.includes("\uFFFD"));
     if (split) {
         throw new InputError({
@@ -97,9 +95,7 @@ export function leftStatement({ text, where: left }: Trigger, from: Pick<Stateme
 }
 
 /**
- * The instructions of a Dockerfile, and its parser directives. dockerfile-ast 0.7.1 names the instructions; lines, flags and
- * words are read here, since it splits those differently from BuildKit: it ends a quoted flag at a blank, drops escapes (a
- * COPY of `a\*b` would be one of `a*b`), and takes what is no JSON for JSON.
+ * The instructions of a Dockerfile, and its parser directives.
  *
  * @throws InputError for what is no instruction, a wrong directive or an unterminated here-document
  */

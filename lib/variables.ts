@@ -1,5 +1,5 @@
 import { InputError } from "./errors";
-import { type Expansion, type Variables, expand } from "./expand";
+import { type Expansion, expand } from "./expand";
 import type { Platform } from "./images";
 import { normalPlatform } from "./platforms";
 import type { Statement } from "./statements";
@@ -80,11 +80,12 @@ export function readArg({ rest, where, escape }: Statement, scope: Scope, stage?
 /** ENV: all values of one instruction see the variables before it. */
 export function readEnv(statement: Statement, { escape }: Scope, stage: StageVariables): void {
     const { rest, where } = statement;
-    const before: Variables = new Map(stage.variables);
-    const value = (text: string) => expand(text, before, escape, where);
-    for (const [name, written] of environmentPairs(rest, statement.escape, where)) {
-        const text = known(value(written), stage.closed);
-        for (const one of [stage.variables, stage.environment]) one.set(value(name).text, text);
+    const value = (text: string) => expand(text, stage.variables, escape, where);
+    const pairs = environmentPairs(rest, statement.escape, where).map(
+        ([name, written]) => [value(name).text, known(value(written), stage.closed)] as const,
+    );
+    for (const [name, text] of pairs) {
+        for (const one of [stage.variables, stage.environment]) one.set(name, text);
     }
 }
 

@@ -22,11 +22,13 @@ export interface InputFile {
 
 /** What is at a path, links not followed; undefined when nothing is. */
 export function statOf(file: string): Stats | undefined {
+    // Nothing has such a name, nor one that is too long.
+    if (file.includes("\0")) return undefined;
     try {
         return lstatSync(pathOf(file));
     } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+        const { code = "" } = error as NodeJS.ErrnoException;
+        if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(code)) return undefined;
         throw error;
     }
 }

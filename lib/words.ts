@@ -3,10 +3,15 @@ import { isJsonArray } from "./lines";
 /** What Go's unicode.IsSpace takes for a blank: \s without the byte order mark, and with U+0085. */
 const blank = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const isBlank = new RegExp(`^${blank}`, "u");
-const outerBlanks = new RegExp(`^${blank}+|${blank}+$`, "gu");
+const firstBlanks = new RegExp(`^${blank}+`, "u");
 
 /** A text without the blanks around it (Go's strings.TrimSpace). */
-const trimmed = (text: string): string => text.replace(outerBlanks, "");
+export function trimmed(text: string): string {
+    let end = text.length;
+    // A pattern would try every run of blanks to its end.
+    while (end > 0 && isBlank.test(text[end - 1] ?? "")) end--;
+    return text.slice(0, end).replace(firstBlanks, "");
+}
 
 /** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */
 interface Scan {
