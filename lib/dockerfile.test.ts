@@ -432,10 +432,7 @@ test("a line that BuildKit does not read is refused", () => {
     expect(references(`FROM a\n# ${"x".repeat(65_533)}`)).toEqual(["a"]);
 });
 
-test("long runs of blanks and many variables take no time that grows with their square", () => {
-    const start = performance.now();
-    read(
-        `FROM scratch\nRUN a${" ".repeat(60_000)}b\n${Array.from({ length: 5000 }, (_one, n) => `ENV A${n}=b\n`).join("")}`,
-    );
-    expect(performance.now() - start).toBeLessThan(3000);
+test("long runs of blanks and many variables are read, which took minutes where time grew with their square", () => {
+    const variables = Array.from({ length: 20_000 }, (_one, n) => `ENV A${n}=b${n}\n`).join("");
+    expect(sources(`FROM scratch\nRUN a${" ".repeat(60_000)}b\n${variables}COPY $A19999 /`)).toEqual(["b19999"]);
 });

@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
-import { ignoring, patternMatcher } from "./ignore";
+import { symlinkSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { tree } from "../tests/tree";
+import { ignoring, patternMatcher, readIgnore } from "./ignore";
 
 test.each([
     ["c++", "c++", true],
@@ -62,4 +65,22 @@ test("a file that BuildKit would copy without its content is refused", () => {
     expect(() => {
         ignoring("build\n!build/out.txt").checkContent("build/out.txt");
     }).not.toThrow();
+});
+
+describe("an ignore file that is a link", () => {
+    const ignoreOf = (target: string, files: Readonly<Record<string, string>> = {}) => {
+        const root = tree({ "x/a": "", ...files });
+        symlinkSync(target, path.join(root, "x/.dockerignore"));
+        return readIgnore(root, path.join(root, "x"), "Dockerfile");
+    };
+
+    test("is followed within its folder", () => {
+        expect(ignoreOf("rules", { "x/rules": "a\n" }).ignores("a")).toBe(true);
+    });
+
+    test.each(["../rules", "nowhere", ".dockerignore"])("is refused where BuildKit would not find it: %s", (target) => {
+        expect(() => ignoreOf(target, { rules: "a\n" })).toThrow(
+            /^x\/\.dockerignore: the ignore file is a symbolic link that leads out of its folder, or nowhere/,
+        );
+    });
 });
