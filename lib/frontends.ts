@@ -1,4 +1,5 @@
 import { InputError } from "./errors";
+import { directiveOf } from "./lines";
 import { referenceProblem, sameRepository } from "./references";
 
 /** The image that reads a Dockerfile instead of the builder itself: its `# syntax=`, or the build argument BUILDKIT_SYNTAX. */
@@ -19,12 +20,6 @@ export const syntaxArgument = "BUILDKIT_SYNTAX";
 /** Where BuildKit publishes its own frontend, and the development of it. */
 const ownRepositories = ["docker/dockerfile", "docker/dockerfile-upstream"];
 
-const directives = ["syntax", "escape", "check"];
-
-// Go's \s, and what its unicode.IsSpace takes: others than JavaScript's.
-const directivePattern = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*$/su;
-const leadingSpace = /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
-
 /** What names a frontend, and its line, from 1. */
 interface Directive {
     readonly value: string;
@@ -44,13 +39,11 @@ function directiveIn(text: string, comment: "#" | "//"): Directive | undefined {
     for (const [index, line] of lines.entries()) {
         if (index < first) continue;
         if (!line.startsWith(comment)) return undefined;
-        const [, name = "", value = ""] =
-            directivePattern.exec(line.slice(comment.length).replace(/\r$/, "").replace(leadingSpace, "")) ?? [];
-        const directive = name.toLowerCase();
+        const directive = directiveOf(line.slice(comment.length).replace(/\r$/, ""));
         // One that stands twice ends them: whoever reads the Dockerfile then refuses it.
-        if (!directives.includes(directive) || seen.has(directive)) return undefined;
-        if (directive === "syntax") return { value, line: index + 1 };
-        seen.add(directive);
+        if (!directive || seen.has(directive.name)) return undefined;
+        if (directive.name === "syntax") return { value: directive.value, line: index + 1 };
+        seen.add(directive.name);
     }
     return undefined;
 }

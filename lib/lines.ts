@@ -1,4 +1,5 @@
 import { InputError } from "./errors";
+import { isJsonArray, trimStart } from "./words";
 
 /** An instruction as one line: continuations joined, comments left out. */
 export interface LogicalLine {
@@ -21,25 +22,38 @@ export interface LogicalLines {
 export const longestLine = 65_535;
 
 const directives = ["syntax", "escape", "check"];
+const directivePattern = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*$/su;
 const heredocPattern = /^\d*<<(-?)\s*([^<]*)$/;
+
+/**
+ * The parser directive that a comment is (parser/directives.go, ParseLine).
+ *
+ * @param comment without the mark that makes it one
+ * @returns its name in lower case, and its value; undefined for any other comment
+ */
+export function directiveOf(comment: string): { readonly name: string; readonly value: string } | undefined {
+    const [, name = "", value = ""] = directivePattern.exec(trimStart(comment)) ?? [];
+    return directives.includes(name.toLowerCase()) ? { name: name.toLowerCase(), value } : undefined;
+}
 
 /** The parser directives by name (Dockerfile reference, "Parser directives"). */
 function readDirectives(physical: readonly string[], path: string): Map<string, string> {
     const seen = new Map<string, string>();
     for (const [index, line] of physical.entries()) {
-        const [, name = "", value = ""] = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(line) ?? [];
-        const directive = name.toLowerCase();
-        if (!directives.includes(directive)) break;
+        const comment = trimStart(line);
+        const found = comment.startsWith("#") ? directiveOf(comment.slice(1)) : undefined;
+        if (!found) break;
+        const { name, value } = found;
         const where = `${path}:${index + 1}`;
-        if (seen.has(directive)) throw new InputError({ problem: `the directive ${directive} stands twice`, where });
-        if (directive === "escape" && value !== "\\" && value !== "`") {
+        if (seen.has(name)) throw new InputError({ problem: `the directive ${name} stands twice`, where });
+        if (name === "escape" && value !== "\\" && value !== "`") {
             throw new InputError({
                 problem: `escape=${value} is not an escape character`,
                 where,
                 allowed: ["\\", "`"],
             });
         }
-        seen.set(directive, value);
+        seen.set(name, value);
     }
     return seen;
 }
@@ -69,15 +83,6 @@ function heredocsOf(text: string): { readonly end: string; readonly tabs: boolea
     return shellWords(text).flatMap((word) => heredocOf(word) ?? []);
 }
 
-/** Whether BuildKit takes an instruction's arguments in their JSON form: an array of anything. */
-export function isJsonArray(text: string): boolean {
-    try {
-        return Array.isArray(JSON.parse(text));
-    } catch {
-        return false;
-    }
-}
-
 /**
  * Joins a Dockerfile's lines as BuildKit does (frontend/dockerfile/parser).
  *
@@ -100,13 +105,13 @@ export function logicalLines(dockerfile: string, path: string): LogicalLines {
     const lines: LogicalLine[] = [];
     for (let index = 0; index < physical.length; index++) {
         const start = index;
-        let part = (physical[index] ?? "").trimStart();
+        let part = trimStart(physical[index] ?? "");
         if (part === "" || part.startsWith("#")) continue;
         let text = "";
         while (continued.test(part)) {
             text += part.replace(continued, "$1");
             do index++;
-            while (index < physical.length && /^\s*(?:#|$)/.test(physical[index] ?? ""));
+            while (index < physical.length && /^(?:#|$)/.test(trimStart(physical[index] ?? "")));
             part = physical[index] ?? "";
         }
         text += part;

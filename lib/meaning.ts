@@ -1,6 +1,6 @@
-import { isJsonArray, longestLine } from "./lines";
+import { longestLine } from "./lines";
 import type { Statement, Statements } from "./statements";
-import { listArguments, quotedWords } from "./words";
+import { isJsonArray, listArguments, quotedWords } from "./words";
 
 /** What a Dockerfile means for one target. */
 export interface Meaning {

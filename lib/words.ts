@@ -1,16 +1,26 @@
-import { isJsonArray } from "./lines";
-
 /** What Go's unicode.IsSpace takes for a blank: \s without the byte order mark, and with U+0085. */
 const blank = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const isBlank = new RegExp(`^${blank}`, "u");
 const firstBlanks = new RegExp(`^${blank}+`, "u");
+
+/** A text without the blanks before it. */
+export const trimStart = (text: string): string => text.replace(firstBlanks, "");
 
 /** A text without the blanks around it (Go's strings.TrimSpace). */
 export function trimmed(text: string): string {
     let end = text.length;
     // A pattern would try every run of blanks to its end.
     while (end > 0 && isBlank.test(text[end - 1] ?? "")) end--;
-    return text.slice(0, end).replace(firstBlanks, "");
+    return trimStart(text.slice(0, end));
+}
+
+/** Whether BuildKit takes an instruction's arguments in their JSON form: an array of anything. */
+export function isJsonArray(text: string): boolean {
+    try {
+        return Array.isArray(JSON.parse(text));
+    } catch {
+        return false;
+    }
 }
 
 /** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */

@@ -1,11 +1,10 @@
 import path from "node:path";
 import { expand } from "../lib/expand";
 import type { PreparedLayer } from "../lib/layers";
-import { isJsonArray } from "../lib/lines";
 import { readStages } from "../lib/readStages";
 import type { Stage } from "../lib/stages";
 import { type Statement, readStatements } from "../lib/statements";
-import { mountFields } from "../lib/words";
+import { isJsonArray, mountFields } from "../lib/words";
 import type { Step } from "./document";
 
 /** An image and everything that it stands on, parents first. */
