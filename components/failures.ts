@@ -57,10 +57,13 @@ export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void
 /**
  * Outputs for the state, of the stack or a component. Those in which something failed are left out: what is not known would enter
  * the state as a text that says so. Of a stack the engine then keeps what the last update said (deploy/step_executor.go,
- * executeRegisterResourceOutputs).
+ * executeRegisterResourceOutputs). A preview gets them one by one: as one output, nothing would be known of it as long as one of them
+ * is not, and the engine would show its text for that, a letter a line.
  */
-export function knownOutputs(outputs: Readonly<Record<string, pulumi.Input<unknown>>>): pulumi.Output<unknown> {
-    if (pulumi.runtime.isDryRun()) return pulumi.output(outputs);
+export function knownOutputs(
+    outputs: Readonly<Record<string, pulumi.Input<unknown>>>,
+): pulumi.Inputs | pulumi.Output<pulumi.Inputs> {
+    if (pulumi.runtime.isDryRun()) return outputs;
     return applyAlways(pulumi.output(outputs), (all) =>
         Object.fromEntries(
             Object.entries(all as Record<string, unknown>).filter(([, value]) => !pulumi.containsUnknowns(value)),

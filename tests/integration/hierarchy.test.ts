@@ -37,6 +37,8 @@ test("a preview of a fresh stack needs no builder and no registry, and publishes
     expect(output).toMatch(/\+ \d+ to create/);
     expect(output).toContain("no repository on GitHub is configured (github.repository): images only");
     expect(output).not.toContain("warning");
+    // What is not known yet is said to be so.
+    expect(output).toMatch(/^Outputs:\n {4}images: /m);
     expect(code).toBe(0);
     const { env } = await startLab({ paths: lab.paths });
     expect(env.BUILDX_CONFIG).toBe(lab.env.BUILDX_CONFIG);
