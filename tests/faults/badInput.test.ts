@@ -103,7 +103,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "a source that is a link out of the repository",
         { link: "requirements/app.txt" },
-        /requirements\/app\.txt is a symbolic link to \/etc\/hostname, which is outside/,
+        /docker\/Dockerfile\.ci:3: COPY reads "requirements\/app\.txt", which leads through the symbolic link requirements\/app\.txt to \/etc\/hostname, which is not in the build context/,
     ],
 ])("%s is refused before anything is built", async (_name, files, message) => {
     const program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
