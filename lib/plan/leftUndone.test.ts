@@ -41,6 +41,17 @@ test("of an update that failed: what failed of which image and where, and what w
     ]);
 });
 
+test("in the order of the platforms, in whatever order they failed", () => {
+    const steps = recorded("failing").steps.map((one): EngineStep =>
+        one.type === "docker-build:index:Image" ? { ...one, result: "failed" } : one,
+    );
+    const said = leftUndone(log(steps));
+    expect(said.join("\n")).toMatch(
+        /^image base: its build failed on linux\/amd64; its build failed on linux\/arm64;/m,
+    );
+    expect(leftUndone(log([...steps].reverse())).sort()).toEqual(said.sort());
+});
+
 test("on GitHub what was refused or cut off, by the names that people know", () => {
     expect(leftUndone(log([variable("failed"), file]))).toEqual(["GitHub: variable CI_IMAGE", "GitHub: file a.yml"]);
 });

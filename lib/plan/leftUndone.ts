@@ -20,7 +20,11 @@ function waits({ steps }: ImageOutcome): boolean {
 
 function leftOf(outcome: ImageOutcome): string[] {
     const { image, steps } = outcome;
-    const failed = steps.filter(({ result }) => result === "failed").map(failedStep);
+    // Platforms fail in any order.
+    const failed = steps
+        .filter(({ result }) => result === "failed")
+        .map(failedStep)
+        .sort();
     const waiting = waits(outcome) ? ["it was built and is not promoted"] : [];
     const unreached = outcome.outcome === "not reached" ? ["it was not built: something that it stands on failed"] : [];
     const said = [...failed, ...unreached, ...(unreached.length > 0 ? [] : waiting)];
