@@ -4,7 +4,7 @@ import { InputError } from "./errors";
 export interface Reference {
     /** Registry host with its port; "docker.io" for short names. */
     readonly registry: string;
-    /** Path below the registry: "cs24-1/cs24-1-bot-base", "library/python". */
+    /** Path below the registry: "owner/image", "library/python". */
     readonly repository: string;
     readonly tag?: string;
     readonly digest?: string;
@@ -164,7 +164,7 @@ export function pushedRepository(name: string, registry?: string): string {
 }
 
 /**
- * Registry, in lower case, and owner: "ghcr.io/cs24-1"; the registry alone where the repository has no owner.
+ * Registry, in lower case, and owner: "ghcr.io/owner"; the registry alone where the repository has no owner.
  *
  * @throws InputError when the text is not a reference
  */
