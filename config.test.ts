@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { parse } from "yaml";
 import { readConfig } from "./config";
-import { type Instance, writeInstance } from "./lab/instance";
+import { type Instance, writeInstance } from "./lib/system/instance";
 import { record } from "./tests/harness";
 import { temporaryFolder, tree } from "./tests/tree";
 

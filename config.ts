@@ -3,14 +3,14 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
-import { instanceFile, readInstance } from "./lab/instance";
-import { deadServers, startedServers } from "./lab/pidFiles";
+import { instanceFile, readInstance } from "./lib/system/instance";
+import { deadServers, startedServers } from "./lib/system/pidFiles";
 import { describeIssue, keyArguments } from "./lib/configIssues";
 import { InputError } from "./lib/errors";
-import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
-import type { Platform } from "./lib/images";
-import { referenceProblem } from "./lib/references";
-import { buildArgsSchema } from "./lib/settings";
+import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
+import type { Platform } from "./lib/hierarchy/definition";
+import { referenceProblem } from "./lib/registry/references";
+import { buildArgsSchema } from "./lib/hierarchy/settings";
 import { readableSecrets } from "./lib/stackFile";
 
 /** Of this form; which there are the images say, and an unknown one is refused with their list. */

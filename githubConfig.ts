@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
-import type { GitHubTarget } from "./lib/githubApi";
-import type { Access } from "./lib/repository";
-import type { githubSchema, repositorySecretsSchema } from "./lib/githubSettings";
+import type { GitHubTarget } from "./lib/github/api";
+import type { Access } from "./lib/github/repository";
+import type { githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 
 /** A secret of the repository on GitHub, and who gets it beside its workflows. */
 export interface RepositorySecret {

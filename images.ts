@@ -1,4 +1,4 @@
-import type { ImageDefinitions } from "./lib/images";
+import type { ImageDefinitions } from "./lib/hierarchy/definition";
 
 /**
  * The hierarchy. What an image is built from and what it reads stands in its Dockerfile and is not said again here.

@@ -1,22 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
 import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
-import { RepositorySecrets } from "./components/repositorySecrets";
+import { RepositorySecrets } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
 import * as definitions from "./images";
 import { askFrontends } from "./lab/frontends";
-import { planGitHub } from "./lib/deliveryPlan";
+import { planGitHub } from "./lib/github/deliver";
 import { asInputError } from "./lib/errors";
-import { publishedVariables } from "./lib/github";
-import { prepareLayers } from "./lib/layers";
-import { unusedPins } from "./lib/roots";
-import { removeLeftovers } from "./lib/repositoryFiles";
-import { removeVariable } from "./lib/repositoryVariables";
-import { warningsOf } from "./lib/warnings";
+import { publishedVariables } from "./lib/github/names";
+import { prepareLayers } from "./lib/hierarchy/prepare";
+import { unusedPins } from "./lib/hierarchy/roots";
+import { removeLeftovers } from "./lib/github/files";
+import { removeVariable } from "./lib/github/variables";
+import { warningsOf } from "./lib/hierarchy/warnings";
 import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
-import { workflowLayers } from "./workflows/layers";
+import { workflowLayers } from "./workflows/images";
 
 async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.

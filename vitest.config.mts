@@ -21,7 +21,7 @@ export default defineConfig({
                 plugins: [actions],
                 test: {
                     name: "unit",
-                    include: ["*.test.ts", "{bench,components,lib,lab,review,tests,workflows}/**/*.test.ts"],
+                    include: ["*.test.ts", "{bench,cli,components,lib,lab,tests,workflows}/**/*.test.ts"],
                     exclude: ["tests/{integration,faults,oracle,real}/**"],
                     sequence: { shuffle: true },
                     // A worker imports what many files share once: half of the time. Shuffled, so that none leans on another.

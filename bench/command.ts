@@ -1,7 +1,7 @@
 import path from "node:path";
-import { hostPlatform } from "../lib/images";
-import { registryExport, sourceDateEpoch } from "../lib/layers";
-import { run } from "../lab/process";
+import { hostPlatform } from "../lib/hierarchy/definition";
+import { registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { run } from "../lib/system/process";
 import { configWith, fixture } from "../tests/fixture";
 import { type TestLab, makeRepository, startTestLab } from "../tests/lab";
 import { manifest } from "../tests/registry";

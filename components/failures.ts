@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { goesOn } from "../lib/continuing";
+import { goesOn } from "../lib/engine/continuing";
 
 /** `apply` as the SDK itself uses it: also for a value that is not known, or not in all its parts, which its types leave out. */
 type ApplyAlways<U> = (func: (value: unknown) => unknown, runWithUnknowns: true) => pulumi.Output<U>;

@@ -1,8 +1,8 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { PreparedLayer } from "../lib/layers";
-import { type StageRequest, stageContext } from "../lib/context";
-import { ImageLayer } from "./imageLayer";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import { type StageRequest, stageContext } from "../lib/context/stage";
+import { ImageLayer } from "./image";
 
 /** What a hierarchy needs. */
 export interface ImageHierarchyArgs {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
-import { UnreachableError } from "../lib/githubApi";
+import { UnreachableError } from "../lib/github/api";
 import { record } from "../tests/harness";
 import { tidy } from "./leftovers";
 

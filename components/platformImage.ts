@@ -1,10 +1,10 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { buildTag } from "../lib/context";
-import { type Platform, archOf } from "../lib/images";
-import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/layers";
-import { syntaxArgument } from "../lib/frontends";
-import { rootsOf } from "../lib/roots";
+import { buildTag } from "../lib/context/stage";
+import { type Platform, archOf } from "../lib/hierarchy/definition";
+import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { syntaxArgument } from "../lib/dockerfile/frontends";
+import { rootsOf } from "../lib/hierarchy/roots";
 import { forDependents } from "./failures";
 import { type StagedTests, smokeTest } from "./smokeTest";
 

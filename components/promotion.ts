@@ -1,6 +1,6 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { parseReference } from "../lib/references";
+import { parseReference } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
 
 /** What a promotion needs. */

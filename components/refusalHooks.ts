@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Kind, existsAlready, nextAfterRefusal } from "../lib/githubFailures";
+import { type Kind, existsAlready, nextAfterRefusal } from "../lib/github/failures";
 import { noteFailure } from "./failures";
 
 /** Removes what is on GitHub under the name of a resource that is to be made, from the resource's inputs. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Delivery, fileHash } from "../lib/delivery";
+import { type Delivery, fileHash } from "../lib/github/delivery";
 import { pullRequestNumber, record } from "../tests/harness";
 import { WorkflowFiles } from "./workflowFiles";
 

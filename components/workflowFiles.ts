@@ -1,6 +1,6 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/delivery";
+import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/github/delivery";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./refusalHooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";

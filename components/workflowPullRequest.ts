@@ -1,7 +1,7 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { commitMessage } from "../lib/delivery";
-import type { Kind } from "../lib/githubFailures";
+import { commitMessage } from "../lib/github/delivery";
+import type { Kind } from "../lib/github/failures";
 import { allMade, knownOutputs } from "./failures";
 import { tidy } from "./leftovers";
 import { refusalHook } from "./refusalHooks";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import type { LabPaths } from "./paths";
-import { run } from "./process";
-import { builderAddress } from "./services";
+import type { LabPaths } from "../lib/system/paths";
+import { run } from "../lib/system/process";
+import { builderAddress } from "./servers/services";
 
 /** Name of the lab's buildx builder. */
 export const builderName = "layered-images";

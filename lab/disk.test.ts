@@ -2,15 +2,15 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { hostPlatform } from "../lib/images";
+import { hostPlatform } from "../lib/hierarchy/definition";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder, writeTree } from "../tests/tree";
 import { type Need, checkDisk, imagesWarning, labNeeds } from "./disk";
-import type { Instance } from "./instance";
-import { LabError } from "./process";
-import { standInFolder } from "./standIn";
-import { ensureToolchain } from "./toolchain";
-import { tools } from "./tools";
+import type { Instance } from "../lib/system/instance";
+import { LabError } from "../lib/system/process";
+import { standInFolder } from "./root/standIn";
+import { ensureToolchain } from "./toolchain/build";
+import { tools } from "./toolchain/tools";
 
 const needs: readonly Need[] = [
     { folder: "/c", what: "building the toolchain", gigabytes: 8 },

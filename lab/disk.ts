@@ -1,13 +1,13 @@
 import { existsSync, statSync, statfsSync } from "node:fs";
-import { hostPlatform } from "../lib/images";
-import type { Instance } from "./instance";
+import { hostPlatform } from "../lib/hierarchy/definition";
+import type { Instance } from "../lib/system/instance";
 import { hasImages } from "./labState";
-import type { LabPaths } from "./paths";
-import { LabError } from "./process";
-import { store } from "./services";
-import { standInFolder } from "./standIn";
-import { missingTools } from "./toolchain";
-import { tools } from "./tools";
+import type { LabPaths } from "../lib/system/paths";
+import { LabError } from "../lib/system/process";
+import { store } from "./servers/services";
+import { standInFolder } from "./root/standIn";
+import { missingTools } from "./toolchain/build";
+import { tools } from "./toolchain/tools";
 
 /** Something that is about to be made, and the room that it takes. */
 export interface Need {

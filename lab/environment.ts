@@ -3,11 +3,11 @@ import path from "node:path";
 import { parse } from "yaml";
 import { builderFolder, builderName } from "./builder";
 import { githubVariables } from "./github/service";
-import { systemFolders } from "./packages";
-import { type LabPaths, repositoryRoot } from "./paths";
-import { proxyExceptions } from "./proxies";
-import { type Certificates, systemBundle } from "./tls";
-import type { Toolchain } from "./toolchain";
+import { systemFolders } from "./toolchain/packages";
+import { type LabPaths, repositoryRoot } from "../lib/system/paths";
+import { proxyExceptions } from "./servers/proxies";
+import { type Certificates, systemBundle } from "./servers/tls";
+import type { Toolchain } from "./toolchain/build";
 
 /** The stack of the lab. */
 export const labStackName = "local";

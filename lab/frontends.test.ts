@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import type { ImageDefinitions } from "../lib/images";
-import { type PreparedLayer, prepareLayers } from "../lib/layers";
-import { RegistryError } from "../lib/registry";
+import type { ImageDefinitions } from "../lib/hierarchy/definition";
+import { type PreparedLayer, prepareLayers } from "../lib/hierarchy/prepare";
+import { RegistryError } from "../lib/registry/manifest";
 import { tree } from "../tests/tree";
 import { askFrontends } from "./frontends";
 

@@ -1,8 +1,8 @@
-import type { Frontend } from "../lib/frontends";
-import type { PreparedLayer, Root } from "../lib/layers";
-import { formatReference, parseReference } from "../lib/references";
-import { RegistryError, readManifest } from "../lib/registry";
-import { mirroredRegistries } from "./instance";
+import type { Frontend } from "../lib/dockerfile/frontends";
+import type { PreparedLayer, Root } from "../lib/hierarchy/prepare";
+import { formatReference, parseReference } from "../lib/registry/references";
+import { RegistryError, readManifest } from "../lib/registry/manifest";
+import { mirroredRegistries } from "../lib/system/instance";
 
 /** Milliseconds that a preview waits for a registry. */
 const patience = 5000;

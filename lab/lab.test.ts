@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { temporaryFolder } from "../tests/tree";
 import { startLab } from "./lab";
 import { labStatus, lockPath, stopLab } from "./labState";
-import { withLock } from "./lock";
-import { startServer } from "./servers";
+import { withLock } from "../lib/system/lock";
+import { startServer } from "./servers/server";
 
 /** Starts something that serves as the lab's registry. */
 const startRegistry = (state: string) =>

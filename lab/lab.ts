@@ -1,24 +1,24 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { hostPlatform } from "../lib/images";
+import { hostPlatform } from "../lib/hierarchy/definition";
 import { ensureBuilder } from "./builder";
 import { checkDisk, imagesWarning, labNeeds } from "./disk";
-import { enableEmulation } from "./emulation";
+import { enableEmulation } from "./root/emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
-import { ensureHostName } from "./hostName";
-import { type Instance, readInstance, writeInstance } from "./instance";
+import { ensureHostName } from "./servers/hostName";
+import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { instancePath, labServers, lockPath, serversFolder } from "./labState";
-import { ensurePackages, requireRoot } from "./packages";
-import { type LabPaths, labPaths, repositoryRoot } from "./paths";
-import { withLock } from "./lock";
-import { LabError, run } from "./process";
-import { pulumiHome } from "./pulumiHome";
-import { ensureRoot } from "./root";
-import { startServer } from "./servers";
-import { choosePort } from "./ports";
-import { runningUpdates } from "./stackLocks";
-import { ensureCertificates, registryHost } from "./tls";
-import { ensureToolchain } from "./toolchain";
+import { ensurePackages, requireRoot } from "./toolchain/packages";
+import { type LabPaths, labPaths, repositoryRoot } from "../lib/system/paths";
+import { withLock } from "../lib/system/lock";
+import { LabError, run } from "../lib/system/process";
+import { pulumiHome } from "./toolchain/pulumiHome";
+import { ensureRoot } from "./root/root";
+import { startServer } from "./servers/server";
+import { choosePort } from "./servers/ports";
+import { runningUpdates } from "../lib/engine/locks";
+import { ensureCertificates, registryHost } from "./servers/tls";
+import { ensureToolchain } from "./toolchain/build";
 
 /** A lab that is set up: its places, its instance and the environment in which its commands run. */
 export interface Lab {

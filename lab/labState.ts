@@ -1,20 +1,20 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { type Deployment, parseDeployment } from "../lib/status/state";
+import { type Deployment, parseDeployment } from "../lib/engine/state";
 import { type LabEnvironment, stackFile } from "./environment";
 import { githubServer } from "./github/service";
-import { type Instance, readInstance } from "./instance";
-import { type LabPaths, labPaths } from "./paths";
-import { withLock } from "./lock";
-import { runningProcess, startedServers } from "./pidFiles";
-import { LabError } from "./process";
-import { pulumiHome } from "./pulumiHome";
-import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers";
-import { buildkitServer, registryServer } from "./services";
-import { runningUpdates } from "./stackLocks";
-import { type Certificates, ensureCertificates } from "./tls";
-import { type Toolchain, findToolchain } from "./toolchain";
+import { type Instance, readInstance } from "../lib/system/instance";
+import { type LabPaths, labPaths } from "../lib/system/paths";
+import { withLock } from "../lib/system/lock";
+import { runningProcess, startedServers } from "../lib/system/pidFiles";
+import { LabError } from "../lib/system/process";
+import { pulumiHome } from "./toolchain/pulumiHome";
+import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers/server";
+import { buildkitServer, registryServer } from "./servers/services";
+import { runningUpdates } from "../lib/engine/locks";
+import { type Certificates, ensureCertificates } from "./servers/tls";
+import { type Toolchain, findToolchain } from "./toolchain/build";
 
 /** What a lab writes down of itself when it starts. */
 export const instancePath = (paths: LabPaths): string => path.join(paths.state, "instance.json");

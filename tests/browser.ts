@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
-import { run } from "../lab/process";
+import { run } from "../lib/system/process";
 import { readPng } from "./png";
 
 /** Debian's Chromium, installed where it is missing, by one suite at a time. */

@@ -2,10 +2,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Instance } from "../lab/instance";
+import type { Instance } from "../lib/system/instance";
 import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
-import { labPaths, repositoryRoot } from "../lab/paths";
+import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
@@ -71,7 +71,7 @@ const programFiles = [
     "githubConfig.ts",
     "components",
     "lib",
-    "review",
+    "cli",
     "workflows",
     "lab",
     "package.json",

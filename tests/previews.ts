@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { repositoryRoot } from "../lab/paths";
+import { repositoryRoot } from "../lib/system/paths";
 import type { ImagePlan, Plan } from "../lib/plan/plan";
-import { type Preview, readPreview } from "../lib/plan/preview";
+import { type Preview, readPreview } from "../lib/engine/preview";
 
-const folder = path.join(repositoryRoot, "lib", "plan", "recorded", "previews");
+const folder = path.join(repositoryRoot, "lib", "engine", "recorded", "previews");
 
-/** A preview that a real engine printed; `lib/plan/recorded/README.md` says of what. */
+/** A preview that a real engine printed; `lib/engine/recorded/README.md` says of what. */
 export function recordedPreview(name: string): Preview {
     const lines = readFileSync(path.join(folder, `${name}.jsonl`), "utf8")
         .trimEnd()

@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
-import { registryHost } from "../lab/tls";
+import { registryHost } from "../lab/servers/tls";
 
 interface Descriptor {
     readonly digest: string;

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
-import { type EngineLog, parseEngineLog } from "../lib/plan/engineLog";
+import { type EngineLog, parseEngineLog } from "../lib/engine/log";
 import { makePlan } from "../lib/plan/makePlan";
 import type { Plan } from "../lib/plan/plan";
-import { readPreview } from "../lib/plan/preview";
-import { reviewSchema } from "../review/forms/json";
+import { readPreview } from "../lib/engine/preview";
+import { reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";
 
 /** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
@@ -107,10 +107,10 @@ export function command(lab: TestLab, program: string, args: readonly string[], 
     return runIn(started, program, process.execPath, ["--eval", commandScript(args)]);
 }
 
-/** JavaScript that does what lab/bootstrap.mjs does once node_modules is there. */
+/** JavaScript that does what cli/bootstrap.mjs does once node_modules is there. */
 export const commandScript = (args: readonly string[]): string =>
     `require("ts-node/register/transpile-only");
-    require("./lab/cli.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
+    require("./cli/main.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
 
 /** Runs `npm run review -- --format json` and reads what it printed. */
 export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {

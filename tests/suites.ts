@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { images } from "../images";
 import { checkDisk, labNeeds } from "../lab/disk";
-import { labPaths, repositoryRoot } from "../lab/paths";
-import { LabError, isInterrupted, runAttached } from "../lab/process";
-import { ensurePython } from "../lab/python";
-import { ensurePackages } from "../lab/packages";
-import { store } from "../lab/services";
-import { smokeDockerfile } from "../lib/smoke";
+import { labPaths, repositoryRoot } from "../lib/system/paths";
+import { LabError, isInterrupted, runAttached } from "../lib/system/process";
+import { ensurePython } from "../lab/root/python";
+import { ensurePackages } from "../lab/toolchain/packages";
+import { store } from "../lab/servers/services";
+import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 
 interface Totals {
     readonly passed: number;

@@ -1,7 +1,7 @@
 import { InputError } from "../lib/errors";
-import type { PreparedLayer } from "../lib/layers";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import type { Step, Steps, Workflow } from "./document";
-import { layerOf } from "./layers";
+import { layerOf } from "./images";
 import { installRequirements } from "./requirements";
 import { checkout } from "./steps";
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { images } from "../images";
-import { repositoryRoot } from "../lab/paths";
+import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
-import type { ImageDefinitions } from "../lib/images";
+import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
-import { layerOf, workflowLayers } from "./layers";
+import { layerOf, workflowLayers } from "./images";
 import { pathFilters } from "./pathFilters";
 
 describe("the branch that workflows are for", () => {

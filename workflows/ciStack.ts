@@ -3,8 +3,8 @@ import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { InputError } from "../lib/errors";
-import { githubSchema } from "../lib/githubSettings";
-import { type LayerSettings, buildArgsSchema } from "../lib/settings";
+import { githubSchema } from "../lib/github/settings";
+import { type LayerSettings, buildArgsSchema } from "../lib/hierarchy/settings";
 
 /** The stack that CI runs. */
 export const ciStack = "ci";

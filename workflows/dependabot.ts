@@ -1,6 +1,6 @@
 import path from "node:path";
-import type { PreparedLayer } from "../lib/layers";
-import { smokeDockerfile } from "../lib/smoke";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 
 /** An entry of `updates` (GitHub's Dependabot options reference). */
 interface Update {

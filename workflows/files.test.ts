@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { images } from "../images";
-import { repositoryRoot } from "../lab/paths";
+import { repositoryRoot } from "../lib/system/paths";
 import type { Job, Step } from "./document";
 import { header, workflowFiles } from "./files";
-import { workflowLayers } from "./layers";
+import { workflowLayers } from "./images";
 import { pins } from "./pins";
 import { staleWorkflows } from "./write";
 

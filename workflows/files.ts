@@ -1,4 +1,4 @@
-import type { PreparedLayer } from "../lib/layers";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import { checkWorkflows } from "./checks";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";

@@ -5,13 +5,13 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { images } from "../images";
 import { InputError } from "../lib/errors";
-import type { ImageDefinition } from "../lib/images";
-import { repositoryRoot } from "../lab/paths";
-import { run } from "../lab/process";
+import type { ImageDefinition } from "../lib/hierarchy/definition";
+import { repositoryRoot } from "../lib/system/paths";
+import { run } from "../lib/system/process";
 import { passes } from "../tests/github/paths";
 import { tree, writeTree } from "../tests/tree";
 import { workflowFiles } from "./files";
-import { workflowLayers } from "./layers";
+import { workflowLayers } from "./images";
 import { pathFilters } from "./pathFilters";
 
 const layerIn = (root: string, changes: Partial<ImageDefinition> = {}) => {

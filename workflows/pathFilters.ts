@@ -1,8 +1,8 @@
 import path from "node:path";
-import type { PreparedLayer } from "../lib/layers";
-import { smokeDockerfile } from "../lib/smoke";
-import { led } from "../lib/walk";
-import { partsOf } from "../lib/wildcards";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
+import { led } from "../lib/context/walk";
+import { partsOf } from "../lib/context/wildcards";
 import { ciStackFile } from "./ciStack";
 
 type Source = PreparedLayer["sources"][number];

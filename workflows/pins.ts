@@ -1,4 +1,4 @@
-import { tools as toolchain } from "../lab/tools";
+import { tools as toolchain } from "../lab/toolchain/tools";
 
 /** An action at one commit. */
 export interface Pin {

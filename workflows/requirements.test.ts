@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { images } from "../images";
-import type { ImageDefinition, ImageDefinitions } from "../lib/images";
-import { repositoryRoot } from "../lab/paths";
+import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
+import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
-import { layerOf, workflowLayers } from "./layers";
+import { layerOf, workflowLayers } from "./images";
 import { installRequirements } from "./requirements";
 
 const install = (root: string, definitions: ImageDefinitions, key: string) => {

@@ -1,10 +1,10 @@
 import path from "node:path";
-import { expand } from "../lib/expand";
-import type { PreparedLayer } from "../lib/layers";
-import { readStages } from "../lib/readStages";
-import type { Stage } from "../lib/stages";
-import { type Statement, readStatements } from "../lib/statements";
-import { isJsonArray, mountFields } from "../lib/words";
+import { expand } from "../lib/dockerfile/expand";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import { readStages } from "../lib/dockerfile/readStages";
+import type { Stage } from "../lib/dockerfile/stages";
+import { type Statement, readStatements } from "../lib/dockerfile/statements";
+import { isJsonArray, mountFields } from "../lib/dockerfile/words";
 import type { Step } from "./document";
 
 /** An image and everything that it stands on, parents first. */

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { repositoryRoot } from "../lab/paths";
+import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
 
 /** Runs a script with stand-ins for the programs that it calls; each notes its arguments, one a line. */

@@ -1,4 +1,4 @@
-import type { PreparedLayer } from "../lib/layers";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import { ciStack } from "./ciStack";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";

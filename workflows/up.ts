@@ -1,6 +1,6 @@
-import type { PreparedLayer } from "../lib/layers";
+import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import type { Job, Workflow } from "./document";
-import { layerOf } from "./layers";
+import { layerOf } from "./images";
 import { pathFilters } from "./pathFilters";
 import { reviewJob } from "./review";
 import {

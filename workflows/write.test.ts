@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { fixture } from "../tests/fixture";
 import { tree, writeTree } from "../tests/tree";
-import type { ImageDefinitions } from "../lib/images";
+import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { header } from "./files";
 import { refuseStale, staleWorkflows, writeWorkflows } from "./write";
 

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../lib/errors";
-import type { Definitions } from "../lib/images";
-import { replaceFile } from "../lab/files";
+import type { Definitions } from "../lib/hierarchy/definition";
+import { replaceFile } from "../lib/system/files";
 import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
-import { workflowLayers } from "./layers";
+import { workflowLayers } from "./images";
 
 const folder = ".github/workflows";
 

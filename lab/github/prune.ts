@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { run } from "../process";
+import { run } from "../../lib/system/process";
 import { operations } from "./operations";
 import { descriptionFile, methods, source } from "./source";
 

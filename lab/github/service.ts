@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { type LabPaths, repositoryRoot } from "../paths";
-import { makeFolder, replaceFile } from "../files";
-import type { Server } from "../servers";
+import { type LabPaths, repositoryRoot } from "../../lib/system/paths";
+import { makeFolder, replaceFile } from "../../lib/system/files";
+import type { Server } from "../servers/server";
 import { labRepository, labToken } from "./defaults";
 
 /** Sources that the server does not need: its own start, tests and the tool that makes the description. */
@@ -17,13 +17,13 @@ const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
  */
 async function compile(state: string): Promise<string> {
     const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
-    const sources = ["files.ts", ...names.map((name) => `github/${name}`), "github/github-api.json"];
-    const texts = sources.map(
-        (name) => [name, readFileSync(path.join(path.dirname(__dirname), name), "utf8")] as const,
+    const own = [...names, "github-api.json"].map((name) => `lab/github/${name}`);
+    const texts = ["lib/system/files.ts", ...own].map(
+        (name) => [name, readFileSync(path.join(repositoryRoot, name), "utf8")] as const,
     );
     const key = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);
     const folder = path.join(state, `program-${key}`);
-    const program = path.join(folder, "github", "main.js");
+    const program = path.join(folder, "lab", "github", "main.js");
     if (existsSync(program)) return program;
     const { ModuleKind, ScriptTarget, transpileModule } = (await import("typescript")).default;
     const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023, esModuleInterop: true };

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { replaceFile } from "../files";
+import { replaceFile } from "../../lib/system/files";
 import type { State } from "./state";
 
 /** The state while the server runs: a change is on disk before anybody is told of it, or did not happen. */

@@ -1,8 +1,8 @@
-import { syntaxArgument } from "../frontends";
-import { looksSecret } from "../secrets";
+import { syntaxArgument } from "../dockerfile/frontends";
+import { looksSecret } from "../hierarchy/secrets";
 import { type Texts, difference, fileCauses, listCauses, listOf, textOf, textsOf, valueCauses } from "./differences";
 import type { Cause } from "./plan";
-import { type ResourceState, type Step, isUnknown } from "./preview";
+import { type ResourceState, type Step, isUnknown } from "../engine/preview";
 
 /** Build arguments that the program sets for itself; the frontend is told among the roots. */
 const ownArguments = ["INPUT_HASH", "SOURCE_DATE_EPOCH", syntaxArgument];

@@ -1,5 +1,5 @@
 import { listOf } from "./differences";
-import { type Step, leftovers } from "./preview";
+import { type Step, leftovers } from "../engine/preview";
 
 const retaining = "Run `pulumi up` on a commit that still has it as it was: that writes retainOnDelete into the state";
 const forgetting =

@@ -1,6 +1,6 @@
-import { looksSecret } from "../secrets";
+import { looksSecret } from "../hierarchy/secrets";
 import type { Cause } from "./plan";
-import type { ResourceState } from "./preview";
+import type { ResourceState } from "../engine/preview";
 
 /** Texts by name: files, build arguments, labels. */
 export type Texts = Readonly<Record<string, string>>;

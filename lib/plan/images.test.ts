@@ -4,7 +4,7 @@ import { planBuilds } from "./builds";
 import { groups } from "./groups";
 import { planImages as imagesOf } from "./images";
 import type { ImagePlan } from "./plan";
-import type { ResourceState, Step } from "./preview";
+import type { ResourceState, Step } from "../engine/preview";
 
 const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new Set()) => {
     const all = groups(steps);

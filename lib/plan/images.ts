@@ -5,7 +5,7 @@ import { type Group, changes, isGone, platformOf } from "./groups";
 import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
 import { placeCauses } from "./places";
 import { type Action, type Cause, type ImagePlan, actions } from "./plan";
-import type { Step } from "./preview";
+import type { Step } from "../engine/preview";
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
 function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefined {

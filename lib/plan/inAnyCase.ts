@@ -1,7 +1,7 @@
 import { listOf } from "./differences";
 import { type Group, changes, isGone, platformOf } from "./groups";
 import type { ImagePlan } from "./plan";
-import { type Step, sameWhereKnown } from "./preview";
+import { type Step, sameWhereKnown } from "../engine/preview";
 
 /** Tests that would run. */
 export const runs = (test: Step): boolean => changes(test) && !isGone(test);

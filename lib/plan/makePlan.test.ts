@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { recordedPreview } from "../../tests/previews";
-import type { UpdateRecord } from "./history";
+import type { UpdateRecord } from "../update/history";
 import { makePlan } from "./makePlan";
-import type { Preview, Step } from "./preview";
+import type { Preview, Step } from "../engine/preview";
 
 const plan = (preview: Preview, history: readonly UpdateRecord[] = []) =>
     makePlan({ stack: "local", preview, history });

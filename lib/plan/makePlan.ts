@@ -3,10 +3,10 @@ import { suspiciousArguments } from "./causes";
 import { dangersOf } from "./dangers";
 import { expectedTime } from "./expected";
 import { groups } from "./groups";
-import { type UpdateRecord, recordedSeconds } from "./history";
+import { type UpdateRecord, recordedSeconds } from "../update/history";
 import { planImages } from "./images";
 import type { ImagePlan, Plan } from "./plan";
-import type { Preview } from "./preview";
+import type { Preview } from "../engine/preview";
 import { decidedSteps, planRepository } from "./repository";
 import { hasWork, otherWork } from "./work";
 

@@ -1,8 +1,8 @@
-import { repositoryOf } from "../references";
+import { repositoryOf } from "../registry/references";
 import { listOf, textOf } from "./differences";
 import type { Group } from "./groups";
 import type { Cause } from "./plan";
-import { isUnknown } from "./preview";
+import { isUnknown } from "../engine/preview";
 
 /** "registry/repository" of a tag, as everywhere; "" where there is no tag. */
 export const placeOf = (tag: string): string => (tag === "" ? "" : repositoryOf(tag));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type ResourceState, type Step, unknown } from "./preview";
+import { type ResourceState, type Step, unknown } from "../engine/preview";
 import { planRepository } from "./repository";
 import { hasWork } from "./work";
 

@@ -1,11 +1,11 @@
-import { workflowFilesType } from "../delivery";
-import { fileType } from "../refresh";
+import { workflowFilesType } from "../github/delivery";
+import { fileType } from "../engine/refresh";
 import { textOf } from "./differences";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
 import { placeOf } from "./places";
 import type { RepositoryPlan } from "./plan";
-import { type Step, sameWhereKnown, withoutParts } from "./preview";
+import { type Step, sameWhereKnown, withoutParts } from "../engine/preview";
 
 /** What a resource type of the GitHub provider is called, and which of its inputs names it. */
 const kinds: Readonly<Record<string, readonly [RepositoryPlan["kind"], string]>> = {

@@ -1,5 +1,5 @@
 import { changes, groups } from "./groups";
-import { type Step, leftovers, withoutParts } from "./preview";
+import { type Step, leftovers, withoutParts } from "../engine/preview";
 import { isOnGitHub, isTakenOver } from "./repository";
 
 /** Whether an update would do something with a resource. A component, and what is taken over, is the state's own bookkeeping. */

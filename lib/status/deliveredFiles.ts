@@ -1,8 +1,8 @@
-import { fileHash, workflowFilesType } from "../delivery";
-import { fileType } from "../refresh";
+import { fileHash, workflowFilesType } from "../github/delivery";
+import { fileType } from "../engine/refresh";
 import type { Answer, Finding } from "./findings";
 import type { OnGitHub } from "./github";
-import type { Resource } from "./state";
+import type { Resource } from "../engine/state";
 
 /** A workflow file that the branch should have and that the stack did not commit there itself: a pull request brings it. */
 export interface DeliveredFile {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { fileHash } from "../delivery";
+import { fileHash } from "../github/delivery";
 import type { Answer } from "./findings";
 import { type OnGitHub, compareGitHub } from "./github";
 import { deployedRepository, githubQuestions } from "./githubQuestions";
-import type { Resource } from "./state";
+import type { Resource } from "../engine/state";
 
 const resource = (type: string, name: string, rest: Partial<Resource>): Resource => ({
     urn: `urn:pulumi:ci::p::${type}::${name}`,

@@ -1,4 +1,4 @@
-import { changedSecrets } from "../changedSecrets";
+import { changedSecrets } from "../engine/changedSecrets";
 import { type Proposal, compareDelivered, declinedIn, deliveredFiles } from "./deliveredFiles";
 import { type Answer, type Finding, unknownFindings } from "./findings";
 import {
@@ -10,7 +10,7 @@ import {
     secretTypes,
     text,
 } from "./githubQuestions";
-import type { Resource } from "./state";
+import type { Resource } from "../engine/state";
 
 /** What GitHub says of one thing: a file's text, a variable's value, when a secret was set, whether a pull request is open. */
 export type OnGitHub =

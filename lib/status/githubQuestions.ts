@@ -1,8 +1,8 @@
-import { fileType } from "../refresh";
-import type { Access } from "../repository";
-import { workflowFilesType } from "../delivery";
+import { fileType } from "../engine/refresh";
+import type { Access } from "../github/repository";
+import { workflowFilesType } from "../github/delivery";
 import { deliveredFiles } from "./deliveredFiles";
-import { type Resource, nameOf } from "./state";
+import { type Resource, nameOf } from "../engine/state";
 
 const pullType = "github:index/repositoryPullRequest:RepositoryPullRequest";
 const variableType = "github:index/actionsVariable:ActionsVariable";

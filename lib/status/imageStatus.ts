@@ -1,6 +1,6 @@
-import type { UpdateRecord } from "../plan/history";
+import type { UpdateRecord } from "../update/history";
 import type { Answer } from "./findings";
-import type { DeployedBuild, DeployedImage } from "./state";
+import type { DeployedBuild, DeployedImage } from "../engine/state";
 
 interface Blob {
     readonly digest: string;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Answer } from "./findings";
 import { imageFindings, lostBuilds, lostPromotions, registriesToRestart, unansweredFindings } from "./images";
 import { type Held, imageQuestions, imageStatus } from "./imageStatus";
-import type { DeployedImage } from "./state";
+import type { DeployedImage } from "../engine/state";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const built = (image: string, letter: string, arch = "amd64") => ({

@@ -1,8 +1,8 @@
-import { formatReference, parseReference, repositoryOf } from "../references";
+import { formatReference, parseReference, repositoryOf } from "../registry/references";
 import type { Finding } from "./findings";
 import type { Answers } from "./imageStatus";
 import { type Commands, quote, repairCommand } from "./repair";
-import type { DeployedImage } from "./state";
+import type { DeployedImage } from "../engine/state";
 
 /** A root of the stack: an external image that others stand on. */
 export interface RootStatus {

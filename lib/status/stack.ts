@@ -1,6 +1,6 @@
 import type { Finding } from "./findings";
 import { type Commands, quote } from "./repair";
-import type { Deployment } from "./state";
+import type { Deployment } from "../engine/state";
 
 /** A lock of a stack in a file backend. */
 export type StackLock = HeldLock | UnreadableLock;

@@ -1,7 +1,7 @@
 import * as definitions from "../../images";
-import { repositoryRoot } from "../../lab/paths";
+import { repositoryRoot } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
-import { workflowLayers } from "../../workflows/layers";
+import { workflowLayers } from "../../workflows/images";
 import { expressions } from "./expressions";
 import { Model } from "./model";
 import { naiveWorkflows } from "./naive";

@@ -10,9 +10,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { stageContext } from "../../lib/context";
-import { hostPlatform } from "../../lib/images";
-import { type PreparedLayer, prepareLayers, sourceDateEpoch } from "../../lib/layers";
+import { stageContext } from "../../lib/context/stage";
+import { hostPlatform } from "../../lib/hierarchy/definition";
+import { type PreparedLayer, prepareLayers, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { type TestLab, runIn, startTestLab } from "../lab";
 import { writeTree } from "../writeTree";
 

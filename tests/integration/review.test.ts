@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { descendants, startOf } from "../../lab/processTable";
+import { descendants, startOf } from "../../lib/system/processTable";
 import type { Plan } from "../../lib/plan/plan";
 import { expectPictures, shownPage } from "../browser";
 import { fixture } from "../fixture";

@@ -4,10 +4,10 @@ import { request } from "node:https";
 import { hostname } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { instanceFile, readInstance, writeInstance } from "../../lab/instance";
-import { registryHost } from "../../lab/tls";
-import { repositoryOf } from "../../lib/references";
-import { blobReader } from "../../lib/registryBlobs";
+import { instanceFile, readInstance, writeInstance } from "../../lib/system/instance";
+import { registryHost } from "../../lab/servers/tls";
+import { repositoryOf } from "../../lib/registry/references";
+import { blobReader } from "../../lib/registry/blobs";
 import type { ReportedFinding, StatusReport } from "../../lib/status/report";
 import { expectPictures, shownPage } from "../browser";
 import { configWith, fixture } from "../fixture";
@@ -29,7 +29,7 @@ const script = (name: string) => `node run.cjs ${name}`;
 /** The commands without what only a checkout of this repository needs: installing node_modules. */
 const commands = {
     "run.cjs": `require("ts-node/register/transpile-only");
-require("./lab/cli.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
+require("./cli/main.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
     "package.json": JSON.stringify({
         scripts: {
             up: script("up"),

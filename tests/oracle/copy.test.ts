@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { stageContext } from "../../lib/context";
-import { readDockerfile } from "../../lib/dockerfile";
+import { stageContext } from "../../lib/context/stage";
+import { readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
-import { type InputFile, collectInputs } from "../../lib/inputs";
+import { type InputFile, collectInputs } from "../../lib/context/inputs";
 import { writeTree } from "../writeTree";
 import {
     type Entry,

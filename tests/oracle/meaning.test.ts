@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readDockerfile } from "../../lib/dockerfile";
+import { readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
 import { dockerfiles, plain, spellings, write } from "./dockerfiles";
 import { type Oracle, runs, startOracle } from "./oracle";

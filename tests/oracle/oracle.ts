@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { repositoryRoot } from "../../lab/paths";
+import { repositoryRoot } from "../../lib/system/paths";
 
 /** What BuildKit's own code says of a case: an answer, or its refusal. */
 export type Answer<T> =

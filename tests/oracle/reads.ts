@@ -1,9 +1,9 @@
 import path from "node:path";
 import fc from "fast-check";
-import { type DockerfileReading, readDockerfile } from "../../lib/dockerfile";
+import { type DockerfileReading, readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
-import { hostPlatform } from "../../lib/images";
-import { formatReference, parseReference, sameImage } from "../../lib/references";
+import { hostPlatform } from "../../lib/hierarchy/definition";
+import { formatReference, parseReference, sameImage } from "../../lib/registry/references";
 import type { Oracle } from "./oracle";
 
 /** A Dockerfile and what is around it. */

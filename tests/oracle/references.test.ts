@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { detectSyntax } from "../../lib/frontends";
-import { formatReference, parseReference, referenceProblem } from "../../lib/references";
+import { detectSyntax } from "../../lib/dockerfile/frontends";
+import { formatReference, parseReference, referenceProblem } from "../../lib/registry/references";
 import { type Oracle, runs, startOracle } from "./oracle";
 
 let oracle: Oracle;

@@ -2,10 +2,10 @@ import { cpSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { images } from "../../images";
-import { rebuild } from "../../lab/canary";
-import { repositoryRoot } from "../../lab/paths";
-import { nameOf, publishedBuilds } from "../../lab/publishedBuilds";
-import { archOf, hostPlatform, platformsOf } from "../../lib/images";
+import { rebuild } from "../../cli/canary";
+import { repositoryRoot } from "../../lib/system/paths";
+import { nameOf, publishedBuilds } from "../../lib/engine/publishedBuilds";
+import { archOf, hostPlatform, platformsOf } from "../../lib/hierarchy/definition";
 import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
 

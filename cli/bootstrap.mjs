@@ -1,0 +1,62 @@
+// Entry of every npm script. Plain JavaScript on Node's own modules, because it runs before node_modules exists.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+function fail(message) {
+    console.error(`error: ${message}`);
+    process.exit(1);
+}
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node.js ${process.versions.node} is too old: install 20.19 or later (https://nodejs.org).`);
+}
+
+const root = path.dirname(import.meta.dirname);
+const [command, ...rest] = process.argv.slice(2);
+const installOnly = "--install-only";
+
+const wanted = createHash("sha256")
+    .update(readFileSync(path.join(root, "package-lock.json")))
+    .digest("hex");
+const stamp = path.join(root, "node_modules", ".installed-from");
+const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+
+/** Installs node_modules, unless another run has done so meanwhile. */
+function install() {
+    if (isInstalled()) return;
+    console.error("installing node_modules (npm ci) …");
+    // Install scripts stay off: the only ones would download a Pulumi plugin, which the lab provides.
+    const result = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+        cwd: root,
+        // Standard output is the command's own: `lab env` is evaluated by a shell.
+        stdio: ["ignore", 2, 2],
+    });
+    if (result.error) fail(`npm could not be started (${result.error.message}); it comes with Node.js.`);
+    if (result.status !== 0) fail("npm ci failed; its own message is above.");
+    writeFileSync(stamp, wanted);
+}
+
+/** Installs node_modules when it is missing or was installed from another package-lock.json; one run at a time. */
+function ensureDependencies() {
+    if (isInstalled()) return;
+    const again = [process.execPath, import.meta.filename, installOnly];
+    const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...again], { stdio: "inherit" });
+    if (result.error) fail(`flock could not be started (${result.error.message}); it is in the package util-linux.`);
+    if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+process.chdir(root);
+if (command === installOnly) {
+    install();
+    process.exit();
+}
+ensureDependencies();
+
+const require = createRequire(import.meta.url);
+require("ts-node/register/transpile-only");
+const { main } = require("./main.ts");
+process.exitCode = await main([command, ...rest]);

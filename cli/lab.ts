@@ -1,0 +1,82 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { labPath, labVariables } from "../lab/environment";
+import { exit } from "./exitCodes";
+import { githubUrl } from "../lab/github/service";
+import type { Instance } from "../lib/system/instance";
+import { startLab } from "../lab/lab";
+import { describeLab, labStatus, stopLab } from "../lab/labState";
+
+/** Options of the commands that start the lab. */
+export interface LabOptions {
+    readonly platforms?: Instance["platforms"];
+    /** GB. */
+    readonly minFree?: number;
+}
+
+/** What a lab builds for. */
+export const platformsOption = () =>
+    new Option(
+        "--platforms <which>",
+        "build for this machine's platform or for all that the images declare (remembered; host at first)",
+    ).choices(["host", "all"]);
+
+/** What has to be free: only who knows the images can tell. */
+export const minFreeOption = () =>
+    new Option("--min-free <GB>", "refuse to start with less of the disk free").argParser((text) => {
+        if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+        throw new InvalidArgumentError("Allowed: GB as a number, such as 40 or 7.5.");
+    });
+
+/** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
+export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
+    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+    const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
+    return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];
+}
+
+/** `npm run lab`; `done` gets the exit code. */
+export function labCommand(done: (code: number) => void): Command {
+    const lab = new Command("lab").description(
+        "the embedded default: registry, BuildKit and GitHub stand-in on this machine",
+    );
+    lab.command("start")
+        .description("set up what is missing and start the servers; harmless when they run")
+        .addOption(platformsOption())
+        .option(
+            "--renew-root",
+            "make the root's stand-in anew, where that gives another one; every image is rebuilt then",
+        )
+        .action(async (options: LabOptions & { renewRoot?: boolean }) => {
+            const { instance, paths } = await startLab(options);
+            const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);
+            console.log(`registry  https://${instance.registry}\ngithub    ${github}`);
+            console.log(`state     ${paths.state}\ncache     ${paths.cache}`);
+        });
+    lab.command("stop")
+        .description("stop the servers; data, toolchain and state stay")
+        .action(async () => {
+            const stopped = await stopLab();
+            console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
+        });
+    lab.command("status")
+        .description("say which servers run; exit code 1 when one does not")
+        .option("--json", "as JSON")
+        .action(async (options: { json?: boolean }) => {
+            const statuses = await labStatus();
+            if (options.json) console.log(JSON.stringify(statuses, null, 2));
+            for (const [name, status] of Object.entries(options.json ? {} : statuses)) {
+                const pid = status.state === "stopped" ? "" : ` (pid ${status.pid.toString()})`;
+                const reason = status.state === "unhealthy" ? `: ${status.reason}` : "";
+                console.log(`${name.padEnd(10)} ${status.state}${pid}${reason}`);
+            }
+            const running = Object.values(statuses).every((status) => status.state === "running");
+            done(running ? exit.done : exit.failed);
+        });
+    lab.command("env")
+        .description('print exports, so that plain `pulumi` works on the lab: eval "$(npm run --silent lab -- env)"')
+        .action(async () => {
+            const described = await describeLab();
+            for (const line of exportLines(labVariables(described), labPath(described))) console.log(line);
+        });
+    return lab;
+}

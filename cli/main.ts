@@ -1,0 +1,155 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type * as Bench from "../bench/command";
+import { asInputError } from "../lib/errors";
+import { type ReviewOptions, forms, runReview } from "./review";
+import { type StatusOptions, runStatus } from "./status";
+import type * as Suites from "../tests/suites";
+import { runWorkflows } from "./workflows";
+import { runCanary } from "./canary";
+import { exit } from "./exitCodes";
+import { labCommand, minFreeOption, platformsOption } from "./lab";
+import { stopLab } from "../lab/labState";
+import { repositoryRoot } from "../lib/system/paths";
+import { LabError, interrupt, isInterrupted } from "../lib/system/process";
+import { type PulumiOptions, type UpOptions, runPreview, runUp } from "./up";
+
+/** @throws InvalidArgumentError for anything but a whole number from 1 on */
+function positive(text: string): number {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
+}
+
+/**
+ * Runs one of the project's commands.
+ *
+ * @param args command and arguments, as after `npm run`
+ * @returns the exit code: 0 done, 1 failed, 64 wrong use; that of `pulumi` where it ran
+ */
+export async function main(args: readonly string[]): Promise<number> {
+    let code: number = exit.done;
+    const done = (result: number) => {
+        code = result;
+    };
+    const program = new Command("npm run").exitOverride().helpCommand(false);
+    const passing = (name: string, description: string) =>
+        program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
+    const stackOption = () =>
+        new Option(
+            "-s, --stack <name>",
+            "another stack than the lab's, in the environment that pulumi would have",
+        ).conflicts(["platforms", "minFree"]);
+    passing("up", "set up everything and run `pulumi up`: on the lab, or on another stack")
+        .addOption(platformsOption())
+        .addOption(minFreeOption())
+        .addOption(stackOption())
+        .option(
+            "--renewable-token",
+            "end with 0 and the step's output again=true where only GitHub failed, when the token of a GitHub App had expired",
+        )
+        .action(async (rest: string[], options: UpOptions) => {
+            done(await runUp(rest, options));
+        });
+    passing("preview", "say what `up` would do; builds and pushes nothing")
+        .addOption(platformsOption())
+        .addOption(stackOption())
+        .action(async (rest: string[], options: PulumiOptions) => {
+            done(await runPreview(rest, options));
+        });
+    program
+        .command("down")
+        .description("stop what `up` started")
+        .action(async () => {
+            const stopped = await stopLab();
+            console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
+        });
+    program.addCommand(labCommand(done));
+    program
+        .command("canary")
+        .description("build published images again without cache and compare digests; exit code 1 when one differs")
+        .argument("[images...]", "keys of images.ts; all without")
+        .action(async (images: string[]) => {
+            done((await runCanary(images)) ? exit.done : exit.failed);
+        });
+    program
+        .command("status")
+        .description(
+            "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
+        )
+        .addOption(stackOption())
+        .option("--json", "as JSON (StatusReport in lib/status/report.ts)")
+        .option("--html <file>", "also write a page that needs nothing else")
+        .action(async (options: StatusOptions) => {
+            done(await runStatus(options));
+        });
+    program
+        .command("review")
+        .description("say what `up` would do, and why; exit code 3 when something would be lost for good")
+        .addOption(new Option("--format <form>", "form of the review").choices(forms).default("table"))
+        .option("--output <file>", "write to a file")
+        .addOption(stackOption())
+        .option(
+            "--refresh",
+            "ask the registry too; what it lost is said to be recreated, as by an `up` after a refresh",
+        )
+        .option(
+            "--expect-no-changes",
+            "exit code 2 when something is pending; with --refresh also when a promoted tag is lost or moved, and 1 when " +
+                "the registry can't be asked",
+        )
+        .action(async (options: ReviewOptions) => {
+            done(await runReview(options));
+        });
+    program
+        .command("workflows")
+        .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
+        .option("--take-pins", "take the actions' versions that Dependabot wrote there into workflows/pins.ts instead")
+        .addOption(new Option("--check", "write nothing; exit code 1 when a file is stale").conflicts("takePins"))
+        .action((options: { takePins?: boolean; check?: boolean }) => {
+            for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
+        });
+    // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
+    const suites = () => require("../tests/suites") as typeof Suites;
+    passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
+        done(await suites().runTests());
+    });
+    passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
+        done(await suites().runUnitTests(rest));
+    });
+    passing("test:real", "try the table of changes on this repository's own images (45 GB of disk, an hour)").action(
+        async (rest: string[]) => {
+            done(await suites().runRealTests(rest));
+        },
+    );
+    program
+        .command("bench")
+        .description("measure updates of a small hierarchy beside `docker buildx bake`: ratios, and what moved")
+        .option("--runs <count>", "of each scenario; the median counts", positive, 3)
+        .option("--json", "as JSON (Result[] in bench/measure.ts)")
+        .action(async (options: Bench.BenchOptions) => {
+            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+            await (require("../bench/command") as typeof Bench).runBench(options);
+        });
+    passing("check", "lint, format, types, unit tests").action(async () => {
+        done(await suites().runCheck());
+    });
+    for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
+        command.exitOverride();
+    }
+    process.chdir(repositoryRoot);
+    // What the lab makes is read by other users: the root image's files, the caches.
+    process.umask(0o022);
+    process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+    try {
+        await program.parseAsync([...args], { from: "user" });
+        return code;
+    } catch (error) {
+        if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
+        const told = error instanceof LabError ? error : asInputError(error);
+        if (told) {
+            console.error(`error: ${told.message}`);
+            return isInterrupted() ? exit.interrupted : exit.failed;
+        }
+        throw error;
+    }
+}

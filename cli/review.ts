@@ -1,0 +1,128 @@
+import { InputError } from "../lib/errors";
+import { maskedIn } from "../lib/system/mask";
+import type { UpdateRecord } from "../lib/update/history";
+import { makePlan } from "../lib/plan/makePlan";
+import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
+import { deployedImages } from "../lib/engine/state";
+import { exportStack, openEngine, preview } from "../lib/engine/pulumi";
+import { htmlForm } from "../lib/forms/html";
+import { jsonForm } from "../lib/forms/json";
+import { markdownForm } from "../lib/forms/markdown";
+import { tableForm } from "../lib/forms/table";
+import { readHistory } from "../lib/update/historyFile";
+import { writeOutput } from "./output";
+import { type Published, lookUp, withPublished } from "../lib/status/published";
+import { readSecrets } from "../lib/engine/secrets";
+
+/** The forms that a review is written in. */
+export const forms = ["table", "markdown", "json", "html"] as const;
+export type Form = (typeof forms)[number];
+
+/** Options of `npm run review`, as the command line has them. */
+export interface ReviewOptions {
+    readonly format: Form;
+    readonly output?: string;
+    readonly stack?: string;
+    readonly expectNoChanges?: boolean;
+    readonly refresh?: boolean;
+}
+
+/** Exit codes of a review. */
+const exit = { done: 0, unknown: 1, pending: 2, dangerous: 3 } as const;
+
+/**
+ * The exit code of a review. Who expects no changes and has the registry asked expects that it was, and that it has what the state
+ * says; as with status, a difference outweighs what could not be asked.
+ */
+export function exitCode(
+    { dangers, pending }: Pick<Plan, "dangers" | "pending">,
+    published: Pick<Published, "moved" | "unasked"> | undefined,
+    { expectNoChanges, refresh }: Pick<ReviewOptions, "expectNoChanges" | "refresh">,
+): number {
+    if (dangers.length > 0) return exit.dangerous;
+    if (!expectNoChanges) return exit.done;
+    const { moved, unasked } = (refresh ? published : undefined) ?? { moved: [], unasked: [] };
+    if (pending || moved.length > 0) return exit.pending;
+    return unasked.length > 0 ? exit.unknown : exit.done;
+}
+
+/** Width of a line where nobody says how wide the terminal is. */
+const usualWidth = 100;
+const narrowest = 40;
+
+function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTerminal: boolean): string {
+    switch (form) {
+        case "markdown":
+            return markdownForm(plan);
+        case "json":
+            return jsonForm(plan);
+        case "html":
+            return htmlForm(plan, history);
+        case "table": {
+            // A terminal that does not know its width says 0.
+            const width = Math.max(narrowest, (toTerminal && process.stdout.columns) || usualWidth);
+            // https://no-color.org
+            return `${tableForm(plan, { width, colour: toTerminal && !process.env.NO_COLOR })}\n`;
+        }
+    }
+}
+
+/** Writes the text where it was asked for. */
+function deliver(text: string, output: string | undefined): void {
+    if (output === undefined) {
+        process.stdout.write(text);
+        return;
+    }
+    writeOutput("--output", output, text);
+}
+
+/** Properties of a plan that hold no text of anybody's. */
+const ownWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
+    "action",
+    "kind",
+    "platform",
+    "inAnyCase",
+];
+
+/** What `work` comes to; the secrets are taken out of the error that it fails with. */
+async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {
+    try {
+        return await work;
+    } catch (error) {
+        throw error instanceof InputError ? new InputError(maskedIn(error.input, await secrets)) : error;
+    }
+}
+
+/**
+ * `npm run review`: says what an update would do, and why. It builds and pushes nothing, and no secret of the stack is in what it says.
+ *
+ * @returns the exit code: 0; 3 where something would be lost for good; where `--expect-no-changes` was said 2 for something
+ *     pending, and with `--refresh` for a promoted tag that is lost or moved, then 1 for what could not be asked
+ * @throws InputError for bad input, and with the engine's own error where the preview fails
+ */
+export async function runReview(options: ReviewOptions): Promise<number> {
+    const form = options.format;
+    const engine = await openEngine({ stack: options.stack, start: true });
+    const refresh = options.refresh === true;
+    const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
+    const reading = readSecrets(engine);
+    // What is wrong with them is said when the preview has ended.
+    reading.catch(() => undefined);
+    // The registry is asked while the engine previews: neither needs the other.
+    const [found, published, history] = await Promise.all([
+        withMaskedErrors(preview(engine), reading),
+        refresh || form === "html" ? ask() : undefined,
+        readHistory(engine.stack, engine.env),
+    ]);
+    const secrets = await reading;
+    const plan = makePlan({
+        stack: engine.stack,
+        preview: found,
+        history,
+        ...(refresh && published && { missing: published.missing }),
+    });
+    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, ownWords);
+    const toTerminal = options.output === undefined && process.stdout.isTTY;
+    deliver(written(form, complete, history, toTerminal), options.output);
+    return exitCode(plan, published, options);
+}

@@ -1,0 +1,33 @@
+import type { StatusReport } from "../lib/status/report";
+import { openEngine } from "../lib/engine/pulumi";
+import { writeOutput } from "./output";
+import { statusHtml } from "../lib/forms/statusHtml";
+import { readStatus } from "../lib/status/status";
+import { statusText } from "../lib/forms/statusText";
+
+/** Options of `npm run status`. */
+export interface StatusOptions {
+    /** Stack to look at; the lab's without. */
+    readonly stack?: string;
+    /** Print JSON (`StatusReport`) instead of text. */
+    readonly json?: boolean;
+    /** File for a page beside what is printed. */
+    readonly html?: string;
+}
+
+/** Exit codes by verdict. */
+const codes: Readonly<Record<StatusReport["verdict"], number>> = { "in step": 0, unknown: 1, drift: 2 };
+
+/**
+ * `npm run status`: compares a stack with reality and prints what was found.
+ *
+ * @returns 0 in step, 1 could not tell, 2 drift
+ * @throws InputError for an unknown stack or a page that can't be written, LabError when the state can't be read
+ */
+export async function runStatus({ stack, json, html }: StatusOptions): Promise<number> {
+    const report = await readStatus(await openEngine({ stack, start: false }));
+    const colour = process.stdout.isTTY && !process.env.NO_COLOR;
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : statusText(report, colour));
+    if (html !== undefined) writeOutput("--html", html, statusHtml(report));
+    return codes[report.verdict];
+}

@@ -1,0 +1,35 @@
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import * as definitions from "../images";
+import { replaceFile } from "../lib/system/files";
+import { takePins } from "../workflows/takePins";
+import { refuseStale, writeWorkflows } from "../workflows/write";
+
+/**
+ * The command `npm run workflows`.
+ *
+ * @param root the repository's root
+ * @param options `takePins`: takes the actions' versions out of the workflow files instead of writing them; `check`:
+ *     writes nothing
+ * @returns what to tell, a line each
+ * @throws InputError for bad input, a file in the way that is not ours, and stale files where they are checked
+ */
+export function runWorkflows(
+    root: string,
+    options: { readonly takePins?: boolean; readonly check?: boolean },
+): string[] {
+    if (options.check) {
+        refuseStale(root, definitions);
+        return ["the workflow files are up to date"];
+    }
+    if (!options.takePins) {
+        const written = writeWorkflows(root, definitions);
+        return written.length > 0 ? written : ["the workflow files are up to date"];
+    }
+    const file = path.join(root, "workflows", "pins.ts");
+    const folder = path.join(root, ".github", "workflows");
+    const workflows = readdirSync(folder).map((name) => readFileSync(path.join(folder, name), "utf8"));
+    const { text, taken } = takePins(readFileSync(file, "utf8"), workflows);
+    replaceFile(file, text);
+    return taken.length > 0 ? taken : ["workflows/pins.ts has these versions already"];
+}

@@ -1,0 +1,140 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { RegistryError } from "../lib/registry/manifest";
+import { record } from "../tests/harness";
+import type { PreparedLayer, Root } from "../lib/hierarchy/prepare";
+import { type Registries, buildHooks } from "./hooks";
+
+const registry = {
+    onBuildTriggers: vi.fn<Registries["onBuildTriggers"]>(),
+    readManifest: vi.fn<Registries["readManifest"]>(),
+};
+
+const met =
+    "failed to solve: failed to push reg.test/us/bot:b-1-amd64: errors:\nunknown: blob unknown to registry - sha256:2c";
+const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
+    ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
+});
+const hook = () => {
+    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }).onError ?? [];
+    return (name: string, error: string) => advise?.callback(failure(name, error));
+};
+/** Runs what is asked before the build of an image on these roots, as often as it has platforms. */
+async function before(
+    key: string,
+    roots: readonly Root[],
+    { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedLayer["triggers"] } = {},
+): Promise<void> {
+    const image = { key, roots, triggers };
+    const [check] = buildHooks(image, registry).beforeCreate ?? [];
+    const { callback } = check as pulumi.ResourceHook;
+    const run = async () => {
+        await callback({ urn: "u", id: "", name: "n", type: "t" });
+    };
+    await Promise.all(Array.from({ length: builds }, run));
+}
+
+// The hooks tell in the log, which is the engine's.
+beforeEach(() => record(() => undefined));
+
+test("a push that met another one is done again twice at most, for each platform by itself", async () => {
+    const answer = hook();
+    expect([await answer("bot-amd64", met), await answer("bot-amd64", met)]).toEqual([true, true]);
+    expect(await answer("bot-amd64", met)).toBe(false);
+    expect(await answer("bot-arm64", met)).toBe(true);
+});
+
+test("a build that failed for anything else is not done again", async () => {
+    expect(await hook()("bot-amd64", "failed to push reg.test/us/bot:b-1: 401 Unauthorized")).toBe(false);
+    expect(await hook()("bot-amd64", "failed to solve: process did not complete: exit code: 1")).toBe(false);
+});
+
+const both = ["linux/amd64", "linux/arm64"] as const;
+
+test("a root is asked for ONBUILD once for each platform, whatever stands on it and wherever it is pinned", async () => {
+    registry.onBuildTriggers.mockReset().mockResolvedValue([]);
+    const pinned = { expanded: "one:1", by: `r.test/one@sha256:${"1".repeat(64)}`, from: both };
+    const roots = [
+        pinned,
+        { expanded: "two:1", by: undefined, from: [both[0]] },
+        { expanded: "copied:1", by: undefined, from: [] },
+    ];
+    await before("a", roots, { builds: 2 });
+    await before("b", roots);
+    expect(registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${ref} ${platform}`).sort()).toEqual([
+        ...both.map((platform) => `${pinned.by} ${platform}`),
+        "two:1 linux/amd64",
+    ]);
+    expect(registry.readManifest).not.toHaveBeenCalled();
+});
+
+describe("ONBUILD of a root", () => {
+    const root = (expanded: string) => ({ expanded, by: undefined, from: [both[1]] });
+    const triggers = ["COPY . /srv/", 'RUN ["make"]'];
+    const asked = async (name: string, real: readonly string[], declared: readonly string[]) => {
+        registry.onBuildTriggers.mockReset().mockResolvedValue(real);
+        const said = { [name]: declared.map((text) => ({ text, where: "images.ts" })) };
+        await before("app", [root(name)], { triggers: said });
+    };
+
+    test("that images.ts does not say is refused, with what it would run and the lines that say it", async () => {
+        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+            /^image app stands on root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN \["make"\]\n +next: say it in images\.ts/,
+        );
+        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+            String.raw`    export const roots: RootDefinitions = {
+        "three:1": { onBuild: ["COPY . /srv/", "RUN [\"make\"]"] },
+    };`,
+        );
+    });
+
+    test("that images.ts says is built", async () => {
+        await asked("four:1", triggers, triggers);
+        expect(registry.onBuildTriggers).toHaveBeenCalledOnce();
+    });
+
+    test.each([
+        ["of another order", triggers.toReversed()],
+        ["with one less", triggers.slice(1)],
+        ["with one more", [...triggers, "RUN true"]],
+    ])("%s than images.ts says is refused, with both", async (name, declared) => {
+        const refused = asked(`${name.replaceAll(" ", "-")}:1`, triggers, declared);
+        await expect(refused).rejects.toThrow("It has:\n    COPY . /srv/\n");
+        await expect(refused).rejects.toThrow(`images.ts says:\n    ${declared[0] ?? ""}\n`);
+    });
+
+    test("that images.ts says and the root has no longer is refused", async () => {
+        await expect(asked("five:1", [], triggers)).rejects.toThrow(
+            /It has: none\n[^]*next: remove root five:1 from "roots" in images\.ts/,
+        );
+    });
+});
+
+test.each([
+    [
+        "has no answer",
+        () => Promise.reject(new RegistryError("docker.io", "connection refused")),
+        /can't be asked: connection refused/,
+    ],
+    ["does not have it", () => Promise.resolve(undefined), /registry docker\.io does not have it/],
+])("a root whose registry %s is refused: what it would run is not known", async (name, answer, why) => {
+    registry.onBuildTriggers.mockReset().mockImplementation(answer);
+    const root = { expanded: `${name.replaceAll(" ", "-")}:1`, by: undefined, from: [both[0]] };
+    await expect(before("app", [root])).rejects.toThrow(why);
+});
+
+test("an image whose Dockerfile nothing here can read is refused before it is built", async () => {
+    registry.readManifest.mockReset();
+    const [check] =
+        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, registry).beforeCreate ?? [];
+    const ask = (async () => {
+        await (check as pulumi.ResourceHook).callback({ urn: "u", id: "", name: "n", type: "t" });
+    })();
+    await expect(ask).rejects.toThrow("a:1: not here");
+});
+
+test("an image that stands on no root and is never pushed has nothing to ask", () => {
+    expect(
+        buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }], triggers: {} }),
+    ).not.toHaveProperty("beforeCreate");
+});

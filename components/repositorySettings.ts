@@ -1,0 +1,84 @@
+import * as github from "@pulumi/github";
+import * as pulumi from "@pulumi/pulumi";
+import type { RepositorySecret } from "../githubConfig";
+import { InputError } from "../lib/errors";
+import { checkVariable } from "../lib/github/names";
+import type { Kind } from "../lib/github/failures";
+import { allMade, forDependents } from "./failures";
+import { type MakeWay, refusalHook } from "./refusalHooks";
+
+/** What a repository's workflows need to know. */
+export interface RepositorySecretsArgs {
+    /** Name of the repository; its owner is the GitHub provider's. */
+    readonly repository: string;
+    /** Secrets by name. */
+    readonly secrets: Readonly<Record<string, RepositorySecret>>;
+    /** Variables by name. */
+    readonly variables: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Removes a variable from the repository: one that is to be made and is there already. */
+    readonly removeVariable: (variable: string) => Promise<void>;
+}
+
+/** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
+export class RepositorySecrets extends pulumi.ComponentResource {
+    /** Known once every value is set. */
+    public readonly set: pulumi.Output<unknown>;
+
+    public constructor(name: string, args: RepositorySecretsArgs, opts?: pulumi.ComponentResourceOptions) {
+        const { repository, secrets, variables } = args;
+        const readers = ({ dependabot, codespaces }: RepositorySecret) => [
+            "actions",
+            ...(dependabot ? ["dependabot"] : []),
+            ...(codespaces ? ["codespaces"] : []),
+        ];
+        const inputs = {
+            repository,
+            // Names only: a component's inputs stand in every plan.
+            secrets: Object.fromEntries(Object.entries(secrets).map(([key, secret]) => [key, readers(secret)])),
+            variables: Object.keys(variables),
+        };
+        super("layered-images:components:RepositorySecrets", name, inputs, opts);
+        // A name is there once: made before the old one is deleted, the new one would be deleted too.
+        const options = (kind: Kind, makeWay?: MakeWay) => ({
+            parent: this,
+            deleteBeforeReplace: true,
+            hooks: refusalHook(name, kind, makeWay),
+        });
+        const [forActions, forDependabot, forCodespaces, forVariables] = [
+            options("a secret"),
+            options("a secret for Dependabot"),
+            options("a secret for codespaces"),
+            // The names are ours: whatever made one, its value is what was promoted.
+            options("a variable", ({ variableName }) => args.removeVariable(String(variableName))),
+        ];
+        const values: pulumi.CustomResource[] = [];
+        for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
+            const [given, key] = [{ repository, secretName }, `${name}-${secretName}`];
+            values.push(new github.ActionsSecret(key, { ...given, value }, forActions));
+            if (dependabot) {
+                values.push(new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot));
+            }
+            if (codespaces) {
+                // This one resource has no `value` yet.
+                const secret = { ...given, plaintextValue: value };
+                values.push(new github.CodespacesSecret(`${key}-codespaces`, secret, forCodespaces));
+            }
+        }
+        for (const [variableName, value] of Object.entries(variables)) {
+            const checked = value.apply((text) => check(variableName, text));
+            const given = { repository, variableName, value: forDependents(checked, "not promoted") };
+            values.push(new github.ActionsVariable(`${name}-${variableName}`, given, forVariables));
+        }
+        this.set = allMade(values);
+        this.registerOutputs({});
+    }
+}
+
+/** `checkVariable` for values that are known only while the program runs: told without a stack. */
+function check(name: string, value: string): string {
+    try {
+        return checkVariable(name, value);
+    } catch (error) {
+        throw error instanceof InputError ? new pulumi.RunError(error.message) : error;
+    }
+}

@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Platform, archOf } from "../../lib/hierarchy/definition";
+import { makeFolder } from "../../lib/system/files";
+import { withLock } from "../../lib/system/lock";
+import { run } from "../../lib/system/process";
+import { pythonVersion, unpackPython } from "./python";
+import { progress } from "../../lib/system/progress";
+import { systemBundle } from "../servers/tls";
+
+/** Raised when `makeRootfs` makes something else from the same settings: labs then get a new root and rebuild everything. */
+const recipeVersion = 1;
+
+/** The root that the lab stands in for, as Dockerfiles write it. */
+export const standInRoot = "python:3.12-slim";
+
+const suite = "bookworm";
+
+/** What CPython's extension modules load, and what python:3.12-slim has beyond a minimal Debian. */
+const packages = ["ca-certificates", "netbase", "tzdata"];
+
+/** Documentation, caches and logs: nothing that runs. */
+const left = [
+    "var/cache/apt/archives",
+    "var/cache/apt/pkgcache.bin",
+    "var/cache/apt/srcpkgcache.bin",
+    "var/cache/debconf",
+    "var/cache/ldconfig",
+    "var/lib/apt/lists",
+    "var/log",
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+];
+
+const dockerfile = (
+    roots: readonly string[],
+) => `# Made by the lab: NOT the official image, which a machine without access to Docker Hub can't pull.
+FROM scratch
+ARG TARGETARCH
+ADD rootfs-\${TARGETARCH}.tar /
+ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHON_VERSION=${pythonVersion}
+LABEL org.opencontainers.image.title="stand-in for ${standInRoot}" \\
+      org.opencontainers.image.description="Debian ${suite} by debootstrap with CPython ${pythonVersion}, for ${roots.join(" and ")}"
+CMD ["python3"]
+`;
+
+async function makeRootfs(folder: string, arch: string, log: string): Promise<void> {
+    const rootfs = path.join(folder, `rootfs-${arch}`);
+    const at = (name: string) => path.join(rootfs, name);
+    try {
+        const bootstrap = ["--variant=minbase", `--arch=${arch}`, `--include=${packages.join(",")}`, suite, rootfs];
+        // In namespaces of its own: whatever ends it, its mounts and processes end with it.
+        await run("unshare", ["--mount", "--pid", "--kill-child=TERM", "debootstrap", ...bootstrap], { log });
+        for (const name of left) {
+            rmSync(at(name), { recursive: true, force: true });
+        }
+        for (const name of [
+            "var/log/apt",
+            "var/cache/apt/archives/partial",
+            "var/lib/apt/lists/partial",
+            "var/cache/debconf",
+        ]) {
+            mkdirSync(at(name), { recursive: true });
+        }
+        rmSync(at("usr/local"), { recursive: true });
+        await unpackPython(arch, at("usr/local"), log);
+        // The build steps share the machine's network, so they trust what the machine trusts. This Python looks for the
+        // bundle where Debian has none, and pip has one of its own.
+        symlinkSync("certs/ca-certificates.crt", at("etc/ssl/cert.pem"));
+        writeFileSync(at("etc/pip.conf"), "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n");
+        cpSync(systemBundle(), at("etc/ssl/certs/ca-certificates.crt"), { dereference: true });
+        const tar = ["--create", "--numeric-owner", "--sort=name", "--directory", rootfs, "--exclude=./dev/*"];
+        await run("tar", [...tar, "--file", path.join(folder, `rootfs-${arch}.tar`), "."], { log });
+    } finally {
+        rmSync(rootfs, { recursive: true, force: true });
+    }
+}
+
+/** Where the build context of the stand-in lies; named by everything that decides it. */
+export function standInFolder(cache: string, platforms: readonly Platform[]): string {
+    const settings = JSON.stringify([recipeVersion, suite, packages, left, pythonVersion, dockerfile(platforms)]);
+    const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
+    return path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
+}
+
+/**
+ * The build context of the stand-in for python:3.12-slim, made once a machine: Debian by debootstrap and CPython from a
+ * Go module, each platform a root file system.
+ */
+export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
+    const folder = standInFolder(cache, platforms);
+    if (existsSync(folder)) return folder;
+    await withLock(path.join(cache, "stand-in", "lock"), async () => {
+        if (existsSync(folder)) return;
+        await makeFolder(folder, async (beside) => {
+            for (const arch of platforms.map(archOf)) {
+                const log = `${folder}-${arch}.log`;
+                const label = `making the stand-in for ${standInRoot} (${arch})`;
+                await progress(label, () => makeRootfs(beside, arch, log));
+                rmSync(log, { force: true });
+            }
+            writeFileSync(path.join(beside, "Dockerfile"), dockerfile(platforms));
+        });
+    });
+    return folder;
+}

@@ -1,0 +1,101 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { temporaryFolder, tree } from "../../tests/tree";
+import { deadServers, runningProcess, startedServers, writePidFile } from "../../lib/system/pidFiles";
+import { descendants, startOf } from "../../lib/system/processTable";
+import { type Server, serverStatus, startServer, stopServer } from "./server";
+
+/** A server that is a shell script, which serves once `check` resolves. */
+function server(folder: string, script: string, check: () => Promise<void>): Server {
+    return {
+        name: "server",
+        command: "sh",
+        args: ["-c", script],
+        config: { file: path.join(folder, "c"), text: "" },
+        check,
+    };
+}
+
+test("stopping a server ends what it has started, even what ignores its end", async () => {
+    const folder = temporaryFolder();
+    const shell = server(folder, "trap '' TERM; setsid sleep 100 & wait; sleep 0.1", () => Promise.resolve());
+    await startServer(folder, shell);
+    const status = await serverStatus(folder, shell);
+    const pid = status.state === "running" ? status.pid : 0;
+    await expect.poll(() => descendants(pid)).toHaveLength(1);
+    const [child = 0] = descendants(pid);
+    expect(await stopServer(folder, "server")).toBe(true);
+    expect([startOf(pid), startOf(child)]).toEqual([undefined, undefined]);
+});
+
+test("a server's temporary files lie in its own folder, from which a start removes what is empty and nothing else", async () => {
+    const folder = tree({ "tmp/full/file": "", "tmp/file": "" });
+    const temporary = path.join(folder, "tmp");
+    mkdirSync(path.join(temporary, "left"));
+    const shell = server(folder, "mktemp -d -t made-XXXX && exec sleep 100", () => Promise.resolve());
+    try {
+        await startServer(folder, { ...shell, temporary });
+        await expect.poll(() => readdirSync(temporary).some((name) => name.startsWith("made-"))).toBe(true);
+        expect(readdirSync(temporary).filter((name) => !name.startsWith("made-"))).toEqual(["file", "full"]);
+    } finally {
+        await stopServer(folder, "server");
+    }
+});
+
+test("a server that is only slow to answer is not replaced", async () => {
+    const folder = temporaryFolder();
+    let misses = 0;
+    const shell = server(folder, "exec sleep 100", () =>
+        misses-- > 0 ? Promise.reject(new Error("no answer")) : Promise.resolve(),
+    );
+    try {
+        expect(await startServer(folder, shell)).toBe("started");
+        misses = 2;
+        expect(await startServer(folder, shell)).toBe("same");
+    } finally {
+        await stopServer(folder, "server");
+    }
+});
+
+test("a server with another configuration is started anew, but not while it has to be kept; one that ended always is", async () => {
+    const folder = temporaryFolder();
+    const serving = (seconds: number) => server(folder, `exec sleep ${seconds}`, () => Promise.resolve());
+    try {
+        await startServer(folder, serving(100));
+        const first = runningProcess(folder, "server")?.pid ?? 0;
+        expect(await startServer(folder, serving(101), true)).toBe("kept");
+        expect(runningProcess(folder, "server")?.pid).toBe(first);
+        expect(await startServer(folder, serving(101))).toBe("started");
+        const second = runningProcess(folder, "server")?.pid ?? 0;
+        expect(second).not.toBe(first);
+        process.kill(second, "SIGKILL");
+        await expect.poll(() => startOf(second)).toBeUndefined();
+        expect(await startServer(folder, serving(102), true)).toBe("started");
+    } finally {
+        await stopServer(folder, "server");
+    }
+});
+
+test.each([
+    ["of a process that is gone", JSON.stringify({ pid: process.pid, started: "0", key: "" })],
+    ["that a crash left empty", ""],
+    ["that says something else", "{}"],
+])("a pid file %s is no server, and is removed", async (_name, text) => {
+    const folder = tree({ "server.pid": text });
+    expect(deadServers(folder)).toEqual(["server"]);
+    expect(await stopServer(folder, "server")).toBe(false);
+    expect(startedServers(folder)).toEqual([]);
+});
+
+test("a server that another run starts while one is being stopped keeps its pid file", async () => {
+    const folder = temporaryFolder();
+    const shell = server(folder, "trap 'sleep 1 & sleep 0.2; exit' TERM; while :; do sleep 0.1; done", () =>
+        Promise.resolve(),
+    );
+    await startServer(folder, shell);
+    const stopping = stopServer(folder, "server");
+    writePidFile(folder, "server", { pid: process.pid, started: startOf(process.pid) ?? "", key: "" });
+    expect(await stopping).toBe(true);
+    expect(runningProcess(folder, "server")?.pid).toBe(process.pid);
+});

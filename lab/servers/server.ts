@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { replaceFile, tail } from "../../lib/system/files";
+import { isAlive, removePidFile, runningProcess, writePidFile } from "../../lib/system/pidFiles";
+import { LabError } from "../../lib/system/process";
+import { descendants, signal, startOf } from "../../lib/system/processTable";
+
+/** A server of the lab: how it is started, and how to ask whether it serves. */
+export interface Server {
+    readonly name: string;
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env?: NodeJS.ProcessEnv;
+    /** Configuration file and its text; a changed text restarts a running server. */
+    readonly config: { readonly file: string; readonly text: string };
+    /** Folder for its temporary files (TMPDIR). */
+    readonly temporary?: string;
+    /** What the configuration refers to and must restart the server too (certificates, platforms). */
+    readonly dependsOn?: string;
+    /** Resolves when the server serves, rejects with the reason when it does not. */
+    readonly check: () => Promise<void>;
+}
+
+export type ServerStatus =
+    | { readonly state: "running"; readonly pid: number }
+    | { readonly state: "stopped" }
+    | { readonly state: "unhealthy"; readonly pid: number; readonly reason: string };
+
+const logFile = (folder: string, name: string) => path.join(folder, `${name}.log`);
+
+function keyOf(server: Server): string {
+    const parts = [server.command, server.args, server.config.text, server.dependsOn ?? ""];
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Whether the server runs and serves. */
+export async function serverStatus(folder: string, server: Server): Promise<ServerStatus> {
+    const running = runningProcess(folder, server.name);
+    if (!running) return { state: "stopped" };
+    try {
+        await server.check();
+        return { state: "running", pid: running.pid };
+    } catch (error) {
+        return { state: "unhealthy", pid: running.pid, reason: reasonOf(error) };
+    }
+}
+
+/** Whether a server runs and answers; with patience, since one that is busy building must not be taken for one that hangs. */
+async function answers(folder: string, server: Server): Promise<boolean> {
+    const deadline = Date.now() + 15_000;
+    for (;;) {
+        const { state } = await serverStatus(folder, server);
+        if (state !== "unhealthy") return state === "running";
+        if (Date.now() > deadline) return false;
+        await sleep(500);
+    }
+}
+
+/** Makes the folder, and removes the empty mount points that a killed server left. What is mounted or full stays. */
+function tidyTemporary(folder: string): void {
+    mkdirSync(folder, { recursive: true });
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        if (!entry.isDirectory()) continue;
+        try {
+            rmdirSync(path.join(folder, entry.name));
+        } catch (error) {
+            if (!["ENOTEMPTY", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+        }
+    }
+}
+
+/**
+ * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
+ * configuration is started anew.
+ *
+ * @param keep lets one that serves go on with another configuration: something works with it that must not be cut off
+ * @returns what was done
+ * @throws LabError with the end of its log when it does not serve within 30 seconds
+ */
+export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
+    const running = runningProcess(folder, server.name);
+    const isSame = running?.key === keyOf(server);
+    if ((isSame || keep) && (await answers(folder, server))) return isSame ? "same" : "kept";
+    await stopServer(folder, server.name);
+    replaceFile(server.config.file, server.config.text);
+    mkdirSync(folder, { recursive: true });
+    if (server.temporary !== undefined) tidyTemporary(server.temporary);
+    const log = openSync(logFile(folder, server.name), "a");
+    // A session of its own: Ctrl-C in the terminal must not end what `npm run down` stops.
+    const child = spawn(server.command, server.args, {
+        detached: true,
+        stdio: ["ignore", log, log],
+        env: { ...(server.env ?? process.env), ...(server.temporary !== undefined && { TMPDIR: server.temporary }) },
+    });
+    closeSync(log);
+    let ended: string | undefined;
+    child.on("error", (error) => (ended = error.message));
+    child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
+    child.unref();
+    if (child.pid !== undefined) {
+        const { pid } = child;
+        writePidFile(folder, server.name, { pid, started: startOf(pid) ?? "", key: keyOf(server) });
+    }
+    let reason = "no answer";
+    const deadline = Date.now() + 30_000;
+    while (Date.now() < deadline && ended === undefined) {
+        try {
+            await server.check();
+            return "started";
+        } catch (error) {
+            reason = reasonOf(error);
+        }
+        await sleep(100);
+    }
+    await stopServer(folder, server.name);
+    throw new LabError(
+        `${server.name} did not start: ${ended ?? reason}\n${tail(logFile(folder, server.name))}\n` +
+            `  whole log: ${logFile(folder, server.name)}`,
+    );
+}
+
+/**
+ * Stops a server and waits for its end; returns whether it ran. Its data and log stay. What it has started ends with it:
+ * BuildKit would wait for its build steps, and one that is killed leaves them running.
+ *
+ * @throws LabError for a server of another user
+ */
+export async function stopServer(folder: string, name: string): Promise<boolean> {
+    const running = runningProcess(folder, name);
+    if (running) {
+        signal(running.pid, "SIGTERM");
+        const deadline = Date.now() + 20_000;
+        while (isAlive(running)) {
+            for (const pid of descendants(running.pid)) signal(pid, "SIGKILL");
+            if (Date.now() > deadline) signal(running.pid, "SIGKILL");
+            await sleep(50);
+        }
+    }
+    removePidFile(folder, name);
+    return running !== undefined;
+}

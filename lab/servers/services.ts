@@ -1,0 +1,128 @@
+import { X509Certificate, createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import path from "node:path";
+import { stringify } from "yaml";
+import { mirroredRegistries } from "../../lib/system/instance";
+import type { LabPaths } from "../../lib/system/paths";
+import { LabError, run } from "../../lib/system/process";
+import { proxyExceptions, proxySettings } from "./proxies";
+import type { Server } from "./server";
+import { type Certificates, registryHost } from "./tls";
+
+/**
+ * Cap of BuildKit's store and what it leaves free of the disk, in GB. An image takes about three times its size: unpacked,
+ * compressed, and once more with rewritten timestamps.
+ */
+export const store = { cap: 25, free: 8 } as const;
+
+/** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */
+export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {
+    const folder = path.join(paths.state, "registry");
+    const config = {
+        version: "0.1",
+        log: { level: "warn", accesslog: { disabled: true } },
+        storage: {
+            filesystem: { rootdirectory: path.join(folder, "data") },
+            delete: { enabled: true },
+            // Without it two platforms that push one layer at once fail now and then: see docs/decisions.md.
+            cache: { blobdescriptor: "inmemory" },
+        },
+        http: {
+            addr: `127.0.0.1:${port.toString()}`,
+            tls: { certificate: certificates.certificate, key: certificates.key },
+        },
+    };
+    const file = path.join(folder, "config.yml");
+    const ca = readFileSync(certificates.ca);
+    return {
+        name: "registry",
+        command: "docker-registry",
+        args: ["serve", file],
+        config: { file, text: stringify(config) },
+        dependsOn: new X509Certificate(readFileSync(certificates.certificate)).fingerprint256,
+        check: async () => {
+            await new Promise<void>((resolve, reject) => {
+                const options = { host: "127.0.0.1", port, path: "/v2/", ca, servername: registryHost, timeout: 2000 };
+                const asked = request({ ...options, agent: false }, (response) => {
+                    response.resume();
+                    if (response.statusCode === 200) resolve();
+                    else reject(new Error(`the registry answered ${String(response.statusCode)}`));
+                });
+                asked.on("timeout", () => asked.destroy(new Error("no answer within 2 s"))).on("error", reject);
+                asked.end();
+            });
+        },
+    };
+}
+
+/** Bytes that the path of a Unix socket may have (unix(7), sun_path). */
+const longestSocket = 107;
+
+/**
+ * Where the lab's BuildKit listens.
+ *
+ * @throws LabError where the state folder lies too deep for a socket
+ */
+export function builderAddress(paths: LabPaths): string {
+    const socket = path.join(paths.state, "buildkit", "buildkitd.sock");
+    if (Buffer.byteLength(socket) <= longestSocket) return `unix://${socket}`;
+    throw new LabError(
+        `${socket} is too long for a socket (${longestSocket.toString()} bytes at most). Move the lab's state to a shorter ` +
+            "path: set XDG_STATE_HOME, or LAYERED_IMAGES_HOME for cache and state.",
+    );
+}
+
+/**
+ * BuildKit. Build steps share the machine's network and so reach the package index as the machine does; images of
+ * ghcr.io and Docker Hub are looked for in the lab's registry first, so that plain Dockerfiles find the lab's images.
+ * Every socket of it lies in the lab's state: two that start at once must not meet at BuildKit's default place.
+ */
+export function buildkitServer(
+    paths: LabPaths,
+    registry: string,
+    certificates: Certificates,
+    binaries: string | undefined,
+    platforms: string,
+): Server {
+    const folder = path.join(paths.state, "buildkit");
+    const at = (name: string) => path.join(binaries ?? "", name);
+    const quote = JSON.stringify;
+    const text = `root = ${quote(path.join(folder, "root"))}
+
+[grpc]
+  address = [${quote(builderAddress(paths))}]
+
+[otel]
+  socketPath = ${quote(path.join(folder, "otel-grpc.sock"))}
+
+[worker.oci]
+  enabled = true
+  networkMode = "host"
+  gc = true
+  maxUsedSpace = "${store.cap.toString()}GB"
+  minFreeSpace = "${store.free.toString()}GB"
+
+[worker.containerd]
+  enabled = false
+
+[registry.${quote(registry)}]
+  ca = [${quote(certificates.ca)}]
+
+${mirroredRegistries.map((one) => `[registry.${quote(one)}]\n  mirrors = [${quote(registry)}]\n`).join("\n")}`;
+    const file = path.join(folder, "buildkitd.toml");
+    const bundle = createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex");
+    return {
+        name: "buildkitd",
+        command: at("buildkitd"),
+        args: ["--config", file],
+        env: { ...process.env, ...proxyExceptions(process.env), SSL_CERT_FILE: certificates.bundle },
+        config: { file, text },
+        temporary: path.join(folder, "tmp"),
+        // It reads certificates and proxies once, when it starts.
+        dependsOn: `${platforms} ${bundle}${proxySettings(process.env)}`,
+        check: async () => {
+            await run(at("buildctl"), ["--addr", builderAddress(paths), "--timeout", "2", "debug", "workers"]);
+        },
+    };
+}

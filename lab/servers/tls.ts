@@ -1,0 +1,107 @@
+import { X509Certificate } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { makeFolder, replaceFile } from "../../lib/system/files";
+import { LabError, run } from "../../lib/system/process";
+
+/** The registry's name: not `localhost`, for which clients of the registry fall back to plain HTTP. */
+export const registryHost = "registry.localhost";
+
+export interface Certificates {
+    readonly ca: string;
+    readonly certificate: string;
+    readonly key: string;
+    /** The machine's trusted authorities and the lab's, as one file. */
+    readonly bundle: string;
+}
+
+const debianBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+/** The machine's own bundle: `SSL_CERT_FILE` unless that is already one of a lab, else Debian's. */
+export function systemBundle(env: NodeJS.ProcessEnv = process.env): string {
+    const named = env.LAYERED_IMAGES_SYSTEM_CA ?? env.SSL_CERT_FILE;
+    const file = named && existsSync(named) ? named : debianBundle;
+    if (!existsSync(file)) {
+        throw new LabError(
+            `no CA bundle at ${file}. Install the Debian package ca-certificates, or set SSL_CERT_FILE.`,
+        );
+    }
+    return file;
+}
+
+function expiresSoon(file: string): boolean {
+    const month = 30 * 24 * 3600 * 1000;
+    return new Date(new X509Certificate(readFileSync(file)).validTo).getTime() - Date.now() < month;
+}
+
+/** A certificate authority of this lab's own and the registry's certificate, made once and renewed a month before expiry. */
+export async function ensureCertificates(state: string): Promise<Certificates> {
+    const folder = path.join(state, "tls");
+    const file = (name: string) => path.join(folder, name);
+    if (existsSync(folder) && expiresSoon(file("registry.pem"))) rmSync(folder, { recursive: true });
+    if (!existsSync(folder)) {
+        await makeFolder(folder, async (beside) => {
+            const at = (name: string) => path.join(beside, name);
+            const days = ["-days", "820"];
+            const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+            const authority = [
+                "-x509",
+                "-subj",
+                "/CN=layered-images lab",
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+            ];
+            await run("openssl", [
+                "req",
+                ...newKey,
+                ...authority,
+                ...days,
+                "-keyout",
+                at("ca.key"),
+                "-out",
+                at("ca.pem"),
+            ]);
+            const names = `subjectAltName=DNS:${registryHost},DNS:localhost,IP:127.0.0.1`;
+            writeFileSync(at("extensions"), `${names}\nextendedKeyUsage=serverAuth\n`);
+            const subject = ["-subj", `/CN=${registryHost}`];
+            await run("openssl", [
+                "req",
+                ...newKey,
+                ...subject,
+                "-keyout",
+                at("registry.key"),
+                "-out",
+                at("registry.csr"),
+            ]);
+            const issuer = [
+                "-CA",
+                at("ca.pem"),
+                "-CAkey",
+                at("ca.key"),
+                "-CAcreateserial",
+                "-extfile",
+                at("extensions"),
+            ];
+            await run("openssl", [
+                "x509",
+                "-req",
+                "-in",
+                at("registry.csr"),
+                ...issuer,
+                ...days,
+                "-out",
+                at("registry.pem"),
+            ]);
+        });
+    }
+    const bundle = `${readFileSync(systemBundle(), "utf8").trimEnd()}\n${readFileSync(file("ca.pem"), "utf8")}`;
+    if (!existsSync(file("bundle.pem")) || readFileSync(file("bundle.pem"), "utf8") !== bundle) {
+        replaceFile(file("bundle.pem"), bundle);
+    }
+    return {
+        ca: file("ca.pem"),
+        certificate: file("registry.pem"),
+        key: file("registry.key"),
+        bundle: file("bundle.pem"),
+    };
+}

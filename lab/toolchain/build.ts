@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { repositoryRoot } from "../../lib/system/paths";
+import { makeFolder } from "../../lib/system/files";
+import { withLock } from "../../lib/system/lock";
+import { LabError, run } from "../../lib/system/process";
+import { progress } from "../../lib/system/progress";
+import { type Tool, tools } from "./tools";
+
+/** The folders of the built tools; undefined where the machine's own is used. */
+export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>;
+
+const source = (tool: Tool) => path.join(repositoryRoot, "lab", "toolchain", tool.folder);
+
+/** 12 hex over everything that decides the built binaries. */
+function buildKey(tool: Tool, goVersion: string): string {
+    const hash = createHash("sha256").update(JSON.stringify([tool, goVersion, process.arch]));
+    const files = readdirSync(source(tool), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && /\.(go|mod|sum)$/.test(entry.name) && !entry.name.endsWith("_test.go"))
+        .map((entry) => path.join(entry.parentPath, entry.name));
+    for (const file of files.sort()) hash.update(path.relative(repositoryRoot, file)).update(readFileSync(file));
+    return hash.digest("hex").slice(0, 12);
+}
+
+/** Whether `found` ("3.259.0") is `wanted` or later. */
+export function isAtLeast(found: string, wanted: string): boolean {
+    const parts = (version: string) => version.split(".").map(Number);
+    const [have, need] = [parts(found), parts(wanted)];
+    for (let index = 0; index < need.length; index++) {
+        const difference = (have[index] ?? 0) - (need[index] ?? 0);
+        if (difference !== 0) return difference > 0;
+    }
+    return true;
+}
+
+async function isPresent(tool: Tool): Promise<boolean> {
+    const [command, ...args] = tool.present ?? [];
+    if (command === undefined) return false;
+    const output = await run(command, args).catch(() => "");
+    const found = /v?(\d+\.\d+\.\d+)/.exec(output)?.[1];
+    return found !== undefined && isAtLeast(found, tool.version);
+}
+
+async function goVersion(): Promise<string> {
+    try {
+        return (await run("go", ["env", "GOVERSION"])).trim();
+    } catch {
+        throw new LabError(
+            "Go is needed to build the toolchain and `go` is not on PATH. Install Go 1.21 or later: https://go.dev/dl " +
+                "(it fetches the exact version by itself).",
+        );
+    }
+}
+
+async function build(tool: Tool, folder: string): Promise<void> {
+    await makeFolder(folder, async (beside) => {
+        const ldflags = ["-s", "-w", tool.ldflags ?? ""].join(" ").trim();
+        const output = tool.packages[0] === "." ? path.join(beside, tool.folder) : `${beside}${path.sep}`;
+        await run("go", ["build", "-trimpath", "-ldflags", ldflags, "-o", output, ...tool.packages], {
+            cwd: source(tool),
+            env: { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "auto", GOFLAGS: "-mod=readonly -buildvcs=false" },
+            log: `${folder}.log`,
+        });
+    });
+    rmSync(`${folder}.log`, { force: true });
+}
+
+/** Builds a tool unless another run has done so meanwhile. */
+async function buildOnce(cache: string, tool: Tool, folder: string): Promise<void> {
+    await withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
+        if (existsSync(folder)) return;
+        await progress(`building ${tool.folder} ${tool.version} from source`, () => build(tool, folder));
+    });
+}
+
+/** The folders of the tools; `make` is called for those that are neither built nor on PATH. */
+async function toolchain(cache: string, make: (tool: Tool, folder: string) => Promise<void>): Promise<Toolchain> {
+    const version = await goVersion();
+    const entries: [string, string | undefined][] = [];
+    for (const [name, tool] of Object.entries<Tool>(tools)) {
+        const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool, version)}`);
+        const isBuilt = existsSync(folder);
+        if (!isBuilt && (await isPresent(tool))) {
+            entries.push([name, undefined]);
+            continue;
+        }
+        if (!isBuilt) await make(tool, folder);
+        entries.push([name, folder]);
+    }
+    return Object.fromEntries(entries) as Toolchain;
+}
+
+/**
+ * Builds what is missing, one tool after the other (the compiler uses every core), and returns the folders. A tool whose
+ * binaries are cached costs a look; two runs at once build it once.
+ */
+export const ensureToolchain = (cache: string): Promise<Toolchain> =>
+    toolchain(cache, (tool, folder) => buildOnce(cache, tool, folder));
+
+/**
+ * The folders of a toolchain that is there.
+ *
+ * @throws LabError when a tool is missing: asking how the lab is must not compile for minutes
+ */
+export const findToolchain = (cache: string): Promise<Toolchain> =>
+    toolchain(cache, ({ folder, version }) => {
+        const missing = `${folder} ${version}, which this checkout's lab uses, is not built yet`;
+        return Promise.reject(new LabError(`${missing}: run \`npm run lab -- start\`.`));
+    });
+
+/** The tools that `ensureToolchain` would build now. */
+export async function missingTools(cache: string): Promise<Tool[]> {
+    const missing: Tool[] = [];
+    await toolchain(cache, (tool) => {
+        missing.push(tool);
+        return Promise.resolve();
+    });
+    return missing;
+}

@@ -1,0 +1,30 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { temporaryFolder } from "../../tests/tree";
+import { ensurePackages, requireRoot } from "./packages";
+import { LabError } from "../../lib/system/process";
+
+function as(uid: number): void {
+    const spy = vi.spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(uid);
+    onTestFinished(() => {
+        spy.mockRestore();
+    });
+}
+
+test("who is not root gets the command that installs what is missing", async () => {
+    as(1000);
+    const missing = ensurePackages([temporaryFolder()]);
+    await expect(missing).rejects.toThrow(LabError);
+    await expect(missing).rejects.toThrow(
+        "the lab needs runc, docker-registry, debootstrap, openssl, strip, flock, qemu-aarch64-static, update-binfmts. " +
+            "Install the packages and run this again:\n    sudo apt-get update && sudo apt-get install --yes " +
+            "--no-install-recommends runc docker-registry debootstrap openssl binutils util-linux qemu-user-static binfmt-support",
+    );
+});
+
+test("who is not root is told how to be, with the PATH and HOME that are in use", () => {
+    as(1000);
+    expect(requireRoot).toThrow(LabError);
+    expect(requireRoot).toThrow('sudo env "PATH=$PATH" "HOME=$HOME" npm run');
+    as(0);
+    expect(requireRoot).not.toThrow();
+});

@@ -1,0 +1,151 @@
+import { InputError } from "../errors";
+import { replacePattern, trimPrefix, trimSuffix } from "./shellPatterns";
+
+/** Values of the variables in scope; one that is absent is unset, one that is there and undefined has a value that is not known. */
+export type Variables = ReadonlyMap<string, string | undefined>;
+
+/** The result of an expansion, and the variables that it lacks: not set and used without a default, or not known. */
+export interface Expansion {
+    readonly text: string;
+    readonly unset: readonly string[];
+}
+
+const name = /[0-9]+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;
+
+/** Reads one word from left to right; a class, because the nested forms share position and findings. */
+class Expander {
+    readonly unset: string[] = [];
+    private at = 0;
+
+    constructor(
+        private readonly text: string,
+        private readonly variables: Variables,
+        private readonly escape: string,
+        private readonly where: string | undefined,
+    ) {}
+
+    /** Expands up to `end`, which is consumed; to the end of the text without it. */
+    until(end?: string, rawEscapes = false): string {
+        let result = "";
+        while (this.at < this.text.length) {
+            const character = this.next();
+            if (character === end) return result;
+            if (character === "'") result += this.singleQuoted();
+            else if (character === '"') result += this.doubleQuoted(rawEscapes);
+            else if (character === "$") result += this.variable();
+            else if (character === this.escape) result += (rawEscapes ? character : "") + this.next();
+            else result += character;
+        }
+        return end === undefined ? result : this.fail(`"${end}" is missing`);
+    }
+
+    private next(): string {
+        const character = String.fromCodePoint(
+            ...(this.at < this.text.length ? [this.text.codePointAt(this.at) ?? 0] : []),
+        );
+        this.at += character.length;
+        return character;
+    }
+
+    private fail(reason: string): never {
+        throw new InputError({
+            problem: `${this.text} can't be expanded: ${reason}`,
+            ...(this.where !== undefined && { where: this.where }),
+            next: "close every quote and brace",
+        });
+    }
+
+    private singleQuoted(): string {
+        const end = this.text.indexOf("'", this.at);
+        if (end < 0) this.fail("a single quote is not closed");
+        const quoted = this.text.slice(this.at, end);
+        this.at = end + 1;
+        return quoted;
+    }
+
+    private doubleQuoted(rawEscapes: boolean): string {
+        let result = "";
+        while (this.at < this.text.length) {
+            const character = this.next();
+            if (character === '"') return result;
+            if (character === "$") result += this.variable();
+            else if (character === this.escape) {
+                const escapable = ['"', "$", this.escape].includes(this.text[this.at] ?? "");
+                // At the end of the text an escape means nothing.
+                if (rawEscapes || (!escapable && this.at < this.text.length)) result += character;
+                if (escapable) result += this.next();
+            } else result += character;
+        }
+        return this.fail("a double quote is not closed");
+    }
+
+    private name(): string {
+        name.lastIndex = this.at;
+        const found = name.exec(this.text)?.[0] ?? "";
+        this.at += found.length;
+        return found;
+    }
+
+    private variable(): string {
+        if (this.text[this.at] === "{") return this.braced();
+        const found = this.name();
+        return found === "" ? "$" : this.value(found);
+    }
+
+    private value(variable: string): string {
+        const value = this.variables.get(variable);
+        if (value === undefined) this.unset.push(variable);
+        return value ?? "";
+    }
+
+    /** `${NAME}` and its forms, from the brace on. */
+    private braced(): string {
+        this.at++;
+        const variable = this.name();
+        if (variable === "" && /^[{}:]?$/.test(this.text[this.at] ?? "")) this.fail("bad substitution");
+        let operator = this.next();
+        if (operator === "}") return this.value(variable);
+        if (operator === "/") return this.replaced(variable);
+        const colon = operator === ":";
+        if (colon) operator = this.next();
+        const trims = operator === "#" || operator === "%";
+        if (!/^[-+?#%]$/.test(operator) || (colon && trims)) this.fail(`unsupported modifier in \${${variable}…}`);
+        const before = this.unset.length;
+        const word = this.until("}", trims);
+        if (trims) return this.trimmed(operator, variable, word);
+        const value = this.variables.get(variable);
+        if (value === undefined && this.variables.has(variable)) return this.value(variable);
+        const filled = colon ? value !== undefined && value !== "" : value !== undefined;
+        if (operator !== "?" && filled === (operator === "+")) return word;
+        // A word that is not used may name what is not set.
+        this.unset.length = before;
+        if (!filled && operator === "?") this.fail(`${variable} ${word || "must be set"}`);
+        return operator === "+" ? "" : (value ?? "");
+    }
+
+    private trimmed(operator: string, variable: string, word: string): string {
+        const greedy = word.startsWith(operator);
+        return (operator === "#" ? trimPrefix : trimSuffix)(this.value(variable), word.slice(Number(greedy)), greedy);
+    }
+
+    private replaced(variable: string): string {
+        const all = this.text[this.at] === "/";
+        if (all) this.at++;
+        const pattern = this.until("/", true);
+        return replacePattern(this.value(variable), pattern, this.until("}", true), all);
+    }
+}
+
+/**
+ * Expands `$NAME`, `${NAME}` and the forms of the latter (`:-`, `-`, `:+`, `+`, `:?`, `?`, `#`, `##`, `%`, `%%`, `/`,
+ * `//`), and removes quotes and escapes, as BuildKit does with a word of an instruction (frontend/dockerfile/shell;
+ * Dockerfile reference, "Environment replacement").
+ *
+ * @param escape the Dockerfile's escape character
+ * @param where file and line, for messages
+ * @throws InputError for quotes and braces that are not closed, and for forms that don't exist
+ */
+export function expand(text: string, variables: Variables, escape = "\\", where?: string): Expansion {
+    const expander = new Expander(text, variables, escape, where);
+    return { text: expander.until(), unset: expander.unset };
+}

@@ -1,0 +1,201 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, existsSync, utimesSync } from "node:fs";
+import { hostname } from "node:os";
+import path from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { tree, writeTree } from "../../tests/tree";
+import { startTime } from "../system/processTable";
+import { removeDeadLocks, runningUpdates, stackLocks } from "./locks";
+
+const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
+const timestamp = new Date().toISOString();
+/** Long before this process started. */
+const longAgo = "2001-01-01T00:00:00Z";
+/** No process has a pid above the kernel's limit. */
+const gone = 2 ** 22 + 2;
+
+afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+});
+
+function locked(file: string, content: unknown) {
+    const state = tree({ [`${folder}/${file}`]: JSON.stringify(content), [`${folder}/${file}.attrs`]: "{}" });
+    const removed = removeDeadLocks({ cache: state, state });
+    return { removed, left: ["", ".attrs"].filter((end) => existsSync(path.join(state, folder, file + end))) };
+}
+
+/** Runs something that is called pulumi while `work` does. */
+async function besidePulumi<T>(work: (pid: number) => T): Promise<T> {
+    const program = path.join(tree({}), "pulumi");
+    copyFileSync("/bin/sleep", program);
+    const child = spawn(program, ["100"], { stdio: "ignore" });
+    try {
+        await once(child, "spawn");
+        return work(child.pid ?? 0);
+    } finally {
+        child.kill();
+    }
+}
+
+test("the lock of a process that is gone is removed, and said", () => {
+    const { removed, left } = locked("a.json", { pid: gone, username: "root", hostname: hostname(), timestamp });
+    expect(removed).toEqual([
+        `removed the lock of a pulumi that was killed (pid ${String(gone)}, started ${timestamp})`,
+    ]);
+    expect(left).toEqual([]);
+});
+
+test("the lock of a process whose pid another one has since got is removed, and holds nothing up", () => {
+    const lock = { pid: process.pid, hostname: hostname(), timestamp: longAgo };
+    const state = tree({ [`${folder}/a.json`]: JSON.stringify(lock) });
+    expect(stackLocks(`file://${path.join(state, "pulumi")}`, "local")).toMatchObject([{ isDead: true }]);
+    expect(runningUpdates({ cache: state, state })).toEqual([]);
+    expect(locked("a.json", lock).left).toEqual([]);
+});
+
+test("the lock of a pulumi stays although it looks older than that: the clock may have been set", async () => {
+    await besidePulumi((pid) => {
+        const lock = { pid, hostname: hostname(), timestamp: longAgo };
+        expect(locked("a.json", lock)).toEqual({ removed: [], left: ["", ".attrs"] });
+    });
+});
+
+/** What pulumi stops at and which says nothing of a process: file name, content, reason. */
+const unreadable: readonly (readonly [string, string, string])[] = [
+    ["a.json", "", "it is empty"],
+    ["a.json", '{"pid":12,"user', "it is no JSON, or its end is missing"],
+    ["a.json", "null", "it does not name the process that took it"],
+    ["a.json", "[1]", "it does not name the process that took it"],
+    ["a.json", '{"owner":"somebody"}', "it does not name the process that took it"],
+    // What a pulumi leaves that is killed while it writes.
+    ["a.json.18b2f1.tmp", "", "it is empty"],
+];
+
+test.each(unreadable)("an unreadable lock %s of %j goes where no pulumi can hold it", (name, content, reason) => {
+    const file = `${folder}/${name}`;
+    const other = `${folder.replace("layered-images", "other")}/b.json`;
+    const held = JSON.stringify({ pid: process.pid, hostname: hostname(), timestamp });
+    const state = tree({ [file]: content, [`${file}.attrs`]: "{}", [other]: held });
+    const place = path.join(state, file);
+    utimesSync(place, new Date(longAgo), new Date(longAgo));
+    expect(stackLocks(`file://${path.join(state, "pulumi")}`, "local", "layered-images")).toEqual([
+        { file: place, reason, mayHold: [] },
+    ]);
+    expect(removeDeadLocks({ cache: state, state })).toEqual([
+        `removed a lock that no pulumi on this machine can hold: ${place} (${reason})`,
+    ]);
+    expect([file, `${file}.attrs`, other].filter((one) => existsSync(path.join(state, one)))).toEqual([other]);
+    expect(removeDeadLocks({ cache: state, state })).toEqual([]);
+});
+
+test.each(unreadable)(
+    "an unreadable lock %s of %j stays and is named while a pulumi runs that may hold it",
+    async (name, content, reason) => {
+        await besidePulumi((pid) => {
+            const file = `${folder}/${name}`;
+            const other = `${folder.replace("layered-images", "other")}/b.json`;
+            const state = tree({ [file]: content });
+            const place = path.join(state, file);
+            const paths = { cache: state, state };
+            const locks = () => stackLocks(`file://${path.join(state, "pulumi")}`, "local", "layered-images") ?? [];
+            const mayHold = () => locks().flatMap((lock) => ("file" in lock ? lock.mayHold : []));
+            expect(locks()).toEqual([{ file: place, reason, mayHold: mayHold() }]);
+            expect(mayHold()).toContain(pid);
+            expect(runningUpdates(paths)).toContain(pid);
+            const [told = ""] = removeDeadLocks(paths);
+            expect(told).toContain(`${place} is a lock that can't be read (${reason})`);
+            expect(told).toMatch(new RegExp(`\\(pid (\\d+, )*${pid.toString()}\\b`));
+            expect(existsSync(place)).toBe(true);
+            // One that holds another stack's lock is not the one.
+            writeTree(state, { [other]: JSON.stringify({ pid, hostname: hostname(), timestamp }) });
+            expect(mayHold()).not.toContain(pid);
+            // Nor is one that started after the file was written.
+            writeTree(state, { [other]: JSON.stringify({ pid: gone, hostname: hostname(), timestamp }) });
+            expect(mayHold()).toContain(pid);
+            utimesSync(place, new Date(longAgo), new Date(longAgo));
+            expect(mayHold()).toEqual([]);
+        });
+    },
+);
+
+test("a process started between boot and now, and one that is gone never did", () => {
+    const started = startTime(process.pid) ?? 0;
+    expect(Math.abs(started - (Date.now() - process.uptime() * 1000))).toBeLessThan(5000);
+    expect(startTime(gone)).toBeUndefined();
+});
+
+test.each([
+    ["of a process that lives", { pid: process.pid, hostname: hostname(), timestamp }],
+    ["of a process that lives, of unknown time", { pid: process.pid, hostname: hostname(), timestamp: "" }],
+    ["of another machine", { pid: gone, hostname: `${hostname()}-other`, timestamp }],
+])("a lock %s stays", (_name, content) => {
+    expect(locked("a.json", content)).toEqual({ removed: [], left: ["", ".attrs"] });
+});
+
+test("a state without locks is fine", () => {
+    const state = tree({ "instance.json": "{}" });
+    expect(removeDeadLocks({ cache: state, state })).toEqual([]);
+});
+
+test("the locks of one stack are seen in a file backend, with whether their process is gone", () => {
+    const lock = (pid: number) => JSON.stringify({ pid, hostname: hostname(), timestamp });
+    const other = folder.replace("local", "other");
+    const state = tree({
+        [`${folder}/a.json`]: lock(gone),
+        [`${folder}/b.json`]: lock(process.pid),
+        [`${other}/c.json`]: lock(gone),
+        [`${folder.replace("layered-images", "other-project")}/d.json`]: lock(gone - 1),
+    });
+    const backend = `file://${path.join(state, "pulumi")}`;
+    const seen = (stack: string, project: string) =>
+        new Map(
+            (stackLocks(backend, stack, project) ?? []).flatMap((one) =>
+                "file" in one ? [] : [[one.pid, one.isDead] as const],
+            ),
+        );
+    expect(seen("local", "layered-images")).toEqual(
+        new Map([
+            [gone, true],
+            [process.pid, false],
+        ]),
+    );
+    expect(seen("organization/layered-images/other", "layered-images")).toEqual(new Map([[gone, true]]));
+    // A stack of the same name in another project is another one.
+    expect(seen("local", "other-project")).toEqual(new Map([[gone - 1, true]]));
+    expect(seen("local", "third-project")).toEqual(new Map());
+    expect(stackLocks(`file://${state}`, "local")).toEqual([]);
+});
+
+test("an update of any of the lab's stacks is seen while it runs; a killed one and one on another machine are none", () => {
+    const other = folder.replace("local", "other");
+    const lock = (pid: number, host = hostname()) => JSON.stringify({ pid, hostname: host, timestamp });
+    const dead = { [`${folder}/a.json`]: lock(gone), [`${folder}/b.json`]: lock(process.pid, `${hostname()}-other`) };
+    const running = (files: Readonly<Record<string, string>>) => {
+        const state = tree(files);
+        return runningUpdates({ cache: state, state });
+    };
+    expect(running({ "instance.json": "{}" })).toEqual([]);
+    expect(running(dead)).toEqual([]);
+    expect(running({ ...dead, [`${other}/c.json`]: lock(process.pid) })).toEqual([process.pid]);
+});
+
+test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b?no_tmp_dir=true"])(
+    "the folder of a file backend is found as Pulumi finds it: %s",
+    (backend) => {
+        const lock = JSON.stringify({ pid: gone, hostname: hostname(), timestamp });
+        const files = folder.replace("pulumi/", "");
+        const state = tree({ [`${files}/a.json`]: lock, [`a b/${files}/a.json`]: lock });
+        vi.stubEnv("HOME", state);
+        vi.spyOn(process, "cwd").mockReturnValue(state);
+        expect(stackLocks(backend, "local")).toHaveLength(1);
+    },
+);
+
+test.each(["s3://bucket", "https://api.pulumi.com", undefined])(
+    "in another backend they can't be seen: %s",
+    (backend) => {
+        expect(stackLocks(backend, "local")).toBeUndefined();
+    },
+);

@@ -1,0 +1,157 @@
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { homedir, hostname } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { StackLock } from "../status/stack";
+import { projectName } from "../../lab/environment";
+import type { LabPaths } from "../system/paths";
+import { nameOf, processesNamed, startTime } from "../system/processTable";
+
+/** Pulumi's lock file of a file backend (pkg/backend/diy/lock.go); other fields do not matter here. */
+const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
+type Lock = z.infer<typeof schema>;
+
+/** A lock file: who took the lock, or why it does not say so, and when the file was changed (milliseconds since 1970). */
+type LockFile = { readonly file: string } & (
+    { readonly lock: Lock } | { readonly reason: string; readonly changed: number }
+);
+
+/** Reads a lock file; undefined for one that is gone by now. */
+function readLock(file: string): LockFile | undefined {
+    const changed = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+    if (changed === undefined) return undefined;
+    let text: string;
+    try {
+        text = readFileSync(file, "utf8");
+    } catch (error) {
+        const { code = "" } = error as NodeJS.ErrnoException;
+        return code === "ENOENT" ? undefined : { file, reason: code, changed };
+    }
+    if (text.trim() === "") return { file, reason: "it is empty", changed };
+    try {
+        const { data } = schema.safeParse(JSON.parse(text));
+        return data ? { file, lock: data } : { file, reason: "it does not name the process that took it", changed };
+    } catch {
+        return { file, reason: "it is no JSON, or its end is missing", changed };
+    }
+}
+
+/** Milliseconds by which a lock may look older than the process that wrote it: /proc counts from a whole second. */
+const tolerance = 5000;
+
+/** Whether the process that took a lock lives; undefined for one of another machine, of which nothing is known. */
+function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefined {
+    if (host !== hostname()) return undefined;
+    const started = startTime(pid);
+    if (started === undefined) return false;
+    // Whoever started after the lock was taken only got the pid of who took it. Not so a pulumi: a clock that was set
+    // looks the same, and the lock of an update that runs must never go.
+    return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
+}
+
+const locksFolder = (backend: string) => path.join(backend, ".pulumi", "locks");
+
+/**
+ * The lock files in a file backend's folder. To Pulumi every file there is a lock, also the temporary one that a pulumi which
+ * was killed while it wrote leaves beside its place; only what describes another file (`.attrs`) is none.
+ */
+function lockFiles(backend: string): LockFile[] {
+    const folder = locksFolder(backend);
+    if (!existsSync(folder)) return [];
+    const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+    return entries
+        .filter((entry) => !entry.isDirectory() && !entry.name.endsWith(".attrs"))
+        .flatMap((entry) => readLock(path.join(entry.parentPath, entry.name)) ?? []);
+}
+
+/**
+ * Pids of who holds a lock, or may hold it. Pulumi writes a lock beside its place, renames it, and only then begins an update:
+ * one that can't be read was left by a crash, and is still not removed while a pulumi runs that may have written it. That is
+ * one which started before the file was changed and holds no other lock of the backend, as an update holds one.
+ *
+ * @param all locks of the backend
+ */
+function holders(one: LockFile, all: readonly LockFile[]): number[] {
+    if ("lock" in one) return holderLives(one.lock) === true ? [one.lock.pid] : [];
+    const busy = new Set(all.flatMap((other) => ("lock" in other ? holders(other, all) : [])));
+    return processesNamed("pulumi").filter(
+        (pid) => !busy.has(pid) && (startTime(pid) ?? Infinity) <= one.changed + tolerance,
+    );
+}
+
+const backendOf = (paths: LabPaths) => path.join(paths.state, "pulumi");
+
+/** The folder of a file backend as Pulumi finds it: `file://~` is the home folder, `file://./state` lies where it runs. */
+function backendFolder(backend: string | undefined): string | undefined {
+    if (!backend?.startsWith("file://")) return undefined;
+    const where = backend.slice("file://".length).replace(/^~(?=\/|$)/, homedir());
+    return fileURLToPath(`file://${path.resolve(where)}`);
+}
+
+/**
+ * The locks of a stack.
+ *
+ * @param backend its URL, as `pulumi login` takes it
+ * @param stack its name, with or without organization and project
+ * @param project that it is of: a backend has a stack of one name for many
+ * @returns undefined where the backend is no folder and its locks can't be seen
+ */
+export function stackLocks(
+    backend: string | undefined,
+    stack: string,
+    project: string = projectName(),
+): StackLock[] | undefined {
+    const state = backendFolder(backend);
+    if (state === undefined) return undefined;
+    const name = stack.split("/").at(-1) ?? stack;
+    // A backend of the old layout knows no projects.
+    const folders = [path.join("organization", project, name), name].map((one) => path.join(locksFolder(state), one));
+    const all = lockFiles(state);
+    return all
+        .filter(({ file }) => folders.includes(path.dirname(file)))
+        .map((one) => {
+            if (!("lock" in one)) return { file: one.file, reason: one.reason, mayHold: holders(one, all) };
+            const { pid, hostname: host, timestamp: since } = one.lock;
+            return { pid, since, host, isDead: holderLives(one.lock) === false };
+        });
+}
+
+/**
+ * Removes the locks that an `up` left which was killed, and those that a crash left unreadable: Pulumi gives them no expiry, so
+ * every later update of the stack would be refused. The lock of a process that lives, or of another machine, stays.
+ *
+ * @returns what was removed, and what could not be although Pulumi stops at it, a line each
+ */
+export function removeDeadLocks(paths: LabPaths): string[] {
+    const all = lockFiles(backendOf(paths));
+    const remove = (file: string) => {
+        rmSync(file, { force: true });
+        rmSync(`${file}.attrs`, { force: true });
+    };
+    return all.flatMap((one) => {
+        const { file } = one;
+        if ("lock" in one) {
+            if (holderLives(one.lock) !== false) return [];
+            remove(file);
+            const { pid, timestamp } = one.lock;
+            return [`removed the lock of a pulumi that was killed (pid ${pid.toString()}, started ${timestamp})`];
+        }
+        const mayHold = holders(one, all);
+        if (mayHold.length === 0) {
+            remove(file);
+            return [`removed a lock that no pulumi on this machine can hold: ${file} (${one.reason})`];
+        }
+        return [
+            `note: ${file} is a lock that can't be read (${one.reason}), and pulumi refuses to update its stack. It stays ` +
+                `while a pulumi runs that may hold it (pid ${mayHold.join(", ")}).\n` +
+                "  next: run this again when that has ended; if that is no update of this stack, remove the file",
+        ];
+    });
+}
+
+/** Pids of what updates a stack of the lab at this moment: whatever holds a lock and lives, or may hold one that can't be read. */
+export function runningUpdates(paths: LabPaths): number[] {
+    const all = lockFiles(backendOf(paths));
+    return [...new Set(all.flatMap((one) => holders(one, all)))];
+}

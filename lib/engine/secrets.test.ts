@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { masked } from "../system/mask";
+import { configSecrets, readSecrets } from "./secrets";
+
+/** As `pulumi config --json --show-secrets` prints it. */
+const config = JSON.stringify({
+    "p:registry": { value: "ghcr.io", secret: false },
+    "p:token": { value: "token-value", secret: true },
+    "p:short": { value: "no", secret: true },
+    "p:buildSecrets": {
+        value: '{"INDEX":"index-value","PIN":271828,"KEY":"first line\\r\\nsecond line\\n"}',
+        objectValue: { INDEX: "index-value", PIN: 271828, KEY: "first line\r\nsecond line\n" },
+        secret: true,
+    },
+});
+const engine = (stdout: string, failure?: string) => ({
+    env: { GITHUB_TOKEN: "a-token" },
+    pulumi: () => Promise.resolve({ failure, stdout, stderr: "error: incorrect passphrase" }),
+});
+
+test("every secret of the stack is masked, also a line of one that has several, and the token; nothing else", async () => {
+    const secrets = await readSecrets(engine(config));
+    const text = "ghcr.io no token-value index-values 271828 first line; second line a-token";
+    expect(masked(text, secrets)).toBe("ghcr.io no [secret] [secret]s [secret] [secret]; [secret] [secret]");
+});
+
+test("a build secret is masked though it stands readable in the stack's file", () => {
+    const readable = { value: '{"INDEX":"index-value"}', objectValue: { INDEX: "index-value" }, secret: false };
+    expect(configSecrets(JSON.stringify({ "p:buildSecrets": readable, "p:roots": readable }))).toEqual(["index-value"]);
+});
+
+test("where the secrets can't be read, that is an error with its next step, and it quotes no configuration", async () => {
+    const read = readSecrets(engine("half-a-secret", "exit code 255"));
+    await expect(read).rejects.toThrow(
+        /secrets can't be read[\s\S]*incorrect passphrase[\s\S]*PULUMI_CONFIG_PASSPHRASE/,
+    );
+    await expect(read).rejects.not.toThrow("half-a-secret");
+});

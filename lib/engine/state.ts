@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { repositoryOf } from "../registry/references";
+import { InputError } from "../errors";
+
+/** A build as the state has it. */
+export interface DeployedBuild {
+    readonly urn: string;
+    /** "linux/amd64" */
+    readonly platform: string;
+    /** "sha256:…" */
+    readonly digest: string;
+    /** "registry/repository" */
+    readonly repository: string;
+    /** When the engine last changed it: ISO 8601, UTC. */
+    readonly built?: string;
+}
+
+/** What `latest` was promoted to, as the state has it. */
+export interface DeployedPromotion {
+    readonly urn: string;
+    /** "registry/repository:latest" */
+    readonly tag: string;
+    /** Digest of the index that the tag was moved to. */
+    readonly digest: string;
+    /** Digests of the builds in that index. */
+    readonly sources: readonly string[];
+}
+
+/** A published image as the state has it. */
+export interface DeployedImage {
+    /** Key of `images.ts`. */
+    readonly image: string;
+    readonly parents: readonly string[];
+    /** External images as Dockerfiles write them → "repository@sha256:…", or "not pinned". */
+    readonly roots: Readonly<Record<string, string>>;
+    readonly builds: readonly DeployedBuild[];
+    readonly promotion?: DeployedPromotion;
+}
+
+const resource = z.object({
+    urn: z.string(),
+    type: z.string(),
+    parent: z.string().optional(),
+    delete: z.boolean().optional(),
+    modified: z.string().optional(),
+    inputs: z.record(z.string(), z.unknown()).default({}),
+    outputs: z.record(z.string(), z.unknown()).default({}),
+    /** Why the last update of it failed halfway: its inputs are then the new ones, and the engine updates it again in any case. */
+    initErrors: z.array(z.string()).nullish(),
+});
+/** A resource of an exported deployment, as far as it matters here. Secrets in it are encrypted. */
+export type Resource = z.infer<typeof resource>;
+
+const exported = z.object({
+    deployment: z.object({
+        resources: z.array(resource).default([]),
+        pending_operations: z.array(z.object({ resource: z.object({ urn: z.string() }), type: z.string() })).nullish(),
+    }),
+});
+
+/** What `pulumi stack export` says. */
+export interface Deployment {
+    /** Those that are deployed; what only waits for its deletion is left out. */
+    readonly resources: readonly Resource[];
+    /** What the engine had begun when it was cut off. */
+    readonly pending: readonly { readonly name: string; readonly operation: string }[];
+}
+
+/** Last part of a URN: the resource's name. */
+export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
+
+/**
+ * Reads what `pulumi stack export` printed.
+ *
+ * @throws InputError when it is no deployment of version 3
+ */
+export function parseDeployment(text: string): Deployment {
+    let json: unknown;
+    try {
+        json = JSON.parse(text);
+    } catch {
+        json = undefined;
+    }
+    const parsed = exported.safeParse(json);
+    if (!parsed.success) {
+        throw new InputError({
+            problem: `\`pulumi stack export\` printed no deployment: ${z.prettifyError(parsed.error)}`,
+            next: "run the program with the version of Pulumi that docs/operations.md names",
+        });
+    }
+    const { resources, pending_operations } = parsed.data.deployment;
+    return {
+        resources: resources.filter((one) => one.delete !== true),
+        pending: (pending_operations ?? []).map(({ resource: { urn }, type }) => ({
+            name: nameOf(urn),
+            operation: type,
+        })),
+    };
+}
+
+const layerInputs = z.object({
+    parents: z.array(z.string()).default([]),
+    roots: z.record(z.string(), z.string()).default({}),
+});
+const buildOutputs = z.object({ digest: z.string().startsWith("sha256:"), tags: z.array(z.string()).min(1) });
+const buildInputs = z.object({ platforms: z.array(z.string()).length(1) });
+const indexOutputs = z.object({ ref: z.string().includes("@"), tag: z.string(), sources: z.array(z.string()) });
+
+const afterAt = (ref: string): string => ref.slice(ref.indexOf("@") + 1);
+
+function readBuild({ urn, inputs, outputs, modified }: Resource): DeployedBuild[] {
+    // What is never pushed (smoke tests, images without a name) has no tags.
+    const [state, { data: given }] = [buildOutputs.safeParse(outputs), buildInputs.safeParse(inputs)];
+    const [tag, platform] = [state.data?.tags[0], given?.platforms[0]];
+    if (!state.data || tag === undefined || platform === undefined) return [];
+    const built = modified === undefined ? {} : { built: modified };
+    return [{ urn, platform, digest: state.data.digest, repository: repositoryOf(tag), ...built }];
+}
+
+function readPromotion({ urn, outputs }: Resource): DeployedPromotion[] {
+    const { data } = indexOutputs.safeParse(outputs);
+    return data ? [{ urn, tag: data.tag, digest: afterAt(data.ref), sources: data.sources.map(afterAt) }] : [];
+}
+
+/** Parents first, then by name; the state's own order follows what was made last. */
+function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
+    const byName = new Map(images.map((one) => [one.image, one]));
+    const depth = (one: DeployedImage): number =>
+        Math.max(0, ...one.parents.flatMap((name) => byName.get(name) ?? []).map((parent) => depth(parent) + 1));
+    return [...images].sort((a, b) => depth(a) - depth(b) || a.image.localeCompare(b.image));
+}
+
+/** The images that the stack pushed, parents first. */
+export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
+    const ofType = (type: string) => resources.filter((one) => one.type === type);
+    const [builds, indexes] = [ofType("docker-build:index:Image"), ofType("docker-build:index:Index")];
+    const images = ofType("layered-images:components:ImageLayer").flatMap(({ urn, inputs }) => {
+        const image = nameOf(urn);
+        const own = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
+        const promotion = indexes.filter((index) => nameOf(index.urn) === image).flatMap(readPromotion)[0];
+        const { parents, roots } = layerInputs.parse(inputs);
+        if (own.length === 0 && !promotion) return [];
+        return [{ image, parents, roots, builds: own, ...(promotion && { promotion }) }];
+    });
+    return inOrder(images);
+}

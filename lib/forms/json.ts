@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { type Plan, actions } from "../plan/plan";
+
+const action = z.enum(actions as [Plan["images"][number]["action"], ...Plan["images"][number]["action"][]]);
+
+/** What `npm run review -- --format json` prints. Fields are only ever added within a version: readers pass over others. */
+export const reviewSchema = z.object({
+    version: z.literal(1),
+    stack: z.string(),
+    images: z
+        .array(
+            z.object({
+                image: z.string().describe("key in images.ts"),
+                parent: z.string().optional().describe("the image that it is built FROM"),
+                copiesFrom: z
+                    .array(z.string())
+                    .optional()
+                    .describe("other images that its Dockerfile takes files from"),
+                root: z.string().optional().describe("the external image that it is built FROM"),
+                action: action.describe("the most urgent of its platforms' actions"),
+                platforms: z.array(
+                    z.object({
+                        platform: z.string().describe("such as linux/amd64"),
+                        action,
+                        seconds: z.number().optional().describe("that the longest of its last builds took"),
+                        bytes: z
+                            .number()
+                            .optional()
+                            .describe("compressed, of what is published; where it was asked for"),
+                    }),
+                ),
+                causes: z.array(z.string()).describe("why, for people"),
+                inAnyCase: z
+                    .array(z.enum(["test", "promotion"]))
+                    .optional()
+                    .describe("of an image that is maybe: what is done although it may not be built"),
+                dependsOn: z
+                    .array(z.string())
+                    .optional()
+                    .describe("where a platform is maybe: the images whose digests decide, of which one is enough"),
+            }),
+        )
+        .describe("in build order, parents first; those that leave the stack last"),
+    repository: z.array(
+        z.object({
+            kind: z.enum(["secret", "variable", "file", "branch", "pull request"]),
+            name: z.string(),
+            action: z.enum(["create", "update", "delete", "maybe"]),
+        }),
+    ),
+    expected: z.object({
+        least: z.number().describe("seconds if no digest of a pending parent changes"),
+        most: z.number().describe("seconds if all of them change"),
+        unknown: z.array(z.string()).describe("pending images without a recorded build; the seconds are without them"),
+    }),
+    dangers: z.array(z.string()).describe("what would be lost for good; exit code 3 when there are any"),
+    warnings: z.array(z.string()),
+    pending: z.boolean().describe("whether an update would change anything"),
+});
+
+/** The schema of the JSON form (JSON Schema 2020-12) for its readers, as docs/review.schema.json has it. */
+export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewSchema, { io: "input" }), null, 2)}\n`;
+
+/** The plan for programs. */
+export function jsonForm(plan: Plan): string {
+    return `${JSON.stringify({ version: 1, ...plan }, null, 2)}\n`;
+}

@@ -1,0 +1,80 @@
+import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "../plan/plan";
+
+/** Seconds as people estimate them: "20 s", "4 min", "1 h 10 min". */
+export function roughly(seconds: number): string {
+    if (seconds < 1) return "under 1 s";
+    if (seconds < 90) return `${Math.round(seconds).toString()} s`;
+    const minutes = Math.round(seconds / 60);
+    if (minutes < 60) return `${minutes.toString()} min`;
+    const rest = minutes % 60;
+    return `${Math.floor(minutes / 60).toString()} h${rest > 0 ? ` ${rest.toString()} min` : ""}`;
+}
+
+const counted: readonly (readonly [Action, string])[] = [
+    ["rebuild", "to rebuild"],
+    ["maybe", "maybe"],
+    ["recreate", "to recreate"],
+    ["retag", "to retag"],
+    ["retest", "to test again"],
+    ["remove", "leaving the stack"],
+    ["unchanged", "unchanged"],
+];
+
+/** "2 images to rebuild, 1 maybe, 3 unchanged". */
+export function countsOf({ images }: Pick<Plan, "images">): string {
+    const parts = counted.flatMap(([action, word]) => {
+        const count = images.filter((plan) => plan.action === action).length;
+        return count > 0 ? [`${count.toString()} ${word}`] : [];
+    });
+    if (parts.length === 0) return "no images";
+    const [first = "", ...rest] = parts;
+    const [number = "", ...words] = first.split(" ");
+    return [`${number} image${number === "1" ? "" : "s"} ${words.join(" ")}`, ...rest].join(", ");
+}
+
+/** Causes that are said of one image; the rest is counted. */
+const saidCauses = 6;
+
+/** Why an image is pending, in one text; "" for an unchanged one. */
+export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePlan): string {
+    const staying = platforms.filter((one) => one.action !== "remove");
+    const differing = new Set(staying.map((one) => one.action)).size > 1;
+    const deciding = `the digest of ${dependsOn.join(" or ")} changes`;
+    const word = (one: PlatformPlan) => (one.action === "maybe" ? `maybe (if ${deciding})` : one.action);
+    const each = differing ? [staying.map((one) => `${one.platform}: ${word(one)}`).join(", ")] : [];
+    const only = action === "maybe" && !differing ? [`only if ${deciding}`] : [];
+    const said = causes.filter((cause) => !dependsOn.some((key) => cause === `parent ${key}`));
+    const more = said.length > saidCauses ? [`and ${(said.length - saidCauses).toString()} more`] : [];
+    return [...only, ...said.slice(0, saidCauses), ...more, ...each].join("; ");
+}
+
+/** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */
+export function secondsOf({ platforms }: ImagePlan): number | undefined {
+    const known = platforms.flatMap(({ action, seconds }) =>
+        seconds === undefined || action === "unchanged" || action === "remove" ? [] : [seconds],
+    );
+    return known.length > 0 ? Math.max(...known) : undefined;
+}
+
+/** The expected time in a sentence; "" where nothing would be built. */
+export function expectedSentence({ images, expected }: { images: readonly ImagePlan[]; expected: Expected }): string {
+    const building = images.filter(({ action }) => ["rebuild", "maybe", "recreate"].includes(action));
+    if (building.length === 0) return "";
+    const { least, most, unknown } = expected;
+    if (unknown.length === building.length)
+        return "No build of these was recorded yet: how long they take is not known.";
+    const without = unknown.length > 0 ? ` (without ${unknown.join(", ")}: not recorded yet)` : "";
+    if (Math.round(least) === Math.round(most)) return `Expected: ${roughly(most)}${without}.`;
+    return (
+        `Expected: ${roughly(least)} if no digest of a rebuilt parent changes, ${roughly(most)} if all do` +
+        `${without}.`
+    );
+}
+
+/** Bytes as people read them: "812 kB", "3.4 GB" (powers of ten). */
+export function size(bytes: number): string {
+    const units = ["B", "kB", "MB", "GB", "TB"] as const;
+    const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+    const number = bytes / 1000 ** power;
+    return `${number < 10 && power > 0 ? number.toFixed(1) : Math.round(number).toString()} ${units[power] ?? "B"}`;
+}

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { refusal } from "./refusals";
+
+/** The repository to ask about, and how. */
+export interface GitHubTarget {
+    readonly owner: string;
+    readonly repository: string;
+    /** The branch that workflow files are for. */
+    readonly branch: string;
+    /** As the GitHub provider has it: https://api.github.com/, or the address of another GitHub or of a stand-in. */
+    readonly baseUrl: string;
+    readonly token?: string;
+}
+
+/** GitHub can't be asked: no token, no network, or it is down. A preview can go on without the answer. */
+export class UnreachableError extends Error {
+    override readonly name = "UnreachableError";
+
+    constructor(
+        message: string,
+        /** What to do about it. */
+        readonly next = "run the same command again",
+    ) {
+        super(message);
+    }
+}
+
+/** An answer: its JSON, null for 204, or undefined for 404, and its headers. */
+export interface Answer {
+    readonly body: unknown;
+    readonly headers: Headers;
+}
+
+/** A request that is more than a question. */
+export interface Change {
+    readonly method: "DELETE";
+    readonly body?: unknown;
+}
+
+const timeout = 15_000;
+const pauses = [500, 2_000];
+
+/** The address of the REST interface below a base URL, by the provider's rules. */
+export function restAddress(baseUrl: string): URL {
+    const url = new URL(baseUrl);
+    const pathname = url.pathname.replace(/\/*$/, "/");
+    if (url.hostname === "github.com" || /^(?!api\.)[^.]+\.ghe\.com$/.test(url.hostname)) {
+        return new URL(`https://api.${url.host}/`);
+    }
+    const isGitHub = url.hostname === "api.github.com" || url.hostname.endsWith(".ghe.com");
+    return new URL(isGitHub || pathname.endsWith("api/v3/") ? pathname : `${pathname}api/v3/`, url);
+}
+
+async function attempt(url: URL, init: RequestInit): Promise<Response | string> {
+    try {
+        const response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeout) });
+        return response.status >= 500 ? `it answered ${response.status}` : response;
+    } catch (error) {
+        const { cause, message } = error as Error;
+        return `${url.host}: ${cause instanceof Error && cause.message !== "" ? cause.message : message}`;
+    }
+}
+
+const bodyOf = ({ body }: Change) => (body === undefined ? {} : { body: JSON.stringify(body) });
+
+/**
+ * Asks GitHub's REST interface. A server that fails is asked again twice.
+ * With `change` it is asked to change something, which must be harmless when it is done twice.
+ *
+ * @param path below the interface's address, with its query: "repos/o/r"
+ * @param what what is asked for, for messages: "read the branch main"
+ * @throws InputError when the token is refused or its rate limit is used up
+ * @throws UnreachableError when there is no answer, or another than expected
+ */
+export async function ask(target: GitHubTarget, path: string, what: string, change?: Change): Promise<Answer> {
+    const url = new URL(path, restAddress(target.baseUrl));
+    const headers = {
+        accept: "application/vnd.github+json",
+        "x-github-api-version": "2022-11-28",
+        ...(target.token !== undefined && { authorization: `Bearer ${target.token}` }),
+    };
+    const init = change ? { headers, method: change.method, ...bodyOf(change) } : { headers };
+    let response = await attempt(url, init);
+    for (const pause of pauses) {
+        if (typeof response !== "string") break;
+        await sleep(pause);
+        response = await attempt(url, init);
+    }
+    if (typeof response === "string") throw new UnreachableError(`GitHub can't be asked to ${what}: ${response}`);
+    const refused = refusal(response.status, response.headers, what);
+    if (refused) throw refused;
+    if (response.status === 404) return { body: undefined, headers: response.headers };
+    if (!response.ok) {
+        const { message = "" } = (await response.json().catch(() => ({}))) as { message?: string };
+        const reason = `it answered ${response.status}${message && `: ${message}`}`;
+        throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`);
+    }
+    return { body: response.status === 204 ? null : await response.json(), headers: response.headers };
+}

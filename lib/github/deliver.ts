@@ -1,0 +1,174 @@
+import { type Delivery, type PullRequest, byPullRequest, foreignFiles, pathsThere } from "./delivery";
+import { InputError } from "../errors";
+import { type GitHubTarget, UnreachableError } from "./api";
+import { requestsFor } from "./quota";
+import { RefusedError, type Stopped, missingScope, shortage } from "./refusals";
+import { type Access, checkAccess, checkRepository, nameOf } from "./repository";
+import { findFiles, findLeftovers } from "./files";
+import { findOpen, findPullRequests } from "./pulls";
+import { isLeftOut, tokenAdvice } from "../engine/withoutGitHub";
+
+/** How this run delivers, and what is to be said of it. */
+export interface DeliveryPlan {
+    readonly delivery: Delivery;
+    readonly warnings: readonly string[];
+    /** What an update leaves alone, and why. */
+    readonly refused: readonly RefusedError[];
+}
+
+/** What the stack's configuration wants. */
+export interface DeliveryWishes {
+    readonly delivery: "direct" | "pull-request";
+    /** Whether files that are not ours are replaced. */
+    readonly adopt: boolean;
+    /** What else the run is going to change. */
+    readonly access: readonly Access[];
+    /** Secrets by name, and who gets each beside workflows. */
+    readonly secrets: Readonly<Record<string, { readonly dependabot: boolean; readonly codespaces: boolean }>>;
+    /** How many variables there are. */
+    readonly variables: number;
+    /** Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is said. */
+    readonly looking: boolean;
+}
+
+const protection = (target: GitHubTarget) =>
+    `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them instead ` +
+    "(those that are there stay): pulumi config set --path github.delivery pull-request";
+
+const superseded = (pulls: readonly PullRequest[]): string[] =>
+    pulls.map(({ number }) => `pull request #${number} has older workflow files: close it, so that nobody merges them`);
+
+/** What the token lacks for an update. */
+async function findLacks(
+    target: GitHubTarget,
+    headers: Headers,
+    files: number,
+    { access, secrets, variables }: DeliveryWishes,
+): Promise<RefusedError[]> {
+    const readers = Object.values(secrets).flatMap(({ dependabot, codespaces }) => [true, dependabot, codespaces]);
+    const need = requestsFor({ files, secrets: readers.filter(Boolean).length, variables });
+    const refused = await checkAccess(target, access).then(
+        () => undefined,
+        (error: unknown) => {
+            if (error instanceof RefusedError) return error;
+            throw error;
+        },
+    );
+    return [missingScope(headers), shortage(headers, need), refused].filter((one) => one !== undefined);
+}
+
+/** Our open pull requests, where the token may see them: who commits needs no permission for pull requests. */
+const findForgotten = (target: GitHubTarget): Promise<readonly PullRequest[]> =>
+    findOpen(target).catch((error: unknown) => {
+        if (error instanceof InputError || error instanceof UnreachableError) return [];
+        throw error;
+    });
+
+/**
+ * Looks at the repository and decides how the workflow files get there.
+ *
+ * @throws InputError when the configuration names a repository or a branch that is not there
+ * @throws RefusedError when GitHub refuses everything: an archived repository, the token, the rate limit
+ * @throws UnreachableError when GitHub can't be asked
+ */
+export async function planDelivery(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+    wishes: DeliveryWishes,
+): Promise<DeliveryPlan> {
+    if (target.token === undefined)
+        throw new UnreachableError("GITHUB_TOKEN is not set, so GitHub can't be asked", tokenAdvice(process.env));
+    const { isProtected, headers } = await checkRepository(target);
+    const found = await findFiles(target, files);
+    const foreign = wishes.adopt ? undefined : foreignFiles(found, `${nameOf(target)}, branch ${target.branch}`);
+    const lacks = await findLacks(target, headers, Object.keys(files).length, wishes);
+    const problems = foreign ? [...lacks, foreign] : lacks;
+    // A token that only reads is good enough to look.
+    const refused = wishes.looking ? [] : problems;
+    const warnings = wishes.looking ? problems.map(({ message }) => message) : [];
+    if (foreign) return { delivery: { by: "unknown" }, warnings, refused };
+    const leftovers = await findLeftovers(target, files);
+    if (leftovers.length > 0) {
+        const list = leftovers.map(({ path }) => path).join(", ");
+        const by = wishes.delivery === "direct" ? "an update" : "the pull request";
+        warnings.push(`generated no longer, and removed from branch ${target.branch} by ${by}: ${list}`);
+    }
+    if (wishes.delivery === "pull-request") {
+        const all = new Map([...found, ...leftovers.map(({ path, file }) => [path, file] as const)]);
+        const pulls = await findPullRequests(target, files, all);
+        const delivery = byPullRequest(files, all, pulls);
+        const others = pulls.filter(({ open }) => open).slice(1);
+        return { delivery, warnings: [...warnings, ...superseded(others)], refused };
+    }
+    const there = pathsThere(files, found);
+    const isDone = there.length === Object.keys(files).length && leftovers.length === 0;
+    if (isProtected && !isDone) warnings.push(protection(target));
+    const forgotten = superseded(await findForgotten(target));
+    return { delivery: { by: "commits", there }, warnings: [...warnings, ...forgotten], refused };
+}
+
+/** What this run does on GitHub, and what is to be said of it. */
+export interface GitHubPlan {
+    /** How the workflow files get there; undefined where they are left alone. */
+    readonly delivery: Delivery | undefined;
+    /** Whether secrets and variables are set; otherwise they are left alone. */
+    readonly setsValues: boolean;
+    readonly warnings: readonly string[];
+    /** What an update has to do and leaves alone: it fails, and with that deletes nothing of what it left out. */
+    readonly errors: readonly string[];
+}
+
+const things = {
+    files: "workflow files",
+    values: "secrets and variables",
+    everything: "workflow files, secrets and variables",
+};
+
+const leftAlone = (message: string, stops: Stopped, next?: string) =>
+    `${things[stops]} on GitHub are left as they are: ${message}${next === undefined ? "" : `\n  next: ${next}`}`;
+
+/**
+ * Decides what this run does on GitHub. What GitHub refuses today stops no image: that part is left alone.
+ *
+ * @throws InputError when the configuration names a repository or a branch that is not there, and for who only looks also when
+ *     GitHub refuses everything
+ */
+export async function planGitHub(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+    wishes: DeliveryWishes,
+): Promise<GitHubPlan> {
+    if (target.token === undefined && isLeftOut(process.env)) {
+        const warnings = [leftAlone("GITHUB_TOKEN is not set", "everything", tokenAdvice(process.env))];
+        return { delivery: undefined, setsValues: true, warnings, errors: [] };
+    }
+    try {
+        const { delivery, warnings, refused } = await planDelivery(target, files, wishes);
+        const isStopped = (part: Stopped) => refused.some(({ stops }) => stops === part || stops === "everything");
+        const errors = refused.map(({ message, stops }) => leftAlone(message, stops));
+        return {
+            delivery: isStopped("files") ? undefined : delivery,
+            setsValues: !isStopped("values"),
+            warnings,
+            errors,
+        };
+    } catch (error) {
+        if (!(error instanceof RefusedError || error instanceof UnreachableError)) throw error;
+        if (!wishes.looking) {
+            const next = error instanceof UnreachableError ? error.next : undefined;
+            return {
+                delivery: undefined,
+                setsValues: false,
+                warnings: [],
+                errors: [leftAlone(error.message, "everything", next)],
+            };
+        }
+        if (error instanceof RefusedError) throw error;
+        const warning =
+            `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
+            "alone: pulumi preview --exclude '**github:index/**'";
+        const delivery =
+            wishes.delivery === "direct" ? { by: "commits" as const, there: [] } : { by: "unknown" as const };
+        return { delivery, setsValues: true, warnings: [warning], errors: [] };
+    }
+}

@@ -1,0 +1,63 @@
+import { InputError } from "../errors";
+
+/** What GitHub takes as the value of one secret or variable, in bytes. */
+export const maximumValue = 48 * 1024;
+
+/** GitHub's rules for names of secrets and variables. It keeps names in upper case, whatever is written. */
+const maximumName = 255;
+
+/**
+ * Why GitHub refuses a name of a secret or variable; undefined where it does not.
+ * docs.github.com, "Naming your secrets" and "Naming conventions for configuration variables".
+ */
+export function nameProblem(name: string): string | undefined {
+    if (!/^\w+$/.test(name)) return "only letters, digits and underscores are allowed";
+    if (/^\d/.test(name)) return "it must not begin with a digit";
+    if (/^GITHUB_/i.test(name)) return "names that begin with GITHUB_ are GitHub's own";
+    if (name.length > maximumName) return `it is longer than ${maximumName} characters`;
+    return undefined;
+}
+
+/** Why GitHub refuses the value of a secret or variable; undefined where it does not. Never says the value. */
+export function valueProblem(value: string): string | undefined {
+    const size = Buffer.byteLength(value);
+    if (size === 0) return "it is empty";
+    return size > maximumValue ? `it has ${size} bytes, and GitHub takes ${maximumValue}` : undefined;
+}
+
+/**
+ * Passes a variable on that GitHub will take.
+ *
+ * @throws InputError that names the variable
+ */
+export function checkVariable(name: string, value: string): string {
+    const [inName, inValue] = [nameProblem(name), valueProblem(value)];
+    if (inName !== undefined) throw new InputError({ problem: `GitHub refuses the variable name ${name}: ${inName}` });
+    if (inValue !== undefined) throw new InputError({ problem: `GitHub refuses the variable ${name}: ${inValue}` });
+    return value;
+}
+
+/** The variable that holds what an image's `latest` was promoted to: CI_IMAGE for `ci`. */
+export const imageVariable = (image: string): string => `${image.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_IMAGE`;
+
+/**
+ * The variables that hold what images were promoted to, from what there is by image.
+ *
+ * @throws InputError when two images would share a variable, or GitHub refuses its name
+ */
+export function publishedVariables<T>(byImage: Readonly<Record<string, T>>): Record<string, T> {
+    const variables: Record<string, T> = {};
+    for (const [image, value] of Object.entries(byImage)) {
+        const name = imageVariable(image);
+        const problem = name in variables ? "another image has it" : nameProblem(name);
+        if (problem !== undefined) {
+            throw new InputError({
+                where: "images.ts",
+                problem: `image ${image} would get the variable ${name} on GitHub: ${problem}`,
+                next: "give the image another key",
+            });
+        }
+        variables[name] = value;
+    }
+    return variables;
+}

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { maximumValue, nameProblem, valueProblem } from "./names";
+
+const repositoryName = z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, "not the name of a repository; its owner is set by itself, in github:owner")
+    .refine((name) => name !== "." && name !== "..", "not the name of a repository");
+
+/** What `git check-ref-format --branch` refuses. */
+const branchName = z
+    .string()
+    .refine(
+        (name) =>
+            /^[^\s~^:?*[\\\p{Cc}]+$/u.test(name) && !/\.\.|@\{|\/\/|^[-/]|(^|\/)\.|\.lock(\/|$)|[./]$|^@$/.test(name),
+        "not the name of a branch",
+    );
+
+/** How workflow files get into the repository. */
+export const deliveries = ["direct", "pull-request"] as const;
+
+/** `layered-images:github`: the repository that gets secrets, variables and workflow files. */
+export const githubSchema = z.strictObject({
+    /** Name of the repository; its owner is `github:owner`. */
+    repository: repositoryName,
+    /** Whether workflow files are committed to the branch, or proposed by a pull request. */
+    delivery: z.enum(deliveries).default("direct"),
+    /** Whether files in their place that this program did not make are replaced. */
+    adopt: z.boolean().default(false),
+    /** The branch that workflow files are for. */
+    branch: branchName.default("main"),
+});
+
+const secretValue = z.string().refine((value) => valueProblem(value) === undefined);
+
+/** `layered-images:repositorySecrets`, by name: the value, or an object that says who else gets it. */
+export const repositorySecretsSchema = z
+    .record(
+        z.string(),
+        z.union(
+            [
+                secretValue.transform((value) => ({ value, dependabot: false, codespaces: false })),
+                z.strictObject({
+                    value: secretValue,
+                    /** Also for workflows that Dependabot starts. */
+                    dependabot: z.boolean().default(false),
+                    /** Also for the repository's codespaces. */
+                    codespaces: z.boolean().default(false),
+                }),
+            ],
+            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces` },
+        ),
+    )
+    .superRefine((secrets, context) => {
+        const seen = new Set<string>();
+        for (const name of Object.keys(secrets)) {
+            const twice = seen.has(name.toUpperCase()) ? "GitHub does not tell names apart by case" : undefined;
+            const problem = nameProblem(name) ?? twice;
+            seen.add(name.toUpperCase());
+            if (problem === undefined) continue;
+            const message = `GitHub refuses this name: ${problem}`;
+            context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
+        }
+    });
+
+/** What else decides about the stack's GitHub settings. */
+export interface GitHubSurroundings {
+    /** The project, in whose namespace the keys stand. */
+    readonly project: string;
+    /** The keys that are set there. */
+    readonly keys: readonly string[];
+    /** Whether the secrets' key holds a value that was set with --secret. */
+    readonly encrypted: boolean;
+    /** Places below that key whose values stand in the stack's file unencrypted. */
+    readonly readable: readonly string[];
+    /** Settings of the GitHub provider: wherever an owner is set, the one that it takes first, and the configuration's token. */
+    readonly provider: {
+        readonly owners: readonly (readonly [where: string, owner: string])[];
+        readonly token: string | undefined;
+    };
+}
+
+/** What is wrong beyond the values themselves, each with the command that mends it. */
+export function githubProblems({ project, keys, encrypted, readable, provider }: GitHubSurroundings): string[] {
+    const problems: string[] = [];
+    const add = (key: string, problem: string, mend: string) => problems.push(`${key}: ${problem}: ${mend}`);
+    if (provider.token !== undefined) {
+        const mend = "pulumi config rm github:token, and export GITHUB_TOKEN";
+        add(
+            "github:token",
+            "in the stack's configuration it would enter the state. Take it from the environment",
+            mend,
+        );
+    }
+    const [first, ...others] = provider.owners;
+    if (keys.includes("github") && !first) {
+        add("github:owner", "not set. Set it", "pulumi config set github:owner <user or organization>");
+    }
+    const other = others.find(([, owner]) => owner.toLowerCase() !== first?.[1].toLowerCase());
+    // Secrets would go to whoever the provider takes; that somebody has a variable of this name must not decide it.
+    if (keys.includes("github") && first && other) {
+        const [where, owner] = first;
+        const mend = where.startsWith("github:") ? `pulumi config rm ${where}` : `unset ${where}`;
+        add(other[0], `${other[1]}, while the provider takes ${owner} from ${where}. Say one of them`, mend);
+    }
+    if (!keys.includes("repositorySecrets")) return problems;
+    const secrets = `${project}:repositorySecrets`;
+    if (!keys.includes("github")) {
+        add(secrets, "set without a repository. Set one", "pulumi config set --path github.repository <name>");
+    }
+    const plain = readable.length > 0 ? readable : encrypted ? [] : ["<NAME>"];
+    if (plain.length > 0) {
+        const places = plain.map((place) => `repositorySecrets.${place}`);
+        const which = readable.length > 0 ? ` (at ${readable.join(", ")})` : "";
+        const mend = places.map((place) => `pulumi config set --secret --path ${place}`).join("; ");
+        const problem = "readable by everyone in the stack's file. Set each value anew, and change it where it is used";
+        add(`${secrets}${which}`, problem, mend);
+    }
+    return problems;
+}

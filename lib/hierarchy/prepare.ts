@@ -1,0 +1,175 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { inputHash } from "../context/stage";
+import type { DockerfileReading } from "../dockerfile/read";
+import { type Frontend, syntaxArgument } from "../dockerfile/frontends";
+import type { Layer } from "./resolve";
+import { type Definitions, type ImageDefinition, type Platform, platformsOf } from "./definition";
+import { type InputFile, type Swept, readContext } from "../context/inputs";
+import { splitArguments } from "../dockerfile/meaning";
+import { type PlacedParent, placeOn } from "./place";
+import { readImages } from "./readImages";
+import { textOf } from "../context/rawNames";
+import { pushedRepository, sameImage } from "../registry/references";
+import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
+import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
+import { type SmokeTests, collectSmokeTests } from "./smokeTests";
+import { refuseReplacedStages } from "./stageNames";
+
+/**
+ * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
+ * constant, so that the same inputs give the same digest on any day. 1980-01-01 is the earliest that a zip file can hold.
+ */
+export const sourceDateEpoch = "315532800";
+
+/** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
+export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
+
+/** A reference in a Dockerfile that the program replaces by something pinned. */
+export interface Pinned<T> {
+    /** The reference as BuildKit sees it: the key of the named build context. */
+    readonly expanded: string;
+    readonly by: T;
+}
+
+/** An external image; `by` is undefined where the stack pins none, and the builder resolves it. */
+export interface Root extends Pinned<string | undefined> {
+    /** Its platforms that stages of the stack's builds are built FROM, none where they only copy from it. */
+    readonly from: readonly Platform[];
+}
+
+/** An image, ready to become resources: everything that is known before anything is built. */
+export interface PreparedLayer {
+    readonly key: string;
+    readonly definition: ImageDefinition;
+    readonly platforms: readonly Platform[];
+    /** Where it is pushed; absent for an image that is never pushed. */
+    readonly repository?: string;
+    /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
+    readonly parents: readonly PlacedParent[];
+    readonly roots: readonly Root[];
+    /** Roots that are releases of images of ours. */
+    readonly pinned: Layer["pinned"];
+    /** The root that reads its Dockerfile; absent where the builder does. */
+    readonly frontend?: Frontend & Root;
+    /** Why its Dockerfile can't be read on this machine, with what to do about it. */
+    readonly unreadable?: string;
+    /** The build arguments that its Dockerfile reads; `unreadArguments` names the others, which change nothing. */
+    readonly buildArgs: Readonly<Record<string, string>>;
+    readonly unreadArguments: readonly string[];
+    /** Whether the build's steps are kept in the registry for builders that start empty. */
+    readonly registryCache: boolean;
+    /** Text of the Dockerfile. */
+    readonly dockerfile: string;
+    /** What it means to BuildKit, as a Dockerfile: this is what is built. */
+    readonly meaning: string;
+    /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
+    readonly sources: DockerfileReading["sources"];
+    /** What ONBUILD of the images that its stages are built FROM leaves to them, by reference as its Dockerfile has it. */
+    readonly triggers: DockerfileReading["triggers"];
+    /** The stages that it needs, and the build secrets that they mount. */
+    readonly stages: DockerfileReading["stages"];
+    readonly mountedSecrets: DockerfileReading["secrets"];
+    readonly inputs: readonly InputFile[];
+    /** What is to be said where its Dockerfile takes in more than it names. */
+    readonly swept?: Swept;
+    readonly inputHash: string;
+    /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
+    readonly tests?: SmokeTests;
+}
+
+const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
+
+function prepare(
+    root: string,
+    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots" | "pinned">,
+    reading: DockerfileReading,
+    settings: LayerSettings,
+): PreparedLayer {
+    const { key, definition, platforms, parents } = layer;
+    const dockerfile = textOf(readFileSync(path.join(root, definition.dockerfile)));
+    const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
+    const { stages, secrets: mountedSecrets, frontend } = reading;
+    // Where the builder's own frontend reads it, nothing may name another.
+    const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
+    refuseSecretArguments(key, given, definition.plainArguments);
+    const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
+    refuseUnlistedSecrets({ key, definition, mountedSecrets });
+    const { inputs, swept } = readContext(root, reading.sources, {
+        dockerfile: definition.dockerfile,
+        ...(definition.context !== undefined && { context: definition.context }),
+    });
+    const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
+    const roots = layer.roots.map((expanded) => {
+        const from = reading.references.find((one) => one.expanded === expanded)?.from ?? {};
+        const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
+        return { expanded, by: pinOf(expanded), from: [...new Set(platformsFrom)] };
+    });
+    const contexts = [...parents, ...roots.filter(({ by }) => by !== undefined)].map(({ expanded }) => expanded);
+    refuseReplacedStages(definition.dockerfile, stages, contexts);
+    return {
+        key,
+        definition,
+        platforms,
+        ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
+        parents,
+        roots,
+        pinned: layer.pinned,
+        ...(frontend && {
+            frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
+        }),
+        buildArgs,
+        unreadArguments,
+        registryCache,
+        dockerfile,
+        meaning: reading.meaning.text,
+        sources: reading.sources,
+        triggers: reading.triggers,
+        stages,
+        mountedSecrets,
+        inputs,
+        ...(swept && { swept }),
+        inputHash: inputHash({
+            dockerfile: reading.meaning.text,
+            files: inputs,
+            target: definition.target,
+            buildArgs: { ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch },
+            labels: definition.labels,
+            secrets: definition.secrets,
+            exporter: definition.name === undefined ? "cacheonly" : registryExport,
+            cache: registryCache,
+        }),
+    };
+}
+
+/**
+ * Reads the Dockerfiles and inputs of the images and returns them in build order, parents first. Left out are images that
+ * declare none of the stack's platforms, or that a parent is missing for because of them.
+ *
+ * @param root the repository's root
+ * @throws InputError for every kind of bad input, before anything is built
+ */
+export function prepareLayers(root: string, definitions: Definitions, settings: LayerSettings): PreparedLayer[] {
+    const { images } = definitions;
+    const { placed, readings } = readImages(root, definitions, settings);
+    refuseUnknown(images, settings);
+    refuseShared(images, settings);
+    const layers: PreparedLayer[] = [];
+    for (const layer of placed) {
+        const reading = readings[layer.key];
+        const platforms = platformsOf(layer.definition, settings.platforms);
+        const { parents, complete } = placeOn(layer, platforms, layers);
+        const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
+        if (!reading || !isIn) continue;
+        const prepared = prepare(root, { ...layer, platforms, parents }, reading, settings);
+        const tests = collectSmokeTests(root, prepared, layers);
+        layers.push(tests ? { ...prepared, tests } : prepared);
+    }
+    refuseEmpty(images, layers, settings);
+    requireSecrets(
+        layers.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
+        settings.secretNames ?? [],
+    );
+    return layers;
+}

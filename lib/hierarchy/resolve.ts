@@ -1,0 +1,140 @@
+import type { DockerfileReading } from "../dockerfile/read";
+import { entryProblems, namedImages } from "./validate";
+import { InputError, placeOf } from "../errors";
+import type { ImageDefinition, ImageDefinitions } from "./definition";
+import { type PlatformUses, platformProblems } from "./place";
+import { namespaceOf, parseReference, sameImage, sameRepository } from "../registry/references";
+
+/** An image with its place in the hierarchy. */
+export interface Layer {
+    readonly key: string;
+    readonly definition: ImageDefinition;
+    /** Other images that its Dockerfile names, the one it is built FROM first; `expanded` as BuildKit sees it. */
+    readonly parents: readonly {
+        readonly key: string;
+        readonly expanded: string;
+        /** Whether it is built FROM it, rather than copying from it. */
+        readonly base: boolean;
+        readonly platforms: PlatformUses;
+    }[];
+    /** External images that its Dockerfile names, as BuildKit sees them. */
+    readonly roots: readonly string[];
+    /** Those of them that are releases of images of ours, by digest. */
+    readonly pinned: readonly { readonly key: string; readonly expanded: string; readonly where: string }[];
+    /** The external image that reads its Dockerfile, as it is written; absent where the builder does. */
+    readonly frontend?: string;
+}
+
+/** Docker's official images: nobody's own, even if an image is named like one. */
+const officialImages = "docker.io/library";
+
+/** Whether a reference has a digest: it means this one release, whatever is built later, and so is a root. */
+const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
+
+type Readings = Readonly<Record<string, DockerfileReading>>;
+
+/** Images and what is known of them before their places in the hierarchy. */
+interface Known {
+    readonly images: ImageDefinitions;
+    readonly readings: Readings;
+    /** Whether a reference that no image has is meant all the same. */
+    readonly isRoot: (reference: string) => boolean;
+}
+
+function place(key: string, { readings, images, isRoot }: Known, problems: string[]): Layer | undefined {
+    const definition = images[key];
+    const reading = readings[key];
+    if (!definition || !reading) return undefined;
+    const named = namedImages(images);
+    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
+    const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
+    const parents: Layer["parents"][number][] = [];
+    const roots: string[] = [];
+    const pinned: Layer["pinned"][number][] = [];
+    const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
+    for (const { expanded, line, left, base, platforms } of ordered) {
+        const where = placeOf(`${definition.dockerfile}:${line}`, { left });
+        const match = named.find(({ name }) => sameImage(expanded, name));
+        const release = named.find(({ name }) => isPinned(expanded) && sameRepository(expanded, name));
+        if (release && release.key !== key) pinned.push({ key: release.key, expanded, where });
+        if (match?.key === key)
+            problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
+        else if (match) parents.push({ key: match.key, expanded, base, platforms });
+        else if (!isOurs(expanded) || isPinned(expanded) || isRoot(expanded)) roots.push(expanded);
+        else {
+            const known = named.map(({ name }) => name).join(", ");
+            problems.push(
+                `${where}: ${expanded} is in our own namespace, and no image of that name is declared; ` +
+                    `allowed: ${known}. Correct the reference, or add the image to images.ts; one that another repository ` +
+                    `makes is pinned: pulumi config set --path 'roots["${expanded}"]' <repository>@sha256:<digest>`,
+            );
+        }
+    }
+    const { frontend } = reading;
+    if (frontend && isOurs(frontend.reference) && !isPinned(frontend.reference) && !isRoot(frontend.reference)) {
+        problems.push(
+            `${frontend.where}: ${frontend.reference}, which is to read this Dockerfile, is in our own namespace: a frontend has to ` +
+                "be there before anything is built. Pin a release of it: " +
+                `pulumi config set --path 'roots["${frontend.reference}"]' <repository>@sha256:<digest>`,
+        );
+    }
+    return { key, definition, parents, roots, pinned, ...(frontend && { frontend: frontend.reference }) };
+}
+
+/** Parents first; among those that are ready the one that is declared first. What is left over stands on a cycle. */
+function inBuildOrder(layers: readonly Layer[]): { readonly ordered: Layer[]; readonly left: Layer[] } {
+    const ordered: Layer[] = [];
+    const left = [...layers];
+    const isReady = ({ parents }: Layer) => parents.every(({ key }) => ordered.some((layer) => layer.key === key));
+    for (let index = left.findIndex(isReady); index >= 0; index = left.findIndex(isReady)) {
+        ordered.push(...left.splice(index, 1));
+    }
+    return { ordered, left };
+}
+
+/** The cycle that a layer of those left over leads to, as keys from child to parent, the first one again at the end. */
+function cycleFrom(layer: Layer, left: readonly Layer[]): string[] {
+    const path: string[] = [];
+    for (let current: Layer | undefined = layer; current;) {
+        path.push(current.key);
+        if (path.indexOf(current.key) < path.length - 1) return path.slice(path.indexOf(current.key));
+        const { parents }: Layer = current;
+        current = left.find(({ key }) => parents.some((parent) => parent.key === key));
+    }
+    return path;
+}
+
+function cycleProblems(left: readonly Layer[]): string[] {
+    const seen = new Set<string>();
+    return left.flatMap((layer) => {
+        const cycle = cycleFrom(layer, left);
+        const isKnown = cycle.some((key) => seen.has(key));
+        for (const key of cycle) seen.add(key);
+        return isKnown ? [] : [`images stand on each other: ${cycle.join(" → ")}. Change the FROM of one of them`];
+    });
+}
+
+function refuse(problems: readonly string[]): void {
+    if (problems.length === 0) return;
+    const problem = problems.length === 1 ? (problems[0] ?? "") : ["the hierarchy is wrong:", ...problems].join("\n  ");
+    throw new InputError({ problem, next: "correct images.ts or the Dockerfiles" });
+}
+
+/**
+ * Derives the hierarchy from what the Dockerfiles name, and returns it in build order: parents first, in the order of
+ * declaration otherwise.
+ *
+ * @param known.readings by key, what each image's Dockerfile says
+ * @param known.isRoot whether a reference is a root although it is in our own namespace
+ * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
+ *     namespace, cycles
+ */
+export function resolveHierarchy(known: Known): Layer[] {
+    const { images } = known;
+    const problems = entryProblems(images);
+    refuse(problems);
+    const layers = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
+    const { ordered, left } = inBuildOrder(layers);
+    refuse([...problems, ...cycleProblems(left), ...platformProblems(layers)]);
+    return ordered;
+}

@@ -1,0 +1,146 @@
+import { keyArguments } from "../configIssues";
+import { InputError, placeOf } from "../errors";
+import type { ImageDefinition } from "./definition";
+import type { MountedSecret } from "../dockerfile/reads";
+
+/** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */
+const secretWord =
+    /(tokens?|secrets?|passwords?|passwd|passphrases?|credentials?|(api|access|private|signing)keys?)\d*$/;
+/** Words that say it as a whole only: COMPASS and PATH are none. */
+const secretWholeWord = /^(pat|creds)$/;
+/** The same of words in a row, of which one alone says nothing. */
+const secretWords = /(^|_)(api|access|private|ssh|signing|encryption|deploy|master|license)_keys?(_|$)|(^|_)pass\d*$/;
+
+/** Forms of well-known tokens and credentials. */
+const secretValues = [
+    // GitHub, GitLab, Docker Hub, npm, PyPI, Pulumi, Hugging Face
+    /\bgh[pousr]_[A-Za-z0-9]{30,}/,
+    /\bgithub_pat_[A-Za-z0-9_]{30,}/,
+    /\bgl(pat|dt|rt|ptt)-[\w-]{20,}/,
+    /\bdckr_pat_[\w-]{20,}/,
+    /\bnpm_[A-Za-z0-9]{36}\b/,
+    /\bpypi-[\w-]{40,}/,
+    /\bpul-[0-9a-f]{40}\b/,
+    /\bhf_[A-Za-z0-9]{20,}/,
+    // Slack, AWS, Google, OpenAI and others, Stripe, Discord bots
+    /\bx(ox[abeprs]|app)-[\w-]{10,}/,
+    /\b(AKIA|ASIA)[0-9A-Z]{16}\b/,
+    /\bAIza[\w-]{35}/,
+    /\bsk-[\w-]{20,}/,
+    /\b[sr]k_(live|test)_[A-Za-z0-9]{16,}/,
+    /\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}/,
+    // RFC 7519: its first part is the base64 of an object; RFC 6750 and 7617: words of prose have no digit, "=" or capital inside
+    /\beyJ[\w-]{8,}\.[\w-]{8,}\./,
+    /\b[Bb](earer|asic)\s+(?=\S*[\d=]|\S+[A-Z])[\w.~+/=-]{8,}/,
+    /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
+    // RFC 3986, 3.2.1: with HTTP a user alone can be a token, elsewhere it is a name
+    /\bhttps?:\/\/[^/?#\s]+@/i,
+    /:\/\/[^/?#\s@]*:[^/?#\s]+@/,
+];
+
+/** The words of a variable's name in small letters: of "npmToken", "NPM_TOKEN" and "npm-token" the same. */
+const wordsOf = (name: string): string[] =>
+    name
+        .replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$&_")
+        .toLowerCase()
+        .split(/[^a-z\d]+/);
+
+function secretName(name: string): boolean {
+    const words = wordsOf(name);
+    return (
+        words.some((word) => secretWord.test(word) || secretWholeWord.test(word)) || secretWords.test(words.join("_"))
+    );
+}
+
+/**
+ * Whether a build argument looks like a secret, by its name or its value. It errs on the side of caution: `plainArguments` in
+ * images.ts is the way out.
+ */
+export const looksSecret = (name: string, value: string): boolean =>
+    (value !== "" && secretName(name)) || secretValues.some((pattern) => pattern.test(value));
+
+/**
+ * Refuses build arguments that look like secrets: their values stand in the image's history, in the state and in logs.
+ *
+ * @param plain names of arguments that are none, whatever they look like
+ * @throws InputError that names the image and the argument, not its value
+ */
+export function refuseSecretArguments(
+    image: string,
+    buildArgs: Readonly<Record<string, string>>,
+    plain: readonly string[] = [],
+): void {
+    const found = Object.entries(buildArgs).find(([name, value]) => !plain.includes(name) && looksSecret(name, value));
+    if (!found) return;
+    throw new InputError({
+        problem: `build argument ${found[0]} of image ${image} looks like a secret; its value would be readable in the image`,
+        next:
+            `add it to \`secrets\` in images.ts, read it with RUN --mount=type=secret,id=${found[0]}, and set it: ` +
+            `pulumi config set --secret ${keyArguments(["buildSecrets", found[0]])}. If everybody may read it: name it in ` +
+            "`plainArguments` in images.ts",
+    });
+}
+
+/**
+ * Refuses images whose secrets the stack does not have.
+ *
+ * @param known names of the secrets in the stack's configuration
+ * @throws InputError that names every missing secret, with its image
+ */
+export function requireSecrets(
+    images: readonly { readonly image: string; readonly wanted: readonly string[] }[],
+    known: readonly string[],
+): void {
+    const missing = images.flatMap(({ image, wanted }) =>
+        wanted.filter((name) => !known.includes(name)).map((name) => ({ image, name })),
+    );
+    if (missing.length === 0) return;
+    const problems = missing.map(
+        ({ image, name }) => `image ${image} needs the secret ${name}, which the stack does not have`,
+    );
+    const commands = missing.map(({ name }) => `pulumi config set --secret ${keyArguments(["buildSecrets", name])}`);
+    throw new InputError({
+        problem: problems.join("\n  "),
+        allowed: known,
+        next: [...new Set(commands)].join("; "),
+    });
+}
+
+/** What is known of an image and the build secrets that its Dockerfile mounts. */
+interface Mounting {
+    readonly key: string;
+    readonly definition: Pick<ImageDefinition, "dockerfile" | "secrets">;
+    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly left?: string })[];
+}
+
+const unlisted = ({ definition, mountedSecrets }: Mounting) =>
+    mountedSecrets.filter(({ id }) => !(definition.secrets ?? []).includes(id));
+
+const listIt = (image: string, id: string) =>
+    `add secrets: ["${id}"] to image ${image} in images.ts, and set it: ` +
+    `pulumi config set --secret ${keyArguments(["buildSecrets", id])}`;
+
+/**
+ * Refuses a step that requires a build secret which the image's `secrets` do not list: nothing would be handed to it.
+ *
+ * @throws InputError with file and line
+ */
+export function refuseUnlistedSecrets(layer: Mounting): void {
+    const { key, definition } = layer;
+    const found = unlisted(layer).find(({ required }) => required);
+    if (!found) return;
+    throw new InputError({
+        problem: `this step requires the secret ${found.id}, which image ${key} does not list`,
+        where: placeOf(`${definition.dockerfile}:${found.line}`, found),
+        allowed: definition.secrets ?? [],
+        next: listIt(key, found.id),
+    });
+}
+
+/** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
+export const unlistedSecretWarnings = (layer: Mounting): string[] =>
+    unlisted(layer).map(
+        ({ id, line, left }) =>
+            `${placeOf(`${layer.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${layer.key} does not list: the step ` +
+            `runs without it. If it needs it, ${listIt(layer.key, id)}; required=true in the mount makes sure of it`,
+    );

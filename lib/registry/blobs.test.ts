@@ -1,0 +1,293 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { tree } from "../../tests/tree";
+import { blobReader } from "./blobs";
+
+/* A registry with TLS, an issuer of tokens and a storage, behind a proxy that alone knows where their names lead. */
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const [there, lost, broken, moved, movedAndLost, slow] = ["a", "b", "c", "d", "e", "f"].map(digest);
+let folder: string;
+let registry: string;
+let proxy: string;
+const servers: Server[] = [];
+/** What was asked: "HOST PATH authorization". */
+let asked: string[] = [];
+/** How the registry wants to be asked. */
+let scheme: "bearer" | "basic" | "nobody";
+let connects = 0;
+
+const port = (server: Server) => (server.address() as AddressInfo).port;
+const listen = async <S extends Server>(server: S): Promise<S> => {
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return server;
+};
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/** Whom a token is for: the user, or nobody. */
+const tokenOf = (who: string) => `token-of-${who}`;
+
+function answerToken(url: URL, request: IncomingMessage, response: ServerResponse, body: string): void {
+    const form = new URLSearchParams(body);
+    const basic = Buffer.from(request.headers.authorization?.slice("Basic ".length) ?? "", "base64").toString();
+    const who =
+        form.get("refresh_token") === "refresh"
+            ? "refresher"
+            : basic === "me:secret"
+              ? "me"
+              : basic === ""
+                ? "nobody"
+                : "";
+    const scope = form.get("scope") ?? url.searchParams.get("scope");
+    const service = form.get("service") ?? url.searchParams.get("service");
+    const right = who !== "" && scope === "repository:us/app:pull" && service === "the registry";
+    response.writeHead(right ? 200 : 401).end(JSON.stringify({ token: tokenOf(who) }));
+}
+
+function answerBlob(request: IncomingMessage, response: ServerResponse): void {
+    const found = request.url?.split("/").at(-1);
+    const give = () => response.writeHead(206, { "content-length": 1 });
+    if (found === there) give().end("x");
+    // As docker-registry does for a blob whose file is gone while it remembers it.
+    else if (found === broken) give().write("", () => request.socket.destroy());
+    else if (found === moved || found === movedAndLost) {
+        response
+            .writeHead(307, { location: `https://storage.test:${registry.split(":")[1] ?? ""}/v2/x/blobs/${found}` })
+            .end();
+    } else if (found === slow) response.writeHead(503).end();
+    else response.writeHead(404).end("{}");
+}
+
+const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const { host = "", authorization = "", range } = request.headers;
+    const url = new URL(request.url ?? "", `https://${host}`);
+    asked.push(`${url.hostname} ${url.pathname} ${authorization}`.trim());
+    let body = "";
+    request.on("data", (text: Buffer) => (body += text.toString()));
+    request.on("end", () => {
+        if (url.pathname === "/token") {
+            answerToken(url, request, response, body);
+        } else if (url.hostname === "storage.test") {
+            // A storage refuses what it does not know.
+            const status =
+                authorization !== "" || range === undefined ? 400 : url.pathname.endsWith(moved ?? "") ? 206 : 404;
+            response.writeHead(status).end("x");
+        } else {
+            const wanted = {
+                bearer: /^Bearer token-of-(me|refresher|nobody)$/,
+                basic: /^Basic bWU6c2VjcmV0$/,
+                nobody: /^$/,
+            };
+            const challenge = `Bearer realm="https://auth.test:${registry.split(":")[1] ?? ""}/token",service="the registry",scope="repository:us/app:pull"`;
+            if (wanted[scheme].test(authorization)) answerBlob(request, response);
+            else {
+                const header = scheme === "basic" ? 'Basic realm="us"' : challenge;
+                response.writeHead(401, { "www-authenticate": header }).end();
+            }
+        }
+    });
+};
+
+beforeAll(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), "layered-images-test-"));
+    const [key, certificate] = ["key.pem", "certificate.pem"].map((name) => path.join(folder, name));
+    const made = spawnSync("openssl", [
+        ...[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-subj",
+            "/CN=registry.test",
+        ],
+        ...["-addext", "subjectAltName=DNS:registry.test,DNS:auth.test,DNS:storage.test"],
+        ...["-keyout", key ?? "", "-out", certificate ?? ""],
+    ]);
+    expect(made.status, made.stderr.toString()).toBe(0);
+    const options = { key: readFileSync(key ?? ""), cert: readFileSync(certificate ?? "") };
+    registry = `registry.test:${port(await listen(createSecureServer(options, handle)))}`;
+    const tunnel = await listen(createServer());
+    tunnel.on("connect", (request: IncomingMessage, socket) => {
+        connects += 1;
+        const through = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
+            socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+            through.pipe(socket).pipe(through);
+        });
+        for (const end of [socket, through]) end.on("error", () => undefined);
+    });
+    proxy = `http://127.0.0.1:${port(tunnel)}`;
+});
+afterAll(() => {
+    for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+    }
+    rmSync(folder, { recursive: true });
+});
+beforeEach(() => {
+    asked = [];
+    scheme = "nobody";
+});
+
+/** The environment of a user with this config.json of Docker. */
+const user = (config: unknown = {}, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+    PATH: process.env.PATH,
+    DOCKER_CONFIG: tree({ "config.json": JSON.stringify(config) }),
+    SSL_CERT_FILE: path.join(folder, "certificate.pem"),
+    HTTPS_PROXY: proxy,
+    ...more,
+});
+
+async function look(env: NodeJS.ProcessEnv, ...blobs: (string | undefined)[]): Promise<unknown> {
+    const reader = blobReader(env);
+    try {
+        return await Promise.all(blobs.map((one) => reader.look(`${registry}/us/app`, one ?? "")));
+    } finally {
+        await reader.close();
+    }
+}
+
+describe("a blob", () => {
+    test("is there, lost, or remembered and lost, each in the registry and in the storage that it sends to", async () => {
+        const states = await look(user(), there, lost, broken, moved, movedAndLost);
+        expect(states).toEqual(["there", "lost", "remembered", "there", "remembered"]);
+        expect(connects).toBeGreaterThan(0);
+    });
+
+    test("that the registry fails to tell of is none of them", async () => {
+        await expect(look(user(), slow)).rejects.toThrow(`registry ${registry} can't be asked: it answered 503`);
+    });
+
+    test("is not known without trust", async () => {
+        const env = user({}, { SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" });
+        await expect(look(env, there)).rejects.toThrow(/can't be asked: .*self-signed certificate/);
+    });
+
+    test("is not known of a registry that does not answer", async () => {
+        const closed = createServer();
+        await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+        const nobody = `127.0.0.1:${port(closed)}`;
+        await new Promise((resolve) => closed.close(resolve));
+        const reader = blobReader(user());
+        const looked = reader.look(`${nobody}/us/app`, there ?? "");
+        await expect(looked).rejects.toThrow(new RegExp(`${nobody} can't be asked: .*ECONNREFUSED`));
+        await reader.close();
+    });
+});
+
+describe("the user's Docker login", () => {
+    const auth = base64("me:secret");
+    /** A credential helper that answers with this. */
+    const helper = (answer: string, code = 0) => {
+        const at = tree({
+            "docker-credential-test": `#!/bin/sh\nread -r key\nprintf '%s' '${answer}' | sed "s|KEY|$key|"\nexit ${code}\n`,
+        });
+        chmodSync(path.join(at, "docker-credential-test"), 0o755);
+        return { PATH: `${at}:${process.env.PATH ?? ""}` };
+    };
+    const login = (username: string, secret: string) =>
+        JSON.stringify({ ServerURL: "KEY", Username: username, Secret: secret });
+    const token = () => asked.at(-1)?.split(" ").at(-1);
+
+    test.each([
+        ["in config.json", () => user({ auths: { [registry]: { auth } } }), "me"],
+        ["in config.json, as an address", () => user({ auths: { [`https://${registry}/v1/`]: { auth } } }), "me"],
+        [
+            "as an identity token",
+            () => user({ auths: { [registry]: { auth: base64(":"), identitytoken: "refresh" } } }),
+            "refresher",
+        ],
+        [
+            "in DOCKER_AUTH_CONFIG",
+            () => user({}, { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [registry]: { auth } } }) }),
+            "me",
+        ],
+        ["of a helper", () => user({ credHelpers: { [registry]: "test" } }, helper(login("me", "secret"))), "me"],
+        [
+            "of a store",
+            () => user({ credsStore: "test", auths: { [registry]: {} } }, helper(login("<token>", "refresh"))),
+            "refresher",
+        ],
+        ["of another registry alone", () => user({ auths: { "ghcr.io": { auth } } }), "nobody"],
+        [
+            "that a store does not have",
+            () => user({ credsStore: "test" }, helper("credentials not found in native keychain", 1)),
+            "nobody",
+        ],
+    ])("%s is who the token is asked for as", async (_, env, who) => {
+        scheme = "bearer";
+        expect(await look(env(), there)).toEqual(["there"]);
+        expect(token()).toBe(tokenOf(who));
+    });
+
+    test("goes with every request where the registry wants it, and to nobody else", async () => {
+        scheme = "basic";
+        expect(await look(user({ auths: { [registry]: { auth } } }), moved)).toEqual(["there"]);
+        expect(asked).toEqual([
+            `registry.test /v2/us/app/blobs/${moved ?? ""}`,
+            `registry.test /v2/us/app/blobs/${moved ?? ""} Basic ${auth}`,
+            `storage.test /v2/x/blobs/${moved ?? ""}`,
+        ]);
+    });
+
+    test("is asked for once, and so is a token", async () => {
+        scheme = "bearer";
+        expect(await look(user({ auths: { [registry]: { auth } } }), there, there, lost, there)).toContain("lost");
+        expect(asked.filter((one) => one.startsWith("auth.test"))).toHaveLength(1);
+    });
+
+    test.each([
+        ["is refused", () => user({ auths: { [registry]: { auth: base64("me:wrong") } } }), /failed to authorize: 401/],
+        ["can't be read", () => user({ auths: { [registry]: { auth: 7 } } }), /config\.json can't be read/],
+        [
+            "has a helper that is not there",
+            () => user({ credsStore: "absent" }),
+            /docker-credential-absent can't be run/,
+        ],
+        [
+            "has a helper that fails",
+            () => user({ credsStore: "test" }, helper("locked", 1)),
+            /docker-credential-test failed: locked/,
+        ],
+        [
+            "has a helper that gives something else",
+            () => user({ credsStore: "test" }, helper("me:wrong")),
+            /docker-credential-test gave no login$/,
+        ],
+    ])("that %s leaves it unknown, with the reason and without the secret", async (_, env, reason) => {
+        scheme = "bearer";
+        const failed = await look(env(), there).catch((error: unknown) => String(error));
+        expect(failed).toMatch(reason);
+        expect(failed).not.toMatch(/wrong|bWU6/);
+    });
+
+    test("that is lacking where one is wanted is said", async () => {
+        scheme = "basic";
+        await expect(look(user(), there)).rejects.toThrow("401 Unauthorized: there is no Docker login for it");
+    });
+});
+
+describe("the environment, as Go's programs take it:", () => {
+    test("a proxy without a scheme, and empty variables", async () => {
+        expect(await look(user({}, { HTTPS_PROXY: proxy.replace("http://", "") }), there)).toEqual(["there"]);
+        expect(await look(user({}, { HTTPS_PROXY: "", https_proxy: proxy }), there)).toEqual(["there"]);
+        expect(asked.filter((one) => one.includes("/blobs/"))).toHaveLength(2);
+    });
+
+    test.each([
+        ["certificates that are not there", { SSL_CERT_FILE: "/nowhere/bundle.pem" }],
+        ["a proxy that is none", { HTTPS_PROXY: "http://[" }],
+    ])("%s are why a registry can't be asked", async (_what, more) => {
+        await expect(look(user({}, more), there)).rejects.toThrow(/^registry registry\.test:\d+ can't be asked: /);
+    });
+});

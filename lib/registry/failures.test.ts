@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import { isPassing, nextAfter, nextAfterStep, refusesPushes } from "./failures";
+
+describe("a registry's answer to a question", () => {
+    test.each([
+        [
+            "failed to do request: tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            /SSL_CERT_FILE/,
+        ],
+        ["unexpected status from HEAD request: 401 Unauthorized", /^docker login reg.test:5000$/],
+        ["dial tcp 127.0.0.1:5000: connect: connection refused", /see that reg.test:5000 runs/],
+        ["dial tcp: lookup reg.test: no such host", /another registry: pulumi config set registry <host>$/],
+        ["no answer in 30 seconds", /another registry: pulumi config set registry <host>$/],
+    ])("that means that a push is refused too: %s", (reason, next) => {
+        expect(refusesPushes(reason, "reg.test:5000")).toMatch(next);
+    });
+
+    test.each([
+        "403 Forbidden",
+        "denied: requested access to the resource is denied",
+        "neither buildx nor docker is on PATH",
+    ])("that says nothing about a push: %s", (reason) => {
+        expect(refusesPushes(reason, "reg.test:5000")).toBeUndefined();
+    });
+});
+
+describe("a failed build", () => {
+    test.each([
+        [
+            "creating builder: failed to initialize builder default: failed to connect to the docker API",
+            /docker buildx create/,
+        ],
+        ["failed to solve: write /x: no space left on device", /docker buildx prune/],
+        [
+            "failed to solve: unsupported frontend capability moby.buildkit.frontend.contexts: Unimplemented",
+            /\(# syntax=\) can't be given the digests of parents/,
+        ],
+        ["failed to push ghcr.io/us/base:b-1: denied: permission_denied: write_package", /write:packages/],
+        ["failed to push ghcr.io/us/base:b-1: 401 Unauthorized", /^docker login ghcr.io$/],
+    ])("has its next step said: %s", (error, next) => {
+        expect(nextAfter([error], "ghcr.io")).toMatch(next);
+    });
+
+    test("of which a step found the disk full has its next step said by what the step printed", () => {
+        expect(nextAfterStep(["x", "OSError: [Errno 28] No space left on device: '/x'"])).toMatch(
+            /docker buildx prune/,
+        );
+        expect(nextAfterStep(["disk is full of stars"])).toBeUndefined();
+    });
+
+    test("of which a step failed by the same words is about that step, and says what it says", () => {
+        const step =
+            'process "/bin/sh -c pip install x" did not complete: dial tcp 10.0.0.1:443: connect: connection refused';
+        expect(nextAfter([step], "ghcr.io")).toBeUndefined();
+        expect(nextAfter(["403 Forbidden"], "ghcr.io")).toBeUndefined();
+    });
+
+    test("of an image that is never pushed is not about a registry", () => {
+        expect(nextAfter(["failed to push x: 401 Unauthorized"], undefined)).toBeUndefined();
+    });
+});
+
+describe("a push that met another one of the same layer", () => {
+    const push = "failed to solve: failed to push reg.test/us/bot:b-1-arm64: errors:\n";
+    test.each([
+        "unknown: blob unknown to registry - sha256:2c1c",
+        "unknown: provided digest did not match uploaded content",
+    ])("is told by %s", (reason) => {
+        expect(isPassing([push + reason])).toBe(true);
+    });
+
+    test.each([
+        "failed to push reg.test/us/bot:b-1: 401 Unauthorized",
+        "failed to solve: process said: blob unknown to registry",
+    ])("is not what %s says", (error) => {
+        expect(isPassing([error])).toBe(false);
+    });
+});

@@ -1,0 +1,174 @@
+import { InputError } from "../errors";
+
+/** An image reference, in the parts of the distribution project's grammar (github.com/distribution/reference v0.6). */
+export interface Reference {
+    /** Registry host with its port; "docker.io" for short names. */
+    readonly registry: string;
+    /** Path below the registry: "owner/image", "library/python". */
+    readonly repository: string;
+    readonly tag?: string;
+    readonly digest?: string;
+}
+
+const dockerHub = "docker.io";
+const hostPart = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
+const host = new RegExp(`^(?:${hostPart}(?:\\.${hostPart})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
+const pathPart = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+const path = new RegExp(`^${pathPart}(?:/${pathPart})*$`);
+const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+/** Hexadecimal digits of the digest algorithms that OCI registers (image-spec, descriptor.md). */
+const digestLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+function invalid(text: string, reason: string): never {
+    throw new InputError({
+        problem: `"${text}" is not an image reference: ${reason}`,
+        next: "write [registry/]repository[:tag][@digest] in lower case, for example ghcr.io/owner/image:latest",
+    });
+}
+
+/** `splitDockerDomain`: the first part is a registry when it can't be the first part of a repository. */
+function splitRegistry(name: string): [registry: string, rest: string] {
+    const slash = name.indexOf("/");
+    const first = name.slice(0, Math.max(slash, 0));
+    const isHost = first === "localhost" || /[.:]/.test(first) || first !== first.toLowerCase();
+    const registry = !isHost || first === "index.docker.io" ? dockerHub : first;
+    const rest = isHost ? name.slice(slash + 1) : name;
+    return [registry, registry === dockerHub && !rest.includes("/") ? `library/${rest}` : rest];
+}
+
+function splitLast(text: string, separator: string): [string, string | undefined] {
+    const index = text.lastIndexOf(separator);
+    return index < 0 ? [text, undefined] : [text.slice(0, index), text.slice(index + 1)];
+}
+
+function checkDigest(text: string, digest: string): void {
+    const [algorithm = "", hex = ""] = digest.split(":");
+    const length = digestLengths[algorithm];
+    const isRight = length !== undefined && digest === `${algorithm}:${hex}` && hex.length === length;
+    if (!isRight || !/^[0-9a-f]+$/.test(hex)) invalid(text, `"${digest}" is not a digest`);
+}
+
+/** A reference with its repository, which `repository` completes, in lower case; host, tag and digest stay. */
+function inLowerCase(text: string, repository: string): string {
+    const written = text.includes(repository) ? repository : repository.slice("library/".length);
+    const start = text.lastIndexOf(written, text.indexOf("/") + 1);
+    return text.slice(0, start) + written.toLowerCase() + text.slice(start + written.length);
+}
+
+/**
+ * Reads a reference and completes it: short names are Docker Hub's, one without tag and digest means `latest`.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export function parseReference(text: string): Reference {
+    if (/^[a-f0-9]{64}$/.test(text)) invalid(text, "64 hexadecimal digits are an image's id, which no registry knows");
+    const at = text.indexOf("@");
+    const digest = at < 0 ? undefined : text.slice(at + 1);
+    const [registry, remote] = splitRegistry(at < 0 ? text : text.slice(0, at));
+    const [repository, tag] = splitLast(remote, ":");
+    if (!host.test(registry)) invalid(text, `"${registry}" is not a registry host`);
+    if (path.test(repository.toLowerCase()) && repository !== repository.toLowerCase())
+        invalid(text, `a repository is in lower case: write ${inLowerCase(text, repository)}`);
+    if (!path.test(repository)) invalid(text, `"${repository}" is not a repository`);
+    if (repository.length > 255) invalid(text, "the repository is longer than 255 characters");
+    if (tag !== undefined && !tagPattern.test(tag)) invalid(text, `"${tag}" is not a tag`);
+    if (digest !== undefined) checkDigest(text, digest);
+    const effectiveTag = tag ?? (digest === undefined ? "latest" : undefined);
+    return {
+        registry,
+        repository,
+        ...(effectiveTag !== undefined && { tag: effectiveTag }),
+        ...(digest !== undefined && { digest }),
+    };
+}
+
+/** Why a text is no reference; undefined for one that is. */
+export function referenceProblem(text: string): string | undefined {
+    try {
+        parseReference(text);
+        return undefined;
+    } catch (error) {
+        if (error instanceof InputError) return error.input.problem;
+        throw error;
+    }
+}
+
+/** The full reference as text: nothing is shortened. */
+export function formatReference({ registry, repository, tag, digest }: Reference): string {
+    return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}
+
+/** The same image as another reference may name it: a host is the same in capitals (RFC 4343). */
+const withPlainHost = (reference: Reference): Reference => ({
+    ...reference,
+    registry: reference.registry.toLowerCase(),
+});
+
+/**
+ * Whether two references name the same image: `python` and `docker.io/library/python:latest` do, `GHCR.IO/owner/image` and
+ * `ghcr.io/owner/image`; a digest on one side only makes them different.
+ *
+ * @throws InputError when one is not a reference
+ */
+export const sameImage = (a: string, b: string): boolean =>
+    formatReference(withPlainHost(parseReference(a))) === formatReference(withPlainHost(parseReference(b)));
+
+/**
+ * Whether two references are of one repository, whatever their tags and digests.
+ *
+ * @throws InputError when one is not a reference
+ */
+export const sameRepository = (a: string, b: string): boolean => sameImage(repositoryOf(a), repositoryOf(b));
+
+/**
+ * The reference with its host in lower case; undefined where it has no capitals. `Owner/image` is one as well: its first part can't
+ * be an owner's name, and so BuildKit takes it for a host.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export function withoutCapitals(text: string): string | undefined {
+    const { registry } = parseReference(text);
+    const lower = registry.toLowerCase();
+    return lower === registry ? undefined : lower + text.slice(registry.length);
+}
+
+/**
+ * "registry/repository", without tag and digest.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export function repositoryOf(text: string): string {
+    const { registry, repository } = parseReference(text);
+    return `${registry}/${repository}`;
+}
+
+/**
+ * Where an image is pushed, as "registry/repository".
+ *
+ * @param name the image's name
+ * @param registry "host[:port][/prefix]" instead of the name's own registry host; the repository's path stays
+ * @throws InputError when the name is not a reference or the registry is not a host with an optional path
+ */
+export function pushedRepository(name: string, registry?: string): string {
+    if (registry === undefined) return repositoryOf(name);
+    const [registryHost = "", ...prefix] = registry.replace(/\/+$/, "").split("/");
+    const repository = [...prefix, parseReference(name).repository].join("/");
+    if (!host.test(registryHost) || !path.test(repository)) {
+        throw new InputError({
+            problem: `registry "${registry}" is not a host`,
+            next: "write host[:port][/prefix] without a scheme, for example registry.example:5000/team",
+        });
+    }
+    return `${registryHost}/${repository}`;
+}
+
+/**
+ * Registry, in lower case, and owner: "ghcr.io/owner"; the registry alone where the repository has no owner.
+ *
+ * @throws InputError when the text is not a reference
+ */
+export function namespaceOf(text: string): string {
+    const { registry, repository } = withPlainHost(parseReference(text));
+    return splitLast(`${registry}/${repository}`, "/")[0];
+}

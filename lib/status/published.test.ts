@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import type { Answer } from "./findings";
+import type { Held } from "./imageStatus";
+import type { DeployedImage } from "../engine/state";
+import { imagePlan, planOf } from "../../tests/previews";
+import { readAnswers, withPublished } from "./published";
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const urn = (name: string) => `urn:pulumi:local::p::t::${name}`;
+/** An image that stands on nothing, of one build. */
+const image = (key: string, letter: string): DeployedImage => ({
+    image: key,
+    parents: [],
+    roots: {},
+    builds: [{ urn: urn(key), platform: "linux/amd64", digest: digest(letter), repository: `r.io/us/${key}` }],
+    promotion: {
+        urn: urn(`${key}-index`),
+        tag: `r.io/us/${key}:latest`,
+        digest: digest("f"),
+        sources: [digest(letter)],
+    },
+});
+const held = (letter: string, ...sizes: number[]): { readonly found: Held } => ({
+    found: {
+        digest: digest(letter),
+        layers: sizes.map((size) => ({ digest: digest("e"), size })),
+        platforms: { "linux/amd64": digest("a") },
+    },
+});
+const local = { stack: "local", isLab: true, isCi: false };
+
+describe("what registries answered", () => {
+    const [base, ci] = [image("base", "a"), image("ci", "a")];
+    const [baseRef, ciRef] = [`r.io/us/base@${digest("a")}`, `r.io/us/ci@${digest("a")}`];
+
+    test("is what was lost, by repository: another one may have the same digest", () => {
+        const answers = new Map<string, Answer<Held>>([
+            [baseRef, held("a", 5, 7)],
+            [ciRef, { found: undefined }],
+        ]);
+        const { missing, bytes, moved, unasked } = readAnswers([base, ci], answers, local);
+        expect([...missing]).toEqual([ciRef]);
+        expect([...bytes]).toEqual([["base linux/amd64", 12]]);
+        expect([moved, unasked]).toEqual([[], []]);
+    });
+
+    test("is what lost a layer, with what comes first where the registry says that it has it", () => {
+        const broken = {
+            found: { ...held("a", 5, 7).found, blobs: { lost: [{ digest: digest("e"), remembered: true }] } },
+        };
+        const { missing, bytes, before } = readAnswers([base], new Map([[baseRef, broken]]), local);
+        expect([...missing]).toEqual([baseRef]);
+        expect([...bytes]).toEqual([["base linux/amd64", 12]]);
+        expect(before).toEqual([
+            expect.stringMatching(/^registry r\.io says that it has layers that it lost, .*: npm run down first$/),
+        ]);
+    });
+
+    test.each([
+        ["lost", { found: undefined }, "is not in the registry", /with --refresh puts it back$/],
+        ["moved", held("b"), "points at", /afterwards: npm run up -- --replace 'urn:pulumi:local::p::t::base-index'$/],
+    ])("names a promoted tag that is %s, with what puts it back", (_title, answer, said, next) => {
+        const { missing, moved } = readAnswers([base], new Map([["r.io/us/base:latest", answer]]), local);
+        expect(missing.size).toBe(0);
+        expect(moved).toHaveLength(1);
+        expect(moved[0]).toContain(`image base: r.io/us/base:latest ${said}`);
+        expect(moved[0]).toMatch(next);
+    });
+
+    test("says nothing of a promoted tag that is where it was put, or was not asked for", () => {
+        expect(readAnswers([base], new Map([["r.io/us/base:latest", held("f")]]), local).moved).toEqual([]);
+        expect(readAnswers([base], new Map(), local).moved).toEqual([]);
+    });
+
+    test("counts what could not be asked as there, and says so once a registry", () => {
+        const answers = new Map([baseRef, ciRef].map((ref) => [ref, { unknown: "no answer" }] as const));
+        const { missing, moved, unasked } = readAnswers([base, ci], answers, local);
+        expect([missing.size, moved]).toEqual([0, []]);
+        expect(unasked).toEqual(["what is published could not be asked: r.io: no answer"]);
+    });
+});
+
+test("sizes stand at the platform that they are of, and what is said of the registry is a warning", () => {
+    const platforms = ["linux/amd64", "linux/arm64"].map((platform) => ({ platform, action: "unchanged" as const }));
+    const plan = planOf([imagePlan("base", { platforms }), imagePlan("bot")], { warnings: ["first"] });
+    const sized = withPublished(plan, {
+        missing: new Set(),
+        bytes: new Map([["base linux/arm64", 12]]),
+        moved: ["second"],
+        before: ["third"],
+        unasked: ["fourth"],
+    });
+    expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
+    expect(sized.warnings).toEqual(["first", "second", "third", "fourth"]);
+    expect(sized.pending).toBe(false);
+});

@@ -1,0 +1,66 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../tests/tree";
+import { makeFolder } from "./files";
+import { withLock } from "./lock";
+
+test("a folder that could not be made is absent, and nothing is left of it", async () => {
+    const folder = path.join(temporaryFolder(), "made");
+    const failing = makeFolder(folder, (beside) => {
+        writeFileSync(path.join(beside, "half"), "");
+        return Promise.reject(new Error("disk full"));
+    });
+    await expect(failing).rejects.toThrow("disk full");
+    expect(readdirSync(path.dirname(folder))).toEqual([]);
+});
+
+test("what a killed run left of a folder is removed by the next", async () => {
+    const folder = path.join(temporaryFolder(), "made");
+    mkdirSync(`${folder}.part`);
+    writeFileSync(path.join(`${folder}.part`, "half"), "");
+    await makeFolder(folder, (beside) => {
+        writeFileSync(path.join(beside, "whole"), "");
+        return Promise.resolve();
+    });
+    expect(readdirSync(folder)).toEqual(["whole"]);
+    expect(readdirSync(path.dirname(folder))).toEqual(["made"]);
+});
+
+test("what is done under a lock is not done at the same time", async () => {
+    const file = path.join(temporaryFolder(), "lock");
+    let inside = 0;
+    const work = async () => {
+        expect(++inside).toBe(1);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        inside--;
+    };
+    await Promise.all([withLock(file, work), withLock(file, work), withLock(file, work)]);
+});
+
+test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
+    const file = path.join(temporaryFolder(), "lock");
+    const script = `require("ts-node/register/transpile-only");
+        const { interrupt } = require("./lib/system/process.ts");
+        const { withLock } = require("./lib/system/lock.ts");
+        process.on("SIGINT", interrupt);
+        withLock(${JSON.stringify(file)}, async () => console.log("held")).catch((error) => console.error(error.message));`;
+    await withLock(file, async () => {
+        const child = spawn("node", ["--eval", script], { stdio: ["ignore", "pipe", "pipe"] });
+        let output = "";
+        child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
+        await expect
+            .poll(() => output, { timeout: 20_000 })
+            .toContain(`waiting for another run to finish (it holds ${file})`);
+        const ended = new Promise((resolve) => child.on("close", resolve));
+        child.kill("SIGINT");
+        await ended;
+        expect(output).toMatch(/interrupted\n$/);
+        expect(output).not.toContain("held");
+    });
+    // Nobody holds it any more.
+    expect(spawnSync("flock", ["--nonblock", file, "true"]).status).toBe(0);
+    expect(existsSync(file)).toBe(true);
+}, 30_000);

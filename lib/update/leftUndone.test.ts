@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { type EngineLog, type EngineStep, parseEngineLog } from "../engine/log";
+import { leftUndone, mayHaveExpired } from "./leftUndone";
+
+const recorded = (name: string) => {
+    const log = parseEngineLog(readFileSync(path.join(__dirname, "../engine/recorded", `${name}.jsonl`), "utf8"));
+    if (!log) throw new Error("no update in the log");
+    return log;
+};
+const step = (
+    type: string,
+    name: string,
+    inputs: Record<string, unknown>,
+    result: EngineStep["result"],
+): EngineStep => ({
+    urn: `urn:pulumi:ci::p::${type}::${name}`,
+    type,
+    operation: "update",
+    before: undefined,
+    after: { parent: "", inputs, outputs: {} },
+    seconds: 1,
+    result,
+});
+const variable = (result: EngineStep["result"]) =>
+    step("github:index/actionsVariable:ActionsVariable", "repository-CI_IMAGE", { variableName: "CI_IMAGE" }, result);
+const file = step(
+    "github:index/repositoryFile:RepositoryFile",
+    "workflows-a.yml",
+    { file: "a.yml", branch: "main" },
+    "cut off",
+);
+const log = (steps: readonly EngineStep[]): EngineLog => ({ ...recorded("failing"), steps, told: new Map() });
+
+test("of an update that failed: what failed of which image and where, and what waits for its promotion", () => {
+    expect(leftUndone(recorded("failing"))).toEqual([
+        "image base: its smoke test failed on linux/arm64; it was built and is not promoted",
+        "image bot: it was built and is not promoted",
+        "image ci: it was built and is not promoted",
+    ]);
+});
+
+test("in the order of the platforms, in whatever order they failed", () => {
+    const steps = recorded("failing").steps.map((one): EngineStep =>
+        one.type === "docker-build:index:Image" ? { ...one, result: "failed" } : one,
+    );
+    const said = leftUndone(log(steps));
+    expect(said.join("\n")).toMatch(
+        /^image base: its build failed on linux\/amd64; its build failed on linux\/arm64;/m,
+    );
+    expect(leftUndone(log([...steps].reverse())).sort()).toEqual(said.sort());
+});
+
+test("on GitHub what was refused or cut off, by the names that people know", () => {
+    expect(leftUndone(log([variable("failed"), file]))).toEqual(["GitHub: variable CI_IMAGE", "GitHub: file a.yml"]);
+});
+
+test.each(["first", "cutoff", "removed", "replaced"])("nothing of the update %s, which succeeded", (name) => {
+    expect(leftUndone(recorded(name))).toEqual([]);
+});
+
+describe("another token is wanted", () => {
+    const build = step("docker-build:index:Image", "ci-amd64", {}, "failed");
+
+    test("where only GitHub failed, after the token's time", () => {
+        expect(mayHaveExpired(log([variable("failed"), { ...build, result: "succeeded" }]), 3600)).toBe(true);
+    });
+
+    test.each<[string, readonly EngineStep[], number]>([
+        ["a build failed as well", [variable("failed"), build], 3600],
+        ["nothing of GitHub failed", [variable("succeeded")], 3600],
+        ["the token was still valid", [variable("failed")], 60],
+    ])("not where %s", (_what, steps, seconds) => {
+        expect(mayHaveExpired(log(steps), seconds)).toBe(false);
+    });
+});
