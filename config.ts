@@ -1,17 +1,157 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
 import { z } from "zod";
-import { type GitHubConfig, githubConfig, isEncrypted, providerSettings } from "./githubConfig";
+import { InputError } from "./lib/errors";
+import type { GitHubTarget } from "./lib/github/api";
+import type { Access } from "./lib/github/repository";
+import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
+import { buildArgsSchema } from "./lib/hierarchy/settings";
+import type { Platform } from "./lib/platform";
+import { referenceProblem } from "./lib/registry/references";
 import { instanceFile, readInstance } from "./lib/system/instance";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
-import { describeIssue, keyArguments } from "./lib/configIssues";
-import { InputError } from "./lib/errors";
-import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
-import type { Platform } from "./lib/hierarchy/definition";
-import { referenceProblem } from "./lib/registry/references";
-import { buildArgsSchema } from "./lib/hierarchy/settings";
-import { readableSecrets } from "./lib/stackFile";
+
+/** A secret of the repository on GitHub, and who gets it beside its workflows. */
+export interface RepositorySecret {
+    readonly value: pulumi.Output<string>;
+    readonly dependabot: boolean;
+    readonly codespaces: boolean;
+}
+
+/** What the stack's configuration says of GitHub. The token comes from the environment and is in no configuration. */
+export interface GitHubConfig extends GitHubTarget {
+    readonly delivery: z.infer<typeof githubSchema>["delivery"];
+    readonly adopt: boolean;
+    readonly secrets: Readonly<Record<string, RepositorySecret>>;
+    /** What there is to change beside workflow files. */
+    readonly access: readonly Access[];
+}
+
+/** Settings of the default GitHub provider that the program needs to know. */
+export interface ProviderSettings extends Readonly<Record<"baseUrl" | "token", string | undefined>> {
+    /** Wherever an owner is set, in the provider's order: it takes the first (github/provider.go, 6.13.0). */
+    readonly owners: readonly (readonly [where: string, owner: string])[];
+}
+
+/** Reads the provider's settings from where the provider takes them. */
+export function providerSettings(): ProviderSettings {
+    const config = new pulumi.Config("github");
+    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
+    const owners = [
+        ["github:organization", config.get("organization")],
+        ["GITHUB_ORGANIZATION", GITHUB_ORGANIZATION],
+        ["GITHUB_OWNER", GITHUB_OWNER],
+        ["github:owner", config.get("owner")],
+    ] as const;
+    return {
+        owners: owners.flatMap(([where, owner]) => (owner ? [[where, owner] as const] : [])),
+        baseUrl: config.get("baseUrl") ?? GITHUB_BASE_URL,
+        token: config.get("token"),
+    };
+}
+
+/** The GitHub part of the stack's configuration, from checked values; undefined where the stack names no repository. */
+export function githubConfig(
+    github: z.infer<typeof githubSchema> | undefined,
+    repositorySecrets: z.infer<typeof repositorySecretsSchema> = {},
+): GitHubConfig | undefined {
+    if (!github) return undefined;
+    const { owners, baseUrl = "https://api.github.com/" } = providerSettings();
+    const [[, owner] = ["", ""]] = owners;
+    const secrets = Object.entries(repositorySecrets).map(
+        ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
+    );
+    const some = (reader: "dependabot" | "codespaces") => secrets.some(([, secret]) => secret[reader]);
+    return {
+        ...github,
+        access: [
+            "variables",
+            ...(secrets.length > 0 ? ["secrets" as const] : []),
+            ...(["dependabot", "codespaces"] as const).filter(some),
+        ],
+        owner,
+        baseUrl,
+        ...(process.env.GITHUB_TOKEN && { token: process.env.GITHUB_TOKEN }),
+        secrets: Object.fromEntries(secrets),
+    };
+}
+
+/** Whether any part of a key's value was set with --secret. @pulumi/pulumi exports this, and leaves it out of its types. */
+export const isEncrypted = (key: string): boolean =>
+    (pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean }).isConfigSecret(key);
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Whether a value is as Pulumi writes what was set with --secret. */
+const isSecure = (value: unknown): boolean => isObject(value) && typeof value.secure === "string";
+
+/**
+ * Where the values of a key of secrets by name stand in the stack's file for everybody to read. Pulumi tells a program of a key
+ * only that some part of it was encrypted.
+ *
+ * @param text the file `Pulumi.<stack>.yaml`
+ * @param key with its project: "layered-images:repositorySecrets"
+ * @returns paths below the key: "A", or "B.value" where an entry is an object; none where the file does not have the key
+ * @throws YAMLParseError when it is no YAML
+ */
+export function readableSecrets(text: string, key: string): string[] {
+    const file = parse(text) as unknown;
+    const values = isObject(file) && isObject(file.config) ? file.config[key] : undefined;
+    if (!isObject(values) || isSecure(values)) return [];
+    return Object.entries(values).flatMap(([name, value]) => {
+        if (isSecure(value)) return [];
+        if (!isObject(value)) return [name];
+        return "value" in value && !isSecure(value.value) ? [`${name}.value`] : [];
+    });
+}
+
+/** What the description of an issue needs to know of the configuration. */
+export interface ConfigKeys {
+    /** The project, in whose namespace the keys stand. */
+    readonly project: string;
+    /** The keys that are known below a place, by the place ("" for the top). */
+    readonly known: Readonly<Record<string, readonly string[]>>;
+    /** Keys whose values are secret. */
+    readonly secret: readonly string[];
+}
+
+/** The arguments of `pulumi config` that name a value: its key, or with --path its place in a key's value. */
+export function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
+    if (rest.length === 0) return String(key);
+    const parts = rest.map((part) =>
+        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
+    );
+    return `--path '${String(key)}${parts.join("")}'`;
+}
+
+/** A key as messages name it, with the place in its value. */
+function place([key, ...rest]: readonly PropertyKey[], project: string): string {
+    const value = rest.length > 0 ? ` (at ${rest.map(String).join(".")})` : "";
+    return `${project}:${String(key ?? "")}${value}`;
+}
+
+/**
+ * What is wrong with the stack's configuration, with the command that mends just that. A secret's value is never put on a
+ * command line. An issue whose own parameters say `remove` is about a key, not about its value.
+ */
+export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: ConfigKeys): string {
+    if (issue.code === "unrecognized_keys") {
+        const paths = issue.keys.map((key) => [...issue.path, key]);
+        const names = paths.map((path) => place(path, project)).join(", ");
+        const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "others";
+        const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
+        return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
+    }
+    if (issue.code === "custom" && issue.params?.remove === true) {
+        return `${place(issue.path, project)}: ${issue.message}. Remove it: pulumi config rm ${keyArguments(issue.path)}`;
+    }
+    const isSecret = secret.includes(String(issue.path[0]));
+    const set = `pulumi config set ${isSecret ? "--secret " : ""}${keyArguments(issue.path)}${isSecret ? "" : " <value>"}`;
+    return `${place(issue.path, project)}: ${issue.message}. Set it: ${set}`;
+}
 
 /** Of this form; which there are the images say, and an unknown one is refused with their list. */
 const platform = z.custom<Platform>((text) => typeof text === "string" && /^linux(\/[a-z0-9]+){1,2}$/.test(text));

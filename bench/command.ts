@@ -1,6 +1,6 @@
 import path from "node:path";
-import { hostPlatform } from "../lib/hierarchy/definition";
 import { registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { hostPlatform } from "../lib/platform";
 import { run } from "../lib/system/process";
 import { configWith, fixture } from "../tests/fixture";
 import { type TestLab, makeRepository, startTestLab } from "../tests/lab";

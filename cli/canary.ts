@@ -1,12 +1,65 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Platform, archOf } from "../lib/hierarchy/definition";
-import { firstDifference } from "./archives";
 import { startLab } from "../lab/lab";
+import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
+import { type Platform, archOf } from "../lib/platform";
 import { LabError, run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
-import { type Build, type CanaryOptions, nameOf, publishedBuilds } from "../lib/engine/publishedBuilds";
+
+/** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
+async function layersOf(archive: string): Promise<string[]> {
+    const read = async (name: string) =>
+        JSON.parse(await run("tar", ["--extract", "--to-stdout", "--file", archive, name])) as unknown;
+    const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
+    const index = (await read("index.json")) as { manifests: { digest: string }[] };
+    const manifest = (await read(blob(index.manifests[0]?.digest ?? ""))) as { layers: { digest: string }[] };
+    return manifest.layers.map(({ digest }) => blob(digest));
+}
+
+/** Entries of an uncompressed layer: what `ls -l` would show, and the hash of each file's content. */
+async function entriesOf(archive: string, layer: string, folder: string): Promise<string[]> {
+    await run("tar", ["--extract", "--file", archive, "--directory", folder, layer]);
+    const list = await run("tar", [
+        "--list",
+        "--verbose",
+        "--full-time",
+        "--numeric-owner",
+        "--file",
+        path.join(folder, layer),
+    ]);
+    const hash = 'printf "%s: sha256 " "$TAR_FILENAME"; sha256sum | cut -d " " -f 1';
+    const hashes = await run("tar", ["--extract", `--to-command=${hash}`, "--file", path.join(folder, layer)]);
+    return [...list.split("\n"), ...hashes.split("\n")].filter(Boolean);
+}
+
+/**
+ * Says in which layer and file two images differ first. A layer whose blobs differ but whose files do not (compressed or
+ * ordered otherwise) is named only where nothing else differs.
+ *
+ * @param published one image as an OCI archive, its layers not compressed
+ * @param rebuilt the other
+ * @param folder where layers are unpacked
+ */
+export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
+    const [before, after] = [await layersOf(published), await layersOf(rebuilt)];
+    if (before.length !== after.length) return "the number of layers differs";
+    const entries = async (archive: string, layer: string) => new Set(await entriesOf(archive, layer, folder));
+    let sameFiles: string | undefined;
+    for (const [index, layer] of before.entries()) {
+        const other = after[index] ?? "";
+        if (layer === other) continue;
+        const [had, has] = [await entries(published, layer), await entries(rebuilt, other)];
+        const gone = [...had].find((entry) => !has.has(entry));
+        const come = [...has].find((entry) => !had.has(entry));
+        const where = `layer ${(index + 1).toString()} of ${before.length.toString()} differs`;
+        if (gone !== undefined || come !== undefined) {
+            return `${where}:\n    published  ${gone ?? "(nothing)"}\n    rebuilt    ${come ?? "(nothing)"}`;
+        }
+        sameFiles ??= `${where}: the same files in another order`;
+    }
+    return sameFiles ?? "the configuration differs";
+}
 
 /** Variables that hand a build its secrets: on the command line everybody could read them. */
 const secretVariables = ({ inputs }: Build) =>
@@ -72,7 +125,7 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
     const { location } = one.inputs.context;
     if (!existsSync(path.resolve(where.cwd ?? ".", location))) {
         throw new LabError(
-            `the context of ${nameOf(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
+            `the context of ${buildName(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
                 "published from and run: npm run preview",
         );
     }
@@ -83,7 +136,7 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
         const archive = path.join(folder, "rebuilt.tar");
         // BuildKit empties the cache mounts of steps that it runs with --no-cache (llbsolver, detectPrunedCacheID).
         const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
-        const outcome = { name: nameOf(one), published: one.outputs.digest, rebuilt: digest };
+        const outcome = { name: buildName(one), published: one.outputs.digest, rebuilt: digest };
         if (digest === one.outputs.digest) return outcome;
         const layout = path.join(folder, "layout");
         mkdirSync(layout);
@@ -109,7 +162,7 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const options = { env: (await startLab()).env };
     const builds = await publishedBuilds(options);
-    const keyOf = (one: Build) => nameOf(one).slice(0, -(archOf(one.inputs.platforms[0]).length + 1));
+    const keyOf = (one: Build) => buildName(one).slice(0, -(archOf(one.inputs.platforms[0]).length + 1));
     const keys = [...new Set(builds.map(keyOf))];
     const unknown = wanted.find((key) => !keys.includes(key));
     if (unknown !== undefined || keys.length === 0) {
@@ -118,7 +171,7 @@ export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     }
     let same = true;
     for (const one of builds.filter((built) => wanted.length === 0 || wanted.includes(keyOf(built)))) {
-        const outcome = await progress(`building ${nameOf(one)} again`, () => rebuild(one, options));
+        const outcome = await progress(`building ${buildName(one)} again`, () => rebuild(one, options));
         same &&= outcome.difference === undefined;
         console.log(
             outcome.difference === undefined

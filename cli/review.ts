@@ -1,18 +1,17 @@
-import { InputError } from "../lib/errors";
-import { maskedIn } from "../lib/system/mask";
-import type { UpdateRecord } from "../lib/update/history";
-import { makePlan } from "../lib/plan/makePlan";
-import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
-import { deployedImages } from "../lib/engine/state";
 import { exportStack, openEngine, preview } from "../lib/engine/pulumi";
+import { readSecrets } from "../lib/engine/secrets";
+import { deployedImages } from "../lib/engine/state";
+import { InputError } from "../lib/errors";
 import { htmlForm } from "../lib/forms/html";
 import { jsonForm } from "../lib/forms/json";
 import { markdownForm } from "../lib/forms/markdown";
 import { tableForm } from "../lib/forms/table";
-import { readHistory } from "../lib/update/historyFile";
-import { writeOutput } from "./output";
+import { makePlan } from "../lib/plan/makePlan";
+import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
 import { type Published, lookUp, withPublished } from "../lib/status/published";
-import { readSecrets } from "../lib/engine/secrets";
+import { maskedIn } from "../lib/system/mask";
+import { type UpdateRecord, readHistory } from "../lib/update/history";
+import { writeOutput } from "./output";
 
 /** The forms that a review is written in. */
 export const forms = ["table", "markdown", "json", "html"] as const;

@@ -1,9 +1,8 @@
-import type { StatusReport } from "../lib/status/report";
 import { openEngine } from "../lib/engine/pulumi";
-import { writeOutput } from "./output";
 import { statusHtml } from "../lib/forms/statusHtml";
-import { readStatus } from "../lib/status/status";
 import { statusText } from "../lib/forms/statusText";
+import { type StatusReport, readStatus } from "../lib/status/status";
+import { writeOutput } from "./output";
 
 /** Options of `npm run status`. */
 export interface StatusOptions {

@@ -1,31 +1,40 @@
 import { appendFileSync } from "node:fs";
-import { addMask, inActions } from "./actions";
-import { changedSecrets } from "../lib/engine/changedSecrets";
-import { continuing } from "../lib/engine/continuing";
-import { InputError } from "../lib/errors";
-import { masked } from "../lib/system/mask";
-import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
-import { refreshBefore, refreshOptions } from "../lib/engine/refresh";
-import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
-import { imageQuestions } from "../lib/status/imageStatus";
-import { deployedImages } from "../lib/engine/state";
-import { withoutGitHub } from "../lib/engine/withoutGitHub";
-import { askBlobs, askRegistries } from "../lib/status/ask";
-import { type Engine, exportStack, openEngine } from "../lib/engine/pulumi";
-import { enginesAdvice } from "../lib/engine/errors";
-import { recordUp } from "../lib/update/record";
-import { readSecrets } from "../lib/engine/secrets";
-import { filesDiffer } from "../lib/status/githubFindings";
-import { summaryOf } from "../lib/update/summary";
-import { exit } from "./exitCodes";
-import { tellFailedBuilds } from "../lib/update/failedBuilds";
-import type { LabOptions } from "./lab";
 import { startLab } from "../lab/lab";
 import { labDeployment, stopRegistry } from "../lab/labState";
+import { continuing } from "../lib/engine/continuing";
+import { removeDeadLocks } from "../lib/engine/locks";
+import { enginesAdvice, type Engine, exportStack, openEngine } from "../lib/engine/pulumi";
+import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
+import { readSecrets } from "../lib/engine/secrets";
+import { deployedImages } from "../lib/engine/state";
+import { withoutGitHub } from "../lib/engine/withoutGitHub";
+import { InputError } from "../lib/errors";
+import { askBlobs, askRegistries } from "../lib/status/ask";
+import { imageQuestions } from "../lib/status/imageStatus";
+import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
+import { filesDiffer } from "../lib/status/status";
+import { masked } from "../lib/system/mask";
 import { labPaths } from "../lib/system/paths";
 import { LabError, isInterrupted, runMasked } from "../lib/system/process";
 import { elapsed } from "../lib/system/progress";
-import { removeDeadLocks } from "../lib/engine/locks";
+import { tellFailedBuilds } from "../lib/update/failedBuilds";
+import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
+import { recordUp } from "../lib/update/record";
+import { summaryOf } from "../lib/update/summary";
+import { exit } from "./exitCodes";
+import type { LabOptions } from "./lab";
+
+/** Whether this runs in a job of GitHub Actions. */
+export const inActions = (env: NodeJS.ProcessEnv): boolean => env.GITHUB_ACTIONS === "true";
+
+/** A value in a workflow command. */
+const escaped = (text: string): string => text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+
+/**
+ * Line that makes GitHub show `***` in the job's log wherever this text stands after it (docs.github.com, "Workflow commands for
+ * GitHub Actions", add-mask). GitHub masks line by line: of a value with several each has to be said.
+ */
+export const addMask = (text: string): string => `::add-mask::${escaped(text)}`;
 
 /** Options of the commands that run Pulumi. */
 export interface PulumiOptions extends LabOptions {

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { hash12 } from "../lib/context/hash";
-import type { Platform } from "../lib/hierarchy/definition";
 import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import { rootsOf } from "../lib/hierarchy/roots";
-import { buildHooks } from "./hooks";
+import type { Platform } from "../lib/platform";
 import { knownOutputs } from "./failures";
+import { buildHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 

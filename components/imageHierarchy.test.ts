@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { type ImageDefinition, type ImageDefinitions, archOf, hostPlatform } from "../lib/hierarchy/definition";
+import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { prepareLayers } from "../lib/hierarchy/prepare";
 import type { LayerSettings } from "../lib/hierarchy/settings";
+import { archOf, hostPlatform } from "../lib/platform";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";

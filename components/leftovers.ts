@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
 import { UnreachableError } from "../lib/github/api";
-import { nextAfterRefusal } from "../lib/github/failures";
+import { nextAfterRefusal } from "../lib/github/refusals";
 
 /**
  * Removes from a branch the workflows of ours that are generated no longer, and returns their paths. Quiet: by commits that

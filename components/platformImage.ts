@@ -1,10 +1,10 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { buildTag } from "../lib/context/stage";
-import { type Platform, archOf } from "../lib/hierarchy/definition";
-import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
+import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { rootsOf } from "../lib/hierarchy/roots";
+import { type Platform, archOf } from "../lib/platform";
 import { forDependents } from "./failures";
 import { type StagedTests, smokeTest } from "./smokeTest";
 

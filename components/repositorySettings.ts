@@ -1,11 +1,11 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import type { RepositorySecret } from "../githubConfig";
+import type { RepositorySecret } from "../config";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github/names";
-import type { Kind } from "../lib/github/failures";
+import type { Kind } from "../lib/github/refusals";
 import { allMade, forDependents } from "./failures";
-import { type MakeWay, refusalHook } from "./refusalHooks";
+import { type MakeWay, refusalHook } from "./hooks";
 
 /** What a repository's workflows need to know. */
 export interface RepositorySecretsArgs {

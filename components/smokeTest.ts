@@ -1,6 +1,6 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../lib/hierarchy/definition";
+import type { Platform } from "../lib/platform";
 
 /** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
 export interface StagedTests {

@@ -2,7 +2,7 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/github/delivery";
 import { allMade, knownOutputs } from "./failures";
-import { refusalHook } from "./refusalHooks";
+import { refusalHook } from "./hooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 import { WorkflowPullRequest } from "./workflowPullRequest";
 

@@ -1,10 +1,10 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { commitMessage } from "../lib/github/delivery";
-import type { Kind } from "../lib/github/failures";
+import type { Kind } from "../lib/github/refusals";
 import { allMade, knownOutputs } from "./failures";
+import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";
-import { refusalHook } from "./refusalHooks";
 import type { WorkflowFilesArgs } from "./workflowFiles";
 
 /** What a pull request with workflow files needs. */

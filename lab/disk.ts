@@ -1,11 +1,11 @@
 import { existsSync, statSync, statfsSync } from "node:fs";
-import { hostPlatform } from "../lib/hierarchy/definition";
+import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
-import { hasImages } from "./labState";
 import type { LabPaths } from "../lib/system/paths";
 import { LabError } from "../lib/system/process";
-import { store } from "./servers/services";
+import { hasImages } from "./labState";
 import { standInFolder } from "./root/standIn";
+import { store } from "./servers/services";
 import { missingTools } from "./toolchain/build";
 import { tools } from "./toolchain/tools";
 

@@ -1,24 +1,24 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { hostPlatform } from "../lib/hierarchy/definition";
+import { runningUpdates } from "../lib/engine/locks";
+import { hostPlatform } from "../lib/platform";
+import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
+import { withLock } from "../lib/system/lock";
+import { type LabPaths, labPaths, repositoryRoot } from "../lib/system/paths";
+import { LabError, run } from "../lib/system/process";
 import { ensureBuilder } from "./builder";
 import { checkDisk, imagesWarning, labNeeds } from "./disk";
-import { enableEmulation } from "./root/emulation";
 import { labEnvironment, stackExists, labStackName } from "./environment";
-import { ensureHostName } from "./servers/hostName";
-import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { instancePath, labServers, lockPath, serversFolder } from "./labState";
-import { ensurePackages, requireRoot } from "./toolchain/packages";
-import { type LabPaths, labPaths, repositoryRoot } from "../lib/system/paths";
-import { withLock } from "../lib/system/lock";
-import { LabError, run } from "../lib/system/process";
-import { pulumiHome } from "./toolchain/pulumiHome";
+import { enableEmulation } from "./root/emulation";
 import { ensureRoot } from "./root/root";
-import { startServer } from "./servers/server";
+import { ensureHostName } from "./servers/hostName";
 import { choosePort } from "./servers/ports";
-import { runningUpdates } from "../lib/engine/locks";
+import { startServer } from "./servers/server";
 import { ensureCertificates, registryHost } from "./servers/tls";
 import { ensureToolchain } from "./toolchain/build";
+import { ensurePackages, requireRoot } from "./toolchain/packages";
+import { pulumiHome } from "./toolchain/pulumiHome";
 
 /** A lab that is set up: its places, its instance and the environment in which its commands run. */
 export interface Lab {

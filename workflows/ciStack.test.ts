@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { images } from "../images";
+import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
-import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
 import { layerOf, workflowLayers } from "./images";

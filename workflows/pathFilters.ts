@@ -2,7 +2,7 @@ import path from "node:path";
 import type { PreparedLayer } from "../lib/hierarchy/prepare";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { led } from "../lib/context/walk";
-import { partsOf } from "../lib/context/wildcards";
+import { partsOf } from "../lib/context/goPatterns";
 import { ciStackFile } from "./ciStack";
 
 type Source = PreparedLayer["sources"][number];

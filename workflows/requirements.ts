@@ -1,10 +1,8 @@
 import path from "node:path";
 import { expand } from "../lib/dockerfile/expand";
+import { isJsonArray, mountFields, type Statement, readStatements } from "../lib/dockerfile/parse";
+import { readStages, type Stage } from "../lib/dockerfile/stages";
 import type { PreparedLayer } from "../lib/hierarchy/prepare";
-import { readStages } from "../lib/dockerfile/readStages";
-import type { Stage } from "../lib/dockerfile/stages";
-import { type Statement, readStatements } from "../lib/dockerfile/statements";
-import { isJsonArray, mountFields } from "../lib/dockerfile/words";
 import type { Step } from "./document";
 
 /** An image and everything that it stands on, parents first. */

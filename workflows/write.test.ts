@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { fixture } from "../tests/fixture";
 import { tree, writeTree } from "../tests/tree";
-import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { header } from "./files";
 import { refuseStale, staleWorkflows, writeWorkflows } from "./write";
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type Platform, hostPlatform } from "../../lib/hierarchy/definition";
+import { type Platform, hostPlatform } from "../../lib/platform";
 import { run } from "../../lib/system/process";
 
 /** Where the kernel says which foreign programs it can run, and by what (binfmt_misc). */

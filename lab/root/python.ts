@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { archOf, hostPlatform } from "../../lib/hierarchy/definition";
-import { repositoryRoot } from "../../lib/system/paths";
+import { archOf, hostPlatform } from "../../lib/platform";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
+import { repositoryRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 

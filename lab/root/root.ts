@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Platform } from "../../lib/hierarchy/definition";
+import type { Platform } from "../../lib/platform";
 import type { Instance } from "../../lib/system/instance";
 import type { LabPaths } from "../../lib/system/paths";
 import { LabError, run } from "../../lib/system/process";

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Platform, archOf } from "../../lib/hierarchy/definition";
+import { type Platform, archOf } from "../../lib/platform";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
 import { run } from "../../lib/system/process";
-import { pythonVersion, unpackPython } from "./python";
 import { progress } from "../../lib/system/progress";
 import { systemBundle } from "../servers/tls";
+import { pythonVersion, unpackPython } from "./python";
 
 /** Raised when `makeRootfs` makes something else from the same settings: labs then get a new root and rebuild everything. */
 const recipeVersion = 1;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Platform, archOf } from "../hierarchy/definition";
-import type { InputFile } from "./inputs";
+import { type Platform, archOf } from "../platform";
+import type { InputFile } from "./walk";
 
 /** Everything that decides a build except the digests it stands on. */
 export interface InputHashParts {

@@ -1,9 +1,8 @@
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../errors";
-import { goRegexp } from "./goRegexp";
 import { shownPath, textOf } from "./rawNames";
-import { matchesPath } from "./wildcards";
+import { goRegexp, matchesPath } from "./goPatterns";
 
 /** A pattern of an ignore file, of --exclude or of --parents, as moby/patternmatcher reads it. */
 interface Pattern {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tree, writeTree } from "../../tests/tree";
 import { type InputSource, collectInputs, readContext } from "./inputs";
-import { matchesPath } from "./wildcards";
+import { matchesPath } from "./goPatterns";
 
 const collect = (root: string, ...patterns: string[]) =>
     collectInputs(

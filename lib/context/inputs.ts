@@ -17,13 +17,11 @@ import {
     sentTree,
     statOf,
 } from "./walk";
-import { isWild, matchesPath, partsOf, splitWildcards } from "./wildcards";
+import { isWild, matchesPath, partsOf, splitWildcards } from "./goPatterns";
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "include" | "mount"> &
     Partial<Pick<Source, "exclude">> & { readonly line: number; readonly left?: string; readonly instruction: string };
-
-export type { InputFile };
 
 /** What BuildKit would read of a context that nobody wants in an image, unless a Dockerfile names it. */
 export interface Swept {

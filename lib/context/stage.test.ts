@@ -15,8 +15,10 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder, tree } from "../../tests/tree";
-import { type InputHashParts, buildTag, inputHash, stageContext } from "./stage";
-import { type InputFile, collectInputs } from "./inputs";
+import { type InputHashParts, buildTag, inputHash } from "./hash";
+import { stageContext } from "./stage";
+import { collectInputs } from "./inputs";
+import type { InputFile } from "./walk";
 
 const parts: InputHashParts = {
     dockerfile: "FROM a\n",

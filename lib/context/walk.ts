@@ -4,7 +4,7 @@ import path from "node:path";
 import { InputError } from "../errors";
 import type { Ignore, Matcher } from "./ignore";
 import { pathOf, shownPath, textOf } from "./rawNames";
-import { isWild, matchesPath } from "./wildcards";
+import { isWild, matchesPath } from "./goPatterns";
 
 /** A file, link or folder of the build context that a Dockerfile reads. */
 export interface InputFile {

@@ -1,12 +1,9 @@
-import type { DockerfileReading, ReadOptions } from "./read";
 import { InputError } from "../errors";
-import { type Platform, hostPlatform } from "../hierarchy/definition";
-import { type LogicalLines, logicalLines } from "./lines";
-import { normalPlatform } from "../hierarchy/place";
-import { readStages } from "./readStages";
+import { normalPlatform, type Platform, hostPlatform } from "../platform";
 import { referenceProblem, sameImage } from "../registry/references";
-import type { Stage, Use } from "./stages";
-import { type Statement, statementOf } from "./statements";
+import { type LogicalLines, logicalLines, type Statement, statementOf } from "./parse";
+import type { DockerfileReading } from "./reading";
+import { readStages, type ReadOptions, type Stage, type Use } from "./stages";
 
 /** What `read` returns; undefined for what a Dockerfile can't say: another language may. */
 function attempt<T>(read: () => T): T | undefined {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
-import { readDockerfile } from "./read";
-import { frontendOf, withoutSyntax } from "./frontends";
 import { prepareLayers } from "../hierarchy/prepare";
-import { logicalLines } from "./lines";
+import { frontendOf, withoutSyntax } from "./frontends";
+import { logicalLines } from "./parse";
+import { readDockerfile } from "./read";
 
 const of = (text: string, options: Partial<Parameters<typeof frontendOf>[1]> = {}) =>
     frontendOf(text, { path: "Dockerfile", ...options });

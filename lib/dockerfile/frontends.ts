@@ -1,5 +1,5 @@
 import { InputError } from "../errors";
-import { directiveOf } from "./lines";
+import { directiveOf } from "./parse";
 import { referenceProblem, sameRepository } from "../registry/references";
 
 /** The image that reads a Dockerfile instead of the builder itself: its `# syntax=`, or the build argument BUILDKIT_SYNTAX. */

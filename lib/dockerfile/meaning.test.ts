@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readDockerfile } from "./read";
 import { splitArguments } from "./meaning";
+import { readDockerfile } from "./read";
 
 const meaning = (text: string, options: { target?: string; buildArgs?: Record<string, string> } = {}) =>
     readDockerfile(text, { path: "Dockerfile", platforms: ["linux/amd64", "linux/arm64"], ...options }).meaning;

@@ -1,6 +1,4 @@
-import { longestLine } from "./lines";
-import type { Statement, Statements } from "./statements";
-import { isJsonArray, listArguments, quotedWords } from "./words";
+import { longestLine, isJsonArray, listArguments, quotedWords, type Statement, type Statements } from "./parse";
 
 /** What a Dockerfile means for one target. */
 export interface Meaning {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type ReadOptions, readDockerfile } from "./read";
-import { hostPlatform } from "../hierarchy/definition";
+import { hostPlatform } from "../platform";
+import { readDockerfile } from "./read";
+import type { ReadOptions } from "./stages";
 
 const read = (text: string, options: Partial<ReadOptions> = {}) =>
     readDockerfile(text, { path: "docker/Dockerfile", platforms: ["linux/amd64"], ...options });

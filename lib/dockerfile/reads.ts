@@ -1,8 +1,6 @@
 import path from "node:path";
 import { InputError } from "../errors";
-import { heredocOf } from "./lines";
-import type { Statement } from "./statements";
-import { commaFields, listArguments, mountFields } from "./words";
+import { heredocOf, commaFields, listArguments, mountFields, type Statement } from "./parse";
 
 /** What an instruction reads from the build context. */
 export interface Source {

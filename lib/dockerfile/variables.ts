@@ -1,9 +1,7 @@
 import { InputError } from "../errors";
+import { normalPlatform, type Platform } from "../platform";
 import { type Expansion, expand } from "./expand";
-import type { Platform } from "../hierarchy/definition";
-import { normalPlatform } from "../hierarchy/place";
-import type { Statement } from "./statements";
-import { quotedWords } from "./words";
+import { quotedWords, type Statement } from "./parse";
 
 /** What an image brings to the stages that are built FROM it. */
 export interface Environment {

@@ -3,10 +3,29 @@ import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import type { StackLock } from "../status/stack";
 import { projectName } from "../../lab/environment";
 import type { LabPaths } from "../system/paths";
 import { nameOf, processesNamed, startTime } from "../system/processTable";
+
+/** A lock of a stack in a file backend. */
+export type StackLock = HeldLock | UnreadableLock;
+
+interface HeldLock {
+    readonly pid: number;
+    /** When it was taken, as Pulumi wrote it. */
+    readonly since: string;
+    readonly host: string;
+    /** Whether its process ended without removing it: certain on this machine only. */
+    readonly isDead: boolean;
+}
+
+/** One that a crash left empty or cut off: it stops every update of the stack, and does not say whose it was. */
+interface UnreadableLock {
+    readonly file: string;
+    readonly reason: string;
+    /** Pids of what runs on this machine and may hold it. */
+    readonly mayHold: readonly number[];
+}
 
 /** Pulumi's lock file of a file backend (pkg/backend/diy/lock.go); other fields do not matter here. */
 const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });

@@ -1,5 +1,29 @@
 import { z } from "zod";
 
+/** Texts by name: files, build arguments, labels. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** The texts of a property that is a record; what is no text is left out. */
+export function textsOf(state: ResourceState | undefined, property: string): Texts {
+    const value = state?.inputs[property];
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
+    return Object.fromEntries(
+        Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+    );
+}
+
+/** The text of a property; "" where it is none. */
+export const textOf = (state: ResourceState, property: string): string => {
+    const value = state.inputs[property];
+    return typeof value === "string" ? value : "";
+};
+
+/** The texts of a property that is a list. */
+export function listOf(state: ResourceState | undefined, property: string): readonly string[] {
+    const value = state?.inputs[property];
+    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+}
+
 /** What the engine writes in place of a value that only an update can know (Pulumi, plugin.UnknownStringValue). */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 

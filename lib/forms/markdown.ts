@@ -1,6 +1,7 @@
 import type { Action, ImagePlan, Plan } from "../plan/plan";
+import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
-import { countsOf, expectedSentence, reasonOf, roughly, secondsOf } from "./words";
+import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
 /** GitHub takes comments of up to 65,536 characters; a chart of more images can't be read. */
 const limits = { bytes: 59_500, chart: 80 } as const;

@@ -1,4 +1,4 @@
-import type { ReportedFinding, StatusReport } from "../status/report";
+import type { ReportedFinding, StatusReport } from "../status/status";
 import { cell, escapeHtml, htmlPage, htmlTable } from "./page";
 import { buildRows, buildTitles, isWrong, kindTitles, repairsTogether, togetherTitle, verdictText } from "./statusText";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { StatusReport } from "../status/report";
+import type { StatusReport } from "../status/status";
 import { statusHtml } from "./statusHtml";
 import { statusText } from "./statusText";
 

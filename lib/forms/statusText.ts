@@ -1,6 +1,6 @@
-import { size } from "./words";
 import type { BuildStatus } from "../status/imageStatus";
-import type { ReportedFinding, StatusReport } from "../status/report";
+import type { ReportedFinding, StatusReport } from "../status/status";
+import { size } from "../system/progress";
 
 /** Said of a build that the registry does not have, or not all of. */
 const wrongs = { missing: "MISSING", incomplete: "INCOMPLETE" } as const;

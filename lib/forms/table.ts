@@ -1,6 +1,7 @@
 import type { Action, Plan, RepositoryPlan } from "../plan/plan";
+import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
-import { countsOf, expectedSentence, reasonOf, roughly, secondsOf } from "./words";
+import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
 /** How a table is written. */
 export interface TableOptions {

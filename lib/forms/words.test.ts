@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { imagePlan, planOf } from "../../tests/previews";
-import { countsOf, expectedSentence, reasonOf, roughly, secondsOf, size } from "./words";
+import { roughly, size } from "../system/progress";
+import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
 test.each([
     [0, "under 1 s"],

@@ -1,14 +1,5 @@
 import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "../plan/plan";
-
-/** Seconds as people estimate them: "20 s", "4 min", "1 h 10 min". */
-export function roughly(seconds: number): string {
-    if (seconds < 1) return "under 1 s";
-    if (seconds < 90) return `${Math.round(seconds).toString()} s`;
-    const minutes = Math.round(seconds / 60);
-    if (minutes < 60) return `${minutes.toString()} min`;
-    const rest = minutes % 60;
-    return `${Math.floor(minutes / 60).toString()} h${rest > 0 ? ` ${rest.toString()} min` : ""}`;
-}
+import { roughly } from "../system/progress";
 
 const counted: readonly (readonly [Action, string])[] = [
     ["rebuild", "to rebuild"],
@@ -69,12 +60,4 @@ export function expectedSentence({ images, expected }: { images: readonly ImageP
         `Expected: ${roughly(least)} if no digest of a rebuilt parent changes, ${roughly(most)} if all do` +
         `${without}.`
     );
-}
-
-/** Bytes as people read them: "812 kB", "3.4 GB" (powers of ten). */
-export function size(bytes: number): string {
-    const units = ["B", "kB", "MB", "GB", "TB"] as const;
-    const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
-    const number = bytes / 1000 ** power;
-    return `${number < 10 && power > 0 ? number.toFixed(1) : Math.round(number).toString()} ${units[power] ?? "B"}`;
 }

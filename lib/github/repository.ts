@@ -3,6 +3,17 @@ import { InputError } from "../errors";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./api";
 import { RefusedError } from "./refusals";
 
+/**
+ * Removes a variable. That it is gone already is no error.
+ *
+ * @throws InputError when the token may not
+ * @throws UnreachableError when GitHub can't be asked
+ */
+export async function removeVariable(target: GitHubTarget, name: string): Promise<void> {
+    const path = `/actions/variables/${encodeURIComponent(name)}`;
+    await ask(target, inRepository(target, path), `remove the variable ${name}`, { method: "DELETE" });
+}
+
 /* What GitHub is asked before the plan. Nothing here changes anything. */
 
 const repositorySchema = z.object({ archived: z.boolean(), full_name: z.string() });

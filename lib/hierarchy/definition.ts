@@ -1,5 +1,4 @@
-/** An operating system and architecture as OCI writes them: "linux/amd64", "linux/arm/v7". */
-export type Platform = `linux/${string}`;
+import { type Platform, hostPlatform } from "../platform";
 
 /** An entry of `images.ts`. */
 export interface ImageDefinition {
@@ -53,13 +52,6 @@ export interface Definitions {
     readonly images: ImageDefinitions;
     readonly roots?: RootDefinitions;
 }
-
-/** The architecture as tags and resource names write it: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7". */
-export const archOf = (platform: Platform): string => platform.slice("linux/".length).replaceAll("/", "-");
-
-/** The platform of this machine, in OCI's words, from Node's name of its architecture. */
-export const hostPlatform = (arch: string = process.arch): Platform =>
-    `linux/${{ x64: "amd64", arm: "arm/v7", ia32: "386" }[arch] ?? arch}`;
 
 /**
  * The platforms that a stack wants. "declared": those of the images, and no image is left out, whatever this machine is;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
 import { workflowLayers } from "../../workflows/images";
-import { type ImageDefinition, type Platform, hostPlatform } from "./definition";
+import { type Platform, hostPlatform, isPlatform, normalPlatform } from "../platform";
+import type { ImageDefinition } from "./definition";
 import { prepareLayers } from "./prepare";
-import { isPlatform, normalPlatform } from "./place";
 import type { LayerSettings } from "./settings";
 
 const here = hostPlatform();

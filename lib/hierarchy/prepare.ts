@@ -1,20 +1,21 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { inputHash } from "../context/stage";
-import type { DockerfileReading } from "../dockerfile/read";
+import { type Swept, readContext } from "../context/inputs";
+import type { InputFile } from "../context/walk";
+import { textOf } from "../context/rawNames";
+import { inputHash } from "../context/hash";
 import { type Frontend, syntaxArgument } from "../dockerfile/frontends";
-import type { Layer } from "./resolve";
-import { type Definitions, type ImageDefinition, type Platform, platformsOf } from "./definition";
-import { type InputFile, type Swept, readContext } from "../context/inputs";
 import { splitArguments } from "../dockerfile/meaning";
+import type { DockerfileReading } from "../dockerfile/reading";
+import type { Platform } from "../platform";
+import { pushedRepository, sameImage } from "../registry/references";
+import { type Definitions, type ImageDefinition, platformsOf } from "./definition";
 import { type PlacedParent, placeOn } from "./place";
 import { readImages } from "./readImages";
-import { textOf } from "../context/rawNames";
-import { pushedRepository, sameImage } from "../registry/references";
+import { type Layer, refuseReplacedStages } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
 import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smokeTests";
-import { refuseReplacedStages } from "./stageNames";
 
 /**
  * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a

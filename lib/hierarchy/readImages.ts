@@ -1,19 +1,18 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { type DockerfileReading, type ReadOptions, readDockerfile } from "../dockerfile/read";
-import { namedImages } from "./validate";
-import { fieldProblems } from "./entryFields";
-import { InputError } from "../errors";
+import { textOf as bytesAsText } from "../context/rawNames";
 import { foreignStatements } from "../dockerfile/foreign";
 import { frontendOf } from "../dockerfile/frontends";
-import { type Layer, resolveHierarchy } from "./resolve";
-import { type Definitions, type ImageDefinition, declaredPlatforms } from "./definition";
-import { textOf as bytesAsText } from "../context/rawNames";
-import { targetTriggers } from "../dockerfile/readStages";
+import { type Statement, type Trigger, readStatements } from "../dockerfile/parse";
+import { readDockerfile } from "../dockerfile/read";
+import type { DockerfileReading } from "../dockerfile/reading";
+import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
+import { InputError } from "../errors";
 import { referenceProblem, sameImage } from "../registry/references";
-import type { ImagesBelow } from "../dockerfile/stages";
-import { type Statement, type Trigger, readStatements } from "../dockerfile/statements";
+import { type Definitions, type ImageDefinition, declaredPlatforms } from "./definition";
+import { type Layer, resolveHierarchy } from "./resolve";
 import { type LayerSettings, buildArgsOf } from "./settings";
+import { fieldProblems, namedImages } from "./validate";
 
 /** Reads a Dockerfile's text. */
 function textOf(root: string, key: string, { dockerfile }: ImageDefinition): string {

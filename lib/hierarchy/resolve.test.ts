@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readDockerfile } from "../dockerfile/read";
-import { resolveHierarchy } from "./resolve";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
+import { resolveHierarchy } from "./resolve";
 
 const digest = `sha256:${"0".repeat(64)}`;
 

@@ -1,9 +1,70 @@
-import type { DockerfileReading } from "../dockerfile/read";
-import { entryProblems, namedImages } from "./validate";
+import type { DockerfileReading, ReadStage } from "../dockerfile/reading";
 import { InputError, placeOf } from "../errors";
-import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { type PlatformUses, platformProblems } from "./place";
-import { namespaceOf, parseReference, sameImage, sameRepository } from "../registry/references";
+import type { Platform, PlatformUses } from "../platform";
+import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
+import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
+import { platformToUse } from "./place";
+import { entryProblems, namedImages } from "./validate";
+
+function parentProblem({ key, definition }: Layer, parent: Layer["parents"][number], offered: readonly Platform[]) {
+    const platforms = declaredPlatforms(definition);
+    const uses = platforms.flatMap((platform) => parent.platforms[platform] ?? []);
+    const several = uses.find(({ emulated }) => emulated.length > 1);
+    if (several) {
+        const both = several.emulated.join(" and ");
+        return (
+            `image ${key} names its parent ${parent.key} for ${both} in one build, where a name can stand for one image ` +
+            "only. Leave --platform away, or take one of them from another image"
+        );
+    }
+    // What is for whatever machine builds it is left out where that machine's platform is not there.
+    const lacking = definition.platforms === "host" ? [] : uses.filter((use) => !platformToUse(use, offered));
+    if (lacking.length === 0) return [];
+    const missing = [...new Set(lacking.flatMap(({ emulated }) => emulated))].join(", ");
+    return (
+        `image ${key} needs its parent ${parent.key} for ${missing}, which ${parent.key} is not built for (only for ` +
+        `${offered.join(", ")}). Change \`platforms\` of one of them, or --platform in the Dockerfile`
+    );
+}
+
+/** Parents that are not declared for a platform that an image needs of them, a problem a text. */
+export function platformProblems(layers: readonly Layer[]): string[] {
+    const problems = layers.flatMap((layer) =>
+        layer.parents.flatMap((parent) => {
+            const found = layers.find(({ key }) => key === parent.key);
+            return found ? parentProblem(layer, parent, declaredPlatforms(found.definition)) : [];
+        }),
+    );
+    return [...new Set(problems)];
+}
+
+/**
+ * Refuses a stage that is named like an image which the build gets as a named context: BuildKit looks for contexts by the
+ * names of stages first (dockerfile2llb, buildDispatchStates), puts the image in the stage's place and drops what the stage
+ * does. A stage that only renames the image is refused as well: it is easier to rename than to be sure of.
+ *
+ * @param dockerfile path, for messages
+ * @param contexts references, as the Dockerfile has them, that parents or pins replace
+ * @throws InputError with file and line
+ */
+export function refuseReplacedStages(
+    dockerfile: string,
+    stages: readonly ReadStage[],
+    contexts: readonly string[],
+): void {
+    for (const { name, line } of stages) {
+        if (name === undefined || referenceProblem(name) !== undefined) continue;
+        const context = contexts.find((one) => sameImage(one, name));
+        if (context === undefined) continue;
+        throw new InputError({
+            problem:
+                `stage ${name} has the name of ${context}, which this build gets by digest: BuildKit would put that image ` +
+                "in the stage's place, without what the stage does",
+            where: `${dockerfile}:${line}`,
+            next: `rename the stage, and what names it in FROM and from=: FROM … AS ${name}-stage`,
+        });
+    }
+}
 
 /** An image with its place in the hierarchy. */
 export interface Layer {

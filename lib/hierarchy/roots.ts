@@ -1,7 +1,7 @@
+import { parseReference, sameImage } from "../registry/references";
 import type { Definitions } from "./definition";
 import type { PreparedLayer, Root } from "./prepare";
 import { readImages } from "./readImages";
-import { parseReference, sameImage } from "../registry/references";
 import type { LayerSettings } from "./settings";
 
 /** The roots of an image, each once: what its Dockerfile names, then what reads it. */

@@ -1,7 +1,7 @@
-import { keyArguments } from "../configIssues";
+import { keyArguments } from "../../config";
+import type { MountedSecret } from "../dockerfile/reads";
 import { InputError, placeOf } from "../errors";
 import type { ImageDefinition } from "./definition";
-import type { MountedSecret } from "../dockerfile/reads";
 
 /** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */
 const secretWord =

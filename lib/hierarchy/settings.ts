@@ -1,15 +1,9 @@
 import { z } from "zod";
-import { namedImages } from "./validate";
 import { InputError } from "../errors";
-import {
-    type ImageDefinition,
-    type ImageDefinitions,
-    type Platform,
-    type WantedPlatforms,
-    declaredPlatforms,
-    hostPlatform,
-} from "./definition";
+import { type Platform, hostPlatform } from "../platform";
 import { pushedRepository } from "../registry/references";
+import { type ImageDefinition, type ImageDefinitions, type WantedPlatforms, declaredPlatforms } from "./definition";
+import { namedImages } from "./validate";
 
 /** `pulumi config set --path` writes digits and true as YAML's numbers and booleans; a build argument is text. */
 const argument = z

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { inputHash } from "../context/stage";
+import { inputHash } from "../context/hash";
 import { InputError } from "../errors";
-import { type InputFile, collectInputs } from "../context/inputs";
+import { collectInputs } from "../context/inputs";
+import type { InputFile } from "../context/walk";
 import type { PreparedLayer } from "./prepare";
 
 /** The Dockerfile of every smoke test. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { images } from "../../images";
 import { InputError } from "../errors";
-import { fieldProblems } from "./entryFields";
 import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./definition";
 import { readImages } from "./readImages";
+import { fieldProblems } from "./validate";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;
 /** An entry that says what its type does not allow. */

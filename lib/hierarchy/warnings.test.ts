@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
-import { type ImageDefinition, type ImageDefinitions, type Platform, hostPlatform } from "./definition";
+import { type Platform, hostPlatform } from "../platform";
+import type { ImageDefinition, ImageDefinitions } from "./definition";
 import { prepareLayers } from "./prepare";
 import { warningsOf } from "./warnings";
 

@@ -1,6 +1,7 @@
-import { type ImageDefinitions, hostPlatform } from "./definition";
-import type { PreparedLayer } from "./prepare";
+import { hostPlatform } from "../platform";
 import { withoutCapitals } from "../registry/references";
+import type { ImageDefinitions } from "./definition";
+import type { PreparedLayer } from "./prepare";
 import { rootsOf, unpinnedRoots } from "./roots";
 import { unlistedSecretWarnings } from "./secrets";
 

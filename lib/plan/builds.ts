@@ -1,9 +1,8 @@
+import { listOf, type Step, sameWhereKnown } from "../engine/preview";
 import { repositoryOf } from "../registry/references";
-import { listOf } from "./differences";
+import { moveOf } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import { moveOf } from "./places";
 import type { Action, PlatformPlan } from "./plan";
-import { type Step, sameWhereKnown } from "../engine/preview";
 
 /** Keys of the images that one takes from, the one that it is built FROM first. */
 export const parentsOf = ({ layer }: Group): readonly string[] => listOf(layer.new ?? layer.old, "parents");

@@ -1,8 +1,121 @@
 import { syntaxArgument } from "../dockerfile/frontends";
+import { type Texts, listOf, textOf, textsOf, type ResourceState, type Step, isUnknown } from "../engine/preview";
 import { looksSecret } from "../hierarchy/secrets";
-import { type Texts, difference, fileCauses, listCauses, listOf, textOf, textsOf, valueCauses } from "./differences";
+import { repositoryOf } from "../registry/references";
+import type { Group } from "./groups";
 import type { Cause } from "./plan";
-import { type ResourceState, type Step, isUnknown } from "../engine/preview";
+
+/** "registry/repository" of a tag, as everywhere; "" where there is no tag. */
+export const placeOf = (tag: string): string => (tag === "" ? "" : repositoryOf(tag));
+
+/**
+ * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent
+ * is built anew is not known before, that of its promotion is.
+ */
+export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { from: string; to: string } | undefined {
+    const before = builds.find((step) => step.old)?.old;
+    const after = builds.find((step) => step.new)?.new;
+    if (!before || !after) return undefined;
+    const open = isUnknown(after.inputs.tags);
+    if (open && !index?.new) return undefined;
+    const from = placeOf(listOf(before, "tags")[0] ?? "");
+    const to = placeOf(open && index?.new ? textOf(index.new, "tag") : (listOf(after, "tags")[0] ?? ""));
+    return from === to ? undefined : { from, to };
+}
+
+/** Where an image is pushed and promoted to, when that is another place than before. */
+export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
+    const move = moveOf(group);
+    if (move) return [`pushed to ${move.to || "nowhere"} instead of ${move.from || "nowhere"}`];
+    const { old: before, new: after } = group.index ?? {};
+    if (!before || !after) return [];
+    const [from, to] = [textOf(before, "tag"), textOf(after, "tag")];
+    return from === to || isUnknown(to) ? [] : [`promoted as ${to} instead of ${from}`];
+}
+
+/** Names by what happened to them. */
+export interface Difference {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    /** Names whose text is another. */
+    readonly changed: readonly string[];
+}
+
+/** What differs between two records. */
+export function difference(before: Texts, after: Texts): Difference {
+    return {
+        added: Object.keys(after).filter((name) => !Object.hasOwn(before, name)),
+        removed: Object.keys(before).filter((name) => !Object.hasOwn(after, name)),
+        changed: Object.keys(after).filter((name) => Object.hasOwn(before, name) && before[name] !== after[name]),
+    };
+}
+
+/** The mark of an executable file in what a plan shows of it; see components/imageLayer.ts. */
+const executable = / executable$/;
+
+/**
+ * Files, links and folders (with a slash at their end) that were added, removed, renamed or changed. A rename is one removed and one added with the same content.
+ *
+ * @param what said before each name, with a space at its end
+ * @param gone said of files that are no longer there
+ */
+export function fileCauses(before: Texts, after: Texts, what = "", gone = "removed or ignored"): Cause[] {
+    const all = difference(before, after);
+    // A folder is named where nothing else lies in it: it need not come or go with what does.
+    const isThere = (texts: Texts, name: string) =>
+        name.endsWith("/") && Object.keys(texts).some((other) => other.startsWith(name));
+    const removed = all.removed.filter((name) => !isThere(after, name));
+    const added = all.added.filter((name) => !isThere(before, name));
+    const { changed } = all;
+    const left = [...added];
+    const renames = removed.flatMap((from) => {
+        const to = left.find((name) => after[name] === before[from]);
+        if (to === undefined) return [];
+        left.splice(left.indexOf(to), 1);
+        return [[from, to] as const];
+    });
+    const lost = removed.filter((name) => !renames.some(([from]) => from === name));
+    const onlyMode = (name: string) => before[name]?.replace(executable, "") === after[name]?.replace(executable, "");
+    return [
+        ...changed.map((name) => {
+            if (!onlyMode(name)) return `${what}${name} changed`;
+            return `${what}${name} is ${(after[name] ?? "").endsWith(" executable") ? "now" : "no longer"} executable`;
+        }),
+        ...left.map((name) => `${what}${name} added`),
+        ...renames.map(([from, to]) => `${what}${from} renamed to ${to}`),
+        ...lost.map((name) => `${what}${name} ${gone}`),
+    ];
+}
+
+const masked = "•••";
+
+/** Characters of a value that are shown: a value can be a whole file. */
+const shownLength = 60;
+
+/** A value as it may be shown: what looks like a secret in none of its parts. */
+function shown(name: string, value: string): string {
+    if (looksSecret(name, value)) return masked;
+    return value === "" ? '""' : value.length > shownLength ? `${value.slice(0, shownLength)}…` : value;
+}
+
+/** Values (build arguments, labels) that were added, removed or changed. */
+export function valueCauses(what: string, before: Texts, after: Texts): Cause[] {
+    const { added, removed, changed } = difference(before, after);
+    const show = (from: Texts, name: string) => shown(name, from[name] ?? "");
+    return [
+        ...added.map((name) => `${what} ${name} added: ${show(after, name)}`),
+        ...removed.map((name) => `${what} ${name} removed`),
+        ...changed.map((name) => `${what} ${name}: ${show(before, name)} → ${show(after, name)}`),
+    ];
+}
+
+/** What a list (parents, platforms) gained and lost. */
+export function listCauses(what: string, before: readonly string[], after: readonly string[]): Cause[] {
+    return [
+        ...after.filter((one) => !before.includes(one)).map((one) => `${what} ${one} added`),
+        ...before.filter((one) => !after.includes(one)).map((one) => `${what} ${one} removed`),
+    ];
+}
 
 /** Build arguments that the program sets for itself; the frontend is told among the roots. */
 const ownArguments = ["INPUT_HASH", "SOURCE_DATE_EPOCH", syntaxArgument];

@@ -1,5 +1,4 @@
-import { listOf, textsOf } from "./differences";
-import { type Step, withoutParts } from "../engine/preview";
+import { listOf, textsOf, type Step, withoutParts } from "../engine/preview";
 
 const layerType = "layered-images:components:ImageLayer";
 const imageType = "docker-build:index:Image";

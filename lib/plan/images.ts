@@ -1,11 +1,9 @@
+import { textOf, textsOf, type Step } from "../engine/preview";
 import { type Plans, decides, movedParents, parentsOf } from "./builds";
-import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses } from "./causes";
-import { textOf, textsOf } from "./differences";
+import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses, placeCauses } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
 import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
-import { placeCauses } from "./places";
 import { type Action, type Cause, type ImagePlan, actions } from "./plan";
-import type { Step } from "../engine/preview";
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
 function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefined {

@@ -1,7 +1,6 @@
-import { listOf } from "./differences";
+import { listOf, type Step, sameWhereKnown } from "../engine/preview";
 import { type Group, changes, isGone, platformOf } from "./groups";
 import type { ImagePlan } from "./plan";
-import { type Step, sameWhereKnown } from "../engine/preview";
 
 /** Tests that would run. */
 export const runs = (test: Step): boolean => changes(test) && !isGone(test);

@@ -1,14 +1,85 @@
+import { type Preview, type Step, leftovers, listOf } from "../engine/preview";
+import { type UpdateRecord, recordedSeconds } from "../update/history";
 import { openRepositories, planBuilds } from "./builds";
 import { suspiciousArguments } from "./causes";
-import { dangersOf } from "./dangers";
-import { expectedTime } from "./expected";
 import { groups } from "./groups";
-import { type UpdateRecord, recordedSeconds } from "../update/history";
 import { planImages } from "./images";
-import type { ImagePlan, Plan } from "./plan";
-import type { Preview } from "../engine/preview";
-import { decidedSteps, planRepository } from "./repository";
-import { hasWork, otherWork } from "./work";
+import type { ImagePlan, Plan, Action, Expected } from "./plan";
+import { decidedSteps, planRepository, hasWork, otherWork } from "./repository";
+
+const certain: readonly Action[] = ["rebuild", "recreate"];
+const possible: readonly Action[] = [...certain, "maybe"];
+
+/** Seconds that a smoke test or promotion takes; 0 where none was recorded. */
+export type OtherSeconds = (kind: "test" | "promotion", image: string, platform?: string) => number;
+
+/**
+ * Seconds of the longest chain of work. Platforms and siblings run side by side; a child's build waits for its parents' builds,
+ * a test for its build, and a promotion for the tests of all platforms and the parents' promotions.
+ */
+function longest(images: readonly ImagePlan[], counted: readonly Action[], other: OtherSeconds): number {
+    const built = new Map<string, number>();
+    const promoted = new Map<string, number>();
+    for (const { image, parent = "", copiesFrom = [], action: whole, platforms, inAnyCase = [] } of images) {
+        const parents = [parent, ...copiesFrom];
+        const isTested = whole === "retest" || inAnyCase.includes("test");
+        const tested = platforms.map(({ platform, action, seconds = 0 }) => {
+            const start = Math.max(...parents.map((key) => built.get(`${key} ${platform}`) ?? 0));
+            const isBuilt = counted.includes(action);
+            const end = start + (isBuilt ? seconds : 0);
+            built.set(`${image} ${platform}`, end);
+            return end + (isBuilt || isTested ? other("test", image, platform) : 0);
+        });
+        const isTagged = whole === "retag" || inAnyCase.includes("promotion");
+        const isPromoted = isTagged || platforms.some(({ action }) => counted.includes(action));
+        const start = Math.max(0, ...tested, ...parents.map((key) => promoted.get(key) ?? 0));
+        promoted.set(image, start + (isPromoted ? other("promotion", image) : 0));
+    }
+    return Math.max(0, ...promoted.values());
+}
+
+/**
+ * The time that an update would take, if no digest of a pending parent changes and if all do. Tests and promotions count
+ * wherever something is built; if its digest stays, they take no time either.
+ */
+export function expectedTime(images: readonly ImagePlan[], other: OtherSeconds = () => 0): Expected {
+    const unknown = images.filter(({ platforms }) =>
+        platforms.some(({ action, seconds }) => possible.includes(action) && seconds === undefined),
+    );
+    return {
+        least: longest(images, certain, other),
+        most: longest(images, possible, other),
+        unknown: unknown.map(({ image }) => image),
+    };
+}
+
+const retaining = "Run `pulumi up` on a commit that still has it as it was: that writes retainOnDelete into the state";
+const forgetting =
+    "Take it out of the state: `pulumi stack export --file state.json`, remove the resource of this name that says " +
+    '"delete": true, `pulumi stack import --file state.json`';
+
+/** What an update would delete in the registry: all tags of its digest go with it. A smoke test has nothing there. */
+export function dangersOf(steps: readonly Step[]): string[] {
+    const left = new Set(leftovers(steps));
+    const lost = steps.filter(
+        ({ type, op, old: before }) =>
+            type.startsWith("docker-build:") &&
+            /delete|replace/.test(op) &&
+            before?.retainOnDelete === false &&
+            (type.endsWith(":Index") || listOf(before, "tags").length > 0),
+    );
+    // A replacement is several steps on one resource.
+    const byUrn = new Map(lost.map((step) => [step.urn, step]));
+    return [...byUrn.values()].map((step) => {
+        const [what, thing] = step.type.endsWith(":Index") ? ["the promoted tag of", "index"] : ["the build", "image"];
+        const isLeft = left.has(step);
+        return (
+            `${isLeft || step.op === "delete" ? "deleting" : "replacing"} ${what} ${step.name}` +
+            `${isLeft ? ", which an earlier update replaced," : ""} would remove its digest from the registry, with every ` +
+            `tag on it: the state of this ${thing} does not say retainOnDelete. ${isLeft ? forgetting : retaining}`
+        );
+    });
+}
 
 /** What a plan is made from. */
 export interface PlanSources {

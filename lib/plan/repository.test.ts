@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ResourceState, type Step, unknown } from "../engine/preview";
-import { planRepository } from "./repository";
-import { hasWork } from "./work";
+import { planRepository, hasWork } from "./repository";
 
 const state = (type: string, inputs: Record<string, unknown>): ResourceState => ({
     type,

@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type Manifest, RegistryError } from "../registry/manifest";
-import type { blobReader } from "../registry/blobs";
-import { type Answer, exitCode } from "./findings";
-import { compareGitHub } from "./github";
-import { githubQuestions } from "./githubQuestions";
 import type { Resource } from "../engine/state";
+import type { blobReader } from "../registry/blobs";
+import { type Manifest, RegistryError } from "../registry/manifest";
 import { askBlobs, askGitHub, askRegistries } from "./ask";
+import { type Answer, exitCode } from "./findings";
+import { compareGitHub, githubQuestions } from "./github";
 
 afterEach(() => {
     vi.unstubAllGlobals();

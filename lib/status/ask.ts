@@ -1,16 +1,15 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import { type GitHubTarget, UnreachableError, ask } from "../github/api";
-import type { Answer } from "./findings";
-import type { OnGitHub } from "./github";
-import type { GitHubQuestion } from "./githubQuestions";
-import { parseReference, repositoryOf } from "../registry/references";
 import { checkAccess, inRepository, readRepository } from "../github/repository";
-import { type Manifest, RegistryError, readManifest } from "../registry/manifest";
 import { type BlobState, blobReader } from "../registry/blobs";
-import type { Held } from "./imageStatus";
+import { type Manifest, RegistryError, readManifest } from "../registry/manifest";
+import { parseReference, repositoryOf } from "../registry/references";
 import { untilInterrupted } from "../system/process";
 import { progress } from "../system/progress";
+import type { Answer } from "./findings";
+import type { OnGitHub, GitHubQuestion } from "./github";
+import type { Held } from "./imageStatus";
 
 /** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
 const atOnce = { registry: 16, github: 8 } as const;

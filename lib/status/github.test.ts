@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { Resource } from "../engine/state";
 import { fileHash } from "../github/delivery";
 import type { Answer } from "./findings";
-import { type OnGitHub, compareGitHub } from "./github";
-import { deployedRepository, githubQuestions } from "./githubQuestions";
-import type { Resource } from "../engine/state";
+import { type OnGitHub, compareGitHub, deployedRepository, githubQuestions } from "./github";
 
 const resource = (type: string, name: string, rest: Partial<Resource>): Resource => ({
     urn: `urn:pulumi:ci::p::${type}::${name}`,

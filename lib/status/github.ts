@@ -1,16 +1,161 @@
-import { changedSecrets } from "../engine/changedSecrets";
-import { type Proposal, compareDelivered, declinedIn, deliveredFiles } from "./deliveredFiles";
+import { changedSecrets, fileType } from "../engine/refresh";
+import { type Resource, nameOf } from "../engine/state";
+import { fileHash, workflowFilesType } from "../github/delivery";
+import type { Access } from "../github/repository";
 import { type Answer, type Finding, unknownFindings } from "./findings";
-import {
-    type ResourceQuestion,
-    deployedRepository,
-    fileQuestion,
-    githubQuestions,
-    resourceQuestions,
-    secretTypes,
-    text,
-} from "./githubQuestions";
-import type { Resource } from "../engine/state";
+
+const pullType = "github:index/repositoryPullRequest:RepositoryPullRequest";
+const variableType = "github:index/actionsVariable:ActionsVariable";
+/** Kinds of secrets by the type of their resource. */
+export const secretTypes: Readonly<Record<string, "actions" | "dependabot" | "codespaces">> = {
+    "github:index/actionsSecret:ActionsSecret": "actions",
+    "github:index/dependabotSecret:DependabotSecret": "dependabot",
+    "github:index/codespacesSecret:CodespacesSecret": "codespaces",
+};
+
+/** The repository that the stack looks after, as its state has it. */
+export interface DeployedRepository {
+    readonly repository: string;
+    /** Branch that workflow files are for. */
+    readonly branch: string;
+    /** Settings of the GitHub provider that the state has; others come from the environment. */
+    readonly owner?: string;
+    readonly baseUrl?: string;
+}
+
+/** A property that is a text. */
+export const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+
+/** The repository of a deployment; undefined where the stack makes images only. */
+export function deployedRepository(resources: readonly Resource[]): DeployedRepository | undefined {
+    const files = resources.find(({ type }) => type === workflowFilesType);
+    const repository = text(files?.inputs.repository);
+    if (repository === undefined) return undefined;
+    const provider = resources.find(({ type }) => type === "pulumi:providers:github")?.inputs ?? {};
+    const owner = text(provider.organization) ?? text(provider.owner);
+    const baseUrl = text(provider.baseUrl);
+    return {
+        repository,
+        branch: text(files?.inputs.branch) ?? "main",
+        ...(owner !== undefined && { owner }),
+        ...(baseUrl !== undefined && { baseUrl }),
+    };
+}
+
+/** What GitHub is asked: a path below "repos/<owner>/<repository>/", which no other question has, and words for messages. */
+export interface GitHubQuestion {
+    readonly kind: "file" | "secret" | "variable" | "pull request";
+    readonly path: string;
+    /** "secret DISCORD_TOKEN" */
+    readonly about: string;
+    /** What the token must be allowed to use: without that, "not found" may mean that it can't see it. */
+    readonly access?: Access;
+}
+
+/** A question about a resource. */
+export interface ResourceQuestion extends GitHubQuestion {
+    readonly urn: string;
+}
+
+/** The question what a branch has in a file's place. */
+export function fileQuestion(file: string, branch: string): GitHubQuestion {
+    const path = file.split("/").map(encodeURIComponent).join("/");
+    return { kind: "file", about: `file ${file}`, path: `contents/${path}?ref=${encodeURIComponent(branch)}` };
+}
+
+function question({ urn, type, inputs, outputs }: Resource): ResourceQuestion[] {
+    const name = (key: string) => text(inputs[key]) ?? text(outputs[key]) ?? nameOf(urn);
+    const kind = secretTypes[type];
+    if (kind !== undefined) {
+        const secret = name("secretName");
+        const about = `secret ${secret}${kind === "actions" ? "" : ` (${kind})`}`;
+        const path = `${kind}/secrets/${encodeURIComponent(secret)}`;
+        return [{ urn, kind: "secret", about, path, access: kind === "actions" ? "secrets" : kind }];
+    }
+    if (type === variableType) {
+        const variable = name("variableName");
+        const path = `actions/variables/${encodeURIComponent(variable)}`;
+        return [{ urn, kind: "variable", about: `variable ${variable}`, path, access: "variables" }];
+    }
+    if (type === fileType) return [{ urn, ...fileQuestion(name("file"), name("branch")) }];
+    if (type !== pullType || typeof outputs.number !== "number") return [];
+    const number = String(outputs.number);
+    return [{ urn, kind: "pull request", about: `pull request #${number}`, path: `pulls/${number}` }];
+}
+
+/** What GitHub is asked about resources, a question each. */
+export const resourceQuestions = (resources: readonly Resource[]): ResourceQuestion[] => resources.flatMap(question);
+
+/** What GitHub is asked, a question for each thing of ours there. */
+export const githubQuestions = (resources: readonly Resource[]): GitHubQuestion[] => [
+    ...resourceQuestions(resources),
+    ...deliveredFiles(resources).map(({ file, branch }) => fileQuestion(file, branch)),
+];
+
+/** A workflow file that the branch should have and that the stack did not commit there itself: a pull request brings it. */
+export interface DeliveredFile {
+    readonly file: string;
+    readonly branch: string;
+    /** `fileHash` of its text. */
+    readonly hash: string;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The files that pull requests bring; none in a state that an older version wrote, which has their names alone. */
+export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] {
+    const { files, branch } = resources.find(({ type }) => type === workflowFilesType)?.inputs ?? {};
+    if (!isRecord(files) || typeof branch !== "string") return [];
+    const committed = resources.filter(({ type, inputs }) => type === fileType && inputs.branch === branch);
+    return Object.entries(files).flatMap(([file, hash]) =>
+        typeof hash === "string" && !committed.some(({ inputs }) => inputs.file === file)
+            ? [{ file, branch, hash }]
+            : [],
+    );
+}
+
+/** Number of the pull request with these files that was closed without merging, as the last update found it. */
+export function declinedIn(resources: readonly Resource[]): string | undefined {
+    const declined = resources.find(({ type }) => type === workflowFilesType)?.inputs.declined;
+    return typeof declined === "number" ? `#${declined.toString()}` : undefined;
+}
+
+/** What became of the pull request with the files: it waits, was declined (which one), is not known, or there is none any more. */
+export type Proposal = "waits" | "over" | "not known" | { readonly declined: string };
+
+/**
+ * Compares the files that pull requests bring with what their branch has. While one waits, and where it was declined, the branch
+ * has others by people's decision: an update changes nothing about that.
+ */
+export function compareDelivered(
+    found: readonly (DeliveredFile & { readonly answer: Answer<OnGitHub> })[],
+    proposal: Proposal,
+): Finding[] {
+    const differing = found.flatMap(({ file, branch, hash, answer }) => {
+        if (!("found" in answer)) return [];
+        const text = answer.found && "text" in answer.found ? answer.found.text : undefined;
+        if (text !== undefined && fileHash(text) === hash) return [];
+        const said = text === undefined ? `it is not on branch ${branch}` : `it was changed on branch ${branch}`;
+        return [{ file, branch, said }];
+    });
+    const [first] = differing;
+    if (!first || proposal === "not known") return [];
+    if (proposal === "over") {
+        return differing.map(({ file, said }) => ({
+            kind: "drift",
+            about: `file ${file}`,
+            text: said,
+            repair: { by: "up" },
+        }));
+    }
+    const why =
+        proposal === "waits"
+            ? "until the pull request is merged"
+            : `since pull request ${proposal.declined} with these was closed without merging`;
+    const list = differing.map(({ file }) => file).join(", ");
+    return [{ kind: "note", about: "workflow files", text: `branch ${first.branch} has others ${why}: ${list}` }];
+}
 
 /** What GitHub says of one thing: a file's text, a variable's value, when a secret was set, whether a pull request is open. */
 export type OnGitHub =

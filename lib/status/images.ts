@@ -1,8 +1,8 @@
-import { size } from "../forms/words";
+import type { DeployedBuild, DeployedImage, DeployedPromotion } from "../engine/state";
 import { parseReference, repositoryOf } from "../registry/references";
+import { size } from "../system/progress";
 import { type Answer, type Finding, type Repair, unknownFindings } from "./findings";
 import { type Answers, type Held, type LostBlob, refOf } from "./imageStatus";
-import type { DeployedBuild, DeployedImage, DeployedPromotion } from "../engine/state";
 
 /** How `latest` differs from what it was promoted to; undefined when it does not. */
 function movedText(tag: string, image: DeployedImage, found: Held | undefined): string | undefined {

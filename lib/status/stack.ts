@@ -1,26 +1,7 @@
+import type { StackLock } from "../engine/locks";
+import type { Deployment } from "../engine/state";
 import type { Finding } from "./findings";
 import { type Commands, quote } from "./repair";
-import type { Deployment } from "../engine/state";
-
-/** A lock of a stack in a file backend. */
-export type StackLock = HeldLock | UnreadableLock;
-
-interface HeldLock {
-    readonly pid: number;
-    /** When it was taken, as Pulumi wrote it. */
-    readonly since: string;
-    readonly host: string;
-    /** Whether its process ended without removing it: certain on this machine only. */
-    readonly isDead: boolean;
-}
-
-/** One that a crash left empty or cut off: it stops every update of the stack, and does not say whose it was. */
-interface UnreadableLock {
-    readonly file: string;
-    readonly reason: string;
-    /** Pids of what runs on this machine and may hold it. */
-    readonly mayHold: readonly number[];
-}
 
 function lockFinding(lock: StackLock, { stack, isLab }: Commands): Finding {
     const about = `stack ${stack}`;

@@ -1,17 +1,77 @@
-import { readInstance } from "../system/instance";
 import { stackLocks } from "../engine/locks";
-import { type Finding, exitCode } from "./findings";
-import { imageFindings, unansweredFindings } from "./images";
-import { imageQuestions, imageStatus } from "./imageStatus";
-import { repairAll, repairCommand } from "./repair";
-import type { StatusReport } from "./report";
-import { compareRoots, rootQuestions, rootsOf } from "./roots";
-import { stackFindings } from "./stack";
-import { deployedImages } from "../engine/state";
-import { askBlobs, askRegistries } from "./ask";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
-import { readHistory } from "../update/historyFile";
-import { githubFindings } from "./githubFindings";
+import { fileType } from "../engine/refresh";
+import { deployedImages, type Resource } from "../engine/state";
+import { workflowFilesType } from "../github/delivery";
+import { readInstance } from "../system/instance";
+import { readHistory } from "../update/history";
+import { askBlobs, askRegistries, askGitHub } from "./ask";
+import { type Finding, exitCode } from "./findings";
+import { compareGitHub, deployedRepository, githubQuestions } from "./github";
+import { imageQuestions, imageStatus, type ImageStatus } from "./imageStatus";
+import { imageFindings, unansweredFindings } from "./images";
+import { repairAll, repairCommand } from "./repair";
+import { compareRoots, rootQuestions, rootsOf, type RootStatus } from "./roots";
+import { stackFindings } from "./stack";
+
+/** Asks GitHub for what the stack wrote there, and compares. */
+export async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
+    const deployed = deployedRepository(resources);
+    if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
+    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
+    const owner = [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
+    if (owner === undefined) {
+        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER says the owner" }];
+    }
+    const target = {
+        ...deployed,
+        owner,
+        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
+        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
+    };
+    return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
+}
+
+/** Types of secrets and variables. */
+const valueType = /^github:index\/(actions|dependabot|codespaces)/;
+
+/** The component without the files that pull requests brought: no resource of the state's is about those. */
+const withoutDelivered = (one: Resource): Resource =>
+    one.type === workflowFilesType ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
+
+/**
+ * Whether workflow files on GitHub are not, or may not be, what the state's resources say: an `up` may then fail without a refresh.
+ * Nothing is asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
+ */
+export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
+    const files = resources.filter(({ type }) => type === fileType);
+    if (files.length === 0) return false;
+    // One that was refused is written again in any case, unless it was looked at and is there by now.
+    if (files.some(({ initErrors }) => initErrors && initErrors.length > 0)) return true;
+    const findings = await githubFindings(
+        resources.filter(({ type }) => !valueType.test(type)).map(withoutDelivered),
+        env,
+    );
+    return findings.some(({ repair }) => repair !== undefined);
+}
+
+/** Something that was found, with the command that repairs it. */
+export interface ReportedFinding extends Omit<Finding, "repair"> {
+    /** Exactly as a shell takes it in the repository's root. */
+    readonly command?: string;
+}
+
+/** What `npm run status -- --json` prints. Absent properties are not known; sizes are in bytes, times ISO 8601 in UTC. */
+export interface StatusReport {
+    readonly stack: string;
+    /** `unknown`: nothing differs in what could be asked, and something could not be. */
+    readonly verdict: "in step" | "drift" | "unknown";
+    readonly images: readonly ImageStatus[];
+    readonly roots: readonly RootStatus[];
+    readonly findings: readonly ReportedFinding[];
+    /** The fewest commands that repair all drift, in order. */
+    readonly repairs: readonly string[];
+}
 
 /** The roots that the lab gives to its stack, by name. */
 function labRoots({ isLab, env }: Engine): Readonly<Record<string, string>> {

@@ -1,12 +1,28 @@
 import { realpathSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { nextAfterStep } from "../registry/failures";
-import type { Mask } from "../system/mask";
 import type { EngineLog } from "../engine/log";
-import { type ImageStep, imageSteps } from "./steps";
+import { nextAfterStep } from "../registry/failures";
 import { buildx } from "../registry/manifest";
-import { run } from "../system/process";
+import type { Mask } from "../system/mask";
+import { run, LabError } from "../system/process";
+import { type ImageStep, imageSteps } from "./steps";
+
+/**
+ * What builds and smoke tests that failed printed, as BuildKit remembers it, secrets masked.
+ *
+ * @returns lines by URN; none where BuildKit can't be asked
+ */
+export async function failedOutput(update: Update): Promise<ReadonlyMap<string, readonly string[]>> {
+    try {
+        const builds = await failedBuilds(update);
+        return new Map(builds.flatMap(({ build, known }) => (known ? [[build.urn, known.output] as const] : [])));
+    } catch (error) {
+        if (!(error instanceof LabError || error instanceof z.ZodError)) throw error;
+        console.error("note: what failed builds printed at their end can't be read from BuildKit");
+        return new Map();
+    }
+}
 
 /** A build that failed, as BuildKit remembers it: whoever asked for it, and with secrets as they are. */
 interface FailureRecord {

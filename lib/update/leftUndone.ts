@@ -1,6 +1,6 @@
-import { resourceQuestions } from "../status/githubQuestions";
-import { nameOf } from "../engine/state";
 import type { EngineLog, EngineStep } from "../engine/log";
+import { nameOf } from "../engine/state";
+import { resourceQuestions } from "../status/github";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import type { ImageStep } from "./steps";
 

@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../system/paths";
 import { parseEngineLog } from "../engine/log";
-import { imageSteps, updateRecord } from "./steps";
 import { masked } from "../system/mask";
-import { quotations } from "./quotations";
-import { updateSummary } from "./summary";
+import { repositoryRoot } from "../system/paths";
+import { imageSteps, updateRecord } from "./steps";
+import { quotations, updateSummary } from "./summary";
 
 const recorded = (name: string) => {
     const file = path.join(repositoryRoot, "lib/engine/recorded", `${name}.jsonl`);

@@ -5,17 +5,17 @@ import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
 import { labStatus, serversFolder, stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers/server";
-import { configWith, fixture } from "../fixture";
-import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { readPreview } from "../../lib/engine/preview";
-import { planRepository } from "../../lib/plan/repository";
 import { withoutGitHub } from "../../lib/engine/withoutGitHub";
+import type { ImageDefinitions } from "../../lib/hierarchy/definition";
+import { planRepository } from "../../lib/plan/repository";
 import { workflowFiles } from "../../workflows/files";
 import { workflowLayers } from "../../workflows/images";
+import { configWith, fixture } from "../fixture";
+import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories } from "../registry";
-import { type StandInRepository, standInRepository } from "../standIn";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
 /* What GitHub refuses, with the real engine and provider: it stops no image, nothing there is lost, and the next `up` mends it. */

@@ -11,8 +11,8 @@ import {
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stageContext } from "../../lib/context/stage";
-import { hostPlatform } from "../../lib/hierarchy/definition";
 import { type PreparedLayer, prepareLayers, sourceDateEpoch } from "../../lib/hierarchy/prepare";
+import { hostPlatform } from "../../lib/platform";
 import { type TestLab, runIn, startTestLab } from "../lab";
 import { writeTree } from "../writeTree";
 

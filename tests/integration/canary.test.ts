@@ -1,7 +1,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rebuild } from "../../cli/canary";
-import { publishedBuilds } from "../../lib/engine/publishedBuilds";
+import { publishedBuilds } from "../../lib/engine/state";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { up } from "../stack";

@@ -7,8 +7,8 @@ import { workflowFiles } from "../../workflows/files";
 import { workflowLayers } from "../../workflows/images";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import { type StandInRepository, standInRepository } from "../standIn";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */

@@ -1,11 +1,11 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { StatusReport } from "../../lib/status/report";
+import type { StatusReport } from "../../lib/status/status";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import { type StandInRepository, standInRepository } from "../standIn";
 import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
+import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
 /* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { archOf, hostPlatform } from "../../lib/hierarchy/definition";
-import { onBuildTriggers, readManifest } from "../../lib/registry/manifest";
+import { archOf, hostPlatform } from "../../lib/platform";
 import { blobReader } from "../../lib/registry/blobs";
+import { onBuildTriggers, readManifest } from "../../lib/registry/manifest";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { collectInputs } from "../../lib/context/inputs";
+import type { InputFile } from "../../lib/context/walk";
 import { stageContext } from "../../lib/context/stage";
 import { readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
-import { type InputFile, collectInputs } from "../../lib/context/inputs";
 import { writeTree } from "../writeTree";
 import {
     type Entry,

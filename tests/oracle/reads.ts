@@ -1,8 +1,9 @@
 import path from "node:path";
 import fc from "fast-check";
-import { type DockerfileReading, readDockerfile } from "../../lib/dockerfile/read";
+import { readDockerfile } from "../../lib/dockerfile/read";
+import type { DockerfileReading } from "../../lib/dockerfile/reading";
 import { InputError } from "../../lib/errors";
-import { hostPlatform } from "../../lib/hierarchy/definition";
+import { hostPlatform } from "../../lib/platform";
 import { formatReference, parseReference, sameImage } from "../../lib/registry/references";
 import type { Oracle } from "./oracle";
 

@@ -1,11 +1,12 @@
 import { cpSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { images } from "../../images";
 import { rebuild } from "../../cli/canary";
+import { images } from "../../images";
+import { buildName, publishedBuilds } from "../../lib/engine/state";
+import { platformsOf } from "../../lib/hierarchy/definition";
+import { archOf, hostPlatform } from "../../lib/platform";
 import { repositoryRoot } from "../../lib/system/paths";
-import { nameOf, publishedBuilds } from "../../lib/engine/publishedBuilds";
-import { archOf, hostPlatform, platformsOf } from "../../lib/hierarchy/definition";
 import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
 
@@ -49,7 +50,7 @@ test("the first update publishes every image that this machine's platform has", 
 test("every published build comes back with the same digest, without cache", async () => {
     const options = { env: stack.lab.env, cwd: stack.at("") };
     const published = await publishedBuilds(options);
-    expect(published.map(nameOf).sort()).toEqual(builds("base", "bot", "ci"));
+    expect(published.map(buildName).sort()).toEqual(builds("base", "bot", "ci"));
     for (const one of published) {
         const { name, published: digest, rebuilt, difference } = await rebuild(one, options);
         expect(rebuilt, `${name}: ${difference ?? ""}`).toBe(digest);

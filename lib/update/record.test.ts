@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import type { ImageStep } from "./steps";
 import { type Manifest, RegistryError } from "../registry/manifest";
-import { pushedBytes } from "./pushedBytes";
+import { pushedBytes } from "./record";
+import type { ImageStep } from "./steps";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const ref = (image: string, letter: string, registry = "ghcr.io") => `${registry}/o/${image}@${digest(letter)}`;

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { temporaryFolder, tree, writeTree } from "../tests/tree";
-import { firstDifference } from "./archives";
 import { run } from "../lib/system/process";
+import { temporaryFolder, tree, writeTree } from "../tests/tree";
+import { firstDifference } from "./canary";
 
 type Files = Readonly<Record<string, string>>;
 

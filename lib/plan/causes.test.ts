@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { difference, fileCauses, listCauses, valueCauses } from "./differences";
+import { difference, fileCauses, listCauses, valueCauses } from "./causes";
 
 describe("files", () => {
     test.each<[string, Record<string, string>, Record<string, string>, string[]]>([

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { Resource } from "../engine/state";
-import { filesDiffer } from "./githubFindings";
+import { filesDiffer } from "./status";
 
 afterEach(() => {
     vi.unstubAllGlobals();
