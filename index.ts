@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
-import { RepositorySecrets } from "./components/repositorySettings";
+import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { readConfig } from "./config";
 import * as definitions from "./images";
@@ -11,26 +11,26 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import { prepareLayers } from "./lib/hierarchy/prepare";
+import { prepareImages } from "./lib/hierarchy/prepare";
 import { unusedPins } from "./lib/hierarchy/roots";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
-import { workflowLayers } from "./workflows/images";
+import { workflowImages } from "./workflows/images";
 
 async function compose() {
     // The engine starts the program in the repository's root; everything that enters the state is relative to it.
     const root = process.cwd();
     const config = readConfig(root);
     const { github } = config;
-    const layers = await askFrontends(prepareLayers(root, definitions, config), config.labRegistry);
+    const images = await askFrontends(prepareImages(root, definitions, config), config.labRegistry);
     const unused = unusedPins(root, definitions, config);
-    for (const warning of [...warningsOf(definitions.images, layers), ...unused]) void pulumi.log.warn(warning);
-    const files = github ? workflowFiles(workflowLayers(root, definitions), ciBranch(root)) : {};
-    const published = layers.filter(({ repository }) => repository !== undefined);
+    for (const warning of [...warningsOf(definitions.images, images), ...unused]) void pulumi.log.warn(warning);
+    const files = github ? workflowFiles(workflowImages(root, definitions), ciBranch(root)) : {};
+    const published = images.filter(({ repository }) => repository !== undefined);
     const wishes = { variables: published.length, looking: pulumi.runtime.isDryRun() };
     const plan = github && (await planGitHub(github, files, { ...github, ...wishes }));
-    const hierarchy = new ImageHierarchy("images", { layers, root, stageRoot: ".stage", secrets: config.secrets });
+    const hierarchy = new ImageHierarchy("images", { images, root, stageRoot: ".stage", secrets: config.secrets });
     if (!github || !plan) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
         deleteNothingAfterFailures(hierarchy.outputs());
@@ -41,7 +41,7 @@ async function compose() {
     for (const error of plan.errors) failAtEnd(error);
     const variables = publishedVariables(hierarchy.promotedRefs());
     const removing = { removeVariable: (one: string) => removeVariable(github, one) };
-    const values = plan.setsValues && new RepositorySecrets("repository", { ...github, variables, ...removing });
+    const values = plan.setsValues && new RepositorySettings("repository", { ...github, variables, ...removing });
     const { delivery } = plan;
     const workflows =
         delivery &&

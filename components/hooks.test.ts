@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { PreparedLayer, Root } from "../lib/hierarchy/prepare";
+import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
 import { type Registries, buildHooks, type MakeWay, refusalHook } from "./hooks";
@@ -55,7 +55,7 @@ const hook = () => {
 async function before(
     key: string,
     roots: readonly Root[],
-    { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedLayer["triggers"] } = {},
+    { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedImage["triggers"] } = {},
 ): Promise<void> {
     const image = { key, roots, triggers };
     const [check] = buildHooks(image, registry).beforeCreate ?? [];

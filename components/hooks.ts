@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
 import { type Kind, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
-import type { PreparedLayer, Root } from "../lib/hierarchy/prepare";
+import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { isPassing, nextAfter, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
@@ -53,7 +53,7 @@ export interface Registries {
 }
 
 /** What is asked of an image's roots. */
-type Asked = Pick<PreparedLayer, "key" | "roots" | "triggers">;
+type Asked = Pick<PreparedImage, "key" | "roots" | "triggers">;
 
 /** Asks the registry for the image: without its trust and login, the minutes of a build would be lost. */
 async function checkRegistry(name: string, registries: Registries): Promise<void> {
@@ -161,7 +161,7 @@ const repetitions = 2;
  * it fails, the next step is said, or a push that only met another one is done again. An image that is not built costs nothing.
  */
 export function buildHooks(
-    image: Asked & Pick<PreparedLayer, "repository" | "unreadable">,
+    image: Asked & Pick<PreparedImage, "repository" | "unreadable">,
     registries: Registries = { readManifest, onBuildTriggers },
 ): pulumi.ResourceHookBinding {
     const { key, repository, roots, unreadable } = image;

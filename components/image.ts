@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { hash12 } from "../lib/context/hash";
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { rootsOf } from "../lib/hierarchy/roots";
 import type { Platform } from "../lib/platform";
 import { knownOutputs } from "./failures";
@@ -9,48 +9,48 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** What an image needs to become resources. */
-export interface ImageLayerArgs extends Pick<PlatformImageArgs, "layer" | "staged" | "tests" | "secrets"> {
-    /** The layers of `layer.parents`, by key. */
-    readonly parents: Readonly<Record<string, ImageLayer>>;
+export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "tests" | "secrets"> {
+    /** The images of `prepared.parents`, by key. */
+    readonly parents: Readonly<Record<string, Image>>;
 }
 
 /**
  * One image of the hierarchy: per platform a build pushed under its immutable build tag and a smoke test of it, then the
  * promotion of the tested digests. Children take `platformImages`, never a tag.
  */
-export class ImageLayer extends pulumi.ComponentResource {
-    public readonly layer: PreparedLayer;
+export class Image extends pulumi.ComponentResource {
+    public readonly prepared: PreparedImage;
     public readonly platformImages: ReadonlyMap<Platform, PlatformImage>;
     public readonly promotion: Promotion | undefined;
 
-    public constructor(args: ImageLayerArgs, opts: pulumi.ComponentResourceOptions) {
-        const { layer, parents } = args;
+    public constructor(args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
+        const { prepared, parents } = args;
         // Plans and states hold the inputs of components: this is how a review knows which file changed.
         const inputs = {
-            dockerfile: { [layer.definition.dockerfile]: hash12(layer.meaning) },
-            parents: layer.parents.map((parent) => parent.by),
-            roots: Object.fromEntries(rootsOf(layer).map((root) => [root.expanded, root.by ?? "not pinned"])),
+            dockerfile: { [prepared.definition.dockerfile]: hash12(prepared.meaning) },
+            parents: prepared.parents.map((parent) => parent.by),
+            roots: Object.fromEntries(rootsOf(prepared).map((root) => [root.expanded, root.by ?? "not pinned"])),
             // One that only reads the Dockerfile: nothing is built on it.
-            ...(layer.frontend && { frontend: layer.frontend.expanded }),
-            platforms: layer.platforms,
-            inputs: describeInputs(layer.inputs),
+            ...(prepared.frontend && { frontend: prepared.frontend.expanded }),
+            platforms: prepared.platforms,
+            inputs: describeInputs(prepared.inputs),
             // Of the build that is wanted: its own resource keeps that of the last one that succeeded.
-            inputHash: layer.inputHash,
+            inputHash: prepared.inputHash,
             // Their names: a build's own property is secret as a whole.
-            secrets: [...(layer.definition.secrets ?? [])],
-            smokeTests: describeInputs(layer.tests?.files ?? []),
+            secrets: [...(prepared.definition.secrets ?? [])],
+            smokeTests: describeInputs(prepared.tests?.files ?? []),
         };
-        super("layered-images:components:ImageLayer", layer.key, inputs, opts);
-        this.layer = layer;
-        const hooks = buildHooks(layer);
+        super("layered-images:components:ImageLayer", prepared.key, inputs, opts);
+        this.prepared = prepared;
+        const hooks = buildHooks(prepared);
         const build = (platform: Platform): PlatformImage => {
-            const refs = layer.parents.flatMap(({ expanded, by, platforms }) => {
+            const refs = prepared.parents.flatMap(({ expanded, by, platforms }) => {
                 const own = platforms[platform];
                 return own === undefined ? [] : [{ expanded, ...parentOn(parents, by, own) }];
             });
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
-        this.platformImages = new Map(layer.platforms.map((platform) => [platform, build(platform)]));
+        this.platformImages = new Map(prepared.platforms.map((platform) => [platform, build(platform)]));
         this.promotion = this.promote(parents);
         this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
@@ -63,12 +63,12 @@ export class ImageLayer extends pulumi.ComponentResource {
             ref: ref.apply((text) => text ?? null),
             digest: ref.apply((text) => text?.slice(text.indexOf("@") + 1) ?? null),
             platforms: Object.fromEntries(digests),
-            parent: this.layer.parents[0]?.by ?? this.layer.roots[0]?.expanded ?? null,
+            parent: this.prepared.parents[0]?.by ?? this.prepared.roots[0]?.expanded ?? null,
         });
     }
 
-    private promote(parents: ImageLayerArgs["parents"]): Promotion | undefined {
-        const { definition, repository, key } = this.layer;
+    private promote(parents: ImageArgs["parents"]): Promotion | undefined {
+        const { definition, repository, key } = this.prepared;
         if (definition.name === undefined || repository === undefined) return undefined;
         const platformImages = [...this.platformImages.values()];
         return new Promotion(
@@ -86,15 +86,15 @@ export class ImageLayer extends pulumi.ComponentResource {
 }
 
 /** By path, what the plan shows of a file: the start of its hash and whether it is executable, or where it links to. */
-function describeInputs(files: PreparedLayer["inputs"]): Record<string, string> {
-    const describe = ({ hash, executable, symlink, folder }: PreparedLayer["inputs"][number]) => {
+function describeInputs(files: PreparedImage["inputs"]): Record<string, string> {
+    const describe = ({ hash, executable, symlink, folder }: PreparedImage["inputs"][number]) => {
         if (folder) return "folder";
         return symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
     };
     return Object.fromEntries(files.map((file) => [`${file.path}${file.folder ? "/" : ""}`, describe(file)] as const));
 }
 
-function parentOn(parents: ImageLayerArgs["parents"], key: string, platform: Platform): PlatformImage {
+function parentOn(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {
     const parent = parents[key]?.platformImages.get(platform);
     if (parent) return parent;
     throw new Error(`image ${key} is not built for ${platform}, although an image was put on top of it`);

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
-import { prepareLayers } from "../lib/hierarchy/prepare";
-import type { LayerSettings } from "../lib/hierarchy/settings";
+import { prepareImages } from "../lib/hierarchy/prepare";
+import type { HierarchySettings } from "../lib/hierarchy/settings";
 import { archOf, hostPlatform } from "../lib/platform";
 import { digestOf, record } from "../tests/harness";
 import { tree } from "../tests/tree";
@@ -39,16 +39,19 @@ const files = {
     "app/main.py": "main\n",
 };
 const root = `registry.test/library/python@sha256:${"1".repeat(64)}`;
-const settings: LayerSettings = {
+const settings: HierarchySettings = {
     registry: "registry.test",
     platforms: "all",
     roots: { "python:3": root },
     buildArgs: {},
 };
 
-async function run(changes: { images?: ImageDefinitions; settings?: Partial<LayerSettings> } = {}, preview = false) {
+async function run(
+    changes: { images?: ImageDefinitions; settings?: Partial<HierarchySettings> } = {},
+    preview = false,
+) {
     const folder = tree(files);
-    const layers = prepareLayers(
+    const images = prepareImages(
         folder,
         { images: changes.images ?? definitions },
         {
@@ -59,7 +62,7 @@ async function run(changes: { images?: ImageDefinitions; settings?: Partial<Laye
     );
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
-        new ImageHierarchy("images", { layers, root: folder, stageRoot: ".stage", secrets });
+        new ImageHierarchy("images", { images, root: folder, stageRoot: ".stage", secrets });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });

@@ -2,7 +2,7 @@ import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
-import { type PreparedLayer, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { type PreparedImage, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { rootsOf } from "../lib/hierarchy/roots";
 import { type Platform, archOf } from "../lib/platform";
 import { forDependents } from "./failures";
@@ -10,7 +10,7 @@ import { type StagedTests, smokeTest } from "./smokeTest";
 
 /** What the build of an image for one platform needs. */
 export interface PlatformImageArgs {
-    readonly layer: PreparedLayer;
+    readonly prepared: PreparedImage;
     readonly platform: Platform;
     /** The staged build context, relative to the program's folder. */
     readonly staged: { readonly context: string; readonly dockerfile: string };
@@ -48,8 +48,8 @@ export function digestRef(key: string, repository: string, digest: string): stri
 const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`docker-image://${ref}` });
 
 /** Everything that a Dockerfile names from outside its context, by the name that BuildKit looks for. */
-function namedContexts({ layer, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
-    const pinned = layer.roots.flatMap(({ expanded, by }) =>
+function namedContexts({ prepared, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
+    const pinned = prepared.roots.flatMap(({ expanded, by }) =>
         by === undefined ? [] : [[expanded, location(by)] as const],
     );
     return Object.fromEntries([...parents.map(({ expanded, ref }) => [expanded, location(ref)] as const), ...pinned]);
@@ -59,16 +59,16 @@ function namedContexts({ layer, parents }: PlatformImageArgs): dockerBuild.types
  * What pins the frontend. Named contexts replace it too (gateway.go), but only since BuildKit 0.13, and one that other contexts are
  * given to must be marked as knowing them.
  */
-function syntax({ frontend }: PreparedLayer): Readonly<Record<string, string>> {
+function syntax({ frontend }: PreparedImage): Readonly<Record<string, string>> {
     return frontend?.by === undefined ? {} : { [syntaxArgument]: frontend.by + frontend.rest };
 }
 
 /** The immutable tag of this one build, or none for an image that is never pushed. */
-function tags({ layer, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
-    const { repository, inputHash } = layer;
+function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
+    const { repository, inputHash } = prepared;
     if (repository === undefined) return [];
     // A root that nobody pinned is known by its name only.
-    const roots = rootsOf(layer).map(({ expanded, by }) => by ?? expanded);
+    const roots = rootsOf(prepared).map(({ expanded, by }) => by ?? expanded);
     const tag = pulumi
         .all(parents.map(({ ref }) => ref))
         .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));
@@ -76,8 +76,8 @@ function tags({ layer, parents, platform }: PlatformImageArgs): pulumi.Input<str
 }
 
 /** The registry cache of an image and platform. A cache that can't be read or written costs time, not the build. */
-function cache({ layer, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
-    const { repository, registryCache } = layer;
+function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
+    const { repository, registryCache } = prepared;
     if (repository === undefined || !registryCache) return {};
     const ref = `${repository}:cache-${archOf(platform)}`;
     const to = {
@@ -92,8 +92,8 @@ function cache({ layer, platform }: PlatformImageArgs): Pick<dockerBuild.ImageAr
 }
 
 /** The build secrets that an image names. A changed value is no reason to build again: no layer holds it. */
-function secretsOf({ layer, secrets }: PlatformImageArgs): Partial<dockerBuild.ImageArgs> {
-    const names = layer.definition.secrets ?? [];
+function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuild.ImageArgs> {
+    const names = prepared.definition.secrets ?? [];
     if (names.length === 0) return {};
     const values = Object.fromEntries(names.map((name) => [name, secrets[name] ?? ""]));
     return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
@@ -101,8 +101,8 @@ function secretsOf({ layer, secrets }: PlatformImageArgs): Partial<dockerBuild.I
 
 /** Builds an image for one platform, pushes it as its build tag, and tests what was pushed. */
 export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
-    const { layer, platform, staged, tests } = args;
-    const { definition, repository, key } = layer;
+    const { prepared, platform, staged, tests } = args;
+    const { definition, repository, key } = prepared;
     const name = `${key}-${archOf(platform)}`;
     const image = new dockerBuild.Image(
         name,
@@ -115,10 +115,10 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             platforms: [platform as dockerBuild.Platform],
             // No Dockerfile reads INPUT_HASH: an input that changes with the build makes its outputs unknown in a preview.
             buildArgs: {
-                ...layer.buildArgs,
-                ...syntax(layer),
+                ...prepared.buildArgs,
+                ...syntax(prepared),
                 SOURCE_DATE_EPOCH: sourceDateEpoch,
-                INPUT_HASH: layer.inputHash,
+                INPUT_HASH: prepared.inputHash,
             },
             ...(definition.labels && { labels: { ...definition.labels } }),
             ...(definition.target !== undefined && { target: definition.target }),

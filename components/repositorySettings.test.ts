@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { record } from "../tests/harness";
-import { RepositorySecrets, type RepositorySecretsArgs } from "./repositorySettings";
+import { RepositorySettings, type RepositorySettingsArgs } from "./repositorySettings";
 
 const secret = (value: string, readers = {}) => ({
     value: pulumi.secret(value),
@@ -12,10 +12,10 @@ const secret = (value: string, readers = {}) => ({
 /** How a secret value reaches the engine. */
 const envelope = (value: string) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
 
-const run = (make: () => Partial<RepositorySecretsArgs>) =>
+const run = (make: () => Partial<RepositorySettingsArgs>) =>
     record(() => {
         const removeVariable = () => Promise.resolve();
-        new RepositorySecrets("repository", {
+        new RepositorySettings("repository", {
             ...{ repository: "bot", secrets: {}, variables: {}, removeVariable },
             ...make(),
         });

@@ -8,7 +8,7 @@ import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./hooks";
 
 /** What a repository's workflows need to know. */
-export interface RepositorySecretsArgs {
+export interface RepositorySettingsArgs {
     /** Name of the repository; its owner is the GitHub provider's. */
     readonly repository: string;
     /** Secrets by name. */
@@ -20,11 +20,11 @@ export interface RepositorySecretsArgs {
 }
 
 /** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
-export class RepositorySecrets extends pulumi.ComponentResource {
+export class RepositorySettings extends pulumi.ComponentResource {
     /** Known once every value is set. */
     public readonly set: pulumi.Output<unknown>;
 
-    public constructor(name: string, args: RepositorySecretsArgs, opts?: pulumi.ComponentResourceOptions) {
+    public constructor(name: string, args: RepositorySettingsArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, secrets, variables } = args;
         const readers = ({ dependabot, codespaces }: RepositorySecret) => [
             "actions",

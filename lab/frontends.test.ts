@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
-import { type PreparedLayer, prepareLayers } from "../lib/hierarchy/prepare";
+import { type PreparedImage, prepareImages } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { tree } from "../tests/tree";
 import { askFrontends } from "./frontends";
 
 const pin = `mirror.test/frontend@sha256:${"1".repeat(64)}`;
-const prepared = (syntaxes: readonly string[], roots = {}): PreparedLayer[] => {
+const prepared = (syntaxes: readonly string[], roots = {}): PreparedImage[] => {
     const keys = syntaxes.map((_one, index) => `i${index.toString()}`);
     const files = Object.fromEntries(syntaxes.map((one, index) => [`i${index.toString()}`, `${one}\nFROM scratch\n`]));
     const images = keys.map((key) => [
@@ -14,7 +14,7 @@ const prepared = (syntaxes: readonly string[], roots = {}): PreparedLayer[] => {
         { description: "", name: `ghcr.io/us/${key}:1`, dockerfile: key, platforms: ["linux/amd64"] } as const,
     ]);
     const definitions = { images: Object.fromEntries(images) as ImageDefinitions };
-    return prepareLayers(tree(files), definitions, { platforms: "all", roots, buildArgs: {} });
+    return prepareImages(tree(files), definitions, { platforms: "all", roots, buildArgs: {} });
 };
 /** Registries that have `held`, and where nothing else answers. */
 const having = (...held: readonly string[]) =>
@@ -25,8 +25,8 @@ const having = (...held: readonly string[]) =>
               ? Promise.resolve(undefined)
               : Promise.reject(new RegistryError(ref.split("/")[0] ?? "", "no route to host")),
     );
-const unreadable = async (layers: readonly PreparedLayer[], ask: ReturnType<typeof having>) =>
-    (await askFrontends(layers, "lab:5000", ask)).map((layer) => layer.unreadable);
+const unreadable = async (images: readonly PreparedImage[], ask: ReturnType<typeof having>) =>
+    (await askFrontends(images, "lab:5000", ask)).map((image) => image.unreadable);
 
 test("what neither the lab's registry nor its own has is named with Dockerfile, reasons and the setting that does without", async () => {
     const ask = having();
@@ -43,15 +43,15 @@ test("what neither the lab's registry nor its own has is named with Dockerfile, 
 });
 
 test("what one of them has is nothing to say", async () => {
-    const layers = prepared(["# syntax=docker/dockerfile:1", "# syntax=else.test/frontend"]);
+    const images = prepared(["# syntax=docker/dockerfile:1", "# syntax=else.test/frontend"]);
     const ask = having("lab:5000/docker/dockerfile:1", "else.test/frontend:latest");
-    expect(await unreadable(layers, ask)).toEqual([undefined, undefined]);
+    expect(await unreadable(images, ask)).toEqual([undefined, undefined]);
 });
 
 test("a pin is what is asked for, and a frontend of somebody else's is not replaced", async () => {
-    const layers = prepared(["# syntax=else.test/frontend"], { "else.test/frontend": pin });
+    const images = prepared(["# syntax=else.test/frontend"], { "else.test/frontend": pin });
     const ask = having();
-    expect(await unreadable(layers, ask)).toEqual([
+    expect(await unreadable(images, ask)).toEqual([
         expect.stringMatching(
             /else\.test\/frontend \(mirror\.test\/frontend@\S+\), .*Let this machine reach it, or put a copy there/,
         ),
@@ -61,7 +61,7 @@ test("a pin is what is asked for, and a frontend of somebody else's is not repla
 
 test("another stack's builder may be anywhere: nobody is asked", async () => {
     const ask = having();
-    const layers = prepared(["# syntax=docker/dockerfile:1"]);
-    expect(await askFrontends(layers, undefined, ask)).toEqual(layers);
+    const images = prepared(["# syntax=docker/dockerfile:1"]);
+    expect(await askFrontends(images, undefined, ask)).toEqual(images);
     expect(ask).not.toHaveBeenCalled();
 });

@@ -1,5 +1,5 @@
 import type { Frontend } from "../lib/dockerfile/frontends";
-import type { PreparedLayer, Root } from "../lib/hierarchy/prepare";
+import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { formatReference, parseReference } from "../lib/registry/references";
 import { RegistryError, readManifest } from "../lib/registry/manifest";
 import { mirroredRegistries } from "../lib/system/instance";
@@ -52,24 +52,24 @@ function nextFor({ own, expanded }: Root & Frontend, registry: string): string {
  * @returns the images, with `unreadable` where nobody has what is to read their Dockerfiles
  */
 export async function askFrontends(
-    layers: readonly PreparedLayer[],
+    images: readonly PreparedImage[],
     registry: string | undefined,
     ask: Ask = readManifest,
-): Promise<PreparedLayer[]> {
-    if (registry === undefined) return [...layers];
+): Promise<PreparedImage[]> {
+    if (registry === undefined) return [...images];
     const asked = new Map<string, Promise<string | undefined>>();
-    const withAnswer = async (layer: PreparedLayer): Promise<PreparedLayer> => {
-        const { key, frontend } = layer;
-        if (!frontend) return layer;
+    const withAnswer = async (image: PreparedImage): Promise<PreparedImage> => {
+        const { key, frontend } = image;
+        if (!frontend) return image;
         const { where, expanded, by } = frontend;
         const ref = by ?? expanded;
         const answer = asked.get(ref) ?? missing(placesOf(ref, registry), ask);
         asked.set(ref, answer);
         const why = await answer;
-        if (why === undefined) return layer;
+        if (why === undefined) return image;
         const named = by === undefined ? expanded : `${expanded} (${by})`;
         const problem = `${where}: image ${key} can't be built here, because ${named}, which is to read its Dockerfile, can't be had: ${why}`;
-        return { ...layer, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
+        return { ...image, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
     };
-    return await Promise.all(layers.map(withAnswer));
+    return await Promise.all(images.map(withAnswer));
 }

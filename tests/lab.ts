@@ -68,7 +68,7 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
 const programFiles = [
     "index.ts",
     "config.ts",
-    
+
     "components",
     "lib",
     "cli",

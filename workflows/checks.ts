@@ -1,12 +1,12 @@
 import { InputError } from "../lib/errors";
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Step, Steps, Workflow } from "./document";
-import { layerOf } from "./images";
+import { imageOf } from "./images";
 import { installRequirements } from "./requirements";
 import { checkout } from "./steps";
 
 /** The image that tests and linters run in. */
-const image = "ci";
+const testImage = "ci";
 
 /** Later steps run although one failed, so that one run says everything. */
 const afterFailure = "${{ !cancelled() }}";
@@ -15,12 +15,12 @@ const afterFailure = "${{ !cancelled() }}";
  * The app's tests and linters, on pull requests, in exactly the image that the last `up` published. Not on those from forks:
  * GitHub hands their runs no variables, so they take what `latest` is at the moment.
  */
-export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
-    const layer = layerOf(layers, image);
-    const { name: published } = layer.definition;
+export function checkWorkflows(images: readonly PreparedImage[]): Workflow[] {
+    const image = imageOf(images, testImage);
+    const { name: published } = image.definition;
     if (published === undefined) {
         throw new InputError({
-            problem: `image ${image} is never pushed; tests and linters run in it`,
+            problem: `image ${testImage} is never pushed; tests and linters run in it`,
             next: "name it",
         });
     }
@@ -39,7 +39,7 @@ export function checkWorkflows(layers: readonly PreparedLayer[]): Workflow[] {
                     image: `\${{ vars.CI_IMAGE || '${published}' }}`,
                     credentials: { username: "${{ github.actor }}", password: "${{ github.token }}" },
                 },
-                steps: [checkout(), ...installRequirements(layers, layer), ...steps] as Steps,
+                steps: [checkout(), ...installRequirements(images, image), ...steps] as Steps,
             },
         },
     });

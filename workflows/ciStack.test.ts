@@ -5,7 +5,7 @@ import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
-import { layerOf, workflowLayers } from "./images";
+import { imageOf, workflowImages } from "./images";
 import { pathFilters } from "./pathFilters";
 
 describe("the branch that workflows are for", () => {
@@ -44,10 +44,10 @@ describe("the build arguments that workflows are for", () => {
         ["an object", "  p:buildArgs:\n    one:\n      PY: '3.12'\n      REQ: prod\n"],
         ["JSON in a text", `  p:buildArgs: '{"one":{"PY":"3.12","REQ":"prod"}}'\n`],
     ])("are those of CI's stack, given as %s: they decide what a Dockerfile reads", (_what, config) => {
-        const layer = layerOf(workflowLayers(root(config), { images: one }), "one");
-        expect(layer.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
-        expect(pathFilters(layer)).toContain("requirements-prod.txt");
-        expect(pathFilters(layer)).not.toContain("requirements-dev.txt");
+        const image = imageOf(workflowImages(root(config), { images: one }), "one");
+        expect(image.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
+        expect(pathFilters(image)).toContain("requirements-prod.txt");
+        expect(pathFilters(image)).not.toContain("requirements-dev.txt");
     });
 
     test("are none where that stack has none, and refused where they are no text", () => {
@@ -65,7 +65,7 @@ describe("the build arguments that workflows are for", () => {
 });
 
 test("with another branch, no workflow speaks of main", () => {
-    const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "trunk");
+    const files = workflowFiles(workflowImages(repositoryRoot, { images }), "trunk");
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);

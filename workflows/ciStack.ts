@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { InputError } from "../lib/errors";
 import { githubSchema } from "../lib/github/settings";
-import { type LayerSettings, buildArgsSchema } from "../lib/hierarchy/settings";
+import { type HierarchySettings, buildArgsSchema } from "../lib/hierarchy/settings";
 
 /** The stack that CI runs. */
 export const ciStack = "ci";
@@ -62,7 +62,7 @@ function mapRecord(value: unknown, change: (one: unknown) => unknown): unknown {
  * @param root the repository's root
  * @throws InputError for what is none
  */
-export function ciBuildArgs(root: string): LayerSettings["buildArgs"] {
+export function ciBuildArgs(root: string): HierarchySettings["buildArgs"] {
     // What is encrypted can't be read here: one value, those of an image, or all.
     const readable = (value: unknown) => (encrypted.safeParse(value).success ? undefined : value);
     const set = mapRecord(readable(setting(root, "buildArgs")), (args) => mapRecord(readable(args), readable));

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 
 /** An entry of `updates` (GitHub's Dependabot options reference). */
@@ -15,8 +15,8 @@ interface Update {
  * can't do is in docs/operations.md, "Pull requests": roots are pinned where it does not look, and requirements have to be
  * compiled afterwards.
  */
-export function dependabot(layers: readonly PreparedLayer[]): unknown {
-    const folders = [...layers.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
+export function dependabot(images: readonly PreparedImage[]): unknown {
+    const folders = [...images.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
         path.posix.dirname(file),
     );
     const update = (one: Update) => ({

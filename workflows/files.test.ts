@@ -7,7 +7,7 @@ import { images } from "../images";
 import { repositoryRoot } from "../lib/system/paths";
 import type { Job, Step } from "./document";
 import { header, workflowFiles } from "./files";
-import { workflowLayers } from "./images";
+import { workflowImages } from "./images";
 import { pins } from "./pins";
 import { staleWorkflows } from "./write";
 
@@ -18,7 +18,7 @@ interface Parsed {
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "main");
+const files = workflowFiles(workflowImages(repositoryRoot, { images }), "main");
 const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
 const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
 const jobs = [...parsed].flatMap(([file, { jobs }]) =>
@@ -253,6 +253,6 @@ test("dependabot looks after actions, npm, requirements and every folder with a 
 });
 
 test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
-    const layers = workflowLayers(repositoryRoot, { images }).filter(({ key }) => key !== "ci");
-    expect(() => workflowFiles(layers, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
+    const others = workflowImages(repositoryRoot, { images }).filter(({ key }) => key !== "ci");
+    expect(() => workflowFiles(others, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

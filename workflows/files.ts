@@ -1,4 +1,4 @@
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { checkWorkflows } from "./checks";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
@@ -10,14 +10,14 @@ export { header } from "./document";
 /**
  * Every file of `.github/` that this program owns, by path from the repository's root.
  *
- * @param layers the images as `workflowLayers` gives them
+ * @param images the images as `workflowImages` gives them
  * @param branch the branch that images are made from, as `ciBranch` gives it
  * @throws InputError when a workflow is about an image that does not exist
  */
-export function workflowFiles(layers: readonly PreparedLayer[], branch: string): Readonly<Record<string, string>> {
-    const workflows = [...upWorkflows(layers, branch), ...checkWorkflows(layers), reviewWorkflow(branch)];
+export function workflowFiles(images: readonly PreparedImage[], branch: string): Readonly<Record<string, string>> {
+    const workflows = [...upWorkflows(images, branch), ...checkWorkflows(images), reviewWorkflow(branch)];
     return {
         ...Object.fromEntries(workflows.map((one) => [`.github/workflows/${one.file}`, renderWorkflow(one)])),
-        ".github/dependabot.yml": render(dependabot(layers)),
+        ".github/dependabot.yml": render(dependabot(images)),
     };
 }

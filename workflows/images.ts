@@ -1,6 +1,6 @@
 import { InputError } from "../lib/errors";
 import type { Definitions } from "../lib/hierarchy/definition";
-import { type PreparedLayer, prepareLayers } from "../lib/hierarchy/prepare";
+import { type PreparedImage, prepareImages } from "../lib/hierarchy/prepare";
 import { ciBuildArgs } from "./ciStack";
 
 /**
@@ -10,8 +10,8 @@ import { ciBuildArgs } from "./ciStack";
  * @param root the repository's root
  * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
  */
-export const workflowLayers = (root: string, definitions: Definitions): PreparedLayer[] =>
-    prepareLayers(root, definitions, {
+export const workflowImages = (root: string, definitions: Definitions): PreparedImage[] =>
+    prepareImages(root, definitions, {
         platforms: "declared",
         roots: {},
         buildArgs: ciBuildArgs(root),
@@ -23,13 +23,13 @@ export const workflowLayers = (root: string, definitions: Definitions): Prepared
  *
  * @throws InputError that lists the images there are
  */
-export function layerOf(layers: readonly PreparedLayer[], key: string): PreparedLayer {
-    const layer = layers.find((one) => one.key === key);
-    if (layer) return layer;
+export function imageOf(images: readonly PreparedImage[], key: string): PreparedImage {
+    const image = images.find((one) => one.key === key);
+    if (image) return image;
     throw new InputError({
         problem: `a workflow is about image "${key}", which images.ts does not have`,
         where: "workflows/",
-        allowed: layers.map((one) => one.key),
+        allowed: images.map((one) => one.key),
         next: "name another image in workflows/up.ts or workflows/checks.ts",
     });
 }

@@ -11,24 +11,24 @@ import { run } from "../lib/system/process";
 import { passes } from "../tests/github/paths";
 import { tree, writeTree } from "../tests/tree";
 import { workflowFiles } from "./files";
-import { workflowLayers } from "./images";
+import { workflowImages } from "./images";
 import { pathFilters } from "./pathFilters";
 
-const layerIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
+const imageIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
     const one = { description: "one", dockerfile: "Dockerfile", platforms: ["linux/amd64"], ...changes } as const;
-    const [layer] = workflowLayers(root, { images: { one } });
-    if (!layer) throw new Error("there is no layer");
-    return layer;
+    const [image] = workflowImages(root, { images: { one } });
+    if (!image) throw new Error("there is no image");
+    return image;
 };
 /** The filter of an image with this Dockerfile, without what every image's has. */
 const filter = (text: string, files: Readonly<Record<string, string>> = {}, changes: Partial<ImageDefinition> = {}) => {
-    const layer = layerIn(tree({ Dockerfile: `FROM a\n${text}`, ...files }), changes);
+    const image = imageIn(tree({ Dockerfile: `FROM a\n${text}`, ...files }), changes);
     const always = ["images.ts", "Pulumi.ci.yaml", "Dockerfile", "Dockerfile.dockerignore", ".dockerignore"];
-    return pathFilters(layer).filter((pattern) => !always.includes(pattern));
+    return pathFilters(image).filter((pattern) => !always.includes(pattern));
 };
 
 describe("the workflows of this repository", () => {
-    const files = workflowFiles(workflowLayers(repositoryRoot, { images }), "main");
+    const files = workflowFiles(workflowImages(repositoryRoot, { images }), "main");
     const filterOf = (file: string) => {
         const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
         return on.push.paths;
@@ -38,10 +38,10 @@ describe("the workflows of this repository", () => {
         ["base", "build-base-image.yml"],
         ["ci", "ci-image.yml"],
     ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
-        const layer = workflowLayers(repositoryRoot, { images }).find((one) => one.key === key);
-        const inputs = layer?.inputs.map((input) => input.path) ?? [];
-        const tests = layer?.tests ? [...layer.tests.scripts, "docker/smoke.Dockerfile"] : [];
-        const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", layer?.definition.dockerfile];
+        const image = workflowImages(repositoryRoot, { images }).find((one) => one.key === key);
+        const inputs = image?.inputs.map((input) => input.path) ?? [];
+        const tests = image?.tests ? [...image.tests.scripts, "docker/smoke.Dockerfile"] : [];
+        const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", image?.definition.dockerfile];
         const repository = (await run("git", ["ls-files"], { cwd: repositoryRoot })).trim().split("\n");
         const starting = repository.filter((one) => passes(filterOf(file) ?? [], [one]));
         expect(inputs.length).toBeGreaterThan(0);
@@ -87,12 +87,12 @@ describe("a filter has", () => {
         symlinkSync("real", path.join(root, "link"));
         symlinkSync("../gone", path.join(root, "app/dangling"));
         symlinkSync("/real", path.join(root, "absolute"));
-        expect(pathFilters(layerIn(root))).toEqual(expect.arrayContaining(["absolute", "app/**", "link", "real/**"]));
-        expect(passes(pathFilters(layerIn(root)), ["gone"])).toBe(false);
+        expect(pathFilters(imageIn(root))).toEqual(expect.arrayContaining(["absolute", "app/**", "link", "real/**"]));
+        expect(passes(pathFilters(imageIn(root)), ["gone"])).toBe(false);
     });
 
     test("both files that may decide what is left out, although neither is there yet", () => {
-        const patterns = pathFilters(layerIn(tree({ Dockerfile: "FROM a\nCOPY a /", a: "" })));
+        const patterns = pathFilters(imageIn(tree({ Dockerfile: "FROM a\nCOPY a /", a: "" })));
         expect(patterns).toEqual(expect.arrayContaining([".dockerignore", "Dockerfile.dockerignore"]));
     });
 });
@@ -148,7 +148,7 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
     const ignores = ["", "**/deep", "app/sub\n!app/sub/y.py", "*\n!app\n!a.txt", "logs/*", "**/.gitkeep"];
     const read = (root: string, context: string) => {
         try {
-            return layerIn(root, context === "" ? {} : { context });
+            return imageIn(root, context === "" ? {} : { context });
         } catch (error) {
             if (error instanceof InputError) return undefined;
             throw error;
@@ -173,7 +173,7 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
             const isStale = before?.inputHash !== after?.inputHash;
             staleCases += Number(isStale);
             // GitHub reads the pushed commit's workflow: with or without `npm run workflows` in it, the push must pass.
-            const filters = [before, after].flatMap((layer) => (layer ? [pathFilters(layer)] : []));
+            const filters = [before, after].flatMap((image) => (image ? [pathFilters(image)] : []));
             const missing = filters.filter((patterns) => isStale && !passes(patterns, [at(changed)]));
             expect(missing).toEqual([]);
         },

@@ -1,12 +1,12 @@
 import path from "node:path";
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { led } from "../lib/context/walk";
 import { partsOf } from "../lib/context/goPatterns";
 import { ciStackFile } from "./ciStack";
 
-type Source = PreparedLayer["sources"][number];
-type Inputs = PreparedLayer["inputs"];
+type Source = PreparedImage["sources"][number];
+type Inputs = PreparedImage["inputs"];
 
 /** What every image depends on besides its own files: its entry, and the settings of the stack that CI runs. */
 const settings = ["images.ts", ciStackFile];
@@ -83,7 +83,7 @@ function shortened(patterns: readonly string[]): string[] {
  *
  * @returns patterns from the repository's root, sorted
  */
-export function pathFilters({ definition, sources, inputs, tests }: PreparedLayer): string[] {
+export function pathFilters({ definition, sources, inputs, tests }: PreparedImage): string[] {
     const { dockerfile, context = "." } = definition;
     const base = path.posix.join(context, ".");
     const fromRoot = (pattern: string) => (base === "." ? pattern : `${literal(base.replace(/\/$/, ""))}/${pattern}`);

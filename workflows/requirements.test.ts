@@ -3,12 +3,12 @@ import { images } from "../images";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
-import { layerOf, workflowLayers } from "./images";
+import { imageOf, workflowImages } from "./images";
 import { installRequirements } from "./requirements";
 
 const install = (root: string, definitions: ImageDefinitions, key: string) => {
-    const layers = workflowLayers(root, { images: definitions });
-    return installRequirements(layers, layerOf(layers, key));
+    const images = workflowImages(root, { images: definitions });
+    return installRequirements(images, imageOf(images, key));
 };
 
 test("the CI image's requirements are those of the base and its own, as each Dockerfile installs them", () => {

@@ -2,16 +2,16 @@ import path from "node:path";
 import { expand } from "../lib/dockerfile/expand";
 import { isJsonArray, mountFields, type Statement, readStatements } from "../lib/dockerfile/parse";
 import { readStages, type Stage } from "../lib/dockerfile/stages";
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Step } from "./document";
 
 /** An image and everything that it stands on, parents first. */
-function lineage(layers: readonly PreparedLayer[], layer: PreparedLayer): PreparedLayer[] {
-    const keys = new Set([layer.key]);
-    for (const { key, parents } of [...layers].reverse()) {
+function lineage(images: readonly PreparedImage[], image: PreparedImage): PreparedImage[] {
+    const keys = new Set([image.key]);
+    for (const { key, parents } of [...images].reverse()) {
         if (keys.has(key)) for (const { by } of parents) keys.add(by);
     }
-    return layers.filter(({ key }) => keys.has(key));
+    return images.filter(({ key }) => keys.has(key));
 }
 
 /** Platform of the runners. */
@@ -31,7 +31,7 @@ function mounts({ flags, where }: Statement, { variables }: Stage, escape: strin
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** The instructions of one Dockerfile that install requirements, for the checkout, and the arguments that they use. */
-function installations({ definition, dockerfile, buildArgs, inputs, triggers }: PreparedLayer): {
+function installations({ definition, dockerfile, buildArgs, inputs, triggers }: PreparedImage): {
     readonly commands: readonly string[];
     readonly env: Readonly<Record<string, string>>;
 } {
@@ -79,8 +79,8 @@ function installations({ definition, dockerfile, buildArgs, inputs, triggers }: 
  *
  * @returns no step for an image that mounts none
  */
-export function installRequirements(layers: readonly PreparedLayer[], layer: PreparedLayer): Step[] {
-    const all = lineage(layers, layer).map(installations);
+export function installRequirements(images: readonly PreparedImage[], image: PreparedImage): Step[] {
+    const all = lineage(images, image).map(installations);
     const commands = all.flatMap((one) => one.commands);
     if (commands.length === 0) return [];
     const env = Object.assign({}, ...all.map((one) => one.env)) as Record<string, string>;

@@ -1,4 +1,4 @@
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { ciStack } from "./ciStack";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";
@@ -129,8 +129,8 @@ export function upSteps(env: Readonly<Record<string, string>>): Step[] {
 }
 
 /** BuildKit, and emulation for platforms that the runner is not. */
-export function setUpBuilder(layers: readonly PreparedLayer[]): Step[] {
-    const foreign = new Set(layers.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms)));
+export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
+    const foreign = new Set(images.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms)));
     foreign.delete("linux/amd64");
     const emulation = {
         name: "Set up QEMU",

@@ -1,6 +1,6 @@
-import type { PreparedLayer } from "../lib/hierarchy/prepare";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Job, Workflow } from "./document";
-import { layerOf } from "./images";
+import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
 import { reviewJob } from "./review";
 import {
@@ -35,7 +35,7 @@ const dispatch = {
  * doesn't matter which of them runs, or that GitHub drops all waiting ones but the newest: the last sees everything.
  * Elsewhere the group is the run's own, because a job takes its place in a group before its `if` is looked at.
  */
-const upJob = (layers: readonly PreparedLayer[], branch: string): Job => ({
+const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
     name: "Up",
     if: isOn(branch),
     concurrency: {
@@ -50,7 +50,7 @@ const upJob = (layers: readonly PreparedLayer[], branch: string): Job => ({
         checkout({ ref: branch }),
         setUpNode,
         ...setUpPulumi("write", timeout),
-        ...setUpBuilder(layers),
+        ...setUpBuilder(images),
         logInToRegistry,
         restoreHistory(branch),
         ...upSteps({ REFRESH: "${{ inputs.refresh }}" }),
@@ -61,11 +61,11 @@ const upJob = (layers: readonly PreparedLayer[], branch: string): Job => ({
 /** A workflow that brings the stack up to date, or reviews where it was started by hand on another branch. */
 const upWorkflow = (
     workflow: Pick<Workflow, "file" | "name" | "on">,
-    layers: readonly PreparedLayer[],
+    images: readonly PreparedImage[],
     branch: string,
 ): Workflow => ({
     ...workflow,
-    jobs: { up: upJob(layers, branch), review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch) },
+    jobs: { up: upJob(images, branch), review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch) },
 });
 
 /** Workflows of images that are watched by their files: who looks for "the CI image" finds it by this name. */
@@ -81,16 +81,16 @@ const watched = [
  * @param branch the branch that images are made from
  * @throws InputError when a watched image does not exist
  */
-export function upWorkflows(layers: readonly PreparedLayer[], branch: string): Workflow[] {
-    const images = watched.map(({ file, name, image }) => {
-        const paths = pathFilters(layerOf(layers, image)) as [string, ...string[]];
+export function upWorkflows(images: readonly PreparedImage[], branch: string): Workflow[] {
+    const ofImages = watched.map(({ file, name, image }) => {
+        const paths = pathFilters(imageOf(images, image)) as [string, ...string[]];
         const on = { push: { branches: [branch], paths }, workflow_dispatch: dispatch } satisfies Workflow["on"];
-        return upWorkflow({ file, name, on }, layers, branch);
+        return upWorkflow({ file, name, on }, images, branch);
     });
     const on = {
         push: { branches: [branch] },
         workflow_run: { workflows: [watched[0].name], types: ["completed"], branches: [branch] },
         workflow_dispatch: dispatch,
     } satisfies Workflow["on"];
-    return [...images, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, layers, branch)];
+    return [...ofImages, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, images, branch)];
 }

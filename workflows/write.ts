@@ -5,7 +5,7 @@ import type { Definitions } from "../lib/hierarchy/definition";
 import { replaceFile } from "../lib/system/files";
 import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
-import { workflowLayers } from "./images";
+import { workflowImages } from "./images";
 
 const folder = ".github/workflows";
 
@@ -33,7 +33,7 @@ export interface Staleness {
  * @throws InputError for bad input in images.ts and the Dockerfiles
  */
 export function staleWorkflows(root: string, definitions: Definitions): Staleness {
-    const files = workflowFiles(workflowLayers(root, definitions), ciBranch(root));
+    const files = workflowFiles(workflowImages(root, definitions), ciBranch(root));
     const current = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const changed = Object.entries(files).filter(([file, text]) => current(path.join(root, file)) !== text);
     return { changed: Object.fromEntries(changed), removed: leftOver(root, files) };

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../system/paths";
 import { temporaryFolder } from "../../tests/tree";
 
-/** Somebody who writes the fixture into a folder and prepares its layers. */
+/** Somebody who writes the fixture into a folder and prepares its prepared. */
 interface Person {
     readonly root: string;
     readonly user: number;
@@ -24,7 +24,7 @@ const script = `
 require("ts-node/register/transpile-only");
 const { mkdirSync, readFileSync, statSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
-const { prepareLayers } = require("./lib/hierarchy/prepare.ts");
+const { prepareImages } = require("./lib/hierarchy/prepare.ts");
 const { fixture } = require("./tests/fixture.ts");
 const files = { ...fixture, "docker/smoke.Dockerfile": readFileSync("docker/smoke.Dockerfile") };
 function prepareAs({ root, user, umask }) {
@@ -40,9 +40,9 @@ function prepareAs({ root, user, umask }) {
         writeFileSync(file, text, { mode: name.endsWith(".sh") ? 0o777 : 0o666 });
     }
     const { images } = require(path.join(root, "images.ts"));
-    const layers = prepareLayers(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
+    const prepared = prepareImages(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
     const { uid, mode } = statSync(path.join(root, "app/bot/__main__.py"));
-    const hashes = layers.map((layer) => [layer.key, layer.inputHash, layer.tests?.inputHash]);
+    const hashes = prepared.map((one) => [one.key, one.inputHash, one.tests?.inputHash]);
     return { owner: uid, mode: mode & 0o777, hashes };
 }
 console.log(JSON.stringify(JSON.parse(process.argv[1]).map(prepareAs)));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
-import { prepareLayers } from "../hierarchy/prepare";
+import { prepareImages } from "../hierarchy/prepare";
 import { frontendOf, withoutSyntax } from "./frontends";
 import { logicalLines } from "./parse";
 import { readDockerfile } from "./read";
@@ -124,7 +124,7 @@ describe("a file that a frontend of somebody else's reads", () => {
             left: "",
         });
         const images = { base: image("base"), child: image("child") };
-        const layers = prepareLayers(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
-        expect(layers[1]?.inputs.map((input) => input.path)).toEqual(["left"]);
+        const prepared = prepareImages(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
+        expect(prepared[1]?.inputs.map((input) => input.path)).toEqual(["left"]);
     });
 });

@@ -48,7 +48,7 @@ test("a published build that can't be read is an error, not one build less to co
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const urn = (type: string, name: string) => `urn:pulumi:ci::p::${type}::${name}`;
 const layerType = "layered-images:components:ImageLayer";
-const layer = (name: string, parents: string[], roots = {}) => ({
+const component = (name: string, parents: string[], roots = {}) => ({
     urn: urn(layerType, name),
     type: layerType,
     inputs: { parents, roots },
@@ -76,8 +76,8 @@ const read = (resources: readonly object[], rest = {}) =>
 test("the images that were pushed are read, parents first, with what latest was promoted to", () => {
     const images = deployedImages(
         read([
-            layer("app", ["base"]),
-            layer("base", []),
+            component("app", ["base"]),
+            component("base", []),
             build("app", "a"),
             build("base", "b"),
             index("base", "c", "b"),
@@ -110,8 +110,8 @@ test("smoke tests, images that are never pushed and what waits for its deletion 
     const old = { ...build("base", "d"), delete: true };
     const images = deployedImages(
         read([
-            layer("base", []),
-            layer("dev", ["base"]),
+            component("base", []),
+            component("dev", ["base"]),
             build("base", "a"),
             build("base", "b", []),
             build("dev", "c", []),
@@ -129,7 +129,7 @@ test("an empty stack is one without images; what is no deployment is told", () =
 });
 
 const roots = { "python:3.12-slim": `docker.io/library/python@${digest("1")}`, "debian:13": "not pinned" };
-const standing = deployedImages(read([layer("base", [], roots), build("base", "a")]));
+const standing = deployedImages(read([component("base", [], roots), build("base", "a")]));
 const commands = { stack: "ci", isLab: false, isCi: true };
 
 test("a root is compared with its tag where it is pinned to; one that moved is pinned anew", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
-import { workflowLayers } from "../../workflows/images";
+import { workflowImages } from "../../workflows/images";
 import { type Platform, hostPlatform, isPlatform, normalPlatform } from "../platform";
 import type { ImageDefinition } from "./definition";
-import { prepareLayers } from "./prepare";
-import type { LayerSettings } from "./settings";
+import { prepareImages } from "./prepare";
+import type { HierarchySettings } from "./settings";
 
 const here = hostPlatform();
 const there: Platform = here === "linux/amd64" ? "linux/arm64" : "linux/amd64";
@@ -30,13 +30,13 @@ const repository = (images: Readonly<Record<string, Image>>) =>
     ] as const;
 
 /** By image and platform that is built for, the platforms of its parents. */
-function placed(images: Readonly<Record<string, Image>>, platforms: LayerSettings["platforms"] = "all") {
-    const layers = prepareLayers(...repository(images), { platforms, roots: {}, buildArgs: {} });
+function placed(images: Readonly<Record<string, Image>>, platforms: HierarchySettings["platforms"] = "all") {
+    const prepared = prepareImages(...repository(images), { platforms, roots: {}, buildArgs: {} });
     return Object.fromEntries(
-        layers.map((layer) => [
-            layer.key,
+        prepared.map((one) => [
+            one.key,
             Object.fromEntries(
-                layer.platforms.map((one) => [one, layer.parents.map((parent) => parent.platforms[one])]),
+                one.platforms.map((platform) => [platform, one.parents.map((parent) => parent.platforms[platform])]),
             ),
         ]),
     );
@@ -57,7 +57,7 @@ describe("an image for whatever machine builds it", () => {
     test("is left out where its parent is not built for this one, and still known to the workflows", () => {
         const elsewhere = { ...images, base: ["FROM x", [there]] } as const;
         expect(placed(elsewhere)).toEqual({ base: { [there]: [] } });
-        expect(workflowLayers(...repository(elsewhere)).map(({ key }) => key)).toEqual(["base", "tools"]);
+        expect(workflowImages(...repository(elsewhere)).map(({ key }) => key)).toEqual(["base", "tools"]);
     });
 });
 

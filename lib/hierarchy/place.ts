@@ -1,5 +1,5 @@
 import { type Platform, normalPlatform, type PlatformUse } from "../platform";
-import type { Layer } from "./resolve";
+import type { ResolvedImage } from "./resolve";
 
 /**
  * The platform of an image to build on, out of those that it is built for. One name stands for one image in a build, so
@@ -29,7 +29,7 @@ export interface PlacedParent {
  * @returns the parents that these builds name, and whether there is one for each of them
  */
 export function placeOn(
-    { parents }: Layer,
+    { parents }: ResolvedImage,
     platforms: readonly Platform[],
     below: readonly { readonly key: string; readonly platforms: readonly Platform[] }[],
 ): { readonly parents: readonly PlacedParent[]; readonly complete: boolean } {

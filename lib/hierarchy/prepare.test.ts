@@ -6,11 +6,11 @@ import { tree } from "../../tests/tree";
 import { stageContext } from "../context/stage";
 import { repositoryRoot } from "../system/paths";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { prepareLayers } from "./prepare";
+import { prepareImages } from "./prepare";
 import { unpinnedRoots, unusedPins } from "./roots";
-import type { LayerSettings } from "./settings";
+import type { HierarchySettings } from "./settings";
 
-const settings: LayerSettings = { platforms: "all", roots: {}, buildArgs: {} };
+const settings: HierarchySettings = { platforms: "all", roots: {}, buildArgs: {} };
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
     description: name,
     name: `ghcr.io/us/${name}:latest`,
@@ -21,18 +21,21 @@ const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefin
 const prepare = (
     dockerfiles: Readonly<Record<string, string>>,
     definitions: ImageDefinitions,
-    changes: Partial<LayerSettings> = {},
+    changes: Partial<HierarchySettings> = {},
 ) => {
     const files = Object.entries(dockerfiles).map(([key, text]): [string, string] => [`docker/${key}`, text]);
-    return prepareLayers(tree(Object.fromEntries(files)), { images: definitions }, { ...settings, ...changes });
+    return prepareImages(tree(Object.fromEntries(files)), { images: definitions }, { ...settings, ...changes });
 };
 
 describe("this repository's images", () => {
-    const layers = prepareLayers(repositoryRoot, { images }, settings);
-    const paths = (key: string) => layers.find((layer) => layer.key === key)?.inputs.map((file) => file.path) ?? [];
+    const prepared = prepareImages(repositoryRoot, { images }, settings);
+    const paths = (key: string) => prepared.find((found) => found.key === key)?.inputs.map((file) => file.path) ?? [];
 
     test("form the hierarchy of the README", () => {
-        const parents = layers.map(({ key, parents: [parent], roots: [root] }) => [key, parent?.by ?? root?.expanded]);
+        const parents = prepared.map(({ key, parents: [parent], roots: [root] }) => [
+            key,
+            parent?.by ?? root?.expanded,
+        ]);
         expect(Object.fromEntries(parents)).toEqual({
             base: "python:3.12-slim",
             ci: "base",
@@ -56,7 +59,7 @@ describe("this repository's images", () => {
 
     test("install requirements.txt by the same instructions, so that the layer is shared", () => {
         const firstRun = (text: string) => /^RUN (?:.*\\\n)*.*$/m.exec(text)?.[0];
-        const children = layers.filter(({ key }) => key !== "base").map(({ dockerfile }) => firstRun(dockerfile));
+        const children = prepared.filter(({ key }) => key !== "base").map(({ dockerfile }) => firstRun(dockerfile));
         expect(children[0]).toContain("requirements.txt");
         expect(new Set(children).size).toBe(1);
     });
@@ -76,8 +79,8 @@ describe("settings", () => {
 
     test("choose the platforms, and leave out what declares none of them", () => {
         const amd = { ...definitions, app: image("app", { platforms: ["linux/amd64"] }) };
-        const layers = prepare(dockerfiles, amd, { platforms: ["linux/arm64"] });
-        expect(layers.map(({ key, platforms }) => [key, platforms])).toEqual([["base", ["linux/arm64"]]]);
+        const prepared = prepare(dockerfiles, amd, { platforms: ["linux/arm64"] });
+        expect(prepared.map(({ key, platforms }) => [key, platforms])).toEqual([["base", ["linux/arm64"]]]);
     });
 
     test("that name a platform of no image are refused with those that there are", () => {
@@ -106,7 +109,7 @@ describe("settings", () => {
 
     test("change the input hash of the image whose build argument they set, and of no other", () => {
         const reading = { ...dockerfiles, base: `${dockerfiles.base}ARG A\n` };
-        const hashes = (changes: Partial<LayerSettings>) =>
+        const hashes = (changes: Partial<HierarchySettings>) =>
             Object.fromEntries(prepare(reading, definitions, changes).map(({ key, inputHash }) => [key, inputHash]));
         const [before, after] = [hashes({}), hashes({ buildArgs: { base: { A: "1" } } })];
         expect(after.base).not.toBe(before.base);
@@ -140,8 +143,8 @@ test("roots that nobody pinned are listed with the images on them, pinned ones a
     const digest = `sha256:${"0".repeat(64)}`;
     const definitions = { a: image("a"), b: image("b"), c: image("c"), d: image("d") };
     const dockerfiles = { a: "FROM x\n", b: "FROM x\n", c: `FROM y@${digest}\n`, d: "FROM z\n" };
-    const layers = prepare(dockerfiles, definitions, { roots: { z: `z@${digest}` } });
-    expect(unpinnedRoots(layers)).toEqual([{ root: "x", images: ["a", "b"] }]);
+    const prepared = prepare(dockerfiles, definitions, { roots: { z: `z@${digest}` } });
+    expect(unpinnedRoots(prepared)).toEqual([{ root: "x", images: ["a", "b"] }]);
 });
 
 test("a root of our own namespace is one where it is pinned, and the workflows know it without the pin", () => {
@@ -173,7 +176,7 @@ test("an image runs the smoke tests of those that it is built FROM first, each o
         middle: image("middle"),
         leaf: image("leaf", { smokeTest: "docker/leaf.sh" }),
     };
-    const layers = prepare(
+    const prepared = prepare(
         {
             ...{ "smoke.Dockerfile": "", "base.sh": "", "tools.sh": "", "leaf.sh": "" },
             base: "FROM x\n",
@@ -183,7 +186,7 @@ test("an image runs the smoke tests of those that it is built FROM first, each o
         },
         definitions,
     );
-    const scripts = (key: string) => layers.find((one) => one.key === key)?.tests?.scripts;
+    const scripts = (key: string) => prepared.find((one) => one.key === key)?.tests?.scripts;
     expect(scripts("leaf")).toEqual(["docker/base.sh", "docker/leaf.sh"]);
     expect(scripts("tools")).toEqual(["docker/base.sh", "docker/tools.sh"]);
     expect(scripts("middle")).toEqual(["docker/base.sh"]);
@@ -193,9 +196,9 @@ test("what copies from an image of ours has no smoke test where it has none itse
     const definitions = { base: image("base", { smokeTest: "docker/base.sh" }), app: image("app") };
     const files = { "smoke.Dockerfile": "", "base.sh": "" };
     const app = "FROM scratch\nCOPY --from=ghcr.io/us/base /x /x\n";
-    const [, layer] = prepare({ ...files, base: "FROM x\n", app }, definitions);
-    expect(layer?.tests).toBeUndefined();
-    expect(layer?.parents).toMatchObject([{ by: "base", base: false }]);
+    const [, found] = prepare({ ...files, base: "FROM x\n", app }, definitions);
+    expect(found?.tests).toBeUndefined();
+    expect(found?.parents).toMatchObject([{ by: "base", base: false }]);
 });
 
 describe("a stage that is named like an image which the build gets by digest is refused, with file and line", () => {
@@ -254,7 +257,7 @@ test("a smoke test that .dockerignore leaves out of the images is run all the sa
         "docker/base.sh": "",
         ".dockerignore": "docker",
     };
-    const [base] = prepareLayers(
+    const [base] = prepareImages(
         tree(files),
         { images: { base: image("base", { smokeTest: "docker/base.sh" }) } },
         settings,
@@ -265,7 +268,7 @@ test("a smoke test that .dockerignore leaves out of the images is run all the sa
 test("a smoke test that could not be run is refused before anything is built", () => {
     const run = (smokeTest: string) => {
         const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
-        return prepareLayers(root, { images: { base: image("base", { smokeTest }) } }, settings);
+        return prepareImages(root, { images: { base: image("base", { smokeTest }) } }, settings);
     };
     expect(() => run("smoke/base")).toThrow(
         /smoke\/base: smoke test of image base is not executable\s+next: chmod \+x/,
@@ -287,13 +290,16 @@ describe("ONBUILD", () => {
         own: "",
     };
     const images = { base: image("base"), middle: image("middle"), tools: image("tools"), leaf: image("leaf") };
-    const layersOf = (changes: Readonly<Record<string, string>>, roots = {}, definitions: ImageDefinitions = images) =>
-        prepareLayers(tree({ ...files, ...changes }), { images: definitions, roots }, settings);
-    const inputsOf = (layers: ReturnType<typeof layersOf>) =>
-        Object.fromEntries(layers.map(({ key, inputs }) => [key, inputs.map((input) => input.path)]));
+    const preparedOf = (
+        changes: Readonly<Record<string, string>>,
+        roots = {},
+        definitions: ImageDefinitions = images,
+    ) => prepareImages(tree({ ...files, ...changes }), { images: definitions, roots }, settings);
+    const inputsOf = (prepared: ReturnType<typeof preparedOf>) =>
+        Object.fromEntries(prepared.map(({ key, inputs }) => [key, inputs.map((input) => input.path)]));
 
     test("of a parent is read as a part of its children, and not of theirs", () => {
-        expect(inputsOf(layersOf({}))).toEqual({
+        expect(inputsOf(preparedOf({}))).toEqual({
             base: [],
             middle: ["app/a.py", "middle"],
             tools: [],
@@ -302,7 +308,7 @@ describe("ONBUILD", () => {
     });
 
     test("may name an image of ours, which is a parent then", () => {
-        const leaf = layersOf({}).at(-1);
+        const leaf = preparedOf({}).at(-1);
         expect(leaf?.key).toBe("leaf");
         expect(leaf?.parents.map(({ by, base }) => [by, base])).toEqual([
             ["middle", true],
@@ -312,24 +318,24 @@ describe("ONBUILD", () => {
 
     test("is that of the parent's target", () => {
         const target = { ...images, base: image("base", { target: "plain" }) };
-        expect(() => layersOf({}, {}, target)).toThrow(
+        expect(() => preparedOf({}, {}, target)).toThrow(
             /docker\/middle:1 \(ONBUILD in docker\/base:2\): COPY reads "never", which matches no file/,
         );
     });
 
     test("that leads in a circle is one error", () => {
         const base = "FROM python:3\nONBUILD COPY --from=ghcr.io/us/leaf / /";
-        expect(() => layersOf({ "docker/base": base })).toThrow("images stand on each other: middle → leaf → middle");
+        expect(() => preparedOf({ "docker/base": base })).toThrow("images stand on each other: middle → leaf → middle");
         const middle = "FROM ghcr.io/us/base\nONBUILD COPY --from=ghcr.io/us/leaf / /";
-        expect(() => layersOf({ "docker/middle": middle })).toThrow(
+        expect(() => preparedOf({ "docker/middle": middle })).toThrow(
             "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is built on itself",
         );
     });
 
     test("of a root that images.ts declares is read the same, in any spelling", () => {
         const roots = { "docker.io/library/python:3": { onBuild: ["COPY own /r"] } };
-        expect(inputsOf(layersOf({}, roots)).base).toEqual(["own"]);
-        expect(() => layersOf({}, { "python:3": { onBuild: ["COPY none /r"] } })).toThrow(
+        expect(inputsOf(preparedOf({}, roots)).base).toEqual(["own"]);
+        expect(() => preparedOf({}, { "python:3": { onBuild: ["COPY none /r"] } })).toThrow(
             /docker\/base:3 \(ONBUILD in images\.ts: root python:3\): COPY reads "none", which matches no file/,
         );
     });
@@ -347,8 +353,8 @@ describe("the environment of a parent", () => {
     const sourcesOf = (base: string, leaf: string, middle = "FROM ghcr.io/us/base\n") => {
         const files = { ...{ "docker/a": "", "docker/b": "", "docker/amd64": "", "docker/arm64": "" } };
         const own = { "docker/base": base, "docker/middle": middle, "docker/leaf": `FROM ghcr.io/us/middle\n${leaf}` };
-        const layers = prepareLayers(tree({ ...files, ...own }), { images }, settings);
-        return layers.find(({ key }) => key === "leaf")?.inputs.map((input) => input.path);
+        const prepared = prepareImages(tree({ ...files, ...own }), { images }, settings);
+        return prepared.find(({ key }) => key === "leaf")?.inputs.map((input) => input.path);
     };
 
     test.each<[string, string, string, string[]]>([
@@ -397,7 +403,7 @@ test("bytes of a here-document that are no UTF-8 stay what they are, in the hash
             Buffer.from("\nEOF\n"),
         ]);
         writeFileSync(path.join(root, "docker/base"), text);
-        const [base] = prepareLayers(root, { images: { base: image("base") } }, settings);
+        const [base] = prepareImages(root, { images: { base: image("base") } }, settings);
         if (!base) throw new Error("nothing is prepared");
         const request = { root, stageRoot: ".stage", image: "base", inputHash: base.inputHash, files: [] };
         const { dockerfile } = stageContext({ ...request, dockerfile: base.meaning });

@@ -12,9 +12,9 @@ import { pushedRepository, sameImage } from "../registry/references";
 import { type Definitions, type ImageDefinition, platformsOf } from "./definition";
 import { type PlacedParent, placeOn } from "./place";
 import { readImages } from "./readImages";
-import { type Layer, refuseReplacedStages } from "./resolve";
+import { type ResolvedImage, refuseReplacedStages } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
-import { type LayerSettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
+import { type HierarchySettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smokeTests";
 
 /**
@@ -40,7 +40,7 @@ export interface Root extends Pinned<string | undefined> {
 }
 
 /** An image, ready to become resources: everything that is known before anything is built. */
-export interface PreparedLayer {
+export interface PreparedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
     readonly platforms: readonly Platform[];
@@ -50,7 +50,7 @@ export interface PreparedLayer {
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
     /** Roots that are releases of images of ours. */
-    readonly pinned: Layer["pinned"];
+    readonly pinned: ResolvedImage["pinned"];
     /** The root that reads its Dockerfile; absent where the builder does. */
     readonly frontend?: Frontend & Root;
     /** Why its Dockerfile can't be read on this machine, with what to do about it. */
@@ -84,11 +84,12 @@ const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[
 
 function prepare(
     root: string,
-    layer: Pick<PreparedLayer, "platforms" | "parents"> & Pick<Layer, "key" | "definition" | "roots" | "pinned">,
+    image: Pick<PreparedImage, "platforms" | "parents"> &
+        Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
-    settings: LayerSettings,
-): PreparedLayer {
-    const { key, definition, platforms, parents } = layer;
+    settings: HierarchySettings,
+): PreparedImage {
+    const { key, definition, platforms, parents } = image;
     const dockerfile = textOf(readFileSync(path.join(root, definition.dockerfile)));
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
@@ -102,7 +103,7 @@ function prepare(
         ...(definition.context !== undefined && { context: definition.context }),
     });
     const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
-    const roots = layer.roots.map((expanded) => {
+    const roots = image.roots.map((expanded) => {
         const from = reading.references.find((one) => one.expanded === expanded)?.from ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
         return { expanded, by: pinOf(expanded), from: [...new Set(platformsFrom)] };
@@ -116,7 +117,7 @@ function prepare(
         ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
         parents,
         roots,
-        pinned: layer.pinned,
+        pinned: image.pinned,
         ...(frontend && {
             frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
         }),
@@ -151,26 +152,26 @@ function prepare(
  * @param root the repository's root
  * @throws InputError for every kind of bad input, before anything is built
  */
-export function prepareLayers(root: string, definitions: Definitions, settings: LayerSettings): PreparedLayer[] {
+export function prepareImages(root: string, definitions: Definitions, settings: HierarchySettings): PreparedImage[] {
     const { images } = definitions;
     const { placed, readings } = readImages(root, definitions, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
-    const layers: PreparedLayer[] = [];
-    for (const layer of placed) {
-        const reading = readings[layer.key];
-        const platforms = platformsOf(layer.definition, settings.platforms);
-        const { parents, complete } = placeOn(layer, platforms, layers);
+    const prepared: PreparedImage[] = [];
+    for (const image of placed) {
+        const reading = readings[image.key];
+        const platforms = platformsOf(image.definition, settings.platforms);
+        const { parents, complete } = placeOn(image, platforms, prepared);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
-        const prepared = prepare(root, { ...layer, platforms, parents }, reading, settings);
-        const tests = collectSmokeTests(root, prepared, layers);
-        layers.push(tests ? { ...prepared, tests } : prepared);
+        const ready = prepare(root, { ...image, platforms, parents }, reading, settings);
+        const tests = collectSmokeTests(root, ready, prepared);
+        prepared.push(tests ? { ...ready, tests } : ready);
     }
-    refuseEmpty(images, layers, settings);
+    refuseEmpty(images, prepared, settings);
     requireSecrets(
-        layers.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
+        prepared.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
         settings.secretNames ?? [],
     );
-    return layers;
+    return prepared;
 }

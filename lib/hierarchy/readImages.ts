@@ -10,8 +10,8 @@ import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfil
 import { InputError } from "../errors";
 import { referenceProblem, sameImage } from "../registry/references";
 import { type Definitions, type ImageDefinition, declaredPlatforms } from "./definition";
-import { type Layer, resolveHierarchy } from "./resolve";
-import { type LayerSettings, buildArgsOf } from "./settings";
+import { type ResolvedImage, resolveHierarchy } from "./resolve";
+import { type HierarchySettings, buildArgsOf } from "./settings";
 import { fieldProblems, namedImages } from "./validate";
 
 /** Reads a Dockerfile's text. */
@@ -41,7 +41,7 @@ function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildAr
 function triggersBelow(
     texts: Readonly<Record<string, string>>,
     { images, roots = {} }: Definitions,
-    settings: Pick<LayerSettings, "buildArgs">,
+    settings: Pick<HierarchySettings, "buildArgs">,
     keyOf: (reference: string) => string | undefined,
 ): NonNullable<ImagesBelow["triggersOf"]> {
     const known = new Map<string, readonly Trigger[]>();
@@ -73,8 +73,8 @@ function triggersBelow(
 export function readImages(
     root: string,
     definitions: Definitions,
-    settings: Pick<LayerSettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms">,
-): { readonly placed: readonly Layer[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
+    settings: Pick<HierarchySettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms">,
+): { readonly placed: readonly ResolvedImage[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
     const { images } = definitions;
     const [problem, ...more] = fieldProblems(definitions);
     if (problem !== undefined) {

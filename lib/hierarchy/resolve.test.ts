@@ -109,8 +109,8 @@ describe("a digest makes a root of an image of ours", () => {
 
     test("while what it is copied from by its tag stays a parent", () => {
         const text = `FROM ghcr.io/us/base@${digest}\nCOPY --from=ghcr.io/us/base / /`;
-        const layers = resolve({ base: ["FROM python:3"], child: [text] });
-        expect(layers[1]).toMatchObject({ parents: [{ key: "base", base: false }], pinned: [{ key: "base" }] });
+        const prepared = resolve({ base: ["FROM python:3"], child: [text] });
+        expect(prepared[1]).toMatchObject({ parents: [{ key: "base", base: false }], pinned: [{ key: "base" }] });
     });
 });
 
@@ -133,12 +133,12 @@ describe("what reads a Dockerfile", () => {
 });
 
 test("the image that another is built FROM is its first parent", () => {
-    const layers = resolve({
+    const prepared = resolve({
         tools: ["FROM python:3"],
         base: ["FROM python:3"],
         child: ["FROM ghcr.io/us/tools AS t\nFROM ghcr.io/us/base\nCOPY --from=t / /"],
     });
-    expect(layers.at(-1)?.parents.map(({ key }) => key)).toEqual(["base", "tools"]);
+    expect(prepared.at(-1)?.parents.map(({ key }) => key)).toEqual(["base", "tools"]);
 });
 
 describe("bad hierarchies are refused", () => {
@@ -240,10 +240,10 @@ test("in any forest every image comes after all it is built on", () => {
                 const parent = choice % (index + 1);
                 return [`i${String(index)}`, [parent === index ? "FROM x" : `FROM ghcr.io/us/i${String(parent)}`]];
             });
-            const layers = resolve(Object.fromEntries(images.reverse()));
-            const keys = layers.map(({ key }) => key);
+            const prepared = resolve(Object.fromEntries(images.reverse()));
+            const keys = prepared.map(({ key }) => key);
             expect(keys).toHaveLength(choices.length);
-            for (const { key, parents: below } of layers) {
+            for (const { key, parents: below } of prepared) {
                 for (const parent of below) expect(keys.indexOf(parent.key)).toBeLessThan(keys.indexOf(key));
             }
         }),

@@ -6,7 +6,11 @@ import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "
 import { platformToUse } from "./place";
 import { entryProblems, namedImages } from "./validate";
 
-function parentProblem({ key, definition }: Layer, parent: Layer["parents"][number], offered: readonly Platform[]) {
+function parentProblem(
+    { key, definition }: ResolvedImage,
+    parent: ResolvedImage["parents"][number],
+    offered: readonly Platform[],
+) {
     const platforms = declaredPlatforms(definition);
     const uses = platforms.flatMap((platform) => parent.platforms[platform] ?? []);
     const several = uses.find(({ emulated }) => emulated.length > 1);
@@ -28,11 +32,11 @@ function parentProblem({ key, definition }: Layer, parent: Layer["parents"][numb
 }
 
 /** Parents that are not declared for a platform that an image needs of them, a problem a text. */
-export function platformProblems(layers: readonly Layer[]): string[] {
-    const problems = layers.flatMap((layer) =>
-        layer.parents.flatMap((parent) => {
-            const found = layers.find(({ key }) => key === parent.key);
-            return found ? parentProblem(layer, parent, declaredPlatforms(found.definition)) : [];
+export function platformProblems(resolved: readonly ResolvedImage[]): string[] {
+    const problems = resolved.flatMap((image) =>
+        image.parents.flatMap((parent) => {
+            const found = resolved.find(({ key }) => key === parent.key);
+            return found ? parentProblem(image, parent, declaredPlatforms(found.definition)) : [];
         }),
     );
     return [...new Set(problems)];
@@ -67,7 +71,7 @@ export function refuseReplacedStages(
 }
 
 /** An image with its place in the hierarchy. */
-export interface Layer {
+export interface ResolvedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
     /** Other images that its Dockerfile names, the one it is built FROM first; `expanded` as BuildKit sees it. */
@@ -102,16 +106,16 @@ interface Known {
     readonly isRoot: (reference: string) => boolean;
 }
 
-function place(key: string, { readings, images, isRoot }: Known, problems: string[]): Layer | undefined {
+function place(key: string, { readings, images, isRoot }: Known, problems: string[]): ResolvedImage | undefined {
     const definition = images[key];
     const reading = readings[key];
     if (!definition || !reading) return undefined;
     const named = namedImages(images);
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
     const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
-    const parents: Layer["parents"][number][] = [];
+    const parents: ResolvedImage["parents"][number][] = [];
     const roots: string[] = [];
-    const pinned: Layer["pinned"][number][] = [];
+    const pinned: ResolvedImage["pinned"][number][] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
     for (const { expanded, line, left, base, platforms } of ordered) {
         const where = placeOf(`${definition.dockerfile}:${line}`, { left });
@@ -143,32 +147,36 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
 }
 
 /** Parents first; among those that are ready the one that is declared first. What is left over stands on a cycle. */
-function inBuildOrder(layers: readonly Layer[]): { readonly ordered: Layer[]; readonly left: Layer[] } {
-    const ordered: Layer[] = [];
-    const left = [...layers];
-    const isReady = ({ parents }: Layer) => parents.every(({ key }) => ordered.some((layer) => layer.key === key));
+function inBuildOrder(resolved: readonly ResolvedImage[]): {
+    readonly ordered: ResolvedImage[];
+    readonly left: ResolvedImage[];
+} {
+    const ordered: ResolvedImage[] = [];
+    const left = [...resolved];
+    const isReady = ({ parents }: ResolvedImage) =>
+        parents.every(({ key }) => ordered.some((image) => image.key === key));
     for (let index = left.findIndex(isReady); index >= 0; index = left.findIndex(isReady)) {
         ordered.push(...left.splice(index, 1));
     }
     return { ordered, left };
 }
 
-/** The cycle that a layer of those left over leads to, as keys from child to parent, the first one again at the end. */
-function cycleFrom(layer: Layer, left: readonly Layer[]): string[] {
+/** The cycle that an image of those left over leads to, as keys from child to parent, the first one again at the end. */
+function cycleFrom(image: ResolvedImage, left: readonly ResolvedImage[]): string[] {
     const path: string[] = [];
-    for (let current: Layer | undefined = layer; current;) {
+    for (let current: ResolvedImage | undefined = image; current;) {
         path.push(current.key);
         if (path.indexOf(current.key) < path.length - 1) return path.slice(path.indexOf(current.key));
-        const { parents }: Layer = current;
+        const { parents }: ResolvedImage = current;
         current = left.find(({ key }) => parents.some((parent) => parent.key === key));
     }
     return path;
 }
 
-function cycleProblems(left: readonly Layer[]): string[] {
+function cycleProblems(left: readonly ResolvedImage[]): string[] {
     const seen = new Set<string>();
-    return left.flatMap((layer) => {
-        const cycle = cycleFrom(layer, left);
+    return left.flatMap((image) => {
+        const cycle = cycleFrom(image, left);
         const isKnown = cycle.some((key) => seen.has(key));
         for (const key of cycle) seen.add(key);
         return isKnown ? [] : [`images stand on each other: ${cycle.join(" → ")}. Change the FROM of one of them`];
@@ -190,12 +198,12 @@ function refuse(problems: readonly string[]): void {
  * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
  *     namespace, cycles
  */
-export function resolveHierarchy(known: Known): Layer[] {
+export function resolveHierarchy(known: Known): ResolvedImage[] {
     const { images } = known;
     const problems = entryProblems(images);
     refuse(problems);
-    const layers = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
-    const { ordered, left } = inBuildOrder(layers);
-    refuse([...problems, ...cycleProblems(left), ...platformProblems(layers)]);
+    const resolved = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
+    const { ordered, left } = inBuildOrder(resolved);
+    refuse([...problems, ...cycleProblems(left), ...platformProblems(resolved)]);
     return ordered;
 }

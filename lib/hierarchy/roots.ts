@@ -1,20 +1,20 @@
 import { parseReference, sameImage } from "../registry/references";
 import type { Definitions } from "./definition";
-import type { PreparedLayer, Root } from "./prepare";
+import type { PreparedImage, Root } from "./prepare";
 import { readImages } from "./readImages";
-import type { LayerSettings } from "./settings";
+import type { HierarchySettings } from "./settings";
 
 /** The roots of an image, each once: what its Dockerfile names, then what reads it. */
-export const rootsOf = ({ roots, frontend }: Pick<PreparedLayer, "roots" | "frontend">): readonly Root[] =>
+export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "frontend">): readonly Root[] =>
     !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
 
 /** Roots that nobody pinned, each with the images that stand on it: their moves go unnoticed. */
 export function unpinnedRoots(
-    layers: readonly PreparedLayer[],
+    prepared: readonly PreparedImage[],
 ): { readonly root: string; readonly images: string[] }[] {
     const found = new Map<string, string[]>();
-    for (const { key, ...layer } of layers) {
-        for (const { expanded, by } of rootsOf(layer)) {
+    for (const { key, ...image } of prepared) {
+        for (const { expanded, by } of rootsOf(image)) {
             if (by === undefined && parseReference(expanded).digest === undefined) {
                 found.set(expanded, [...(found.get(expanded) ?? []), key]);
             }
@@ -33,7 +33,7 @@ export function unpinnedRoots(
 export function unusedPins(
     root: string,
     definitions: Definitions,
-    settings: Pick<LayerSettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms"> & {
+    settings: Pick<HierarchySettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms"> & {
         readonly pins: readonly string[];
     },
 ): string[] {

@@ -125,9 +125,9 @@ const listIt = (image: string, id: string) =>
  *
  * @throws InputError with file and line
  */
-export function refuseUnlistedSecrets(layer: Mounting): void {
-    const { key, definition } = layer;
-    const found = unlisted(layer).find(({ required }) => required);
+export function refuseUnlistedSecrets(image: Mounting): void {
+    const { key, definition } = image;
+    const found = unlisted(image).find(({ required }) => required);
     if (!found) return;
     throw new InputError({
         problem: `this step requires the secret ${found.id}, which image ${key} does not list`,
@@ -138,9 +138,9 @@ export function refuseUnlistedSecrets(layer: Mounting): void {
 }
 
 /** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
-export const unlistedSecretWarnings = (layer: Mounting): string[] =>
-    unlisted(layer).map(
+export const unlistedSecretWarnings = (image: Mounting): string[] =>
+    unlisted(image).map(
         ({ id, line, left }) =>
-            `${placeOf(`${layer.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${layer.key} does not list: the step ` +
-            `runs without it. If it needs it, ${listIt(layer.key, id)}; required=true in the mount makes sure of it`,
+            `${placeOf(`${image.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${image.key} does not list: the step ` +
+            `runs without it. If it needs it, ${listIt(image.key, id)}; required=true in the mount makes sure of it`,
     );

@@ -20,7 +20,7 @@ const platformsIn = (images: ImageDefinitions): Platform[] => [
 ];
 
 /** Stack settings that decide where and for which platforms images are built. */
-export interface LayerSettings {
+export interface HierarchySettings {
     readonly registry?: string;
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ export interface LayerSettings {
 export const buildArgsOf = (
     key: string,
     { buildArgs }: ImageDefinition,
-    settings: Pick<LayerSettings, "buildArgs">,
+    settings: Pick<HierarchySettings, "buildArgs">,
 ): Readonly<Record<string, string>> => ({ ...buildArgs, ...settings.buildArgs[key] });
 
 /**
@@ -44,7 +44,7 @@ export const buildArgsOf = (
  *
  * @throws InputError for build arguments of an image, and for a platform, that is not there
  */
-export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }: LayerSettings): void {
+export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }: HierarchySettings): void {
     for (const key of Object.keys(buildArgs).filter((one) => !(one in images))) {
         const problem = `buildArgs names image "${key}", which images.ts does not`;
         throw new InputError({ problem, allowed: Object.keys(images) });
@@ -59,11 +59,15 @@ export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }
 /**
  * Refuses platforms that leave no image over: the stack would lose all of them, and with them the variables on GitHub.
  *
- * @param layers what is left of `images`
+ * @param prepared what is left of `images`
  * @throws InputError that names the platforms
  */
-export function refuseEmpty(images: ImageDefinitions, layers: readonly unknown[], { platforms }: LayerSettings): void {
-    if (layers.length > 0 || Object.keys(images).length === 0) return;
+export function refuseEmpty(
+    images: ImageDefinitions,
+    prepared: readonly unknown[],
+    { platforms }: HierarchySettings,
+): void {
+    if (prepared.length > 0 || Object.keys(images).length === 0) return;
     const wanted = platforms === "host" ? `"host", here ${hostPlatform()}` : String(platforms);
     const problem = `the stack's platforms (${wanted}) leave out every image in images.ts`;
     throw new InputError({ problem, allowed: platformsIn(images), next: otherPlatforms });
@@ -74,7 +78,7 @@ export function refuseEmpty(images: ImageDefinitions, layers: readonly unknown[]
  *
  * @throws InputError that names the images
  */
-export function refuseShared(images: ImageDefinitions, { registry }: LayerSettings): void {
+export function refuseShared(images: ImageDefinitions, { registry }: HierarchySettings): void {
     const byRepository = new Map<string, string[]>();
     for (const { key, name } of namedImages(images)) {
         const repository = pushedRepository(name, registry);

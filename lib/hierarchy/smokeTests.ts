@@ -4,7 +4,7 @@ import { inputHash } from "../context/hash";
 import { InputError } from "../errors";
 import { collectInputs } from "../context/inputs";
 import type { InputFile } from "../context/walk";
-import type { PreparedLayer } from "./prepare";
+import type { PreparedImage } from "./prepare";
 
 /** The Dockerfile of every smoke test. */
 export const smokeDockerfile = "docker/smoke.Dockerfile";
@@ -18,23 +18,23 @@ export interface SmokeTests {
     readonly inputHash: string;
 }
 
-type Tested = Pick<PreparedLayer, "key" | "definition" | "repository" | "parents">;
+type Tested = Pick<PreparedImage, "key" | "definition" | "repository" | "parents">;
 
 /**
- * The scripts that test `layer`: those of the images that it is built FROM first, since it must still be all that they are,
+ * The scripts that test `image`: those of the images that it is built FROM first, since it must still be all that they are,
  * then its own. What it only copies from tests itself.
  */
-function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
+function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
     const scripts: string[] = [];
     const visit = (one: Tested): void => {
         for (const { by } of one.parents.filter(({ base }) => base)) {
-            const parent = layers.find(({ key }) => key === by);
+            const parent = all.find(({ key }) => key === by);
             if (parent) visit(parent);
         }
         const script = one.definition.smokeTest;
         if (script !== undefined && !scripts.includes(script)) scripts.push(script);
     };
-    visit(layer);
+    visit(image);
     return scripts;
 }
 
@@ -44,13 +44,13 @@ function smokeScripts(layer: Tested, layers: readonly Tested[]): string[] {
  * @param root the repository's root
  * @throws InputError when a script or smoke.Dockerfile is missing, and for a script that could not be run
  */
-export function collectSmokeTests(root: string, layer: Tested, layers: readonly Tested[]): SmokeTests | undefined {
-    const scripts = smokeScripts(layer, layers);
-    if (layer.repository === undefined || scripts.length === 0) return undefined;
+export function collectSmokeTests(root: string, image: Tested, all: readonly Tested[]): SmokeTests | undefined {
+    const scripts = smokeScripts(image, all);
+    if (image.repository === undefined || scripts.length === 0) return undefined;
     const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(root, file)));
     if (missing !== undefined) {
         throw new InputError({
-            problem: `a smoke test of image ${layer.key} is missing`,
+            problem: `a smoke test of image ${image.key} is missing`,
             where: missing,
             next: "create it, or correct `smokeTest` in images.ts (paths are from the repository's root)",
         });
@@ -58,7 +58,7 @@ export function collectSmokeTests(root: string, layer: Tested, layers: readonly 
     // smoke.Dockerfile gets the paths as one list of words.
     const spaced = scripts.find((script) => !/^[\w./-]+$/.test(script));
     if (spaced !== undefined) {
-        const problem = `smokeTest "${spaced}" of image ${layer.key} or one that it stands on is not a plain path`;
+        const problem = `smokeTest "${spaced}" of image ${image.key} or one that it stands on is not a plain path`;
         throw new InputError({ problem, next: "rename it: letters, digits, dots, dashes, underscores and slashes" });
     }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
@@ -66,7 +66,7 @@ export function collectSmokeTests(root: string, layer: Tested, layers: readonly 
     const files = collectInputs(root, sources, { dockerfile: smokeDockerfile, ignored: false });
     const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
     if (plain !== undefined) {
-        const problem = `smoke test of image ${layer.key} is not executable`;
+        const problem = `smoke test of image ${image.key} is not executable`;
         throw new InputError({ problem, where: plain.path, next: `chmod +x ${plain.path}` });
     }
     const dockerfile = readFileSync(path.join(root, smokeDockerfile), "utf8");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { tree } from "../../tests/tree";
 import { type Platform, hostPlatform } from "../platform";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { prepareLayers } from "./prepare";
+import { prepareImages } from "./prepare";
 import { warningsOf } from "./warnings";
 
 const files = { base: "FROM python:3\n", child: "FROM ghcr.io/us/base\n" };
@@ -17,7 +17,7 @@ const images: ImageDefinitions = {
     child: image("child", ["linux/arm64"]),
 };
 const warnings = (platforms: readonly Platform[], roots: Record<string, string>) =>
-    warningsOf(images, prepareLayers(tree(files), { images }, { platforms, roots, buildArgs: {} }));
+    warningsOf(images, prepareImages(tree(files), { images }, { platforms, roots, buildArgs: {} }));
 const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` };
 
 test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
@@ -32,8 +32,8 @@ test("an image for this machine's platform is said to be left out where the stac
         base: image("base", [platform ?? "linux/amd64"]),
         tools: { ...image("child", []), platforms: "host" },
     } as const;
-    const layers = prepareLayers(tree(files), { images: own }, { platforms: "all", roots, buildArgs: {} });
-    expect(warningsOf(own, layers)).toEqual([
+    const prepared = prepareImages(tree(files), { images: own }, { platforms: "all", roots, buildArgs: {} });
+    expect(warningsOf(own, prepared)).toEqual([
         expect.stringMatching(
             /^image tools is left out: it is for this machine's platform, linux\/\w+, .*platforms all, and declare/,
         ),
@@ -47,7 +47,7 @@ test("a root that nobody pinned is said once, with all the images on it and the 
 });
 
 test("a build argument that no ARG takes is named with image and Dockerfile", () => {
-    const layers = prepareLayers(
+    const prepared = prepareImages(
         tree(files),
         { images },
         {
@@ -56,7 +56,7 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
             buildArgs: { base: { VERSON: "3" } },
         },
     );
-    expect(warningsOf(images, layers)).toEqual([
+    expect(warningsOf(images, prepared)).toEqual([
         expect.stringMatching(
             /^build argument VERSON of image base changes nothing: what base builds has no ARG VERSON\./,
         ),
@@ -66,8 +66,8 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
 test("a child that is pinned to a digest of an image of ours is named, with what would let it follow", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     const folder = tree({ ...files, child: `FROM ghcr.io/us/base:latest@${digest}\n` });
-    const layers = prepareLayers(folder, { images }, { platforms: ["linux/arm64"], roots, buildArgs: {} });
-    expect(warningsOf(images, layers)).toEqual([
+    const prepared = prepareImages(folder, { images }, { platforms: ["linux/arm64"], roots, buildArgs: {} });
+    expect(warningsOf(images, prepared)).toEqual([
         "image child is pinned to a digest of image base: it is not rebuilt with it, and its smoke tests don't run in it. " +
             `To follow base, remove @${digest} from child:1`,
     ]);
@@ -80,7 +80,7 @@ test("nothing is said of a hierarchy that is pinned and complete", () => {
 describe("of an image alone", () => {
     const warn = (text: string, changes: Partial<ImageDefinition> = {}) => {
         const own = { app: { ...image("app", ["linux/amd64"]), ...changes } };
-        const all = prepareLayers(
+        const all = prepareImages(
             tree({ app: text }),
             { images: own },
             { platforms: "all", roots: pins, buildArgs: {} },
@@ -123,7 +123,7 @@ describe("of an image alone", () => {
     test("nothing is said of the builder's own frontend", () => {
         const own = { app: image("app", ["linux/amd64"]) };
         const folder = tree({ app: "# syntax=docker/dockerfile:1\nFROM a\n" });
-        const layers = prepareLayers(
+        const prepared = prepareImages(
             folder,
             { images: own },
             {
@@ -131,8 +131,8 @@ describe("of an image alone", () => {
                 builtinFrontend: true,
             },
         );
-        expect(warningsOf(own, layers)).toEqual([]);
-        expect(layers[0]).toMatchObject({ meaning: "FROM a\n" });
+        expect(warningsOf(own, prepared)).toEqual([]);
+        expect(prepared[0]).toMatchObject({ meaning: "FROM a\n" });
     });
 
     test("a secret that a step may go without, and that images.ts does not list, is named with the line", () => {
@@ -150,7 +150,7 @@ describe("an image that reads the whole context", () => {
         const root = tree({ "one/Dockerfile": `FROM python:3\n${dockerfile}`, ...more });
         return warningsOf(
             one,
-            prepareLayers(root, { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
+            prepareImages(root, { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
         );
     };
 

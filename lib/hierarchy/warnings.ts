@@ -1,12 +1,12 @@
 import { hostPlatform } from "../platform";
 import { withoutCapitals } from "../registry/references";
 import type { ImageDefinitions } from "./definition";
-import type { PreparedLayer } from "./prepare";
+import type { PreparedImage } from "./prepare";
 import { rootsOf, unpinnedRoots } from "./roots";
 import { unlistedSecretWarnings } from "./secrets";
 
 /** What the cache publishes beyond the image, where nobody decided that it may: the layers of stages that are copied from. */
-function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedLayer): string[] {
+function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedImage): string[] {
     const copied = stages.filter(({ base }) => !base).map(({ name, number }) => name ?? number.toString());
     if (repository === undefined || !registryCache || definition.registryCache || copied.length === 0) return [];
     return [
@@ -17,7 +17,7 @@ function cacheWarning({ key, definition, repository, registryCache, stages }: Pr
 }
 
 /** A build argument that nothing takes is a mistyped one, or an ARG that is gone. */
-const unreadWarnings = ({ key, definition, unreadArguments }: PreparedLayer): string[] =>
+const unreadWarnings = ({ key, definition, unreadArguments }: PreparedImage): string[] =>
     unreadArguments.map(
         (name) =>
             `build argument ${name} of image ${key} changes nothing: what ${definition.dockerfile} builds has no ARG ` +
@@ -34,7 +34,7 @@ const sizeOf = (bytes: number): string => {
 const mostFolders = 5;
 
 /** What the whole context costs whoever reads it, and what is left out of it although BuildKit would copy it. */
-function sweptWarnings({ key, definition, swept }: PreparedLayer): string[] {
+function sweptWarnings({ key, definition, swept }: PreparedImage): string[] {
     if (!swept) return [];
     const { by, files, bytes, folders, leftOut } = swept;
     const largest = folders
@@ -53,7 +53,7 @@ function sweptWarnings({ key, definition, swept }: PreparedLayer): string[] {
 }
 
 /** A release of an image of ours that another is built on: what is built of that image from now on does not reach it. */
-const pinnedWarnings = ({ key, pinned }: PreparedLayer): string[] =>
+const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
         ({ key: parent, expanded, where }) =>
             `image ${key} is pinned to a digest of image ${parent}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
@@ -61,7 +61,7 @@ const pinnedWarnings = ({ key, pinned }: PreparedLayer): string[] =>
     );
 
 /** A frontend of somebody else's: nobody sees what it reads. */
-function frontendWarnings({ key, frontend }: PreparedLayer): string[] {
+function frontendWarnings({ key, frontend }: PreparedImage): string[] {
     if (!frontend || frontend.own) return [];
     return [
         `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
@@ -72,36 +72,36 @@ function frontendWarnings({ key, frontend }: PreparedLayer): string[] {
 }
 
 /** What BuildKit takes for a registry only because it has capital letters. */
-const hostWarnings = (layer: PreparedLayer): string[] =>
-    rootsOf(layer).flatMap(({ expanded }) => {
+const hostWarnings = (image: PreparedImage): string[] =>
+    rootsOf(image).flatMap(({ expanded }) => {
         const lower = withoutCapitals(expanded);
         const isMeant = lower === undefined || /^[^/]*[.:]/.test(expanded);
         return isMeant
             ? []
             : [
-                  `root ${expanded} of ${layer.key}: its capital letters make ${expanded.split("/")[0] ?? ""} the host of a registry. ` +
+                  `root ${expanded} of ${image.key}: its capital letters make ${expanded.split("/")[0] ?? ""} the host of a registry. ` +
                       `Write ${lower}`,
               ];
     });
 
 /** What is allowed and yet may not be meant, a sentence each with what to do about it. */
-export function warningsOf(images: ImageDefinitions, layers: readonly PreparedLayer[]): string[] {
-    const unpinned = unpinnedRoots(layers).map(
+export function warningsOf(images: ImageDefinitions, prepared: readonly PreparedImage[]): string[] {
+    const unpinned = unpinnedRoots(prepared).map(
         ({ root, images: affected }) =>
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
             `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
     );
-    const leftOut = Object.entries(images).filter(([key]) => !layers.some((layer) => layer.key === key));
+    const leftOut = Object.entries(images).filter(([key]) => !prepared.some((image) => image.key === key));
     return [
         ...unpinned,
-        ...layers.flatMap(({ unreadable = [] }) => unreadable),
-        ...layers.flatMap(pinnedWarnings),
-        ...layers.flatMap(frontendWarnings),
-        ...layers.flatMap(hostWarnings),
-        ...layers.flatMap(cacheWarning),
-        ...layers.flatMap(unreadWarnings),
-        ...layers.flatMap(sweptWarnings),
-        ...layers.flatMap(unlistedSecretWarnings),
+        ...prepared.flatMap(({ unreadable = [] }) => unreadable),
+        ...prepared.flatMap(pinnedWarnings),
+        ...prepared.flatMap(frontendWarnings),
+        ...prepared.flatMap(hostWarnings),
+        ...prepared.flatMap(cacheWarning),
+        ...prepared.flatMap(unreadWarnings),
+        ...prepared.flatMap(sweptWarnings),
+        ...prepared.flatMap(unlistedSecretWarnings),
         ...leftOut.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";
             return platforms === "host"

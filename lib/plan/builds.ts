@@ -5,11 +5,11 @@ import { type Group, changes, isGone, platformOf } from "./groups";
 import type { Action, PlatformPlan } from "./plan";
 
 /** Keys of the images that one takes from, the one that it is built FROM first. */
-export const parentsOf = ({ layer }: Group): readonly string[] => listOf(layer.new ?? layer.old, "parents");
+export const parentsOf = ({ component }: Group): readonly string[] => listOf(component.new ?? component.old, "parents");
 
 /** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
-export const movedParents = ({ layer }: Group, all: readonly Group[]): string[] =>
-    listOf(layer.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
+export const movedParents = ({ component }: Group, all: readonly Group[]): string[] =>
+    listOf(component.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
 
 /** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
 function buildAction(step: Step): Action {

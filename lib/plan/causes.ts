@@ -149,7 +149,7 @@ function rootCauses(before: Texts, after: Texts): Cause[] {
 }
 
 /** What an image's component says: its Dockerfile, files, roots, names of secrets, parents and platforms. */
-export function layerCauses(before: ResourceState, after: ResourceState): Cause[] {
+export function imageCauses(before: ResourceState, after: ResourceState): Cause[] {
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const lists = (property: string) => [listOf(before, property), listOf(after, property)] as const;
     return [
@@ -163,7 +163,7 @@ export function layerCauses(before: ResourceState, after: ResourceState): Cause[
 }
 
 /** Whether a component's state names the Dockerfile: one that an older version wrote does not. */
-const knowsDockerfile = (layer: ResourceState): boolean => layer.inputs.dockerfile !== undefined;
+const knowsDockerfile = (component: ResourceState): boolean => component.inputs.dockerfile !== undefined;
 
 /** Smoke tests of an image that changed. */
 export const testCauses = (before: ResourceState, after: ResourceState): Cause[] =>
@@ -197,9 +197,12 @@ function standsOn(state: ResourceState | undefined): Texts {
  * Parents that were built anew by an update that did not come to this image: their digests are known, and others than
  * those it stands on. They differ by platform, and are not said.
  */
-export function parentCauses(layer: ResourceState, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
-    const [was, is, roots] = [standsOn(before), standsOn(after), textsOf(layer, "roots")];
-    const parents = listOf(layer, "parents");
+export function parentCauses(
+    component: ResourceState,
+    { old: before, new: after }: Pick<Step, "old" | "new">,
+): Cause[] {
+    const [was, is, roots] = [standsOn(before), standsOn(after), textsOf(component, "roots")];
+    const parents = listOf(component, "parents");
     return difference(was, is)
         .changed.filter((name) => !Object.hasOwn(roots, name) && !isUnknown(is[name]))
         .map((name) => {
@@ -212,21 +215,24 @@ export function parentCauses(layer: ResourceState, { old: before, new: after }: 
 const inputHashOf = (build: ResourceState | undefined): string | undefined => textsOf(build, "buildArgs").INPUT_HASH;
 
 /** Input hash of the build that an update wanted last; undefined in a state that an older version wrote. */
-const wantedHash = (layer: ResourceState): string | undefined => textOf(layer, "inputHash") || undefined;
+const wantedHash = (component: ResourceState): string | undefined => textOf(component, "inputHash") || undefined;
 
 /**
  * A component keeps the inputs of the update that ran last, a build those of its last success: where they differ, what
  * changed in between is not known any more.
  */
-export function endedCauses(layer: ResourceState, { old: before }: Pick<Step, "old">): Cause[] {
-    const [wanted, built] = [wantedHash(layer), inputHashOf(before)];
+export function endedCauses(component: ResourceState, { old: before }: Pick<Step, "old">): Cause[] {
+    const [wanted, built] = [wantedHash(component), inputHashOf(before)];
     return wanted === undefined || built === undefined || wanted === built
         ? []
         : ["an update ended before it was built"];
 }
 
 /** A change that shows in the input hash alone: how this program builds, or what an older state does not name. */
-export function settingCauses(layer: ResourceState, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
-    if (!before || !after || (wantedHash(layer) ?? inputHashOf(before)) === inputHashOf(after)) return [];
-    return [knowsDockerfile(layer) ? "this program builds differently" : "Dockerfile or build settings changed"];
+export function settingCauses(
+    component: ResourceState,
+    { old: before, new: after }: Pick<Step, "old" | "new">,
+): Cause[] {
+    if (!before || !after || (wantedHash(component) ?? inputHashOf(before)) === inputHashOf(after)) return [];
+    return [knowsDockerfile(component) ? "this program builds differently" : "Dockerfile or build settings changed"];
 }

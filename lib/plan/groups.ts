@@ -1,13 +1,13 @@
 import { listOf, textsOf, type Step, withoutParts } from "../engine/preview";
 
-const layerType = "layered-images:components:ImageLayer";
+const imageComponentType = "layered-images:components:ImageLayer";
 const imageType = "docker-build:index:Image";
 const indexType = "docker-build:index:Index";
 
 /** The resources of one image. */
 export interface Group {
     readonly image: string;
-    readonly layer: Step;
+    readonly component: Step;
     readonly builds: readonly Step[];
     readonly tests: readonly Step[];
     readonly index: Step | undefined;
@@ -31,15 +31,15 @@ const isTest = ({ new: after, old: before }: Step): boolean =>
 export function groups(all: readonly Step[]): Group[] {
     const steps = withoutParts(all);
     return steps
-        .filter(({ type }) => type === layerType)
-        .map((layer) => {
-            const own = steps.filter(({ parent, type }) => type === imageType && parent === layer.name);
+        .filter(({ type }) => type === imageComponentType)
+        .map((component) => {
+            const own = steps.filter(({ parent, type }) => type === imageType && parent === component.name);
             return {
-                image: layer.name,
-                layer,
+                image: component.name,
+                component,
                 builds: own.filter((step) => !isTest(step)),
                 tests: own.filter(isTest),
-                index: steps.find(({ type, name }) => type === indexType && name === layer.name),
+                index: steps.find(({ type, name }) => type === indexType && name === component.name),
             };
         });
 }

@@ -350,8 +350,8 @@ describe("made by hand", () => {
         new: after,
         reasons: ["buildArgs"],
     });
-    const plan = (layer: [object, object], build: [object, object]) => {
-        const [before, after] = layer.map((inputs) =>
+    const plan = (component: [object, object], build: [object, object]) => {
+        const [before, after] = component.map((inputs) =>
             state("layered-images:components:ImageLayer", "images", { parents: [], inputs: {}, roots: {}, ...inputs }),
         ) as [ResourceState, ResourceState];
         const [old, next] = build.map((inputs) =>
@@ -427,14 +427,18 @@ describe("made by hand", () => {
             ["root docker/dockerfile:1 moved (aaaaaaaaaaaa → bbbbbbbbbbbb)"],
         ],
         ["a parent", [{ parents: [] }, { parents: ["base"] }], [hashed("1"), hashed("2")], ["parent base added"]],
-    ])("%s is a cause", (_title, layer, build, causes) => {
-        expect(plan(layer, build)).toMatchObject({ action: "rebuild", causes });
+    ])("%s is a cause", (_title, component, build, causes) => {
+        expect(plan(component, build)).toMatchObject({ action: "rebuild", causes });
     });
 
     test("an image with more platforms says which one is certain and which one waits", () => {
         const layerStep = (key: string, parents: string[]) => {
-            const layer = state("layered-images:components:ImageLayer", "images", { parents, inputs: {}, roots: {} });
-            return step(key, "same", layer, layer);
+            const component = state("layered-images:components:ImageLayer", "images", {
+                parents,
+                inputs: {},
+                roots: {},
+            });
+            return step(key, "same", component, component);
         };
         const build = (image: string, arch: string, op: string, after: object) => {
             const common = { platforms: [`linux/${arch}`], buildArgs: { INPUT_HASH: "1" } };
@@ -462,7 +466,7 @@ describe("made by hand", () => {
 
     test("another registry makes sure of every build, although the tags on top of a parent are not known yet", () => {
         const open = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-        const layer = (key: string, parents: string[]) => {
+        const component = (key: string, parents: string[]) => {
             const of = state("layered-images:components:ImageLayer", "images", { parents, inputs: {}, roots: {} });
             return step(key, "same", of, of);
         };
@@ -476,13 +480,13 @@ describe("made by hand", () => {
             return step(image, "update", of("r.io"), of("other.io"));
         };
         const plans = planImages([
-            layer("base", []),
+            component("base", []),
             build("base", { tags: ["r.io/base:b-1"] }, { tags: ["other.io/base:b-1"] }),
             index("base", "base:latest"),
-            layer("app", ["base"]),
+            component("app", ["base"]),
             build("app", { tags: ["r.io/app:b-1"] }, { tags: open }),
             index("app", "app:latest"),
-            layer("dev", ["app"]),
+            component("dev", ["app"]),
             build("dev", { tags: [], context: "on r.io/app" }, { tags: [], context: open }),
         ]);
         expect(pending(plans)).toEqual({

@@ -1,21 +1,21 @@
 import { textOf, textsOf, type Step } from "../engine/preview";
 import { type Plans, decides, movedParents, parentsOf } from "./builds";
-import { buildCauses, endedCauses, layerCauses, parentCauses, settingCauses, testCauses, placeCauses } from "./causes";
+import { buildCauses, endedCauses, imageCauses, parentCauses, settingCauses, testCauses, placeCauses } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
 import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
 import { type Action, type Cause, type ImagePlan, actions } from "./plan";
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
-function renamedFrom({ layer }: Group, all: readonly Group[]): string | undefined {
+function renamedFrom({ component }: Group, all: readonly Group[]): string | undefined {
     const content = ({ new: after, old: before }: Step) =>
         JSON.stringify([textsOf(after ?? before, "dockerfile"), textsOf(after ?? before, "inputs")]);
-    return all.find((other) => isGone(other.layer) && content(other.layer) === content(layer))?.image;
+    return all.find((other) => isGone(other.component) && content(other.component) === content(component))?.image;
 }
 
 const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
 
 /** What only leaves the state of an image that stays: a platform of one that is never pushed, or smoke tests. */
-function forgottenCauses({ layer: { old: before, new: after }, builds, tests }: Group): Cause[] {
+function forgottenCauses({ component: { old: before, new: after }, builds, tests }: Group): Cause[] {
     const left = before && after && tests.some(isGone) ? testCauses(before, after) : [];
     return [
         ...builds.filter(isGone).map((step) => `platform ${platformOf(step)} removed`),
@@ -24,17 +24,17 @@ function forgottenCauses({ layer: { old: before, new: after }, builds, tests }: 
 }
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
-    const { layer, builds, tests } = group;
+    const { component, builds, tests } = group;
     if (action === "unchanged") return forgottenCauses(group);
     if (action === "remove") return ["no longer in images.ts; what was published stays"];
-    const { old: before, new: after } = layer;
+    const { old: before, new: after } = component;
     if (!before || !after) {
         const from = renamedFrom(group, all);
         return [from === undefined ? "first build" : `renamed from ${from}`];
     }
     const said = unique([
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
-        ...layerCauses(before, after),
+        ...imageCauses(before, after),
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
         ...(action === "rebuild" ? movedParents(group, all).map((key) => `parent ${key} comes from elsewhere`) : []),
@@ -55,16 +55,16 @@ const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
-    const { image, layer, tests, index } = group;
+    const { image, component, tests, index } = group;
     const platforms = plans.get(image) ?? [];
     // A platform that leaves an image that stays changes its index, and is a cause.
-    const own = isGone(layer)
+    const own = isGone(component)
         ? ["remove" as const]
         : platforms.map(({ action }) => action).filter((one) => one !== "remove");
     const built = mostUrgent(own);
     const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
-    const said = layer.new ?? layer.old;
+    const said = component.new ?? component.old;
     const [root] = Object.keys(textsOf(said, "roots")).filter((one) => !said || one !== textOf(said, "frontend"));
     const [parent, ...copiesFrom] = parentsOf(group);
     const isLost = platforms.some((one) => one.action === "recreate");

@@ -106,7 +106,11 @@ describe("on GitHub", () => {
         const held = { variableName: "CI_IMAGE", value: `r.io/us/ci@${digest}` };
         const follows = step(variable, "update", held, { ...held, value: unknown });
         const indexType = "docker-build:index:Index";
-        const layer: Step = { ...step("x", "same", {}, {}), type: "layered-images:components:ImageLayer", name: "ci" };
+        const component: Step = {
+            ...step("x", "same", {}, {}),
+            type: "layered-images:components:ImageLayer",
+            name: "ci",
+        };
         const index = (before: object, after: object): Step => ({
             ...step("x", "update", { tag: "r.io/us/ci:latest", ...before }, { tag: "r.io/us/ci:latest", ...after }),
             type: indexType,
@@ -136,7 +140,7 @@ describe("on GitHub", () => {
                 "maybe",
             ],
         ])("%s", (_title, before, after, action) => {
-            expect(planRepository([layer, build, index(before, after), follows])).toMatchObject([{ action }]);
+            expect(planRepository([component, build, index(before, after), follows])).toMatchObject([{ action }]);
         });
 
         test("not where a build that was not promoted is done again: it may come back to what is promoted", () => {
@@ -145,7 +149,7 @@ describe("on GitHub", () => {
                 op: "update",
                 new: state("x", { ...arguments_, buildArgs: { INPUT_HASH: "2" } }),
             };
-            const steps = [layer, again, index({ sources: ["r.io/us/ci@old"] }, { sources: [unknown] }), follows];
+            const steps = [component, again, index({ sources: ["r.io/us/ci@old"] }, { sources: [unknown] }), follows];
             expect(planRepository(steps)).toMatchObject([{ action: "maybe" }]);
         });
 

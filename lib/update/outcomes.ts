@@ -37,19 +37,19 @@ interface LayerSeen extends z.infer<typeof layerInputs> {
 }
 
 /** The images that the engine saw, by name: its own order differs from run to run. */
-function layersSeen(log: EngineLog): LayerSeen[] {
+function imagesSeen(log: EngineLog): LayerSeen[] {
     const steps = log.steps.filter(({ type, operation }) => type === layerType && operation !== "refresh");
-    const layers = steps.flatMap(({ urn, operation, before, after }) => {
+    const seen = steps.flatMap(({ urn, operation, before, after }) => {
         const { data } = layerInputs.safeParse((after ?? before)?.inputs);
         return data ? [{ ...data, image: urn.split("::").at(-1) ?? urn, isDeleted: operation === "delete" }] : [];
     });
-    return layers.sort((a, b) => a.image.localeCompare(b.image, "en"));
+    return seen.sort((a, b) => a.image.localeCompare(b.image, "en"));
 }
 
 /** What became of each image: parents before their children, else by name. */
 export function imageOutcomes(log: EngineLog): ImageOutcome[] {
     const steps = imageSteps(log);
-    const layers = layersSeen(log);
+    const seen = imagesSeen(log);
     const found = new Map<string, ImageOutcome>();
     const judge = ({ image, isDeleted, parents, platforms }: LayerSeen): ImageOutcome => {
         const known = found.get(image);
@@ -57,7 +57,7 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
         const own = steps.filter((step) => step.image === image);
         const builds = own.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
         const moved = builds.some((step) => step.operation !== "same" && hasMoved(step) === true);
-        const above = layers.filter((layer) => parents.includes(layer.image)).map(judge);
+        const above = seen.filter((one) => parents.includes(one.image)).map(judge);
         const outcome = (): Outcome => {
             if (isDeleted) return "removed";
             if (own.some(({ result }) => result === "failed")) return "failed";
@@ -70,7 +70,7 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
         return judged;
     };
     // An image enters after those that it was judged by.
-    layers.forEach(judge);
+    seen.forEach(judge);
     return [...found.values()];
 }
 

@@ -10,7 +10,7 @@ import { withoutGitHub } from "../../lib/engine/withoutGitHub";
 import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { planRepository } from "../../lib/plan/repository";
 import { workflowFiles } from "../../workflows/files";
-import { workflowLayers } from "../../workflows/images";
+import { workflowImages } from "../../workflows/images";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories } from "../registry";
@@ -451,7 +451,7 @@ test("files that people committed to a protected branch are taken over without a
     const where = `repositories/cs24-1/${name}`;
     const program = make(settings("").replace("cs24-1-bot", name));
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const generated = workflowFiles(workflowLayers(program, { images }), "main");
+    const generated = workflowFiles(workflowImages(program, { images }), "main");
     await github.control("POST", "repositories", { owner: "cs24-1", name });
     await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
     await github.control("PATCH", where, { protected: ["main"] });

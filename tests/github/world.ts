@@ -1,23 +1,23 @@
 import * as definitions from "../../images";
 import { repositoryRoot } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
-import { workflowLayers } from "../../workflows/images";
+import { workflowImages } from "../../workflows/images";
 import { expressions } from "./expressions";
 import { Model } from "./model";
 import { naiveWorkflows } from "./naive";
 import type { ModelImage } from "./repository";
 import { type WorkflowText, readWorkflow } from "./workflowText";
 
-const layers = workflowLayers(repositoryRoot, definitions).filter(({ repository }) => repository !== undefined);
+const prepared = workflowImages(repositoryRoot, definitions).filter(({ repository }) => repository !== undefined);
 const images: Record<string, ModelImage> = Object.fromEntries(
-    layers.map(({ key, definition, parents, inputs }) => {
+    prepared.map(({ key, definition, parents, inputs }) => {
         const parent = parents[0]?.by;
         const image = { dockerfile: definition.dockerfile, inputs: inputs.map((input) => input.path) };
         return [key, parent === undefined ? image : { ...image, parent }];
     }),
 );
 /** Our workflows, as they are generated. */
-export const ours = Object.entries(workflowFiles(workflowLayers(repositoryRoot, definitions), "main"))
+export const ours = Object.entries(workflowFiles(workflowImages(repositoryRoot, definitions), "main"))
     .filter(([file]) => file.startsWith(".github/workflows/"))
     .map(([, text]) => readWorkflow(text));
 /** The naive ones. */

@@ -11,7 +11,7 @@ import {
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stageContext } from "../../lib/context/stage";
-import { type PreparedLayer, prepareLayers, sourceDateEpoch } from "../../lib/hierarchy/prepare";
+import { type PreparedImage, prepareImages, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { hostPlatform } from "../../lib/platform";
 import { type TestLab, runIn, startTestLab } from "../lab";
 import { writeTree } from "../writeTree";
@@ -35,7 +35,7 @@ const edit = (file: string, from: string, to: string) => () => {
 };
 
 /** The digest of an image that is built without our program, or of what our program stages. */
-async function build(context: string, dockerfile: string, buildArgs: PreparedLayer["buildArgs"]): Promise<string> {
+async function build(context: string, dockerfile: string, buildArgs: PreparedImage["buildArgs"]): Promise<string> {
     const metadata = path.join(lab.paths.state, "metadata.json");
     const [root = ""] = Object.values(lab.instance.roots);
     const given = Object.entries({ ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch });
@@ -61,19 +61,19 @@ interface Built {
 const buildArgs = { GREETING: "hello", UNUSED: "x" };
 
 async function buildBoth(): Promise<Built> {
-    const [layer] = prepareLayers(
+    const [found] = prepareImages(
         repository,
         { images: { app: { description: "app", dockerfile: "Dockerfile", platforms: [hostPlatform()], buildArgs } } },
         { platforms: "all", roots: {}, buildArgs: {} },
     );
-    if (!layer) throw new Error("there is one image");
-    const { inputHash, inputs: files, meaning } = layer;
+    if (!found) throw new Error("there is one image");
+    const { inputHash, inputs: files, meaning } = found;
     const request = { root: repository, stageRoot: ".stage", image: "app", inputHash, files, dockerfile: meaning };
     const { context, dockerfile } = stageContext(request);
     return {
         inputHash,
         plain: await build(".", "Dockerfile", buildArgs),
-        staged: await build(context, dockerfile, layer.buildArgs),
+        staged: await build(context, dockerfile, found.buildArgs),
     };
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labToken } from "../../lab/github/defaults";
 import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { workflowFiles } from "../../workflows/files";
-import { workflowLayers } from "../../workflows/images";
+import { workflowImages } from "../../workflows/images";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
@@ -78,7 +78,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         BOT_IMAGE: outputs.bot?.ref,
     });
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const files = workflowFiles(workflowLayers(program, { images }), "main");
+    const files = workflowFiles(workflowImages(program, { images }), "main");
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
