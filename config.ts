@@ -3,7 +3,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { z } from "zod";
-import { InputError } from "./lib/errors";
+import { InputError, keyArguments } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/repository";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
@@ -118,17 +118,8 @@ export interface ConfigKeys {
     readonly secret: readonly string[];
 }
 
-/** The arguments of `pulumi config` that name a value: its key, or with --path its place in a key's value. */
-export function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
-    if (rest.length === 0) return String(key);
-    const parts = rest.map((part) =>
-        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
-    );
-    return `--path '${String(key)}${parts.join("")}'`;
-}
-
 /** A key as messages name it, with the place in its value. */
-function place([key, ...rest]: readonly PropertyKey[], project: string): string {
+export function place([key, ...rest]: readonly PropertyKey[], project: string): string {
     const value = rest.length > 0 ? ` (at ${rest.map(String).join(".")})` : "";
     return `${project}:${String(key ?? "")}${value}`;
 }

@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { hash12 } from "../lib/context/hash";
-import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { rootsOf } from "../lib/hierarchy/roots";
+import { type PreparedImage, rootsOf } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
 import { knownOutputs } from "./failures";
 import { buildHooks } from "./hooks";
@@ -9,7 +8,7 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** What an image needs to become resources. */
-export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "tests" | "secrets"> {
+export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }

@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
+import { stageHierarchy } from "../lib/hierarchy/staging";
+import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
-import { prepareImages } from "../lib/hierarchy/prepare";
+import { readHierarchy } from "../lib/hierarchy/prepare";
 import type { HierarchySettings } from "../lib/hierarchy/settings";
 import { archOf, hostPlatform } from "../lib/platform";
 import { digestOf, record } from "../tests/harness";
@@ -50,9 +52,9 @@ async function run(
     changes: { images?: ImageDefinitions; settings?: Partial<HierarchySettings> } = {},
     preview = false,
 ) {
-    const folder = tree(files);
-    const images = prepareImages(
-        folder,
+    const checkout = openCheckout(tree(files));
+    const hierarchy = readHierarchy(
+        checkout,
         { images: changes.images ?? definitions },
         {
             ...settings,
@@ -60,9 +62,10 @@ async function run(
             ...changes.settings,
         },
     );
+    const staged = stageHierarchy(checkout, hierarchy, ".stage");
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
-        new ImageHierarchy("images", { images, root: folder, stageRoot: ".stage", secrets });
+        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });

@@ -1,7 +1,6 @@
-import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { type StageRequest, stageContext } from "../lib/context/stage";
+import type { StagedImage } from "../lib/hierarchy/staging";
 import { Image } from "./image";
 
 /** What a hierarchy needs. */
@@ -10,10 +9,8 @@ export interface ImageHierarchyArgs {
     readonly images: readonly PreparedImage[];
     /** Build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
-    /** The repository's root. */
-    readonly root: string;
-    /** Folder that holds staged contexts, relative to `root`. */
-    readonly stageRoot: string;
+    /** What is staged of each image, by key. */
+    readonly staged: Readonly<Record<string, StagedImage>>;
 }
 
 /** All images of the repository. Images are flat children; ancestry flows as data, from digest to named build context. */
@@ -22,23 +19,15 @@ export class ImageHierarchy extends pulumi.ComponentResource {
 
     public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {
         super("layered-images:components:ImageHierarchy", name, {}, opts);
-        const { root, stageRoot } = args;
         const images: Record<string, Image> = {};
-        for (const image of args.images) {
-            const { key, definition, tests } = image;
-            const base = path.join(root, definition.context ?? ".");
-            const stage = (request: Pick<StageRequest, "base" | "image" | "inputHash" | "files" | "dockerfile">) =>
-                stageContext({ root, stageRoot, ...request });
-            const { inputHash, meaning: dockerfile, inputs: files } = image;
-            const staged = stage({ base, image: key, inputHash, files, dockerfile });
-            const stagedTests = tests && { ...stage({ image: `${key}-test`, ...tests }), scripts: tests.scripts };
+        for (const prepared of args.images) {
+            const { key } = prepared;
+            const staged = args.staged[key];
+            if (!staged) throw new Error(`image ${key} was not staged`);
             const parents = Object.fromEntries(
-                image.parents.flatMap(({ by }) => (images[by] ? [[by, images[by]]] : [])),
+                prepared.parents.flatMap(({ by }) => (images[by] ? [[by, images[by]]] : [])),
             );
-            images[key] = new Image(
-                { prepared: image, staged, parents, secrets: args.secrets, ...(stagedTests && { tests: stagedTests }) },
-                { parent: this },
-            );
+            images[key] = new Image({ prepared, staged, parents, secrets: args.secrets }, { parent: this });
         }
         this.images = images;
         this.registerOutputs({});

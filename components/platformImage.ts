@@ -2,20 +2,18 @@ import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
-import { type PreparedImage, registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
-import { rootsOf } from "../lib/hierarchy/roots";
+import { type PreparedImage, registryExport, sourceDateEpoch, rootsOf } from "../lib/hierarchy/prepare";
 import { type Platform, archOf } from "../lib/platform";
+import type { StagedImage } from "../lib/hierarchy/staging";
 import { forDependents } from "./failures";
-import { type StagedTests, smokeTest } from "./smokeTest";
+import { smokeTest } from "./smokeTest";
 
 /** What the build of an image for one platform needs. */
 export interface PlatformImageArgs {
     readonly prepared: PreparedImage;
     readonly platform: Platform;
-    /** The staged build context, relative to the program's folder. */
-    readonly staged: { readonly context: string; readonly dockerfile: string };
-    /** The staged smoke tests of the image's ancestors and its own; absent when there are none. */
-    readonly tests?: StagedTests;
+    /** The staged build context and smoke tests, relative to the program's folder. */
+    readonly staged: StagedImage;
     /** The stack's build secrets by name; an image gets those that it names. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** What happens around its build. */
@@ -101,7 +99,8 @@ function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuil
 
 /** Builds an image for one platform, pushes it as its build tag, and tests what was pushed. */
 export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
-    const { prepared, platform, staged, tests } = args;
+    const { prepared, platform, staged } = args;
+    const { tests } = staged;
     const { definition, repository, key } = prepared;
     const name = `${key}-${archOf(platform)}`;
     const image = new dockerBuild.Image(

@@ -1,13 +1,10 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
+import type { StagedImage } from "../lib/hierarchy/staging";
 import type { Platform } from "../lib/platform";
 
-/** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
-export interface StagedTests {
-    readonly context: string;
-    readonly dockerfile: string;
-    readonly scripts: readonly string[];
-}
+/** The staged smoke tests of an image. */
+export type StagedTests = NonNullable<StagedImage["tests"]>;
 
 /** What a smoke test needs. */
 export interface SmokeTestArgs {

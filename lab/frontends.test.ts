@@ -1,12 +1,13 @@
 import { expect, test, vi } from "vitest";
+import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
-import { type PreparedImage, prepareImages } from "../lib/hierarchy/prepare";
+import { type PreparedImage, readHierarchy } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { tree } from "../tests/tree";
 import { askFrontends } from "./frontends";
 
 const pin = `mirror.test/frontend@sha256:${"1".repeat(64)}`;
-const prepared = (syntaxes: readonly string[], roots = {}): PreparedImage[] => {
+const prepared = (syntaxes: readonly string[], roots = {}): readonly PreparedImage[] => {
     const keys = syntaxes.map((_one, index) => `i${index.toString()}`);
     const files = Object.fromEntries(syntaxes.map((one, index) => [`i${index.toString()}`, `${one}\nFROM scratch\n`]));
     const images = keys.map((key) => [
@@ -14,7 +15,7 @@ const prepared = (syntaxes: readonly string[], roots = {}): PreparedImage[] => {
         { description: "", name: `ghcr.io/us/${key}:1`, dockerfile: key, platforms: ["linux/amd64"] } as const,
     ]);
     const definitions = { images: Object.fromEntries(images) as ImageDefinitions };
-    return prepareImages(tree(files), definitions, { platforms: "all", roots, buildArgs: {} });
+    return readHierarchy(openCheckout(tree(files)), definitions, { platforms: "all", roots, buildArgs: {} }).images;
 };
 /** Registries that have `held`, and where nothing else answers. */
 const having = (...held: readonly string[]) =>

@@ -1,3 +1,12 @@
+/**
+ * The platform of an image to build on, out of those that it is built for. One name stands for one image in a build, so
+ * there is none where a build uses several platforms.
+ */
+export function platformToUse({ native, emulated }: PlatformUse, offered: readonly Platform[]): Platform | undefined {
+    const wishes = [native, emulated].flatMap(([only, ...others]) => (only && others.length === 0 ? [only] : []));
+    return wishes.flatMap((wish) => offered.find((one) => normalPlatform(one) === wish) ?? [])[0];
+}
+
 /** What a build reads of an image that its Dockerfile names: platforms in normal form, usually the one that is built for. */
 export interface PlatformUse {
     /** With a builder of this machine's platform, which `FROM --platform=$BUILDPLATFORM` asks for. */

@@ -67,6 +67,7 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
 /** The program's own files: what somebody who adopts it copies beside their Dockerfiles. */
 const programFiles = [
     "index.ts",
+    "program.ts",
     "config.ts",
 
     "components",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
@@ -44,7 +45,7 @@ describe("the build arguments that workflows are for", () => {
         ["an object", "  p:buildArgs:\n    one:\n      PY: '3.12'\n      REQ: prod\n"],
         ["JSON in a text", `  p:buildArgs: '{"one":{"PY":"3.12","REQ":"prod"}}'\n`],
     ])("are those of CI's stack, given as %s: they decide what a Dockerfile reads", (_what, config) => {
-        const image = imageOf(workflowImages(root(config), { images: one }), "one");
+        const image = imageOf(workflowImages(openCheckout(root(config)), { images: one }), "one");
         expect(image.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
         expect(pathFilters(image)).toContain("requirements-prod.txt");
         expect(pathFilters(image)).not.toContain("requirements-dev.txt");
@@ -65,7 +66,7 @@ describe("the build arguments that workflows are for", () => {
 });
 
 test("with another branch, no workflow speaks of main", () => {
-    const files = workflowFiles(workflowImages(repositoryRoot, { images }), "trunk");
+    const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "trunk");
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);

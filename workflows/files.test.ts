@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
+import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import { repositoryRoot } from "../lib/system/paths";
 import type { Job, Step } from "./document";
@@ -18,7 +19,7 @@ interface Parsed {
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const files = workflowFiles(workflowImages(repositoryRoot, { images }), "main");
+const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "main");
 const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
 const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
 const jobs = [...parsed].flatMap(([file, { jobs }]) =>
@@ -253,6 +254,6 @@ test("dependabot looks after actions, npm, requirements and every folder with a 
 });
 
 test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
-    const others = workflowImages(repositoryRoot, { images }).filter(({ key }) => key !== "ci");
+    const others = workflowImages(openCheckout(repositoryRoot), { images }).filter(({ key }) => key !== "ci");
     expect(() => workflowFiles(others, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

@@ -1,22 +1,22 @@
 import { InputError } from "../lib/errors";
+import type { Checkout } from "../lib/context/checkout";
 import type { Definitions } from "../lib/hierarchy/definition";
-import { type PreparedImage, prepareImages } from "../lib/hierarchy/prepare";
+import { type PreparedImage, readHierarchy } from "../lib/hierarchy/prepare";
 import { ciBuildArgs } from "./ciStack";
 
 /**
  * The images as the workflows know them: all of them for all platforms, with the build arguments of the stack that CI runs,
  * whatever the stack at hand builds, because the same files are delivered by every stack.
  *
- * @param root the repository's root
  * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
  */
-export const workflowImages = (root: string, definitions: Definitions): PreparedImage[] =>
-    prepareImages(root, definitions, {
+export const workflowImages = (checkout: Checkout, definitions: Definitions): readonly PreparedImage[] =>
+    readHierarchy(checkout, definitions, {
         platforms: "declared",
         roots: {},
-        buildArgs: ciBuildArgs(root),
+        buildArgs: ciBuildArgs(checkout.root),
         secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
-    });
+    }).images;
 
 /**
  * The image `key`.

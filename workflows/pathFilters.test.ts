@@ -3,6 +3,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import { InputError } from "../lib/errors";
 import type { ImageDefinition } from "../lib/hierarchy/definition";
@@ -16,7 +17,7 @@ import { pathFilters } from "./pathFilters";
 
 const imageIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
     const one = { description: "one", dockerfile: "Dockerfile", platforms: ["linux/amd64"], ...changes } as const;
-    const [image] = workflowImages(root, { images: { one } });
+    const [image] = workflowImages(openCheckout(root), { images: { one } });
     if (!image) throw new Error("there is no image");
     return image;
 };
@@ -28,7 +29,7 @@ const filter = (text: string, files: Readonly<Record<string, string>> = {}, chan
 };
 
 describe("the workflows of this repository", () => {
-    const files = workflowFiles(workflowImages(repositoryRoot, { images }), "main");
+    const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "main");
     const filterOf = (file: string) => {
         const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
         return on.push.paths;
@@ -38,7 +39,7 @@ describe("the workflows of this repository", () => {
         ["base", "build-base-image.yml"],
         ["ci", "ci-image.yml"],
     ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
-        const image = workflowImages(repositoryRoot, { images }).find((one) => one.key === key);
+        const image = workflowImages(openCheckout(repositoryRoot), { images }).find((one) => one.key === key);
         const inputs = image?.inputs.map((input) => input.path) ?? [];
         const tests = image?.tests ? [...image.tests.scripts, "docker/smoke.Dockerfile"] : [];
         const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", image?.definition.dockerfile];

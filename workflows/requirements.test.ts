@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
@@ -7,7 +8,7 @@ import { imageOf, workflowImages } from "./images";
 import { installRequirements } from "./requirements";
 
 const install = (root: string, definitions: ImageDefinitions, key: string) => {
-    const images = workflowImages(root, { images: definitions });
+    const images = workflowImages(openCheckout(root), { images: definitions });
     return installRequirements(images, imageOf(images, key));
 };
 

@@ -3,6 +3,7 @@ import path from "node:path";
 import { InputError } from "../lib/errors";
 import type { Definitions } from "../lib/hierarchy/definition";
 import { replaceFile } from "../lib/system/files";
+import { openCheckout } from "../lib/context/checkout";
 import { ciBranch } from "./ciStack";
 import { header, workflowFiles } from "./files";
 import { workflowImages } from "./images";
@@ -33,7 +34,7 @@ export interface Staleness {
  * @throws InputError for bad input in images.ts and the Dockerfiles
  */
 export function staleWorkflows(root: string, definitions: Definitions): Staleness {
-    const files = workflowFiles(workflowImages(root, definitions), ciBranch(root));
+    const files = workflowFiles(workflowImages(openCheckout(root), definitions), ciBranch(root));
     const current = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const changed = Object.entries(files).filter(([file, text]) => current(path.join(root, file)) !== text);
     return { changed: Object.fromEntries(changed), removed: leftOver(root, files) };

@@ -24,7 +24,8 @@ const script = `
 require("ts-node/register/transpile-only");
 const { mkdirSync, readFileSync, statSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
-const { prepareImages } = require("./lib/hierarchy/prepare.ts");
+const { openCheckout } = require("./lib/context/checkout.ts");
+const { readHierarchy } = require("./lib/hierarchy/prepare.ts");
 const { fixture } = require("./tests/fixture.ts");
 const files = { ...fixture, "docker/smoke.Dockerfile": readFileSync("docker/smoke.Dockerfile") };
 function prepareAs({ root, user, umask }) {
@@ -40,7 +41,7 @@ function prepareAs({ root, user, umask }) {
         writeFileSync(file, text, { mode: name.endsWith(".sh") ? 0o777 : 0o666 });
     }
     const { images } = require(path.join(root, "images.ts"));
-    const prepared = prepareImages(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
+    const prepared = readHierarchy(openCheckout(root), { images }, { platforms: "all", roots: {}, buildArgs: {} }).images;
     const { uid, mode } = statSync(path.join(root, "app/bot/__main__.py"));
     const hashes = prepared.map((one) => [one.key, one.inputHash, one.tests?.inputHash]);
     return { owner: uid, mode: mode & 0o777, hashes };

@@ -1,8 +1,10 @@
 import { symlinkSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "./checkout";
 import { tree } from "../../tests/tree";
-import { ignoring, patternMatcher, readIgnore } from "./ignore";
+import { readIgnore } from "./checkout";
+import { ignoring, patternMatcher } from "./ignore";
 
 test.each([
     ["c++", "c++", true],
@@ -71,7 +73,7 @@ describe("an ignore file that is a link", () => {
     const ignoreOf = (target: string, files: Readonly<Record<string, string>> = {}) => {
         const root = tree({ "x/a": "", ...files });
         symlinkSync(target, path.join(root, "x/.dockerignore"));
-        return readIgnore(root, path.join(root, "x"), "Dockerfile");
+        return readIgnore(openCheckout(root), path.join(root, "x"), "Dockerfile");
     };
 
     test("is followed within its folder", () => {

@@ -1,8 +1,7 @@
-import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../errors";
-import { shownPath, textOf } from "./rawNames";
 import { goRegexp, matchesPath } from "./goPatterns";
+import { shownPath } from "./rawNames";
 
 /** A pattern of an ignore file, of --exclude or of --parents, as moby/patternmatcher reads it. */
 interface Pattern {
@@ -219,46 +218,4 @@ export function ignoring(text: string, file?: string): Ignore {
             });
         },
     };
-}
-
-/**
- * Whether an ignore file says anything.
- *
- * @throws InputError for a link that leads out of its folder, or nowhere: BuildKit gets that folder alone, finds nothing there, and ignores
- *     nothing, a secret neither
- */
-function isFilled(root: string, file: string): boolean {
-    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) {
-        const folder = realpathSync(path.dirname(file));
-        let target: string | undefined;
-        try {
-            target = path.relative(folder, realpathSync(file));
-        } catch {
-            // It leads nowhere, or to itself.
-        }
-        if (target === undefined || target === ".." || target.startsWith("../")) {
-            throw new InputError({
-                problem:
-                    "the ignore file is a symbolic link that leads out of its folder, or nowhere: BuildKit would ignore nothing",
-                where: path.relative(root, file),
-                next: "put the file itself there",
-            });
-        }
-    }
-    const stat = statSync(file, { throwIfNoEntry: false });
-    return stat?.isFile() === true && stat.size > 0;
-}
-
-/**
- * What .dockerignore leaves out of a context: `<Dockerfile>.dockerignore` wins over the context's own, unless it is empty.
- *
- * @param root the repository's root
- * @param base the context's root
- * @param dockerfile path from the repository's root
- * @throws InputError for one that BuildKit would not find
- */
-export function readIgnore(root: string, base: string, dockerfile: string): Ignore {
-    const candidates = [path.join(root, `${dockerfile}.dockerignore`), path.join(base, ".dockerignore")];
-    const file = candidates.find((one) => isFilled(root, one));
-    return file === undefined ? ignoring("") : ignoring(textOf(readFileSync(file)), path.relative(root, file));
 }

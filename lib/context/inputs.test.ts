@@ -2,13 +2,14 @@ import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "no
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "./checkout";
 import { tree, writeTree } from "../../tests/tree";
 import { type InputSource, collectInputs, readContext } from "./inputs";
 import { matchesPath } from "./goPatterns";
 
 const collect = (root: string, ...patterns: string[]) =>
     collectInputs(
-        root,
+        openCheckout(root),
         patterns.map((pattern, index) => ({ pattern, line: index + 2, instruction: "COPY" })),
         { dockerfile: "Dockerfile" },
     );
@@ -68,7 +69,7 @@ describe(".dockerignore", () => {
 describe("sources of one instruction", () => {
     const instruction = (root: string, ...patterns: string[]) =>
         collectInputs(
-            root,
+            openCheckout(root),
             patterns.map((pattern) => ({ pattern, line: 2, instruction: "COPY" })),
             { dockerfile: "Dockerfile" },
         ).map((file) => file.path);
@@ -86,9 +87,9 @@ describe("sources of one instruction", () => {
 
 describe("--exclude and --parents", () => {
     const collectOne = (source: { pattern: string; exclude?: string[]; include?: string }) =>
-        collectInputs(tree(files), [{ line: 2, instruction: "COPY", ...source }], { dockerfile: "D" }).map(
-            (file) => file.path,
-        );
+        collectInputs(openCheckout(tree(files)), [{ line: 2, instruction: "COPY", ...source }], {
+            dockerfile: "D",
+        }).map((file) => file.path);
 
     test.each([
         ["counts from the folder", { pattern: "app", exclude: ["*.py"] }, ["app/lib/x.py", "app/lib/x.pyc"]],
@@ -144,7 +145,9 @@ describe("folders", () => {
             { pattern: "app", exclude: ["*"], line: 2, instruction: "COPY" },
             { pattern: "app/*.md", line: 3, instruction: "COPY" },
         ];
-        expect(collectInputs(root, sources, { dockerfile: "D" }).map((file) => file.path)).toEqual(["app"]);
+        expect(collectInputs(openCheckout(root), sources, { dockerfile: "D" }).map((file) => file.path)).toEqual([
+            "app",
+        ]);
     });
 });
 
@@ -182,7 +185,9 @@ describe("the whole context", () => {
     const inputs = ["a.txt", "data/big", "data/more", "package.json", "packages/x/main", "src/Pulumi.yaml", "src/one"];
     const swept = [".git", ".stage", ".updates", "Pulumi.ci.yaml", "Pulumi.yaml", "packages/x/node_modules"];
     const readOne = (source: Omit<InputSource, "line" | "instruction">) => {
-        const all = readContext(tree(own), [{ line: 2, instruction: "COPY", ...source }], { dockerfile: "D" });
+        const all = readContext(openCheckout(tree(own)), [{ line: 2, instruction: "COPY", ...source }], {
+            dockerfile: "D",
+        });
         return { inputs: all.inputs.map((file) => file.path), swept: all.swept };
     };
 
@@ -302,7 +307,9 @@ test("sources that BuildKit takes for patterns are refused, with what to write",
     expect(paths(root, "!*")).toEqual([]);
     expect(() => paths(root, "!*", "*")).toThrow("[!]a matches !a");
     const mount = { pattern: "[1]", mount: true, line: 2, instruction: "RUN" } as const;
-    expect(() => collectInputs(root, [mount], { dockerfile: "D" })).toThrow("mount the folder that it lies in");
+    expect(() => collectInputs(openCheckout(root), [mount], { dockerfile: "D" })).toThrow(
+        "mount the folder that it lies in",
+    );
 });
 
 test("only the folders that may hold an input are read", () => {
@@ -348,5 +355,5 @@ test.each([
 
 test("a context that is a file is refused", () => {
     const options = { dockerfile: "Dockerfile", context: "a.txt" };
-    expect(() => readContext(tree(files), [], options)).toThrow("the build context a.txt is no folder");
+    expect(() => readContext(openCheckout(tree(files)), [], options)).toThrow("the build context a.txt is no folder");
 });

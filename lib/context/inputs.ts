@@ -1,23 +1,14 @@
 import { createHash } from "node:crypto";
 import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { InputError, placeOf } from "../errors";
-import { type Ignore, type Matcher, ignoring, patternMatcher, reaches, readIgnore } from "./ignore";
-import { isRaw, shownPath } from "./rawNames";
 import type { Source } from "../dockerfile/reads";
-import {
-    type InputFile,
-    type Step,
-    type Tree,
-    diskTree,
-    follow,
-    hashFile,
-    led,
-    sentPatterns,
-    sentTree,
-    statOf,
-} from "./walk";
+import { InputError, placeOf } from "../errors";
+import { readIgnore } from "./checkout";
 import { isWild, matchesPath, partsOf, splitWildcards } from "./goPatterns";
+import { type Ignore, type Matcher, ignoring, patternMatcher, reaches } from "./ignore";
+import type { Checkout } from "./checkout";
+import { isRaw, shownPath } from "./rawNames";
+import { type InputFile, type Step, type Tree, follow, led, sentPatterns, sentTree, statOf } from "./walk";
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "include" | "mount"> &
@@ -194,7 +185,12 @@ function whyMissing(
     };
 }
 
-function readInput(base: string, tree: Tree, file: string): { readonly input: InputFile; readonly bytes: number } {
+function readInput(
+    checkout: Checkout,
+    base: string,
+    tree: Tree,
+    file: string,
+): { readonly input: InputFile; readonly bytes: number } {
     const absolute = path.join(base, file);
     const kind = tree.kind(file);
     if (kind === "folder") return { input: { path: file, hash: "", executable: false, folder: true }, bytes: 0 };
@@ -206,7 +202,7 @@ function readInput(base: string, tree: Tree, file: string): { readonly input: In
     const stat = statOf(absolute);
     // The owner's bit is the one that git keeps.
     const executable = ((stat?.mode ?? 0) & 0o100) !== 0;
-    return { input: { path: file, hash: hashFile(absolute), executable }, bytes: stat?.size ?? 0 };
+    return { input: { path: file, hash: checkout.hash(absolute), executable }, bytes: stat?.size ?? 0 };
 }
 
 /** How a context is read. */
@@ -241,26 +237,25 @@ function withoutImplied(tree: Tree, files: Iterable<string>): string[] {
  *
  * One difference is on purpose: see `isNamed`, and docs/decisions.md.
  *
- * @param root the repository's root
  * @returns the inputs, each once, sorted by path, and what is to be said where a source takes in more than it names
  * @throws InputError for a source that BuildKit would not find, or would copy without its content, and for patterns that can't be read
  */
 export function readContext(
-    root: string,
+    checkout: Checkout,
     sources: readonly InputSource[],
     { dockerfile, context: folder = ".", ignored = true }: ContextOptions,
 ): { readonly inputs: InputFile[]; readonly swept?: Swept } {
-    const stat = statSync(path.join(root, folder), { throwIfNoEntry: false });
+    const stat = statSync(path.join(checkout.root, folder), { throwIfNoEntry: false });
     if (!stat?.isDirectory()) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
         const why = stat ? "no folder" : "missing";
         throw new InputError({ problem: `the build context ${folder} is ${why}`, where: dockerfile, next });
     }
-    const base = realpathSync(path.join(root, folder));
-    const down = path.relative(realpathSync(root), base);
+    const base = realpathSync(path.join(checkout.root, folder));
+    const down = path.relative(checkout.root, base);
     const isOwn = (file: string) => ownNames.test(path.posix.join(down, file));
-    const ignore: Ignore = ignored ? readIgnore(root, base, dockerfile) : ignoring("");
-    const all = diskTree(base);
+    const ignore: Ignore = ignored ? readIgnore(checkout, base, dockerfile) : ignoring("");
+    const all = checkout.tree(base);
     for (const source of sources) patternMatcher([askedFor(source)], `${dockerfile}:${source.line}`);
     const sent = sentPatterns(all, sources.map(askedFor));
     const included = sent && patternMatcher(sent, dockerfile);
@@ -289,7 +284,7 @@ export function readContext(
     }
     const found = withoutImplied(tree, taken)
         .sort((a, b) => (a < b ? -1 : 1))
-        .map((file) => readInput(base, tree, file));
+        .map((file) => readInput(checkout, base, tree, file));
     const by = sources
         .filter(({ pattern, include }) => partsOf(pattern).length === 0 && include === undefined)
         .map(({ instruction, line }) => `${instruction} in line ${line}`);
@@ -335,5 +330,8 @@ function refuseRaw(tree: Tree, file: string, { instruction, pattern }: InputSour
 }
 
 /** The inputs alone; see `readContext`. */
-export const collectInputs = (root: string, sources: readonly InputSource[], options: ContextOptions): InputFile[] =>
-    readContext(root, sources, options).inputs;
+export const collectInputs = (
+    checkout: Checkout,
+    sources: readonly InputSource[],
+    options: ContextOptions,
+): InputFile[] => readContext(checkout, sources, options).inputs;

@@ -14,6 +14,7 @@ import {
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "./checkout";
 import { temporaryFolder, tree } from "../../tests/tree";
 import { type InputHashParts, buildTag, inputHash } from "./hash";
 import { stageContext } from "./stage";
@@ -86,7 +87,9 @@ describe("stageContext", () => {
             dockerfile: "FROM a\n",
         });
     const inputs = (root: string) =>
-        collectInputs(root, [{ pattern: ".", line: 1, instruction: "COPY" }], { dockerfile: "Dockerfile" });
+        collectInputs(openCheckout(root), [{ pattern: ".", line: 1, instruction: "COPY" }], {
+            dockerfile: "Dockerfile",
+        });
     const mode = (file: string) => statSync(file).mode & 0o777;
 
     test("copies just the inputs, with relative paths and normal modes under any umask", () => {
@@ -224,7 +227,9 @@ describe("stageContext", () => {
 
     test("a staged .dockerignore is not applied again", () => {
         const root = tree({ "a.txt": "a", ".dockerignore": "a.txt", "D.dockerignore": "nothing" });
-        const files = collectInputs(root, [{ pattern: ".", line: 1, instruction: "COPY" }], { dockerfile: "D" });
+        const files = collectInputs(openCheckout(root), [{ pattern: ".", line: 1, instruction: "COPY" }], {
+            dockerfile: "D",
+        });
         const staged = path.join(root, stage(root, files).dockerfile);
         expect(readFileSync(`${staged}.dockerignore`, "utf8")).toMatch(/^#.+\n$/);
     });

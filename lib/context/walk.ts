@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { type Stats, closeSync, lstatSync, openSync, readSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../errors";
+import { isWild, matchesPath } from "./goPatterns";
 import type { Ignore, Matcher } from "./ignore";
 import { pathOf, shownPath, textOf } from "./rawNames";
-import { isWild, matchesPath } from "./goPatterns";
 
 /** A file, link or folder of the build context that a Dockerfile reads. */
 export interface InputFile {
-    /** Path from the context's root, with slashes; bytes that are not UTF-8 as lib/rawNames.ts has them. */
+    /** Path from the context's root, with slashes; bytes that are not UTF-8 as lib/context/rawNames.ts has them. */
     readonly path: string;
     /** SHA-256 of the content, or of a link's target, as hex; "" for a folder. */
     readonly hash: string;
@@ -77,7 +77,7 @@ export interface Tree {
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** A function that remembers its results. */
-function remembering<T>(find: (path: string) => T): (path: string) => T {
+export function remembering<T>(find: (path: string) => T): (path: string) => T {
     const known = new Map<string, T>();
     return (path) => {
         const found = known.get(path);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../context/checkout";
 import { tree } from "../../tests/tree";
-import { prepareImages } from "../hierarchy/prepare";
+import { readHierarchy } from "../hierarchy/prepare";
 import { frontendOf, withoutSyntax } from "./frontends";
 import { logicalLines } from "./parse";
 import { readDockerfile } from "./read";
@@ -124,7 +125,11 @@ describe("a file that a frontend of somebody else's reads", () => {
             left: "",
         });
         const images = { base: image("base"), child: image("child") };
-        const prepared = prepareImages(root, { images }, { platforms: "all", roots: {}, buildArgs: {} });
+        const prepared = readHierarchy(
+            openCheckout(root),
+            { images },
+            { platforms: "all", roots: {}, buildArgs: {} },
+        ).images;
         expect(prepared[1]?.inputs.map((input) => input.path)).toEqual(["left"]);
     });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../context/checkout";
 import { tree } from "../../tests/tree";
 import { workflowImages } from "../../workflows/images";
 import { type Platform, hostPlatform, isPlatform, normalPlatform } from "../platform";
 import type { ImageDefinition } from "./definition";
-import { prepareImages } from "./prepare";
+import { readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
 
 const here = hostPlatform();
@@ -21,7 +22,7 @@ const definition = (key: string, platforms: Image[1]): ImageDefinition => ({
 });
 const repository = (images: Readonly<Record<string, Image>>) =>
     [
-        tree(Object.fromEntries(Object.entries(images).map(([key, [text]]) => [key, text]))),
+        openCheckout(tree(Object.fromEntries(Object.entries(images).map(([key, [text]]) => [key, text])))),
         {
             images: Object.fromEntries(
                 Object.entries(images).map(([key, [, platforms]]) => [key, definition(key, platforms)]),
@@ -31,7 +32,7 @@ const repository = (images: Readonly<Record<string, Image>>) =>
 
 /** By image and platform that is built for, the platforms of its parents. */
 function placed(images: Readonly<Record<string, Image>>, platforms: HierarchySettings["platforms"] = "all") {
-    const prepared = prepareImages(...repository(images), { platforms, roots: {}, buildArgs: {} });
+    const prepared = readHierarchy(...repository(images), { platforms, roots: {}, buildArgs: {} }).images;
     return Object.fromEntries(
         prepared.map((one) => [
             one.key,

@@ -1,14 +1,5 @@
-import { type Platform, normalPlatform, type PlatformUse } from "../platform";
+import { type Platform, platformToUse } from "../platform";
 import type { ResolvedImage } from "./resolve";
-
-/**
- * The platform of an image to build on, out of those that it is built for. One name stands for one image in a build, so
- * there is none where a build uses several platforms.
- */
-export function platformToUse({ native, emulated }: PlatformUse, offered: readonly Platform[]): Platform | undefined {
-    const wishes = [native, emulated].flatMap(([only, ...others]) => (only && others.length === 0 ? [only] : []));
-    return wishes.flatMap((wish) => offered.find((one) => normalPlatform(one) === wish) ?? [])[0];
-}
 
 /** An image's parent, as its builds get it. */
 export interface PlacedParent {

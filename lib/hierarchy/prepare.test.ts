@@ -1,14 +1,15 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../context/checkout";
 import { images } from "../../images";
 import { tree } from "../../tests/tree";
 import { stageContext } from "../context/stage";
 import { repositoryRoot } from "../system/paths";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { prepareImages } from "./prepare";
-import { unpinnedRoots, unusedPins } from "./roots";
+import { readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
+import { unpinnedRoots, unusedPins } from "./warnings";
 
 const settings: HierarchySettings = { platforms: "all", roots: {}, buildArgs: {} };
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -24,11 +25,15 @@ const prepare = (
     changes: Partial<HierarchySettings> = {},
 ) => {
     const files = Object.entries(dockerfiles).map(([key, text]): [string, string] => [`docker/${key}`, text]);
-    return prepareImages(tree(Object.fromEntries(files)), { images: definitions }, { ...settings, ...changes });
+    return readHierarchy(
+        openCheckout(tree(Object.fromEntries(files))),
+        { images: definitions },
+        { ...settings, ...changes },
+    ).images;
 };
 
 describe("this repository's images", () => {
-    const prepared = prepareImages(repositoryRoot, { images }, settings);
+    const prepared = readHierarchy(openCheckout(repositoryRoot), { images }, settings).images;
     const paths = (key: string) => prepared.find((found) => found.key === key)?.inputs.map((file) => file.path) ?? [];
 
     test("form the hierarchy of the README", () => {
@@ -158,13 +163,23 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
     ]);
     expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
     const root = tree({ "docker/base": files.base });
-    expect(unusedPins(root, { images: definitions }, { ...settings, roots, pins: Object.keys(roots) })).toEqual([]);
+    expect(
+        unusedPins(
+            readHierarchy(openCheckout(root), { images: definitions }, { ...settings, roots }),
+            Object.keys(roots),
+        ),
+    ).toEqual([]);
 });
 
 test("a pin that no Dockerfile names is told with the roots that they name, one that is named in any spelling is not", () => {
     const root = tree({ "docker/base": "FROM python:3\n", "docker/app": "FROM ghcr.io/us/base\n" });
     const pins = ["docker.io/library/python:3", "pyhton:3"];
-    expect(unusedPins(root, { images: { base: image("base"), app: image("app") } }, { ...settings, pins })).toEqual([
+    expect(
+        unusedPins(
+            readHierarchy(openCheckout(root), { images: { base: image("base"), app: image("app") } }, settings),
+            pins,
+        ),
+    ).toEqual([
         `roots pins pyhton:3, which no Dockerfile names; they name python:3. Remove it: pulumi config rm --path 'roots["pyhton:3"]'`,
     ]);
 });
@@ -257,18 +272,18 @@ test("a smoke test that .dockerignore leaves out of the images is run all the sa
         "docker/base.sh": "",
         ".dockerignore": "docker",
     };
-    const [base] = prepareImages(
-        tree(files),
+    const [base] = readHierarchy(
+        openCheckout(tree(files)),
         { images: { base: image("base", { smokeTest: "docker/base.sh" }) } },
         settings,
-    );
+    ).images;
     expect(base?.tests?.files.map((file) => file.path)).toEqual(["docker/base.sh"]);
 });
 
 test("a smoke test that could not be run is refused before anything is built", () => {
     const run = (smokeTest: string) => {
         const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
-        return prepareImages(root, { images: { base: image("base", { smokeTest }) } }, settings);
+        return readHierarchy(openCheckout(root), { images: { base: image("base", { smokeTest }) } }, settings).images;
     };
     expect(() => run("smoke/base")).toThrow(
         /smoke\/base: smoke test of image base is not executable\s+next: chmod \+x/,
@@ -294,7 +309,7 @@ describe("ONBUILD", () => {
         changes: Readonly<Record<string, string>>,
         roots = {},
         definitions: ImageDefinitions = images,
-    ) => prepareImages(tree({ ...files, ...changes }), { images: definitions, roots }, settings);
+    ) => readHierarchy(openCheckout(tree({ ...files, ...changes })), { images: definitions, roots }, settings).images;
     const inputsOf = (prepared: ReturnType<typeof preparedOf>) =>
         Object.fromEntries(prepared.map(({ key, inputs }) => [key, inputs.map((input) => input.path)]));
 
@@ -342,7 +357,7 @@ describe("ONBUILD", () => {
 
     test("of a root that no Dockerfile names is told", () => {
         const roots = { "python:4": { onBuild: [] }, "python:3": { onBuild: [] } };
-        expect(unusedPins(tree(files), { images, roots }, { ...settings, pins: [] })).toEqual([
+        expect(unusedPins(readHierarchy(openCheckout(tree(files)), { images, roots }, settings), [])).toEqual([
             "roots in images.ts has python:4, which no Dockerfile names; they name python:3, busybox:1. Remove it there",
         ]);
     });
@@ -353,7 +368,7 @@ describe("the environment of a parent", () => {
     const sourcesOf = (base: string, leaf: string, middle = "FROM ghcr.io/us/base\n") => {
         const files = { ...{ "docker/a": "", "docker/b": "", "docker/amd64": "", "docker/arm64": "" } };
         const own = { "docker/base": base, "docker/middle": middle, "docker/leaf": `FROM ghcr.io/us/middle\n${leaf}` };
-        const prepared = prepareImages(tree({ ...files, ...own }), { images }, settings);
+        const prepared = readHierarchy(openCheckout(tree({ ...files, ...own })), { images }, settings).images;
         return prepared.find(({ key }) => key === "leaf")?.inputs.map((input) => input.path);
     };
 
@@ -403,7 +418,7 @@ test("bytes of a here-document that are no UTF-8 stay what they are, in the hash
             Buffer.from("\nEOF\n"),
         ]);
         writeFileSync(path.join(root, "docker/base"), text);
-        const [base] = prepareImages(root, { images: { base: image("base") } }, settings);
+        const [base] = readHierarchy(openCheckout(root), { images: { base: image("base") } }, settings).images;
         if (!base) throw new Error("nothing is prepared");
         const request = { root, stageRoot: ".stage", image: "base", inputHash: base.inputHash, files: [] };
         const { dockerfile } = stageContext({ ...request, dockerfile: base.meaning });

@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
+import type { Checkout } from "../context/checkout";
+import { inputHash } from "../context/hash";
 import { type Swept, readContext } from "../context/inputs";
 import type { InputFile } from "../context/walk";
-import { textOf } from "../context/rawNames";
-import { inputHash } from "../context/hash";
 import { type Frontend, syntaxArgument } from "../dockerfile/frontends";
 import { splitArguments } from "../dockerfile/meaning";
 import type { DockerfileReading } from "../dockerfile/reading";
@@ -26,16 +24,13 @@ export const sourceDateEpoch = "315532800";
 /** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
 export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
 
-/** A reference in a Dockerfile that the program replaces by something pinned. */
-export interface Pinned<T> {
+/** An external image that a Dockerfile names. */
+export interface Root {
     /** The reference as BuildKit sees it: the key of the named build context. */
     readonly expanded: string;
-    readonly by: T;
-}
-
-/** An external image; `by` is undefined where the stack pins none, and the builder resolves it. */
-export interface Root extends Pinned<string | undefined> {
-    /** Its platforms that stages of the stack's builds are built FROM, none where they only copy from it. */
+    /** `<repository>@<digest>` to build on instead; undefined where the stack pins none, and the builder resolves the reference. */
+    readonly by: string | undefined;
+    /** Its platforms that stages of the stack's builds are built FROM; none where they only copy from it. */
     readonly from: readonly Platform[];
 }
 
@@ -79,18 +74,22 @@ export interface PreparedImage {
     readonly tests?: SmokeTests;
 }
 
+/** The roots of an image, each once: what its Dockerfile names, then what reads it. */
+export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "frontend">): readonly Root[] =>
+    !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
+
 const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
 
 function prepare(
-    root: string,
+    checkout: Checkout,
     image: Pick<PreparedImage, "platforms" | "parents"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
 ): PreparedImage {
     const { key, definition, platforms, parents } = image;
-    const dockerfile = textOf(readFileSync(path.join(root, definition.dockerfile)));
+    const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
     // Where the builder's own frontend reads it, nothing may name another.
@@ -98,7 +97,7 @@ function prepare(
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
-    const { inputs, swept } = readContext(root, reading.sources, {
+    const { inputs, swept } = readContext(checkout, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
@@ -145,16 +144,24 @@ function prepare(
     };
 }
 
+/** The images of a repository and all that is known of them before anything is built: one value, read once, that everybody shares. */
+export interface Hierarchy {
+    readonly definitions: Definitions;
+    /** The images that the stack builds, in build order: parents first. */
+    readonly images: readonly PreparedImage[];
+    /** The external images that Dockerfiles name, or that read them, whatever the stack builds; as BuildKit sees them, each once. */
+    readonly roots: readonly string[];
+}
+
 /**
- * Reads the Dockerfiles and inputs of the images and returns them in build order, parents first. Left out are images that
- * declare none of the stack's platforms, or that a parent is missing for because of them.
+ * Reads the Dockerfiles and inputs of the images. Left out are images that declare none of the stack's platforms, or whose parent is
+ * missing because of them.
  *
- * @param root the repository's root
  * @throws InputError for every kind of bad input, before anything is built
  */
-export function prepareImages(root: string, definitions: Definitions, settings: HierarchySettings): PreparedImage[] {
+export function readHierarchy(checkout: Checkout, definitions: Definitions, settings: HierarchySettings): Hierarchy {
     const { images } = definitions;
-    const { placed, readings } = readImages(root, definitions, settings);
+    const { placed, readings } = readImages(checkout, definitions, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
     const prepared: PreparedImage[] = [];
@@ -164,8 +171,8 @@ export function prepareImages(root: string, definitions: Definitions, settings: 
         const { parents, complete } = placeOn(image, platforms, prepared);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
-        const ready = prepare(root, { ...image, platforms, parents }, reading, settings);
-        const tests = collectSmokeTests(root, ready, prepared);
+        const ready = prepare(checkout, { ...image, platforms, parents }, reading, settings);
+        const tests = collectSmokeTests(checkout, ready, prepared);
         prepared.push(tests ? { ...ready, tests } : ready);
     }
     refuseEmpty(images, prepared, settings);
@@ -173,5 +180,9 @@ export function prepareImages(root: string, definitions: Definitions, settings: 
         prepared.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
         settings.secretNames ?? [],
     );
-    return prepared;
+    const roots = placed.flatMap((image) => [
+        ...image.roots,
+        ...(image.frontend === undefined ? [] : [image.frontend]),
+    ]);
+    return { definitions, images: prepared, roots: [...new Set(roots)] };
 }

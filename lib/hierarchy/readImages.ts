@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { textOf as bytesAsText } from "../context/rawNames";
+import type { Checkout } from "../context/checkout";
 import { foreignStatements } from "../dockerfile/foreign";
 import { frontendOf } from "../dockerfile/frontends";
 import { type Statement, type Trigger, readStatements } from "../dockerfile/parse";
@@ -14,17 +14,16 @@ import { type ResolvedImage, resolveHierarchy } from "./resolve";
 import { type HierarchySettings, buildArgsOf } from "./settings";
 import { fieldProblems, namedImages } from "./validate";
 
-/** Reads a Dockerfile's text. */
-function textOf(root: string, key: string, { dockerfile }: ImageDefinition): string {
-    const file = path.join(root, dockerfile);
-    if (!existsSync(file) || !statSync(file).isFile()) {
-        throw new InputError({
-            problem: `the Dockerfile of image ${key} is ${existsSync(file) ? "not a file" : "missing"}`,
-            where: dockerfile,
-            next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
-        });
-    }
-    return bytesAsText(readFileSync(file));
+/** The text of an image's Dockerfile. */
+function textOf(checkout: Checkout, key: string, { dockerfile }: ImageDefinition): string {
+    const text = checkout.text(dockerfile);
+    if (text !== undefined) return text;
+    const isThere = existsSync(path.join(checkout.root, dockerfile));
+    throw new InputError({
+        problem: `the Dockerfile of image ${key} is ${isThere ? "not a file" : "missing"}`,
+        where: dockerfile,
+        next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
+    });
 }
 
 /** The instructions of a Dockerfile, as far as they can be known. */
@@ -65,13 +64,12 @@ function triggersBelow(
  * Reads the Dockerfiles of all images, whatever the stack builds of them, each with what ONBUILD of the images that it stands
  * on leaves to it.
  *
- * @param root the repository's root
  * @returns the images in build order, and by key what their Dockerfiles say
  * @throws InputError for fields of `images.ts` that are unknown or of another kind, Dockerfiles that can't be read, and a
  *     hierarchy that is wrong
  */
 export function readImages(
-    root: string,
+    checkout: Checkout,
     definitions: Definitions,
     settings: Pick<HierarchySettings, "buildArgs" | "builtinFrontend" | "roots" | "platforms">,
 ): { readonly placed: readonly ResolvedImage[]; readonly readings: Readonly<Record<string, DockerfileReading>> } {
@@ -85,7 +83,7 @@ export function readImages(
         });
     }
     const all = Object.entries(images);
-    const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(root, key, image)]));
+    const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(checkout, key, image)]));
     // A name that is none is told with everything else that is wrong with the hierarchy.
     const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
     const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;

@@ -1,9 +1,8 @@
 import type { DockerfileReading, ReadStage } from "../dockerfile/reading";
 import { InputError, placeOf } from "../errors";
-import type { Platform, PlatformUses } from "../platform";
+import { type Platform, type PlatformUses, platformToUse } from "../platform";
 import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
-import { platformToUse } from "./place";
 import { entryProblems, namedImages } from "./validate";
 
 function parentProblem(

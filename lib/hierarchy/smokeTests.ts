@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
+import type { Checkout } from "../context/checkout";
 import { inputHash } from "../context/hash";
 import { InputError } from "../errors";
 import { collectInputs } from "../context/inputs";
 import type { InputFile } from "../context/walk";
-import type { PreparedImage } from "./prepare";
+import type { ImageDefinition } from "./definition";
+import type { PlacedParent } from "./place";
 
 /** The Dockerfile of every smoke test. */
 export const smokeDockerfile = "docker/smoke.Dockerfile";
@@ -18,7 +20,14 @@ export interface SmokeTests {
     readonly inputHash: string;
 }
 
-type Tested = Pick<PreparedImage, "key" | "definition" | "repository" | "parents">;
+/** An image as far as its smoke tests depend on it. */
+interface Tested {
+    readonly key: string;
+    readonly definition: Pick<ImageDefinition, "smokeTest">;
+    /** Where it is pushed; absent for an image that is never pushed. */
+    readonly repository?: string;
+    readonly parents: readonly Pick<PlacedParent, "by" | "base">[];
+}
 
 /**
  * The scripts that test `image`: those of the images that it is built FROM first, since it must still be all that they are,
@@ -41,13 +50,12 @@ function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
 /**
  * Reads the smoke tests of a published image; undefined when neither it nor an image that it is built FROM has one.
  *
- * @param root the repository's root
  * @throws InputError when a script or smoke.Dockerfile is missing, and for a script that could not be run
  */
-export function collectSmokeTests(root: string, image: Tested, all: readonly Tested[]): SmokeTests | undefined {
+export function collectSmokeTests(checkout: Checkout, image: Tested, all: readonly Tested[]): SmokeTests | undefined {
     const scripts = smokeScripts(image, all);
     if (image.repository === undefined || scripts.length === 0) return undefined;
-    const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(root, file)));
+    const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(checkout.root, file)));
     if (missing !== undefined) {
         throw new InputError({
             problem: `a smoke test of image ${image.key} is missing`,
@@ -63,13 +71,13 @@ export function collectSmokeTests(root: string, image: Tested, all: readonly Tes
     }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
     // What .dockerignore says is about the images' own builds.
-    const files = collectInputs(root, sources, { dockerfile: smokeDockerfile, ignored: false });
+    const files = collectInputs(checkout, sources, { dockerfile: smokeDockerfile, ignored: false });
     const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
     if (plain !== undefined) {
         const problem = `smoke test of image ${image.key} is not executable`;
         throw new InputError({ problem, where: plain.path, next: `chmod +x ${plain.path}` });
     }
-    const dockerfile = readFileSync(path.join(root, smokeDockerfile), "utf8");
+    const dockerfile = checkout.text(smokeDockerfile) ?? "";
     const hash = inputHash({
         dockerfile,
         files,

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { images } from "../../images";
 import { InputError } from "../errors";
 import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./definition";
+import { tree } from "../../tests/tree";
+import { openCheckout } from "../context/checkout";
 import { readImages } from "./readImages";
 import { fieldProblems } from "./validate";
 
@@ -53,7 +55,7 @@ test("an entry that is none is said", () => {
 test("nothing is read of images whose fields are wrong, and every problem is said at once", () => {
     const read = () =>
         readImages(
-            "/nowhere",
+            openCheckout(tree({})),
             { images: { ...entry({ dockerFile: "x" }), "2": {} as ImageDefinition } },
             { buildArgs: {}, platforms: "all", roots: {} },
         );

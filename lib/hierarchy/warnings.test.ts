@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { openCheckout } from "../context/checkout";
 import { tree } from "../../tests/tree";
 import { type Platform, hostPlatform } from "../platform";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { prepareImages } from "./prepare";
+import { readHierarchy } from "./prepare";
 import { warningsOf } from "./warnings";
 
 const files = { base: "FROM python:3\n", child: "FROM ghcr.io/us/base\n" };
@@ -17,7 +18,7 @@ const images: ImageDefinitions = {
     child: image("child", ["linux/arm64"]),
 };
 const warnings = (platforms: readonly Platform[], roots: Record<string, string>) =>
-    warningsOf(images, prepareImages(tree(files), { images }, { platforms, roots, buildArgs: {} }));
+    warningsOf(readHierarchy(openCheckout(tree(files)), { images }, { platforms, roots, buildArgs: {} }), []);
 const roots = { "python:3": `docker.io/library/python@sha256:${"0".repeat(64)}` };
 
 test("an image for none of the stack's platforms is said to be left out, with the setting that would build it", () => {
@@ -32,8 +33,12 @@ test("an image for this machine's platform is said to be left out where the stac
         base: image("base", [platform ?? "linux/amd64"]),
         tools: { ...image("child", []), platforms: "host" },
     } as const;
-    const prepared = prepareImages(tree(files), { images: own }, { platforms: "all", roots, buildArgs: {} });
-    expect(warningsOf(own, prepared)).toEqual([
+    const hierarchy = readHierarchy(
+        openCheckout(tree(files)),
+        { images: own },
+        { platforms: "all", roots, buildArgs: {} },
+    );
+    expect(warningsOf(hierarchy, [])).toEqual([
         expect.stringMatching(
             /^image tools is left out: it is for this machine's platform, linux\/\w+, .*platforms all, and declare/,
         ),
@@ -47,8 +52,8 @@ test("a root that nobody pinned is said once, with all the images on it and the 
 });
 
 test("a build argument that no ARG takes is named with image and Dockerfile", () => {
-    const prepared = prepareImages(
-        tree(files),
+    const hierarchy = readHierarchy(
+        openCheckout(tree(files)),
         { images },
         {
             platforms: "all",
@@ -56,7 +61,7 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
             buildArgs: { base: { VERSON: "3" } },
         },
     );
-    expect(warningsOf(images, prepared)).toEqual([
+    expect(warningsOf(hierarchy, [])).toEqual([
         expect.stringMatching(
             /^build argument VERSON of image base changes nothing: what base builds has no ARG VERSON\./,
         ),
@@ -66,8 +71,12 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
 test("a child that is pinned to a digest of an image of ours is named, with what would let it follow", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     const folder = tree({ ...files, child: `FROM ghcr.io/us/base:latest@${digest}\n` });
-    const prepared = prepareImages(folder, { images }, { platforms: ["linux/arm64"], roots, buildArgs: {} });
-    expect(warningsOf(images, prepared)).toEqual([
+    const hierarchy = readHierarchy(
+        openCheckout(folder),
+        { images },
+        { platforms: ["linux/arm64"], roots, buildArgs: {} },
+    );
+    expect(warningsOf(hierarchy, [])).toEqual([
         "image child is pinned to a digest of image base: it is not rebuilt with it, and its smoke tests don't run in it. " +
             `To follow base, remove @${digest} from child:1`,
     ]);
@@ -80,12 +89,12 @@ test("nothing is said of a hierarchy that is pinned and complete", () => {
 describe("of an image alone", () => {
     const warn = (text: string, changes: Partial<ImageDefinition> = {}) => {
         const own = { app: { ...image("app", ["linux/amd64"]), ...changes } };
-        const all = prepareImages(
-            tree({ app: text }),
+        const hierarchy = readHierarchy(
+            openCheckout(tree({ app: text })),
             { images: own },
             { platforms: "all", roots: pins, buildArgs: {} },
         );
-        return warningsOf(own, all);
+        return warningsOf(hierarchy, []);
     };
     const pins = { a: roots["python:3"], b: roots["python:3"] };
     const builder = "FROM a AS tools\nRUN true\nFROM b\nCOPY --from=tools / /\n";
@@ -123,16 +132,16 @@ describe("of an image alone", () => {
     test("nothing is said of the builder's own frontend", () => {
         const own = { app: image("app", ["linux/amd64"]) };
         const folder = tree({ app: "# syntax=docker/dockerfile:1\nFROM a\n" });
-        const prepared = prepareImages(
-            folder,
+        const hierarchy = readHierarchy(
+            openCheckout(folder),
             { images: own },
             {
                 ...{ platforms: "all", roots: pins, buildArgs: {} },
                 builtinFrontend: true,
             },
         );
-        expect(warningsOf(own, prepared)).toEqual([]);
-        expect(prepared[0]).toMatchObject({ meaning: "FROM a\n" });
+        expect(warningsOf(hierarchy, [])).toEqual([]);
+        expect(hierarchy.images[0]).toMatchObject({ meaning: "FROM a\n" });
     });
 
     test("a secret that a step may go without, and that images.ts does not list, is named with the line", () => {
@@ -149,8 +158,8 @@ describe("an image that reads the whole context", () => {
     const said = (dockerfile: string, more: Readonly<Record<string, string>>) => {
         const root = tree({ "one/Dockerfile": `FROM python:3\n${dockerfile}`, ...more });
         return warningsOf(
-            one,
-            prepareImages(root, { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
+            readHierarchy(openCheckout(root), { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
+            [],
         );
     };
 

@@ -1,9 +1,37 @@
 import { hostPlatform } from "../platform";
-import { withoutCapitals } from "../registry/references";
-import type { ImageDefinitions } from "./definition";
-import type { PreparedImage } from "./prepare";
-import { rootsOf, unpinnedRoots } from "./roots";
+import { withoutCapitals, parseReference, sameImage } from "../registry/references";
+import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
 import { unlistedSecretWarnings } from "./secrets";
+
+/** Roots that nobody pinned, each with the images that stand on it: their moves go unnoticed. */
+export function unpinnedRoots(
+    prepared: readonly PreparedImage[],
+): { readonly root: string; readonly images: string[] }[] {
+    const found = new Map<string, string[]>();
+    for (const { key, ...image } of prepared) {
+        for (const { expanded, by } of rootsOf(image)) {
+            if (by === undefined && parseReference(expanded).digest === undefined) {
+                found.set(expanded, [...(found.get(expanded) ?? []), key]);
+            }
+        }
+    }
+    return [...found].map(([root, images]) => ({ root, images }));
+}
+
+/**
+ * Pins of roots, and roots of images.ts, that no Dockerfile names, because they are mistyped or left over. Each is a sentence that says
+ * what to do. They are no errors: a build argument may make the Dockerfiles of another stack name them.
+ *
+ * @param pins the keys of the stack's `roots`
+ */
+export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly string[]): string[] {
+    const unused = (all: readonly string[]) => all.filter((one) => !roots.some((other) => sameImage(one, other)));
+    const which = `which no Dockerfile names; they name ${roots.join(", ") || "none"}. Remove it`;
+    return [
+        ...unused(pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm --path 'roots["${pin}"]'`),
+        ...unused(Object.keys(definitions.roots ?? {})).map((one) => `roots in images.ts has ${one}, ${which} there`),
+    ];
+}
 
 /** What the cache publishes beyond the image, where nobody decided that it may: the layers of stages that are copied from. */
 function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedImage): string[] {
@@ -84,14 +112,19 @@ const hostWarnings = (image: PreparedImage): string[] =>
               ];
     });
 
-/** What is allowed and yet may not be meant, a sentence each with what to do about it. */
-export function warningsOf(images: ImageDefinitions, prepared: readonly PreparedImage[]): string[] {
+/**
+ * What is allowed and yet may not be meant: a sentence each, with what to do about it.
+ *
+ * @param pins the keys of the stack's `roots`
+ */
+export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): string[] {
+    const { definitions, images: prepared } = hierarchy;
     const unpinned = unpinnedRoots(prepared).map(
         ({ root, images: affected }) =>
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
             `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
     );
-    const leftOut = Object.entries(images).filter(([key]) => !prepared.some((image) => image.key === key));
+    const leftOut = Object.entries(definitions.images).filter(([key]) => !prepared.some((image) => image.key === key));
     return [
         ...unpinned,
         ...prepared.flatMap(({ unreadable = [] }) => unreadable),
@@ -110,5 +143,6 @@ export function warningsOf(images: ImageDefinitions, prepared: readonly Prepared
                 : `image ${key} is left out: it, or an image that it is built on, is for none of the platforms of this ` +
                       `stack. ${all}`;
         }),
+        ...unusedPins(hierarchy, pins),
     ];
 }

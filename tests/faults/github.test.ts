@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
 import { labStatus, serversFolder, stopLab } from "../../lab/labState";
@@ -451,7 +452,7 @@ test("files that people committed to a protected branch are taken over without a
     const where = `repositories/cs24-1/${name}`;
     const program = make(settings("").replace("cs24-1-bot", name));
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const generated = workflowFiles(workflowImages(program, { images }), "main");
+    const generated = workflowFiles(workflowImages(openCheckout(program), { images }), "main");
     await github.control("POST", "repositories", { owner: "cs24-1", name });
     await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
     await github.control("PATCH", where, { protected: ["main"] });

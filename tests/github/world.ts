@@ -1,3 +1,4 @@
+import { openCheckout } from "../../lib/context/checkout";
 import * as definitions from "../../images";
 import { repositoryRoot } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
@@ -8,7 +9,9 @@ import { naiveWorkflows } from "./naive";
 import type { ModelImage } from "./repository";
 import { type WorkflowText, readWorkflow } from "./workflowText";
 
-const prepared = workflowImages(repositoryRoot, definitions).filter(({ repository }) => repository !== undefined);
+const prepared = workflowImages(openCheckout(repositoryRoot), definitions).filter(
+    ({ repository }) => repository !== undefined,
+);
 const images: Record<string, ModelImage> = Object.fromEntries(
     prepared.map(({ key, definition, parents, inputs }) => {
         const parent = parents[0]?.by;
@@ -17,7 +20,7 @@ const images: Record<string, ModelImage> = Object.fromEntries(
     }),
 );
 /** Our workflows, as they are generated. */
-export const ours = Object.entries(workflowFiles(workflowImages(repositoryRoot, definitions), "main"))
+export const ours = Object.entries(workflowFiles(workflowImages(openCheckout(repositoryRoot), definitions), "main"))
     .filter(([file]) => file.startsWith(".github/workflows/"))
     .map(([, text]) => readWorkflow(text));
 /** The naive ones. */

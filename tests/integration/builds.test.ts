@@ -10,8 +10,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openCheckout } from "../../lib/context/checkout";
 import { stageContext } from "../../lib/context/stage";
-import { type PreparedImage, prepareImages, sourceDateEpoch } from "../../lib/hierarchy/prepare";
+import { type PreparedImage, readHierarchy, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { hostPlatform } from "../../lib/platform";
 import { type TestLab, runIn, startTestLab } from "../lab";
 import { writeTree } from "../writeTree";
@@ -61,11 +62,11 @@ interface Built {
 const buildArgs = { GREETING: "hello", UNUSED: "x" };
 
 async function buildBoth(): Promise<Built> {
-    const [found] = prepareImages(
-        repository,
+    const [found] = readHierarchy(
+        openCheckout(repository),
         { images: { app: { description: "app", dockerfile: "Dockerfile", platforms: [hostPlatform()], buildArgs } } },
         { platforms: "all", roots: {}, buildArgs: {} },
-    );
+    ).images;
     if (!found) throw new Error("there is one image");
     const { inputHash, inputs: files, meaning } = found;
     const request = { root: repository, stageRoot: ".stage", image: "app", inputHash, files, dockerfile: meaning };

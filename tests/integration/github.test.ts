@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { workflowFiles } from "../../workflows/files";
@@ -78,7 +79,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         BOT_IMAGE: outputs.bot?.ref,
     });
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const files = workflowFiles(workflowImages(program, { images }), "main");
+    const files = workflowFiles(workflowImages(openCheckout(program), { images }), "main");
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openCheckout } from "../../lib/context/checkout";
 import { collectInputs } from "../../lib/context/inputs";
 import type { InputFile } from "../../lib/context/walk";
 import { stageContext } from "../../lib/context/stage";
@@ -44,7 +45,7 @@ function collect(root: string, dockerfile: string): readonly InputFile[] | Input
     const file = "Dockerfile";
     try {
         const { sources } = readDockerfile(dockerfile, { path: file, platforms: ["linux/amd64"] });
-        return collectInputs(root, sources, { dockerfile: file });
+        return collectInputs(openCheckout(root), sources, { dockerfile: file });
     } catch (error) {
         if (error instanceof InputError) return error;
         throw error;

@@ -1,8 +1,8 @@
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { InputError } from "../../lib/errors";
 import { type Ignore, ignoring } from "../../lib/context/ignore";
+import { InputError } from "../../lib/errors";
 import { ignoreFiles, trees } from "./arbitraries";
 import { type Oracle, runs, startOracle } from "./oracle";
 

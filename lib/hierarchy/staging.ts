@@ -1,0 +1,42 @@
+import path from "node:path";
+import type { Checkout } from "../context/checkout";
+import { type StageRequest, stageContext } from "../context/stage";
+import type { Hierarchy } from "./prepare";
+
+/** A staged build context: paths from the repository's root, as they enter the state. */
+export interface Staged {
+    readonly context: string;
+    readonly dockerfile: string;
+}
+
+/** What is staged of an image. */
+export interface StagedImage extends Staged {
+    /** Its smoke tests, and their scripts in the order in which they run; absent where it has none. */
+    readonly tests?: Staged & { readonly scripts: readonly string[] };
+}
+
+/**
+ * Stages the build contexts of all images and their smoke tests.
+ *
+ * @param stageRoot folder that holds staged contexts, from the repository's root
+ * @returns by key of the image
+ * @throws InputError for a file that changed since it was read
+ */
+export function stageHierarchy(
+    { root }: Checkout,
+    { images }: Hierarchy,
+    stageRoot: string,
+): Readonly<Record<string, StagedImage>> {
+    const stage = (request: Omit<StageRequest, "root" | "stageRoot">) => stageContext({ root, stageRoot, ...request });
+    return Object.fromEntries(
+        images.map(({ key, definition, inputHash, meaning: dockerfile, inputs: files, tests }) => {
+            const base = path.join(root, definition.context ?? ".");
+            const staged = stage({ base, image: key, inputHash, files, dockerfile });
+            if (!tests) return [key, staged] as const;
+            return [
+                key,
+                { ...staged, tests: { ...stage({ image: `${key}-test`, ...tests }), scripts: tests.scripts } },
+            ] as const;
+        }),
+    );
+}
