@@ -3,20 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/github/delivery";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
-import { type RemoveLeftovers, tidy } from "./leftovers";
-import { WorkflowPullRequest } from "./workflowPullRequest";
+import { tidy } from "./leftovers";
+import { WorkflowPullRequest, type WorkflowPullRequestArgs } from "./workflowPullRequest";
 
 /** What the delivery of workflow files needs. */
-export interface WorkflowFilesArgs {
-    /** Owner of the repository: the GitHub provider's. */
-    readonly owner: string;
-    readonly repository: string;
-    /** The branch that the files are for. */
-    readonly branch: string;
-    /** Texts by path from the repository's root. */
-    readonly files: Readonly<Record<string, string>>;
+export interface WorkflowFilesArgs extends Omit<WorkflowPullRequestArgs, "head" | "removes" | "number"> {
     readonly delivery: Delivery;
-    readonly removeLeftovers: RemoveLeftovers;
 }
 
 /** The workflow files of a repository on GitHub: committed to a branch, or proposed by a pull request. */

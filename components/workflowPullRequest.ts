@@ -4,11 +4,18 @@ import { commitMessage } from "../lib/github/delivery";
 import type { Kind } from "../lib/github/refusals";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
-import { tidy } from "./leftovers";
-import type { WorkflowFilesArgs } from "./workflowFiles";
+import { type RemoveLeftovers, tidy } from "./leftovers";
 
 /** What a pull request with workflow files needs. */
-export interface WorkflowPullRequestArgs extends Omit<WorkflowFilesArgs, "delivery"> {
+export interface WorkflowPullRequestArgs {
+    /** Owner of the repository: the GitHub provider's. */
+    readonly owner: string;
+    readonly repository: string;
+    /** The branch that the files are for. */
+    readonly branch: string;
+    /** Texts by path from the repository's root. */
+    readonly files: Readonly<Record<string, string>>;
+    readonly removeLeftovers: RemoveLeftovers;
     /** The branch that it comes from. */
     readonly head: string;
     /** What it removes from the branch that the files are for. */

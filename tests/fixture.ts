@@ -3,7 +3,7 @@
  * longer than a second on it or comes from elsewhere.
  */
 export const fixture: Readonly<Record<string, string>> = {
-    "images.ts": `import type { ImageDefinitions } from "./lib/images";
+    "images.ts": `import type { ImageDefinitions } from "./lib/hierarchy/definition";
 
 export const images: ImageDefinitions = {
     base: {

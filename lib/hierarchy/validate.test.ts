@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { images } from "../../images";
-import { InputError } from "../errors";
-import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./definition";
 import { tree } from "../../tests/tree";
 import { openCheckout } from "../context/checkout";
-import { readImages } from "./readImages";
+import { InputError } from "../errors";
+import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./definition";
+import { readImages } from "./prepare";
 import { fieldProblems } from "./validate";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;

@@ -48,7 +48,8 @@ const push = (file: string, text: string | null) =>
 
 beforeAll(async () => {
     lab = await startTestLab();
-    program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
+    const files = { ...fixture, ...configWith(settings), ".dockerignore": "*.log\n" };
+    program = makeRepository(path.join(lab.paths.state, "repository"), files);
     github = standInRepository(lab);
     expect(await setSecrets(values)).toMatchObject({ code: 0 });
     await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.dependabot", "true"]);
@@ -120,6 +121,47 @@ test("no secret value is readable in plans, state, logs and data of the lab, in 
     await unpacked("ci");
     // Program, state, logs, registry, the stand-in's data and the layers lie below.
     expect(await search(canary, lab.paths.state)).toBe("");
+});
+
+/** Notes in the file $OPENED each file that a process opens to read or copy it, a line each. */
+const noteOpened = `const fs = require("node:fs");
+const note = fs.appendFileSync;
+let inside = false;
+for (const name of ["openSync", "readFileSync", "copyFileSync"]) {
+    const real = fs[name];
+    fs[name] = function (file, ...rest) {
+        if (inside) return real.call(this, file, ...rest);
+        inside = true;
+        try {
+            note(process.env.OPENED, require("node:path").resolve(String(file)) + "\\n");
+            return real.call(this, file, ...rest);
+        } finally {
+            inside = false;
+        }
+    };
+}
+`;
+
+test("a run opens each Dockerfile, ignore file and input once, for images and workflow files together", async () => {
+    const preload = path.join(lab.paths.state, "note-opened.cjs");
+    const opened = path.join(lab.paths.state, "opened");
+    writeFileSync(preload, noteOpened);
+    writeFileSync(opened, "");
+    const env = { ...lab.env, OPENED: opened, NODE_OPTIONS: `--require ${preload}` };
+    expect(await runIn({ ...lab, env }, program, "pulumi", ["preview"])).toMatchObject({ code: 0 });
+    const all = readFileSync(opened, "utf8").split("\n");
+    const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
+    const prepared = workflowImages(openCheckout(program), { images });
+    const read = prepared.flatMap(({ definition, inputs, tests }) => [
+        definition.dockerfile,
+        ...[...inputs, ...(tests?.files ?? [])].map((input) => input.path),
+    ]);
+    const files = [...new Set([...read, ".dockerignore", "docker/smoke.Dockerfile"])];
+    expect(files.length).toBeGreaterThan(10);
+    const times = (file: string) => all.filter((one) => one === path.join(program, file)).length;
+    expect(Object.fromEntries(files.map((file) => [file, times(file)]))).toEqual(
+        Object.fromEntries(files.map((file) => [file, 1])),
+    );
 });
 
 test("a second `up` changes nothing, also with another token", async () => {
