@@ -13,29 +13,29 @@ import { referenceProblem } from "./lib/registry/references";
 import { instanceFile, readInstance } from "./lib/system/instance";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
 
-/** A secret of the repository on GitHub, and who gets it beside its workflows. */
+/** A secret of the repository on GitHub. Its workflows get it, and Dependabot and codespaces if the flags are set. */
 export interface RepositorySecret {
     readonly value: pulumi.Output<string>;
     readonly dependabot: boolean;
     readonly codespaces: boolean;
 }
 
-/** What the stack's configuration says of GitHub. The token comes from the environment and is in no configuration. */
+/** The GitHub part of the stack's configuration. The token comes from the environment, never from the configuration. */
 export interface GitHubConfig extends GitHubTarget {
     readonly delivery: z.infer<typeof githubSchema>["delivery"];
     readonly adopt: boolean;
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
-    /** What there is to change beside workflow files. */
+    /** What the program changes on GitHub in addition to workflow files. */
     readonly access: readonly Access[];
 }
 
-/** Settings of the default GitHub provider that the program needs to know. */
+/** Settings of the default GitHub provider that concern this program. */
 export interface ProviderSettings extends Readonly<Record<"baseUrl" | "token", string | undefined>> {
-    /** Wherever an owner is set, in the provider's order: it takes the first (github/provider.go, 6.13.0). */
+    /** The places that set an owner, in the provider's order of precedence (github/provider.go, 6.13.0). */
     readonly owners: readonly (readonly [where: string, owner: string])[];
 }
 
-/** Reads the provider's settings from where the provider takes them. */
+/** Reads the GitHub provider's settings from its configuration and environment. */
 export function providerSettings(): ProviderSettings {
     const config = new pulumi.Config("github");
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
@@ -52,7 +52,7 @@ export function providerSettings(): ProviderSettings {
     };
 }
 
-/** The GitHub part of the stack's configuration, from checked values; undefined where the stack names no repository. */
+/** Builds the GitHub part of the configuration from checked values; undefined if the stack names no repository. */
 export function githubConfig(
     github: z.infer<typeof githubSchema> | undefined,
     repositorySecrets: z.infer<typeof repositorySecretsSchema> = {},
@@ -78,24 +78,24 @@ export function githubConfig(
     };
 }
 
-/** Whether any part of a key's value was set with --secret. @pulumi/pulumi exports this, and leaves it out of its types. */
+/** Whether any part of a key's value was set with --secret. @pulumi/pulumi exports this function, but its types do not. */
 export const isEncrypted = (key: string): boolean =>
     (pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean }).isConfigSecret(key);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
     typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Whether a value is as Pulumi writes what was set with --secret. */
+/** Whether a value in a stack's file is encrypted. */
 const isSecure = (value: unknown): boolean => isObject(value) && typeof value.secure === "string";
 
 /**
- * Where the values of a key of secrets by name stand in the stack's file for everybody to read. Pulumi tells a program of a key
- * only that some part of it was encrypted.
+ * Finds the values of a key with named secrets that are not encrypted in the stack's file. Pulumi itself reports only whether any part of
+ * a key is encrypted.
  *
  * @param text the file `Pulumi.<stack>.yaml`
  * @param key with its project: "layered-images:repositorySecrets"
- * @returns paths below the key: "A", or "B.value" where an entry is an object; none where the file does not have the key
- * @throws YAMLParseError when it is no YAML
+ * @returns paths below the key: "A", or "B.value" if an entry is an object; empty if the file does not have the key
+ * @throws YAMLParseError if the file is not YAML
  */
 export function readableSecrets(text: string, key: string): string[] {
     const file = parse(text) as unknown;
@@ -108,31 +108,31 @@ export function readableSecrets(text: string, key: string): string[] {
     });
 }
 
-/** What the description of an issue needs to know of the configuration. */
+/** The configuration's keys, as the description of an issue needs them. */
 export interface ConfigKeys {
-    /** The project, in whose namespace the keys stand. */
+    /** The project, which is the keys' namespace. */
     readonly project: string;
-    /** The keys that are known below a place, by the place ("" for the top). */
+    /** The keys that are allowed, by the path of the object that contains them ("" for the top level). */
     readonly known: Readonly<Record<string, readonly string[]>>;
     /** Keys whose values are secret. */
     readonly secret: readonly string[];
 }
 
-/** A key as messages name it, with the place in its value. */
+/** Names a key for messages, with the path inside its value. */
 export function place([key, ...rest]: readonly PropertyKey[], project: string): string {
     const value = rest.length > 0 ? ` (at ${rest.map(String).join(".")})` : "";
     return `${project}:${String(key ?? "")}${value}`;
 }
 
 /**
- * What is wrong with the stack's configuration, with the command that mends just that. A secret's value is never put on a
- * command line. An issue whose own parameters say `remove` is about a key, not about its value.
+ * Describes an issue of the stack's configuration, with the command that repairs it. The command for a secret never contains its value.
+ * An issue with the parameter `remove` concerns a key instead of its value.
  */
 export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: ConfigKeys): string {
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");
-        const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "others";
+        const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "other keys";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
     }
@@ -144,22 +144,22 @@ export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret 
     return `${place(issue.path, project)}: ${issue.message}. Set it: ${set}`;
 }
 
-/** Of this form; which there are the images say, and an unknown one is refused with their list. */
+/** Checks the form only. Platforms that no image declares are refused later, with the list of those declared. */
 const platform = z.custom<Platform>((text) => typeof text === "string" && /^linux(\/[a-z0-9]+){1,2}$/.test(text));
 
-/** Keys of the stack's configuration (`pulumi config set <key>`), each with what it takes. */
+/** The keys of the stack's configuration (`pulumi config set <key>`) and their values. */
 const schema = z.strictObject({
-    /** Everything about where images go comes from the lab on this machine. */
+    /** Whether registry, platforms and stand-ins for roots come from the lab on this machine. */
     lab: z.boolean().optional(),
-    /** Registry host, with port and path prefix where wanted, to push to instead of the one in the images' names. */
+    /** Registry host, optionally with port and path prefix, to which images are pushed instead of the registry in their names. */
     registry: z.string().min(1).optional(),
-    /** "all" that the images declare, the "host" machine's own, or a list. */
+    /** "all" platforms that the images declare, "host" for this machine's platform, or a list. */
     platforms: z
         .union([z.enum(["all", "host"]), z.array(platform).min(1)], {
             error: 'not "all", "host" or a list such as ["linux/amd64"]',
         })
         .optional(),
-    /** External images as Dockerfiles write them → repository@digest to build on. */
+    /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z
         .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
         .superRefine((roots, context) => {
@@ -176,30 +176,30 @@ const schema = z.strictObject({
     buildArgs: buildArgsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
-    /** The repository on GitHub; without it the program makes images only. */
+    /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
     repositorySecrets: repositorySecretsSchema.optional(),
 });
 
-/** What the stack's configuration decides. */
+/** The checked configuration of the stack. */
 export interface StackConfig {
     readonly registry?: string;
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
-    /** Those of them that the stack pins itself. */
+    /** The keys of `roots` that the stack's configuration sets; the others come from the lab. */
     readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly builtinFrontend: boolean;
-    /** The lab's own registry, where its BuildKit looks first; absent where the stack is not the lab's. */
+    /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
     readonly labRegistry?: string;
     readonly secretNames: readonly string[];
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
-    /** Absent where the stack is about images only. */
+    /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
 
-/** A configuration value arrives as text; booleans, lists and objects as JSON text. */
+/** Parses a configuration value: Pulumi hands booleans, lists and objects over as JSON. */
 function parseValue(text: string): unknown {
     if (!/^(true$|false$|\[|\{)/.test(text)) return text;
     try {
@@ -209,13 +209,13 @@ function parseValue(text: string): unknown {
     }
 }
 
-/** Those that are known, by the place that they stand in. */
+/** The allowed keys, by the path of the object that contains them. */
 const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
 
 /** Keys whose values are secret. */
 const secret = ["buildSecrets", "repositorySecrets"];
 
-/** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
+/** Refuses an update while the lab is stopped: it would fail halfway, with the provider's message. A preview needs no servers. */
 function requireRunningLab(): void {
     const servers = path.join(path.dirname(instanceFile()), "servers");
     const dead = deadServers(servers);
@@ -226,39 +226,39 @@ function requireRunningLab(): void {
     });
 }
 
-/** A build secret that everybody can read may be none, as in a test: it is no error. */
+/** Warns of build secrets that are not encrypted. It is not an error: in a test the value may not be secret. */
 function warnOfReadable(names: readonly string[]): void {
     const commands = names
         .map((name) => `pulumi config set --secret ${keyArguments(["buildSecrets", name])}`)
         .join("; ");
-    const problem = "buildSecrets stand in the stack's file for everybody to read";
-    void pulumi.log.warn(`${problem}. Set each anew, and change it where it is used: ${commands}`);
+    const problem = "buildSecrets are not encrypted in the stack's file";
+    void pulumi.log.warn(`${problem}. Set each again, and change the secret wherever it is used: ${commands}`);
 }
 
-/** Secrets of a key that stand in the stack's file for everybody to read; none where its configuration comes from elsewhere. */
+/** Finds secrets of a key that are not encrypted in the stack's file; empty if the stack has no file. */
 function readableIn(root: string, key: string): string[] {
     const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
     return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key) : [];
 }
 
 /**
- * Reads and checks the stack's configuration, and the lab's instance where the stack says `lab: true`; a key that is set
- * wins over what the lab says.
+ * Reads and checks the stack's configuration and, with `lab: true`, the lab's instance file. A configured key takes precedence over the
+ * lab's value.
  *
- * @param root of the repository, where the stack's file lies
- * @throws InputError that lists every problem with the command that mends it
+ * @param root the repository's root, which contains the stack's file
+ * @throws InputError that lists every problem with the command that repairs it
  */
 export function readConfig(root: string = process.cwd()): StackConfig {
     const project = pulumi.getProject();
-    const own = Object.entries(pulumi.runtime.allConfig())
+    const values = Object.entries(pulumi.runtime.allConfig())
         .filter(([key]) => key.startsWith(`${project}:`))
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
-    const parsed = schema.safeParse(Object.fromEntries(own));
+    const parsed = schema.safeParse(Object.fromEntries(values));
     const problems = [
         ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret })) ?? []),
         ...githubProblems({
             project,
-            keys: own.map(([key]) => key),
+            keys: values.map(([key]) => key),
             encrypted: isEncrypted(`${project}:repositorySecrets`),
             readable: readableIn(root, `${project}:repositorySecrets`),
             provider: providerSettings(),

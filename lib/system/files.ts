@@ -1,15 +1,15 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Writes `file` beside and renames it, so that a reader sees the old or the new text, never half of it. */
+/** Replaces a file: writes a temporary file and renames it, so that readers see the old or the new text, never a part of it. */
 export function replaceFile(file: string, text: string, mode = 0o644): void {
     mkdirSync(path.dirname(file), { recursive: true });
-    const beside = `${file}.${process.pid.toString()}`;
-    writeFileSync(beside, text, { mode });
-    renameSync(beside, file);
+    const temporary = `${file}.${process.pid.toString()}`;
+    writeFileSync(temporary, text, { mode });
+    renameSync(temporary, file);
 }
 
-/** The last `count` lines of a log, indented. */
+/** Returns the last `count` lines of a log, indented. */
 export function tail(file: string, count = 20): string {
     let text: string;
     try {
@@ -22,20 +22,22 @@ export function tail(file: string, count = 20): string {
 }
 
 /**
- * A folder that is complete or absent: made beside under another name, then renamed. Only one run may make it at a time
- * (`withLock`), so what stands beside it is left over from one that was killed.
+ * Creates a folder so that it is either complete or absent: under a temporary name first, then renamed. Only one run may do so at a time
+ * (`withLock`), so an existing temporary folder was left behind by a run that was killed.
+ *
+ * @param make fills the folder whose path it gets
  */
-export async function makeFolder(folder: string, make: (beside: string) => Promise<void>): Promise<void> {
+export async function makeFolder(folder: string, make: (temporary: string) => Promise<void>): Promise<void> {
     mkdirSync(path.dirname(folder), { recursive: true });
-    const beside = `${folder}.part`;
+    const temporary = `${folder}.part`;
     const remove = () => {
-        rmSync(beside, { recursive: true, force: true });
+        rmSync(temporary, { recursive: true, force: true });
     };
     remove();
-    mkdirSync(beside);
+    mkdirSync(temporary);
     try {
-        await make(beside);
-        renameSync(beside, folder);
+        await make(temporary);
+        renameSync(temporary, folder);
     } finally {
         remove();
     }

@@ -31,7 +31,7 @@ test("what was written is read, and nothing where nothing was", () => {
 
 test.each([
     ["", "it is empty"],
-    ['{"port": 54', "it is no JSON"],
+    ['{"port": 54', "it is not JSON"],
     ["[]", "expected object"],
     [JSON.stringify({ ...instance, port: "5443" }), "port: "],
 ])("a file that holds %j is refused, with the file and what to do", (text, reason) => {
@@ -39,7 +39,7 @@ test.each([
     writeFileSync(written, text);
     const read = () => readInstance(written);
     expect(read).toThrow(InputError);
-    expect(read).toThrow(`${written}: what the lab wrote down of itself can't be read: `);
+    expect(read).toThrow(`${written}: the lab's instance file can't be read: `);
     expect(read).toThrow(reason);
     expect(read).toThrow("next: npm run down, then remove this file, then npm run lab -- start");
 });

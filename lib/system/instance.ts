@@ -5,62 +5,63 @@ import { InputError } from "../errors";
 import { labPaths } from "./paths";
 import { replaceFile } from "./files";
 
-/** Registries whose images the lab's BuildKit looks for in the lab's own registry first. */
+/** Registries for which the lab's BuildKit asks the lab's registry first. */
 export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
 
 /**
- * What a stack has to know of a lab: written when the lab starts, read by `config.ts` where the stack says `lab: true`.
- * It outlives the servers, so images can be planned while they are stopped.
- * Clones of several versions may share it, so what only another one knows does not matter.
+ * A description of the lab for stacks that use it (`lab: true`). The lab writes it when it starts. It outlives the servers, so that images
+ * can be planned while the servers are stopped. Clones of different versions share it, so unknown properties are ignored.
  */
 const schema = z.object({
     /** Host and port of the registry. */
     registry: z.string(),
     port: z.int(),
-    /** Platforms to build: the machine's own, or every one that an image declares. */
+    /** Platforms to build: this machine's, or all platforms that an image declares. */
     platforms: z.enum(["host", "all"]),
-    /** Roots, as Dockerfiles write them, to the lab's own stand-ins pinned by digest. */
+    /** The lab's stand-ins for roots: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z.record(z.string(), z.string()),
-    /** What the stand-ins were made from: another value means they have to be published anew. */
+    /** Identifies the recipe of the stand-ins: if it differs, they have to be published again. */
     standIn: z.string(),
-    /** Platforms that the stand-ins have. */
+    /** Platforms of the stand-ins. */
     standInPlatforms: z.array(z.string()).default([]),
-    /** Port of the GitHub stand-in; absent in a lab that was last started before there was one. */
+    /** Port of the GitHub stand-in; absent if the lab was last started by a version without a stand-in. */
     githubPort: z.int().optional(),
 });
 export type Instance = z.infer<typeof schema>;
 
-/** The instance file: `LAYERED_IMAGES_INSTANCE`, or the default instance's. */
+/** Returns the path of the instance file: `LAYERED_IMAGES_INSTANCE`, or that of the default instance. */
 export function instanceFile(env: NodeJS.ProcessEnv = process.env): string {
     return env.LAYERED_IMAGES_INSTANCE ?? path.join(labPaths(env).state, "instance.json");
 }
 
 /**
- * The lab that `file` describes; undefined where none was ever started.
+ * Reads an instance file.
  *
- * @throws InputError for a file that can't be read as one: a crash can leave it empty
+ * @returns undefined if no lab was ever started
+ * @throws InputError if the file is damaged: a crash can leave it empty
  */
 export function readInstance(file: string): Instance | undefined {
     if (!existsSync(file)) return undefined;
     const text = readFileSync(file, "utf8");
     const refuse = (reason: string) =>
         new InputError({
-            problem: `what the lab wrote down of itself can't be read: ${reason}`,
+            problem: `the lab's instance file can't be read: ${reason}`,
             where: file,
-            // Its servers go first: the lab then finds the ports free that it had, and nothing is rebuilt.
-            next: "npm run down, then remove this file, then npm run lab -- start (with --platforms all where that was said before)",
+            // The servers have to stop first, so that the lab finds its former ports free and nothing is rebuilt.
+            next: "npm run down, then remove this file, then npm run lab -- start (with --platforms all if it was started so before)",
         });
     let value: unknown;
     try {
         value = JSON.parse(text);
     } catch {
-        throw refuse(text.trim() === "" ? "it is empty" : "it is no JSON");
+        throw refuse(text.trim() === "" ? "it is empty" : "it is not JSON");
     }
     const { data, error } = schema.safeParse(value);
     if (data) return data;
     throw refuse(error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
 }
 
+/** Writes an instance file. */
 export function writeInstance(file: string, instance: Instance): void {
     replaceFile(file, `${JSON.stringify(instance, null, 2)}\n`);
 }

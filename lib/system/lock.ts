@@ -3,15 +3,15 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { LabError, isInterrupted, onInterrupt } from "./process";
 
-/** How `flock` ends when it has waited long enough; no other end of it or of what it starts. */
+/** Exit code of `flock` when it gave up waiting; neither flock nor its command uses it otherwise. */
 const stillHeld = 75;
 
 /**
- * Runs `work` while holding an exclusive lock on `file`, waiting for whoever holds it. The kernel's lock (flock) is
- * released even when a holder is killed.
+ * Runs `work` while holding an exclusive lock on `file`, after waiting for the current holder. The kernel releases this kind of lock
+ * (flock) even if its holder is killed.
  *
- * @param patience seconds after which `work` is run without the lock, and that is said; for ever when it is left out
- * @throws LabError when the lock can't be had, or the waiting is interrupted
+ * @param patience seconds to wait before `work` runs without the lock, with a message; without it the wait has no limit
+ * @throws LabError if the lock can't be taken, or the wait is interrupted
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, patience?: number): Promise<T> {
     mkdirSync(path.dirname(file), { recursive: true });
@@ -43,7 +43,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
         });
     }).finally(() => {
         clearTimeout(waiting);
-        // Who holds the lock keeps it while it cleans up.
+        // From here on an interrupt must not release the lock: the holder may still be cleaning up.
         onInterrupt.removeEventListener("abort", giveUp);
     });
     try {

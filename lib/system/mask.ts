@@ -1,25 +1,25 @@
-/** Takes secrets out of a text. */
+/** Removes secrets from a text. */
 export type Mask = (text: string) => string;
 
-/** What stands in a secret's place, as where the engine masks. */
+/** Replaces a secret; the same text as in Pulumi's own output. */
 const placeholder = "[secret]";
 
-/** Characters from which a text is masked, as the engine does: what is shorter stands in half of all words. */
+/** Characters of the shortest text that is masked, as in Pulumi: a shorter text is part of too many words. */
 const shortest = 3;
 
-/** A text as JSON writes it between quotes. */
+/** Returns a text as it appears between the quotes of a JSON string. */
 const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 
-/** Whether enough of a text is there to be recognised, placeholders apart. The engine leaves these two words out as well. */
+/** Whether a text, apart from placeholders, is long enough to be masked. Pulumi does not mask these two words either. */
 const isMaskable = (text: string): boolean =>
     text.replaceAll(placeholder, "").length >= shortest && text !== "true" && text !== "false";
 
 /**
- * What is to be masked of secret values: each whole, each of its lines without the space around it, both as JSON writes them, and
- * all that as the engine leaves it. Output comes line by line; the engine masks whole values only, and may have done so with one that
- * stands in a line of another.
+ * Returns the texts to mask for the given secret values: each value, each of its lines without surrounding space, both of these as JSON
+ * escapes them, and all of these as Pulumi prints them. Output arrives line by line, while Pulumi masks whole values only, and a secret
+ * value may be part of a line of another one.
  *
- * @returns each text once; those of fewer than three characters are left out
+ * @returns each text once, without texts of fewer than three characters
  */
 export function secretTexts(values: readonly string[]): string[] {
     const whole = values.filter(isMaskable);
@@ -34,7 +34,7 @@ export function secretTexts(values: readonly string[]): string[] {
     return [...new Set([...texts, ...byEngine])].filter(isMaskable);
 }
 
-/** Where secrets stand in a text, from each start to the end behind it; those that touch or overlap are one. */
+/** Finds secrets in a text. Secrets that overlap give one span; secrets that only touch give two. */
 function spansOf(text: string, secrets: readonly string[]): [start: number, end: number][] {
     const found: [number, number][] = [];
     for (const secret of secrets) {
@@ -44,7 +44,6 @@ function spansOf(text: string, secrets: readonly string[]): [start: number, end:
     const spans: [number, number][] = [];
     for (const [start, end] of found.sort(([a], [b]) => a - b)) {
         const last = spans.at(-1);
-        // Secrets that only touch are two.
         if (last && start < last[1]) last[1] = Math.max(last[1], end);
         else spans.push([start, end]);
     }
@@ -52,38 +51,38 @@ function spansOf(text: string, secrets: readonly string[]): [start: number, end:
 }
 
 /**
- * Text without the secrets in it.
+ * Replaces the secrets in a text.
  *
- * @param secrets what `secretTexts` returned
+ * @param secrets as `secretTexts` returns them
  */
 export function masked(text: string, secrets: readonly string[]): string {
-    let left = "";
+    let result = "";
     let from = 0;
     for (const [start, end] of spansOf(text, secrets)) {
-        left += text.slice(from, start) + placeholder;
+        result += text.slice(from, start) + placeholder;
         from = end;
     }
-    return left + text.slice(from);
+    return result + text.slice(from);
 }
 
 /**
- * A value with all texts in it masked, those of its lists and objects too; names of properties stay.
+ * Replaces the secrets in every text of a value, including its lists and objects. Property names stay.
  *
- * @param words names of properties whose texts are words of our own: a secret that is one of them must not change their meaning
+ * @param words names of properties that hold fixed words of this program: a secret with the same text must not change their meaning
  */
 export function maskedIn<T>(value: T, secrets: readonly string[], words: readonly string[] = []): T {
-    const change = (one: unknown): unknown => {
-        if (typeof one === "string") return masked(one, secrets);
-        if (Array.isArray(one)) return one.map(change);
-        if (typeof one !== "object" || one === null) return one;
+    const change = (part: unknown): unknown => {
+        if (typeof part === "string") return masked(part, secrets);
+        if (Array.isArray(part)) return part.map(change);
+        if (typeof part !== "object" || part === null) return part;
         return Object.fromEntries(
-            Object.entries(one).map(([key, inner]) => [key, words.includes(key) ? inner : change(inner)]),
+            Object.entries(part).map(([key, inner]) => [key, words.includes(key) ? inner : change(inner)]),
         );
     };
     return change(value) as T;
 }
 
-/** Where the end of a text begins that more text may make a secret of; the text's length where there is none. */
+/** Returns the index at which a text may end in the first part of a secret; the text's length if it does not. */
 function openFrom(text: string, secrets: readonly string[]): number {
     const starts = secrets.map((secret) => {
         const [first = ""] = secret;
@@ -94,31 +93,35 @@ function openFrom(text: string, secrets: readonly string[]): number {
     return Math.min(text.length, ...starts);
 }
 
-/** Masks a text that comes in pieces, wherever they are cut. */
+/** Masks a text that arrives in pieces, even if a secret is cut between two of them. */
 export interface MaskStream {
-    /** Returns what can be told by now. What may be the beginning of a secret is kept back. */
+    /** Returns the masked text so far, except an end that may be the beginning of a secret. */
     readonly write: (piece: string) => string;
-    /** Returns what was kept back. */
+    /** Returns the rest. */
     readonly end: () => string;
 }
 
-/** @param secrets what `secretTexts` returned */
+/**
+ * Creates a `MaskStream`.
+ *
+ * @param secrets as `secretTexts` returns them
+ */
 export function maskStream(secrets: readonly string[]): MaskStream {
     let pending = "";
     return {
         write: (piece) => {
             pending += piece;
             const open = openFrom(pending, secrets);
-            // A secret that reaches into what is kept back is kept back as a whole.
+            // A complete secret that overlaps the uncertain end waits with it.
             const cut = spansOf(pending, secrets).find(([start, end]) => start < open && open < end)?.[0] ?? open;
-            const told = masked(pending.slice(0, cut), secrets);
+            const safe = masked(pending.slice(0, cut), secrets);
             pending = pending.slice(cut);
-            return told;
+            return safe;
         },
         end: () => {
-            const told = masked(pending, secrets);
+            const rest = masked(pending, secrets);
             pending = "";
-            return told;
+            return rest;
         },
     };
 }

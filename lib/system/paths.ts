@@ -4,23 +4,23 @@ import path from "node:path";
 /** Root of the checkout. */
 export const repositoryRoot = path.dirname(path.dirname(__dirname));
 
-/** Where the lab keeps what it makes. */
+/** The lab's folders. */
 export interface LabPaths {
-    /** Toolchain and downloads, by content: any number of clones and instances share it. */
+    /** Toolchain and downloads, named by their content, so that all clones and instances share them. */
     readonly cache: string;
-    /** State and services' data of one instance. */
+    /** State and server data of one instance. */
     readonly state: string;
 }
 
 /**
- * The places of the default instance: the XDG cache and state folders, or below `LAYERED_IMAGES_HOME`, the one variable
- * that moves everything.
+ * Returns the folders of the default instance: below the XDG cache and state folders, or below `LAYERED_IMAGES_HOME` if that variable is
+ * set.
  */
 export function labPaths(env: NodeJS.ProcessEnv = process.env): LabPaths {
     const home = env.LAYERED_IMAGES_HOME;
     if (home) return { cache: path.resolve(home, "cache"), state: path.resolve(home, "state") };
     const folder = (variable: string, fallback: string) => {
-        // XDG base directory specification: one that is empty or relative does not count.
+        // XDG base directory specification: an empty or relative path is ignored.
         const set = path.isAbsolute(env[variable] ?? "") ? env[variable] : undefined;
         return path.join(set ?? path.join(homedir(), fallback), "layered-images");
     };

@@ -6,18 +6,18 @@ import { startOf } from "./processTable";
 
 const schema = z.object({
     pid: z.int(),
-    /** Start of the process in clock ticks since boot: a reused pid has another. */
+    /** Start of the process in clock ticks since boot; it differs if the pid was reused. */
     started: z.string(),
-    /** Hash of the configuration that it was started with. */
+    /** Hash of the configuration with which the server was started. */
     key: z.string(),
 });
 
-/** What is written down of a server that was started. */
+/** The content of a server's pid file. */
 export type PidFile = z.infer<typeof schema>;
 
 const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
 
-/** What the server's pid file says; undefined where there is none, or none that can be read (a crash can leave it empty). */
+/** Reads a server's pid file; undefined if it is missing or damaged (a crash can leave it empty). */
 function readPidFile(folder: string, name: string): PidFile | undefined {
     const file = pidFile(folder, name);
     if (!existsSync(file)) return undefined;
@@ -29,32 +29,32 @@ function readPidFile(folder: string, name: string): PidFile | undefined {
     }
 }
 
-/** Writes down which process a server is. */
+/** Writes a server's pid file. */
 export const writePidFile = (folder: string, name: string, record: PidFile): void => {
     replaceFile(pidFile(folder, name), JSON.stringify(record));
 };
 
-/** Whether the process of a pid file is still the one that was started. */
+/** Whether the process of a pid file is still running. */
 export const isAlive = ({ pid, started }: PidFile): boolean => startOf(pid) === started;
 
-/** The process that the server's pid file names, if it still runs. */
+/** Returns the process of a server's pid file if it is still running. */
 export function runningProcess(folder: string, name: string): PidFile | undefined {
     const recorded = readPidFile(folder, name);
     return recorded && isAlive(recorded) ? recorded : undefined;
 }
 
-/** Removes the server's pid file unless it names a process that lives: one that another run has started meanwhile. */
+/** Removes a server's pid file, unless another run has just started the server again. */
 export function removePidFile(folder: string, name: string): void {
     if (!runningProcess(folder, name)) rmSync(pidFile(folder, name), { force: true });
 }
 
-/** Names of the servers that were started in `folder` and not stopped since. */
+/** Returns the names of the servers that were started and not stopped, from the pid files in `folder`. */
 export function startedServers(folder: string): string[] {
     if (!existsSync(folder)) return [];
     const names = readdirSync(folder).filter((name) => name.endsWith(".pid"));
     return names.map((name) => path.basename(name, ".pid")).sort();
 }
 
-/** Those of them whose process is gone. */
+/** Returns the names of started servers whose process has ended. */
 export const deadServers = (folder: string): string[] =>
     startedServers(folder).filter((name) => runningProcess(folder, name) === undefined);
