@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { startLab } from "../lab/lab";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
+import { CommandError } from "../lib/errors";
 import { type Platform, archOf } from "../lib/platform";
-import { LabError, run } from "../lib/system/process";
+import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 
 /** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
@@ -119,12 +120,12 @@ async function unpack(image: string, platform: Platform, folder: string, options
 /**
  * Builds a published image again, without any cache, from what the stack's state says of it.
  *
- * @throws LabError where its staged context is not: in a checkout that never built it
+ * @throws CommandError where its staged context is not: in a checkout that never built it
  */
 export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild> {
     const { location } = one.inputs.context;
     if (!existsSync(path.resolve(where.cwd ?? ".", location))) {
-        throw new LabError(
+        throw new CommandError(
             `the context of ${buildName(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
                 "published from and run: npm run preview",
         );
@@ -157,7 +158,7 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
  *
  * @param wanted keys of the images, all when empty
  * @returns whether every digest came back
- * @throws LabError for a key that is not published
+ * @throws CommandError for a key that is not published
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const options = { env: (await startLab()).env };
@@ -167,7 +168,7 @@ export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const unknown = wanted.find((key) => !keys.includes(key));
     if (unknown !== undefined || keys.length === 0) {
         const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
-        throw new LabError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
+        throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
     }
     let same = true;
     for (const one of builds.filter((built) => wanted.length === 0 || wanted.includes(keyOf(built)))) {

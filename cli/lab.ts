@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { labPath, labVariables } from "../lab/environment";
-import { exit } from "./exitCodes";
 import { githubUrl } from "../lab/github/service";
-import type { Instance } from "../lib/system/instance";
 import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
+import type { Instance } from "../lib/system/instance";
+import { exit } from "./exitCodes";
 
 /** Options of the commands that start the lab. */
 export interface LabOptions {

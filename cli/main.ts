@@ -1,17 +1,19 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
-import { asInputError } from "../lib/errors";
-import { type ReviewOptions, forms, runReview } from "./review";
-import { type StatusOptions, runStatus } from "./status";
+import { stopLab } from "../lab/labState";
+import { asInputError, CommandError } from "../lib/errors";
+import { repositoryRoot } from "../lib/system/paths";
+import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
-import { runWorkflows } from "./workflows";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
-import { stopLab } from "../lab/labState";
-import { repositoryRoot } from "../lib/system/paths";
-import { LabError, interrupt, isInterrupted } from "../lib/system/process";
-import { type PulumiOptions, type UpOptions, runPreview, runUp } from "./up";
+import { type ReviewOptions, forms, runReview } from "./review";
+import { type StatusOptions, runStatus } from "./status";
+import { runPreview } from "./preview";
+import type { PulumiOptions } from "./session";
+import { type UpOptions, runUp } from "./up";
+import { runWorkflows } from "./workflows";
 
 /** @throws InvalidArgumentError for anything but a whole number from 1 on */
 function positive(text: string): number {
@@ -20,9 +22,17 @@ function positive(text: string): number {
 }
 
 /**
+ * The name by which this program was called, for its help: npm tells which script it runs.
+ *
+ * @param args as `main` has them
+ */
+export const programName = ([command]: readonly string[], env: NodeJS.ProcessEnv): string =>
+    command !== undefined && env.npm_lifecycle_event === command ? "npm run" : "layered-images";
+
+/**
  * Runs one of the project's commands.
  *
- * @param args command and arguments, as after `npm run`
+ * @param args command and arguments, as after `npm run` or `layered-images`
  * @returns the exit code: 0 done, 1 failed, 64 wrong use; that of `pulumi` where it ran
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -30,7 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const done = (result: number) => {
         code = result;
     };
-    const program = new Command("npm run").exitOverride().helpCommand(false);
+    const program = new Command(programName(args, process.env)).exitOverride().helpCommand(false);
     const passing = (name: string, description: string) =>
         program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
     const stackOption = () =>
@@ -145,7 +155,7 @@ export async function main(args: readonly string[]): Promise<number> {
         return code;
     } catch (error) {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
-        const told = error instanceof LabError ? error : asInputError(error);
+        const told = error instanceof CommandError ? error : asInputError(error);
         if (told) {
             console.error(`error: ${told.message}`);
             return isInterrupted() ? exit.interrupted : exit.failed;

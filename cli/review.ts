@@ -1,4 +1,4 @@
-import { exportStack, openEngine, preview } from "../lib/engine/pulumi";
+import { exportStack, preview } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import { deployedImages } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
@@ -11,6 +11,9 @@ import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/
 import { type Published, lookUp, withPublished } from "../lib/status/published";
 import { maskedIn } from "../lib/system/mask";
 import { type UpdateRecord, readHistory } from "../lib/update/history";
+import { tellReview } from "./actions";
+import { exit } from "./exitCodes";
+import { openStack } from "./openStack";
 import { writeOutput } from "./output";
 
 /** The forms that a review is written in. */
@@ -26,9 +29,6 @@ export interface ReviewOptions {
     readonly refresh?: boolean;
 }
 
-/** Exit codes of a review. */
-const exit = { done: 0, unknown: 1, pending: 2, dangerous: 3 } as const;
-
 /**
  * The exit code of a review. Who expects no changes and has the registry asked expects that it was, and that it has what the state
  * says; as with status, a difference outweighs what could not be asked.
@@ -41,8 +41,8 @@ export function exitCode(
     if (dangers.length > 0) return exit.dangerous;
     if (!expectNoChanges) return exit.done;
     const { moved, unasked } = (refresh ? published : undefined) ?? { moved: [], unasked: [] };
-    if (pending || moved.length > 0) return exit.pending;
-    return unasked.length > 0 ? exit.unknown : exit.done;
+    if (pending || moved.length > 0) return exit.differs;
+    return unasked.length > 0 ? exit.failed : exit.done;
 }
 
 /** Width of a line where nobody says how wide the terminal is. */
@@ -93,7 +93,8 @@ async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly s
 }
 
 /**
- * `npm run review`: says what an update would do, and why. It builds and pushes nothing, and no secret of the stack is in what it says.
+ * `npm run review`: says what an update would do, and why. It builds and pushes nothing, and no secret of the stack is in what it says. In GitHub
+ * Actions the review also goes to the step, in Markdown.
  *
  * @returns the exit code: 0; 3 where something would be lost for good; where `--expect-no-changes` was said 2 for something
  *     pending, and with `--refresh` for a promoted tag that is lost or moved, then 1 for what could not be asked
@@ -101,7 +102,7 @@ async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly s
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
     const form = options.format;
-    const engine = await openEngine({ stack: options.stack, start: true });
+    const engine = await openStack({ stack: options.stack, start: true });
     const refresh = options.refresh === true;
     const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
     const reading = readSecrets(engine);
@@ -123,5 +124,7 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, ownWords);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
-    return exitCode(plan, published, options);
+    const code = exitCode(plan, published, options);
+    tellReview(markdownForm(complete), code === exit.dangerous);
+    return code;
 }

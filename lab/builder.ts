@@ -1,14 +1,11 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import type { LabPaths } from "../lib/system/paths";
+import { type LabPaths, builderFolder } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { builderAddress } from "./servers/services";
 
 /** Name of the lab's buildx builder. */
 export const builderName = "layered-images";
-
-/** Where buildx keeps the lab's builder (BUILDX_CONFIG). */
-export const builderFolder = (paths: LabPaths): string => path.join(paths.state, "buildx");
 
 /** Whether a file of buildx's says this; one that is missing or broken says nothing. */
 const says = (file: string, text: string) => existsSync(file) && readFileSync(file, "utf8").includes(text);

@@ -1,8 +1,8 @@
 import { existsSync, statSync, statfsSync } from "node:fs";
+import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
 import type { LabPaths } from "../lib/system/paths";
-import { LabError } from "../lib/system/process";
 import { hasImages } from "./labState";
 import { standInFolder } from "./root/standIn";
 import { store } from "./servers/services";
@@ -65,7 +65,7 @@ export interface DiskOptions {
  * Refuses to start what would fill a disk.
  *
  * @param needs what is about to be made, with the GB each takes
- * @throws LabError that says what is needed, what for, and what is free
+ * @throws CommandError that says what is needed, what for, and what is free
  */
 export function checkDisk(
     needs: readonly Need[],
@@ -88,7 +88,7 @@ export function checkDisk(
                 `${available.toFixed(1)} GB free. Free some, or set ${variable} to a folder on a larger disk.`,
         ];
     });
-    if (problems.length > 0) throw new LabError(problems.join("\n"));
+    if (problems.length > 0) throw new CommandError(problems.join("\n"));
 }
 
 /**

@@ -1,29 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
-import { builderFolder, builderName } from "./builder";
+import { labStack } from "../lib/engine/stacks";
+import { type LabPaths, backendFolder, builderFolder } from "../lib/system/paths";
+import { builderName } from "./builder";
 import { githubVariables } from "./github/service";
-import { systemFolders } from "./toolchain/packages";
-import { type LabPaths, repositoryRoot } from "../lib/system/paths";
 import { proxyExceptions } from "./servers/proxies";
 import { type Certificates, systemBundle } from "./servers/tls";
 import type { Toolchain } from "./toolchain/build";
-
-/** The stack of the lab. */
-export const labStackName = "local";
-
-/** Name of the project in a checkout's Pulumi.yaml. */
-export function projectName(root: string = repositoryRoot): string {
-    const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return name;
-}
-
-/** File in which the lab's own state backend has the stack of this checkout's project. */
-export const stackFile = (paths: LabPaths, root?: string): string =>
-    path.join(paths.state, "pulumi", ".pulumi", "stacks", projectName(root), `${labStackName}.json`);
-
-/** Whether the lab's own state backend has that stack. */
-export const stackExists = (paths: LabPaths, root?: string): boolean => existsSync(stackFile(paths, root));
+import { systemFolders } from "./toolchain/packages";
 
 /** What `labVariables` is made from. */
 export interface LabEnvironment {
@@ -45,10 +28,10 @@ export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = proce
     const { paths } = lab;
     return {
         PULUMI_HOME: lab.home,
-        PULUMI_BACKEND_URL: `file://${path.join(paths.state, "pulumi")}`,
+        PULUMI_BACKEND_URL: `file://${backendFolder(paths)}`,
         // The stack is the machine's own and throwaway; its salt is in Pulumi.local.yaml for everyone to read.
         PULUMI_CONFIG_PASSPHRASE: "lab",
-        PULUMI_STACK: labStackName,
+        PULUMI_STACK: labStack,
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
         // Saves three seconds a run where everything is installed and no network is.

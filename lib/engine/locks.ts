@@ -3,9 +3,8 @@ import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { projectName } from "../../lab/environment";
-import type { LabPaths } from "../system/paths";
 import { nameOf, processesNamed, startTime } from "../system/processTable";
+import { projectName } from "./stacks";
 
 /** A lock of a stack in a file backend. */
 export type StackLock = HeldLock | UnreadableLock;
@@ -99,8 +98,6 @@ function holders(one: LockFile, all: readonly LockFile[]): number[] {
     );
 }
 
-const backendOf = (paths: LabPaths) => path.join(paths.state, "pulumi");
-
 /** The folder of a file backend as Pulumi finds it: `file://~` is the home folder, `file://./state` lies where it runs. */
 function backendFolder(backend: string | undefined): string | undefined {
     if (!backend?.startsWith("file://")) return undefined;
@@ -140,10 +137,11 @@ export function stackLocks(
  * Removes the locks that an `up` left which was killed, and those that a crash left unreadable: Pulumi gives them no expiry, so
  * every later update of the stack would be refused. The lock of a process that lives, or of another machine, stays.
  *
+ * @param backend folder of a file backend
  * @returns what was removed, and what could not be although Pulumi stops at it, a line each
  */
-export function removeDeadLocks(paths: LabPaths): string[] {
-    const all = lockFiles(backendOf(paths));
+export function removeDeadLocks(backend: string): string[] {
+    const all = lockFiles(backend);
     const remove = (file: string) => {
         rmSync(file, { force: true });
         rmSync(`${file}.attrs`, { force: true });
@@ -169,8 +167,12 @@ export function removeDeadLocks(paths: LabPaths): string[] {
     });
 }
 
-/** Pids of what updates a stack of the lab at this moment: whatever holds a lock and lives, or may hold one that can't be read. */
-export function runningUpdates(paths: LabPaths): number[] {
-    const all = lockFiles(backendOf(paths));
+/**
+ * Pids of what updates a stack at this moment: whatever holds a lock and lives, or may hold one that can't be read.
+ *
+ * @param backend folder of a file backend
+ */
+export function runningUpdates(backend: string): number[] {
+    const all = lockFiles(backend);
     return [...new Set(all.flatMap((one) => holders(one, all)))];
 }

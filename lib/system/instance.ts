@@ -1,12 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { z } from "zod";
 import { InputError } from "../errors";
-import { labPaths } from "./paths";
 import { replaceFile } from "./files";
-
-/** Registries whose images the lab's BuildKit looks for in the lab's own registry first. */
-export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
+import { instancePath, labPaths } from "./paths";
 
 /**
  * What a stack has to know of a lab: written when the lab starts, read by `config.ts` where the stack says `lab: true`.
@@ -32,7 +28,7 @@ export type Instance = z.infer<typeof schema>;
 
 /** The instance file: `LAYERED_IMAGES_INSTANCE`, or the default instance's. */
 export function instanceFile(env: NodeJS.ProcessEnv = process.env): string {
-    return env.LAYERED_IMAGES_INSTANCE ?? path.join(labPaths(env).state, "instance.json");
+    return env.LAYERED_IMAGES_INSTANCE ?? instancePath(labPaths(env));
 }
 
 /**

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { LabError, isInterrupted, onInterrupt } from "./process";
+import { CommandError } from "../errors";
+import { isInterrupted, onInterrupt } from "./process";
 
 /** How `flock` ends when it has waited long enough; no other end of it or of what it starts. */
 const stillHeld = 75;
@@ -11,7 +12,7 @@ const stillHeld = 75;
  * released even when a holder is killed.
  *
  * @param patience seconds after which `work` is run without the lock, and that is said; for ever when it is left out
- * @throws LabError when the lock can't be had, or the waiting is interrupted
+ * @throws CommandError when the lock can't be had, or the waiting is interrupted
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, patience?: number): Promise<T> {
     mkdirSync(path.dirname(file), { recursive: true });
@@ -28,7 +29,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
     onInterrupt.addEventListener("abort", giveUp);
     await new Promise<void>((resolve, reject) => {
         holder.on("error", (error) => {
-            reject(new LabError(`flock (Debian package util-linux) could not be started: ${error.message}`));
+            reject(new CommandError(`flock (Debian package util-linux) could not be started: ${error.message}`));
         });
         holder.stdout.once("data", () => {
             resolve();
@@ -39,7 +40,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
                 resolve();
                 return;
             }
-            reject(new LabError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
+            reject(new CommandError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
         });
     }).finally(() => {
         clearTimeout(waiting);
