@@ -35,11 +35,11 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
 }
 
 /**
- * Says in which layer and file two images differ first. A layer whose blobs differ but whose files do not (compressed or
- * ordered otherwise) is named only where nothing else differs.
+ * Finds the first layer and file in which two images differ. A layer with the same files in another blob (another compression
+ * or order) is named only where nothing else differs.
  *
- * @param published one image as an OCI archive, its layers not compressed
- * @param rebuilt the other
+ * @param published an image as an OCI archive with uncompressed layers
+ * @param rebuilt the image to compare it with, in the same form
  * @param folder where layers are unpacked
  */
 export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
@@ -62,7 +62,7 @@ export async function firstDifference(published: string, rebuilt: string, folder
     return sameFiles ?? "the configuration differs";
 }
 
-/** Variables that hand a build its secrets: on the command line everybody could read them. */
+/** Variables that hand a build its secrets: everybody could read them on the command line. */
 const secretVariables = ({ inputs }: Build) =>
     Object.entries(inputs.secrets).map(([id, value], index) => ({
         id,
@@ -98,17 +98,17 @@ function buildArguments(one: Build): string[] {
     ];
 }
 
-/** A published build done again. */
+/** A published build, and what it gives when it is run again. */
 export interface Rebuild {
     /** Name of the build: `<image>-<arch>`. */
     readonly name: string;
     readonly published: string;
     readonly rebuilt: string;
-    /** Where they differ first; absent when the digests are equal. */
+    /** The first difference; absent when the digests are equal. */
     readonly difference?: string;
 }
 
-/** Exports an image as an OCI archive whose layers are not compressed; returns the archive. */
+/** Exports an image as an OCI archive with uncompressed layers; returns the path of the archive. */
 async function unpack(image: string, platform: Platform, folder: string, options: CanaryOptions): Promise<string> {
     const archive = path.join(folder, `${image.split(":")[0] ?? ""}.tar`);
     writeFileSync(path.join(folder, "Dockerfile"), "FROM image\n");
@@ -118,7 +118,7 @@ async function unpack(image: string, platform: Platform, folder: string, options
 }
 
 /**
- * Builds a published image again, without any cache, from what the stack's state says of it.
+ * Builds a published image again, without any cache, from what the stack's state says about it.
  *
  * @throws CommandError where its staged context is not: in a checkout that never built it
  */
@@ -153,8 +153,8 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
 }
 
 /**
- * Builds published images of the lab's stack again and compares the digests; where one differs, says in which layer and
- * file first.
+ * Builds published images of the lab's stack again and compares the digests. Where one differs, it prints the first layer and
+ * file that do.
  *
  * @param wanted keys of the images, all when empty
  * @returns whether every digest came back

@@ -12,11 +12,11 @@ import { openStack } from "./openStack";
 
 /** Options of the commands that run Pulumi. */
 export interface PulumiOptions extends LabOptions {
-    /** Another stack than the lab's, with the `pulumi` and the environment at hand. */
+    /** A stack that is used instead of the lab's, with the `pulumi` and the environment at hand. */
     readonly stack?: string;
 }
 
-/** Lines of all output that a summary may quote. */
+/** How many of the last lines of output a summary may quote. */
 const keptLines = 200;
 
 /** Pulumi on a stack, with everything that it prints masked. */
@@ -44,8 +44,8 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
         for (const text of secrets.filter((one) => !one.includes("\n"))) console.error(addMask(text));
     }
     const printed: string[] = [];
-    // On a terminal the engine's own display would cut lines, and with them a secret, before they could be masked: it gets none,
-    // and its colours only.
+    // On a terminal the engine would cut lines to its width, and with them a secret, before they could be masked: it gets no terminal,
+    // and is asked for its colours only.
     const colour = process.stdout.isTTY && !process.env.NO_COLOR ? "always" : "never";
     const onLine = (line: string) => {
         printed.push(line);

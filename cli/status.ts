@@ -8,11 +8,11 @@ import { writeOutput } from "./output";
 
 /** Options of `npm run status`. */
 export interface StatusOptions {
-    /** Stack to look at; the lab's without. */
+    /** The stack; the lab's by default. */
     readonly stack?: string;
     /** Print JSON (`StatusReport`) instead of text. */
     readonly json?: boolean;
-    /** File for a page beside what is printed. */
+    /** File for an HTML page, in addition to what is printed. */
     readonly html?: string;
 }
 

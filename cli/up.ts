@@ -26,8 +26,9 @@ export interface UpOptions extends PulumiOptions {
 }
 
 /**
- * What only a replacement makes again, after a refresh: secrets on GitHub that somebody else set, builds of which the registry lost
- * something that a refresh does not look at, and promoted tags that are gone. A tag that somebody moved stays where it is.
+ * URNs of what an `up` after a refresh has to replace, because it would leave it as it is: secrets on GitHub that somebody else
+ * set, builds of which the registry lost something that a refresh does not look at, and promoted tags that are gone. A tag that
+ * somebody moved stays where it is.
  */
 async function toReplace(engine: Engine): Promise<string[]> {
     const { resources } = await deploymentOf(engine);
@@ -46,15 +47,15 @@ async function toReplace(engine: Engine): Promise<string[]> {
     return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];
 }
 
-/** What was found before an update. */
+/** What was done before an update. */
 interface Looked {
     /** Arguments for the `pulumi up`. */
     readonly args: readonly string[];
-    /** Exit code of the refresh: an update goes on after one that failed. */
+    /** Exit code of the refresh: the update goes on where that failed. */
     readonly code: number;
 }
 
-/** Looks at what an update would not: workflow files that differ from the state and, where asked, everything but the indexes. */
+/** Refreshes workflow files that differ from the state and, with `--refresh`, everything but the indexes. */
 async function lookBefore({ engine, pulumi }: Session, args: readonly string[]): Promise<Looked> {
     const { resources } = await deploymentOf(engine);
     const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
@@ -93,7 +94,7 @@ async function update(session: Session, args: readonly string[], options: UpOpti
         addSummary(`${await summaryOf(recorded, { lines: printed, mask }, engine.env)}\n`);
     }
     if (code === exit.done || looked.code !== exit.done) return code === exit.done ? looked.code : code;
-    // Somebody has to read the output, and finish.
+    // Only a step that reads this output can finish the update.
     const canFinish = options.renewableToken && process.env.GITHUB_OUTPUT;
     if (!canFinish || !log || !mayHaveExpired(log, (Date.now() - start) / 1000)) return code;
     addSummary("\nThe token of the GitHub App lives for an hour: once more, with another one.\n");
@@ -102,10 +103,10 @@ async function update(session: Session, args: readonly string[], options: UpOpti
 }
 
 /**
- * `npm run up`: sets up the lab, or takes another stack, and brings it to what the checkout says. What the engine does not do by
- * itself is done around it: workflow files that changed on GitHub are looked at first, and with `--refresh` everything but the
- * indexes; what was lost is made again; the update is recorded; of one that failed it is said why, and what is left to do. In GitHub
- * Actions the summary goes to the step's.
+ * `npm run up`: sets up the lab, or takes another stack, and brings it to what the checkout says. It adds what the engine does not
+ * do: it first refreshes workflow files that changed on GitHub and, with `--refresh`, everything but the indexes; it makes again
+ * what was lost; it records the update; where the update failed it tells why, and what is left to do. In GitHub Actions it writes
+ * the step's summary.
  *
  * @param args for `pulumi up`
  * @returns Pulumi's exit code; 0 with the step's output `again` where only an expired token was in the way

@@ -38,19 +38,19 @@ export interface Lab {
 
 export interface StartOptions {
     readonly paths?: LabPaths;
-    /** Platforms to build from now on; unset keeps what the instance has ("host" at first). */
+    /** Platforms to build from now on; those of the instance by default ("host" at first). */
     readonly platforms?: Instance["platforms"];
-    /** Makes the root's stand-in anew where that gives another one: every image is built again then. */
+    /** Makes the root's stand-in again; if it comes out different, every image is rebuilt. */
     readonly renewRoot?: boolean;
     /** Whether images are going to be built, which may fill a disk. */
     readonly builds?: boolean;
-    /** GB that have to be free for the lab's state. */
+    /** GB that have to be free where the lab's state lies. */
     readonly minFree?: number;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
 
-/** First port to try for the GitHub stand-in, counted from the registry's: what runs side by side stays apart. */
+/** First port to try for the GitHub stand-in, as a distance from the registry's port: so labs that run side by side stay apart. */
 const githubDistance = 300;
 
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
@@ -69,8 +69,8 @@ const keptNote = (server: string, updates: readonly number[]) =>
     "would be lost; the next start after that does it.";
 
 /**
- * Brings the lab up, whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What is
- * there already costs a look, so starting twice is harmless and a dead server is started again.
+ * Brings the lab up and makes whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What
+ * exists already costs a look, so starting twice is harmless, and a dead server is started again.
  */
 export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();

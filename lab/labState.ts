@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
-import path from "node:path";
+import { existsSync } from "node:fs";
 import { runningUpdates } from "../lib/engine/locks";
 import { CommandError } from "../lib/errors";
 import { type Instance, readInstance } from "../lib/system/instance";
@@ -54,8 +53,8 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
 }
 
 /**
- * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for
- * one that hangs: this command has to help then too.
+ * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for ever: it
+ * has to help against a start that hangs, too.
  *
  * @param patience seconds to wait for a start
  * @returns the names of the servers that ran
@@ -73,8 +72,8 @@ export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promi
 }
 
 /**
- * Stops the lab's registry, which remembers what it lost as long as it runs: the next start of the lab starts it anew. Not while an
- * update works with it.
+ * Stops the lab's registry, which remembers what it lost for as long as it runs; the next start of the lab starts it again. Does
+ * nothing while an update uses it.
  *
  * @returns whether it is stopped
  */
@@ -85,7 +84,11 @@ export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
         return true;
     });
 
-/** What the environment of a lab that was started before is made from. */
+/**
+ * What the environment of a lab is made from.
+ *
+ * @throws CommandError for a lab that was never started, or whose toolchain is missing
+ */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
     const instance = readInstance(instancePath(paths));
     if (!instance) throw new CommandError("the lab was never started: run `npm run lab -- start`.");
@@ -94,10 +97,4 @@ export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvi
     const home = pulumiHome(paths.cache, toolchain, process.env);
     const { githubPort } = instance;
     return { paths, certificates, toolchain, home, instanceFile: instancePath(paths), githubPort };
-}
-
-/** Whether some image was ever built in this lab. */
-export function hasImages(paths: LabPaths): boolean {
-    const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
-    return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
 }

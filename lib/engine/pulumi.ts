@@ -40,13 +40,14 @@ const diagnostics = z.object({
     diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
 });
 
-/** Severities of what explains a failure: the engine's errors, or what the program itself printed on stderr. */
+/** Severities of messages that explain a failure: the engine's errors, or else what the program itself printed on stderr. */
 const explaining = ["error", "info#err"];
 
 /**
- * What a preview with `--json` that failed says of its failure. Of the JSON nothing else: it holds the values of every argument.
+ * The errors in the output of a `pulumi preview --json` that failed. Nothing else of the JSON is told: it holds the values of every
+ * argument.
  *
- * @returns "" where it says nothing
+ * @returns "" where there are none
  */
 export function previewErrors(stdout: string): string {
     if (!stdout.trimStart().startsWith("{")) return stdout.trim();
@@ -61,7 +62,7 @@ export function previewErrors(stdout: string): string {
     const of = (severity: string) =>
         said.filter((one) => one.severity === severity).map(({ message }) => message.trim());
     const errors = explaining.map(of).find((messages) => messages.length > 0) ?? [];
-    // Why it failed can stand in a warning before: what could not be asked.
+    // A warning before them can hold the reason: somebody who did not answer.
     const warnings =
         errors.length > 0 ? of("warning").map((message) => message.replace(/^(warning: )?/, "warning: ")) : [];
     return [...errors, ...warnings].join("\n");
@@ -74,9 +75,9 @@ export interface Engine {
     readonly isLab: boolean;
     /** Whether it is the one that CI runs. */
     readonly isCi: boolean;
-    /** Environment of everything that is asked about the stack. */
+    /** Environment of every program that works on the stack. */
     readonly env: NodeJS.ProcessEnv;
-    /** Runs `pulumi <args>` on the stack, in the repository's root, with more variables where wanted. */
+    /** Runs `pulumi <args>` on the stack, in the repository's root, with `more` added to the environment. */
     readonly pulumi: (args: readonly string[], more?: NodeJS.ProcessEnv) => Promise<Captured>;
 }
 
@@ -109,7 +110,11 @@ export function completeOperation(operation: string, { args, env }: Operation): 
     return { args: [...further.args, ...all], env: { ...env, ...without.env, ...further.env } };
 }
 
-/** The whole of what `pulumi` said, its errors first, as an error with the next step; `fallback` where there is no better one. */
+/**
+ * All that `pulumi` printed, its errors first, as an error with the next step.
+ *
+ * @param fallback the next step where the errors suggest none
+ */
 export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
     const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     const next = enginesAdvice(said) ?? fallback;
@@ -119,7 +124,7 @@ export function engineError(what: string, { failure, stdout, stderr }: Captured,
     });
 }
 
-/** What the engine printed as JSON, as long as it is a preview. */
+/** The preview that the engine printed; undefined for anything else. */
 function parsed(text: string): Preview | undefined {
     try {
         return readPreview(text);
@@ -134,7 +139,7 @@ function parsed(text: string): Preview | undefined {
  * @throws InputError with the engine's own error first, when the preview fails
  */
 export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> {
-    // Without its replacement steps, what an earlier update left to be deleted would not be shown.
+    // Without the replacement steps it would not show what an earlier update left to be deleted.
     const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
     const without = withoutGitHub(env, []);
     const command = ["preview", ...options, ...without.args];
@@ -169,10 +174,10 @@ export function readStackFile(file: string): Deployment {
     return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
 }
 
-/** Where Pulumi keeps states, as `pulumi login` takes it; undefined where it does not tell. */
+/** The URL of the backend, as `pulumi login` takes it; undefined where Pulumi does not tell. */
 export async function backendUrl(env: NodeJS.ProcessEnv): Promise<string | undefined> {
     if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
-    // As the last `pulumi login` left it, or Pulumi.yaml names it.
+    // From the last `pulumi login`, or from Pulumi.yaml.
     const { stdout } = await runPulumi(["whoami", "--json", "--non-interactive"], env);
     return /"url": *"([^"]*)"/.exec(stdout)?.[1];
 }
