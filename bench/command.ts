@@ -108,7 +108,7 @@ function bake(lab: TestLab): Tool {
  * Measures what keeping a hierarchy up to date costs with this program and with `docker buildx bake`, side by side in a lab
  * of its own, and prints a table or JSON (`Result[]`).
  *
- * @throws LabError where a build fails
+ * @throws CommandError where a build fails
  */
 export async function runBench({ runs, json }: BenchOptions): Promise<void> {
     const lab = await startTestLab("host");

@@ -1,4 +1,5 @@
-// Entry of every npm script. Plain JavaScript on Node's own modules, because it runs before node_modules exists.
+#!/usr/bin/env node
+// Entry of every npm script, and the program that `npx layered-images` runs. Plain JavaScript on Node's own modules, because it runs before node_modules exists.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +17,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const root = path.dirname(import.meta.dirname);
-const [command, ...rest] = process.argv.slice(2);
+const args = process.argv.slice(2);
 const installOnly = "--install-only";
 
 const wanted = createHash("sha256")
@@ -50,7 +51,7 @@ function ensureDependencies() {
 }
 
 process.chdir(root);
-if (command === installOnly) {
+if (args[0] === installOnly) {
     install();
     process.exit();
 }
@@ -59,4 +60,4 @@ ensureDependencies();
 const require = createRequire(import.meta.url);
 require("ts-node/register/transpile-only");
 const { main } = require("./main.ts");
-process.exitCode = await main([command, ...rest]);
+process.exitCode = await main(args);

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { startLab } from "../lab/lab";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
+import { CommandError } from "../lib/errors";
 import { type Platform, archOf } from "../lib/platform";
-import { LabError, run } from "../lib/system/process";
+import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 
 /** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
@@ -34,11 +35,11 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
 }
 
 /**
- * Says in which layer and file two images differ first. A layer whose blobs differ but whose files do not (compressed or
- * ordered otherwise) is named only where nothing else differs.
+ * Finds the first layer and file in which two images differ. A layer with the same files in another blob (another compression
+ * or order) is named only where nothing else differs.
  *
- * @param published one image as an OCI archive, its layers not compressed
- * @param rebuilt the other
+ * @param published an image as an OCI archive with uncompressed layers
+ * @param rebuilt the image to compare it with, in the same form
  * @param folder where layers are unpacked
  */
 export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
@@ -61,7 +62,7 @@ export async function firstDifference(published: string, rebuilt: string, folder
     return sameFiles ?? "the configuration differs";
 }
 
-/** Variables that hand a build its secrets: on the command line everybody could read them. */
+/** Variables that hand a build its secrets: everybody could read them on the command line. */
 const secretVariables = ({ inputs }: Build) =>
     Object.entries(inputs.secrets).map(([id, value], index) => ({
         id,
@@ -97,17 +98,17 @@ function buildArguments(one: Build): string[] {
     ];
 }
 
-/** A published build done again. */
+/** A published build, and what it gives when it is run again. */
 export interface Rebuild {
     /** Name of the build: `<image>-<arch>`. */
     readonly name: string;
     readonly published: string;
     readonly rebuilt: string;
-    /** Where they differ first; absent when the digests are equal. */
+    /** The first difference; absent when the digests are equal. */
     readonly difference?: string;
 }
 
-/** Exports an image as an OCI archive whose layers are not compressed; returns the archive. */
+/** Exports an image as an OCI archive with uncompressed layers; returns the path of the archive. */
 async function unpack(image: string, platform: Platform, folder: string, options: CanaryOptions): Promise<string> {
     const archive = path.join(folder, `${image.split(":")[0] ?? ""}.tar`);
     writeFileSync(path.join(folder, "Dockerfile"), "FROM image\n");
@@ -117,14 +118,14 @@ async function unpack(image: string, platform: Platform, folder: string, options
 }
 
 /**
- * Builds a published image again, without any cache, from what the stack's state says of it.
+ * Builds a published image again, without any cache, from what the stack's state says about it.
  *
- * @throws LabError where its staged context is not: in a checkout that never built it
+ * @throws CommandError where its staged context is not: in a checkout that never built it
  */
 export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild> {
     const { location } = one.inputs.context;
     if (!existsSync(path.resolve(where.cwd ?? ".", location))) {
-        throw new LabError(
+        throw new CommandError(
             `the context of ${buildName(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
                 "published from and run: npm run preview",
         );
@@ -152,12 +153,12 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
 }
 
 /**
- * Builds published images of the lab's stack again and compares the digests; where one differs, says in which layer and
- * file first.
+ * Builds published images of the lab's stack again and compares the digests. Where one differs, it prints the first layer and
+ * file that do.
  *
  * @param wanted keys of the images, all when empty
  * @returns whether every digest came back
- * @throws LabError for a key that is not published
+ * @throws CommandError for a key that is not published
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const options = { env: (await startLab()).env };
@@ -167,7 +168,7 @@ export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const unknown = wanted.find((key) => !keys.includes(key));
     if (unknown !== undefined || keys.length === 0) {
         const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
-        throw new LabError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
+        throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
     }
     let same = true;
     for (const one of builds.filter((built) => wanted.length === 0 || wanted.includes(keyOf(built)))) {

@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { labPath, labVariables } from "../lab/environment";
-import { exit } from "./exitCodes";
 import { githubUrl } from "../lab/github/service";
-import type { Instance } from "../lib/system/instance";
 import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
+import type { Instance } from "../lib/system/instance";
+import { exit } from "./exitCodes";
 
 /** Options of the commands that start the lab. */
 export interface LabOptions {
@@ -13,16 +13,16 @@ export interface LabOptions {
     readonly minFree?: number;
 }
 
-/** What a lab builds for. */
+/** The platforms that a lab builds for. */
 export const platformsOption = () =>
     new Option(
         "--platforms <which>",
         "build for this machine's platform or for all that the images declare (remembered; host at first)",
     ).choices(["host", "all"]);
 
-/** What has to be free: only who knows the images can tell. */
+/** Disk space that has to be free: only somebody who knows the images can tell. */
 export const minFreeOption = () =>
-    new Option("--min-free <GB>", "refuse to start with less of the disk free").argParser((text) => {
+    new Option("--min-free <GB>", "refuse to start with less disk space than this").argParser((text) => {
         if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
         throw new InvalidArgumentError("Allowed: GB as a number, such as 40 or 7.5.");
     });
@@ -42,10 +42,7 @@ export function labCommand(done: (code: number) => void): Command {
     lab.command("start")
         .description("set up what is missing and start the servers; harmless when they run")
         .addOption(platformsOption())
-        .option(
-            "--renew-root",
-            "make the root's stand-in anew, where that gives another one; every image is rebuilt then",
-        )
+        .option("--renew-root", "make the root's stand-in again; if it comes out different, every image is rebuilt")
         .action(async (options: LabOptions & { renewRoot?: boolean }) => {
             const { instance, paths } = await startLab(options);
             const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);

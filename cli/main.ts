@@ -1,17 +1,19 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
-import { asInputError } from "../lib/errors";
-import { type ReviewOptions, forms, runReview } from "./review";
-import { type StatusOptions, runStatus } from "./status";
+import { stopLab } from "../lab/labState";
+import { asInputError, CommandError } from "../lib/errors";
+import { repositoryRoot } from "../lib/system/paths";
+import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
-import { runWorkflows } from "./workflows";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
-import { stopLab } from "../lab/labState";
-import { repositoryRoot } from "../lib/system/paths";
-import { LabError, interrupt, isInterrupted } from "../lib/system/process";
-import { type PulumiOptions, type UpOptions, runPreview, runUp } from "./up";
+import { runPreview } from "./preview";
+import { type ReviewOptions, forms, runReview } from "./review";
+import type { PulumiOptions } from "./session";
+import { type StatusOptions, runStatus } from "./status";
+import { type UpOptions, runUp } from "./up";
+import { runWorkflows } from "./workflows";
 
 /** @throws InvalidArgumentError for anything but a whole number from 1 on */
 function positive(text: string): number {
@@ -20,9 +22,17 @@ function positive(text: string): number {
 }
 
 /**
+ * The name by which this program was called, for its help: npm tells which script it runs.
+ *
+ * @param args as `main` has them
+ */
+export const programName = ([command]: readonly string[], env: NodeJS.ProcessEnv): string =>
+    command !== undefined && env.npm_lifecycle_event === command ? "npm run" : "layered-images";
+
+/**
  * Runs one of the project's commands.
  *
- * @param args command and arguments, as after `npm run`
+ * @param args command and arguments, as after `npm run` or `layered-images`
  * @returns the exit code: 0 done, 1 failed, 64 wrong use; that of `pulumi` where it ran
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -30,21 +40,21 @@ export async function main(args: readonly string[]): Promise<number> {
     const done = (result: number) => {
         code = result;
     };
-    const program = new Command("npm run").exitOverride().helpCommand(false);
+    const program = new Command(programName(args, process.env)).exitOverride().helpCommand(false);
     const passing = (name: string, description: string) =>
         program.command(name).description(description).argument("[arguments...]", "passed on").allowUnknownOption();
     const stackOption = () =>
         new Option(
             "-s, --stack <name>",
-            "another stack than the lab's, in the environment that pulumi would have",
+            "use this stack instead of the lab's, with the `pulumi` and the environment at hand",
         ).conflicts(["platforms", "minFree"]);
-    passing("up", "set up everything and run `pulumi up`: on the lab, or on another stack")
+    passing("up", "set up what is missing and run `pulumi up`, on the lab's stack or on another one")
         .addOption(platformsOption())
         .addOption(minFreeOption())
         .addOption(stackOption())
         .option(
             "--renewable-token",
-            "end with 0 and the step's output again=true where only GitHub failed, when the token of a GitHub App had expired",
+            "where only GitHub failed, and the token of a GitHub App may have expired: end with 0, and set the step's output again",
         )
         .action(async (rest: string[], options: UpOptions) => {
             done(await runUp(rest, options));
@@ -66,7 +76,7 @@ export async function main(args: readonly string[]): Promise<number> {
     program
         .command("canary")
         .description("build published images again without cache and compare digests; exit code 1 when one differs")
-        .argument("[images...]", "keys of images.ts; all without")
+        .argument("[images...]", "keys of images.ts; all images by default")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
         });
@@ -76,8 +86,8 @@ export async function main(args: readonly string[]): Promise<number> {
             "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
         )
         .addOption(stackOption())
-        .option("--json", "as JSON (StatusReport in lib/status/report.ts)")
-        .option("--html <file>", "also write a page that needs nothing else")
+        .option("--json", "as JSON (StatusReport in lib/status/status.ts)")
+        .option("--html <file>", "also write a page that needs no other file")
         .action(async (options: StatusOptions) => {
             done(await runStatus(options));
         });
@@ -89,7 +99,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .addOption(stackOption())
         .option(
             "--refresh",
-            "ask the registry too; what it lost is said to be recreated, as by an `up` after a refresh",
+            "ask the registry too, and show what it lost as recreated: an `up` after a refresh would do that",
         )
         .option(
             "--expect-no-changes",
@@ -107,7 +117,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
         });
-    // Loaded when asked for: a repository that adopts the program has tests of its own, not these.
+    // Loaded on demand: a repository that adopts the program has its own tests, not these.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;
     passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
@@ -137,7 +147,7 @@ export async function main(args: readonly string[]): Promise<number> {
         command.exitOverride();
     }
     process.chdir(repositoryRoot);
-    // What the lab makes is read by other users: the root image's files, the caches.
+    // Other users read what the lab makes: the files of the root image, the caches.
     process.umask(0o022);
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     try {
@@ -145,9 +155,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return code;
     } catch (error) {
         if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.wrongUse;
-        const told = error instanceof LabError ? error : asInputError(error);
-        if (told) {
-            console.error(`error: ${told.message}`);
+        const expected = error instanceof CommandError ? error : asInputError(error);
+        if (expected) {
+            console.error(`error: ${expected.message}`);
             return isInterrupted() ? exit.interrupted : exit.failed;
         }
         throw error;

@@ -1,4 +1,4 @@
-import { exportStack, openEngine, preview } from "../lib/engine/pulumi";
+import { exportStack, preview } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import { deployedImages } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
@@ -11,6 +11,9 @@ import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/
 import { type Published, lookUp, withPublished } from "../lib/status/published";
 import { maskedIn } from "../lib/system/mask";
 import { type UpdateRecord, readHistory } from "../lib/update/history";
+import { tellReview } from "./actions";
+import { exit } from "./exitCodes";
+import { openStack } from "./openStack";
 import { writeOutput } from "./output";
 
 /** The forms that a review is written in. */
@@ -26,12 +29,9 @@ export interface ReviewOptions {
     readonly refresh?: boolean;
 }
 
-/** Exit codes of a review. */
-const exit = { done: 0, unknown: 1, pending: 2, dangerous: 3 } as const;
-
 /**
- * The exit code of a review. Who expects no changes and has the registry asked expects that it was, and that it has what the state
- * says; as with status, a difference outweighs what could not be asked.
+ * The exit code of a review. With `--expect-no-changes` and `--refresh` the registry has to answer, and to have what the state says.
+ * As with `status`, a difference outweighs an answer that is missing.
  */
 export function exitCode(
     { dangers, pending }: Pick<Plan, "dangers" | "pending">,
@@ -41,11 +41,11 @@ export function exitCode(
     if (dangers.length > 0) return exit.dangerous;
     if (!expectNoChanges) return exit.done;
     const { moved, unasked } = (refresh ? published : undefined) ?? { moved: [], unasked: [] };
-    if (pending || moved.length > 0) return exit.pending;
-    return unasked.length > 0 ? exit.unknown : exit.done;
+    if (pending || moved.length > 0) return exit.differs;
+    return unasked.length > 0 ? exit.failed : exit.done;
 }
 
-/** Width of a line where nobody says how wide the terminal is. */
+/** Columns of a table that goes to no terminal. */
 const usualWidth = 100;
 const narrowest = 40;
 
@@ -58,7 +58,7 @@ function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTer
         case "html":
             return htmlForm(plan, history);
         case "table": {
-            // A terminal that does not know its width says 0.
+            // A terminal that does not know its width reports 0.
             const width = Math.max(narrowest, (toTerminal && process.stdout.columns) || usualWidth);
             // https://no-color.org
             return `${tableForm(plan, { width, colour: toTerminal && !process.env.NO_COLOR })}\n`;
@@ -66,7 +66,7 @@ function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTer
     }
 }
 
-/** Writes the text where it was asked for. */
+/** Writes the text to the file that was asked for, or prints it. */
 function deliver(text: string, output: string | undefined): void {
     if (output === undefined) {
         process.stdout.write(text);
@@ -75,15 +75,15 @@ function deliver(text: string, output: string | undefined): void {
     writeOutput("--output", output, text);
 }
 
-/** Properties of a plan that hold no text of anybody's. */
-const ownWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
+/** Properties of a plan whose texts are words of this program, which nobody wrote. */
+const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
     "action",
     "kind",
     "platform",
     "inAnyCase",
 ];
 
-/** What `work` comes to; the secrets are taken out of the error that it fails with. */
+/** Waits for `work`, and takes the secrets out of the error where it fails. */
 async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {
     try {
         return await work;
@@ -93,21 +93,22 @@ async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly s
 }
 
 /**
- * `npm run review`: says what an update would do, and why. It builds and pushes nothing, and no secret of the stack is in what it says.
+ * `npm run review`: shows what an update would do, and why. It builds and pushes nothing, and shows no secret of the stack. In GitHub
+ * Actions the review also goes to the step, in Markdown.
  *
- * @returns the exit code: 0; 3 where something would be lost for good; where `--expect-no-changes` was said 2 for something
- *     pending, and with `--refresh` for a promoted tag that is lost or moved, then 1 for what could not be asked
+ * @returns the exit code: 0, or 3 where something would be lost for good. With `--expect-no-changes` 2 where something is
+ *     pending; with `--refresh` as well, 2 for a promoted tag that is lost or moved, and 1 where the registry did not answer
  * @throws InputError for bad input, and with the engine's own error where the preview fails
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
     const form = options.format;
-    const engine = await openEngine({ stack: options.stack, start: true });
+    const engine = await openStack({ stack: options.stack, start: true });
     const refresh = options.refresh === true;
     const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
     const reading = readSecrets(engine);
-    // What is wrong with them is said when the preview has ended.
+    // An error in reading them is reported when the preview has ended.
     reading.catch(() => undefined);
-    // The registry is asked while the engine previews: neither needs the other.
+    // The registry answers while the engine previews: neither needs the other.
     const [found, published, history] = await Promise.all([
         withMaskedErrors(preview(engine), reading),
         refresh || form === "html" ? ask() : undefined,
@@ -120,8 +121,10 @@ export async function runReview(options: ReviewOptions): Promise<number> {
         history,
         ...(refresh && published && { missing: published.missing }),
     });
-    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, ownWords);
+    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, fixedWords);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(written(form, complete, history, toTerminal), options.output);
-    return exitCode(plan, published, options);
+    const code = exitCode(plan, published, options);
+    tellReview(markdownForm(complete), code === exit.dangerous);
+    return code;
 }

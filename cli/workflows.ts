@@ -1,9 +1,9 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import * as definitions from "../images";
 import { replaceFile } from "../lib/system/files";
 import { takePins } from "../workflows/takePins";
 import { refuseStale, writeWorkflows } from "../workflows/write";
+import { loadDefinitions } from "./definitions";
 
 /**
  * The command `npm run workflows`.
@@ -19,11 +19,11 @@ export function runWorkflows(
     options: { readonly takePins?: boolean; readonly check?: boolean },
 ): string[] {
     if (options.check) {
-        refuseStale(root, definitions);
+        refuseStale(root, loadDefinitions(root));
         return ["the workflow files are up to date"];
     }
     if (!options.takePins) {
-        const written = writeWorkflows(root, definitions);
+        const written = writeWorkflows(root, loadDefinitions(root));
         return written.length > 0 ? written : ["the workflow files are up to date"];
     }
     const file = path.join(root, "workflows", "pins.ts");

@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
-import { LabError } from "../lib/system/process";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder, writeTree } from "../tests/tree";
 import { type Need, checkDisk, imagesWarning, labNeeds } from "./disk";
@@ -30,7 +30,7 @@ test("a disk that is too full is refused, with what is needed, what for, what is
     const check = () => {
         checkDisk(needs, { ...one, free: () => 26.04 });
     };
-    expect(check).toThrow(LabError);
+    expect(check).toThrow(CommandError);
     expect(check).toThrow(
         "not enough disk space at /c and /s: 35 GB needed (building the toolchain 8 GB, the stand-in for the root image 2 GB, " +
             "building the images 25 GB), 26.0 GB free. Free some, or set LAYERED_IMAGES_HOME to a folder on a larger disk.",

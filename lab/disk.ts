@@ -1,26 +1,26 @@
-import { existsSync, statSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, statSync, statfsSync } from "node:fs";
+import path from "node:path";
+import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
 import type { LabPaths } from "../lib/system/paths";
-import { LabError } from "../lib/system/process";
-import { hasImages } from "./labState";
 import { standInFolder } from "./root/standIn";
 import { store } from "./servers/services";
 import { missingTools } from "./toolchain/build";
 import { tools } from "./toolchain/tools";
 
-/** Something that is about to be made, and the room that it takes. */
+/** Something that is about to be made, and the disk space that it takes. */
 export interface Need {
-    /** Where: a folder that is there. */
+    /** The folder that it goes to, which exists. */
     readonly folder: string;
     readonly what: string;
     readonly gigabytes: number;
 }
 
-/** GB that things take which are made by what is not there yet; the toolchain with Go's modules and build cache. */
+/** GB that making something for the first time takes; the toolchain includes Go's modules and build cache. */
 const room = { toolchain: 8, standIn: 2 } as const;
 
-/** What the next start of a lab is for. */
+/** What the next start of a lab begins with. */
 export interface Purpose {
     /** The instance, where the lab was started before. */
     readonly known: Instance | undefined;
@@ -29,12 +29,12 @@ export interface Purpose {
 }
 
 /**
- * What a start of the lab is certainly going to make, by what is not there yet: a first one that was broken off needs the rest.
- * What the images take is not in it: nobody knows before they are built.
+ * What a start of the lab is certainly going to make, because it is missing: after a first start that was broken off, the rest.
+ * The images are not in it: nobody knows their size before they are built.
  */
 export async function labNeeds(paths: LabPaths, { known, renewRoot }: Purpose): Promise<Need[]> {
     const missing = (await missingTools(paths.cache)).length;
-    // Emulation is enabled after this, and decides which of them it will be.
+    // Emulation, which is enabled later, decides which of these it will be.
     const standIns = [[hostPlatform()], ["linux/amd64", "linux/arm64"] as const];
     const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
@@ -51,21 +51,21 @@ const freeGigabytes = (folder: string): number => {
     return (bavail * bsize) / 1e9;
 };
 
-/** What `checkDisk` takes for granted. */
+/** What `checkDisk` and `imagesWarning` rely on. */
 export interface DiskOptions {
-    /** The variable that moves the folders. */
+    /** The environment variable that moves the folders. */
     readonly variable?: string;
     /** GB that are free where a folder lies. */
     readonly free?: (folder: string) => number;
-    /** The file system that a folder lies on: folders on one share what is free. */
+    /** The file system of a folder: folders on the same one share what is free. */
     readonly disk?: (folder: string) => unknown;
 }
 
 /**
- * Refuses to start what would fill a disk.
+ * Refuses to make what would fill a disk.
  *
- * @param needs what is about to be made, with the GB each takes
- * @throws LabError that says what is needed, what for, and what is free
+ * @param needs what is about to be made, with the GB that each takes
+ * @throws CommandError that says what is needed, what for, and what is free
  */
 export function checkDisk(
     needs: readonly Need[],
@@ -88,12 +88,18 @@ export function checkDisk(
                 `${available.toFixed(1)} GB free. Free some, or set ${variable} to a folder on a larger disk.`,
         ];
     });
-    if (problems.length > 0) throw new LabError(problems.join("\n"));
+    if (problems.length > 0) throw new CommandError(problems.join("\n"));
+}
+
+/** Whether some image was ever built in this lab. */
+function hasImages(paths: LabPaths): boolean {
+    const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
+    return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
 }
 
 /**
- * What to say before images are built on a disk that they may fill: a first build on one that BuildKit's store alone could fill,
- * and every other where the store has to shrink.
+ * The warning before images are built on a disk that they may fill: before the first build, where BuildKit's store alone could fill
+ * it, and before every later build, where the store would have to shrink.
  *
  * @returns undefined where there is plenty
  */

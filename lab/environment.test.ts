@@ -1,13 +1,5 @@
 import { expect, test } from "vitest";
-import { tree } from "../tests/tree";
-import { type LabEnvironment, labVariables, stackExists } from "./environment";
-
-test("the lab's stack is that of the project in Pulumi.yaml, whatever its name", () => {
-    const state = tree({ "pulumi/.pulumi/stacks/ours/local.json": "{}" });
-    const paths = { cache: state, state };
-    expect(stackExists(paths, tree({ "Pulumi.yaml": "name: ours\n" }))).toBe(true);
-    expect(stackExists(paths, tree({ "Pulumi.yaml": "name: theirs\n" }))).toBe(false);
-});
+import { type LabEnvironment, labVariables } from "./environment";
 
 test("what a user has set for other builders and proxies does not lead away from the lab", () => {
     const lab: LabEnvironment = {

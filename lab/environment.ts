@@ -1,29 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
-import { builderFolder, builderName } from "./builder";
+import { labStack } from "../lib/engine/stacks";
+import { type LabPaths, backendFolder, builderFolder } from "../lib/system/paths";
+import { builderName } from "./builder";
 import { githubVariables } from "./github/service";
-import { systemFolders } from "./toolchain/packages";
-import { type LabPaths, repositoryRoot } from "../lib/system/paths";
 import { proxyExceptions } from "./servers/proxies";
 import { type Certificates, systemBundle } from "./servers/tls";
 import type { Toolchain } from "./toolchain/build";
-
-/** The stack of the lab. */
-export const labStackName = "local";
-
-/** Name of the project in a checkout's Pulumi.yaml. */
-export function projectName(root: string = repositoryRoot): string {
-    const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return name;
-}
-
-/** File in which the lab's own state backend has the stack of this checkout's project. */
-export const stackFile = (paths: LabPaths, root?: string): string =>
-    path.join(paths.state, "pulumi", ".pulumi", "stacks", projectName(root), `${labStackName}.json`);
-
-/** Whether the lab's own state backend has that stack. */
-export const stackExists = (paths: LabPaths, root?: string): boolean => existsSync(stackFile(paths, root));
+import { systemFolders } from "./toolchain/packages";
 
 /** What `labVariables` is made from. */
 export interface LabEnvironment {
@@ -39,22 +22,22 @@ export interface LabEnvironment {
 /**
  * The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart.
  *
- * @param env the user's own environment
+ * @param env the user's environment
  */
 export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
     const { paths } = lab;
     return {
         PULUMI_HOME: lab.home,
-        PULUMI_BACKEND_URL: `file://${path.join(paths.state, "pulumi")}`,
-        // The stack is the machine's own and throwaway; its salt is in Pulumi.local.yaml for everyone to read.
+        PULUMI_BACKEND_URL: `file://${backendFolder(paths)}`,
+        // The stack never leaves this machine and can be thrown away; everyone can read its salt in Pulumi.local.yaml.
         PULUMI_CONFIG_PASSPHRASE: "lab",
-        PULUMI_STACK: labStackName,
+        PULUMI_STACK: labStack,
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-        // Saves three seconds a run where everything is installed and no network is.
+        // Saves three seconds a run where everything is installed and there is no network.
         ...(lab.toolchain.pulumi && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
         BUILDX_CONFIG: builderFolder(paths),
-        // The user's own would be looked for among the lab's builders.
+        // buildx would look for the user's builder among the lab's.
         BUILDX_BUILDER: builderName,
         SSL_CERT_FILE: lab.certificates.bundle,
         LAYERED_IMAGES_SYSTEM_CA: systemBundle(),
@@ -64,10 +47,10 @@ export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = proce
     };
 }
 
-/** Folders in front of PATH. */
+/** Folders that go in front of PATH. */
 export function labPath(lab: LabEnvironment): string[] {
-    const own = [lab.toolchain.pulumi && path.join(lab.home, "bin"), lab.toolchain.buildx, lab.toolchain.buildkit];
-    return own.filter((folder) => folder !== undefined);
+    const folders = [lab.toolchain.pulumi && path.join(lab.home, "bin"), lab.toolchain.buildx, lab.toolchain.buildkit];
+    return folders.filter((folder) => folder !== undefined);
 }
 
 /** The whole environment of a command that works on the lab. */

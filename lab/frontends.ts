@@ -1,8 +1,10 @@
 import type { Frontend } from "../lib/dockerfile/frontends";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
-import { formatReference, parseReference } from "../lib/registry/references";
 import { RegistryError, readManifest } from "../lib/registry/manifest";
-import { mirroredRegistries } from "../lib/system/instance";
+import { formatReference, parseReference } from "../lib/registry/references";
+
+/** Registries whose images the lab's BuildKit looks for in the lab's own registry first. */
+export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
 
 /** Milliseconds that a preview waits for a registry. */
 const patience = 5000;

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { withLock } from "../lib/system/lock";
+import { lockPath } from "../lib/system/paths";
 import { temporaryFolder } from "../tests/tree";
 import { startLab } from "./lab";
-import { labStatus, lockPath, stopLab } from "./labState";
-import { withLock } from "../lib/system/lock";
+import { labStatus, stopLab } from "./labState";
 import { startServer } from "./servers/server";
 
 /** Starts something that serves as the lab's registry. */

@@ -1,15 +1,24 @@
-import { mkdirSync } from "node:fs";
-import path from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
 import { runningUpdates } from "../lib/engine/locks";
+import { labStack, stackFile } from "../lib/engine/stacks";
+import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { withLock } from "../lib/system/lock";
-import { type LabPaths, labPaths, repositoryRoot } from "../lib/system/paths";
-import { LabError, run } from "../lib/system/process";
+import {
+    type LabPaths,
+    backendFolder,
+    instancePath,
+    labPaths,
+    lockPath,
+    repositoryRoot,
+    serversFolder,
+} from "../lib/system/paths";
+import { run } from "../lib/system/process";
 import { ensureBuilder } from "./builder";
 import { checkDisk, imagesWarning, labNeeds } from "./disk";
-import { labEnvironment, stackExists, labStackName } from "./environment";
-import { instancePath, labServers, lockPath, serversFolder } from "./labState";
+import { labEnvironment } from "./environment";
+import { labServers } from "./labState";
 import { enableEmulation } from "./root/emulation";
 import { ensureRoot } from "./root/root";
 import { ensureHostName } from "./servers/hostName";
@@ -29,25 +38,26 @@ export interface Lab {
 
 export interface StartOptions {
     readonly paths?: LabPaths;
-    /** Platforms to build from now on; unset keeps what the instance has ("host" at first). */
+    /** Platforms to build from now on; those of the instance by default ("host" at first). */
     readonly platforms?: Instance["platforms"];
-    /** Makes the root's stand-in anew where that gives another one: every image is built again then. */
+    /** Makes the root's stand-in again; if it comes out different, every image is rebuilt. */
     readonly renewRoot?: boolean;
     /** Whether images are going to be built, which may fill a disk. */
     readonly builds?: boolean;
-    /** GB that have to be free for the lab's state. */
+    /** GB that have to be free where the lab's state lies. */
     readonly minFree?: number;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
 
-/** First port to try for the GitHub stand-in, counted from the registry's: what runs side by side stays apart. */
+/** First port to try for the GitHub stand-in, as a distance from the registry's port: so labs that run side by side stay apart. */
 const githubDistance = 300;
 
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
-    if (stackExists(paths)) return;
-    mkdirSync(path.join(paths.state, "pulumi"), { recursive: true });
-    await run("pulumi", ["stack", "init", labStackName, "--non-interactive", "--no-select"], {
+    const backend = backendFolder(paths);
+    if (existsSync(stackFile(backend, labStack))) return;
+    mkdirSync(backend, { recursive: true });
+    await run("pulumi", ["stack", "init", labStack, "--non-interactive", "--no-select"], {
         cwd: repositoryRoot,
         env,
     });
@@ -59,8 +69,8 @@ const keptNote = (server: string, updates: readonly number[]) =>
     "would be lost; the next start after that does it.";
 
 /**
- * Brings the lab up, whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What is
- * there already costs a look, so starting twice is harmless and a dead server is started again.
+ * Brings the lab up and makes whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What
+ * exists already costs a look, so starting twice is harmless, and a dead server is started again.
  */
 export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
@@ -87,7 +97,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const githubPort = known?.githubPort ?? (await choosePort(port + githubDistance));
         const ports = { registry, port, githubPort };
         for (const server of await labServers(paths, ports, certificates, toolchain, emulation.platforms)) {
-            const updates = runningUpdates(paths);
+            const updates = runningUpdates(backendFolder(paths));
             const done = await startServer(serversFolder(paths), server, updates.length > 0);
             if (done === "started") console.error(`started ${server.name}`);
             if (done === "kept") console.error(keptNote(server.name, updates));
@@ -105,7 +115,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const platforms = options.platforms ?? known?.platforms ?? "host";
         if (platforms === "all" && emulation.missing.length > 0) {
             // Going on without them would take images out of the stack and platforms out of `latest`.
-            throw new LabError(
+            throw new CommandError(
                 `this lab builds all platforms, and this machine can't run ${emulation.missing.map((one) => one.platform).join(", ")} ` +
                     "(see the note above). Enable it, or build for this machine's alone: npm run up -- --platforms host",
             );

@@ -1,29 +1,17 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
-import path from "node:path";
-import { z } from "zod";
-import { type Deployment, parseDeployment } from "../lib/engine/state";
-import { type LabEnvironment, stackFile } from "./environment";
-import { githubServer } from "./github/service";
+import { existsSync } from "node:fs";
+import { runningUpdates } from "../lib/engine/locks";
+import { CommandError } from "../lib/errors";
 import { type Instance, readInstance } from "../lib/system/instance";
-import { type LabPaths, labPaths } from "../lib/system/paths";
 import { withLock } from "../lib/system/lock";
+import { type LabPaths, backendFolder, instancePath, labPaths, lockPath, serversFolder } from "../lib/system/paths";
 import { runningProcess, startedServers } from "../lib/system/pidFiles";
-import { LabError } from "../lib/system/process";
-import { pulumiHome } from "./toolchain/pulumiHome";
+import type { LabEnvironment } from "./environment";
+import { githubServer } from "./github/service";
 import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers/server";
 import { buildkitServer, registryServer } from "./servers/services";
-import { runningUpdates } from "../lib/engine/locks";
 import { type Certificates, ensureCertificates } from "./servers/tls";
 import { type Toolchain, findToolchain } from "./toolchain/build";
-
-/** What a lab writes down of itself when it starts. */
-export const instancePath = (paths: LabPaths): string => path.join(paths.state, "instance.json");
-
-/** Lock of whoever starts or stops the lab. */
-export const lockPath = (paths: LabPaths): string => path.join(paths.state, "lock");
-
-/** Pid files and logs of the servers. */
-export const serversFolder = (paths: LabPaths): string => path.join(paths.state, "servers");
+import { pulumiHome } from "./toolchain/pulumiHome";
 
 /** The servers of an instance, in the order in which they start. */
 export async function labServers(
@@ -65,8 +53,8 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
 }
 
 /**
- * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for
- * one that hangs: this command has to help then too.
+ * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for ever: it
+ * has to help against a start that hangs, too.
  *
  * @param patience seconds to wait for a start
  * @returns the names of the servers that ran
@@ -84,39 +72,29 @@ export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promi
 }
 
 /**
- * Stops the lab's registry, which remembers what it lost as long as it runs: the next start of the lab starts it anew. Not while an
- * update works with it.
+ * Stops the lab's registry, which remembers what it lost for as long as it runs; the next start of the lab starts it again. Does
+ * nothing while an update uses it.
  *
  * @returns whether it is stopped
  */
 export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
     withLock(lockPath(paths), async () => {
-        if (runningUpdates(paths).length > 0) return false;
+        if (runningUpdates(backendFolder(paths)).length > 0) return false;
         await stopServer(serversFolder(paths), "registry");
         return true;
     });
 
-/** What the environment of a lab that was started before is made from. */
+/**
+ * What the environment of a lab is made from.
+ *
+ * @throws CommandError for a lab that was never started, or whose toolchain is missing
+ */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
     const instance = readInstance(instancePath(paths));
-    if (!instance) throw new LabError("the lab was never started: run `npm run lab -- start`.");
+    if (!instance) throw new CommandError("the lab was never started: run `npm run lab -- start`.");
     const certificates = await ensureCertificates(paths.state);
     const toolchain = await findToolchain(paths.cache);
     const home = pulumiHome(paths.cache, toolchain, process.env);
     const { githubPort } = instance;
     return { paths, certificates, toolchain, home, instanceFile: instancePath(paths), githubPort };
-}
-
-/** Whether some image was ever built in this lab. */
-export function hasImages(paths: LabPaths): boolean {
-    const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
-    return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
-}
-
-const stateFile = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
-
-/** What the lab's stack has deployed, from its file: asking `pulumi` for it takes a second. Errors as `parseDeployment`. */
-export function labDeployment(paths: LabPaths): Deployment {
-    const { latest } = stateFile.parse(JSON.parse(readFileSync(stackFile(paths), "utf8"))).checkpoint;
-    return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
 }

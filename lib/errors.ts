@@ -32,6 +32,11 @@ export class InputError extends Error {
     }
 }
 
+/** Why a command can't go on (a program that failed, a machine that lacks something), told as one message without a stack. */
+export class CommandError extends Error {
+    override readonly name = "CommandError";
+}
+
 /**
  * Where an instruction stands, for messages: file and line, and for one that runs there because ONBUILD left it, where that is.
  *

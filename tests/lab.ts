@@ -2,9 +2,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Instance } from "../lib/system/instance";
 import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
+import type { Instance } from "../lib/system/instance";
 import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { writeTree } from "./writeTree";
 

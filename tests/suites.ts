@@ -1,14 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { images } from "../images";
+import { loadDefinitions } from "../cli/definitions";
 import { checkDisk, labNeeds } from "../lab/disk";
-import { labPaths, repositoryRoot } from "../lib/system/paths";
-import { LabError, isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "../lab/root/python";
-import { ensurePackages } from "../lab/toolchain/packages";
 import { store } from "../lab/servers/services";
+import { ensurePackages } from "../lab/toolchain/packages";
+import { CommandError } from "../lib/errors";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
+import { labPaths, repositoryRoot } from "../lib/system/paths";
+import { isInterrupted, runAttached } from "../lib/system/process";
 
 interface Totals {
     readonly passed: number;
@@ -24,7 +25,7 @@ const add = (totals: readonly Totals[]): Totals =>
 async function runTitled(title: string, command: string, args: readonly string[]): Promise<number> {
     console.log(`\n== ${title}`);
     const code = await runAttached(command, args, process.env);
-    if (isInterrupted()) throw new LabError("interrupted");
+    if (isInterrupted()) throw new CommandError("interrupted");
     return code;
 }
 
@@ -87,7 +88,7 @@ const testLab = 3;
  * Sees that there is room for every suite, once and before any: in the middle of them a full disk is a failure of each test.
  * BuildKit throws away what it keeps where less than its mark is free, and tests find nothing again.
  *
- * @throws LabError where there is less
+ * @throws CommandError where there is less
  */
 async function checkRoom(): Promise<void> {
     const paths = labPaths();
@@ -122,15 +123,14 @@ const staticChecks = async (): Promise<Totals[]> => [
     await step("types", bin("tsc"), ["--project", "."]),
 ];
 
-const dockerfiles = [...Object.values(images).map(({ dockerfile }) => dockerfile), smokeDockerfile];
-
 async function app(): Promise<Totals[]> {
     await ensurePackages();
     const python = await ensurePython(labPaths().cache);
     const program = (name: string) => path.join(path.dirname(python), name);
+    const dockerfiles = Object.values(loadDefinitions(repositoryRoot).images).map(({ dockerfile }) => dockerfile);
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
-        await step("Dockerfiles", program("hadolint"), dockerfiles),
+        await step("Dockerfiles", program("hadolint"), [...dockerfiles, smokeDockerfile]),
         await step("workflows", program("zizmor"), ["--offline", "--no-progress", "--strict-collection", ".github"]),
         await module("lint", "ruff", "check", "app"),
         await module("format", "ruff", "format", "--check", "app"),
@@ -167,7 +167,7 @@ const realLab = 45;
 /**
  * The table of changes on this repository's own images, with vitest's own arguments.
  *
- * @throws LabError where the disk has no room for it
+ * @throws CommandError where the disk has no room for it
  */
 export function runRealTests(args: readonly string[]): Promise<number> {
     const what = "this repository's images, built twice";

@@ -2,12 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { ciStack } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import { githubSchema } from "../lib/github/settings";
 import { type HierarchySettings, buildArgsSchema } from "../lib/hierarchy/settings";
-
-/** The stack that CI runs. */
-export const ciStack = "ci";
 
 /** Its configuration, from the repository's root. */
 export const ciStackFile = `Pulumi.${ciStack}.yaml`;

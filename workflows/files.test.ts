@@ -203,7 +203,10 @@ test("every `up` waits in one group, is never cancelled, and checks out main aft
         });
         expect(steps[0]?.with).toMatchObject({ ref: "main" });
     }
-    const promoting = steps.filter(({ step }) => step.run?.endsWith("up.sh")).map(({ where }) => where);
+    const promoting = steps
+        .filter(({ step }) => step.run?.startsWith("npm run --silent up "))
+        .map(({ where }) => where);
+    expect(promoting).toHaveLength(6);
     expect(promoting.every((where) => where.includes(" up "))).toBe(true);
 });
 
@@ -213,7 +216,7 @@ test("an `up` during which the App's token may have expired is finished with ano
         const [up, token, finish] = later.map((step) => ({ ...step, env: step.env as Record<string, string> }));
         expect(up?.env).toMatchObject({
             GITHUB_TOKEN: "${{ steps.app-token.outputs.token || secrets.REPOSITORY_TOKEN }}",
-            RENEWABLE: "${{ steps.app-token.outputs.token != '' }}",
+            RENEWABLE: "${{ steps.app-token.outputs.token != '' && 'true' || '' }}",
         });
         expect([token?.uses, finish?.run]).toEqual([steps.find(({ id }) => id === "app-token")?.uses, up?.run]);
         expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));

@@ -1,8 +1,8 @@
 import path from "node:path";
+import { partsOf } from "../lib/context/goPatterns";
+import { led } from "../lib/context/walk";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
-import { led } from "../lib/context/walk";
-import { partsOf } from "../lib/context/goPatterns";
 import { ciStackFile } from "./ciStack";
 
 type Source = PreparedImage["sources"][number];

@@ -2,8 +2,10 @@ import type { Job, Step, Workflow } from "./document";
 import { uses, pins } from "./pins";
 import {
     checkout,
+    command,
     getAppToken,
     logInToRegistry,
+    onStack,
     readingEnvironment,
     restoreHistory,
     script,
@@ -54,7 +56,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
         ...setUpPulumi("read", timeout),
         logInToRegistry,
         restoreHistory(branch),
-        { id: "review", ...script("Review", "review.sh", readingEnvironment) },
+        { id: "review", ...command("Review", `review -- ${onStack}`, readingEnvironment) },
     ],
 });
 
@@ -73,7 +75,11 @@ const statusJob = (branch: string): Job => ({
         logInToRegistry,
         restoreHistory(branch),
         getAppToken,
-        { id: "status", ...script("Compare the stack with reality", "status.sh", writingEnvironment) },
+        // Drift is an output, and no failure of this job.
+        {
+            id: "status",
+            ...command("Compare the stack with reality", `status -- ${onStack} || [ "$?" -eq 2 ]`, writingEnvironment),
+        },
     ],
 });
 

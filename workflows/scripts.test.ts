@@ -2,11 +2,16 @@ import { chmodSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { tellStatus } from "../cli/actions";
 import { repositoryRoot } from "../lib/system/paths";
+import type { Values } from "../tests/github/expressions";
+import { runStep } from "../tests/github/steps";
 import { tree } from "../tests/tree";
 
-/** Runs a script with stand-ins for the programs that it calls; each notes its arguments, one a line. */
-function runScript(script: string, env: Readonly<Record<string, string>>, programs: Readonly<Record<string, string>>) {
+type Programs = Readonly<Record<string, string>>;
+
+/** Runs a command with stand-ins for the programs that it calls; each notes its arguments, one a line. */
+function runWith(command: string, args: readonly string[], env: Readonly<Record<string, string>>, programs: Programs) {
     const stubs = Object.entries(programs).map(([name, body]): [string, string] => [
         `bin/${name}`,
         `#!/usr/bin/env bash\nprintf '%s\\n' "${name} $*" >> "$CALLS"\n${body}\n`,
@@ -14,16 +19,16 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
     const root = tree({ "package-lock.json": "{}", ...Object.fromEntries(stubs) });
     for (const [name] of stubs) chmodSync(path.join(root, name), 0o755);
     const at = (name: string) => path.join(root, name);
-    const { status, stderr, stdout } = spawnSync(path.join(repositoryRoot, "workflows/scripts", script), {
+    const { status, stderr, stdout } = spawnSync(command, args, {
         cwd: root,
         encoding: "utf8",
         env: {
             PATH: `${at("bin")}:${process.env.PATH ?? ""}`,
             TMPDIR: root,
             CALLS: at("calls"),
+            GITHUB_ACTIONS: "true",
             GITHUB_STEP_SUMMARY: at("summary"),
             GITHUB_OUTPUT: at("output"),
-            PULUMI_STACK: "ci",
             ...env,
         },
     });
@@ -38,14 +43,47 @@ function runScript(script: string, env: Readonly<Record<string, string>>, progra
     };
 }
 
+/** Runs one of the scripts of workflows. */
+const runScript = (script: string, env: Readonly<Record<string, string>>, programs: Programs) =>
+    runWith(path.join(repositoryRoot, "workflows/scripts", script), [], env, programs);
+
+/** Runs a step of a workflow as GitHub does, with a stand-in for `npm`. */
+async function runNpm([file, id]: readonly [file: string, id: string], npm: string, contexts: Values = {}) {
+    const { command, args, env } = await runStep(file, id, contexts);
+    return runWith(command, args, env, { npm });
+}
+
+/** An engine with a stack whose update does what this preview says, and which has nothing deployed. */
+const engineWith = (preview: object) => `case "$1 $2" in
+    "version ") echo v3.259.0;;
+    "stack ls") echo '[{"name":"ci"}]';;
+    "stack export") echo '{"version":3,"deployment":{}}';;
+    "config --json") echo '{}';;
+    "preview --json") echo '${JSON.stringify({ steps: [], ...preview })}';;
+    "whoami --json") echo '{"url":"https://api.pulumi.com"}';;
+    *) exit 9;;
+esac`;
+
+/** Runs a step of a workflow as GitHub does, with the real command line and a stand-in for `pulumi`. */
+async function runCommand([file, id]: readonly [file: string, id: string], pulumi: string) {
+    const { command, args, env } = await runStep(file, id);
+    const [options, run] = [args.slice(0, -1), args.at(-1) ?? ""];
+    return runWith(command, [...options, `cd '${repositoryRoot}'; ${run}`], env, { pulumi });
+}
+
 describe("up.sh", () => {
-    test.each<[string, Record<string, string>, string]>([
+    const renewable = { "app-token": { outputs: { token: "token" } } };
+    test.each<[string, Values, string]>([
         ["the stack's name", {}, ""],
-        ["the tick for a refresh", { REFRESH: "true" }, " --refresh"],
-        ["no tick", { REFRESH: "false" }, ""],
-        ["another token that can be had", { REFRESH: "true", RENEWABLE: "true" }, " --refresh --renewable-token"],
-    ])("hands %s on to the one command for updates, and ends as it does", (_what, env, options) => {
-        const { status, calls } = runScript("up.sh", env, { npm: "exit 7" });
+        ["the tick for a refresh", { inputs: { refresh: true } }, " --refresh"],
+        ["no tick", { inputs: { refresh: false } }, ""],
+        [
+            "another token that can be had",
+            { inputs: { refresh: true }, steps: renewable },
+            " --refresh --renewable-token",
+        ],
+    ])("hands %s on to the one command for updates, and ends as it does", async (_what, contexts, options) => {
+        const { status, calls } = await runNpm(["deploy.yml", "up"], "exit 7", contexts);
         expect(calls).toEqual([`npm run --silent up -- --stack ci${options}`]);
         expect(status).toBe(7);
     });
@@ -112,36 +150,63 @@ describe("history.sh", () => {
 });
 
 describe("review.sh", () => {
-    const npm = 'while [ "$1" != --output ]; do shift; done; printf "a\\nb" > "$2"; exit "${CODE:-0}"';
+    const step = ["review.yml", "review"] as const;
+    const deleted = "urn:pulumi:ci::p::docker-build:index:Index::ci";
+    const oldState = { type: "docker-build:index:Index", inputs: {}, outputs: {} };
+    const previews = {
+        0: engineWith({}),
+        3: engineWith({ steps: [{ op: "delete", urn: deleted, oldState: { urn: deleted, ...oldState } }] }),
+    };
 
-    test.each([0, 1, 3])("hands on the review and its exit code %i", (code) => {
-        const { status, summary, output, stdout, calls } = runScript("review.sh", { CODE: String(code) }, { npm });
-        expect(calls[0]).toContain("review -- --stack ci --format markdown --output");
+    test.each([0, 1, 3] as const)("hands on the review and its exit code %i", async (code) => {
+        const { status, calls } = await runNpm(step, `exit ${code.toString()}`);
+        expect(calls).toEqual(["npm run --silent review -- --stack ci"]);
         expect(status).toBe(code);
-        expect(summary).toBe("a\nb");
-        expect(output).toMatch(/^markdown<<(\S+)\na\nb\n\1\n$/);
-        expect(stdout.startsWith("::error::")).toBe(code === 3);
+        // Of this command only one that could not be made ends with 1: the next test.
+        if (code === 1) return;
+        const reviewed = await runCommand(step, previews[code]);
+        expect(reviewed.status, reviewed.stderr).toBe(code);
+        expect(reviewed.stderr.includes("::error::")).toBe(code === 3);
+        expect(reviewed.summary).toMatch(/^### /);
+        expect(reviewed.output).toMatch(/^markdown<<(\S+)\n[^]*\n\1\n$/);
+        expect(reviewed.output.split("\n").slice(1, -2).join("\n")).toBe(reviewed.summary);
     });
 
-    test("gives no output where there is no review", () => {
-        const { status, output } = runScript("review.sh", {}, { npm: "exit 1" });
+    test("gives no output where there is no review", async () => {
+        const { status, output } = await runCommand(step, "exit 1");
         expect([status, output]).toEqual([1, ""]);
     });
 });
 
 describe("status.sh", () => {
+    const step = ["review.yml", "status"] as const;
     test.each([
         ["true", 2],
         ["false", 0],
-    ])("says that drift is %s for exit code %i, and succeeds", (drift, code) => {
-        const { status, output, summary } = runScript("status.sh", {}, { npm: `echo moved; exit ${String(code)}` });
+    ])("says that drift is %s for exit code %i, and succeeds", async (drift, code) => {
+        const { status, calls } = await runNpm(step, `exit ${String(code)}`);
+        expect(calls).toEqual(["npm run --silent status -- --stack ci"]);
         expect(status).toBe(0);
+        const files = tree({ summary: "", output: "" });
+        const [GITHUB_STEP_SUMMARY, GITHUB_OUTPUT] = ["summary", "output"].map((name) => path.join(files, name));
+        tellStatus("moved\n", code === 2 ? "drift" : "in step", { GITHUB_STEP_SUMMARY, GITHUB_OUTPUT });
+        const [summary, output] = ["summary", "output"].map((name) => readFileSync(path.join(files, name), "utf8"));
         expect(output).toMatch(new RegExp(`^drift=${drift}\\nreport<<(\\S+)\\nmoved\\n\\n\\1\\n$`));
         expect(summary).toBe("```\nmoved\n```\n");
     });
 
-    test("fails and says nothing of drift when it could not tell", () => {
-        const { status, output } = runScript("status.sh", {}, { npm: "echo unreachable; exit 1" });
+    test("shows the report that it prints", async () => {
+        const { status, stdout, stderr, summary, output } = await runCommand(step, engineWith({}));
+        expect(status, stderr).toBe(0);
+        expect(stdout).toContain("nothing was published yet");
+        expect(summary).toBe(`\`\`\`\n${stdout.trimEnd()}\n\`\`\`\n`);
+        expect(output.startsWith("drift=false\nreport<<")).toBe(true);
+        expect(output).toContain(`\n${stdout}\n`);
+    });
+
+    test("fails and says nothing of drift when it could not tell", async () => {
+        expect((await runNpm(step, "exit 1")).status).toBe(1);
+        const { status, output } = await runCommand(step, "exit 1");
         expect([status, output]).toEqual([1, ""]);
     });
 });

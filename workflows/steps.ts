@@ -1,5 +1,5 @@
+import { ciStack } from "../lib/engine/stacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { ciStack } from "./ciStack";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";
 
@@ -107,24 +107,35 @@ export const getAppToken: Step = {
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
 
+/** A step that runs one of the repository's commands. What differs from run to run reaches the shell through its environment. */
+export const command = (name: string, args: string, env: Readonly<Record<string, string>>): Step => ({
+    name,
+    run: `npm run --silent ${args}`,
+    env,
+});
+
+/** The stack, as commands take it from a step's environment. */
+export const onStack = '--stack "$PULUMI_STACK"';
+
+/** A variable of a step that is empty unless a condition holds: `${NAME:+--option}` is then an option or nothing. */
+const onlyIf = (condition: string): string => `\${{ ${condition} && 'true' || '' }}`;
+
 /**
- * Runs up.sh, and once more with another token where the App's, which lives for an hour, may have expired during a long build:
+ * Runs `up`, and once more with another token where the App's, which lives for an hour, may have expired during a long build:
  * what each image was promoted to is written to GitHub at the end. Everything that was built is then left alone.
  *
- * @param env beside what changes GitHub
+ * @param refresh when the registry and GitHub are looked at first, as an expression
  */
-export function upSteps(env: Readonly<Record<string, string>>): Step[] {
+export function upSteps(refresh: string): Step[] {
     const again = "steps.up.outputs.again == 'true'";
-    const renewable = `\${{ ${tokenOf(appTokenStep)} != '' }}`;
+    const up = `up -- ${onStack} \${REFRESH:+--refresh} \${RENEWABLE:+--renewable-token}`;
+    const options = { REFRESH: onlyIf(refresh), RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`) };
     const later = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
     return [
         getAppToken,
-        {
-            id: "up",
-            ...script("Build, test and promote", "up.sh", { ...writingEnvironment, ...env, RENEWABLE: renewable }),
-        },
+        { id: "up", ...command("Build, test and promote", up, { ...writingEnvironment, ...options }) },
         { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: again },
-        { ...script("Finish with that token", "up.sh", later), if: again },
+        { ...command("Finish with that token", up, later), if: again },
     ];
 }
 

@@ -53,7 +53,7 @@ const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
         ...setUpBuilder(images),
         logInToRegistry,
         restoreHistory(branch),
-        ...upSteps({ REFRESH: "${{ inputs.refresh }}" }),
+        ...upSteps("inputs.refresh"),
         keepHistory,
     ],
 });

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { CommandError } from "../../lib/errors";
 import type { Platform } from "../../lib/platform";
 import type { Instance } from "../../lib/system/instance";
 import type { LabPaths } from "../../lib/system/paths";
-import { LabError, run } from "../../lib/system/process";
+import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { ensureStandIn, standInFolder, standInRoot } from "./standIn";
 
@@ -53,7 +54,7 @@ async function publishStandIn(
     ];
     await run("buildx", args, { env: { ...env, SOURCE_DATE_EPOCH: "0" }, log: path.join(state, "stand-in.log") });
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
-    if (!digest) throw new LabError(`the builder reported no digest for ${repository}: see ${metadata}`);
+    if (!digest) throw new CommandError(`the builder reported no digest for ${repository}: see ${metadata}`);
     return { [standInRoot]: `${repository}@${digest}` };
 }
 

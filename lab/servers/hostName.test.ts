@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { CommandError } from "../../lib/errors";
 import { tree } from "../../tests/tree";
 import { ensureHostName } from "./hostName";
-import { LabError } from "../../lib/system/process";
 
 const unknown = () => Promise.reject(new Error("ENOTFOUND"));
 const line = "127.0.0.1 registry.localhost\n";
@@ -25,6 +25,6 @@ test.each<[string, string, () => Promise<readonly string[]>, string]>([
 test("where the file can't be written the command to run is told", async () => {
     // Nobody can write this one, root neither.
     const failing = ensureHostName("/proc/version", unknown);
-    await expect(failing).rejects.toThrow(LabError);
+    await expect(failing).rejects.toThrow(CommandError);
     await expect(failing).rejects.toThrow("echo '127.0.0.1 registry.localhost' | sudo tee --append /proc/version");
 });

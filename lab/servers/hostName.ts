@@ -1,6 +1,6 @@
-import { appendFileSync, readFileSync } from "node:fs";
 import { resolve4 } from "node:dns/promises";
-import { LabError } from "../../lib/system/process";
+import { appendFileSync, readFileSync } from "node:fs";
+import { CommandError } from "../../lib/errors";
 import { registryHost } from "./tls";
 
 /**
@@ -8,7 +8,7 @@ import { registryHost } from "./tls";
  *
  * @param file that says hosts' addresses
  * @param ask asks DNS
- * @throws LabError with the command to run where the name is not known and the file can't be written
+ * @throws CommandError with the command to run where the name is not known and the file can't be written
  */
 export async function ensureHostName(
     file = "/etc/hosts",
@@ -22,7 +22,7 @@ export async function ensureHostName(
     try {
         appendFileSync(file, `${hosts.endsWith("\n") || hosts === "" ? "" : "\n"}${line}\n`);
     } catch {
-        throw new LabError(
+        throw new CommandError(
             `${registryHost} does not resolve to this machine and ${file} can't be written. Run this once:\n` +
                 `    echo '${line}' | sudo tee --append ${file}`,
         );

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { LabError } from "../../lib/system/process";
+import { CommandError } from "../../lib/errors";
 
 /** Port of the default instance; another is taken when it is in use. */
 const preferredPort = 5443;
@@ -23,7 +23,7 @@ export async function choosePort(preferred = preferredPort): Promise<number> {
     for (let port = preferred; port < preferred + 200; port++) {
         if (await isFree(port)) return port;
     }
-    throw new LabError(
+    throw new CommandError(
         `no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`,
     );
 }

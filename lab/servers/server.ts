@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { CommandError } from "../../lib/errors";
 import { replaceFile, tail } from "../../lib/system/files";
 import { isAlive, removePidFile, runningProcess, writePidFile } from "../../lib/system/pidFiles";
-import { LabError } from "../../lib/system/process";
 import { descendants, signal, startOf } from "../../lib/system/processTable";
 
 /** A server of the lab: how it is started, and how to ask whether it serves. */
@@ -80,7 +80,7 @@ function tidyTemporary(folder: string): void {
  *
  * @param keep lets one that serves go on with another configuration: something works with it that must not be cut off
  * @returns what was done
- * @throws LabError with the end of its log when it does not serve within 30 seconds
+ * @throws CommandError with the end of its log when it does not serve within 30 seconds
  */
 export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
     const running = runningProcess(folder, server.name);
@@ -118,7 +118,7 @@ export async function startServer(folder: string, server: Server, keep = false):
         await sleep(100);
     }
     await stopServer(folder, server.name);
-    throw new LabError(
+    throw new CommandError(
         `${server.name} did not start: ${ended ?? reason}\n${tail(logFile(folder, server.name))}\n` +
             `  whole log: ${logFile(folder, server.name)}`,
     );
@@ -128,7 +128,7 @@ export async function startServer(folder: string, server: Server, keep = false):
  * Stops a server and waits for its end; returns whether it ran. Its data and log stay. What it has started ends with it:
  * BuildKit would wait for its build steps, and one that is killed leaves them running.
  *
- * @throws LabError for a server of another user
+ * @throws CommandError for a server of another user
  */
 export async function stopServer(folder: string, name: string): Promise<boolean> {
     const running = runningProcess(folder, name);

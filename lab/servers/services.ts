@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import path from "node:path";
 import { stringify } from "yaml";
-import { mirroredRegistries } from "../../lib/system/instance";
+import { CommandError } from "../../lib/errors";
 import type { LabPaths } from "../../lib/system/paths";
-import { LabError, run } from "../../lib/system/process";
+import { run } from "../../lib/system/process";
+import { mirroredRegistries } from "../frontends";
 import { proxyExceptions, proxySettings } from "./proxies";
 import type { Server } from "./server";
 import { type Certificates, registryHost } from "./tls";
@@ -62,12 +63,12 @@ const longestSocket = 107;
 /**
  * Where the lab's BuildKit listens.
  *
- * @throws LabError where the state folder lies too deep for a socket
+ * @throws CommandError where the state folder lies too deep for a socket
  */
 export function builderAddress(paths: LabPaths): string {
     const socket = path.join(paths.state, "buildkit", "buildkitd.sock");
     if (Buffer.byteLength(socket) <= longestSocket) return `unix://${socket}`;
-    throw new LabError(
+    throw new CommandError(
         `${socket} is too long for a socket (${longestSocket.toString()} bytes at most). Move the lab's state to a shorter ` +
             "path: set XDG_STATE_HOME, or LAYERED_IMAGES_HOME for cache and state.",
     );

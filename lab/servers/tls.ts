@@ -1,8 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { CommandError } from "../../lib/errors";
 import { makeFolder, replaceFile } from "../../lib/system/files";
-import { LabError, run } from "../../lib/system/process";
+import { run } from "../../lib/system/process";
 
 /** The registry's name: not `localhost`, for which clients of the registry fall back to plain HTTP. */
 export const registryHost = "registry.localhost";
@@ -22,7 +23,7 @@ export function systemBundle(env: NodeJS.ProcessEnv = process.env): string {
     const named = env.LAYERED_IMAGES_SYSTEM_CA ?? env.SSL_CERT_FILE;
     const file = named && existsSync(named) ? named : debianBundle;
     if (!existsSync(file)) {
-        throw new LabError(
+        throw new CommandError(
             `no CA bundle at ${file}. Install the Debian package ca-certificates, or set SSL_CERT_FILE.`,
         );
     }

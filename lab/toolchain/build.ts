@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { repositoryRoot } from "../../lib/system/paths";
+import { CommandError } from "../../lib/errors";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
-import { LabError, run } from "../../lib/system/process";
+import { repositoryRoot } from "../../lib/system/paths";
+import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
+import { isAtLeast, versionIn } from "../../lib/system/versions";
 import { type Tool, tools } from "./tools";
 
 /** The folders of the built tools; undefined where the machine's own is used. */
@@ -23,22 +25,11 @@ function buildKey(tool: Tool, goVersion: string): string {
     return hash.digest("hex").slice(0, 12);
 }
 
-/** Whether `found` ("3.259.0") is `wanted` or later. */
-export function isAtLeast(found: string, wanted: string): boolean {
-    const parts = (version: string) => version.split(".").map(Number);
-    const [have, need] = [parts(found), parts(wanted)];
-    for (let index = 0; index < need.length; index++) {
-        const difference = (have[index] ?? 0) - (need[index] ?? 0);
-        if (difference !== 0) return difference > 0;
-    }
-    return true;
-}
-
 async function isPresent(tool: Tool): Promise<boolean> {
     const [command, ...args] = tool.present ?? [];
     if (command === undefined) return false;
     const output = await run(command, args).catch(() => "");
-    const found = /v?(\d+\.\d+\.\d+)/.exec(output)?.[1];
+    const found = versionIn(output);
     return found !== undefined && isAtLeast(found, tool.version);
 }
 
@@ -46,7 +37,7 @@ async function goVersion(): Promise<string> {
     try {
         return (await run("go", ["env", "GOVERSION"])).trim();
     } catch {
-        throw new LabError(
+        throw new CommandError(
             "Go is needed to build the toolchain and `go` is not on PATH. Install Go 1.21 or later: https://go.dev/dl " +
                 "(it fetches the exact version by itself).",
         );
@@ -101,12 +92,12 @@ export const ensureToolchain = (cache: string): Promise<Toolchain> =>
 /**
  * The folders of a toolchain that is there.
  *
- * @throws LabError when a tool is missing: asking how the lab is must not compile for minutes
+ * @throws CommandError when a tool is missing: asking how the lab is must not compile for minutes
  */
 export const findToolchain = (cache: string): Promise<Toolchain> =>
     toolchain(cache, ({ folder, version }) => {
         const missing = `${folder} ${version}, which this checkout's lab uses, is not built yet`;
-        return Promise.reject(new LabError(`${missing}: run \`npm run lab -- start\`.`));
+        return Promise.reject(new CommandError(`${missing}: run \`npm run lab -- start\`.`));
     });
 
 /** The tools that `ensureToolchain` would build now. */

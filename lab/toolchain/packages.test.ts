@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
+import { CommandError } from "../../lib/errors";
 import { temporaryFolder } from "../../tests/tree";
 import { ensurePackages, requireRoot } from "./packages";
-import { LabError } from "../../lib/system/process";
 
 function as(uid: number): void {
     const spy = vi.spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(uid);
@@ -13,7 +13,7 @@ function as(uid: number): void {
 test("who is not root gets the command that installs what is missing", async () => {
     as(1000);
     const missing = ensurePackages([temporaryFolder()]);
-    await expect(missing).rejects.toThrow(LabError);
+    await expect(missing).rejects.toThrow(CommandError);
     await expect(missing).rejects.toThrow(
         "the lab needs runc, docker-registry, debootstrap, openssl, strip, flock, qemu-aarch64-static, update-binfmts. " +
             "Install the packages and run this again:\n    sudo apt-get update && sudo apt-get install --yes " +
@@ -23,7 +23,7 @@ test("who is not root gets the command that installs what is missing", async () 
 
 test("who is not root is told how to be, with the PATH and HOME that are in use", () => {
     as(1000);
-    expect(requireRoot).toThrow(LabError);
+    expect(requireRoot).toThrow(CommandError);
     expect(requireRoot).toThrow('sudo env "PATH=$PATH" "HOME=$HOME" npm run');
     as(0);
     expect(requireRoot).not.toThrow();

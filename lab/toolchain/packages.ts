@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
-import { LabError, run } from "../../lib/system/process";
+import { CommandError } from "../../lib/errors";
+import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
 /** Programs the lab needs and the Debian packages that bring them. */
@@ -35,7 +36,7 @@ function isIn(folders: readonly string[], program: string): boolean {
  * Installs the missing Debian packages when root.
  *
  * @param folders in which programs are looked for
- * @throws LabError with the command to run when not root, or when the packages can't be installed.
+ * @throws CommandError with the command to run when not root, or when the packages can't be installed.
  */
 export async function ensurePackages(folders: readonly string[] = searched()): Promise<void> {
     const missing = Object.entries(programs).filter(([program]) => !isIn(folders, program));
@@ -43,7 +44,7 @@ export async function ensurePackages(folders: readonly string[] = searched()): P
     const packages = [...new Set(missing.map(([, name]) => name))];
     const install = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
     if (process.getuid?.() !== 0) {
-        throw new LabError(
+        throw new CommandError(
             `the lab needs ${missing.map(([program]) => program).join(", ")}. Install the packages and run this again:\n` +
                 `    sudo apt-get update && sudo ${install.join(" ")}`,
         );
@@ -55,11 +56,11 @@ export async function ensurePackages(folders: readonly string[] = searched()): P
     });
 }
 
-/** @throws LabError when not root: BuildKit mounts file systems and starts containers */
+/** @throws CommandError when not root: BuildKit mounts file systems and starts containers */
 export function requireRoot(): void {
     if (process.getuid?.() === 0) return;
     // Not --preserve-env=PATH: Debian's sudoers sets secure_path, which wins over it.
-    throw new LabError(
+    throw new CommandError(
         'the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" npm run …',
     );
 }

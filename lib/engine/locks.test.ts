@@ -22,7 +22,7 @@ afterEach(() => {
 
 function locked(file: string, content: unknown) {
     const state = tree({ [`${folder}/${file}`]: JSON.stringify(content), [`${folder}/${file}.attrs`]: "{}" });
-    const removed = removeDeadLocks({ cache: state, state });
+    const removed = removeDeadLocks(path.join(state, "pulumi"));
     return { removed, left: ["", ".attrs"].filter((end) => existsSync(path.join(state, folder, file + end))) };
 }
 
@@ -51,7 +51,7 @@ test("the lock of a process whose pid another one has since got is removed, and 
     const lock = { pid: process.pid, hostname: hostname(), timestamp: longAgo };
     const state = tree({ [`${folder}/a.json`]: JSON.stringify(lock) });
     expect(stackLocks(`file://${path.join(state, "pulumi")}`, "local")).toMatchObject([{ isDead: true }]);
-    expect(runningUpdates({ cache: state, state })).toEqual([]);
+    expect(runningUpdates(path.join(state, "pulumi"))).toEqual([]);
     expect(locked("a.json", lock).left).toEqual([]);
 });
 
@@ -83,11 +83,11 @@ test.each(unreadable)("an unreadable lock %s of %j goes where no pulumi can hold
     expect(stackLocks(`file://${path.join(state, "pulumi")}`, "local", "layered-images")).toEqual([
         { file: place, reason, mayHold: [] },
     ]);
-    expect(removeDeadLocks({ cache: state, state })).toEqual([
+    expect(removeDeadLocks(path.join(state, "pulumi"))).toEqual([
         `removed a lock that no pulumi on this machine can hold: ${place} (${reason})`,
     ]);
     expect([file, `${file}.attrs`, other].filter((one) => existsSync(path.join(state, one)))).toEqual([other]);
-    expect(removeDeadLocks({ cache: state, state })).toEqual([]);
+    expect(removeDeadLocks(path.join(state, "pulumi"))).toEqual([]);
 });
 
 test.each(unreadable)(
@@ -98,13 +98,13 @@ test.each(unreadable)(
             const other = `${folder.replace("layered-images", "other")}/b.json`;
             const state = tree({ [file]: content });
             const place = path.join(state, file);
-            const paths = { cache: state, state };
+            const backend = path.join(state, "pulumi");
             const locks = () => stackLocks(`file://${path.join(state, "pulumi")}`, "local", "layered-images") ?? [];
             const mayHold = () => locks().flatMap((lock) => ("file" in lock ? lock.mayHold : []));
             expect(locks()).toEqual([{ file: place, reason, mayHold: mayHold() }]);
             expect(mayHold()).toContain(pid);
-            expect(runningUpdates(paths)).toContain(pid);
-            const [told = ""] = removeDeadLocks(paths);
+            expect(runningUpdates(backend)).toContain(pid);
+            const [told = ""] = removeDeadLocks(backend);
             expect(told).toContain(`${place} is a lock that can't be read (${reason})`);
             expect(told).toMatch(new RegExp(`\\(pid (\\d+, )*${pid.toString()}\\b`));
             expect(existsSync(place)).toBe(true);
@@ -136,7 +136,7 @@ test.each([
 
 test("a state without locks is fine", () => {
     const state = tree({ "instance.json": "{}" });
-    expect(removeDeadLocks({ cache: state, state })).toEqual([]);
+    expect(removeDeadLocks(path.join(state, "pulumi"))).toEqual([]);
 });
 
 test("the locks of one stack are seen in a file backend, with whether their process is gone", () => {
@@ -174,7 +174,7 @@ test("an update of any of the lab's stacks is seen while it runs; a killed one a
     const dead = { [`${folder}/a.json`]: lock(gone), [`${folder}/b.json`]: lock(process.pid, `${hostname()}-other`) };
     const running = (files: Readonly<Record<string, string>>) => {
         const state = tree(files);
-        return runningUpdates({ cache: state, state });
+        return runningUpdates(path.join(state, "pulumi"));
     };
     expect(running({ "instance.json": "{}" })).toEqual([]);
     expect(running(dead)).toEqual([]);

@@ -3,9 +3,8 @@ import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { projectName } from "../../lab/environment";
-import type { LabPaths } from "../system/paths";
 import { nameOf, processesNamed, startTime } from "../system/processTable";
+import { projectName } from "./stacks";
 
 /** A lock of a stack in a file backend. */
 export type StackLock = HeldLock | UnreadableLock;
@@ -19,11 +18,11 @@ interface HeldLock {
     readonly isDead: boolean;
 }
 
-/** One that a crash left empty or cut off: it stops every update of the stack, and does not say whose it was. */
+/** A lock that a crash left empty or cut off: it stops every update of the stack, and does not name its owner. */
 interface UnreadableLock {
     readonly file: string;
     readonly reason: string;
-    /** Pids of what runs on this machine and may hold it. */
+    /** Pids of the processes on this machine that may hold it. */
     readonly mayHold: readonly number[];
 }
 
@@ -31,12 +30,12 @@ interface UnreadableLock {
 const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
 type Lock = z.infer<typeof schema>;
 
-/** A lock file: who took the lock, or why it does not say so, and when the file was changed (milliseconds since 1970). */
+/** A lock file: who took the lock, or why that is unknown, and when the file was changed (milliseconds since 1970). */
 type LockFile = { readonly file: string } & (
     { readonly lock: Lock } | { readonly reason: string; readonly changed: number }
 );
 
-/** Reads a lock file; undefined for one that is gone by now. */
+/** Reads a lock file; undefined when it is gone by now. */
 function readLock(file: string): LockFile | undefined {
     const changed = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
     if (changed === undefined) return undefined;
@@ -59,21 +58,21 @@ function readLock(file: string): LockFile | undefined {
 /** Milliseconds by which a lock may look older than the process that wrote it: /proc counts from a whole second. */
 const tolerance = 5000;
 
-/** Whether the process that took a lock lives; undefined for one of another machine, of which nothing is known. */
+/** Whether the process that took a lock lives; undefined for a lock of another machine. */
 function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefined {
     if (host !== hostname()) return undefined;
     const started = startTime(pid);
     if (started === undefined) return false;
-    // Whoever started after the lock was taken only got the pid of who took it. Not so a pulumi: a clock that was set
-    // looks the same, and the lock of an update that runs must never go.
+    // A process that started after the lock was taken only has the pid of the one that took it. A pulumi is an exception: after
+    // somebody set the clock it would look the same, and the lock of a running update must never go.
     return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
 }
 
 const locksFolder = (backend: string) => path.join(backend, ".pulumi", "locks");
 
 /**
- * The lock files in a file backend's folder. To Pulumi every file there is a lock, also the temporary one that a pulumi which
- * was killed while it wrote leaves beside its place; only what describes another file (`.attrs`) is none.
+ * The lock files in a file backend's folder. To Pulumi every file there is a lock, even the temporary file that a pulumi leaves when
+ * it is killed while writing. Only files that describe another file (`.attrs`) are not.
  */
 function lockFiles(backend: string): LockFile[] {
     const folder = locksFolder(backend);
@@ -85,11 +84,11 @@ function lockFiles(backend: string): LockFile[] {
 }
 
 /**
- * Pids of who holds a lock, or may hold it. Pulumi writes a lock beside its place, renames it, and only then begins an update:
- * one that can't be read was left by a crash, and is still not removed while a pulumi runs that may have written it. That is
- * one which started before the file was changed and holds no other lock of the backend, as an update holds one.
+ * Pids of the processes that hold a lock, or may hold it. Pulumi writes a temporary file, renames it, and only then begins an
+ * update, so a crash left a lock that can't be read. It still stays while a pulumi runs that may have written it: one that started
+ * before the file was changed and holds no other lock of the backend, because an update holds exactly one.
  *
- * @param all locks of the backend
+ * @param all every lock of the backend
  */
 function holders(one: LockFile, all: readonly LockFile[]): number[] {
     if ("lock" in one) return holderLives(one.lock) === true ? [one.lock.pid] : [];
@@ -98,8 +97,6 @@ function holders(one: LockFile, all: readonly LockFile[]): number[] {
         (pid) => !busy.has(pid) && (startTime(pid) ?? Infinity) <= one.changed + tolerance,
     );
 }
-
-const backendOf = (paths: LabPaths) => path.join(paths.state, "pulumi");
 
 /** The folder of a file backend as Pulumi finds it: `file://~` is the home folder, `file://./state` lies where it runs. */
 function backendFolder(backend: string | undefined): string | undefined {
@@ -113,8 +110,8 @@ function backendFolder(backend: string | undefined): string | undefined {
  *
  * @param backend its URL, as `pulumi login` takes it
  * @param stack its name, with or without organization and project
- * @param project that it is of: a backend has a stack of one name for many
- * @returns undefined where the backend is no folder and its locks can't be seen
+ * @param project its project: in a backend every project may have a stack of this name
+ * @returns undefined where the backend is no folder, so that its locks can't be seen
  */
 export function stackLocks(
     backend: string | undefined,
@@ -137,13 +134,14 @@ export function stackLocks(
 }
 
 /**
- * Removes the locks that an `up` left which was killed, and those that a crash left unreadable: Pulumi gives them no expiry, so
- * every later update of the stack would be refused. The lock of a process that lives, or of another machine, stays.
+ * Removes the locks of an `up` that was killed, and locks that a crash left unreadable: Pulumi's locks never expire, so it would
+ * refuse every later update of the stack. The lock of a process that lives, or of another machine, stays.
  *
+ * @param backend folder of a file backend
  * @returns what was removed, and what could not be although Pulumi stops at it, a line each
  */
-export function removeDeadLocks(paths: LabPaths): string[] {
-    const all = lockFiles(backendOf(paths));
+export function removeDeadLocks(backend: string): string[] {
+    const all = lockFiles(backend);
     const remove = (file: string) => {
         rmSync(file, { force: true });
         rmSync(`${file}.attrs`, { force: true });
@@ -169,8 +167,12 @@ export function removeDeadLocks(paths: LabPaths): string[] {
     });
 }
 
-/** Pids of what updates a stack of the lab at this moment: whatever holds a lock and lives, or may hold one that can't be read. */
-export function runningUpdates(paths: LabPaths): number[] {
-    const all = lockFiles(backendOf(paths));
+/**
+ * Pids of the processes that update a stack at this moment: they live, and hold a lock or may hold one that can't be read.
+ *
+ * @param backend folder of a file backend
+ */
+export function runningUpdates(backend: string): number[] {
+    const all = lockFiles(backend);
     return [...new Set(all.flatMap((one) => holders(one, all)))];
 }

@@ -2,7 +2,7 @@ import { chmodSync } from "node:fs";
 import path from "node:path";
 import { expect, test, describe } from "vitest";
 import { tree } from "../../tests/tree";
-import { backendUrl, preview, enginesAdvice, knownStacks, previewErrors } from "./pulumi";
+import { backendUrl, completeOperation, enginesAdvice, preview, previewErrors, readStackFile } from "./pulumi";
 
 test.each([
     ["error: get stack secrets manager: incorrect passphrase", /PULUMI_CONFIG_PASSPHRASE/],
@@ -19,11 +19,6 @@ test.each([
 
 test("an error of the program speaks for itself", () => {
     expect(enginesAdvice("error: image base: FROM names ghcr.io/us/nobody:latest, which no image has")).toBeUndefined();
-});
-
-test("the stacks are those that the engine lists", () => {
-    expect(knownStacks('[{"name":"local","current":true},{"name":"o/p/ci"}]')).toEqual(["local", "o/p/ci"]);
-    expect(() => knownStacks("error: no backend")).toThrow(SyntaxError);
 });
 
 describe("of a preview that failed", () => {
@@ -86,4 +81,32 @@ test("a preview that fails is told by its errors, then its warnings: they can sa
         "the preview failed: pulumi ended with exit code 1:\n" +
             "failed to lookup organization\nwarning: GitHub can't be asked: it answered 502",
     );
+});
+
+const deployment = (latest: unknown) => {
+    const text = JSON.stringify({ version: 3, checkpoint: { stack: "local", latest } });
+    return readStackFile(path.join(tree({ "local.json": text }), "local.json"));
+};
+
+test("what the lab's stack has deployed is read from its file, and is nothing before the first `up`", () => {
+    const resource = { urn: "urn:pulumi:local::layered-images::t::n", type: "t", inputs: { a: 1 }, outputs: {} };
+    expect(deployment({ resources: [resource] }).resources).toEqual([resource]);
+    expect(deployment(undefined)).toEqual({ resources: [], pending: [] });
+});
+
+test("an `up` goes on past failures and leaves out GitHub where it has no token; a refresh is run as it is", () => {
+    const [args, env] = [["--diff"], { GITHUB_TOKEN: "token" }];
+    const without = completeOperation("up", { args, env: {} });
+    expect(without.args.filter((one) => !one.includes("*"))).toEqual([
+        "--continue-on-error",
+        "--exclude",
+        "--exclude",
+        "--diff",
+    ]);
+    expect(Object.values(without.env)).toEqual(["true"]);
+    const { args: complete, env: told } = completeOperation("up", { args, env });
+    expect(complete).toEqual(["--continue-on-error", "--diff"]);
+    expect(Object.keys(told)).toEqual(["GITHUB_TOKEN", "LAYERED_IMAGES_GOES_ON"]);
+    expect(completeOperation("preview", { args, env })).toEqual({ args, env });
+    expect(completeOperation("refresh", { args, env: {} })).toEqual({ args, env: {} });
 });

@@ -1,25 +1,13 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { labEnvironment, labStackName } from "../../lab/environment";
-import { type StartOptions, startLab } from "../../lab/lab";
-import { describeLab } from "../../lab/labState";
-import { isAtLeast } from "../../lab/toolchain/build";
-import { ciStack } from "../../workflows/ciStack";
 import { InputError } from "../errors";
 import { repositoryRoot } from "../system/paths";
 import { type Captured, capture } from "../system/process";
 import { progress } from "../system/progress";
+import { continuing } from "./continuing";
 import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
-
-const stacks = z.array(z.object({ name: z.string() }));
-
-/**
- * The stacks that `pulumi stack ls --json` lists.
- *
- * @throws SyntaxError or z.ZodError when it is no such list
- */
-export const knownStacks = (text: string): string[] => stacks.parse(JSON.parse(text)).map(({ name }) => name);
 
 /** What Pulumi says when the stack can't be opened, and what to do about it. */
 const advice: readonly (readonly [RegExp, string])[] = [
@@ -52,13 +40,14 @@ const diagnostics = z.object({
     diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
 });
 
-/** Severities of what explains a failure: the engine's errors, or what the program itself printed on stderr. */
+/** Severities of messages that explain a failure: the engine's errors, or else what the program itself printed on stderr. */
 const explaining = ["error", "info#err"];
 
 /**
- * What a preview with `--json` that failed says of its failure. Of the JSON nothing else: it holds the values of every argument.
+ * The errors in the output of a `pulumi preview --json` that failed. Nothing else of the JSON is told: it holds the values of every
+ * argument.
  *
- * @returns "" where it says nothing
+ * @returns "" where there are none
  */
 export function previewErrors(stdout: string): string {
     if (!stdout.trimStart().startsWith("{")) return stdout.trim();
@@ -73,7 +62,7 @@ export function previewErrors(stdout: string): string {
     const of = (severity: string) =>
         said.filter((one) => one.severity === severity).map(({ message }) => message.trim());
     const errors = explaining.map(of).find((messages) => messages.length > 0) ?? [];
-    // Why it failed can stand in a warning before: what could not be asked.
+    // A warning before them can hold the reason: somebody who did not answer.
     const warnings =
         errors.length > 0 ? of("warning").map((message) => message.replace(/^(warning: )?/, "warning: ")) : [];
     return [...errors, ...warnings].join("\n");
@@ -86,37 +75,46 @@ export interface Engine {
     readonly isLab: boolean;
     /** Whether it is the one that CI runs. */
     readonly isCi: boolean;
-    /** Environment of everything that is asked about the stack. */
+    /** Environment of every program that works on the stack. */
     readonly env: NodeJS.ProcessEnv;
-    /** Runs `pulumi <args>` on the stack, in the repository's root, with more variables where wanted. */
+    /** Runs `pulumi <args>` on the stack, in the repository's root, with `more` added to the environment. */
     readonly pulumi: (args: readonly string[], more?: NodeJS.ProcessEnv) => Promise<Captured>;
 }
 
-/** The CLI must know the error hooks that the program registers: those of its SDK's version do. */
-const oldestCli = "3.248.0";
-
-const inRoot = (env: NodeJS.ProcessEnv) => (args: readonly string[]) =>
+/** Runs `pulumi <args>` in the repository's root. */
+export const runPulumi = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Captured> =>
     capture("pulumi", args, { cwd: repositoryRoot, env });
 
-async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
-    const { failure, stdout } = await inRoot(env)(["version"]);
-    const version = /v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
-    if (failure !== undefined || version === undefined) {
-        throw new InputError({
-            problem: `pulumi can't be run (${failure ?? `it says ${stdout.trim()}`})`,
-            next: "install it (https://www.pulumi.com/docs/install), or leave --stack out to use the lab's",
-        });
-    }
-    if (!isAtLeast(version, oldestCli)) {
-        throw new InputError({
-            problem: `pulumi ${version} is too old for this program`,
-            allowed: [`${oldestCli} and later`],
-            next: "update it: https://www.pulumi.com/docs/install",
-        });
-    }
+/** Pulumi on a stack that somebody has opened. */
+export const engineOn = (opened: Omit<Engine, "pulumi">): Engine => ({
+    ...opened,
+    pulumi: (args, more) => runPulumi([...args, "--stack", opened.stack], { ...opened.env, ...more }),
+});
+
+/** How an operation of Pulumi is run. */
+export interface Operation {
+    readonly args: readonly string[];
+    readonly env: NodeJS.ProcessEnv;
 }
 
-/** The whole of what `pulumi` said, its errors first, as an error with the next step; `fallback` where there is no better one. */
+/**
+ * How `pulumi <operation> <args>` is run: without a token it leaves GitHub out, and an `up` goes on past failures.
+ *
+ * @param operation "preview", "refresh" or "up"
+ * @returns its arguments and its environment, completed
+ */
+export function completeOperation(operation: string, { args, env }: Operation): Operation {
+    const without = operation === "refresh" ? { args: [], env: {} } : withoutGitHub(env, args);
+    const all = [...without.args, ...args];
+    const further = operation === "up" ? continuing(all) : { args: [], env: {} };
+    return { args: [...further.args, ...all], env: { ...env, ...without.env, ...further.env } };
+}
+
+/**
+ * All that `pulumi` printed, its errors first, as an error with the next step.
+ *
+ * @param fallback the next step where the errors suggest none
+ */
 export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
     const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     const next = enginesAdvice(said) ?? fallback;
@@ -126,53 +124,7 @@ export function engineError(what: string, { failure, stdout, stderr }: Captured,
     });
 }
 
-async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> {
-    const listed = await inRoot(env)(["stack", "ls", "--json", "--non-interactive"]);
-    if (listed.failure !== undefined) throw engineError("the stacks can't be listed", listed);
-    const known = knownStacks(listed.stdout);
-    if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) return;
-    throw new InputError({
-        problem: `there is no stack "${stack}" of this project where pulumi is logged in`,
-        allowed: known,
-        next: `pulumi stack init ${stack}, or pulumi login <backend>`,
-    });
-}
-
-/** Which stack to look at, and how. */
-export interface OpenOptions {
-    /** Its name; the lab's without. */
-    readonly stack?: string | undefined;
-    /** Whether the lab is set up and started where that is missing, rather than looked at as it is. */
-    readonly start: boolean;
-    /** How the lab is started. */
-    readonly lab?: StartOptions;
-}
-
-/**
- * Pulumi on the lab's stack, or on another one as the environment has it.
- *
- * @throws InputError when there is no such stack, or no Pulumi that can be used
- * @throws LabError when the lab can't be started, or was never
- */
-export async function openEngine({ stack = labStackName, start, lab }: OpenOptions): Promise<Engine> {
-    const isLab = stack === labStackName;
-    const labEnv = async () => (start ? (await startLab(lab)).env : labEnvironment(await describeLab()));
-    const env = isLab ? await labEnv() : process.env;
-    if (!isLab) {
-        await checkCli(env);
-        await checkStack(env, stack);
-    }
-    const isCi = stack.split("/").at(-1) === ciStack;
-    return {
-        stack,
-        isLab,
-        isCi,
-        env,
-        pulumi: (args, more) => inRoot({ ...env, ...more })([...args, "--stack", stack]),
-    };
-}
-
-/** What the engine printed as JSON, as long as it is a preview. */
+/** The preview that the engine printed; undefined for anything else. */
 function parsed(text: string): Preview | undefined {
     try {
         return readPreview(text);
@@ -187,7 +139,7 @@ function parsed(text: string): Preview | undefined {
  * @throws InputError with the engine's own error first, when the preview fails
  */
 export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> {
-    // Without its replacement steps, what an earlier update left to be deleted would not be shown.
+    // Without the replacement steps it would not show what an earlier update left to be deleted.
     const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
     const without = withoutGitHub(env, []);
     const command = ["preview", ...options, ...without.args];
@@ -210,10 +162,22 @@ export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
     return parseDeployment(done.stdout);
 }
 
-/** Where Pulumi keeps states, as `pulumi login` takes it; undefined where it does not tell. */
+const stackState = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
+
+/**
+ * What a stack of a file backend has deployed, from its file: asking `pulumi` for it takes a second. Errors as `parseDeployment`.
+ *
+ * @param file as `stackFile` names it
+ */
+export function readStackFile(file: string): Deployment {
+    const { latest } = stackState.parse(JSON.parse(readFileSync(file, "utf8"))).checkpoint;
+    return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
+}
+
+/** The URL of the backend, as `pulumi login` takes it; undefined where Pulumi does not tell. */
 export async function backendUrl(env: NodeJS.ProcessEnv): Promise<string | undefined> {
     if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
-    // As the last `pulumi login` left it, or Pulumi.yaml names it.
-    const { stdout } = await inRoot(env)(["whoami", "--json", "--non-interactive"]);
+    // From the last `pulumi login`, or from Pulumi.yaml.
+    const { stdout } = await runPulumi(["whoami", "--json", "--non-interactive"], env);
     return /"url": *"([^"]*)"/.exec(stdout)?.[1];
 }

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { InputError } from "../errors";
 import { temporaryFolder } from "../../tests/tree";
+import { InputError } from "../errors";
 import { readInstance, writeInstance } from "./instance";
 
 const instance = {

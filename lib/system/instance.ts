@@ -1,12 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { z } from "zod";
 import { InputError } from "../errors";
-import { labPaths } from "./paths";
 import { replaceFile } from "./files";
-
-/** Registries for which the lab's BuildKit asks the lab's registry first. */
-export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
+import { instancePath, labPaths } from "./paths";
 
 /**
  * A description of the lab for stacks that use it (`lab: true`). The lab writes it when it starts. It outlives the servers, so that images
@@ -31,7 +27,7 @@ export type Instance = z.infer<typeof schema>;
 
 /** Returns the path of the instance file: `LAYERED_IMAGES_INSTANCE`, or that of the default instance. */
 export function instanceFile(env: NodeJS.ProcessEnv = process.env): string {
-    return env.LAYERED_IMAGES_INSTANCE ?? path.join(labPaths(env).state, "instance.json");
+    return env.LAYERED_IMAGES_INSTANCE ?? instancePath(labPaths(env));
 }
 
 /**

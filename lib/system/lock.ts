@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { LabError, isInterrupted, onInterrupt } from "./process";
+import { CommandError } from "../errors";
+import { isInterrupted, onInterrupt } from "./process";
 
 /** Exit code of `flock` when it gave up waiting; neither flock nor its command uses it otherwise. */
 const stillHeld = 75;
@@ -11,7 +12,7 @@ const stillHeld = 75;
  * (flock) even if its holder is killed.
  *
  * @param patience seconds to wait before `work` runs without the lock, with a message; without it the wait has no limit
- * @throws LabError if the lock can't be taken, or the wait is interrupted
+ * @throws CommandError if the lock can't be taken, or the wait is interrupted
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, patience?: number): Promise<T> {
     mkdirSync(path.dirname(file), { recursive: true });
@@ -28,7 +29,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
     onInterrupt.addEventListener("abort", giveUp);
     await new Promise<void>((resolve, reject) => {
         holder.on("error", (error) => {
-            reject(new LabError(`flock (Debian package util-linux) could not be started: ${error.message}`));
+            reject(new CommandError(`flock (Debian package util-linux) could not be started: ${error.message}`));
         });
         holder.stdout.once("data", () => {
             resolve();
@@ -39,7 +40,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
                 resolve();
                 return;
             }
-            reject(new LabError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
+            reject(new CommandError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
         });
     }).finally(() => {
         clearTimeout(waiting);

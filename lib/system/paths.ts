@@ -26,3 +26,18 @@ export function labPaths(env: NodeJS.ProcessEnv = process.env): LabPaths {
     };
     return { cache: folder("XDG_CACHE_HOME", ".cache"), state: folder("XDG_STATE_HOME", ".local/state") };
 }
+
+/** What a lab writes down about itself when it starts. */
+export const instancePath = ({ state }: Pick<LabPaths, "state">): string => path.join(state, "instance.json");
+
+/** The lock of whoever starts or stops the lab. */
+export const lockPath = ({ state }: Pick<LabPaths, "state">): string => path.join(state, "lock");
+
+/** Pid files and logs of the servers. */
+export const serversFolder = ({ state }: Pick<LabPaths, "state">): string => path.join(state, "servers");
+
+/** Where buildx keeps the lab's builder (BUILDX_CONFIG). */
+export const builderFolder = ({ state }: Pick<LabPaths, "state">): string => path.join(state, "buildx");
+
+/** The file backend in which the lab's Pulumi keeps its stacks. */
+export const backendFolder = ({ state }: Pick<LabPaths, "state">): string => path.join(state, "pulumi");

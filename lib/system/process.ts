@@ -1,13 +1,9 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
-import { maskStream } from "./mask";
+import { CommandError } from "../errors";
 import { tail } from "./files";
-
-/** A failure that is told to the user as one message, without a stack. */
-export class LabError extends Error {
-    override readonly name = "LabError";
-}
+import { maskStream } from "./mask";
 
 const interruption = new AbortController();
 
@@ -22,12 +18,12 @@ export function interrupt(): void {
 /**
  * What `work` comes to, unless `interrupt` is called before: what it waits for may take long to answer.
  *
- * @throws LabError when it is interrupted
+ * @throws CommandError when it is interrupted
  */
 export function untilInterrupted<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
         const stop = () => {
-            reject(new LabError("interrupted"));
+            reject(new CommandError("interrupted"));
         };
         if (isInterrupted()) stop();
         onInterrupt.addEventListener("abort", stop, { once: true });
@@ -58,7 +54,7 @@ export interface Captured {
 /**
  * Runs a command to its end, whatever that is; with `log` its output is there.
  *
- * @throws LabError when it is interrupted
+ * @throws CommandError when it is interrupted
  */
 export async function capture(command: string, args: readonly string[], options: RunOptions = {}): Promise<Captured> {
     if (options.log) mkdirSync(path.dirname(options.log), { recursive: true });
@@ -83,7 +79,7 @@ export async function capture(command: string, args: readonly string[], options:
                 resolve(unstarted ?? ending);
             });
         });
-        if (failure !== undefined && isInterrupted()) throw new LabError("interrupted");
+        if (failure !== undefined && isInterrupted()) throw new CommandError("interrupted");
         return { failure, stdout, stderr };
     } finally {
         if (log !== undefined) closeSync(log);
@@ -93,7 +89,7 @@ export async function capture(command: string, args: readonly string[], options:
 /**
  * Runs a command to its end and returns its stdout (empty with `log`).
  *
- * @throws LabError with the command and the end of its output when it can't be started, fails or is interrupted.
+ * @throws CommandError with the command and the end of its output when it can't be started, fails or is interrupted.
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
     const { failure, stdout, stderr } = await capture(command, args, options);
@@ -101,7 +97,7 @@ export async function run(command: string, args: readonly string[], options: Run
     const output = options.log
         ? `${tail(options.log)}\n  whole log: ${options.log}`
         : stderr.trimEnd() || stdout.trimEnd();
-    throw new LabError(`${[command, ...args].join(" ")}: ${failure}\n${output}`);
+    throw new CommandError(`${[command, ...args].join(" ")}: ${failure}\n${output}`);
 }
 
 /**

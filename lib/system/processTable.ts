@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { LabError } from "./process";
+import { CommandError } from "../errors";
 
 /** A process as /proc/<pid>/stat describes it. */
 interface Stat {
@@ -67,7 +67,7 @@ export function descendants(pid: number): number[] {
 /**
  * Sends a signal; a process that is gone by now is no error.
  *
- * @throws LabError for a process of another user
+ * @throws CommandError for a process of another user
  */
 export function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
     try {
@@ -76,7 +76,7 @@ export function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ESRCH") return;
         if (code !== "EPERM") throw error;
-        throw new LabError(
+        throw new CommandError(
             `process ${pid.toString()} belongs to another user, who started the lab. Run this again as that user.`,
         );
     }

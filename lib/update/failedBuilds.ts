@@ -2,10 +2,11 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { EngineLog } from "../engine/log";
+import { CommandError } from "../errors";
 import { nextAfterStep } from "../registry/failures";
 import { buildx } from "../registry/manifest";
 import type { Mask } from "../system/mask";
-import { run, LabError } from "../system/process";
+import { run } from "../system/process";
 import { type ImageStep, imageSteps } from "./steps";
 
 /**
@@ -18,7 +19,7 @@ export async function failedOutput(update: Update): Promise<ReadonlyMap<string, 
         const builds = await failedBuilds(update);
         return new Map(builds.flatMap(({ build, known }) => (known ? [[build.urn, known.output] as const] : [])));
     } catch (error) {
-        if (!(error instanceof LabError || error instanceof z.ZodError)) throw error;
+        if (!(error instanceof CommandError || error instanceof z.ZodError)) throw error;
         console.error("note: what failed builds printed at their end can't be read from BuildKit");
         return new Map();
     }
@@ -120,7 +121,7 @@ const words = (text: string) => text.replace(/\s+/g, " ");
  * whose output it is, and none is given.
  *
  * @returns those of which there is a record; none where nothing failed
- * @throws LabError or z.ZodError where BuildKit can't be asked
+ * @throws CommandError or z.ZodError where BuildKit can't be asked
  */
 export async function failedBuilds({ env, root, log, mask }: Update): Promise<FailedBuild[]> {
     const builds = imageSteps(log).filter(({ result, context }) => result === "failed" && context !== undefined);

@@ -2,9 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type EngineLog, parseEngineLog } from "../engine/log";
+import { CommandError } from "../errors";
 import { type Layer, type Manifest, RegistryError, readManifest } from "../registry/manifest";
 import { parseReference, repositoryOf } from "../registry/references";
-import { LabError, isInterrupted, run } from "../system/process";
+import { isInterrupted, run } from "../system/process";
 import { type UpdateRecord, appendHistory, readHistory } from "./history";
 import { imageSteps, updateRecord, type ImageStep, hasMoved } from "./steps";
 
@@ -78,7 +79,7 @@ async function headCommit(root: string, env: NodeJS.ProcessEnv): Promise<string 
     try {
         return (await run("git", ["rev-parse", "--verify", "HEAD"], { cwd: root, env })).trim();
     } catch (error) {
-        if (error instanceof LabError) return undefined;
+        if (error instanceof CommandError) return undefined;
         throw error;
     }
 }

@@ -24,15 +24,17 @@ export interface Printed {
 /** Masks a line, then cuts it: the other way round a part of a secret would stay. */
 type Quote = (lines: readonly string[], most: number) => string;
 
-/** Lines as they are: in a fence that is longer than any in them. */
+/** Markdown that shows lines as they are: in a fence that is longer than any in them. */
+export function fenced(lines: readonly string[]): string {
+    const ticks = lines.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length));
+    const fence = "`".repeat(Math.max(2, ...ticks) + 1);
+    return [fence, ...lines, fence].join("\n");
+}
+
 const fencing =
     (mask: Mask): Quote =>
-    (lines, most) => {
-        const kept = lines.slice(-most).map((line) => mask(line).trimEnd().slice(0, quoted.width));
-        const ticks = kept.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length));
-        const fence = "`".repeat(Math.max(2, ...ticks) + 1);
-        return [fence, ...kept, fence].join("\n");
-    };
+    (lines, most) =>
+        fenced(lines.slice(-most).map((line) => mask(line).trimEnd().slice(0, quoted.width)));
 
 const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
 

@@ -1,6 +1,6 @@
-/** A context's values: strings, or objects of them. */
+/** A context's values: strings, booleans, or objects of them. */
 export interface Values {
-    readonly [name: string]: string | Values;
+    readonly [name: string]: string | boolean | Values;
 }
 
 /** GitHub's own evaluator of expressions; loaded so because it is for `import` only, and this file is CommonJS to Node. */
@@ -8,8 +8,9 @@ export async function expressions() {
     const { Evaluator, Lexer, Parser, data } = await import("@actions/expressions");
 
     const toData = (
-        value: string | Values,
-    ): InstanceType<typeof data.Dictionary> | InstanceType<typeof data.StringData> => {
+        value: string | boolean | Values,
+    ): InstanceType<typeof data.Dictionary | typeof data.StringData | typeof data.BooleanData> => {
+        if (typeof value === "boolean") return new data.BooleanData(value);
         if (typeof value === "string") return new data.StringData(value);
         const pairs = Object.entries(value).map(([key, inner]) => ({ key, value: toData(inner) }));
         return new data.Dictionary(...pairs);

@@ -26,7 +26,8 @@ export interface WorkflowText {
 export const readWorkflow = (text: string): WorkflowText => parse(text) as WorkflowText;
 
 /** Whether a job brings every image up to date. */
-export const promotes = ({ steps }: JobText): boolean => steps.some(({ run }) => run?.endsWith("up.sh"));
+export const promotes = ({ steps }: JobText): boolean =>
+    steps.some(({ run }) => run?.startsWith("npm run --silent up "));
 
 /** Dockerfile that a job builds and pushes by itself. */
 export const builds = ({ steps }: JobText): string | undefined =>

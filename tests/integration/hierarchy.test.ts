@@ -1,10 +1,11 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { failedBuilds } from "../../lib/update/failedBuilds";
 import { startLab } from "../../lab/lab";
-import { serversFolder, stopLab } from "../../lab/labState";
+import { stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers/server";
+import { serversFolder } from "../../lib/system/paths";
+import { failedBuilds } from "../../lib/update/failedBuilds";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../lib/system/process";
 import { type ImageRecord, type UpdateRecord, readHistory } from "../../lib/update/history";
 import { fixture } from "../fixture";
+import { runStep } from "../github/steps";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { command, commandScript } from "../stack";
 import { writeTree } from "../tree";
@@ -46,7 +47,8 @@ async function workflowStep(stack = "local", more: NodeJS.ProcessEnv = {}): Prom
         ...{ ...environment(), ...lab.env, TMPDIR: temporary, PULUMI_STACK: stack, GITHUB_ACTIONS: "true" },
         ...{ GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output"), ...more },
     };
-    const outcome = await runIn({ ...lab, env }, program, "bash", ["workflows/scripts/up.sh"]);
+    const { command, args } = await runStep("deploy.yml", "up");
+    const outcome = await runIn({ ...lab, env }, program, command, args);
     const summary = readFileSync(file("summary"), "utf8");
     await run("rm", ["--force", file("summary"), file("output")]);
     return { ...outcome, summary };

@@ -8,7 +8,9 @@ mine='.[] | select(.title == "'"$title"'") | .number'
 numbers=$(gh issue list --app github-actions --state open --limit 100 --json number,title --jq "$mine")
 number=${numbers%%$'\n'*}
 if [ "$DRIFT" = true ]; then
-    body=$(printf '%s\n\n%s\n' "$("$(dirname "$0")/fenced.sh" <<< "$REPORT")" "$RUN")
+    # As Markdown shows it unchanged: in a fence that is longer than any in it.
+    longest=$(printf '``\n%s\n' "$REPORT" | grep -o '`\+' | LC_ALL=C sort | tail -n 1)
+    body=$(printf '%s`\n%s\n%s`\n\n%s\n' "$longest" "$REPORT" "$longest" "$RUN")
     if [ -n "$number" ]; then
         gh issue edit "$number" --body "$body"
     else

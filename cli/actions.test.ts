@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import * as fc from "fast-check";
+import { expect, test, vi } from "vitest";
+import { tree } from "../tests/tree";
+import { addMask, addSummary, cut, outputLines, setOutputs, tellReview, tellStatus } from "./actions";
+
+/** What `tell` adds to the files of a step that had these. */
+function step(tell: (env: NodeJS.ProcessEnv) => void, summary = "") {
+    const root = tree({ summary, output: "" });
+    const file = (name: string) => path.join(root, name);
+    tell({ GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output") });
+    return { summary: readFileSync(file("summary"), "utf8"), output: readFileSync(file("output"), "utf8") };
+}
+
+/** Reads GITHUB_OUTPUT as the runner does: a line, or what stands between two lines of a delimiter. */
+function parseOutputs(text: string): Record<string, string> {
+    const outputs: Record<string, string> = {};
+    const lines = text.split("\n");
+    while (lines.length > 1) {
+        const [, name = "", kind, rest = ""] = /^([^=<]+)(=|<<)(.*)$/.exec(lines.shift() ?? "") ?? [];
+        const end = kind === "<<" ? lines.indexOf(rest) : 0;
+        if (end < 0) throw new Error(`the end of ${name} is missing`);
+        outputs[name] =
+            kind === "<<"
+                ? lines
+                      .splice(0, end + 1)
+                      .slice(0, -1)
+                      .join("\n")
+                : rest;
+    }
+    return outputs;
+}
+
+test("outputs arrive as they are, whatever their texts hold", () => {
+    const line = fc.oneof(fc.string(), fc.constantFrom("drift=true", "report<<end", "end", "```", "é", ""));
+    fc.assert(
+        fc.property(fc.array(line), fc.boolean(), (lines, drift) => {
+            const report = lines.join("\n");
+            const { output } = step((env) => {
+                setOutputs({ drift, report, more: report }, env);
+            });
+            expect(parseOutputs(output)).toEqual({ drift: String(drift), report, more: report });
+        }),
+        { numRuns: 50 },
+    );
+});
+
+test("each output has a delimiter that nobody can know before", () => {
+    const [first, second] = [outputLines("a", "text"), outputLines("a", "text")];
+    expect(first).not.toBe(second);
+    expect(first).toMatch(/^a<<end-[0-9a-f-]{36}\ntext\nend-[0-9a-f-]{36}\n$/);
+});
+
+test.each([
+    ["nothing of a text that is short enough", "abc", 3, "abc"],
+    ["the end of a longer one", "abcd", 3, "abc"],
+    ["no half of a character of two bytes", "abé", 3, "ab"],
+    ["no half of a character of four bytes", "a😀", 4, "a"],
+    ["a character that just fits not", "a😀b", 5, "a😀"],
+    ["everything where there is no room", "é", 1, ""],
+])("cut off is %s", (_what, text, bytes, kept) => {
+    expect(cut(text, bytes)).toBe(kept);
+});
+
+test("an output is short enough for a comment and for a variable; the summary is whole", () => {
+    const review = "é".repeat(50_000);
+    const { summary, output } = step((env) => {
+        tellReview(review, false, env);
+    });
+    expect(summary).toBe(review);
+    expect(parseOutputs(output)).toEqual({ markdown: "é".repeat(30_000) });
+});
+
+test("only a dangerous review is an error, on the stream that no file gets", () => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
+    try {
+        step((env) => {
+            tellReview("### Nothing\n", false, env);
+        });
+        tellReview("### Nothing\n", true, {});
+        expect(error).not.toHaveBeenCalled();
+        step((env) => {
+            tellReview("### Lost\n", true, env);
+        });
+        expect(error.mock.calls).toEqual([[expect.stringMatching(/^::error::/)]]);
+        expect(log).not.toHaveBeenCalled();
+    } finally {
+        vi.restoreAllMocks();
+    }
+});
+
+test("a report is shown as it is, in a fence that is longer than any in it", () => {
+    const report = "a ``` b\n```` c\n";
+    const { summary, output } = step((env) => {
+        tellStatus(report, "drift", env);
+    }, "before\n");
+    expect(summary).toBe(`before\n\`\`\`\`\`\n${report}\`\`\`\`\`\n`);
+    expect(parseOutputs(output)).toEqual({ drift: "true", report });
+});
+
+test("of what could not be compared there is no output", () => {
+    const { summary, output } = step((env) => {
+        tellStatus("no answer\n", "unknown", env);
+    });
+    expect([summary, output]).toEqual(["```\nno answer\n```\n", ""]);
+});
+
+test("outside of a step nothing is written", () => {
+    expect(() => {
+        addSummary("text", {});
+        setOutputs({ again: true }, { GITHUB_OUTPUT: "" });
+    }).not.toThrow();
+});
+
+test("a mask is one line, whatever its text", () => {
+    expect(addMask("100%\r\nnext")).toBe("::add-mask::100%25%0D%0Anext");
+});

@@ -1,0 +1,32 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { InputError } from "../lib/errors";
+import type { Definitions } from "../lib/hierarchy/definition";
+
+/** The file that defines a repository's images. */
+const file = "images.ts";
+
+/**
+ * Loads a repository's definitions, which no room knows before it runs.
+ *
+ * @param root the repository's root
+ * @throws InputError where there is no images.ts, or it exports no `images`; what it throws itself
+ */
+export function loadDefinitions(root: string): Definitions {
+    const module = path.join(root, file);
+    if (!existsSync(module)) {
+        throw new InputError({
+            problem: "there is no such file, and it defines the images of the hierarchy",
+            where: module,
+            next: "write it: README.md shows how",
+        });
+    }
+    const exported = createRequire(module)(module) as { readonly images?: unknown };
+    if (typeof exported.images === "object" && exported.images !== null) return exported as Definitions;
+    throw new InputError({
+        problem: "it exports no images",
+        where: module,
+        next: "export const images: ImageDefinitions = { … }; README.md shows how",
+    });
+}

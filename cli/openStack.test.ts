@@ -1,0 +1,7 @@
+import { expect, test } from "vitest";
+import { knownStacks } from "./openStack";
+
+test("the stacks are those that the engine lists", () => {
+    expect(knownStacks('[{"name":"local","current":true},{"name":"o/p/ci"}]')).toEqual(["local", "o/p/ci"]);
+    expect(() => knownStacks("error: no backend")).toThrow(SyntaxError);
+});

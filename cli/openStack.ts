@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { labEnvironment } from "../lab/environment";
+import { type StartOptions, startLab } from "../lab/lab";
+import { describeLab } from "../lab/labState";
+import { type Engine, engineError, engineOn, runPulumi } from "../lib/engine/pulumi";
+import { ciStack, labStack } from "../lib/engine/stacks";
+import { InputError } from "../lib/errors";
+import { isAtLeast, versionIn } from "../lib/system/versions";
+
+const stacks = z.array(z.object({ name: z.string() }));
+
+/**
+ * The stacks that `pulumi stack ls --json` lists.
+ *
+ * @throws SyntaxError or z.ZodError when it is no such list
+ */
+export const knownStacks = (text: string): string[] => stacks.parse(JSON.parse(text)).map(({ name }) => name);
+
+/** The CLI must know the error hooks that the program registers: those of its SDK's version do. */
+const oldestCli = "3.248.0";
+
+async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
+    const { failure, stdout } = await runPulumi(["version"], env);
+    const version = versionIn(stdout);
+    if (failure !== undefined || version === undefined) {
+        throw new InputError({
+            problem: `pulumi can't be run (${failure ?? `it says ${stdout.trim()}`})`,
+            next: "install it (https://www.pulumi.com/docs/install), or leave --stack out to use the lab's",
+        });
+    }
+    if (!isAtLeast(version, oldestCli)) {
+        throw new InputError({
+            problem: `pulumi ${version} is too old for this program`,
+            allowed: [`${oldestCli} and later`],
+            next: "update it: https://www.pulumi.com/docs/install",
+        });
+    }
+}
+
+async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> {
+    const listed = await runPulumi(["stack", "ls", "--json", "--non-interactive"], env);
+    if (listed.failure !== undefined) throw engineError("the stacks can't be listed", listed);
+    const known = knownStacks(listed.stdout);
+    if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) return;
+    throw new InputError({
+        problem: `there is no stack "${stack}" of this project where pulumi is logged in`,
+        allowed: known,
+        next: `pulumi stack init ${stack}, or pulumi login <backend>`,
+    });
+}
+
+/** Which stack is opened, and how. */
+export interface OpenOptions {
+    /** Its name; the lab's stack where there is none. */
+    readonly stack?: string | undefined;
+    /** Whether the lab is set up and started where that is missing, rather than looked at as it is. */
+    readonly start: boolean;
+    /** How the lab is started. */
+    readonly lab?: StartOptions;
+}
+
+/**
+ * Opens the lab's stack in the lab's environment, or another stack in the environment of this process.
+ *
+ * @throws InputError when there is no such stack, or no Pulumi that can be used
+ * @throws CommandError when the lab can't be started, or never was
+ */
+export async function openStack({ stack = labStack, start, lab }: OpenOptions): Promise<Engine> {
+    const isLab = stack === labStack;
+    const labEnv = async () => (start ? (await startLab(lab)).env : labEnvironment(await describeLab()));
+    const env = isLab ? await labEnv() : process.env;
+    if (!isLab) {
+        await checkCli(env);
+        await checkStack(env, stack);
+    }
+    return engineOn({ stack, isLab, isCi: stack.split("/").at(-1) === ciStack, env });
+}

@@ -1,0 +1,13 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { tree } from "../../tests/tree";
+import { labStack, stackFile } from "./stacks";
+
+test("the lab's stack is that of the project in Pulumi.yaml, whatever its name", () => {
+    const backend = path.join(tree({ "pulumi/.pulumi/stacks/ours/local.json": "{}" }), "pulumi");
+    const hasStack = (name: string) =>
+        existsSync(stackFile(backend, labStack, tree({ "Pulumi.yaml": `name: ${name}\n` })));
+    expect(hasStack("ours")).toBe(true);
+    expect(hasStack("theirs")).toBe(false);
+});
