@@ -9,7 +9,7 @@ import type { Access } from "./lib/github/repository";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
-import { referenceProblem } from "./lib/registry/references";
+import { isPinned, referenceProblem } from "./lib/registry/references";
 import { instanceFile, readInstance } from "./lib/system/instance";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
 
@@ -170,7 +170,7 @@ const schema = z.strictObject({
         .optional(),
     /** External images as Dockerfiles write them → repository@digest to build on. */
     roots: z
-        .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
+        .record(z.string(), z.string().refine(isPinned, "not <repository>@sha256:<64 hex>"))
         .superRefine((roots, context) => {
             for (const name of Object.keys(roots)) {
                 const problem = referenceProblem(name);

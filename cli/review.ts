@@ -6,6 +6,7 @@ import { htmlForm } from "../lib/forms/html";
 import { jsonForm } from "../lib/forms/json";
 import { markdownForm } from "../lib/forms/markdown";
 import { tableForm } from "../lib/forms/table";
+import type { Cause } from "../lib/plan/causes";
 import { makePlan } from "../lib/plan/makePlan";
 import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
 import { type Published, lookUp, withPublished } from "../lib/status/published";
@@ -75,12 +76,16 @@ function deliver(text: string, output: string | undefined): void {
     writeOutput("--output", output, text);
 }
 
+type KeyOfAny<T> = T extends unknown ? keyof T : never;
+
 /** Properties of a plan that hold no text of anybody's. */
-const ownWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
+const ownWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan | KeyOfAny<Cause>)[] = [
     "action",
     "kind",
     "platform",
     "inAnyCase",
+    "of",
+    "role",
 ];
 
 /** What `work` comes to; the secrets are taken out of the error that it fails with. */

@@ -1,5 +1,6 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { type StageRequest, stageContext } from "../lib/context/stage";
 import { Image } from "./image";
@@ -21,7 +22,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     public readonly images: Readonly<Record<string, Image>>;
 
     public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {
-        super("layered-images:components:ImageHierarchy", name, {}, opts);
+        super(componentTypes.hierarchy, name, {}, opts);
         const { root, stageRoot } = args;
         const images: Record<string, Image> = {};
         for (const image of args.images) {

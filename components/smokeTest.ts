@@ -1,5 +1,6 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
+import { imageScheme } from "../lib/engine/resources";
 import type { Platform } from "../lib/platform";
 
 /** A staged smoke test: what `stageContext` returns, and the scripts in the order in which they run. */
@@ -33,7 +34,7 @@ export function smokeTest(name: string, { ref, platform, staged, parent }: Smoke
             push: false,
             context: {
                 location: staged.context,
-                named: { [imageUnderTest]: { location: pulumi.interpolate`docker-image://${ref}` } },
+                named: { [imageUnderTest]: { location: pulumi.interpolate`${imageScheme}${ref}` } },
             },
             dockerfile: { location: staged.dockerfile },
             buildArgs: { SCRIPTS: staged.scripts.join(" ") },

@@ -1,3 +1,4 @@
+import { githubPattern } from "../engine/resources";
 import { isLeftOut, tokenAdvice } from "../engine/withoutGitHub";
 import { InputError } from "../errors";
 import { type GitHubTarget, UnreachableError } from "./api";
@@ -193,7 +194,7 @@ export async function planGitHub(
         if (error instanceof RefusedError) throw error;
         const warning =
             `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
-            "alone: pulumi preview --exclude '**github:index/**'";
+            `alone: pulumi preview --exclude '${githubPattern}'`;
         const delivery =
             wishes.delivery === "direct" ? { by: "commits" as const, there: [] } : { by: "unknown" as const };
         return { delivery, setsValues: true, warnings: [warning], errors: [] };

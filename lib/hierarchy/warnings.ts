@@ -1,5 +1,5 @@
 import { hostPlatform } from "../platform";
-import { withoutCapitals } from "../registry/references";
+import { digestOf, withoutCapitals } from "../registry/references";
 import type { ImageDefinitions } from "./definition";
 import type { PreparedImage } from "./prepare";
 import { rootsOf, unpinnedRoots } from "./roots";
@@ -57,7 +57,7 @@ const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
         ({ key: parent, expanded, where }) =>
             `image ${key} is pinned to a digest of image ${parent}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
-            `To follow ${parent}, remove @${expanded.split("@")[1] ?? ""} from ${where}`,
+            `To follow ${parent}, remove @${digestOf(expanded) ?? ""} from ${where}`,
     );
 
 /** A frontend of somebody else's: nobody sees what it reads. */

@@ -241,7 +241,7 @@ test("a delivery that could not be decided deletes nothing of the round that is 
     const made = (isUndecided: object) => {
         const { steps } = recordedPreview("same");
         const more = [
-            step("update", "", component, {}, isUndecided),
+            step("update", "", component, {}, { repository: "r", ...isUndecided }),
             step("delete", round, "github:index/branch:Branch", { branch: "b" }),
             step("delete", round, "github:index/repositoryPullRequest:RepositoryPullRequest", { title: "t" }),
         ];

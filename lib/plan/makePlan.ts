@@ -1,4 +1,5 @@
-import { type Preview, type Step, leftovers, listOf } from "../engine/preview";
+import { type Preview, type Step, leftovers } from "../engine/preview";
+import { dockerTypes, isPublished } from "../engine/resources";
 import { type UpdateRecord, recordedSeconds } from "../update/history";
 import { openRepositories, planBuilds } from "./builds";
 import { suspiciousArguments } from "./causes";
@@ -63,15 +64,16 @@ export function dangersOf(steps: readonly Step[]): string[] {
     const left = new Set(leftovers(steps));
     const lost = steps.filter(
         ({ type, op, old: before }) =>
-            type.startsWith("docker-build:") &&
+            (type === dockerTypes.image || type === dockerTypes.index) &&
             /delete|replace/.test(op) &&
             before?.retainOnDelete === false &&
-            (type.endsWith(":Index") || listOf(before, "tags").length > 0),
+            (type === dockerTypes.index || isPublished(before.inputs)),
     );
     // A replacement is several steps on one resource.
     const byUrn = new Map(lost.map((step) => [step.urn, step]));
     return [...byUrn.values()].map((step) => {
-        const [what, thing] = step.type.endsWith(":Index") ? ["the promoted tag of", "index"] : ["the build", "image"];
+        const [what, thing] =
+            step.type === dockerTypes.index ? ["the promoted tag of", "index"] : ["the build", "image"];
         const isLeft = left.has(step);
         return (
             `${isLeft || step.op === "delete" ? "deleting" : "replacing"} ${what} ${step.name}` +
@@ -115,7 +117,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         }),
     }));
     const suspicious = steps
-        .filter(({ type }) => type === "docker-build:index:Image")
+        .filter(({ type }) => type === dockerTypes.image)
         .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${name} of image ${parent}`));
     const masked = [...new Set(suspicious)].map(
         (one) =>

@@ -1,3 +1,5 @@
+import type { Cause } from "./causes";
+
 /**
  * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
  * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
@@ -8,9 +10,6 @@ export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "re
 
 /** The actions, the most urgent first. */
 export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
-
-/** Why something is pending, as people say it. */
-export type Cause = string;
 
 /** One image for one platform. */
 export interface PlatformPlan {

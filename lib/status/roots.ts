@@ -1,4 +1,4 @@
-import { formatReference, parseReference, repositoryOf } from "../registry/references";
+import { digestOf, formatReference, parseReference, repositoryOf, withDigest } from "../registry/references";
 import type { Finding } from "./findings";
 import type { Answers } from "./imageStatus";
 import { type Commands, quote, repairCommand } from "./repair";
@@ -25,7 +25,7 @@ export function rootsOf(images: readonly DeployedImage[]): RootStatus[] {
         const { tag, digest } = parseReference(root);
         if (digest !== undefined || tag === undefined) return [];
         const on = images.filter(({ roots }) => root in roots);
-        const pinned = on.map(({ roots }) => roots[root] ?? "").find((by) => by.includes("@"));
+        const pinned = on.flatMap(({ roots }) => roots[root] ?? [])[0];
         const rest = { root, images: on.map(({ image }) => image) };
         if (pinned === undefined) return [rest];
         // A mirror, such as the lab's, is compared with itself.
@@ -53,10 +53,10 @@ const stackFile = ({ stack }: Commands): string => `Pulumi.${stack.split("/").at
 function moveCommand(root: string, pinned: string, found: string, own: string | undefined, commands: Commands): string {
     const up = repairCommand(commands, { by: "up" });
     if (own !== undefined && repositoryOf(own) === repositoryOf(pinned)) {
-        return own.endsWith(`@${found}`) ? up : `npm run lab -- start --renew-root && ${up}`;
+        return digestOf(own) === found ? up : `npm run lab -- start --renew-root && ${up}`;
     }
     const path = quote(`roots["${root}"]`);
-    const value = `${repositoryOf(pinned)}@${found}`;
+    const value = withDigest(repositoryOf(pinned), found);
     const set = `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} --path ${path} ${value}`;
     if (!commands.isCi) return `${set} && ${up}`;
     const commit = `git commit --message ${quote(`Move the root ${root}`)} ${quote(stackFile(commands))}`;
@@ -87,8 +87,8 @@ export function compareRoots(
         const found = answer.found?.digest;
         if (found === undefined) {
             findings.push({ kind: "note", about, text: `${tag} is not in the registry, so its pin can't be compared` });
-        } else if (!pinned.endsWith(`@${found}`)) {
-            const text = `${tag} moved to ${found}; pinned is ${pinned.slice(pinned.indexOf("@") + 1)}`;
+        } else if (digestOf(pinned) !== found) {
+            const text = `${tag} moved to ${found}; pinned is ${digestOf(pinned) ?? pinned}`;
             const command = moveCommand(root, pinned, found, labRoots[root], commands);
             findings.push({ kind: "drift", about, text, repair: { by: "command", command } });
         }

@@ -1,8 +1,7 @@
 import { stackLocks } from "../engine/locks";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
-import { fileType } from "../engine/refresh";
+import { componentTypes, githubKind, githubTypes } from "../engine/resources";
 import { deployedImages, type Resource } from "../engine/state";
-import { workflowFilesType } from "../github/delivery";
 import { readInstance } from "../system/instance";
 import { readHistory } from "../update/history";
 import { askBlobs, askRegistries, askGitHub } from "./ask";
@@ -32,26 +31,23 @@ export async function githubFindings(resources: readonly Resource[], env: NodeJS
     return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
 }
 
-/** Types of secrets and variables. */
-const valueType = /^github:index\/(actions|dependabot|codespaces)/;
+/** Whether a resource is a secret or variable. */
+const isValue = ({ type }: Resource): boolean => ["secret", "variable"].includes(githubKind(type)?.kind ?? "");
 
 /** The component without the files that pull requests brought: no resource of the state's is about those. */
 const withoutDelivered = (one: Resource): Resource =>
-    one.type === workflowFilesType ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
+    one.type === componentTypes.workflowFiles ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
 
 /**
  * Whether workflow files on GitHub are not, or may not be, what the state's resources say: an `up` may then fail without a refresh.
  * Nothing is asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
  */
 export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
-    const files = resources.filter(({ type }) => type === fileType);
+    const files = resources.filter(({ type }) => type === githubTypes.file);
     if (files.length === 0) return false;
     // One that was refused is written again in any case, unless it was looked at and is there by now.
     if (files.some(({ initErrors }) => initErrors && initErrors.length > 0)) return true;
-    const findings = await githubFindings(
-        resources.filter(({ type }) => !valueType.test(type)).map(withoutDelivered),
-        env,
-    );
+    const findings = await githubFindings(resources.filter((one) => !isValue(one)).map(withoutDelivered), env);
     return findings.some(({ repair }) => repair !== undefined);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type EngineLog, parseEngineLog } from "../engine/log";
 import { type Layer, type Manifest, RegistryError, readManifest } from "../registry/manifest";
-import { parseReference, repositoryOf } from "../registry/references";
+import { parseReference, repositoryOf, withDigest } from "../registry/references";
 import { LabError, isInterrupted, run } from "../system/process";
 import { type UpdateRecord, appendHistory, readHistory } from "./history";
 import { imageSteps, updateRecord, type ImageStep, hasMoved } from "./steps";
@@ -16,7 +16,7 @@ async function layersOf(ref: string, platform: string | undefined, ask: Ask): Pr
     const manifest = await ask(ref);
     const inIndex = platform === undefined ? undefined : manifest?.platforms[platform];
     if (inIndex === undefined) return manifest?.layers ?? [];
-    return (await ask(`${repositoryOf(ref)}@${inIndex}`))?.layers ?? [];
+    return (await ask(withDigest(repositoryOf(ref), inIndex)))?.layers ?? [];
 }
 
 async function pushedBy(step: ImageStep, pushed: string, ask: Ask): Promise<number> {
