@@ -11,6 +11,7 @@ import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem } from "./lib/registry/references";
 import { instanceFile, readInstance } from "./lib/system/instance";
+import { keyArguments } from "./lib/system/shell";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
 
 /** A secret of the repository on GitHub, and who gets it beside its workflows. */
@@ -116,15 +117,6 @@ export interface ConfigKeys {
     readonly known: Readonly<Record<string, readonly string[]>>;
     /** Keys whose values are secret. */
     readonly secret: readonly string[];
-}
-
-/** The arguments of `pulumi config` that name a value: its key, or with --path its place in a key's value. */
-export function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
-    if (rest.length === 0) return String(key);
-    const parts = rest.map((part) =>
-        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
-    );
-    return `--path '${String(key)}${parts.join("")}'`;
 }
 
 /** A key as messages name it, with the place in its value. */

@@ -3,6 +3,7 @@ import { labPath, labVariables } from "../lab/environment";
 import { exit } from "./exitCodes";
 import { githubUrl } from "../lab/github/service";
 import type { Instance } from "../lib/system/instance";
+import { quote } from "../lib/system/shell";
 import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
 
@@ -29,7 +30,6 @@ export const minFreeOption = () =>
 
 /** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
 export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
-    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
     const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
     return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];
 }

@@ -1,11 +1,11 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
+import type { Review } from "../lib/forms/json";
+import type { Action } from "../lib/plan/builds";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
 import { manifest } from "./registry";
-import type { Review } from "../lib/forms/json";
-import type { Action } from "../lib/plan/plan";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 

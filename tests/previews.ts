@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { repositoryRoot } from "../lib/system/paths";
-import type { Cause } from "../lib/plan/causes";
-import type { ImagePlan, Plan } from "../lib/plan/plan";
 import { type Preview, readPreview } from "../lib/engine/preview";
+import type { Cause } from "../lib/plan/causes";
+import type { ImagePlan } from "../lib/plan/images";
+import type { Plan } from "../lib/plan/plan";
+import { repositoryRoot } from "../lib/system/paths";
 
 const folder = path.join(repositoryRoot, "lib", "engine", "recorded", "previews");
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
 import { type EngineLog, parseEngineLog } from "../lib/engine/log";
-import { makePlan } from "../lib/plan/makePlan";
+import { makePlan } from "../lib/plan/plan";
 import { readPreview } from "../lib/engine/preview";
 import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";

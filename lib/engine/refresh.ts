@@ -1,3 +1,4 @@
+import { quote } from "../system/shell";
 import { dockerTypes, githubPattern, githubTypes } from "./resources";
 
 /** A resource of a deployment (`pulumi stack export`), as far as it matters here. */
@@ -36,7 +37,7 @@ export const refreshOptions = {
     images: ["--exclude", indexes, "--exclude", githubPattern],
 } as const;
 
-const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} '${pattern}'`;
+const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} ${quote(pattern)}`;
 /** The command that looks at the workflow files. */
 export const refreshFiles = command(refreshOptions.files);
 /** The command that looks at everything but the indexes. */

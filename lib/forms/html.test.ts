@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { UpdateRecord } from "../update/history";
-import { makePlan } from "../plan/makePlan";
+import { makePlan } from "../plan/plan";
 import { fileChanged, imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { htmlForm } from "./html";
 

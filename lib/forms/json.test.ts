@@ -2,7 +2,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { repositoryRoot } from "../system/paths";
 import { causeText } from "../plan/causes";
-import { makePlan } from "../plan/makePlan";
+import { makePlan } from "../plan/plan";
 import { planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { jsonForm, jsonSchema, reviewSchema } from "./json";
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { actions } from "../plan/builds";
 import { causeText } from "../plan/causes";
-import { type Plan, actions } from "../plan/plan";
+import type { Plan } from "../plan/plan";
 
 const action = z.enum(actions as [Plan["images"][number]["action"], ...Plan["images"][number]["action"][]]);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makePlan } from "../plan/makePlan";
+import { makePlan } from "../plan/plan";
 import { fileChanged, imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { markdownForm } from "./markdown";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { makePlan } from "../plan/makePlan";
+import { makePlan } from "../plan/plan";
 import { imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { tableForm, wrap } from "./table";
 

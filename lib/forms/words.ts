@@ -1,5 +1,7 @@
+import type { Action, PlatformPlan } from "../plan/builds";
 import { causeText } from "../plan/causes";
-import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "../plan/plan";
+import type { ImagePlan } from "../plan/images";
+import type { Expected, Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
 
 const counted: readonly (readonly [Action, string])[] = [

@@ -1,4 +1,5 @@
 import { parseReference, sameImage } from "../registry/references";
+import { keyArguments } from "../system/shell";
 import type { Definitions } from "./definition";
 import type { PreparedImage, Root } from "./prepare";
 import { readImages } from "./readImages";
@@ -42,7 +43,9 @@ export function unusedPins(
     const unused = (all: readonly string[]) => all.filter((one) => !named.some((other) => sameImage(one, other)));
     const which = `which no Dockerfile names; they name ${named.join(", ") || "none"}. Remove it`;
     return [
-        ...unused(settings.pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm --path 'roots["${pin}"]'`),
+        ...unused(settings.pins).map(
+            (pin) => `roots pins ${pin}, ${which}: pulumi config rm ${keyArguments(["roots", pin])}`,
+        ),
         ...unused(Object.keys(definitions.roots ?? {})).map((one) => `roots in images.ts has ${one}, ${which} there`),
     ];
 }

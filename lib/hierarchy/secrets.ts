@@ -1,6 +1,6 @@
-import { keyArguments } from "../../config";
 import type { MountedSecret } from "../dockerfile/reads";
 import { InputError, placeOf } from "../errors";
+import { keyArguments } from "../system/shell";
 import type { ImageDefinition } from "./definition";
 
 /** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */

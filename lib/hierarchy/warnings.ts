@@ -1,5 +1,6 @@
 import { hostPlatform } from "../platform";
 import { digestOf, withoutCapitals } from "../registry/references";
+import { pinCommand } from "../system/shell";
 import type { ImageDefinitions } from "./definition";
 import type { PreparedImage } from "./prepare";
 import { rootsOf, unpinnedRoots } from "./roots";
@@ -67,7 +68,7 @@ function frontendWarnings({ key, frontend }: PreparedImage): string[] {
         `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
             "context is its input, minus what .dockerignore leaves out, and parents are known only as far as it is like a Dockerfile. " +
             "Where it is a copy of docker/dockerfile, write that, and pin it to the copy: " +
-            "pulumi config set --path 'roots[\"docker/dockerfile:1\"]' <repository>@sha256:<digest>",
+            pinCommand("docker/dockerfile:1"),
     ];
 }
 
@@ -89,7 +90,7 @@ export function warningsOf(images: ImageDefinitions, prepared: readonly Prepared
     const unpinned = unpinnedRoots(prepared).map(
         ({ root, images: affected }) =>
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
-            `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
+            pinCommand(root),
     );
     const leftOut = Object.entries(images).filter(([key]) => !prepared.some((image) => image.key === key));
     return [

@@ -3,7 +3,27 @@ import { pushedBy, readImage } from "../engine/resources";
 import { repositoryOf } from "../registry/references";
 import { moveOf } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import type { Action, PlatformPlan } from "./plan";
+
+/**
+ * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
+ * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays. *unchanged*: nothing is built,
+ * tagged or tested; with a cause, the state forgets something of it.
+ */
+export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
+
+/** The actions, the most urgent first. */
+export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
+
+/** One image for one platform. */
+export interface PlatformPlan {
+    readonly platform: string;
+    readonly action: Action;
+    /** Seconds that the longest of its last builds took; absent where none was recorded. */
+    readonly seconds?: number;
+    /** Compressed bytes of what is published; absent where the registry was not asked. */
+    readonly bytes?: number;
+}
 
 /** Keys of the images that one takes from, the one that it is built FROM first. */
 export const parentsOf = ({ component }: Group): readonly string[] =>

@@ -1,6 +1,6 @@
 import type { Step } from "../engine/preview";
 import { readImage } from "../engine/resources";
-import { type Plans, decides, movedParents, parentsOf } from "./builds";
+import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
     type Cause,
     buildCauses,
@@ -13,8 +13,27 @@ import {
     unique,
 } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import { inAnyCase, runs } from "./inAnyCase";
-import { type Action, type ImagePlan, actions } from "./plan";
+import { type WorkInAnyCase, inAnyCase, runs } from "./inAnyCase";
+
+/** What is pending for an image. */
+export interface ImagePlan {
+    /** Key in `images.ts`. */
+    readonly image: string;
+    /** Key of the image that it is built FROM; absent where that is a root. */
+    readonly parent?: string;
+    /** Keys of other images of ours that its Dockerfile takes files from; absent where there are none. */
+    readonly copiesFrom?: readonly string[];
+    /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
+    readonly root?: string;
+    /** The most urgent of its platforms' actions. */
+    readonly action: Action;
+    readonly platforms: readonly PlatformPlan[];
+    readonly causes: readonly Cause[];
+    /** Of an image that is `maybe`: what is done although it may not be built. Absent where that is nothing. */
+    readonly inAnyCase?: readonly WorkInAnyCase[];
+    /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
+    readonly dependsOn?: readonly string[];
+}
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
 function renamedFrom({ component }: Group, all: readonly Group[]): string | undefined {
@@ -67,7 +86,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
     return settings.length > 0 || names.length === 0 ? settings : [{ kind: "properties changed", names }];
 }
 
-const anywayCause = (done: NonNullable<ImagePlan["inAnyCase"]>): Cause => ({
+const anywayCause = (done: readonly WorkInAnyCase[]): Cause => ({
     kind: "in any case",
     tests: done.includes("test"),
     promotion: done.includes("promotion"),

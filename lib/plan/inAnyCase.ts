@@ -2,7 +2,9 @@ import { listOf, type Step, sameWhereKnown } from "../engine/preview";
 import { namedImages } from "../engine/resources";
 import { digestOf } from "../registry/references";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import type { ImagePlan } from "./plan";
+
+/** What is done to an image that may not be built. */
+export type WorkInAnyCase = "test" | "promotion";
 
 /** Tests that would run. */
 export const runs = (test: Step): boolean => changes(test) && !isGone(test);
@@ -55,7 +57,7 @@ const isPromotedAnyway = (group: Group): boolean =>
  * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or
  * have not passed on what was built last, and its promotion. Only a build that comes back to what is promoted needs neither.
  */
-export function inAnyCase(group: Group): NonNullable<ImagePlan["inAnyCase"]> {
+export function inAnyCase(group: Group): WorkInAnyCase[] {
     const built = builtDigests(group.builds);
     const isTested = group.tests.filter(runs).some((test) => {
         const digest = built.get(platformOf(test));

@@ -4,7 +4,14 @@ import { isPinned, repositoryOf } from "../registry/references";
 import { placeOf } from "./causes";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
-import type { RepositoryPlan } from "./plan";
+
+/** Something on GitHub that would change. Of secrets the names only. */
+export interface RepositoryPlan {
+    readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
+    readonly name: string;
+    /** `maybe`: only if an image's digest changes. */
+    readonly action: "create" | "update" | "delete" | "maybe";
+}
 
 /** Whether an update would do something with a resource. A component, and what is taken over, is the state's own bookkeeping. */
 const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false && !isTakenOver(step);
