@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
-import type { Access } from "./lib/github/repository";
+import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
-import { type Kind, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
+import { existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { isPassing, nextAfter, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";

@@ -4,7 +4,7 @@ import type { RepositorySecret } from "../config";
 import { type RepositorySettingsInputs, type SecretReader, componentTypes } from "../lib/engine/resources";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github/names";
-import type { Kind } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
 import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./hooks";
 

@@ -2,7 +2,7 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import { commitMessage } from "../lib/github/delivery";
-import type { Kind } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";

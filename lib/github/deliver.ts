@@ -16,7 +16,8 @@ import {
 } from "./delivery";
 import { findFiles, findLeftovers } from "./files";
 import { RefusedError, type Stopped, missingScope, shortage } from "./refusals";
-import { type Access, checkAccess, checkRepository, nameOf, inRepository, parse } from "./repository";
+import type { Access } from "./permissions";
+import { checkAccess, checkRepository, nameOf, inRepository, parse } from "./repository";
 
 const pullsSchema = z.array(
     z.object({

@@ -9,7 +9,7 @@ import {
 } from "../engine/resources";
 import type { Resource } from "../engine/state";
 import { fileHash } from "../github/delivery";
-import type { Access } from "../github/repository";
+import type { Access } from "../github/permissions";
 import { type Answer, type Finding, unknownFindings } from "./findings";
 
 /** The repository that the stack looks after, as its state has it. */
