@@ -7,6 +7,7 @@ import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
+import { secretKeys } from "./lib/hierarchy/secrets";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem } from "./lib/registry/references";
@@ -213,9 +214,6 @@ function parseValue(text: string): unknown {
 /** Those that are known, by the place that they stand in. */
 const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
 
-/** Keys whose values are secret. */
-const secret = ["buildSecrets", "repositorySecrets"];
-
 /** A preview needs no servers; an update that finds none would fail halfway with the provider's words for it. */
 function requireRunningLab(): void {
     const servers = path.join(path.dirname(instanceFile()), "servers");
@@ -256,7 +254,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
     const parsed = schema.safeParse(Object.fromEntries(own));
     const problems = [
-        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret })) ?? []),
+        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret: secretKeys })) ?? []),
         ...githubProblems({
             project,
             keys: own.map(([key]) => key),
