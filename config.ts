@@ -3,14 +3,17 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { z } from "zod";
-import { InputError, keyArguments } from "./lib/errors";
+import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
-import type { Access } from "./lib/github/repository";
+import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
+import { secretKeys } from "./lib/hierarchy/secrets";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
-import { referenceProblem } from "./lib/registry/references";
+import { isPinned, referenceProblem } from "./lib/registry/references";
 import { instanceFile, readInstance } from "./lib/system/instance";
+import { serversFolder } from "./lib/system/paths";
+import { keyArguments } from "./lib/system/shell";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
 
 /** A secret of the repository on GitHub. Its workflows get it, and Dependabot and codespaces if the flags are set. */
@@ -119,7 +122,7 @@ export interface ConfigKeys {
 }
 
 /** Names a key for messages, with the path inside its value. */
-export function place([key, ...rest]: readonly PropertyKey[], project: string): string {
+function place([key, ...rest]: readonly PropertyKey[], project: string): string {
     const value = rest.length > 0 ? ` (at ${rest.map(String).join(".")})` : "";
     return `${project}:${String(key ?? "")}${value}`;
 }
@@ -161,7 +164,7 @@ const schema = z.strictObject({
         .optional(),
     /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z
-        .record(z.string(), z.string().regex(/^[^@\s]+@sha256:[0-9a-f]{64}$/, "not <repository>@sha256:<64 hex>"))
+        .record(z.string(), z.string().refine(isPinned, "not <repository>@sha256:<64 hex>"))
         .superRefine((roots, context) => {
             for (const name of Object.keys(roots)) {
                 const problem = referenceProblem(name);
@@ -212,12 +215,9 @@ function parseValue(text: string): unknown {
 /** The allowed keys, by the path of the object that contains them. */
 const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
 
-/** Keys whose values are secret. */
-const secret = ["buildSecrets", "repositorySecrets"];
-
 /** Refuses an update while the lab is stopped: it would fail halfway, with the provider's message. A preview needs no servers. */
 function requireRunningLab(): void {
-    const servers = path.join(path.dirname(instanceFile()), "servers");
+    const servers = serversFolder({ state: path.dirname(instanceFile()) });
     const dead = deadServers(servers);
     if (dead.length === 0 && startedServers(servers).length > 0) return;
     throw new InputError({
@@ -255,7 +255,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
     const parsed = schema.safeParse(Object.fromEntries(values));
     const problems = [
-        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret })) ?? []),
+        ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret: secretKeys })) ?? []),
         ...githubProblems({
             project,
             keys: values.map(([key]) => key),

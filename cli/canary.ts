@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startLab } from "../lab/lab";
+import { imageScheme } from "../lib/engine/resources";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
 import { CommandError } from "../lib/errors";
+import { withDigest } from "../lib/registry/references";
 import { type Platform, archOf } from "../lib/platform";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
@@ -144,8 +146,13 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
         await run("tar", ["--extract", "--file", archive, "--directory", layout]);
         const repository = one.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
         const platform = one.inputs.platforms[0];
-        const published = await unpack(`docker-image://${repository}@${outcome.published}`, platform, folder, options);
-        const rebuilt = await unpack(`oci-layout://${layout}@${digest}`, platform, folder, options);
+        const published = await unpack(
+            imageScheme + withDigest(repository, outcome.published),
+            platform,
+            folder,
+            options,
+        );
+        const rebuilt = await unpack(`oci-layout://${withDigest(layout, digest)}`, platform, folder, options);
         return { ...outcome, difference: await firstDifference(published, rebuilt, folder) };
     } finally {
         rmSync(folder, { recursive: true, force: true });

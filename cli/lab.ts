@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { labPath, labVariables } from "../lab/environment";
 import { githubUrl } from "../lab/github/service";
+import { quote } from "../lib/system/shell";
 import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
 import type { Instance } from "../lib/system/instance";
@@ -29,7 +30,6 @@ export const minFreeOption = () =>
 
 /** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
 export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
-    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
     const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
     return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];
 }

@@ -6,9 +6,12 @@ import { htmlForm } from "../lib/forms/html";
 import { jsonForm } from "../lib/forms/json";
 import { markdownForm } from "../lib/forms/markdown";
 import { tableForm } from "../lib/forms/table";
-import { makePlan } from "../lib/plan/makePlan";
-import type { ImagePlan, Plan, PlatformPlan, RepositoryPlan } from "../lib/plan/plan";
-import { type Published, lookUp, withPublished } from "../lib/status/published";
+import type { PlatformPlan } from "../lib/plan/builds";
+import type { Cause } from "../lib/plan/causes";
+import type { ImagePlan } from "../lib/plan/images";
+import { makePlan, withPublished, type Plan } from "../lib/plan/plan";
+import type { RepositoryPlan } from "../lib/plan/repository";
+import { type Published, lookUp } from "../lib/status/published";
 import { maskedIn } from "../lib/system/mask";
 import { type UpdateRecord, readHistory } from "../lib/update/history";
 import { tellReview } from "./actions";
@@ -75,12 +78,16 @@ function deliver(text: string, output: string | undefined): void {
     writeOutput("--output", output, text);
 }
 
-/** Properties of a plan whose texts are words of this program, which nobody wrote. */
-const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan)[] = [
+type KeyOfAny<T> = T extends unknown ? keyof T : never;
+
+/** Properties of a plan whose texts are fixed words of this program. */
+const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan | KeyOfAny<Cause>)[] = [
     "action",
     "kind",
     "platform",
     "inAnyCase",
+    "of",
+    "role",
 ];
 
 /** Waits for `work`, and takes the secrets out of the error where it fails. */

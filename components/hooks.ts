@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
-import { type Kind, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
+import { existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { isPassing, nextAfter, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
+import { pinCommand } from "../lib/system/shell";
 import { noteFailure } from "./failures";
 
 /** Removes what is on GitHub under the name of a resource that is to be made, from the resource's inputs. */
@@ -87,9 +89,7 @@ async function askTriggers(
     const unknown = (why: string, next: string) =>
         new InputError({
             problem: `${named} may have ONBUILD instructions, which would run on files that nobody sees: ${why}`,
-            next:
-                `${next}, or pin a copy of it that this machine can ask for: ` +
-                `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
+            next: `${next}, or pin a copy of it that this machine can ask for: ${pinCommand(root)}`,
         });
     let found: readonly string[] | undefined;
     try {

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { hash12 } from "../lib/context/hash";
-import { type PreparedImage, rootsOf } from "../lib/hierarchy/prepare";
+import { componentTypes, imageInputs } from "../lib/engine/resources";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
+import { digestOf } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
 import { buildHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
@@ -24,22 +25,7 @@ export class Image extends pulumi.ComponentResource {
 
     public constructor(args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
         const { prepared, parents } = args;
-        // Plans and states hold the inputs of components: this is how a review knows which file changed.
-        const inputs = {
-            dockerfile: { [prepared.definition.dockerfile]: hash12(prepared.meaning) },
-            parents: prepared.parents.map((parent) => parent.by),
-            roots: Object.fromEntries(rootsOf(prepared).map((root) => [root.expanded, root.by ?? "not pinned"])),
-            // One that only reads the Dockerfile: nothing is built on it.
-            ...(prepared.frontend && { frontend: prepared.frontend.expanded }),
-            platforms: prepared.platforms,
-            inputs: describeInputs(prepared.inputs),
-            // Of the build that is wanted: its own resource keeps that of the last one that succeeded.
-            inputHash: prepared.inputHash,
-            // Their names: a build's own property is secret as a whole.
-            secrets: [...(prepared.definition.secrets ?? [])],
-            smokeTests: describeInputs(prepared.tests?.files ?? []),
-        };
-        super("layered-images:components:ImageLayer", prepared.key, inputs, opts);
+        super(componentTypes.image, prepared.key, imageInputs(prepared), opts);
         this.prepared = prepared;
         const hooks = buildHooks(prepared);
         const build = (platform: Platform): PlatformImage => {
@@ -60,7 +46,7 @@ export class Image extends pulumi.ComponentResource {
         const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
         return pulumi.output({
             ref: ref.apply((text) => text ?? null),
-            digest: ref.apply((text) => text?.slice(text.indexOf("@") + 1) ?? null),
+            digest: ref.apply((text) => (text === undefined ? null : (digestOf(text) ?? null))),
             platforms: Object.fromEntries(digests),
             parent: this.prepared.parents[0]?.by ?? this.prepared.roots[0]?.expanded ?? null,
         });
@@ -82,15 +68,6 @@ export class Image extends pulumi.ComponentResource {
             { parent: this },
         );
     }
-}
-
-/** By path, what the plan shows of a file: the start of its hash and whether it is executable, or where it links to. */
-function describeInputs(files: PreparedImage["inputs"]): Record<string, string> {
-    const describe = ({ hash, executable, symlink, folder }: PreparedImage["inputs"][number]) => {
-        if (folder) return "folder";
-        return symlink === undefined ? `${hash.slice(0, 12)}${executable ? " executable" : ""}` : `→ ${symlink}`;
-    };
-    return Object.fromEntries(files.map((file) => [`${file.path}${file.folder ? "/" : ""}`, describe(file)] as const));
 }
 
 function parentOn(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { Image } from "./image";
@@ -18,7 +19,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     public readonly images: Readonly<Record<string, Image>>;
 
     public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {
-        super("layered-images:components:ImageHierarchy", name, {}, opts);
+        super(componentTypes.hierarchy, name, {}, opts);
         const images: Record<string, Image> = {};
         for (const prepared of args.images) {
             const { key } = prepared;

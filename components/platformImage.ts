@@ -2,9 +2,11 @@ import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
-import { type PreparedImage, registryExport, sourceDateEpoch, rootsOf } from "../lib/hierarchy/prepare";
-import { type Platform, archOf } from "../lib/platform";
+import { imageScheme, inputHashArgument } from "../lib/engine/resources";
+import { type PreparedImage, registryExport, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import { type Platform, archOf } from "../lib/platform";
+import { isDigest, withDigest } from "../lib/registry/references";
 import { forDependents } from "./failures";
 import { smokeTest } from "./smokeTest";
 
@@ -36,14 +38,14 @@ export interface PlatformImage {
  * @throws pulumi.RunError for an empty digest: a child must never be built on whatever a tag happens to name
  */
 export function digestRef(key: string, repository: string, digest: string): string {
-    if (/^sha256:[0-9a-f]{64}$/.test(digest)) return `${repository}@${digest}`;
+    if (isDigest(digest)) return withDigest(repository, digest);
     throw new pulumi.RunError(
         `image ${key} has no digest (got ${JSON.stringify(digest)}), so nothing can be built on it. Run \`pulumi up\` ` +
             "again; if it repeats, look at the builder's output for that image.",
     );
 }
 
-const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`docker-image://${ref}` });
+const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`${imageScheme}${ref}` });
 
 /** Everything that a Dockerfile names from outside its context, by the name that BuildKit looks for. */
 function namedContexts({ prepared, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
@@ -112,12 +114,11 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             context: { location: staged.context, named: namedContexts(args) },
             dockerfile: { location: staged.dockerfile },
             platforms: [platform as dockerBuild.Platform],
-            // No Dockerfile reads INPUT_HASH: an input that changes with the build makes its outputs unknown in a preview.
             buildArgs: {
                 ...prepared.buildArgs,
                 ...syntax(prepared),
                 SOURCE_DATE_EPOCH: sourceDateEpoch,
-                INPUT_HASH: prepared.inputHash,
+                [inputHashArgument]: prepared.inputHash,
             },
             ...(definition.labels && { labels: { ...definition.labels } }),
             ...(definition.target !== undefined && { target: definition.target }),
@@ -132,6 +133,6 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };
     const built = image.digest.apply((digest) => digestRef(key, repository, digest));
-    const ref = forDependents(built, `${repository}@sha256:${"0".repeat(64)}`);
+    const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
     return { image, ref, ...(tests && { test: smokeTest(name, { ref, platform, staged: tests, parent }) }) };
 }

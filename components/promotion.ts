@@ -1,6 +1,7 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { parseReference } from "../lib/registry/references";
+import { componentTypes } from "../lib/engine/resources";
+import { digestOf, parseReference, withDigest } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
 
 /** What a promotion needs. */
@@ -23,7 +24,7 @@ export class Promotion extends pulumi.ComponentResource {
     public readonly ref: pulumi.Output<string>;
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
-        super("layered-images:components:Promotion", key, {}, opts);
+        super(componentTypes.promotion, key, {}, opts);
         const tag = parseReference(args.name).tag ?? "latest";
         const index = new dockerBuild.Index(
             key,
@@ -31,7 +32,7 @@ export class Promotion extends pulumi.ComponentResource {
             // The manifest behind a tag may be wanted by somebody else: an update or a removal never deletes it.
             { parent: this, retainOnDelete: true, dependsOn: [...args.tests, ...args.after] },
         );
-        this.ref = index.ref.apply((ref) => `${args.repository}@${ref.slice(ref.indexOf("@") + 1)}`);
+        this.ref = index.ref.apply((ref) => withDigest(args.repository, digestOf(ref) ?? ref));
         this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
 }

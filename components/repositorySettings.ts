@@ -1,9 +1,10 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import type { RepositorySecret } from "../config";
+import { type RepositorySettingsInputs, type SecretReader, componentTypes } from "../lib/engine/resources";
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github/names";
-import type { Kind } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
 import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./hooks";
 
@@ -26,18 +27,17 @@ export class RepositorySettings extends pulumi.ComponentResource {
 
     public constructor(name: string, args: RepositorySettingsArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, secrets, variables } = args;
-        const readers = ({ dependabot, codespaces }: RepositorySecret) => [
+        const readers = ({ dependabot, codespaces }: RepositorySecret): SecretReader[] => [
             "actions",
-            ...(dependabot ? ["dependabot"] : []),
-            ...(codespaces ? ["codespaces"] : []),
+            ...(dependabot ? (["dependabot"] as const) : []),
+            ...(codespaces ? (["codespaces"] as const) : []),
         ];
-        const inputs = {
+        const inputs: RepositorySettingsInputs = {
             repository,
-            // Names only: a component's inputs stand in every plan.
             secrets: Object.fromEntries(Object.entries(secrets).map(([key, secret]) => [key, readers(secret)])),
             variables: Object.keys(variables),
         };
-        super("layered-images:components:RepositorySecrets", name, inputs, opts);
+        super(componentTypes.repositorySettings, name, inputs, opts);
         // A name is there once: made before the old one is deleted, the new one would be deleted too.
         const options = (kind: Kind, makeWay?: MakeWay) => ({
             parent: this,

@@ -1,6 +1,7 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import { imageScheme } from "../lib/engine/resources";
 import type { Platform } from "../lib/platform";
 
 /** The staged smoke tests of an image. */
@@ -30,7 +31,7 @@ export function smokeTest(name: string, { ref, platform, staged, parent }: Smoke
             push: false,
             context: {
                 location: staged.context,
-                named: { [imageUnderTest]: { location: pulumi.interpolate`docker-image://${ref}` } },
+                named: { [imageUnderTest]: { location: pulumi.interpolate`${imageScheme}${ref}` } },
             },
             dockerfile: { location: staged.dockerfile },
             buildArgs: { SCRIPTS: staged.scripts.join(" ") },

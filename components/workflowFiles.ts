@@ -1,6 +1,7 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { type Delivery, commitMessage, fileHash, workflowFilesType } from "../lib/github/delivery";
+import { type WorkflowFilesInputs, componentTypes } from "../lib/engine/resources";
+import { type Delivery, commitMessage, fileHash } from "../lib/github/delivery";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";
@@ -20,19 +21,13 @@ export class WorkflowFiles extends pulumi.ComponentResource {
 
     public constructor(name: string, args: WorkflowFilesArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, branch, files, delivery } = args;
-        super(
-            workflowFilesType,
-            name,
-            {
-                ...{ repository, branch },
-                // Of files that a pull request brings, all that the state has: what the branch should hold once it is merged.
-                files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, fileHash(text)])),
-                ...(delivery.by === "nothing" && delivery.declined !== undefined && { declined: delivery.declined }),
-                // How a review knows that what this preview leaves out is not going to be deleted.
-                ...(delivery.by === "unknown" && { isUndecided: true }),
-            },
-            opts,
-        );
+        const inputs: WorkflowFilesInputs = {
+            ...{ repository, branch },
+            files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, fileHash(text)])),
+            ...(delivery.by === "nothing" && delivery.declined !== undefined && { declined: delivery.declined }),
+            ...(delivery.by === "unknown" && { isUndecided: true }),
+        };
+        super(componentTypes.workflowFiles, name, inputs, opts);
         const removed = delivery.by === "commits" ? this.commit(name, args, delivery.there) : undefined;
         this.pullRequest =
             delivery.by === "pull-request"

@@ -1,7 +1,8 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
+import { componentTypes } from "../lib/engine/resources";
 import { commitMessage } from "../lib/github/delivery";
-import type { Kind } from "../lib/github/refusals";
+import type { Kind } from "../lib/github/permissions";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
@@ -37,7 +38,7 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
 
     public constructor(name: string, args: WorkflowPullRequestArgs, opts: pulumi.ComponentResourceOptions) {
         const { owner, repository, branch, files, head, removes, number } = args;
-        super("layered-images:components:WorkflowPullRequest", name, { repository, branch, head }, opts);
+        super(componentTypes.workflowPullRequest, name, { repository, branch, head }, opts);
         const options = (kind: Kind) => ({ parent: this, retainOnDelete: true, hooks: refusalHook(name, kind) });
         const ofBranch = { repository, branch: head, sourceBranch: branch };
         const made = new github.Branch(`${name}-branch`, ofBranch, options("a branch"));

@@ -1,12 +1,3 @@
-/** The arguments of `pulumi config` that name a value: its key, or with --path its place in a key's value. */
-export function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
-    if (rest.length === 0) return String(key);
-    const parts = rest.map((part) =>
-        /^[A-Za-z_]\w*$/.test(String(part)) ? `.${String(part)}` : `["${String(part)}"]`,
-    );
-    return `--path '${String(key)}${parts.join("")}'`;
-}
-
 /** What is wrong with an input, in the words of who gave it. */
 export interface InputProblem {
     /** The input, its value and what is wrong with it. */

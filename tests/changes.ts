@@ -1,10 +1,11 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
+import type { Review } from "../lib/forms/json";
+import type { Action } from "../lib/plan/builds";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
 import { manifest } from "./registry";
-import type { Action, ImagePlan, Plan } from "../lib/plan/plan";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 
@@ -49,7 +50,7 @@ function doneTo(image: string, operations: Readonly<Record<string, string>>, aft
 }
 
 /** What the review said of an image that was not built. */
-function announcedOf({ action, inAnyCase = [] }: ImagePlan): Action {
+function announcedOf({ action, inAnyCase = [] }: Review["images"][number]): Action {
     if (action !== "rebuild" && action !== "maybe") return action;
     return inAnyCase.includes("promotion") ? "retag" : inAnyCase.includes("test") ? "retest" : "unchanged";
 }
@@ -59,7 +60,7 @@ function announcedOf({ action, inAnyCase = [] }: ImagePlan): Action {
  * moved, every *retag*, *retest* and *remove* was done, also where one was certain of a *maybe*, and nothing else.
  */
 function expectAnnounced(
-    plan: Plan,
+    plan: Review,
     operations: Readonly<Record<string, string>>,
     before: Outputs,
     after: Outputs,

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { repositoryRoot } from "../lib/system/paths";
-import type { ImagePlan, Plan } from "../lib/plan/plan";
 import { type Preview, readPreview } from "../lib/engine/preview";
+import type { Cause } from "../lib/plan/causes";
+import type { ImagePlan } from "../lib/plan/images";
+import type { Plan } from "../lib/plan/plan";
+import { repositoryRoot } from "../lib/system/paths";
 
 const folder = path.join(repositoryRoot, "lib", "engine", "recorded", "previews");
 
@@ -16,6 +18,9 @@ export function recordedPreview(name: string): Preview {
     const diagnostics = parsed.filter((one) => "severity" in one);
     return readPreview(JSON.stringify({ steps, diagnostics }));
 }
+
+/** That a file changed, as a cause. */
+export const fileChanged = (path: string): Cause => ({ kind: "file changed", path, role: "input" });
 
 /** An image of a plan: unchanged, on a root, for one platform, unless something else is said. */
 export const imagePlan = (image: string, rest: Partial<ImagePlan> = {}): ImagePlan => ({
@@ -60,11 +65,14 @@ export function sixtyImages(): Plan {
             causes:
                 action === "rebuild"
                     ? [
-                          `requirements/service-${index.toString()}/requirements.txt changed`,
-                          "build argument TZ: UTC → Europe/Berlin",
+                          fileChanged(`requirements/service-${index.toString()}/requirements.txt`),
+                          {
+                              ...{ kind: "value changed", of: "build argument", name: "TZ" },
+                              ...{ from: "UTC", to: "Europe/Berlin" },
+                          },
                       ]
                     : action === "maybe" && parent !== undefined
-                      ? [`parent ${key(parent)}`]
+                      ? [{ kind: "parent decides", parent: key(parent) }]
                       : [],
         });
     });

@@ -4,10 +4,9 @@ import path from "node:path";
 import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
 import { type EngineLog, parseEngineLog } from "../lib/engine/log";
-import { makePlan } from "../lib/plan/makePlan";
-import type { Plan } from "../lib/plan/plan";
+import { makePlan } from "../lib/plan/plan";
 import { readPreview } from "../lib/engine/preview";
-import { reviewSchema } from "../lib/forms/json";
+import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";
 
 /** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
@@ -98,7 +97,7 @@ export async function imageOutputs(lab: Lab, program: string): Promise<Record<st
 /** What a project's command printed and how it ended. */
 export interface ReviewOutcome extends Outcome {
     /** The plan, where it printed one. */
-    readonly plan: Plan | undefined;
+    readonly plan: Review | undefined;
 }
 
 /** Runs one of the project's commands as `npm run` does: nothing but the place of the lab is in its environment. */
@@ -116,17 +115,16 @@ export const commandScript = (args: readonly string[]): string =>
 export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {
     const outcome = await command(lab, program, ["review", "--format", "json", ...args]);
     if (outcome.stdout === "") return { ...outcome, plan: undefined };
-    const { version, ...plan } = reviewSchema.parse(JSON.parse(outcome.stdout));
-    expect(version).toBe(1);
-    // The type has no `undefined` for what is absent, and neither has JSON.
-    return { ...outcome, plan: plan as Plan };
+    return { ...outcome, plan: reviewSchema.parse(JSON.parse(outcome.stdout)) };
 }
 
 /** What the review of this moment says an update would do. */
-export async function reviewPlan(lab: Lab, program: string): Promise<Plan> {
+export async function reviewPlan(lab: Lab, program: string): Promise<Review> {
     const preview = ["preview", "--json", "--show-sames", "--show-replacement-steps"];
     const { code, stdout, output } = await runIn(lab, program, "pulumi", preview);
     // A preview that failed halfway still prints what it came to.
     expect(code, output).toBe(0);
-    return makePlan({ stack: "local", preview: readPreview(stdout), history: [] });
+    return reviewSchema.parse(
+        JSON.parse(jsonForm(makePlan({ stack: "local", preview: readPreview(stdout), history: [] }))),
+    );
 }

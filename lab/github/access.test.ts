@@ -73,6 +73,28 @@ test("a classic token without the scope repo reads public repositories only", as
     expect((await github.repo("GET", "", undefined, asOther)).status).toBe(404);
 });
 
+test("what everybody may see of a public repository any token reads, and no secret or variable of it", async () => {
+    for (const grants of [{ scopes: [] }, { permissions: {} }]) {
+        await makeToken(grants);
+        for (const path of ["contents/README.md", "branches/main", "pulls", "issues"])
+            expect((await github.repo("GET", path, undefined, asOther)).status, path).toBe(200);
+        for (const path of ["actions/variables", "actions/secrets", "dependabot/secrets", "codespaces/secrets"])
+            expect((await github.repo("GET", path, undefined, asOther)).status, path).toBe(
+                "scopes" in grants ? 404 : 403,
+            );
+    }
+    await github.control("PATCH", "repositories/acme/tool", { private: true });
+    expect((await github.repo("GET", "contents/README.md", undefined, asOther)).status).toBe(403);
+});
+
+test("secrets for codespaces can't even be listed with a permission to read them, others can", async () => {
+    await makeToken({ permissions: { codespaces_secrets: "read", dependabot_secrets: "read" } });
+    expect((await github.repo("GET", "dependabot/secrets/public-key", undefined, asOther)).status).toBe(200);
+    const refused = await github.repo("GET", "codespaces/secrets/public-key", undefined, asOther);
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get("x-accepted-github-permissions")).toBe("codespaces_secrets=write");
+});
+
 test("a protected branch takes no direct change, other branches do", async () => {
     await github.control("PATCH", "repositories/acme/tool", { protected: ["main"] });
     expect(await github.repo("PUT", "contents/x.txt", file)).toMatchObject({

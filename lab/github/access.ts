@@ -1,5 +1,6 @@
 import { notFound, Refusal } from "./errors";
-import type { Need, Permission } from "./operations";
+import { type Level, type Permission, factsOf, needsWorkflows } from "../../lib/github/permissions";
+import type { Need } from "./operations";
 import { own, type Repository, type State, type Token } from "./state";
 
 const hourlyLimit = 5000;
@@ -66,20 +67,20 @@ export function authenticate(state: State, authorization: string | undefined): T
     return token;
 }
 
-function permits(token: Token, permission: Permission, access: Need["access"]): boolean {
+function permits(token: Token, permission: Permission, access: Level): boolean {
     const granted = permission === "metadata" ? "read" : token.permissions?.[permission];
     return granted === "write" || (granted === "read" && access === "read");
 }
 
 /**
  * Refuses a token that lacks what is needed, as GitHub does: a fine-grained one learns what is missing (403), a classic one
- * without the scope does not even learn that the repository is there (404), unless it is public and only read.
+ * without the scope does not even learn that the repository is there (404). What everybody may see of a public repository any token reads.
  */
 export function authorize(token: Token, need: Need | undefined, repository: Repository | undefined): void {
-    if (!need) return;
+    if (!need || (need.publicRead && repository?.private === false)) return;
     if (token.scopes) {
-        const readable = need.access === "read" && repository?.private === false;
-        if (!readable && !token.scopes.includes("repo")) throw notFound();
+        const { scopes } = token;
+        if (!need.permissions.some((permission) => scopes.includes(factsOf(permission).scope))) throw notFound();
         return;
     }
     if (need.permissions.some((permission) => permits(token, permission, need.access))) return;
@@ -91,10 +92,8 @@ export function authorize(token: Token, need: Need | undefined, repository: Repo
 
 /** Refuses changes to workflow files by tokens that may not make them; a classic one again only gets a 404. */
 export function authorizeWorkflow(token: Token, path: string): void {
-    if (!path.startsWith(".github/workflows/")) return;
-    if (token.scopes?.includes("workflow")) return;
-    if (token.scopes) throw notFound();
-    authorize(token, { permissions: ["workflows"], access: "write" }, undefined);
+    if (needsWorkflows(path))
+        authorize(token, { permissions: ["workflows"], access: "write", publicRead: false }, undefined);
 }
 
 /** An archived repository can be read only. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { permissionNames } from "../../lib/github/permissions";
 import type { Incoming } from "./api";
 import { Refusal } from "./errors";
-import { permissions } from "./operations";
 import { parseBody } from "./request";
 
 const level = z.enum(["read", "write"]);
@@ -12,7 +12,7 @@ export const bodies = {
     token: z.strictObject({
         login: z.string().min(1),
         scopes: z.array(z.string()).optional(),
-        permissions: z.partialRecord(z.enum(permissions), level).optional(),
+        permissions: z.partialRecord(z.enum(permissionNames), level).optional(),
     }),
     repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
     settings: z.strictObject({

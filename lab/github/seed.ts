@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { type Level, type Permission, factsOf, permissionNames } from "../../lib/github/permissions";
 import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
-import type { Permission } from "./operations";
 import { newKeyPair } from "./sealedBox";
 import {
     type Account,
@@ -16,17 +16,12 @@ import {
 import { timestamp } from "./time";
 
 /** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
-const labPermissions: Record<Permission, "read" | "write"> = {
-    metadata: "read",
-    contents: "write",
-    workflows: "write",
-    pull_requests: "write",
-    issues: "write",
-    secrets: "write",
-    actions_variables: "write",
-    dependabot_secrets: "write",
-    codespaces_secrets: "write",
-};
+const labPermissions = Object.fromEntries(
+    permissionNames.flatMap((name) => {
+        const { level } = factsOf(name);
+        return level === undefined ? [] : [[name, level]];
+    }),
+) as Partial<Record<Permission, Level>>;
 
 /** An id that nothing else in the state has. */
 export const nextId = (state: State): number => ++state.lastId;

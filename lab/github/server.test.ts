@@ -2,6 +2,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { labToken } from "./defaults";
 import { base64, startTestStandIn, type TestStandIn } from "./testing";
 
 let github: TestStandIn;
@@ -116,6 +117,14 @@ test("its page shows files, commits, names of secrets, variables, pull requests 
     const evil = `<script>alert("1")</script>`;
     await github.repo("PUT", "contents/%3Cb%3E.txt", { message: evil, content: base64(evil) });
     await github.repo("POST", "actions/variables", { name: "CI_IMAGE", value: evil });
+    const rights = {
+        contents: "write",
+        secrets: "write",
+        actions_variables: "write",
+        pull_requests: "write",
+        issues: "write",
+    };
+    await github.control("PUT", `tokens/${labToken}`, { login: "lab", permissions: rights });
     await github.repo("POST", "issues", { title: evil, body: evil });
     await github.repo("POST", "issues/1/comments", { body: evil });
     await github.control("PUT", "repositories/acme/tool/secrets/actions/TOKEN", { value: "canary-value" });

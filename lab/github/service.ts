@@ -18,7 +18,7 @@ const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
 async function compile(state: string): Promise<string> {
     const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
     const own = [...names, "github-api.json"].map((name) => `lab/github/${name}`);
-    const texts = ["lib/system/files.ts", ...own].map(
+    const texts = ["lib/system/files.ts", "lib/github/permissions.ts", ...own].map(
         (name) => [name, readFileSync(path.join(repositoryRoot, name), "utf8")] as const,
     );
     const key = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);

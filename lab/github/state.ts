@@ -1,4 +1,4 @@
-import type { Permission } from "./operations";
+import type { Level, Permission } from "../../lib/github/permissions";
 
 /** Somebody who owns repositories or writes to them. */
 export interface Account {
@@ -14,7 +14,7 @@ export interface Account {
 export interface Token {
     readonly login: string;
     readonly scopes?: readonly string[];
-    readonly permissions?: Readonly<Partial<Record<Permission, "read" | "write">>>;
+    readonly permissions?: Readonly<Partial<Record<Permission, Level>>>;
 }
 
 /** Who made or committed a commit, and when (RFC 3339). */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readUrn } from "./resources";
 
 /** A resource in an event of the engine's log, as far as it matters here; values that are secret are masked in it. */
 const state = z.object({
@@ -111,8 +112,7 @@ export function parseEngineLog(text: string): EngineLog | undefined {
     if (!any) return undefined;
     const summary = events.find(({ summaryEvent }) => summaryEvent)?.summaryEvent;
     return {
-        // urn:pulumi:<stack>::<project>::<types>::<name>
-        stack: any.urn.slice("urn:pulumi:".length, any.urn.indexOf("::")),
+        stack: readUrn(any.urn).stack,
         start: first.timestamp * 1000,
         seconds: summary?.durationSeconds ?? last.timestamp - first.timestamp,
         result: summary?.result === "succeeded" ? "succeeded" : "failed",

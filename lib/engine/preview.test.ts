@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isUnknown, nameOf, readPreview, sameWhereKnown, unknown } from "./preview";
+import { isUnknown, readPreview, sameWhereKnown, unknown } from "./preview";
+import { nameOf } from "./resources";
 
 const urn = "urn:pulumi:local::layered-images::a:b:C$d:e:F::bot-amd64";
 

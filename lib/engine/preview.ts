@@ -1,28 +1,15 @@
 import { z } from "zod";
-
-/** Texts by name: files, build arguments, labels. */
-export type Texts = Readonly<Record<string, string>>;
+import { type Texts, listIn, nameOf, textIn, textsIn } from "./resources";
 
 /** The texts of a property that is a record; what is no text is left out. */
-export function textsOf(state: ResourceState | undefined, property: string): Texts {
-    const value = state?.inputs[property];
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
-    return Object.fromEntries(
-        Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
-    );
-}
+export const textsOf = (state: ResourceState | undefined, property: string): Texts => textsIn(state?.inputs[property]);
 
 /** The text of a property; "" where it is none. */
-export const textOf = (state: ResourceState, property: string): string => {
-    const value = state.inputs[property];
-    return typeof value === "string" ? value : "";
-};
+export const textOf = (state: ResourceState, property: string): string => textIn(state.inputs[property]) ?? "";
 
 /** The texts of a property that is a list. */
-export function listOf(state: ResourceState | undefined, property: string): readonly string[] {
-    const value = state?.inputs[property];
-    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
-}
+export const listOf = (state: ResourceState | undefined, property: string): readonly string[] =>
+    listIn(state?.inputs[property]);
 
 /** What the engine writes in place of a value that only an update can know (Pulumi, plugin.UnknownStringValue). */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -74,9 +61,6 @@ export interface Preview {
     /** Errors and warnings, in the engine's words. */
     readonly diagnostics: readonly { readonly severity: string; readonly message: string }[];
 }
-
-/** The name at the end of a URN, which may hold "::" itself. */
-export const nameOf = (urn: string): string => urn.split("::").slice(3).join("::");
 
 /**
  * Reads what a preview printed.

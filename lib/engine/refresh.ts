@@ -1,3 +1,6 @@
+import { quote } from "../system/shell";
+import { dockerTypes, githubPattern, githubTypes } from "./resources";
+
 /** A resource of a deployment (`pulumi stack export`), as far as it matters here. */
 export interface DeployedResource {
     readonly urn: string;
@@ -5,7 +8,7 @@ export interface DeployedResource {
     readonly outputs?: Readonly<Record<string, unknown>>;
 }
 
-const types = ["github:index/actionsSecret:ActionsSecret", "github:index/dependabotSecret:DependabotSecret"];
+const compared: readonly string[] = [githubTypes.actionsSecret, githubTypes.dependabotSecret];
 
 /**
  * The secrets on GitHub that somebody else set since we did: a refresh writes the time of the last change there beside the
@@ -18,24 +21,23 @@ const types = ["github:index/actionsSecret:ActionsSecret", "github:index/dependa
  */
 export const changedSecrets = (resources: readonly DeployedResource[]): string[] =>
     resources
-        .filter(({ type }) => types.includes(type))
+        .filter(({ type }) => compared.includes(type))
         .filter(({ outputs }) => outputs?.remoteUpdatedAt !== outputs?.updatedAt)
         .map(({ urn }) => urn);
 
-/** Type of the resources whose update names the version that the state knows: a push that changed the file makes it fail. */
-export const fileType = "github:index/repositoryFile:RepositoryFile";
+const indexes = `**${dockerTypes.index}::**`;
 
 /** What `pulumi refresh` is told to look at. */
 export const refreshOptions = {
-    /** The workflow files alone. */
-    files: ["--target", `**${fileType}::**`],
+    /** The workflow files alone: their update names the version that the state knows, so a push that changed one makes it fail. */
+    files: ["--target", `**${githubTypes.file}::**`],
     /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
-    all: ["--exclude", "**docker-build:index:Index::**"],
+    all: ["--exclude", indexes],
     /** The same without what is on GitHub. */
-    images: ["--exclude", "**docker-build:index:Index::**", "--exclude", "**github:index/**"],
+    images: ["--exclude", indexes, "--exclude", githubPattern],
 } as const;
 
-const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} '${pattern}'`;
+const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} ${quote(pattern)}`;
 /** The command that looks at the workflow files. */
 export const refreshFiles = command(refreshOptions.files);
 /** The command that looks at everything but the indexes. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { secretKeys } from "../hierarchy/secrets";
 import { secretTexts } from "../system/mask";
 import { type Engine, engineError } from "./pulumi";
 
@@ -19,7 +20,7 @@ function textsIn(value: unknown): string[] {
 }
 
 /** What is secret however it was set: values of build secrets may stand readable in a stack's file. */
-const secretKey = /:(buildSecrets|repositorySecrets)$/;
+const isSecretKey = (key: string): boolean => secretKeys.some((name) => key.endsWith(`:${name}`));
 
 /**
  * The secret values in a stack's configuration.
@@ -29,7 +30,7 @@ const secretKey = /:(buildSecrets|repositorySecrets)$/;
  */
 export function configSecrets(text: string): string[] {
     const secret = Object.entries(config.parse(JSON.parse(text))).filter(
-        ([key, one]) => one.secret || secretKey.test(key),
+        ([key, one]) => one.secret || isSecretKey(key),
     );
     return secret.flatMap(([, { value, objectValue }]) => textsIn(objectValue ?? value));
 }

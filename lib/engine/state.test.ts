@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { compareRoots, rootQuestions, rootsOf } from "../status/images";
 import { type Commands, repairCommand } from "../status/repair";
-import { compareRoots, rootQuestions, rootsOf } from "../status/roots";
-import { stackFindings } from "../status/stack";
+import { stackFindings } from "../status/status";
 import type { StackLock } from "./locks";
 import { deployedImages, parseDeployment, publishedOf } from "./state";
 

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
-import { repositoryOf } from "../registry/references";
+import { digestOf, repositoryOf } from "../registry/references";
 import { type RunOptions, run } from "../system/process";
+import { componentTypes, dockerTypes, isPublished, nameOf, pinIn, pushedBy, readImage } from "./resources";
 
 /** A secret property as `pulumi stack export --show-secrets` writes it: its JSON as text. */
 const revealed = z.object({ plaintext: z.string() }).transform(({ plaintext }) => JSON.parse(plaintext) as unknown);
@@ -28,25 +29,22 @@ const build = z.object({
 });
 export type Build = z.infer<typeof build>;
 
-/** What tells published builds from everything else in the state: smoke tests and unpublished images have no tags. */
-const isPublished = (resource: unknown): boolean =>
-    z
-        .object({
-            type: z.literal("docker-build:index:Image"),
-            inputs: z.object({ tags: z.array(z.string()).min(1) }),
-            delete: z.literal(false).optional(),
-        })
-        .safeParse(resource).success;
+/** A resource of a state that is a published build and stays. */
+const publishedBuild = z.object({
+    type: z.literal(dockerTypes.image),
+    inputs: z.record(z.string(), z.unknown()).refine(isPublished),
+    delete: z.literal(false).optional(),
+});
 
 /** Name of a build: `<image>-<arch>`. */
-export const buildName = ({ urn }: Pick<Build, "urn">) => urn.split("::").at(-1) ?? urn;
+export const buildName = ({ urn }: Pick<Build, "urn">) => nameOf(urn);
 
 /** Where the state and the builder are. */
 export type CanaryOptions = Pick<RunOptions, "cwd" | "env">;
 
 /** The published builds among the resources of an exported state. */
 export const publishedOf = (resources: readonly unknown[]): Build[] =>
-    resources.filter(isPublished).map((one) => build.parse(one));
+    resources.filter((one) => publishedBuild.safeParse(one).success).map((one) => build.parse(one));
 
 /** The published builds of the stack's state, with the values of their build secrets. */
 export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
@@ -85,8 +83,8 @@ export interface DeployedImage {
     /** Key of `images.ts`. */
     readonly image: string;
     readonly parents: readonly string[];
-    /** External images as Dockerfiles write them → "repository@sha256:…", or "not pinned". */
-    readonly roots: Readonly<Record<string, string>>;
+    /** External images as Dockerfiles write them → "repository@sha256:…"; undefined for one that is not pinned. */
+    readonly roots: Readonly<Record<string, string | undefined>>;
     readonly builds: readonly DeployedBuild[];
     readonly promotion?: DeployedPromotion;
 }
@@ -120,9 +118,6 @@ export interface Deployment {
     readonly pending: readonly { readonly name: string; readonly operation: string }[];
 }
 
-/** Last part of a URN: the resource's name. */
-export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
-
 /**
  * Reads what `pulumi stack export` printed.
  *
@@ -152,28 +147,23 @@ export function parseDeployment(text: string): Deployment {
     };
 }
 
-const layerInputs = z.object({
-    parents: z.array(z.string()).default([]),
-    roots: z.record(z.string(), z.string()).default({}),
-});
-const buildOutputs = z.object({ digest: z.string().startsWith("sha256:"), tags: z.array(z.string()).min(1) });
 const buildInputs = z.object({ platforms: z.array(z.string()).length(1) });
 const indexOutputs = z.object({ ref: z.string().includes("@"), tag: z.string(), sources: z.array(z.string()) });
 
-const afterAt = (ref: string): string => ref.slice(ref.indexOf("@") + 1);
-
 function readBuild({ urn, inputs, outputs, modified }: Resource): DeployedBuild[] {
-    // What is never pushed (smoke tests, images without a name) has no tags.
-    const [state, { data: given }] = [buildOutputs.safeParse(outputs), buildInputs.safeParse(inputs)];
-    const [tag, platform] = [state.data?.tags[0], given?.platforms[0]];
-    if (!state.data || tag === undefined || platform === undefined) return [];
-    const built = modified === undefined ? {} : { built: modified };
-    return [{ urn, platform, digest: state.data.digest, repository: repositoryOf(tag), ...built }];
+    const [ref, { data }] = [pushedBy({ inputs, outputs }), buildInputs.safeParse(inputs)];
+    const [digest, platform] = [ref && digestOf(ref), data?.platforms[0]];
+    if (ref === undefined || digest === undefined || platform === undefined) return [];
+    return [
+        { urn, platform, digest, repository: repositoryOf(ref), ...(modified !== undefined && { built: modified }) },
+    ];
 }
 
 function readPromotion({ urn, outputs }: Resource): DeployedPromotion[] {
     const { data } = indexOutputs.safeParse(outputs);
-    return data ? [{ urn, tag: data.tag, digest: afterAt(data.ref), sources: data.sources.map(afterAt) }] : [];
+    const digest = data && digestOf(data.ref);
+    if (!data || digest === undefined) return [];
+    return [{ urn, tag: data.tag, digest, sources: data.sources.map((source) => digestOf(source) ?? source) }];
 }
 
 /** Parents first, then by name; the state's own order follows what was made last. */
@@ -187,12 +177,13 @@ function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
 /** The images that the stack pushed, parents first. */
 export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
     const ofType = (type: string) => resources.filter((one) => one.type === type);
-    const [builds, indexes] = [ofType("docker-build:index:Image"), ofType("docker-build:index:Index")];
-    const images = ofType("layered-images:components:ImageLayer").flatMap(({ urn, inputs }) => {
+    const [builds, indexes] = [ofType(dockerTypes.image), ofType(dockerTypes.index)];
+    const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const own = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
         const promotion = indexes.filter((index) => nameOf(index.urn) === image).flatMap(readPromotion)[0];
-        const { parents, roots } = layerInputs.parse(inputs);
+        const { parents, roots: described } = readImage(inputs);
+        const roots = Object.fromEntries(Object.entries(described).map(([root, pin]) => [root, pinIn(pin)]));
         if (own.length === 0 && !promotion) return [];
         return [{ image, parents, roots, builds: own, ...(promotion && { promotion }) }];
     });

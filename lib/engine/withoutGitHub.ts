@@ -1,5 +1,5 @@
-import { workflowFilesType } from "../github/delivery";
 import { namesTargets } from "./refresh";
+import { componentTypes, githubPattern } from "./resources";
 
 /* Runs that have no token for GitHub, which a new owner's first ones are: they make the images, and leave the rest alone. */
 
@@ -7,7 +7,7 @@ import { namesTargets } from "./refresh";
 const variable = "LAYERED_IMAGES_WITHOUT_GITHUB";
 
 /** Everything on GitHub, in the engine's words: what the state has of it stays as it is, and nothing is added. */
-const leftOut = ["**github:index/**", `**${workflowFilesType}**`].flatMap((one) => ["--exclude", one]);
+const leftOut = [githubPattern, `**${componentTypes.workflowFiles}**`].flatMap((one) => ["--exclude", one]);
 
 /** What leaves GitHub out of a run. */
 export interface LeftOut {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { UpdateRecord } from "../update/history";
-import { makePlan } from "../plan/makePlan";
-import { imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
+import { makePlan } from "../plan/plan";
+import { fileChanged, imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { htmlForm } from "./html";
 
 const update = (index: number): UpdateRecord => ({
@@ -91,7 +91,7 @@ describe("what comes from files is shown and never obeyed", () => {
     test("whatever part of the plan it is in", () => {
         const evil = `"><script>alert('1')</script><a href='javascript:x'>&amp;`;
         const plan = planOf(
-            [imagePlan(evil, { action: "rebuild", causes: [evil] }), imagePlan("b", { parent: evil })],
+            [imagePlan(evil, { action: "rebuild", causes: [fileChanged(evil)] }), imagePlan("b", { parent: evil })],
             {
                 stack: evil,
                 repository: [{ kind: "file", name: evil, action: "create" }],

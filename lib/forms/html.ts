@@ -1,4 +1,5 @@
-import type { ImagePlan, Plan } from "../plan/plan";
+import type { ImagePlan } from "../plan/images";
+import type { Plan } from "../plan/plan";
 import { roughly, size } from "../system/progress";
 import type { UpdateRecord } from "../update/history";
 import { cell, escapeHtml, htmlPage, htmlTable } from "./page";

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { type Plan, actions } from "../plan/plan";
+import { actions } from "../plan/builds";
+import { causeText } from "../plan/causes";
+import type { Plan } from "../plan/plan";
 
 const action = z.enum(actions as [Plan["images"][number]["action"], ...Plan["images"][number]["action"][]]);
 
@@ -58,10 +60,14 @@ export const reviewSchema = z.object({
     pending: z.boolean().describe("whether an update would change anything"),
 });
 
+/** What a reader of that has. */
+export type Review = z.infer<typeof reviewSchema>;
+
 /** The schema of the JSON form (JSON Schema 2020-12) for its readers, as docs/review.schema.json has it. */
 export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewSchema, { io: "input" }), null, 2)}\n`;
 
 /** The plan for programs. */
 export function jsonForm(plan: Plan): string {
-    return `${JSON.stringify({ version: 1, ...plan }, null, 2)}\n`;
+    const images = plan.images.map((image) => ({ ...image, causes: image.causes.map(causeText) }));
+    return `${JSON.stringify({ version: 1, ...plan, images }, null, 2)}\n`;
 }

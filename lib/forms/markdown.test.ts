@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { makePlan } from "../plan/makePlan";
-import { imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
+import { makePlan } from "../plan/plan";
+import { fileChanged, imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { markdownForm } from "./markdown";
 
 const of = (name: string) => markdownForm(makePlan({ stack: "local", preview: recordedPreview(name), history: [] }));
@@ -69,11 +69,20 @@ describe("what comes from files is shown and never obeyed", () => {
         "$x$",
     ];
     const text = markdownForm(
-        planOf([imagePlan("base", { action: "rebuild", causes: evil, root: 'x"]; click i0 "https://e.org' })], {
-            warnings: evil,
-            dangers: evil,
-            repository: evil.map((name) => ({ kind: "file", name, action: "create" })),
-        }),
+        planOf(
+            [
+                imagePlan("base", {
+                    action: "rebuild",
+                    causes: evil.map(fileChanged),
+                    root: 'x"]; click i0 "https://e.org',
+                }),
+            ],
+            {
+                warnings: evil,
+                dangers: evil,
+                repository: evil.map((name) => ({ kind: "file", name, action: "create" })),
+            },
+        ),
     );
 
     test("in a table, list or quote", () => {
@@ -104,7 +113,7 @@ describe("a comment that GitHub takes", () => {
         ["few images with longer ones", 70, "→".repeat(20_000)],
     ])("ends at a whole line where there is more, and says how to see it: %s", (_title, count, cause) => {
         const images = Array.from({ length: count }, (_, index) =>
-            imagePlan(`image-${index.toString()}`, { action: "rebuild", causes: [cause] }),
+            imagePlan(`image-${index.toString()}`, { action: "rebuild", causes: [fileChanged(cause)] }),
         );
         const text = markdownForm(planOf(images));
         expect(bytes(text)).toBeLessThan(60_000);

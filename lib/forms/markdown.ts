@@ -1,4 +1,6 @@
-import type { Action, ImagePlan, Plan } from "../plan/plan";
+import type { Action } from "../plan/builds";
+import type { ImagePlan } from "../plan/images";
+import type { Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";

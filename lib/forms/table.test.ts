@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { makePlan } from "../plan/makePlan";
+import { makePlan } from "../plan/plan";
 import { imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { tableForm, wrap } from "./table";
 
@@ -70,11 +70,14 @@ test("colours are there where they were asked for, and only there", () => {
 
 test("a file's name steers no terminal", () => {
     const evil = "a\u001b[2Jb\u202ec\nd\u0007";
-    const plan = planOf([imagePlan("base", { action: "rebuild", causes: [`${evil} added`] })], {
-        repository: [{ kind: "file", name: evil, action: "create" }],
-        dangers: [evil],
-        warnings: [evil],
-    });
+    const plan = planOf(
+        [imagePlan("base", { action: "rebuild", causes: [{ kind: "file added", path: evil, role: "input" }] })],
+        {
+            repository: [{ kind: "file", name: evil, action: "create" }],
+            dangers: [evil],
+            warnings: [evil],
+        },
+    );
     expect(tableForm(plan, plain)).not.toMatch(controls);
 });
 

@@ -1,4 +1,6 @@
-import type { Action, Plan, RepositoryPlan } from "../plan/plan";
+import type { Action } from "../plan/builds";
+import type { Plan } from "../plan/plan";
+import type { RepositoryPlan } from "../plan/repository";
 import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";

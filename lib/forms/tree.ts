@@ -1,4 +1,4 @@
-import type { ImagePlan } from "../plan/plan";
+import type { ImagePlan } from "../plan/images";
 
 /** An image with its place in the tree, as lines are drawn. */
 export interface TreeLine {

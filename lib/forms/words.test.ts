@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { imagePlan, planOf } from "../../tests/previews";
+import { fileChanged, imagePlan, planOf } from "../../tests/previews";
 import { roughly, size } from "../system/progress";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
@@ -42,7 +42,10 @@ describe("the reason of an image", () => {
         const plan = imagePlan("bot", {
             action: "maybe",
             dependsOn: ["base"],
-            causes: ["parent base", "smoke test x changed"],
+            causes: [
+                { kind: "parent decides", parent: "base" },
+                { kind: "file changed", path: "x", role: "smoke test" },
+            ],
         });
         expect(reasonOf(plan)).toBe("only if the digest of base changes; smoke test x changed");
     });
@@ -53,7 +56,11 @@ describe("the reason of an image", () => {
             { platform: "linux/arm64", action: "rebuild" as const },
             { platform: "linux/arm/v7", action: "remove" as const },
         ];
-        const plan = imagePlan("ci", { action: "rebuild", causes: ["platform linux/arm64 added"], platforms });
+        const plan = imagePlan("ci", {
+            action: "rebuild",
+            causes: [{ kind: "entry added", of: "platform", name: "linux/arm64" }],
+            platforms,
+        });
         expect(reasonOf(plan)).toBe("platform linux/arm64 added; linux/amd64: unchanged, linux/arm64: rebuild");
         expect(reasonOf({ ...plan, platforms: platforms.filter(({ action }) => action !== "rebuild") })).toBe(
             "platform linux/arm64 added",
@@ -61,7 +68,7 @@ describe("the reason of an image", () => {
     });
 
     test("counts what is too much to say", () => {
-        const causes = Array.from({ length: 200 }, (_, index) => `file${index.toString()} changed`);
+        const causes = Array.from({ length: 200 }, (_, index) => fileChanged(`file${index.toString()}`));
         expect(reasonOf(imagePlan("bot", { action: "rebuild", causes }))).toMatch(/; file5 changed; and 194 more$/);
     });
 });

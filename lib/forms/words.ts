@@ -1,4 +1,7 @@
-import type { Action, Expected, ImagePlan, Plan, PlatformPlan } from "../plan/plan";
+import type { Action, PlatformPlan } from "../plan/builds";
+import { causeText } from "../plan/causes";
+import type { ImagePlan } from "../plan/images";
+import type { Expected, Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
 
 const counted: readonly (readonly [Action, string])[] = [
@@ -34,9 +37,9 @@ export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePla
     const word = (one: PlatformPlan) => (one.action === "maybe" ? `maybe (if ${deciding})` : one.action);
     const each = differing ? [staying.map((one) => `${one.platform}: ${word(one)}`).join(", ")] : [];
     const only = action === "maybe" && !differing ? [`only if ${deciding}`] : [];
-    const said = causes.filter((cause) => !dependsOn.some((key) => cause === `parent ${key}`));
+    const said = causes.filter((cause) => cause.kind !== "parent decides" || !dependsOn.includes(cause.parent));
     const more = said.length > saidCauses ? [`and ${(said.length - saidCauses).toString()} more`] : [];
-    return [...only, ...said.slice(0, saidCauses), ...more, ...each].join("; ");
+    return [...only, ...said.slice(0, saidCauses).map(causeText), ...more, ...each].join("; ");
 }
 
 /** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */

@@ -1,11 +1,81 @@
+import { z } from "zod";
+import { githubPattern } from "../engine/resources";
 import { isLeftOut, tokenAdvice } from "../engine/withoutGitHub";
 import { InputError } from "../errors";
-import { type GitHubTarget, UnreachableError } from "./api";
-import { type Delivery, type PullRequest, byPullRequest, foreignFiles, pathsThere } from "./delivery";
+import { quote } from "../system/shell";
+import { type GitHubTarget, UnreachableError, ask } from "./api";
+import {
+    type Delivery,
+    type PullRequest,
+    byPullRequest,
+    foreignFiles,
+    pathsThere,
+    type FoundFile,
+    freshHead,
+    isOurHead,
+} from "./delivery";
 import { findFiles, findLeftovers } from "./files";
-import { findOpen, findPullRequests } from "./pulls";
 import { RefusedError, type Stopped, missingScope, shortage } from "./refusals";
-import { type Access, checkAccess, checkRepository, nameOf } from "./repository";
+import type { Access } from "./permissions";
+import { checkAccess, checkRepository, nameOf, inRepository, parse } from "./repository";
+
+const pullsSchema = z.array(
+    z.object({
+        number: z.int(),
+        state: z.enum(["open", "closed"]),
+        merged_at: z.string().nullish(),
+        head: z.object({ ref: z.string(), repo: z.object({ full_name: z.string() }).nullable() }),
+    }),
+);
+
+/** Pull requests into the branch, from branches of this repository that are ours. */
+async function listOurs(target: GitHubTarget, query: string): Promise<readonly PullRequest[]> {
+    const what = "list the pull requests";
+    const path = `/pulls?base=${encodeURIComponent(target.branch)}&per_page=100${query}`;
+    const { body } = await ask(target, inRepository(target, path), what);
+    return parse(pullsSchema, body, what)
+        .filter(({ head }) => head.repo?.full_name.toLowerCase() === nameOf(target).toLowerCase())
+        .filter(({ head }) => isOurHead(head.ref))
+        .map((pull) => ({
+            number: pull.number,
+            head: pull.head.ref,
+            open: pull.state === "open",
+            merged: typeof pull.merged_at === "string",
+        }));
+}
+
+/** Our pull requests into the branch that are open, newest first. Errors as `checkRepository`. */
+const findOpen = (target: GitHubTarget): Promise<readonly PullRequest[]> => listOurs(target, "&state=open");
+
+const sizeSchema = z.object({ changed_files: z.int() });
+
+/** Whether a pull request was closed with something to bring: one that had nothing left to bring was no decision. */
+async function isDeclined(target: GitHubTarget, { number, open, merged }: PullRequest): Promise<boolean> {
+    if (open || merged) return false;
+    const what = `read pull request #${number}`;
+    const { body } = await ask(target, inRepository(target, `/pulls/${number}`), what);
+    return parse(sizeSchema, body, what).changed_files > 0;
+}
+
+/**
+ * Our pull requests into the branch that matter to the delivery: those that are open, and where there are none, those from
+ * every `freshHead`. Errors as `checkRepository`.
+ */
+async function findPullRequests(
+    target: GitHubTarget,
+    files: Readonly<Record<string, string>>,
+    found: ReadonlyMap<string, FoundFile>,
+): Promise<readonly PullRequest[]> {
+    const pulls = [...(await findOpen(target))];
+    if (pulls.length > 0) return pulls;
+    let head: string | undefined;
+    for (let next = freshHead(files, found); next !== head; next = freshHead(files, found, pulls)) {
+        head = next;
+        const from = await listOurs(target, `&state=all&head=${encodeURIComponent(`${target.owner}:${head}`)}`);
+        for (const pull of from) if (pull.merged || (await isDeclined(target, pull))) pulls.push(pull);
+    }
+    return pulls;
+}
 
 /** What a run is going to change on GitHub. */
 export interface RunSize {
@@ -193,7 +263,7 @@ export async function planGitHub(
         if (error instanceof RefusedError) throw error;
         const warning =
             `${error.message}. What is there is not known, and nothing of an open pull request is deleted; to plan the images ` +
-            "alone: pulumi preview --exclude '**github:index/**'";
+            `alone: pulumi preview --exclude ${quote(githubPattern)}`;
         const delivery =
             wishes.delivery === "direct" ? { by: "commits" as const, there: [] } : { by: "unknown" as const };
         return { delivery, setsValues: true, warnings: [warning], errors: [] };

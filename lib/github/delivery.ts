@@ -37,9 +37,6 @@ export interface PullRequest {
     readonly merged: boolean;
 }
 
-/** Type of the component whose inputs say which workflow files the stack wants, and where. */
-export const workflowFilesType = "layered-images:components:WorkflowFiles";
-
 /** What states keep of a file's text, to tell it from another. */
 export const fileHash = (text: string): string => hash12(text);
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type FoundFile, commitMessage, hasHeader, trailer } from "./delivery";
 import { type GitHubTarget, ask } from "./api";
+import { workflowFolder } from "./permissions";
 import { inRepository, parse } from "./repository";
 
 /* The files of a branch that matter to the delivery: those in our files' places, and those that it left behind. */
@@ -8,9 +9,6 @@ import { inRepository, parse } from "./repository";
 const fileSchema = z.object({ type: z.literal("file"), content: z.string(), encoding: z.literal("base64") });
 const folderSchema = z.array(z.object({ type: z.string(), path: z.string(), sha: z.string() }));
 const commitsSchema = z.array(z.object({ sha: z.string(), commit: z.object({ message: z.string() }) }));
-
-/** Where GitHub looks for workflows: what lies there runs, whoever put it there. */
-const folder = ".github/workflows";
 
 /** Earlier versions of a file that are looked at, a request each: every `up` puts a changed file right. */
 const versions = 20;
@@ -74,9 +72,9 @@ export async function findLeftovers(
     files: Readonly<Record<string, string>>,
 ): Promise<readonly Leftover[]> {
     const [ours] = Object.values(files);
-    const { body } = await ask(target, contents(target, folder), `list ${folder}`);
+    const { body } = await ask(target, contents(target, workflowFolder), `list ${workflowFolder}`);
     if (ours === undefined || !Array.isArray(body)) return [];
-    const others = parse(folderSchema, body, `list ${folder}`).filter(
+    const others = parse(folderSchema, body, `list ${workflowFolder}`).filter(
         ({ type, path }) => type === "file" && /\.ya?ml$/.test(path) && !(path in files),
     );
     const found = await Promise.all(

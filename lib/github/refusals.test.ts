@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { refusal, shortage, type Kind, nextAfterRefusal, permissionsFor } from "./refusals";
+import { type Kind, permissions, permissionsFor } from "./permissions";
+import { nextAfterRefusal, refusal, shortage } from "./refusals";
 
 const put = "1 error occurred:\n\t* PUT https://api.github.com/repos/us/bot/contents/.github/workflows/a.yml:";
 
@@ -70,8 +71,8 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
 
     test("each permission is one that docs/operations.md has people give", () => {
         const table = readFileSync(`${__dirname}/../../docs/operations.md`, "utf8");
-        for (const permission of Object.values(permissionsFor).flatMap((all) => all.split(" and "))) {
-            expect(table).toContain(`\n| ${permission} `);
+        for (const permission of Object.values(permissionsFor).flat()) {
+            expect(table).toContain(`\n| ${permissions[permission].title} `);
         }
     });
 });

@@ -1,23 +1,12 @@
 import { refreshAll, refreshFiles } from "../engine/refresh";
 import { InputError, type InputProblem } from "../errors";
+import { type Kind, permissions, permissionsText, scopesText, tokenText, workflowFolder } from "./permissions";
 
-/** Kinds of things on GitHub that a run changes, each with the repository permissions that a token needs for it. */
-export const permissionsFor = {
-    "a workflow file": "Contents and Workflows",
-    "a branch": "Contents",
-    "a pull request": "Pull requests",
-    "a secret": "Secrets",
-    "a secret for Dependabot": "Dependabot secrets",
-    "a secret for codespaces": "Codespaces secrets",
-    "a variable": "Variables",
-} as const;
-/** One of them. */
-export type Kind = keyof typeof permissionsFor;
-
-const grant = (kind: Kind) =>
-    `give the token the repository permission ${permissionsFor[kind]}: read and write, at GitHub, Settings, Developer ` +
+/** The next step of who lacks the permission for a kind of thing. */
+export const grant = (kind: Kind): string =>
+    `give the token the repository permission ${permissionsText(kind)}, at GitHub, Settings, Developer ` +
     "settings, in the token or App itself (an App's owner then accepts it under Installed GitHub Apps; a classic token needs " +
-    "the scopes repo and workflow). docs/operations.md lists all";
+    `${scopesText}). docs/operations.md lists all`;
 
 const exists = /: 409 .*Already exists/i;
 
@@ -86,11 +75,6 @@ export class RefusedError extends InputError {
     }
 }
 
-/** Who is asked for what may be done: the same words in every refusal. */
-const permissions =
-    "the repository permissions Contents, Workflows, Secrets, Variables, Pull requests: read and write (a classic token: " +
-    "the scopes repo and workflow)";
-
 /** When fewer than `least` requests are left: the time, in milliseconds, when there are all of them again. */
 function limitEnd(headers: Headers, least: number): number | undefined {
     const left = headers.get("x-ratelimit-remaining");
@@ -122,10 +106,10 @@ export function shortage(headers: Headers, need: number): RefusedError | undefin
  */
 export function missingScope(headers: Headers): RefusedError | undefined {
     const scopes = (headers.get("x-oauth-scopes") ?? "").split(",").map((scope) => scope.trim());
-    if (scopes.join("") === "" || scopes.includes("workflow")) return undefined;
+    if (scopes.join("") === "" || scopes.includes(permissions.workflows.scope)) return undefined;
     const problem = {
         where: "environment variable GITHUB_TOKEN",
-        problem: `this token lacks the scope workflow, without which GitHub refuses files in .github/workflows (it has ${scopes.join(", ")})`,
+        problem: `this token lacks the scope ${permissions.workflows.scope}, without which GitHub refuses files in ${workflowFolder} (it has ${scopes.join(", ")})`,
         next: "add the scope where the token was made (Settings, Developer settings), or make a fine-grained token",
     };
     return new RefusedError(problem, "files");
@@ -138,7 +122,7 @@ export function refusal(status: number, headers: Headers, what: string): Refused
         return new RefusedError({
             where,
             problem: "GitHub does not know this token: it expired or was revoked",
-            next: `make another with ${permissions}`,
+            next: `make another with ${tokenText()}`,
         });
     }
     if (status !== 403 && status !== 429) return undefined;
@@ -156,6 +140,6 @@ export function refusal(status: number, headers: Headers, what: string): Refused
         where,
         problem: `this token may not ${what}`,
         ...(wanted !== null && wanted !== "" && { allowed: [wanted] }),
-        next: `give it ${permissions}`,
+        next: `give it ${tokenText()}`,
     });
 }

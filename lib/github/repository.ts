@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./api";
-import { RefusedError } from "./refusals";
+import { type Access, accesses } from "./permissions";
+import { RefusedError, grant } from "./refusals";
 
 /**
  * Removes a variable. That it is gone already is no error.
@@ -81,26 +82,17 @@ export async function checkRepository(
     return { isProtected: parse(branchSchema, branch.body, what).protected, headers };
 }
 
-/** What a run changes beside files, by where the permission for it shows when it is read. */
-const accesses = {
-    variables: "actions/variables?per_page=1",
-    secrets: "actions/secrets/public-key",
-    dependabot: "dependabot/secrets/public-key",
-    codespaces: "codespaces/secrets/public-key",
-} as const;
-/** A kind of thing that a run changes. */
-export type Access = keyof typeof accesses;
-
 /** Checks that the token may at least read what the run is going to change. Errors as `checkRepository`. */
 export async function checkAccess(target: GitHubTarget, wanted: readonly Access[]): Promise<void> {
     for (const access of wanted) {
+        const { kind, path } = accesses[access];
         const what = `use ${access === "variables" ? "variables" : "secrets"} of ${nameOf(target)} (${access})`;
-        const { body } = await ask(target, inRepository(target, `/${accesses[access]}`), what);
+        const { body } = await ask(target, inRepository(target, `/${path}`), what);
         if (body !== undefined) continue;
         const problem = {
             where: "environment variable GITHUB_TOKEN",
             problem: `this token may not ${what}`,
-            next: "give it the permission where it was made: docs/operations.md lists all of them",
+            next: grant(kind),
         };
         throw new RefusedError(problem, "values");
     }

@@ -2,6 +2,7 @@ import type { DockerfileReading, ReadStage } from "../dockerfile/reading";
 import { InputError, placeOf } from "../errors";
 import { type Platform, type PlatformUses, platformToUse } from "../platform";
 import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
+import { pinCommand } from "../system/shell";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
 import { entryProblems, namedImages } from "./validate";
 
@@ -130,7 +131,7 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
             problems.push(
                 `${where}: ${expanded} is in our own namespace, and no image of that name is declared; ` +
                     `allowed: ${known}. Correct the reference, or add the image to images.ts; one that another repository ` +
-                    `makes is pinned: pulumi config set --path 'roots["${expanded}"]' <repository>@sha256:<digest>`,
+                    `makes is pinned: ${pinCommand(expanded)}`,
             );
         }
     }
@@ -139,7 +140,7 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
         problems.push(
             `${frontend.where}: ${frontend.reference}, which is to read this Dockerfile, is in our own namespace: a frontend has to ` +
                 "be there before anything is built. Pin a release of it: " +
-                `pulumi config set --path 'roots["${frontend.reference}"]' <repository>@sha256:<digest>`,
+                pinCommand(frontend.reference),
         );
     }
     return { key, definition, parents, roots, pinned, ...(frontend && { frontend: frontend.reference }) };

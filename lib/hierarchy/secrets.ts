@@ -1,6 +1,10 @@
 import type { MountedSecret } from "../dockerfile/reads";
-import { keyArguments, InputError, placeOf } from "../errors";
+import { InputError, placeOf } from "../errors";
+import { keyArguments } from "../system/shell";
 import type { ImageDefinition } from "./definition";
+
+/** Keys of the stack's configuration below which every value is a secret, however it was set. */
+export const secretKeys: readonly string[] = ["buildSecrets", "repositorySecrets"];
 
 /** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */
 const secretWord =

@@ -1,5 +1,6 @@
 import { hostPlatform } from "../platform";
-import { withoutCapitals, parseReference, sameImage } from "../registry/references";
+import { digestOf, sameImage, withoutCapitals } from "../registry/references";
+import { keyArguments, pinCommand } from "../system/shell";
 import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
 import { unlistedSecretWarnings } from "./secrets";
 
@@ -10,7 +11,7 @@ export function unpinnedRoots(
     const found = new Map<string, string[]>();
     for (const { key, ...image } of prepared) {
         for (const { expanded, by } of rootsOf(image)) {
-            if (by === undefined && parseReference(expanded).digest === undefined) {
+            if (by === undefined && digestOf(expanded) === undefined) {
                 found.set(expanded, [...(found.get(expanded) ?? []), key]);
             }
         }
@@ -28,7 +29,7 @@ export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly str
     const unused = (all: readonly string[]) => all.filter((one) => !roots.some((other) => sameImage(one, other)));
     const which = `which no Dockerfile names; they name ${roots.join(", ") || "none"}. Remove it`;
     return [
-        ...unused(pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm --path 'roots["${pin}"]'`),
+        ...unused(pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm ${keyArguments(["roots", pin])}`),
         ...unused(Object.keys(definitions.roots ?? {})).map((one) => `roots in images.ts has ${one}, ${which} there`),
     ];
 }
@@ -85,7 +86,7 @@ const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
         ({ key: parent, expanded, where }) =>
             `image ${key} is pinned to a digest of image ${parent}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
-            `To follow ${parent}, remove @${expanded.split("@")[1] ?? ""} from ${where}`,
+            `To follow ${parent}, remove @${digestOf(expanded) ?? ""} from ${where}`,
     );
 
 /** A frontend of somebody else's: nobody sees what it reads. */
@@ -95,7 +96,7 @@ function frontendWarnings({ key, frontend }: PreparedImage): string[] {
         `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
             "context is its input, minus what .dockerignore leaves out, and parents are known only as far as it is like a Dockerfile. " +
             "Where it is a copy of docker/dockerfile, write that, and pin it to the copy: " +
-            "pulumi config set --path 'roots[\"docker/dockerfile:1\"]' <repository>@sha256:<digest>",
+            pinCommand("docker/dockerfile:1"),
     ];
 }
 
@@ -122,7 +123,7 @@ export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): strin
     const unpinned = unpinnedRoots(prepared).map(
         ({ root, images: affected }) =>
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
-            `pulumi config set --path 'roots["${root}"]' <repository>@sha256:<digest>`,
+            pinCommand(root),
     );
     const leftOut = Object.entries(definitions.images).filter(([key]) => !prepared.some((image) => image.key === key));
     return [

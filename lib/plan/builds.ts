@@ -1,15 +1,37 @@
-import { listOf, type Step, sameWhereKnown } from "../engine/preview";
+import { type Step, sameWhereKnown } from "../engine/preview";
+import { pushedBy, readImage } from "../engine/resources";
 import { repositoryOf } from "../registry/references";
 import { moveOf } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import type { Action, PlatformPlan } from "./plan";
+
+/**
+ * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
+ * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays. *unchanged*: nothing is built,
+ * tagged or tested; with a cause, the state forgets something of it.
+ */
+export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
+
+/** The actions, the most urgent first. */
+export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
+
+/** One image for one platform. */
+export interface PlatformPlan {
+    readonly platform: string;
+    readonly action: Action;
+    /** Seconds that the longest of its last builds took; absent where none was recorded. */
+    readonly seconds?: number;
+    /** Compressed bytes of what is published; absent where the registry was not asked. */
+    readonly bytes?: number;
+}
 
 /** Keys of the images that one takes from, the one that it is built FROM first. */
-export const parentsOf = ({ component }: Group): readonly string[] => listOf(component.new ?? component.old, "parents");
+export const parentsOf = ({ component }: Group): readonly string[] =>
+    readImage((component.new ?? component.old)?.inputs).parents;
 
 /** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
 export const movedParents = ({ component }: Group, all: readonly Group[]): string[] =>
-    listOf(component.new, "parents").filter((key) => all.some((group) => group.image === key && moveOf(group)));
+    readImage(component.new?.inputs).parents.filter((key) => all.some((group) => group.image === key && moveOf(group)));
 
 /** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
 function buildAction(step: Step): Action {
@@ -21,11 +43,7 @@ function buildAction(step: Step): Action {
     return onlyUnknown && !sameWhereKnown(after.inputs, before.inputs) ? "maybe" : "rebuild";
 }
 
-/** `<repository>@<digest>` of what a build pushed last; undefined where it pushed nothing. */
-function publishedBy({ old: before }: Step): string | undefined {
-    const [[tag], digest] = [listOf(before, "tags"), before?.outputs.digest];
-    return tag !== undefined && typeof digest === "string" ? `${repositoryOf(tag)}@${digest}` : undefined;
-}
+const repositoriesOf = (ref: string | undefined): string[] => (ref === undefined ? [] : [repositoryOf(ref)]);
 
 /** By image, the platforms that it is built for. */
 export type Plans = ReadonlyMap<string, readonly PlatformPlan[]>;
@@ -46,7 +64,7 @@ export const decides = (parent: readonly PlatformPlan[], child: readonly Platfor
  */
 export function openRepositories(all: readonly Group[], plans: Plans): ReadonlySet<string> {
     const open = all.filter(({ image }) => plans.get(image)?.some(isOpen));
-    return new Set(open.flatMap(({ builds }) => builds.flatMap((step) => publishedBy(step)?.split("@")[0] ?? [])));
+    return new Set(open.flatMap(({ builds }) => builds.flatMap(({ old: before }) => repositoriesOf(pushedBy(before)))));
 }
 
 /**
@@ -72,7 +90,7 @@ export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>):
             const [platform, said] = [platformOf(step), buildAction(step)];
             const action = said === "maybe" && hasMoved ? "rebuild" : said;
             const isSettled = action === "rebuild" || action === "remove";
-            if (!isSettled && missing.has(publishedBy(step) ?? "")) return { platform, action: "recreate" };
+            if (!isSettled && missing.has(pushedBy(step.old) ?? "")) return { platform, action: "recreate" };
             const isOnOpen = below.some((one) => one.platform === platform);
             return { platform, action: action === "unchanged" && isOnOpen ? "maybe" : action };
         });

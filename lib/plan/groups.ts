@@ -1,8 +1,5 @@
-import { listOf, textsOf, type Step, withoutParts } from "../engine/preview";
-
-const imageComponentType = "layered-images:components:ImageLayer";
-const imageType = "docker-build:index:Image";
-const indexType = "docker-build:index:Index";
+import { listOf, type Step, withoutParts } from "../engine/preview";
+import { componentTypes, dockerTypes, isSmokeTest } from "../engine/resources";
 
 /** The resources of one image. */
 export interface Group {
@@ -23,23 +20,21 @@ export const isGone = ({ op }: Step): boolean => op === "delete" || op === "disc
 /** The platform of a build or smoke test. */
 export const platformOf = ({ new: after, old: before }: Step): string => listOf(after ?? before, "platforms")[0] ?? "";
 
-/** Every build of ours has this argument and no smoke test has (components/platformImage.ts). */
-const isTest = ({ new: after, old: before }: Step): boolean =>
-    !Object.hasOwn(textsOf(after ?? before, "buildArgs"), "INPUT_HASH");
+const isTest = ({ new: after, old: before }: Step): boolean => isSmokeTest((after ?? before)?.inputs ?? {});
 
 /** The resources of each image, in the order in which an update makes the images. */
 export function groups(all: readonly Step[]): Group[] {
     const steps = withoutParts(all);
     return steps
-        .filter(({ type }) => type === imageComponentType)
+        .filter(({ type }) => type === componentTypes.image)
         .map((component) => {
-            const own = steps.filter(({ parent, type }) => type === imageType && parent === component.name);
+            const own = steps.filter(({ parent, type }) => type === dockerTypes.image && parent === component.name);
             return {
                 image: component.name,
                 component,
                 builds: own.filter((step) => !isTest(step)),
                 tests: own.filter(isTest),
-                index: steps.find(({ type, name }) => type === indexType && name === component.name),
+                index: steps.find(({ type, name }) => type === dockerTypes.index && name === component.name),
             };
         });
 }

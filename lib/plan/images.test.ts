@@ -2,17 +2,18 @@ import { describe, expect, test } from "vitest";
 import { recordedPreview } from "../../tests/previews";
 import { planBuilds } from "./builds";
 import { groups } from "./groups";
+import { causeText } from "./causes";
 import { planImages as imagesOf } from "./images";
-import type { ImagePlan } from "./plan";
 import type { ResourceState, Step } from "../engine/preview";
 
 const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new Set()) => {
     const all = groups(steps);
-    return imagesOf(all, planBuilds(all, missing));
+    return imagesOf(all, planBuilds(all, missing)).map((plan) => ({ ...plan, causes: plan.causes.map(causeText) }));
 };
+type Worded = ReturnType<typeof planImages>[number];
 
 /** What is pending, by image: the action, then the causes. */
-const pending = (plans: readonly ImagePlan[]) =>
+const pending = (plans: readonly Worded[]) =>
     Object.fromEntries(
         plans
             .filter(({ action }) => action !== "unchanged")

@@ -1,55 +1,96 @@
-import { textOf, textsOf, type Step } from "../engine/preview";
-import { type Plans, decides, movedParents, parentsOf } from "./builds";
-import { buildCauses, endedCauses, imageCauses, parentCauses, settingCauses, testCauses, placeCauses } from "./causes";
+import type { Step } from "../engine/preview";
+import { readImage } from "../engine/resources";
+import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
+import {
+    type Cause,
+    buildCauses,
+    endedCauses,
+    imageCauses,
+    parentCauses,
+    placeCauses,
+    settingCauses,
+    testCauses,
+    unique,
+} from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import { inAnyCase, inAnyCaseCauses, runs } from "./inAnyCase";
-import { type Action, type Cause, type ImagePlan, actions } from "./plan";
+import { type WorkInAnyCase, inAnyCase, runs } from "./inAnyCase";
+
+/** What is pending for an image. */
+export interface ImagePlan {
+    /** Key in `images.ts`. */
+    readonly image: string;
+    /** Key of the image that it is built FROM; absent where that is a root. */
+    readonly parent?: string;
+    /** Keys of other images of ours that its Dockerfile takes files from; absent where there are none. */
+    readonly copiesFrom?: readonly string[];
+    /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
+    readonly root?: string;
+    /** The most urgent of its platforms' actions. */
+    readonly action: Action;
+    readonly platforms: readonly PlatformPlan[];
+    readonly causes: readonly Cause[];
+    /** Of an image that is `maybe`: what is done although it may not be built. Absent where that is nothing. */
+    readonly inAnyCase?: readonly WorkInAnyCase[];
+    /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
+    readonly dependsOn?: readonly string[];
+}
 
 /** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
 function renamedFrom({ component }: Group, all: readonly Group[]): string | undefined {
-    const content = ({ new: after, old: before }: Step) =>
-        JSON.stringify([textsOf(after ?? before, "dockerfile"), textsOf(after ?? before, "inputs")]);
+    const content = ({ new: after, old: before }: Step) => {
+        const { dockerfile = {}, inputs } = readImage((after ?? before)?.inputs);
+        return JSON.stringify([dockerfile, inputs]);
+    };
     return all.find((other) => isGone(other.component) && content(other.component) === content(component))?.image;
 }
 
-const unique = (causes: readonly Cause[]): Cause[] => [...new Set(causes)];
-
 /** What only leaves the state of an image that stays: a platform of one that is never pushed, or smoke tests. */
 function forgottenCauses({ component: { old: before, new: after }, builds, tests }: Group): Cause[] {
-    const left = before && after && tests.some(isGone) ? testCauses(before, after) : [];
+    const isTestGone = tests.some(isGone);
+    const left = before && after && isTestGone ? testCauses(readImage(before.inputs), readImage(after.inputs)) : [];
     return [
-        ...builds.filter(isGone).map((step) => `platform ${platformOf(step)} removed`),
-        ...(tests.some(isGone) && left.length === 0 ? ["smoke test removed"] : left),
+        ...builds
+            .filter(isGone)
+            .map((step): Cause => ({ kind: "entry removed", of: "platform", name: platformOf(step) })),
+        ...(isTestGone && left.length === 0 ? [{ kind: "smoke tests removed" } as const] : left),
     ];
 }
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
     const { component, builds, tests } = group;
     if (action === "unchanged") return forgottenCauses(group);
-    if (action === "remove") return ["no longer in images.ts; what was published stays"];
-    const { old: before, new: after } = component;
-    if (!before || !after) {
+    if (action === "remove") return [{ kind: "no longer in images.ts" }];
+    if (!component.old || !component.new) {
         const from = renamedFrom(group, all);
-        return [from === undefined ? "first build" : `renamed from ${from}`];
+        return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
+    const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
     const said = unique([
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
         ...imageCauses(before, after),
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
-        ...(action === "rebuild" ? movedParents(group, all).map((key) => `parent ${key} comes from elsewhere`) : []),
+        ...(action === "rebuild"
+            ? movedParents(group, all).map((parent) => ({ kind: "parent from elsewhere", parent }) as const)
+            : []),
         ...placeCauses(group),
         ...(tests.some(changes) ? testCauses(before, after) : []),
     ]);
     if (said.length > 0) return said;
-    if (builds.some((step) => step.op === "create")) return ["first build"];
-    if (action === "retag") return ["what was built last is not promoted yet"];
-    if (action === "retest") return ["its smoke tests have not passed yet"];
+    if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
+    if (action === "retag") return [{ kind: "not promoted yet" }];
+    if (action === "retest") return [{ kind: "not tested yet" }];
     if (action !== "rebuild") return [];
     const settings = unique(builds.flatMap((step) => settingCauses(before, step)));
-    const reasons = unique(builds.filter(changes).flatMap(({ reasons: ones }) => ones));
-    return settings.length > 0 || reasons.length === 0 ? settings : [`changed: ${reasons.join(", ")}`];
+    const names = [...new Set(builds.filter(changes).flatMap(({ reasons }) => reasons))];
+    return settings.length > 0 || names.length === 0 ? settings : [{ kind: "properties changed", names }];
 }
+
+const anywayCause = (done: readonly WorkInAnyCase[]): Cause => ({
+    kind: "in any case",
+    tests: done.includes("test"),
+    promotion: done.includes("promotion"),
+});
 
 const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
@@ -64,8 +105,8 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
     const built = mostUrgent(own);
     const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
-    const said = component.new ?? component.old;
-    const [root] = Object.keys(textsOf(said, "roots")).filter((one) => !said || one !== textOf(said, "frontend"));
+    const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
+    const [root] = Object.keys(roots).filter((one) => one !== frontend);
     const [parent, ...copiesFrom] = parentsOf(group);
     const isLost = platforms.some((one) => one.action === "recreate");
     const anyway = action === "maybe" ? inAnyCase(group) : [];
@@ -77,10 +118,10 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
         action,
         platforms,
         causes: [
-            ...(isLost ? ["the registry no longer has it"] : []),
+            ...(isLost ? [{ kind: "lost in the registry" } as const] : []),
             ...causesOf(group, action, all),
-            ...inAnyCaseCauses(anyway),
-            ...dependsOn.map((key) => `parent ${key}`),
+            ...(anyway.length > 0 ? [anywayCause(anyway)] : []),
+            ...dependsOn.map((parent) => ({ kind: "parent decides", parent }) as const),
         ],
         ...(anyway.length > 0 && { inAnyCase: anyway }),
         ...(dependsOn.length > 0 && { dependsOn }),

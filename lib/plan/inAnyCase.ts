@@ -1,11 +1,13 @@
 import { listOf, type Step, sameWhereKnown } from "../engine/preview";
+import { namedImages } from "../engine/resources";
+import { digestOf } from "../registry/references";
 import { type Group, changes, isGone, platformOf } from "./groups";
-import type { ImagePlan } from "./plan";
+
+/** What is done to an image that may not be built. */
+export type WorkInAnyCase = "test" | "promotion";
 
 /** Tests that would run. */
 export const runs = (test: Step): boolean => changes(test) && !isGone(test);
-
-const digestIn = (ref: string): string => ref.slice(ref.indexOf("@") + 1);
 
 /** Digests by platform of what builds of an image pushed last; those that leave are left out. */
 function builtDigests(builds: readonly Step[]): ReadonlyMap<string, string> {
@@ -23,9 +25,7 @@ const isCertain = ({ op, old: before, new: after }: Step): boolean =>
 
 /** What a test ran on last, by the state: one that failed has what it passed on before. */
 function testedDigests({ old: before }: Step): string[] {
-    const { named } = (before?.inputs.context ?? {}) as { readonly named?: Readonly<Record<string, unknown>> };
-    const locations = Object.values(named ?? {}).map((context) => (context as { location?: unknown }).location);
-    return locations.flatMap((one) => (typeof one === "string" ? [digestIn(one)] : []));
+    return Object.values(namedImages(before?.inputs ?? {})).flatMap((ref) => digestOf(ref) ?? []);
 }
 
 /**
@@ -42,7 +42,7 @@ export function hasOtherSources(group: Group): boolean {
 
 /** Whether these builds of an image pushed last what its index does not hold. */
 function isUnpromoted({ index }: Group, builds: readonly Step[]): boolean {
-    const promoted = index?.old ? listOf(index.old, "sources").map(digestIn) : [];
+    const promoted = index?.old ? listOf(index.old, "sources").map((source) => digestOf(source) ?? source) : [];
     return [...builtDigests(builds).values()].some((digest) => !promoted.includes(digest));
 }
 
@@ -57,18 +57,11 @@ const isPromotedAnyway = (group: Group): boolean =>
  * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or
  * have not passed on what was built last, and its promotion. Only a build that comes back to what is promoted needs neither.
  */
-export function inAnyCase(group: Group): NonNullable<ImagePlan["inAnyCase"]> {
+export function inAnyCase(group: Group): WorkInAnyCase[] {
     const built = builtDigests(group.builds);
     const isTested = group.tests.filter(runs).some((test) => {
         const digest = built.get(platformOf(test));
         return isCertain(test) || (digest !== undefined && !testedDigests(test).includes(digest));
     });
     return [...(isTested ? (["test"] as const) : []), ...(isPromotedAnyway(group) ? (["promotion"] as const) : [])];
-}
-
-/** The same as a cause. */
-export function inAnyCaseCauses(done: ImagePlan["inAnyCase"] = []): string[] {
-    const isPromoted = done.includes("promotion");
-    if (done.includes("test")) return [`in any case: its smoke tests run${isPromoted ? ", and its tag moves" : ""}`];
-    return isPromoted ? ["in any case: its tag moves"] : [];
 }

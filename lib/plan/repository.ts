@@ -1,10 +1,17 @@
 import { textOf, type Step, sameWhereKnown, withoutParts, leftovers } from "../engine/preview";
-import { fileType } from "../engine/refresh";
-import { workflowFilesType } from "../github/delivery";
+import { componentTypes, githubKind, githubTypes, isInside, readWorkflowFiles, textIn } from "../engine/resources";
+import { isPinned, repositoryOf } from "../registry/references";
 import { placeOf } from "./causes";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
-import type { RepositoryPlan } from "./plan";
+
+/** Something on GitHub that would change. Of secrets the names only. */
+export interface RepositoryPlan {
+    readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
+    readonly name: string;
+    /** `maybe`: only if an image's digest changes. */
+    readonly action: "create" | "update" | "delete" | "maybe";
+}
 
 /** Whether an update would do something with a resource. A component, and what is taken over, is the state's own bookkeeping. */
 const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false && !isTakenOver(step);
@@ -38,22 +45,8 @@ export function otherWork(steps: readonly Step[]): string[] {
     ];
 }
 
-/** What a resource type of the GitHub provider is called, and which of its inputs names it. */
-const kinds: Readonly<Record<string, readonly [RepositoryPlan["kind"], string]>> = {
-    "github:index/actionsSecret:ActionsSecret": ["secret", "secretName"],
-    "github:index/dependabotSecret:DependabotSecret": ["secret", "secretName"],
-    "github:index/codespacesSecret:CodespacesSecret": ["secret", "secretName"],
-    "github:index/actionsVariable:ActionsVariable": ["variable", "variableName"],
-    [fileType]: ["file", "file"],
-    "github:index/branch:Branch": ["branch", "branch"],
-    "github:index/repositoryPullRequest:RepositoryPullRequest": ["pull request", "title"],
-};
-
-/** Who reads a secret beside the repository's workflows. */
-const readers: Readonly<Record<string, string>> = {
-    "github:index/dependabotSecret:DependabotSecret": " (Dependabot)",
-    "github:index/codespacesSecret:CodespacesSecret": " (Codespaces)",
-};
+/** What is added to the name of a secret for who reads it. */
+const readers = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
 
 /** Repositories whose promoted digest certainly becomes another: they move, or an index gets other builds. */
 function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
@@ -67,8 +60,10 @@ function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
 }
 
 /** The repository of what a variable holds, `<repository>@<digest>`; "" where it holds something else. */
-const heldBy = ({ old: before }: Step): string =>
-    /^(.+)@sha256:/.exec(before ? textOf(before, "value") : "")?.[1] ?? "";
+function heldBy({ old: before }: Step): string {
+    const value = before ? textOf(before, "value") : "";
+    return isPinned(value) ? repositoryOf(value) : "";
+}
 
 function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
     const { op, old: before, new: after } = step;
@@ -85,18 +80,15 @@ function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["actio
  * is open there is not in its program, and looks as if it were going to be deleted. An update is refused instead.
  */
 export function decidedSteps(steps: readonly Step[]): readonly Step[] {
-    const isUndecided = steps.some(
-        ({ type, new: after }) => type === workflowFilesType && after?.inputs.isUndecided === true,
-    );
-    // The URN of what lies below has the types of all that is above.
-    return isUndecided ? steps.filter(({ urn }) => !urn.includes(`${workflowFilesType}$`)) : steps;
+    const wanted = readWorkflowFiles(steps.flatMap(({ new: after }) => after ?? []));
+    return wanted?.isUndecided ? steps.filter(({ urn }) => !isInside(urn, componentTypes.workflowFiles)) : steps;
 }
 
 /** Whether a step only takes a file into the state that the branch has just as it is wanted: nothing changes on GitHub. */
-export const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === fileType;
+export const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === githubTypes.file;
 
 /** Whether a plan has words for a resource as something on GitHub. */
-export const isOnGitHub = ({ type }: Step): boolean => Object.hasOwn(kinds, type);
+export const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
 
 /**
  * What an update would change on GitHub.
@@ -107,14 +99,13 @@ export function planRepository(steps: readonly Step[], open: ReadonlySet<string>
     const moved = movedRepositories(steps);
     const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
         if (isTakenOver(step)) return [];
-        const [kind, property] = kinds[step.type] ?? [];
-        if (kind === undefined || property === undefined) return [];
+        const { kind, nameInput = "", reader = "actions" } = githubKind(step.type) ?? {};
+        if (kind === undefined) return [];
         const follows = kind === "variable" && open.has(heldBy(step));
         if (!changes(step) && !follows) return [];
-        const name = (step.new ?? step.old)?.inputs[property];
-        const said = typeof name === "string" ? name : step.name;
+        const name = textIn((step.new ?? step.old)?.inputs[nameInput]) ?? step.name;
         const action = changes(step) ? actionOf(step, moved) : "maybe";
-        return [{ kind, name: `${said}${readers[step.type] ?? ""}`, action }];
+        return [{ kind, name: `${name}${readers[reader]}`, action }];
     });
     const keyOf = ({ kind, name }: RepositoryPlan) => `${kind} ${name}`;
     return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { parseReference, repositoryOf } from "./references";
+import { parseReference, repositoryOf, withDigest } from "./references";
 
 /** A blob of a registry, by its content. */
 export interface Layer {
@@ -124,7 +124,7 @@ export async function onBuildTriggers(
 ): Promise<readonly string[] | undefined> {
     const manifest = await readManifest(ref, env);
     if (!manifest) return undefined;
-    const at = (digest: string) => `${repositoryOf(ref)}@${digest}`;
+    const at = (digest: string) => withDigest(repositoryOf(ref), digest);
     // The tool looks among manifests for a digest, then among blobs (containerd, docker.Resolve).
     if (manifest.config) return await readAs(at(manifest.config.digest), env, "configuration", readTriggers);
     const exact = manifest.platforms[platform];

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+    digestOf,
     formatReference,
+    isDigest,
+    isPinned,
     namespaceOf,
     parseReference,
     pushedRepository,
@@ -9,6 +12,8 @@ import {
     repositoryOf,
     sameImage,
     sameRepository,
+    shortDigest,
+    withDigest,
 } from "./references";
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
@@ -114,4 +119,32 @@ test.each([
 test("a namespace is registry and owner, a repository has neither tag nor digest", () => {
     expect(namespaceOf("ghcr.io/cs24-1/bot:latest")).toBe("ghcr.io/cs24-1");
     expect(repositoryOf(`ghcr.io/cs24-1/bot:v1@${digest}`)).toBe("ghcr.io/cs24-1/bot");
+});
+
+describe("a digest", () => {
+    test("is what stands behind a reference's @", () => {
+        expect(digestOf(withDigest("r.io/us/bot", digest))).toBe(digest);
+        expect(digestOf("r.io/us/bot:latest")).toBeUndefined();
+    });
+
+    test.each([
+        [digest, true],
+        [digest.toUpperCase(), false],
+        [digest.slice(0, -1), false],
+        [`${digest}0`, false],
+        [`sha512:${"0".repeat(128)}`, false],
+        ["", false],
+    ])("as builders make them: %s is one: %s", (text, expected) => {
+        expect(isDigest(text)).toBe(expected);
+        expect(isPinned(withDigest("r.io/us/bot", text))).toBe(expected);
+    });
+
+    test.each(["", " ", "a b", "a@b"])("pins nothing of repository %j", (repository) => {
+        expect(isPinned(withDigest(repository, digest))).toBe(false);
+    });
+
+    test("is told by its first twelve digits", () => {
+        expect(shortDigest(withDigest("r.io/us/bot", digest))).toBe("0123456789ab");
+        expect(shortDigest("r.io/us/bot:latest")).toBe("r.io/us/bot:latest");
+    });
 });

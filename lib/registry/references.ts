@@ -63,9 +63,8 @@ function inLowerCase(text: string, repository: string): string {
  */
 export function parseReference(text: string): Reference {
     if (/^[a-f0-9]{64}$/.test(text)) invalid(text, "64 hexadecimal digits are an image's id, which no registry knows");
-    const at = text.indexOf("@");
-    const digest = at < 0 ? undefined : text.slice(at + 1);
-    const [registry, remote] = splitRegistry(at < 0 ? text : text.slice(0, at));
+    const digest = digestOf(text);
+    const [registry, remote] = splitRegistry(text.split("@", 1)[0] ?? "");
     const [repository, tag] = splitLast(remote, ":");
     if (!host.test(registry)) invalid(text, `"${registry}" is not a registry host`);
     if (path.test(repository.toLowerCase()) && repository !== repository.toLowerCase())
@@ -82,6 +81,28 @@ export function parseReference(text: string): Reference {
         ...(digest !== undefined && { digest }),
     };
 }
+
+/** The digest of a reference; undefined where it has none. The rest of the text is not looked at. */
+export function digestOf(reference: string): string | undefined {
+    const at = reference.indexOf("@");
+    return at < 0 ? undefined : reference.slice(at + 1);
+}
+
+/** Whether a text is a digest as registries and builders make them: "sha256:" and 64 hexadecimal digits. */
+export const isDigest = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
+
+/** "repository@digest": names one content for ever. */
+export const withDigest = (repository: string, digest: string): string => `${repository}@${digest}`;
+
+/** Whether a text is what `withDigest` returns, of any repository without spaces. */
+export function isPinned(text: string): boolean {
+    const [repository = "", digest = "", ...rest] = text.split("@");
+    return /^\S+$/.test(repository) && isDigest(digest) && rest.length === 0;
+}
+
+/** The first twelve hexadecimal digits of a reference's digest, which tell digests apart for people; the text where it has none. */
+export const shortDigest = (reference: string): string =>
+    /^sha256:([0-9a-f]{12})/.exec(digestOf(reference) ?? "")?.[1] ?? reference;
 
 /** Why a text is no reference; undefined for one that is. */
 export function referenceProblem(text: string): string | undefined {

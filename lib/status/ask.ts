@@ -4,7 +4,7 @@ import { type GitHubTarget, UnreachableError, ask } from "../github/api";
 import { checkAccess, inRepository, readRepository } from "../github/repository";
 import { type BlobState, blobReader } from "../registry/blobs";
 import { type Manifest, RegistryError, readManifest } from "../registry/manifest";
-import { parseReference, repositoryOf } from "../registry/references";
+import { digestOf, parseReference, repositoryOf, withDigest } from "../registry/references";
 import { untilInterrupted } from "../system/process";
 import { progress } from "../system/progress";
 import type { Answer } from "./findings";
@@ -72,10 +72,10 @@ export async function askBlobs(
     open: typeof blobReader = blobReader,
 ): Promise<Map<string, Answer<Held>>> {
     const manifests = [...answers].flatMap(([ref, answer]) =>
-        "found" in answer && answer.found && ref.includes("@") ? [[ref, answer.found] as const] : [],
+        "found" in answer && answer.found && digestOf(ref) !== undefined ? [[ref, answer.found] as const] : [],
     );
     const refsOf = ([ref, manifest]: (typeof manifests)[number]) =>
-        blobsOf(manifest).map((digest) => ({ digest, ref: `${repositoryOf(ref)}@${digest}` }));
+        blobsOf(manifest).map((digest) => ({ digest, ref: withDigest(repositoryOf(ref), digest) }));
     const refs = [...new Set(manifests.flatMap((one) => refsOf(one).map(({ ref }) => ref)))];
     const reader = open(env);
     const hanging = new Map<string, string>();

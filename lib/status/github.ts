@@ -1,17 +1,16 @@
-import { changedSecrets, fileType } from "../engine/refresh";
-import { type Resource, nameOf } from "../engine/state";
-import { fileHash, workflowFilesType } from "../github/delivery";
-import type { Access } from "../github/repository";
+import { changedSecrets } from "../engine/refresh";
+import {
+    githubKind,
+    githubName,
+    githubTitle,
+    githubTypes,
+    readWorkflowFiles,
+    textIn as text,
+} from "../engine/resources";
+import type { Resource } from "../engine/state";
+import { fileHash } from "../github/delivery";
+import type { Access } from "../github/permissions";
 import { type Answer, type Finding, unknownFindings } from "./findings";
-
-const pullType = "github:index/repositoryPullRequest:RepositoryPullRequest";
-const variableType = "github:index/actionsVariable:ActionsVariable";
-/** Kinds of secrets by the type of their resource. */
-export const secretTypes: Readonly<Record<string, "actions" | "dependabot" | "codespaces">> = {
-    "github:index/actionsSecret:ActionsSecret": "actions",
-    "github:index/dependabotSecret:DependabotSecret": "dependabot",
-    "github:index/codespacesSecret:CodespacesSecret": "codespaces",
-};
 
 /** The repository that the stack looks after, as its state has it. */
 export interface DeployedRepository {
@@ -23,20 +22,16 @@ export interface DeployedRepository {
     readonly baseUrl?: string;
 }
 
-/** A property that is a text. */
-export const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
-
 /** The repository of a deployment; undefined where the stack makes images only. */
 export function deployedRepository(resources: readonly Resource[]): DeployedRepository | undefined {
-    const files = resources.find(({ type }) => type === workflowFilesType);
-    const repository = text(files?.inputs.repository);
-    if (repository === undefined) return undefined;
-    const provider = resources.find(({ type }) => type === "pulumi:providers:github")?.inputs ?? {};
+    const wanted = readWorkflowFiles(resources);
+    if (!wanted) return undefined;
+    const provider = resources.find(({ type }) => type === githubTypes.provider)?.inputs ?? {};
     const owner = text(provider.organization) ?? text(provider.owner);
     const baseUrl = text(provider.baseUrl);
     return {
-        repository,
-        branch: text(files?.inputs.branch) ?? "main",
+        repository: wanted.repository,
+        branch: wanted.branch,
         ...(owner !== undefined && { owner }),
         ...(baseUrl !== undefined && { baseUrl }),
     };
@@ -63,24 +58,26 @@ export function fileQuestion(file: string, branch: string): GitHubQuestion {
     return { kind: "file", about: `file ${file}`, path: `contents/${path}?ref=${encodeURIComponent(branch)}` };
 }
 
-function question({ urn, type, inputs, outputs }: Resource): ResourceQuestion[] {
-    const name = (key: string) => text(inputs[key]) ?? text(outputs[key]) ?? nameOf(urn);
-    const kind = secretTypes[type];
-    if (kind !== undefined) {
-        const secret = name("secretName");
-        const about = `secret ${secret}${kind === "actions" ? "" : ` (${kind})`}`;
-        const path = `${kind}/secrets/${encodeURIComponent(secret)}`;
-        return [{ urn, kind: "secret", about, path, access: kind === "actions" ? "secrets" : kind }];
+function question(resource: Resource): ResourceQuestion[] {
+    const { urn, type, inputs, outputs } = resource;
+    const { kind, reader = "actions" } = githubKind(type) ?? {};
+    const [name, about] = [githubName(resource), githubTitle(resource)];
+    switch (kind) {
+        case "secret": {
+            const path = `${reader}/secrets/${encodeURIComponent(name)}`;
+            return [{ urn, kind, about, path, access: reader === "actions" ? "secrets" : reader }];
+        }
+        case "variable":
+            return [{ urn, kind, about, path: `actions/variables/${encodeURIComponent(name)}`, access: "variables" }];
+        case "file":
+            return [{ urn, ...fileQuestion(name, text(inputs.branch) ?? text(outputs.branch) ?? "main") }];
+        case "pull request":
+            return typeof outputs.number === "number"
+                ? [{ urn, kind, about, path: `pulls/${outputs.number.toString()}` }]
+                : [];
+        default:
+            return [];
     }
-    if (type === variableType) {
-        const variable = name("variableName");
-        const path = `actions/variables/${encodeURIComponent(variable)}`;
-        return [{ urn, kind: "variable", about: `variable ${variable}`, path, access: "variables" }];
-    }
-    if (type === fileType) return [{ urn, ...fileQuestion(name("file"), name("branch")) }];
-    if (type !== pullType || typeof outputs.number !== "number") return [];
-    const number = String(outputs.number);
-    return [{ urn, kind: "pull request", about: `pull request #${number}`, path: `pulls/${number}` }];
 }
 
 /** What GitHub is asked about resources, a question each. */
@@ -100,25 +97,19 @@ export interface DeliveredFile {
     readonly hash: string;
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** The files that pull requests bring; none in a state that an older version wrote, which has their names alone. */
 export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] {
-    const { files, branch } = resources.find(({ type }) => type === workflowFilesType)?.inputs ?? {};
-    if (!isRecord(files) || typeof branch !== "string") return [];
-    const committed = resources.filter(({ type, inputs }) => type === fileType && inputs.branch === branch);
+    const { files = {}, branch = "" } = readWorkflowFiles(resources) ?? {};
+    const committed = resources.filter(({ type, inputs }) => type === githubTypes.file && inputs.branch === branch);
     return Object.entries(files).flatMap(([file, hash]) =>
-        typeof hash === "string" && !committed.some(({ inputs }) => inputs.file === file)
-            ? [{ file, branch, hash }]
-            : [],
+        committed.some(({ inputs }) => inputs.file === file) ? [] : [{ file, branch, hash }],
     );
 }
 
 /** Number of the pull request with these files that was closed without merging, as the last update found it. */
 export function declinedIn(resources: readonly Resource[]): string | undefined {
-    const declined = resources.find(({ type }) => type === workflowFilesType)?.inputs.declined;
-    return typeof declined === "number" ? `#${declined.toString()}` : undefined;
+    const declined = readWorkflowFiles(resources)?.declined;
+    return declined === undefined ? undefined : `#${declined.toString()}`;
 }
 
 /** What became of the pull request with the files: it waits, was declined (which one), is not known, or there is none any more. */
@@ -196,7 +187,7 @@ function compare({ urn, about, kind }: ResourceQuestion, resource: Resource, fou
     }
     const remoteUpdatedAt = providerTime(found.updated);
     const changed = `it was set by somebody else at ${found.updated}`;
-    if (secretTypes[type] === "codespaces") {
+    if (type === githubTypes.codespacesSecret) {
         return remoteUpdatedAt === outputs.updatedAt ? [] : [drift(about, changed, "refresh", urn)];
     }
     // The same comparison as after a refresh, without one: nothing is written into the state.

@@ -1,3 +1,4 @@
+import { withDigest } from "../registry/references";
 import type { UpdateRecord } from "../update/history";
 import type { Answer } from "./findings";
 import type { DeployedBuild, DeployedImage } from "../engine/state";
@@ -61,7 +62,7 @@ export interface ImageStatus {
 }
 
 /** The reference of a build. */
-export const refOf = ({ repository, digest }: DeployedBuild): string => `${repository}@${digest}`;
+export const refOf = ({ repository, digest }: DeployedBuild): string => withDigest(repository, digest);
 
 /** The references that registries are asked for, each once. */
 export const imageQuestions = (images: readonly DeployedImage[]): string[] => [

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { DeployedImage } from "../engine/state";
 import type { Answer } from "./findings";
 import type { Held } from "./imageStatus";
-import type { DeployedImage } from "../engine/state";
-import { imagePlan, planOf } from "../../tests/previews";
-import { readAnswers, withPublished } from "./published";
+import { readAnswers } from "./published";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const urn = (name: string) => `urn:pulumi:local::p::t::${name}`;
@@ -78,19 +77,4 @@ describe("what registries answered", () => {
         expect([missing.size, moved]).toEqual([0, []]);
         expect(unasked).toEqual(["what is published could not be asked: r.io: no answer"]);
     });
-});
-
-test("sizes stand at the platform that they are of, and what is said of the registry is a warning", () => {
-    const platforms = ["linux/amd64", "linux/arm64"].map((platform) => ({ platform, action: "unchanged" as const }));
-    const plan = planOf([imagePlan("base", { platforms }), imagePlan("bot")], { warnings: ["first"] });
-    const sized = withPublished(plan, {
-        missing: new Set(),
-        bytes: new Map([["base linux/arm64", 12]]),
-        moved: ["second"],
-        before: ["third"],
-        unasked: ["fourth"],
-    });
-    expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
-    expect(sized.warnings).toEqual(["first", "second", "third", "fourth"]);
-    expect(sized.pending).toBe(false);
 });

@@ -1,10 +1,9 @@
-import type { Plan } from "../plan/plan";
+import type { DeployedImage } from "../engine/state";
 import { parseReference } from "../registry/references";
+import { askBlobs, askRegistries } from "./ask";
 import { type Answers, refOf } from "./imageStatus";
 import { imageFindings, isLost, lostPromotions, registriesToRestart, unansweredReason } from "./images";
 import { type Commands, repairCommand } from "./repair";
-import type { DeployedImage } from "../engine/state";
-import { askBlobs, askRegistries } from "./ask";
 
 /** What the registry has of what is in the state. */
 export interface Published {
@@ -88,19 +87,4 @@ export async function lookUp(
     ]);
     const answers = await askRegistries([...new Set(refs)], env);
     return readAnswers(images, full ? await askBlobs(answers, env) : answers, commands);
-}
-
-/** The plan with the sizes of what is published, and with what is to be said of it as warnings. */
-export function withPublished(plan: Plan, { bytes, moved, before, unasked }: Published): Plan {
-    return {
-        ...plan,
-        warnings: [...plan.warnings, ...moved, ...before, ...unasked],
-        images: plan.images.map((image) => ({
-            ...image,
-            platforms: image.platforms.map((one) => {
-                const known = bytes.get(`${image.image} ${one.platform}`);
-                return known === undefined ? one : { ...one, bytes: known };
-            }),
-        })),
-    };
 }

@@ -1,3 +1,4 @@
+import { quote } from "../system/shell";
 import type { Finding, Repair } from "./findings";
 
 /** Whose commands are named: the lab's own, or plain Pulumi's for a stack. */
@@ -9,9 +10,6 @@ export interface Commands {
 }
 
 type Replacement = Extract<Repair, { by: "replace" }>;
-
-/** A word for a POSIX shell. */
-export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 function up({ stack, isLab }: Commands, options: readonly string[]): string {
     if (!isLab) return ["pulumi up --stack", quote(stack), ...options].join(" ");

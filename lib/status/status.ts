@@ -1,18 +1,62 @@
-import { stackLocks } from "../engine/locks";
+import { stackLocks, type StackLock } from "../engine/locks";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
-import { fileType } from "../engine/refresh";
-import { deployedImages, type Resource } from "../engine/state";
-import { workflowFilesType } from "../github/delivery";
+import { componentTypes, githubKind, githubTypes } from "../engine/resources";
+import { deployedImages, type Resource, type Deployment } from "../engine/state";
 import { readInstance } from "../system/instance";
+import { quote } from "../system/shell";
 import { readHistory } from "../update/history";
 import { askBlobs, askRegistries, askGitHub } from "./ask";
 import { type Finding, exitCode } from "./findings";
 import { compareGitHub, deployedRepository, githubQuestions } from "./github";
 import { imageQuestions, imageStatus, type ImageStatus } from "./imageStatus";
-import { imageFindings, unansweredFindings } from "./images";
-import { repairAll, repairCommand } from "./repair";
-import { compareRoots, rootQuestions, rootsOf, type RootStatus } from "./roots";
-import { stackFindings } from "./stack";
+import { imageFindings, unansweredFindings, compareRoots, rootQuestions, rootsOf, type RootStatus } from "./images";
+import { repairAll, repairCommand, type Commands } from "./repair";
+
+function lockFinding(lock: StackLock, { stack, isLab }: Commands): Finding {
+    const about = `stack ${stack}`;
+    // In the lab the next `up` removes it.
+    const command = `pulumi cancel --stack ${quote(stack)} --yes`;
+    const repair = isLab ? ({ by: "up" } as const) : ({ by: "command", command } as const);
+    if ("file" in lock) {
+        const { file, reason, mayHold } = lock;
+        const what = `pulumi refuses to update it because of a lock that can't be read: ${file} (${reason})`;
+        if (mayHold.length === 0) return { kind: "note", about, text: what, repair };
+        const who = `pid ${mayHold.join(", ")}`;
+        return { kind: "note", about, text: `${what}. It stays while a pulumi runs that may hold it (${who})` };
+    }
+    const { pid, since, host, isDead } = lock;
+    const who = `pid ${String(pid)} on ${host}, since ${since}`;
+    if (!isDead) return { kind: "note", about, text: `it is locked (${who}): an update runs, or was killed elsewhere` };
+    return { kind: "note", about, text: `a killed update left its lock (${who})`, repair };
+}
+
+/**
+ * What the state itself says of updates that were cut off. Neither is a difference: the next `up` deals with it.
+ *
+ * @param locks undefined where they can't be seen
+ */
+export function stackFindings(
+    { pending }: Pick<Deployment, "pending">,
+    locks: readonly StackLock[] | undefined,
+    commands: Commands,
+): Finding[] {
+    const names = pending.map(({ name, operation }) => `${operation} ${name}`).join(", ");
+    const cut: Finding = {
+        kind: "note",
+        about: `stack ${commands.stack}`,
+        text: `an update was cut off while it was ${names}: that is done again`,
+        repair: { by: "up" },
+    };
+    const unseen: Finding = {
+        kind: "note",
+        about: `stack ${commands.stack}`,
+        text: "whether it is locked can't be seen on this backend",
+    };
+    return [
+        ...(locks ? locks.map((lock) => lockFinding(lock, commands)) : [unseen]),
+        ...(pending.length > 0 ? [cut] : []),
+    ];
+}
 
 /** Asks GitHub for what the stack wrote there, and compares. */
 export async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
@@ -32,26 +76,23 @@ export async function githubFindings(resources: readonly Resource[], env: NodeJS
     return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
 }
 
-/** Types of secrets and variables. */
-const valueType = /^github:index\/(actions|dependabot|codespaces)/;
+/** Whether a resource is a secret or variable. */
+const isValue = ({ type }: Resource): boolean => ["secret", "variable"].includes(githubKind(type)?.kind ?? "");
 
 /** The component without the files that pull requests brought: no resource of the state's is about those. */
 const withoutDelivered = (one: Resource): Resource =>
-    one.type === workflowFilesType ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
+    one.type === componentTypes.workflowFiles ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
 
 /**
  * Whether workflow files on GitHub are not, or may not be, what the state's resources say: an `up` may then fail without a refresh.
  * Nothing is asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
  */
 export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
-    const files = resources.filter(({ type }) => type === fileType);
+    const files = resources.filter(({ type }) => type === githubTypes.file);
     if (files.length === 0) return false;
     // One that was refused is written again in any case, unless it was looked at and is there by now.
     if (files.some(({ initErrors }) => initErrors && initErrors.length > 0)) return true;
-    const findings = await githubFindings(
-        resources.filter(({ type }) => !valueType.test(type)).map(withoutDelivered),
-        env,
-    );
+    const findings = await githubFindings(resources.filter((one) => !isValue(one)).map(withoutDelivered), env);
     return findings.some(({ repair }) => repair !== undefined);
 }
 

@@ -1,10 +1,7 @@
 import type { EngineLog, EngineStep } from "../engine/log";
-import { nameOf } from "../engine/state";
-import { resourceQuestions } from "../status/github";
+import { githubTitle, isGitHubs } from "../engine/resources";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import type { ImageStep } from "./steps";
-
-const isGitHubs = ({ type }: EngineStep): boolean => type.startsWith("github:");
 
 const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
 
@@ -33,8 +30,7 @@ function leftOf(outcome: ImageOutcome): string[] {
 
 function onGitHub({ urn, type, before, after }: EngineStep): string {
     const { inputs = {}, outputs = {} } = after ?? before ?? {};
-    const [asked] = resourceQuestions([{ urn, type, inputs, outputs }]);
-    return `GitHub: ${asked?.about ?? nameOf(urn)}`;
+    return `GitHub: ${githubTitle({ urn, type, inputs, outputs })}`;
 }
 
 /** What an update that failed has left to do, a line for each image and each thing on GitHub. */

@@ -1,5 +1,5 @@
-import { z } from "zod";
 import type { EngineLog } from "../engine/log";
+import { type ImageInputs, componentTypes, nameOf, readImage } from "../engine/resources";
 import { type UpdateRecord, recordedSeconds } from "./history";
 import { type ImageStep, hasMoved, imageSteps } from "./steps";
 
@@ -25,23 +25,17 @@ export interface ImageOutcome {
     readonly steps: readonly ImageStep[];
 }
 
-const layerType = "layered-images:components:ImageLayer";
-const layerInputs = z.object({
-    parents: z.array(z.string()).default([]),
-    platforms: z.array(z.string()).default([]),
-});
-
-interface LayerSeen extends z.infer<typeof layerInputs> {
+interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms"> {
     readonly image: string;
     readonly isDeleted: boolean;
 }
 
 /** The images that the engine saw, by name: its own order differs from run to run. */
-function imagesSeen(log: EngineLog): LayerSeen[] {
-    const steps = log.steps.filter(({ type, operation }) => type === layerType && operation !== "refresh");
+function imagesSeen(log: EngineLog): ImageSeen[] {
+    const steps = log.steps.filter(({ type, operation }) => type === componentTypes.image && operation !== "refresh");
     const seen = steps.flatMap(({ urn, operation, before, after }) => {
-        const { data } = layerInputs.safeParse((after ?? before)?.inputs);
-        return data ? [{ ...data, image: urn.split("::").at(-1) ?? urn, isDeleted: operation === "delete" }] : [];
+        const state = after ?? before;
+        return state ? [{ ...readImage(state.inputs), image: nameOf(urn), isDeleted: operation === "delete" }] : [];
     });
     return seen.sort((a, b) => a.image.localeCompare(b.image, "en"));
 }
@@ -51,7 +45,7 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
     const steps = imageSteps(log);
     const seen = imagesSeen(log);
     const found = new Map<string, ImageOutcome>();
-    const judge = ({ image, isDeleted, parents, platforms }: LayerSeen): ImageOutcome => {
+    const judge = ({ image, isDeleted, parents, platforms }: ImageSeen): ImageOutcome => {
         const known = found.get(image);
         if (known) return known;
         const own = steps.filter((step) => step.image === image);

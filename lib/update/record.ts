@@ -4,7 +4,7 @@ import path from "node:path";
 import { type EngineLog, parseEngineLog } from "../engine/log";
 import { CommandError } from "../errors";
 import { type Layer, type Manifest, RegistryError, readManifest } from "../registry/manifest";
-import { parseReference, repositoryOf } from "../registry/references";
+import { parseReference, repositoryOf, withDigest } from "../registry/references";
 import { isInterrupted, run } from "../system/process";
 import { type UpdateRecord, appendHistory, readHistory } from "./history";
 import { imageSteps, updateRecord, type ImageStep, hasMoved } from "./steps";
@@ -17,7 +17,7 @@ async function layersOf(ref: string, platform: string | undefined, ask: Ask): Pr
     const manifest = await ask(ref);
     const inIndex = platform === undefined ? undefined : manifest?.platforms[platform];
     if (inIndex === undefined) return manifest?.layers ?? [];
-    return (await ask(`${repositoryOf(ref)}@${inIndex}`))?.layers ?? [];
+    return (await ask(withDigest(repositoryOf(ref), inIndex)))?.layers ?? [];
 }
 
 async function pushedBy(step: ImageStep, pushed: string, ask: Ask): Promise<number> {

@@ -3,7 +3,7 @@ import { appendFileSync, chmodSync, copyFileSync, readFileSync, writeFileSync } 
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { descendants, startOf } from "../../lib/system/processTable";
-import type { Plan } from "../../lib/plan/plan";
+import type { Review } from "../../lib/forms/json";
 import { expectPictures, shownPage } from "../browser";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
@@ -41,9 +41,9 @@ async function changed<T>(file: string, change: (text: string) => string, work: 
         writeFileSync(at(file), before);
     }
 }
-const actions = (plan: Plan | undefined) =>
+const actions = (plan: Review | undefined) =>
     Object.fromEntries((plan?.images ?? []).map(({ image, action }) => [image, action]));
-const causes = (plan: Plan | undefined, key: string) => plan?.images.find(({ image }) => image === key)?.causes;
+const causes = (plan: Review | undefined, key: string) => plan?.images.find(({ image }) => image === key)?.causes;
 const everything = (action: string) => ({ base: action, bot: action, ci: action, devcontainer: action });
 
 test("before the first `up` every image is a first build, and that is pending", async () => {

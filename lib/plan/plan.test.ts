@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { recordedPreview, imagePlan } from "../../tests/previews";
+import { imagePlan, planOf, recordedPreview } from "../../tests/previews";
 import type { Preview, Step } from "../engine/preview";
 import type { UpdateRecord } from "../update/history";
-import { makePlan, type OtherSeconds, expectedTime } from "./makePlan";
-import type { Action } from "./plan";
+import type { Action } from "./builds";
+import { type OtherSeconds, expectedTime, makePlan, withPublished } from "./plan";
 
 const built = (
     image: string,
@@ -241,7 +241,7 @@ test("a delivery that could not be decided deletes nothing of the round that is 
     const made = (isUndecided: object) => {
         const { steps } = recordedPreview("same");
         const more = [
-            step("update", "", component, {}, isUndecided),
+            step("update", "", component, {}, { repository: "r", ...isUndecided }),
             step("delete", round, "github:index/branch:Branch", { branch: "b" }),
             step("delete", round, "github:index/repositoryPullRequest:RepositoryPullRequest", { title: "t" }),
         ];
@@ -322,4 +322,19 @@ describe("pending is whatever an update would do", () => {
             expect(withStep(step)).toMatchObject({ pending: false, warnings: [] });
         }
     });
+});
+
+test("sizes stand at the platform that they are of, and what is said of the registry is a warning", () => {
+    const platforms = ["linux/amd64", "linux/arm64"].map((platform) => ({ platform, action: "unchanged" as const }));
+    const plan = planOf([imagePlan("base", { platforms }), imagePlan("bot")], { warnings: ["first"] });
+    const sized = withPublished(plan, {
+        missing: new Set(),
+        bytes: new Map([["base linux/arm64", 12]]),
+        moved: ["second"],
+        before: ["third"],
+        unasked: ["fourth"],
+    });
+    expect(sized.images.map((one) => one.platforms.map(({ bytes }) => bytes))).toEqual([[undefined, 12], [undefined]]);
+    expect(sized.warnings).toEqual(["first", "second", "third", "fourth"]);
+    expect(sized.pending).toBe(false);
 });
