@@ -33,8 +33,8 @@ async function missing(places: readonly string[], ask: Ask): Promise<string | un
     return answers.includes(undefined) ? undefined : answers.join("; ");
 }
 
-function nextFor({ own, expanded }: Root & Frontend, registry: string): string {
-    if (own) {
+function nextFor({ official, expanded }: Root & Frontend, registry: string): string {
+    if (official) {
         return (
             "BuildKit has a version of it built in, and takes that after: " +
             'eval "$(npm run --silent lab -- env)" && pulumi config set builtinFrontend true'

@@ -12,7 +12,7 @@ import { type InputFile, type Step, type Tree, follow, led, sentPatterns, sentTr
 
 /** A source as `readDockerfile` gives it. */
 export type InputSource = Pick<Source, "pattern" | "include" | "mount"> &
-    Partial<Pick<Source, "exclude">> & { readonly line: number; readonly left?: string; readonly instruction: string };
+    Partial<Pick<Source, "exclude">> & { readonly line: number; readonly triggeredBy?: string; readonly instruction: string };
 
 /** What BuildKit would read of a context that nobody wants in an image, unless a Dockerfile names it. */
 export interface Swept {

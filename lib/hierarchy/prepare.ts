@@ -108,7 +108,7 @@ function textOf(checkout: Checkout, key: string, { dockerfile }: ImageDefinition
 
 /** The instructions of a Dockerfile, as far as they can be known. */
 function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildArgs">): readonly Statement[] {
-    const isForeign = frontendOf(text, options)?.own === false;
+    const isForeign = frontendOf(text, options)?.official === false;
     return (isForeign ? foreignStatements(text, options.path) : readStatements(text, options.path)).statements;
 }
 

@@ -116,8 +116,8 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const roots: string[] = [];
     const pinned: ResolvedImage["pinned"][number][] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, left, base, platforms } of ordered) {
-        const where = placeOf(`${definition.dockerfile}:${line}`, { left });
+    for (const { expanded, line, triggeredBy, base, platforms } of ordered) {
+        const where = placeOf(`${definition.dockerfile}:${line}`, { triggeredBy });
         const match = named.find(({ name }) => sameImage(expanded, name));
         const release = named.find(({ name }) => isPinned(expanded) && sameRepository(expanded, name));
         if (release && release.key !== key) pinned.push({ key: release.key, expanded, where });

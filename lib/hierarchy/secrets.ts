@@ -109,7 +109,7 @@ export function requireSecrets(
 interface Mounting {
     readonly key: string;
     readonly definition: Pick<ImageDefinition, "dockerfile" | "secrets">;
-    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly left?: string })[];
+    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly triggeredBy?: string })[];
 }
 
 const unlisted = ({ definition, mountedSecrets }: Mounting) =>
@@ -139,7 +139,7 @@ export function refuseUnlistedSecrets(image: Mounting): void {
 /** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
 export const unlistedSecretWarnings = (image: Mounting): string[] =>
     unlisted(image).map(
-        ({ id, line, left }) =>
-            `${placeOf(`${image.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${image.key} does not list: the step ` +
+        ({ id, line, triggeredBy }) =>
+            `${placeOf(`${image.definition.dockerfile}:${line}`, { triggeredBy })} mounts the secret ${id}, which image ${image.key} does not list: the step ` +
             `runs without it. If it needs it, ${listIt(image.key, id)}; required=true in the mount makes sure of it`,
     );

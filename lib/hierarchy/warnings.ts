@@ -90,7 +90,7 @@ const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
 
 /** A frontend of somebody else's: nobody sees what it reads. */
 function frontendWarnings({ key, frontend }: PreparedImage): string[] {
-    if (!frontend || frontend.own) return [];
+    if (!frontend || frontend.official) return [];
     return [
         `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
             "context is its input, minus what .dockerignore leaves out, and parents are known only as far as it is like a Dockerfile. " +
