@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Checkout } from "../context/checkout";
 import { inputHash } from "../context/hash";
-import { type Swept, readContext } from "../context/inputs";
+import { type BroadCopies, readContext } from "../context/inputs";
 import type { InputFile } from "../context/walk";
 import { foreignStatements } from "../dockerfile/foreign";
 import { type Frontend, syntaxArgument, frontendOf } from "../dockerfile/frontends";
@@ -75,7 +75,7 @@ export interface PreparedImage {
     readonly mountedSecrets: DockerfileReading["secrets"];
     readonly inputs: readonly InputFile[];
     /** What is to be said where its Dockerfile takes in more than it names. */
-    readonly swept?: Swept;
+    readonly broadCopies?: BroadCopies;
     readonly inputHash: string;
     /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
     readonly tests?: SmokeTests;
@@ -221,7 +221,7 @@ function prepare(
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
-    const { inputs, swept } = readContext(checkout, reading.sources, {
+    const { inputs, broadCopies } = readContext(checkout, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
@@ -254,7 +254,7 @@ function prepare(
         stages,
         mountedSecrets,
         inputs,
-        ...(swept && { swept }),
+        ...(broadCopies && { broadCopies }),
         inputHash: inputHash({
             dockerfile: reading.meaning.text,
             files: inputs,

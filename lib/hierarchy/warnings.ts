@@ -62,22 +62,22 @@ const sizeOf = (bytes: number): string => {
 const mostFolders = 5;
 
 /** What the whole context costs whoever reads it, and what is left out of it although BuildKit would copy it. */
-function sweptWarnings({ key, definition, swept }: PreparedImage): string[] {
-    if (!swept) return [];
-    const { by, files, bytes, folders, leftOut } = swept;
+function broadCopyWarnings({ key, definition, broadCopies }: PreparedImage): string[] {
+    if (!broadCopies) return [];
+    const { instructions, files, bytes, folders, omitted } = broadCopies;
     const largest = folders
         .slice(0, mostFolders)
         .map((one) => `${one.name} (${one.files} files, ${sizeOf(one.bytes)})`);
     const inFolders = largest.length > 0 ? `, most of it in ${largest.join(", ")}` : "";
-    const lines = [...largest.map((_one, index) => folders[index]?.name ?? ""), ...leftOut].map((one) => `"/${one}"`);
+    const lines = [...largest.map((_one, index) => folders[index]?.name ?? ""), ...omitted].map((one) => `"/${one}"`);
     const whole =
-        `image ${key} reads the whole context (${definition.dockerfile}: ${by.join(", ")}): ${files} files, ${sizeOf(bytes)}` +
+        `image ${key} reads the whole context (${definition.dockerfile}: ${instructions.join(", ")}): ${files} files, ${sizeOf(bytes)}` +
         `${inFolders}. A change of any of them rebuilds it. Lines for .dockerignore, of those that the image needs not: ` +
         lines.join(", ");
     const missed =
-        `image ${key} does not get ${leftOut.join(", ")}, which \`docker build\` would copy: they differ from checkout to checkout. ` +
+        `image ${key} does not get ${omitted.join(", ")}, which \`docker build\` would copy: they differ from checkout to checkout. ` +
         "Name one in a COPY or mount of its own where the image needs it, or in .dockerignore where it does not";
-    return [...(by.length > 0 ? [whole] : []), ...(leftOut.length > 0 ? [missed] : [])];
+    return [...(instructions.length > 0 ? [whole] : []), ...(omitted.length > 0 ? [missed] : [])];
 }
 
 /** A release of an image of ours that another is built on: what is built of that image from now on does not reach it. */
@@ -133,7 +133,7 @@ export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): strin
         ...prepared.flatMap(hostWarnings),
         ...prepared.flatMap(cacheWarning),
         ...prepared.flatMap(unreadWarnings),
-        ...prepared.flatMap(sweptWarnings),
+        ...prepared.flatMap(broadCopyWarnings),
         ...prepared.flatMap(unlistedSecretWarnings),
         ...leftOut.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";
