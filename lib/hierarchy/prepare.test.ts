@@ -100,14 +100,14 @@ describe("settings", () => {
         const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
         expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
         expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
-            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change one/,
+            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change a name/,
         );
     });
 
     test("that leave no image over are refused: the stack would lose them all", () => {
         const foreign = { base: image("base", { platforms: ["linux/riscv64"] }) };
         expect(() => prepare(dockerfiles, foreign, { platforms: "host" })).toThrow(
-            /platforms \("host", here linux\/\w+\) leave out every image .*\n\s+allowed: linux\/riscv64/,
+            /platforms \("host", here linux\/\w+\) exclude every image .*\n\s+allowed: linux\/riscv64/,
         );
         expect(prepare({}, {})).toEqual([]);
     });
@@ -157,7 +157,9 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
     const files = { base: "FROM ghcr.io/us/shared:1\n" };
     const definitions = { base: image("base") };
     const roots = { "ghcr.io/us/shared:1": ref };
-    expect(() => prepare(files, definitions)).toThrow("ghcr.io/us/shared:1 is in our own namespace");
+    expect(() => prepare(files, definitions)).toThrow(
+        "ghcr.io/us/shared:1 is in the namespace of this repository's images",
+    );
     expect(prepare(files, definitions, { roots })[0]?.roots).toMatchObject([
         { expanded: "ghcr.io/us/shared:1", by: ref },
     ]);
@@ -340,10 +342,10 @@ describe("ONBUILD", () => {
 
     test("that leads in a circle is one error", () => {
         const base = "FROM python:3\nONBUILD COPY --from=ghcr.io/us/leaf / /";
-        expect(() => preparedOf({ "docker/base": base })).toThrow("images stand on each other: middle → leaf → middle");
+        expect(() => preparedOf({ "docker/base": base })).toThrow("the images form a cycle: middle → leaf → middle");
         const middle = "FROM ghcr.io/us/base\nONBUILD COPY --from=ghcr.io/us/leaf / /";
         expect(() => preparedOf({ "docker/middle": middle })).toThrow(
-            "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is built on itself",
+            "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is its own parent",
         );
     });
 

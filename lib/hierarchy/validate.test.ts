@@ -82,7 +82,7 @@ describe("roots", () => {
         [
             "one root in two spellings",
             { a: { onBuild: [] }, "a:latest": { onBuild: [] } },
-            "roots names one image twice: a:latest",
+            "roots lists an image twice: a:latest",
         ],
     ])("%s is said", (_name, roots, problem) => {
         expect(of(roots)[0]).toContain(problem);
@@ -90,5 +90,5 @@ describe("roots", () => {
 });
 
 test("an images.ts that exports no images is told", () => {
-    expect(fieldProblems({})).toEqual(["exports no `images`"]);
+    expect(fieldProblems({})).toEqual(["does not export `images`"]);
 });
