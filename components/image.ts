@@ -7,15 +7,15 @@ import { buildHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
-/** What an image needs to become resources. */
+/** The arguments of an image's component. */
 export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
 
 /**
- * One image of the hierarchy: per platform a build pushed under its immutable build tag and a smoke test of it, then the
- * promotion of the tested digests. Children take `platformImages`, never a tag.
+ * One image of the hierarchy: for each platform a build, pushed under its immutable build tag, and a smoke test of that build; then
+ * the promotion of the tested digests. Children use `platformImages`, never a tag.
  */
 export class Image extends pulumi.ComponentResource {
     public readonly prepared: PreparedImage;
@@ -24,18 +24,18 @@ export class Image extends pulumi.ComponentResource {
 
     public constructor(args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
         const { prepared, parents } = args;
-        // Plans and states hold the inputs of components: this is how a review knows which file changed.
+        // Plans and the state contain the inputs of components, so that a review knows which file changed.
         const inputs = {
             dockerfile: { [prepared.definition.dockerfile]: hash12(prepared.meaning) },
-            parents: prepared.parents.map((parent) => parent.by),
-            roots: Object.fromEntries(rootsOf(prepared).map((root) => [root.expanded, root.by ?? "not pinned"])),
-            // One that only reads the Dockerfile: nothing is built on it.
+            parents: prepared.parents.map(({ key }) => key),
+            roots: Object.fromEntries(rootsOf(prepared).map((root) => [root.expanded, root.pin ?? "not pinned"])),
+            // The root that only reads the Dockerfile: no image is built from it.
             ...(prepared.frontend && { frontend: prepared.frontend.expanded }),
             platforms: prepared.platforms,
             inputs: describeInputs(prepared.inputs),
-            // Of the build that is wanted: its own resource keeps that of the last one that succeeded.
+            // The input hash of the wanted build; the build's resource keeps that of the last successful build.
             inputHash: prepared.inputHash,
-            // Their names: a build's own property is secret as a whole.
+            // Names only: the secrets of a build's resource are encrypted as a whole.
             secrets: [...(prepared.definition.secrets ?? [])],
             smokeTests: describeInputs(prepared.tests?.files ?? []),
         };
@@ -43,9 +43,9 @@ export class Image extends pulumi.ComponentResource {
         this.prepared = prepared;
         const hooks = buildHooks(prepared);
         const build = (platform: Platform): PlatformImage => {
-            const refs = prepared.parents.flatMap(({ expanded, by, platforms }) => {
-                const own = platforms[platform];
-                return own === undefined ? [] : [{ expanded, ...parentOn(parents, by, own) }];
+            const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {
+                const parentPlatform = platforms[platform];
+                return parentPlatform === undefined ? [] : [{ expanded, ...buildOf(parents, key, parentPlatform) }];
             });
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
@@ -54,7 +54,7 @@ export class Image extends pulumi.ComponentResource {
         this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
 
-    /** What the stack says of the image: promoted ref and digest, digest by platform, parent. Null where never pushed. */
+    /** Returns the stack outputs of the image: promoted ref and digest (null if it is never pushed), digests by platform, parent. */
     public outputs(): pulumi.Output<unknown> {
         const ref: pulumi.Output<string | undefined> = this.promotion?.ref ?? pulumi.output(undefined);
         const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
@@ -62,7 +62,7 @@ export class Image extends pulumi.ComponentResource {
             ref: ref.apply((text) => text ?? null),
             digest: ref.apply((text) => text?.slice(text.indexOf("@") + 1) ?? null),
             platforms: Object.fromEntries(digests),
-            parent: this.prepared.parents[0]?.by ?? this.prepared.roots[0]?.expanded ?? null,
+            parent: this.prepared.parents[0]?.key ?? this.prepared.roots[0]?.expanded ?? null,
         });
     }
 
@@ -84,7 +84,7 @@ export class Image extends pulumi.ComponentResource {
     }
 }
 
-/** By path, what the plan shows of a file: the start of its hash and whether it is executable, or where it links to. */
+/** Returns what the plan shows of each file, by path: the start of its hash and whether it is executable, or the target of a link. */
 function describeInputs(files: PreparedImage["inputs"]): Record<string, string> {
     const describe = ({ hash, executable, symlink, folder }: PreparedImage["inputs"][number]) => {
         if (folder) return "folder";
@@ -93,8 +93,8 @@ function describeInputs(files: PreparedImage["inputs"]): Record<string, string> 
     return Object.fromEntries(files.map((file) => [`${file.path}${file.folder ? "/" : ""}`, describe(file)] as const));
 }
 
-function parentOn(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {
+function buildOf(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {
     const parent = parents[key]?.platformImages.get(platform);
     if (parent) return parent;
-    throw new Error(`image ${key} is not built for ${platform}, although an image was put on top of it`);
+    throw new Error(`image ${key} is not built for ${platform}, although a child uses it`);
 }

@@ -6,14 +6,14 @@ import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";
 import { WorkflowPullRequest, type WorkflowPullRequestArgs } from "./workflowPullRequest";
 
-/** What the delivery of workflow files needs. */
+/** The arguments of the delivery of workflow files. */
 export interface WorkflowFilesArgs extends Omit<WorkflowPullRequestArgs, "head" | "removes" | "number"> {
     readonly delivery: Delivery;
 }
 
 /** The workflow files of a repository on GitHub: committed to a branch, or proposed by a pull request. */
 export class WorkflowFiles extends pulumi.ComponentResource {
-    /** The pull request that waits to be merged. */
+    /** The number of the open pull request, if any. */
     public readonly pullRequest: pulumi.Output<number> | undefined;
     /** Known once everything is delivered. */
     public readonly delivered: pulumi.Output<unknown>;
@@ -25,10 +25,10 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             name,
             {
                 ...{ repository, branch },
-                // Of files that a pull request brings, all that the state has: what the branch should hold once it is merged.
+                // In pull-request mode this is the only record in the state: the files that the branch should have after the merge.
                 files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, fileHash(text)])),
                 ...(delivery.by === "nothing" && delivery.declined !== undefined && { declined: delivery.declined }),
-                // How a review knows that what this preview leaves out is not going to be deleted.
+                // Tells a review that files missing from this preview will not be deleted.
                 ...(delivery.by === "unknown" && { isUndecided: true }),
             },
             opts,
@@ -48,9 +48,9 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             else void pulumi.log.info(`waiting for #${number} to be merged`, this);
         });
         if (delivery.by === "nothing" && delivery.declined !== undefined) {
-            const said = `pull request #${delivery.declined} with just these files was closed without merging`;
+            const closed = `pull request #${delivery.declined} with just these files was closed without merging`;
             void pulumi.log.warn(
-                `${said}: nothing is proposed until they change. Reopen it to take them after all`,
+                `${closed}: the files are not proposed again until they change. Reopen it to accept them`,
                 this,
             );
         }
@@ -58,10 +58,10 @@ export class WorkflowFiles extends pulumi.ComponentResource {
         this.registerOutputs(knownOutputs({ pullRequest: this.pullRequest, removed }));
     }
 
-    /** Commits the files, and returns the leftovers that were removed then. */
+    /** Commits the files, and returns the leftovers that were removed afterwards. */
     private commit(name: string, args: WorkflowFilesArgs, there: readonly string[]) {
         const { repository, branch, files } = args;
-        // A workflow that starts because its file was delivered would start the next `up`.
+        // The commits must not start workflows: a started workflow would start the next `up`.
         const options = { quiet: true };
         const hooks = refusalHook(name, "a workflow file");
         const commits = Object.entries(files).map(
@@ -71,17 +71,17 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     {
                         ...{ repository, branch, file, content },
                         commitMessage: commitMessage(`Update ${file}`, options),
-                        // What is not ours was refused before the plan.
+                        // Files of another origin were refused before the plan.
                         overwriteOnCreate: true,
                     },
                     {
                         parent: this,
                         deleteBeforeReplace: true,
-                        // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
+                        // A change of the delivery mode must not remove the repository's CI: files are only removed as leftovers.
                         retainOnDelete: true,
                         hooks,
-                        // Taken over where the state does not have it, and left alone where it has: writing the same text again
-                        // is a commit that brings nothing, and that a protected branch refuses.
+                        // A file that is on the branch but not in the state is imported, otherwise left alone: writing the same text
+                        // again is an empty commit, which a protected branch refuses.
                         ...(there.includes(file) && {
                             import: `${repository}:${file}:${branch}`,
                             ignoreChanges: ["*"],
@@ -89,7 +89,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     },
                 ),
         );
-        // Only what has taken their place may take them away. What is refused fails the run, and no image waits for it.
+        // Leftovers are removed only after the new files exist. A refusal fails the run, but no image waits for it.
         return allMade(commits).apply((areMade) => (areMade ? tidy(args.removeLeftovers, branch, options) : []));
     }
 }

@@ -61,13 +61,13 @@ export async function askFrontends(
     const withAnswer = async (image: PreparedImage): Promise<PreparedImage> => {
         const { key, frontend } = image;
         if (!frontend) return image;
-        const { where, expanded, by } = frontend;
-        const ref = by ?? expanded;
+        const { where, expanded, pin } = frontend;
+        const ref = pin ?? expanded;
         const answer = asked.get(ref) ?? missing(placesOf(ref, registry), ask);
         asked.set(ref, answer);
         const why = await answer;
         if (why === undefined) return image;
-        const named = by === undefined ? expanded : `${expanded} (${by})`;
+        const named = pin === undefined ? expanded : `${expanded} (${pin})`;
         const problem = `${where}: image ${key} can't be built here, because ${named}, which is to read its Dockerfile, can't be had: ${why}`;
         return { ...image, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
     };

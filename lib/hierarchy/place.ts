@@ -6,7 +6,7 @@ export interface PlacedParent {
     /** The reference as BuildKit sees it: the key of the named build context. */
     readonly expanded: string;
     /** The parent's key. */
-    readonly by: string;
+    readonly key: string;
     /** Whether the image is built FROM it, rather than copying from it. */
     readonly base: boolean;
     /** The parent's platform by target platform; absent if the build for that platform does not name the parent. */
@@ -32,7 +32,7 @@ export function placeParents(
             return use ? [[platform, platformToUse(use, offered)] as const] : [];
         });
         complete &&= using.every(([, parentPlatform]) => parentPlatform !== undefined);
-        return using.length === 0 ? [] : [{ expanded, by: key, base, platforms: Object.fromEntries(using) }];
+        return using.length === 0 ? [] : [{ expanded, key, base, platforms: Object.fromEntries(using) }];
     });
     return { parents: placed, complete };
 }

@@ -39,7 +39,7 @@ describe("this repository's images", () => {
     test("form the hierarchy of the README", () => {
         const parents = prepared.map(({ key, parents: [parent], roots: [root] }) => [
             key,
-            parent?.by ?? root?.expanded,
+            parent?.key ?? root?.expanded,
         ]);
         expect(Object.fromEntries(parents)).toEqual({
             base: "python:3.12-slim",
@@ -77,9 +77,9 @@ describe("settings", () => {
     test("pin roots in any spelling of their names", () => {
         const pinned = `registry.test/python@sha256:${"0".repeat(64)}`;
         const [base] = prepare(dockerfiles, definitions, { roots: { "docker.io/library/python:3": pinned } });
-        expect(base?.roots).toEqual([{ expanded: "python:3", by: pinned, from: ["linux/amd64", "linux/arm64"] }]);
+        expect(base?.roots).toEqual([{ expanded: "python:3", pin: pinned, from: ["linux/amd64", "linux/arm64"] }]);
         const host = prepare(dockerfiles, definitions, { platforms: ["linux/arm64"] });
-        expect(host[0]?.roots).toEqual([{ expanded: "python:3", by: undefined, from: ["linux/arm64"] }]);
+        expect(host[0]?.roots).toEqual([{ expanded: "python:3", pin: undefined, from: ["linux/arm64"] }]);
     });
 
     test("choose the platforms, and leave out what declares none of them", () => {
@@ -161,7 +161,7 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
         "ghcr.io/us/shared:1 is in the namespace of this repository's images",
     );
     expect(prepare(files, definitions, { roots })[0]?.roots).toMatchObject([
-        { expanded: "ghcr.io/us/shared:1", by: ref },
+        { expanded: "ghcr.io/us/shared:1", pin: ref },
     ]);
     expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
     const root = tree({ "docker/base": files.base });
@@ -215,7 +215,7 @@ test("what copies from an image of ours has no smoke test where it has none itse
     const app = "FROM scratch\nCOPY --from=ghcr.io/us/base /x /x\n";
     const [, found] = prepare({ ...files, base: "FROM x\n", app }, definitions);
     expect(found?.tests).toBeUndefined();
-    expect(found?.parents).toMatchObject([{ by: "base", base: false }]);
+    expect(found?.parents).toMatchObject([{ key: "base", base: false }]);
 });
 
 describe("a stage that is named like an image which the build gets by digest is refused, with file and line", () => {
@@ -327,7 +327,7 @@ describe("ONBUILD", () => {
     test("may name an image of ours, which is a parent then", () => {
         const leaf = preparedOf({}).at(-1);
         expect(leaf?.key).toBe("leaf");
-        expect(leaf?.parents.map(({ by, base }) => [by, base])).toEqual([
+        expect(leaf?.parents.map(({ key, base }) => [key, base])).toEqual([
             ["middle", true],
             ["tools", false],
         ]);

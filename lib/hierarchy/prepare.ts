@@ -36,7 +36,7 @@ export interface Root {
     /** The reference as BuildKit sees it: the key of the named build context. */
     readonly expanded: string;
     /** `<repository>@<digest>` that replaces it; undefined without a pin in the stack: the builder then resolves the reference. */
-    readonly by: string | undefined;
+    readonly pin: string | undefined;
     /** Its platforms that stages in the stack's builds are built FROM; empty if they only copy from it. */
     readonly from: readonly Platform[];
 }
@@ -228,9 +228,9 @@ function prepare(
     const roots = image.roots.map((expanded) => {
         const from = reading.references.find((reference) => reference.expanded === expanded)?.from ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
-        return { expanded, by: pinOf(expanded), from: [...new Set(platformsFrom)] };
+        return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
     });
-    const contexts = [...parents, ...roots.filter(({ by }) => by !== undefined)].map(({ expanded }) => expanded);
+    const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {
         key,
@@ -241,7 +241,7 @@ function prepare(
         roots,
         pinned: image.pinned,
         ...(frontend && {
-            frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
+            frontend: { ...frontend, expanded: frontend.reference, pin: pinOf(frontend.reference), from: [] },
         }),
         buildArgs,
         unreadArguments,

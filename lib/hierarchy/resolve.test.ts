@@ -68,7 +68,7 @@ test("a smoke test or registry cache of an image that is never pushed is refused
         /image dev has no name, .*its smokeTest dev\.sh is never run: .*the last step of its Dockerfile/,
     );
     expect(unnamed({ registryCache: true })).toThrow(
-        /image dev has no name, and so no repository for its registryCache/,
+        /image dev has no name, so it has no repository for a registryCache/,
     );
     expect(unnamed({ registryCache: false })).not.toThrow();
 });

@@ -26,7 +26,7 @@ interface Tested {
     readonly definition: Pick<ImageDefinition, "smokeTest">;
     /** The repository it is pushed to; absent for an image that is never pushed. */
     readonly repository?: string;
-    readonly parents: readonly Pick<PlacedParent, "by" | "base">[];
+    readonly parents: readonly Pick<PlacedParent, "key" | "base">[];
 }
 
 /**
@@ -36,8 +36,8 @@ interface Tested {
 function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
     const scripts: string[] = [];
     const visit = (current: Tested): void => {
-        for (const { by } of current.parents.filter(({ base }) => base)) {
-            const parent = all.find(({ key }) => key === by);
+        for (const { key: parentKey } of current.parents.filter(({ base }) => base)) {
+            const parent = all.find(({ key }) => key === parentKey);
             if (parent) visit(parent);
         }
         const script = current.definition.smokeTest;

@@ -9,8 +9,8 @@ export function unpinnedRoots(
 ): { readonly root: string; readonly images: string[] }[] {
     const imagesByRoot = new Map<string, string[]>();
     for (const { key, ...image } of prepared) {
-        for (const { expanded, by } of rootsOf(image)) {
-            if (by === undefined && parseReference(expanded).digest === undefined) {
+        for (const { expanded, pin } of rootsOf(image)) {
+            if (pin === undefined && parseReference(expanded).digest === undefined) {
                 imagesByRoot.set(expanded, [...(imagesByRoot.get(expanded) ?? []), key]);
             }
         }

@@ -171,7 +171,7 @@ async function meetingRegistry(refusals: number): Promise<{ registry: string; re
 test("a push that the registry refuses because it met another one is done again", async () => {
     const { registry, refused } = await meetingRegistry(2);
     const { code, output } = await up(lab, repository("e", registry));
-    expect(output).toContain("the push met another one of the same layer, and is done again");
+    expect(output).toContain("the push conflicted with another push of the same layer, and is repeated");
     expect(code, output).toBe(0);
     expect(refused()).toBe(2);
 });
