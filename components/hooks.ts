@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
 import { type Kind, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
-import { isPassing, nextAfter, refusesPushes } from "../lib/registry/failures";
+import { isTransient, nextAfter, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
 import { noteFailure } from "./failures";
@@ -173,7 +173,7 @@ export function buildHooks(
         `say what to do when image ${key} can't be built`,
         async ({ errors, urn, name }) => {
             const times = repeated.get(urn) ?? 0;
-            if (isPassing(errors) && times < repetitions) {
+            if (isTransient(errors) && times < repetitions) {
                 repeated.set(urn, times + 1);
                 // The builder's store has the result of the build, so that only the push is repeated.
                 await pulumi.log.info(

@@ -6,7 +6,7 @@ import { resolveHierarchy } from "./resolve";
 
 const digest = `sha256:${"0".repeat(64)}`;
 
-/** Images by key, each with its Dockerfile's text and what differs from an ordinary definition. */
+/** Images by key, each with its Dockerfile's text and the differences from an ordinary definition. */
 function resolve(images: Readonly<Record<string, readonly [string, Partial<ImageDefinition>?]>>) {
     const definitions: ImageDefinitions = Object.fromEntries(
         Object.entries(images).map(([key, [, changes]]) => [
@@ -210,7 +210,7 @@ describe("bad hierarchies are refused", () => {
         [
             "a name that is no reference",
             { a: ["FROM x", { name: "ghcr.io/Us/a" }] },
-            '"ghcr.io/Us/a" is not an image reference: a repository is in lower case: write ghcr.io/us/a',
+            '"ghcr.io/Us/a" is not an image reference: a repository must be in lower case: write ghcr.io/us/a',
         ],
         [
             "a name with capitals in its host",

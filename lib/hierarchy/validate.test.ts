@@ -8,7 +8,7 @@ import { readImages } from "./prepare";
 import { fieldProblems } from "./validate";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;
-/** An entry that says what its type does not allow. */
+/** An entry with fields that its type does not allow. */
 const entry = (changes: object): ImageDefinitions => ({ bot: { ...correct, ...changes } });
 
 test.each([
