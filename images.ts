@@ -1,6 +1,9 @@
 import type { ImageDefinitions } from "./lib/hierarchy/definition";
 
-/** The hierarchy of this repository's images. Their base images and inputs are in their Dockerfiles, and not repeated here. */
+/**
+ * The hierarchy of this repository's images. Their base images and inputs are in their Dockerfiles, and not repeated
+ * here.
+ */
 export const images: ImageDefinitions = {
     base: {
         description: "PyTorch, torchvision and the time zone: the base of every other image",

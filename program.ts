@@ -74,7 +74,9 @@ function deliver(
     };
 }
 
-/** Reads, decides and stages, and only then creates resources: all decisions are made before the first resource exists. */
+/**
+ * Reads, decides and stages, and only then creates resources: all decisions are made before the first resource exists.
+ */
 async function compose(definitions: Definitions) {
     // The engine starts the program in the repository's root; all paths in the state are relative to it.
     const checkout = openCheckout(process.cwd());
@@ -89,9 +91,10 @@ async function compose(definitions: Definitions) {
 }
 
 /**
- * Returns the Pulumi program for a repository, to be exported by its index.ts. Its stack outputs are `images` (for each image the promoted
- * ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is configured, `github` (its variables, and
- * the open pull request). After a failed update, the outputs are those of the last successful update.
+ * Returns the Pulumi program for a repository, to be exported by its index.ts. Its stack outputs are `images` (for each
+ * image the promoted ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is
+ * configured, `github` (its variables, and the open pull request). After a failed update, the outputs are those of the
+ * last successful update.
  *
  * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.
  *

@@ -1,31 +1,41 @@
 import * as pulumi from "@pulumi/pulumi";
 import { goesOn } from "../lib/engine/continuing";
 
-/** `apply` as the SDK uses it internally: it also calls the function for (partly) unknown values, which the public types do not offer. */
+/**
+ * `apply` as the SDK uses it internally: it also calls the function for (partly) unknown values, which the public types
+ * do not offer.
+ */
 type ApplyAlways<U> = (func: (value: unknown) => unknown, runWithUnknowns: true) => pulumi.Output<U>;
 
 const applyAlways = <U>(output: pulumi.Output<unknown>, func: (value: unknown) => unknown): pulumi.Output<U> =>
     (output.apply as unknown as ApplyAlways<U>).call(output, func, true);
 
 /**
- * Returns an output to use as an input of other resources, so that the failure of its resource does not stop unrelated resources.
+ * Returns an output to use as an input of other resources, so that the failure of its resource does not stop unrelated
+ * resources.
  *
- * With `pulumi up --continue-on-error`, the outputs of a failed or skipped resource are unknown. The engine skips dependent resources,
- * but it validates their inputs first, and providers refuse unknown inputs, which would end the whole update (pulumi 3.259,
- * deploy/step_generator.go and deployment_executor.go). An update therefore passes `placeholder`, from which no resource is ever
- * created. In a preview, unknown values stay unknown.
+ * With `pulumi up --continue-on-error`, the outputs of a failed or skipped resource are unknown. The engine skips
+ * dependent resources, but it validates their inputs first, and providers refuse unknown inputs, which would end the
+ * whole update (pulumi 3.259, deploy/step_generator.go and deployment_executor.go). An update therefore passes
+ * `placeholder`, from which no resource is ever created. In a preview, unknown values stay unknown.
  */
 export function forDependents(output: pulumi.Output<string>, placeholder: string): pulumi.Output<string> {
     if (pulumi.runtime.isDryRun()) return output;
     return applyAlways(output, (value) => (pulumi.isUnknown(value) ? placeholder : value));
 }
 
-/** Fails the program after all its resources are done, by a rejection that is not handled. The engine then deletes nothing. */
+/**
+ * Fails the program after all its resources are done, by a rejection that is not handled. The engine then deletes
+ * nothing.
+ */
 export function failAtEnd(message: string): void {
     void Promise.reject(new pulumi.RunError(message));
 }
 
-/** URNs of the resources that failed in this run. The outputs of a refused update look as before, so only its error hook knows. */
+/**
+ * URNs of the resources that failed in this run. The outputs of a refused update look as before, so only its error hook
+ * knows.
+ */
 const failed = new Set<string>();
 
 /** Records the failure of a resource; called by its error hook. */
@@ -40,9 +50,9 @@ export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Out
         : pulumi.all(resources.map(({ urn }) => urn)).apply((urns) => urns.every((urn) => !failed.has(urn)));
 
 /**
- * Fails the program after all its resources are done, if one of them failed. If only resources fail, the engine continues and deletes
- * what the program no longer contains, such as the variable of an image that was renamed and can't be built under its new name. If the
- * program fails, the engine deletes nothing.
+ * Fails the program after all its resources are done, if one of them failed. If only resources fail, the engine
+ * continues and deletes what the program no longer contains, such as the variable of an image that was renamed and
+ * can't be built under its new name. If the program fails, the engine deletes nothing.
  *
  * @param outputs outputs that are resolved, known or unknown, when everything is done
  */
@@ -55,10 +65,10 @@ export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void
 }
 
 /**
- * Returns outputs for the state of the stack or a component, without the outputs of failed resources: the state would hold an unknown
- * value as a text that says so. For the stack, the engine then keeps the outputs of the previous update (deploy/step_executor.go,
- * executeRegisterResourceOutputs). A preview receives the outputs one by one: a single output would be unknown while any of them is, and
- * the engine would print its text for that one letter per line.
+ * Returns outputs for the state of the stack or a component, without the outputs of failed resources: the state would
+ * hold an unknown value as a text that says so. For the stack, the engine then keeps the outputs of the previous update
+ * (deploy/step_executor.go, executeRegisterResourceOutputs). A preview receives the outputs one by one: a single output
+ * would be unknown while any of them is, and the engine would print its text for that one letter per line.
  */
 export function knownOutputs(
     outputs: Readonly<Record<string, pulumi.Input<unknown>>>,

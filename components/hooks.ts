@@ -7,16 +7,18 @@ import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/ma
 import { parseReference } from "../lib/registry/references";
 import { noteFailure } from "./failures";
 
-/** Removes from GitHub the object with the name of a resource that is about to be created, given the resource's inputs. */
+/**
+ * Removes from GitHub the object with the name of a resource that is about to be created, given the resource's inputs.
+ */
 export type MakeWay = (inputs: Readonly<Record<string, unknown>>) => Promise<void>;
 
 /**
- * Returns the hook for changes that GitHub refuses. The provider's report contains no next step, so the hook logs it once. Whether a
- * token with read access may also write is unknown before it is used.
+ * Returns the hook for changes that GitHub refuses. The provider's report contains no next step, so the hook logs it
+ * once. Whether a token with read access may also write is unknown before it is used.
  *
  * @param name of the component, in whose program each kind's hook is registered once
- * @param makeWay for objects that GitHub creates only once. An object that exists but is not in the state (created by hand, by a killed
- *     `up`, or by a repeated request) is removed, and the resource is created again
+ * @param makeWay for objects that GitHub creates only once. An object that exists but is not in the state (created by
+ *     hand, by a killed `up`, or by a repeated request) is removed, and the resource is created again
  */
 export function refusalHook(name: string, kind: Kind, makeWay?: MakeWay): pulumi.ResourceHookBinding {
     const cleared = new Set<string>();
@@ -55,7 +57,10 @@ export interface Registries {
 /** The parts of an image that decide which registries are queried. */
 type RegistryChecks = Pick<PreparedImage, "key" | "roots" | "triggers">;
 
-/** Queries the image's registry: a missing trusted certificate or login would otherwise show only after minutes of building. */
+/**
+ * Queries the image's registry: a missing trusted certificate or login would otherwise show only after minutes of
+ * building.
+ */
 async function checkRegistry(name: string, registries: Registries): Promise<void> {
     try {
         await registries.readManifest(name, process.env);
@@ -121,8 +126,8 @@ const declaration = (root: string, triggers: readonly string[]): string =>
     );
 
 /**
- * Refuses roots whose ONBUILD triggers differ from those declared in `images.ts`: files that undeclared triggers copy would not be
- * inputs, so the build would lack them and never notice their changes.
+ * Refuses roots whose ONBUILD triggers differ from those declared in `images.ts`: files that undeclared triggers copy
+ * would not be inputs, so the build would lack them and never notice their changes.
  *
  * @throws InputError with the root, its triggers and the declared ones, or with the reason why they can't be known
  */
@@ -158,9 +163,9 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
 const repetitions = 2;
 
 /**
- * Returns the hooks around the build of an image. Before the build, they query the image's registry and those of its roots, once. After
- * a failure, they log the next step, or repeat a push that conflicted with another push. They cost nothing for an image that is not
- * built.
+ * Returns the hooks around the build of an image. Before the build, they query the image's registry and those of its
+ * roots, once. After a failure, they log the next step, or repeat a push that conflicted with another push. They cost
+ * nothing for an image that is not built.
  */
 export function buildHooks(
     image: RegistryChecks & Pick<PreparedImage, "repository" | "unreadable">,

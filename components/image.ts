@@ -14,8 +14,8 @@ export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged"
 }
 
 /**
- * One image of the hierarchy: for each platform a build, pushed under its immutable build tag, and a smoke test of that build; then
- * the promotion of the tested digests. Children use `platformImages`, never a tag.
+ * One image of the hierarchy: for each platform a build, pushed under its immutable build tag, and a smoke test of that
+ * build; then the promotion of the tested digests. Children use `platformImages`, never a tag.
  */
 export class Image extends pulumi.ComponentResource {
     public readonly prepared: PreparedImage;
@@ -54,7 +54,10 @@ export class Image extends pulumi.ComponentResource {
         this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
 
-    /** Returns the stack outputs of the image: promoted ref and digest (null if it is never pushed), digests by platform, parent. */
+    /**
+     * Returns the stack outputs of the image: promoted ref and digest (null if it is never pushed), digests by
+     * platform, parent.
+     */
     public outputs(): pulumi.Output<unknown> {
         const ref: pulumi.Output<string | undefined> = this.promotion?.ref ?? pulumi.output(undefined);
         const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
@@ -84,7 +87,10 @@ export class Image extends pulumi.ComponentResource {
     }
 }
 
-/** Returns what the plan shows of each file, by path: the start of its hash and whether it is executable, or the target of a link. */
+/**
+ * Returns what the plan shows of each file, by path: the start of its hash and whether it is executable, or the target
+ * of a link.
+ */
 function describeInputs(files: PreparedImage["inputs"]): Record<string, string> {
     const describe = ({ hash, executable, symlink, folder }: PreparedImage["inputs"][number]) => {
         if (folder) return "folder";

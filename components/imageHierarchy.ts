@@ -13,7 +13,9 @@ export interface ImageHierarchyArgs {
     readonly staged: Readonly<Record<string, StagedImage>>;
 }
 
-/** All images of the repository. Images are siblings; ancestry is expressed as data, from digest to named build context. */
+/**
+ * All images of the repository. Images are siblings; ancestry is expressed as data, from digest to named build context.
+ */
 export class ImageHierarchy extends pulumi.ComponentResource {
     public readonly images: Readonly<Record<string, Image>>;
 

@@ -11,8 +11,9 @@ import { nextAfterRefusal } from "../lib/github/refusals";
 export type RemoveLeftovers = (branch: string, options: { readonly quiet: boolean }) => Promise<readonly string[]>;
 
 /**
- * Removes leftover workflows and logs each one; in updates only. No resource can express that a file must not exist: a resource that
- * leaves the state is deleted or kept for every reason alike, and a file that this stack never had in its state has no resource.
+ * Removes leftover workflows and logs each one; in updates only. No resource can express that a file must not exist: a
+ * resource that leaves the state is deleted or kept for every reason alike, and a file that this stack never had in its
+ * state has no resource.
  */
 export async function tidy(
     remove: RemoveLeftovers,

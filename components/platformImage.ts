@@ -54,8 +54,8 @@ function namedContexts({ prepared, parents }: PlatformImageArgs): dockerBuild.ty
 }
 
 /**
- * Returns the build argument that pins the frontend. Named contexts can replace it too (gateway.go), but only since BuildKit 0.13, and a
- * frontend that receives other named contexts must be labelled as supporting them.
+ * Returns the build argument that pins the frontend. Named contexts can replace it too (gateway.go), but only since
+ * BuildKit 0.13, and a frontend that receives other named contexts must be labelled as supporting them.
  */
 function syntax({ frontend }: PreparedImage): Readonly<Record<string, string>> {
     return frontend?.pin === undefined ? {} : { [syntaxArgument]: frontend.pin + frontend.rest };
@@ -73,7 +73,10 @@ function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<
     return [pulumi.interpolate`${repository}:${tag}`];
 }
 
-/** Returns the registry cache of an image and platform. A cache that can't be read or written costs time, but does not fail the build. */
+/**
+ * Returns the registry cache of an image and platform. A cache that can't be read or written costs time, but does not
+ * fail the build.
+ */
 function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
     const { repository, registryCache } = prepared;
     if (repository === undefined || !registryCache) return {};
@@ -89,7 +92,10 @@ function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.Imag
     return { cacheFrom: [{ registry: { ref } }], cacheTo: [{ registry: to }] };
 }
 
-/** Returns the build secrets that an image lists. A changed value does not cause a rebuild, because no layer contains it. */
+/**
+ * Returns the build secrets that an image lists. A changed value does not cause a rebuild, because no layer contains
+ * it.
+ */
 function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuild.ImageArgs> {
     const names = prepared.definition.secrets ?? [];
     if (names.length === 0) return {};
@@ -97,7 +103,10 @@ function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuil
     return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
 }
 
-/** Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed image. */
+/**
+ * Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed
+ * image.
+ */
 export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
     const { prepared, platform, staged } = args;
     const { tests } = staged;
@@ -112,7 +121,8 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             context: { location: staged.context, named: namedContexts(args) },
             dockerfile: { location: staged.dockerfile },
             platforms: [platform as dockerBuild.Platform],
-            // No Dockerfile reads INPUT_HASH. An input that changes with the build makes the outputs unknown in a preview.
+            // No Dockerfile reads INPUT_HASH. An input that changes with the build makes the outputs unknown in a
+            // preview.
             buildArgs: {
                 ...prepared.buildArgs,
                 ...syntax(prepared),
@@ -126,8 +136,8 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport }],
             tags: tags(args),
         },
-        // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published image.
-        // A build waits for the smoke tests of its parents.
+        // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
+        // image. A build waits for the smoke tests of its parents.
         { parent, retainOnDelete: true, hooks: args.hooks, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };

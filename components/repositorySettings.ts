@@ -19,7 +19,9 @@ export interface RepositorySettingsArgs {
     readonly removeVariable: (variable: string) => Promise<void>;
 }
 
-/** Secrets and variables of a repository on GitHub. Those that the program no longer contains are removed from GitHub. */
+/**
+ * Secrets and variables of a repository on GitHub. Those that the program no longer contains are removed from GitHub.
+ */
 export class RepositorySettings extends pulumi.ComponentResource {
     /** Known once every value is set. */
     public readonly set: pulumi.Output<unknown>;

@@ -19,8 +19,8 @@ export interface SmokeTestArgs {
 const imageUnderTest = "image-under-test";
 
 /**
- * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker daemon and without a
- * network, and fails with the script's output.
+ * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker
+ * daemon and without a network, and fails with the script's output.
  */
 export function smokeTest(name: string, { ref, platform, staged, parent }: SmokeTestArgs): dockerBuild.Image {
     return new dockerBuild.Image(

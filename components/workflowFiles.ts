@@ -25,7 +25,8 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             name,
             {
                 ...{ repository, branch },
-                // In pull-request mode this is the only record in the state: the files that the branch should have after the merge.
+                // In pull-request mode this is the only record in the state: the files that the branch should have
+                // after the merge.
                 files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, fileHash(text)])),
                 ...(delivery.by === "nothing" && delivery.declined !== undefined && { declined: delivery.declined }),
                 // Tells a review that files missing from this preview will not be deleted.
@@ -77,11 +78,12 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     {
                         parent: this,
                         deleteBeforeReplace: true,
-                        // A change of the delivery mode must not remove the repository's CI: files are only removed as leftovers.
+                        // A change of the delivery mode must not remove the repository's CI: files are only removed as
+                        // leftovers.
                         retainOnDelete: true,
                         hooks,
-                        // A file that is on the branch but not in the state is imported, otherwise left alone: writing the same text
-                        // again is an empty commit, which a protected branch refuses.
+                        // A file that is on the branch but not in the state is imported, otherwise left alone: writing
+                        // the same text again is an empty commit, which a protected branch refuses.
                         ...(there.includes(file) && {
                             import: `${repository}:${file}:${branch}`,
                             ignoreChanges: ["*"],

@@ -29,8 +29,8 @@ const purpose =
     "merged. Close the pull request to decline these files: they are proposed again when they change.";
 
 /**
- * One round of delivery: a branch, the files on it, and a pull request. The user decides what follows (merge, close, delete the
- * branch). The program never reverts a round, so that ending a round can't fail.
+ * One round of delivery: a branch, the files on it, and a pull request. The user decides what follows (merge, close,
+ * delete the branch). The program never reverts a round, so that ending a round can't fail.
  */
 export class WorkflowPullRequest extends pulumi.ComponentResource {
     public readonly number: pulumi.Output<number>;
@@ -69,7 +69,8 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
             {
                 ...options("a pull request"),
                 dependsOn: commits,
-                // An open pull request that is not in the state (reopened, or left by a killed `up`) is imported: GitHub refuses a second.
+                // An open pull request that is not in the state (reopened, or left by a killed `up`) is imported:
+                // GitHub refuses a second.
                 ...(number !== undefined && { import: `${owner}:${repository}:${number}` }),
             },
         );

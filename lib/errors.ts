@@ -1,4 +1,7 @@
-/** Returns the arguments of `pulumi config` that address a value: its key, or `--path` and the property path inside a key. */
+/**
+ * Returns the arguments of `pulumi config` that address a value: its key, or `--path` and the property path inside a
+ * key.
+ */
 export function keyArguments([key, ...rest]: readonly PropertyKey[]): string {
     if (rest.length === 0) return String(key);
     const parts = rest.map((part) =>
@@ -33,8 +36,8 @@ export class InputError extends Error {
 }
 
 /**
- * Returns the location of an instruction for messages: its file and line, and for an instruction that ONBUILD triggered also the
- * location of that ONBUILD.
+ * Returns the location of an instruction for messages: its file and line, and for an instruction that ONBUILD triggered
+ * also the location of that ONBUILD.
  *
  * @param where file and line where it runs
  * @param triggeredBy file and line of the ONBUILD

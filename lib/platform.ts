@@ -1,6 +1,6 @@
 /**
- * Selects, from the platforms of an image, the platform that a build uses. A name stands for one image in a build, so the result is
- * undefined if the build uses the image for several platforms.
+ * Selects, from the platforms of an image, the platform that a build uses. A name stands for one image in a build, so
+ * the result is undefined if the build uses the image for several platforms.
  *
  * @param offered the platforms that the image is built for
  */
@@ -23,8 +23,8 @@ export interface PlatformUse {
 export type PlatformUses = Readonly<Partial<Record<Platform, PlatformUse>>>;
 
 /**
- * The architectures that Go, and therefore BuildKit, supports on Linux (`go tool dist list`), each with its variants (OCI image-spec,
- * image-index.md, "Platform Variants"; golang.org/wiki/MinimumRequirements, GOAMD64).
+ * The architectures that Go, and therefore BuildKit, supports on Linux (`go tool dist list`), each with its variants
+ * (OCI image-spec, image-index.md, "Platform Variants"; golang.org/wiki/MinimumRequirements, GOAMD64).
  */
 const variants: Readonly<Record<string, readonly string[]>> = {
     "386": [],
@@ -80,7 +80,9 @@ export function normalPlatform(text: string): Platform {
 /** An operating system and architecture in OCI notation: "linux/amd64", "linux/arm/v7". */
 export type Platform = `linux/${string}`;
 
-/** Returns the architecture as written in tags and resource names: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7". */
+/**
+ * Returns the architecture as written in tags and resource names: "linux/arm64" → "arm64", "linux/arm/v7" → "arm-v7".
+ */
 export const archOf = (platform: Platform): string => platform.slice("linux/".length).replaceAll("/", "-");
 
 /** Returns the platform of this machine in OCI notation, from Node's name of its architecture. */

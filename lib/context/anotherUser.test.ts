@@ -19,7 +19,10 @@ interface Prepared {
     readonly hashes: readonly (readonly (string | null)[])[];
 }
 
-/** Prepares the images as each person in turn. It loads the program first: another user may have no access to the checkout. */
+/**
+ * Prepares the images as each person in turn. It loads the program first: another user may have no access to the
+ * checkout.
+ */
 const script = `
 require("ts-node/register/transpile-only");
 const { mkdirSync, readFileSync, statSync, writeFileSync } = require("node:fs");

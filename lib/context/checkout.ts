@@ -9,8 +9,8 @@ import { type Tree, diskTree, hashFile, memoized } from "./walk";
 /**
  * Checks whether an ignore file exists and is not empty.
  *
- * @throws InputError for a link to a target outside its folder, or to a missing target. BuildKit receives only that folder, would not
- *     find the target, and would ignore nothing, not even secrets
+ * @throws InputError for a link to a target outside its folder, or to a missing target. BuildKit receives only that
+ *     folder, would not find the target, and would ignore nothing, not even secrets
  */
 function isFilled(root: string, file: string): boolean {
     if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) {
@@ -35,7 +35,8 @@ function isFilled(root: string, file: string): boolean {
 }
 
 /**
- * Reads the .dockerignore of a context: `<Dockerfile>.dockerignore`, or the context's own if the former is missing or empty.
+ * Reads the .dockerignore of a context: `<Dockerfile>.dockerignore`, or the context's own if the former is missing or
+ * empty.
  *
  * @param base the context's root
  * @param dockerfile path from the repository's root
@@ -48,8 +49,8 @@ export function readIgnore({ root, text }: Checkout, base: string, dockerfile: s
 }
 
 /**
- * The files of a repository as one run sees them. Each file is opened once and each folder listed once, however many images read them,
- * so the bytes that are parsed are the bytes that are hashed.
+ * The files of a repository as one run sees them. Each file is opened once and each folder listed once, however many
+ * images read them, so the bytes that are parsed are the bytes that are hashed.
  */
 export interface Checkout {
     /** The repository's root, as a path without symbolic links. */
@@ -67,7 +68,9 @@ export interface Checkout {
     readonly tree: (folder: string) => Tree;
 }
 
-/** Names of files that are parsed. Their content is small and kept, so that they need not be read again for their hash. */
+/**
+ * Names of files that are parsed. Their content is small and kept, so that they need not be read again for their hash.
+ */
 const parsed = /dockerfile|\.dockerignore$/i;
 
 /**

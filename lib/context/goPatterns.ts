@@ -1,8 +1,9 @@
 import path from "node:path";
 
 /**
- * Translates Go's regular expressions (pkg.go.dev/regexp/syntax) to JavaScript, as far as patterns of ignore files need them: without
- * flags and without named groups. The two languages differ in `\` before a letter, in classes, and in braces.
+ * Translates Go's regular expressions (pkg.go.dev/regexp/syntax) to JavaScript, as far as patterns of ignore files need
+ * them: without flags and without named groups. The two languages differ in `\` before a letter, in classes, and in
+ * braces.
  */
 
 /** Classes by the letter after `\`, in JavaScript's `v` syntax: ASCII, as in Perl. */
@@ -163,7 +164,10 @@ function member(rest: string): { readonly point: number; readonly rest: string }
     return char === undefined || after === "" ? undefined : { point: char.codePointAt(0) ?? 0, rest: after };
 }
 
-/** Checks whether a character is in a class, given the text after its `[`; also returns the text after the class. Undefined if malformed. */
+/**
+ * Checks whether a character is in a class, given the text after its `[`; also returns the text after the class.
+ * Undefined if malformed.
+ */
 function inClass(rest: string, character: string): { readonly isIn: boolean; readonly rest: string } | undefined {
     const negated = rest.startsWith("^");
     const point = character.codePointAt(0) ?? 0;
@@ -182,7 +186,10 @@ function inClass(rest: string, character: string): { readonly isIn: boolean; rea
 
 const firstOf = (text: string): string => /^[^]/u.exec(text)?.[0] ?? "";
 
-/** Returns the rest of a name after a piece of a pattern without `*`: false if it does not match, undefined for a malformed piece. */
+/**
+ * Returns the rest of a name after a piece of a pattern without `*`: false if it does not match, undefined for a
+ * malformed piece.
+ */
 function afterPiece(piece: string, name: string): string | false | undefined {
     let unmatched: string | false = name;
     for (let rest = piece; rest !== "";) {
@@ -235,8 +242,8 @@ export const isWild = (part: string): boolean => /[*?[]/.test(part.replace(/\\[^
 export const partsOf = (file: string): string[] => path.posix.join("/", file).split("/").filter(Boolean);
 
 /**
- * Splits a path with wildcards into the folder before the first wildcard and the rest; undefined for a path without wildcards. A `\`
- * before the first wildcard is part of a name: BuildKit removes it from patterns only.
+ * Splits a path with wildcards into the folder before the first wildcard and the rest; undefined for a path without
+ * wildcards. A `\` before the first wildcard is part of a name: BuildKit removes it from patterns only.
  */
 export function splitWildcards(pattern: string): { readonly folder: string; readonly rest: string } | undefined {
     const parts = partsOf(pattern);

@@ -36,7 +36,10 @@ export const hash12 = (value: unknown): string =>
 const withoutEmpty = (record: Readonly<Record<string, string>> | undefined) =>
     record && Object.keys(record).length > 0 ? record : undefined;
 
-/** Returns the input hash: 12 hex digits over `parts`. The order of keys, files and secrets does not matter, nor do empty records. */
+/**
+ * Returns the input hash: 12 hex digits over `parts`. The order of keys, files and secrets does not matter, nor do
+ * empty records.
+ */
 export const inputHash = (parts: InputHashParts): string =>
     hash12({
         ...parts,

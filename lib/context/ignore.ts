@@ -44,8 +44,9 @@ const clean = (text: string): string => path.posix.normalize(text).replace(/(?<=
 const trim = (text: string): string => text.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "");
 
 /**
- * Compiles a pattern (moby/patternmatcher, Pattern.compile) to a comparison with the whole path, its start, its end, or to a regular
- * expression. `**` matches any number of folders; `\` and the character after it are passed to Go's regular expressions.
+ * Compiles a pattern (moby/patternmatcher, Pattern.compile) to a comparison with the whole path, its start, its end, or
+ * to a regular expression. `**` matches any number of folders; `\` and the character after it are passed to Go's
+ * regular expressions.
  */
 function matching(text: string): Pattern["matches"] {
     let kind: "exact" | "prefix" | "suffix" | "expression" = "exact";
@@ -72,7 +73,10 @@ function matching(text: string): Pattern["matches"] {
     return (file) => (compiled ??= goRegexp(`${expression}$`)).test(file);
 }
 
-/** Matches a part of a path whose wildcards can't match a slash, by any implementation; excludes classes that might contain a slash. */
+/**
+ * Matches a part of a path whose wildcards can't match a slash, by any implementation; excludes classes that might
+ * contain a slash.
+ */
 const isSimple = /^(?:[\w .-]|\?|\*(?!\*)|\[(?:\w(?:-\w)?)+\])*$/;
 
 /** Checks whether a path below `folder` can match a pattern, by comparing their common leading parts. */
@@ -118,7 +122,9 @@ function readPattern(written: string, where: string | undefined): Pattern {
     };
 }
 
-/** Matches a path, given each pattern's result for the folder above it (moby/patternmatcher, MatchesUsingParentResults). */
+/**
+ * Matches a path, given each pattern's result for the folder above it (moby/patternmatcher, MatchesUsingParentResults).
+ */
 function decide(patterns: readonly Pattern[], file: string, above: readonly boolean[] | undefined) {
     let matched = false;
     const each = patterns.map(({ isException, matches }, index) => {
@@ -136,8 +142,8 @@ const lineage = (file: string): string[] =>
     file.split("/").map((_part, index, parts) => parts.slice(0, parts.length - index).join("/"));
 
 /**
- * Returns a matcher with the rules of moby/patternmatcher, as BuildKit uses it for --exclude and --parents: surrounding whitespace is
- * removed, `#` is an ordinary character, and a leading `/` stays, so that such a pattern matches nothing.
+ * Returns a matcher with the rules of moby/patternmatcher, as BuildKit uses it for --exclude and --parents: surrounding
+ * whitespace is removed, `#` is an ordinary character, and a leading `/` stays, so that such a pattern matches nothing.
  *
  * @param where the location of the patterns, for messages
  * @throws InputError for an invalid pattern; some are detected only when a path is matched
@@ -208,8 +214,8 @@ export function ignoring(text: string, file?: string): Ignore {
         ignores: matches,
         mayReenter: mayExcept,
         checkContent: (path) => {
-            // BuildKit matches a path again when it opens the file, with another result if a `!` pattern includes a file and a later
-            // pattern excludes the file's folder.
+            // BuildKit matches a path again when it opens the file, with another result if a `!` pattern includes a
+            // file and a later pattern excludes the file's folder.
             if (!matchesAlone(path)) return;
             throw new InputError({
                 problem: `${shownPath(path)} is included by a ! pattern, but a later pattern excludes its folder: BuildKit copies it empty`,

@@ -36,13 +36,16 @@ export interface BroadCopies {
     readonly bytes: number;
     /** The same for each folder in the context's root, the largest first. */
     readonly folders: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
-    /** Paths that BuildKit would read, with everything below them, and that are not inputs because no Dockerfile names them. */
+    /**
+     * Paths that BuildKit would read, with everything below them, and that are not inputs because no Dockerfile names
+     * them.
+     */
     readonly omitted: readonly string[];
 }
 
 /**
- * Files that differ between checkouts or change with every run of this program, so they do not belong in an image. Each run writes
- * staged contexts and records of updates; the configuration of a stack changes to start an update.
+ * Files that differ between checkouts or change with every run of this program, so they do not belong in an image. Each
+ * run writes staged contexts and records of updates; the configuration of a stack changes to start an update.
  */
 const omittedNames = new Set([".git", "node_modules"]);
 const programPaths = /^(?:\.stage|\.updates|Pulumi(?:\.[^/]+)?\.yaml)$/;
@@ -54,8 +57,8 @@ const isTelling = (part: string, mount = false): boolean =>
     mount || !isWild(part) || /[\p{L}\p{N}]/u.test(part.replace(/\[(?:\\[^]|[^\]\\])*\]/gu, ""));
 
 /**
- * Checks whether a Dockerfile names a path or a folder above it, rather than copying it together with everything else. It does if a part
- * of the source at the depth of the path's last part, or above, is more specific than `*`.
+ * Checks whether a Dockerfile names a path or a folder above it, rather than copying it together with everything else.
+ * It does if a part of the source at the depth of the path's last part, or above, is more specific than `*`.
  */
 function isNamed(source: InputSource, file: string): boolean {
     const parts = [...partsOf(source.pattern), ...partsOf(source.include ?? "")];
@@ -67,7 +70,10 @@ function isNamed(source: InputSource, file: string): boolean {
     return above.some((part) => isTelling(part, source.mount)) || behind.some((part) => isTelling(part) && isIt(part));
 }
 
-/** The result of reading a source: the paths of files, links and folders, or a missing path that makes BuildKit refuse the source. */
+/**
+ * The result of reading a source: the paths of files, links and folders, or a missing path that makes BuildKit refuse
+ * the source.
+ */
 interface Reading {
     readonly taken: ReadonlySet<string>;
     readonly omitted: ReadonlySet<string>;
@@ -83,16 +89,19 @@ const isPlain = ({ pattern, include = "", mount }: InputSource): boolean =>
 const requestedPath = (source: InputSource): string => partsOf(nameOf(source)).join("/");
 
 /**
- * Checks whether BuildKit, which reads a requested path as a pattern, requests other files than the source names: none if the path starts
- * with `!`, and `1` for a mount of `[1]`. BuildKit may still receive the file because of another source, but the staged context would
- * lack it.
+ * Checks whether BuildKit, which reads a requested path as a pattern, requests other files than the source names: none
+ * if the path starts with `!`, and `1` for a mount of `[1]`. BuildKit may still receive the file because of another
+ * source, but the staged context would lack it.
  */
 const isMisread = (source: InputSource): boolean => {
     const name = requestedPath(source);
     return name !== "" && (name.startsWith("!") || (isPlain(source) && !patternMatcher([name]).matches(name)));
 };
 
-/** Reads a source from the files that are sent to BuildKit (tonistiigi/fsutil, copy; solver/llbsolver/file; cache/contenthash). */
+/**
+ * Reads a source from the files that are sent to BuildKit (tonistiigi/fsutil, copy; solver/llbsolver/file;
+ * cache/contenthash).
+ */
 function read(tree: Tree, source: InputSource, isProgramPath: (file: string) => boolean): Reading {
     const taken = new Set<string>();
     const omitted = new Set<string>();
@@ -149,8 +158,8 @@ function read(tree: Tree, source: InputSource, isProgramPath: (file: string) => 
         if (tree.kind(end) === "folder") below(end, end);
     }
     if (source.include !== undefined && isPlain(source)) {
-        // BuildKit's cache looks for the path before anything is copied. It never finds the pivot itself, nor paths below a pivot that
-        // is a link.
+        // BuildKit's cache looks for the path before anything is copied. It never finds the pivot itself, nor paths
+        // below a pivot that is a link.
         const isLink = way.links.some(({ link }, index) => link === (way.links[index - 1]?.next ?? plain));
         const required = join(way.end, source.include);
         const isTaken = [...taken].some((file) => file === required || file.startsWith(`${required}/`));
@@ -246,19 +255,20 @@ function withoutImplied(tree: Tree, files: Iterable<string>): string[] {
 }
 
 /**
- * Reads a Dockerfile's sources from the build context as BuildKit does: the files that are sent for all sources together, without the files
- * that .dockerignore excludes; of these, the files that each source copies or mounts. A link on the way to a source is an input, and so
- * is its target. Of a link below a copied folder only the link itself is an input. A wildcard may match nothing (`COPY .npmrc* ./`) if
- * the folder that contains it exists.
+ * Reads a Dockerfile's sources from the build context as BuildKit does: the files that are sent for all sources
+ * together, without the files that .dockerignore excludes; of these, the files that each source copies or mounts. A
+ * link on the way to a source is an input, and so is its target. Of a link below a copied folder only the link itself
+ * is an input. A wildcard may match nothing (`COPY .npmrc* ./`) if the folder that contains it exists.
  *
- * Folders are inputs: a folder whose files are all ignored exists in the image. Files and folders count even if git does not track
- * them: BuildKit does not know about git. If that makes checkouts differ, .dockerignore should name the folder itself and not only its
- * content.
+ * Folders are inputs: a folder whose files are all ignored exists in the image. Files and folders count even if git
+ * does not track them: BuildKit does not know about git. If that makes checkouts differ, .dockerignore should name the
+ * folder itself and not only its content.
  *
  * There is one intended difference to BuildKit: see `isNamed`, and docs/decisions.md.
  *
  * @returns the inputs without duplicates, sorted by path, and the sources that read more than they name
- * @throws InputError for a source that BuildKit would not find or would copy without its content, and for invalid patterns
+ * @throws InputError for a source that BuildKit would not find or would copy without its content, and for invalid
+ *     patterns
  */
 export function readContext(
     checkout: Checkout,
@@ -332,7 +342,8 @@ function sizesOf(found: readonly { readonly input: InputFile; readonly bytes: nu
 }
 
 /**
- * Refuses paths that BuildKit could copy but Pulumi's docker-build 0.0.22 can't send (tried: "string field contains invalid UTF-8").
+ * Refuses paths that BuildKit could copy but Pulumi's docker-build 0.0.22 can't send (tried: "string field contains
+ * invalid UTF-8").
  *
  * @throws InputError with the path
  */

@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * File names are bytes. This program represents them as text, with each byte that is not valid UTF-8 as a surrogate, U+DC80 to U+DCFF,
- * which does not occur in valid names. Go's patterns and regular expressions also treat such a byte as one character.
+ * File names are bytes. This program represents them as text, with each byte that is not valid UTF-8 as a surrogate,
+ * U+DC80 to U+DCFF, which does not occur in valid names. Go's patterns and regular expressions also treat such a byte
+ * as one character.
  */
 const rawByte = /[\uDC80-\uDCFF]/u;
 const firstRaw = 0xdc00;
@@ -39,8 +40,8 @@ export function pathOf(text: string): string | Buffer {
 }
 
 /**
- * Returns a path in a form that can be displayed and stored anywhere: bytes that are not UTF-8 become `\xE9`. The form is unique: the
- * backslashes are doubled in a path that contains such a byte, or text that looks like one.
+ * Returns a path in a form that can be displayed and stored anywhere: bytes that are not UTF-8 become `\xE9`. The form
+ * is unique: the backslashes are doubled in a path that contains such a byte, or text that looks like one.
  */
 export function shownPath(text: string): string {
     if (!isRaw(text) && !text.includes("\\x")) return text;

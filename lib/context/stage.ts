@@ -17,7 +17,10 @@ import { InputError } from "../errors";
 import { pathOf, textOf } from "./rawNames";
 import { entriesOf, hashFile, statOf, targetOf, type InputFile } from "./walk";
 
-/** Returns the files, links and empty folders below a folder, by path with slashes; undefined if a folder's mode is not 755. */
+/**
+ * Returns the files, links and empty folders below a folder, by path with slashes; undefined if a folder's mode is not
+ * 755.
+ */
 function entriesBelow(folder: string, inner = ""): Set<string> | undefined {
     const found = new Set<string>();
     if (((statOf(folder)?.mode ?? 0) & 0o777) !== 0o755) return undefined;
@@ -38,8 +41,9 @@ function isSame(staged: string, { hash, executable, symlink, folder }: InputFile
 }
 
 /**
- * Checks whether a staged context is unchanged: the same files and folders with the same content and modes, and no others. Otherwise a
- * build could push content that its tag does not describe, after an editor's "replace in all files" or a crash.
+ * Checks whether a staged context is unchanged: the same files and folders with the same content and modes, and no
+ * others. Otherwise a build could push content that its tag does not describe, after an editor's "replace in all files"
+ * or a crash.
  *
  * @param folder the staged context's folder, which contains `context` and `Dockerfile`
  */
@@ -59,8 +63,8 @@ export function isIntact(folder: string, files: readonly InputFile[], dockerfile
 const day = 24 * 3600 * 1000;
 
 /**
- * Dockerfile.dockerignore for contexts with a staged `.dockerignore`. BuildKit would apply the latter, although another ignore file may
- * have decided which files are staged. BuildKit does not use an empty file.
+ * Dockerfile.dockerignore for contexts with a staged `.dockerignore`. BuildKit would apply the latter, although another
+ * ignore file may have decided which files are staged. BuildKit does not use an empty file.
  */
 const ignoreNothing = "# Everything that is staged here is an input.\n";
 
@@ -167,9 +171,9 @@ function touch(final: string): boolean {
 }
 
 /**
- * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, with modes normalised to 644/755, so that a build sees only its inputs,
- * independent of umask, times and other runs. An existing context is used if it is intact; contexts that no run of the last day used
- * are removed.
+ * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, with modes normalised to 644/755, so that a build sees only
+ * its inputs, independent of umask, times and other runs. An existing context is used if it is intact; contexts that no
+ * run of the last day used are removed.
  *
  * @returns the paths of context and Dockerfile, relative like `stageRoot`, because they enter the state
  * @throws InputError for an input that changed after it was collected

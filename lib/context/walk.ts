@@ -36,7 +36,9 @@ export function statOf(file: string): Stats | undefined {
 /** Returns the target of a link, as written in the link. */
 export const targetOf = (link: string): string => textOf(readlinkSync(pathOf(link), { encoding: "buffer" }));
 
-/** Returns the SHA-256 of a file's content as hex. It reads in pieces: a model's weights can be larger than a buffer. */
+/**
+ * Returns the SHA-256 of a file's content as hex. It reads in pieces: a model's weights can be larger than a buffer.
+ */
 export function hashFile(file: string): string {
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(1 << 20);
@@ -64,7 +66,9 @@ export const entriesOf = (folder: string): (readonly [string, Kind | undefined])
         kindOf(entry),
     ]);
 
-/** A folder with everything below it, read on demand. Paths are relative to it, with slashes; "" is the folder itself. */
+/**
+ * A folder with everything below it, read on demand. Paths are relative to it, with slashes; "" is the folder itself.
+ */
 export interface Tree {
     /** Returns the kind of a path; links on the way are not followed. */
     readonly kind: (path: string) => Kind | undefined;
@@ -111,8 +115,8 @@ export function diskTree(base: string): Tree {
 }
 
 /**
- * Returns the part of a tree that is sent to BuildKit (tonistiigi/fsutil, filterFS): the paths that `included` matches, if given, and that
- * `ignore` does not exclude, and the folders above these paths.
+ * Returns the part of a tree that is sent to BuildKit (tonistiigi/fsutil, filterFS): the paths that `included` matches,
+ * if given, and that `ignore` does not exclude, and the folders above these paths.
  */
 export function sentTree(all: Tree, ignore: Ignore, included: Matcher | undefined): Tree {
     const isSent = (file: string) => (included?.matches(file) ?? true) && !ignore.ignores(file);
@@ -190,9 +194,9 @@ function wildcardDestinations(tree: Tree, folder: string, part: string): string[
 }
 
 /**
- * Returns the patterns that BuildKit sends to the client to request files (tonistiigi/fsutil, FollowLinks): the sources' paths and the
- * destinations of links on their way. BuildKit uses a source as written as a pattern, including `!` and `[`, and continues after each link
- * only once.
+ * Returns the patterns that BuildKit sends to the client to request files (tonistiigi/fsutil, FollowLinks): the
+ * sources' paths and the destinations of links on their way. BuildKit uses a source as written as a pattern, including
+ * `!` and `[`, and continues after each link only once.
  *
  * @param all the whole context: links are followed even if an ignore file excludes them
  * @param paths of the sources from the context's root

@@ -34,7 +34,10 @@ export function trimSuffix(value: string, pattern: string, greedy: boolean): str
 export const replacePattern = (value: string, pattern: string, replacement: string, all: boolean): string =>
     value.replace(shellPattern(pattern, ["", ""], all ? "g" : ""), () => replacement);
 
-/** Values of the variables in scope. An absent variable is unset; `undefined` means that it is set but its value is unknown. */
+/**
+ * Values of the variables in scope. An absent variable is unset; `undefined` means that it is set but its value is
+ * unknown.
+ */
 export type Variables = ReadonlyMap<string, string | undefined>;
 
 /** The result of an expansion, and the variables without a value: unset and used without a default, or unknown. */
@@ -45,7 +48,9 @@ export interface Expansion {
 
 const name = /[0-9]+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;
 
-/** Reads a word from left to right. A class, because nested forms share the position and the list of unset variables. */
+/**
+ * Reads a word from left to right. A class, because nested forms share the position and the list of unset variables.
+ */
 class Expander {
     readonly unset: string[] = [];
     private at = 0;

@@ -5,7 +5,10 @@ import { type LogicalLines, logicalLines, type Statement, statementOf } from "./
 import type { DockerfileReading } from "./reading";
 import { readStages, type ReadOptions, type Stage, type Use } from "./stages";
 
-/** Returns the result of `read`, or undefined for a text that is not valid in a Dockerfile: it may be valid in another language. */
+/**
+ * Returns the result of `read`, or undefined for a text that is not valid in a Dockerfile: it may be valid in another
+ * language.
+ */
 function attempt<T>(read: () => T): T | undefined {
     try {
         return read();
@@ -68,10 +71,10 @@ function baseOf(stages: readonly Stage[], target: string | undefined): Use | und
 }
 
 /**
- * Reads a file for a frontend that is not BuildKit's own. Such a file may include other files and contain unknown instructions, so
- * its input is the whole build context minus the files that `.dockerignore` excludes. The images in all stages are read as in a
- * Dockerfile, as far as the file looks like a Dockerfile. ONBUILD triggers of these images need not be known: the files they read
- * are inputs already.
+ * Reads a file for a frontend that is not BuildKit's own. Such a file may include other files and contain unknown
+ * instructions, so its input is the whole build context minus the files that `.dockerignore` excludes. The images in
+ * all stages are read as in a Dockerfile, as far as the file looks like a Dockerfile. ONBUILD triggers of these images
+ * need not be known: the files they read are inputs already.
  */
 export function readForeign(text: string, options: ReadOptions): DockerfileReading {
     const references = new Map<string, DockerfileReading["references"][number]>();

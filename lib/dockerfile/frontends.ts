@@ -2,7 +2,9 @@ import { InputError } from "../errors";
 import { directiveOf } from "./parse";
 import { referenceProblem, sameRepository } from "../registry/references";
 
-/** The image that reads a Dockerfile in place of the builder: from `# syntax=` or the build argument BUILDKIT_SYNTAX. */
+/**
+ * The image that reads a Dockerfile in place of the builder: from `# syntax=` or the build argument BUILDKIT_SYNTAX.
+ */
 export interface Frontend {
     /** As written. */
     readonly reference: string;
@@ -10,7 +12,9 @@ export interface Frontend {
     readonly rest: string;
     /** Its location, for messages: "docker/Dockerfile:1". */
     readonly where: string;
-    /** Whether it is a version of docker/dockerfile, BuildKit's own frontend, which reads Dockerfiles as BuildKit does. */
+    /**
+     * Whether it is a version of docker/dockerfile, BuildKit's own frontend, which reads Dockerfiles as BuildKit does.
+     */
     readonly official: boolean;
 }
 
@@ -64,7 +68,8 @@ function fieldIn(text: string): Directive | undefined {
 /**
  * Detects the frontend in a Dockerfile's text, as BuildKit does (parser/directives.go, DetectSyntax).
  *
- * @returns the reference as written, the text after it, and its line from 1; undefined if the builder reads the Dockerfile itself
+ * @returns the reference as written, the text after it, and its line from 1; undefined if the builder reads the
+ *     Dockerfile itself
  */
 export function detectSyntax(
     text: string,
@@ -118,8 +123,8 @@ export function frontendOf(
 }
 
 /**
- * Removes `# syntax=` from a Dockerfile's text. An empty line after the remaining directives takes its place, so these stay
- * directives and the lines below keep their numbers.
+ * Removes `# syntax=` from a Dockerfile's text. An empty line after the remaining directives takes its place, so these
+ * stay directives and the lines below keep their numbers.
  */
 export function withoutSyntax(text: string): string {
     const directive = directiveIn(text, "#");

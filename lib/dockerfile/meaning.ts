@@ -3,8 +3,8 @@ import { longestLine, isJsonArray, listArguments, quotedWords, type Statement, t
 /** The meaning of a Dockerfile for one target. */
 export interface Meaning {
     /**
-     * A Dockerfile from which BuildKit builds the same image, step by step, without the parts that the target does not need and in
-     * one normal notation. It is built, and hashed, in place of the original.
+     * A Dockerfile from which BuildKit builds the same image, step by step, without the parts that the target does not
+     * need and in one normal notation. It is built, and hashed, in place of the original.
      */
     readonly text: string;
     /** Names of the build arguments that it reads; undefined if it may read any. */
@@ -27,7 +27,9 @@ function partsOf(statements: readonly Statement[]): Parts {
     return { globals, stages };
 }
 
-/** Whether a `check` directive turns warnings about style into errors (frontend/dockerfile/linter, ParseLintOptions). */
+/**
+ * Whether a `check` directive turns warnings about style into errors (frontend/dockerfile/linter, ParseLintOptions).
+ */
 const checksStyle = (check: string | undefined): boolean => /(^|;)\s*error\s*=\s*(1|t|true)\s*(;|$)/i.test(check ?? "");
 
 /** Returns the variables that a text may use. An extra name costs a rebuild; a missing name produces a wrong image. */
@@ -76,11 +78,14 @@ const isNumber = /^[+-]?\d+$/;
 const copiesByNumber = ({ keyword, flags }: Statement): boolean =>
     keyword === "COPY" && flags.some(({ name, value = "" }) => name === "from" && isNumber.test(value));
 
-/** Splits a line into parts that BuildKit can read and joins again: a continued line may exceed the limit of a physical line. */
+/**
+ * Splits a line into parts that BuildKit can read and joins again: a continued line may exceed the limit of a physical
+ * line.
+ */
 function continued(line: string, escape: string): string {
     if (Buffer.byteLength(line) <= longestLine) return line;
-    // A character has at most three bytes. BuildKit may drop a part that starts with whitespace or #, and an escape character at
-    // the end of a part would escape the continuation.
+    // A character has at most three bytes. BuildKit may drop a part that starts with whitespace or #, and an escape
+    // character at the end of a part would escape the continuation.
     let end = Math.floor(longestLine / 3) - 1;
     while (end > 0 && (line[end - 1] === escape || /[\s#\uDC00-\uDFFF]/.test(line[end] ?? ""))) end--;
     return end === 0 ? line : `${line.slice(0, end)}${escape}\n${continued(line.slice(end), escape)}`;
@@ -107,10 +112,11 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
 }
 
 /**
- * Returns the meaning of a Dockerfile for a target: the instructions of the stages that the target needs, in normal notation. It
- * omits comments, empty lines, the case of keywords, line continuations, extra whitespace, unused stages, unused global ARGs, and
- * descriptions of the image in stages from which files are only copied. The rest is as BuildKit's parser reads it
- * (frontend/dockerfile/parser, instructions), so that BuildKit runs the same steps and writes the same image configuration.
+ * Returns the meaning of a Dockerfile for a target: the instructions of the stages that the target needs, in normal
+ * notation. It omits comments, empty lines, the case of keywords, line continuations, extra whitespace, unused stages,
+ * unused global ARGs, and descriptions of the image in stages from which files are only copied. The rest is as
+ * BuildKit's parser reads it (frontend/dockerfile/parser, instructions), so that BuildKit runs the same steps and
+ * writes the same image configuration.
  *
  * @param source the Dockerfile's text, which is returned unchanged if style is checked
  * @param needed the stages that the target needs on any platform, by number; true for stages in its chain of FROMs
@@ -164,7 +170,10 @@ export function meaningOf(
     return { text: lines.join(""), reads };
 }
 
-/** Build arguments that BuildKit reads itself (Dockerfile reference, "Predefined ARGs" and "BuildKit built-in build args"). */
+/**
+ * Build arguments that BuildKit reads itself (Dockerfile reference, "Predefined ARGs" and "BuildKit built-in build
+ * args").
+ */
 const predefined = /^(BUILDKIT_.*|SOURCE_DATE_EPOCH|(http|https|ftp|no|all)_proxy)$/i;
 
 /** Splits build arguments into those that a build reads, and the names of the rest, which have no effect. */

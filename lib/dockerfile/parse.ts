@@ -57,7 +57,10 @@ export interface Statements extends Pick<LogicalLines, "escape" | "directives"> 
     readonly statements: readonly Statement[];
 }
 
-/** Checks an ONBUILD for errors that BuildKit reports at once; it checks the rest where the trigger runs (instructions, parseOnBuild). */
+/**
+ * Checks an ONBUILD for errors that BuildKit reports at once; it checks the rest where the trigger runs (instructions,
+ * parseOnBuild).
+ */
 function checkTrigger(text: string, where: string): void {
     const [keyword = ""] = /^\S*/.exec(text) ?? [];
     if (keyword !== "" && !["FROM", "MAINTAINER", "ONBUILD"].includes(keyword.toUpperCase())) return;
@@ -184,8 +187,8 @@ const toBytes = (text: string): string => Buffer.from(text, "utf8").toString("la
 const fromBytes = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
 
 /**
- * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit treats each byte of a flag as a character
- * (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and does not exclude é.
+ * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit treats each byte of a flag as
+ * a character (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and does not exclude é.
  */
 export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
     const bytes = toBytes(text);
@@ -203,8 +206,8 @@ export function splitFlags(text: string, escape: string): { readonly flags: read
 export const quotedWords = (text: string, escape: string): string[] => scan(text, escape, true, () => true).words;
 
 /**
- * Returns the arguments of COPY and ADD: the values of a JSON array of strings, otherwise the words between whitespace, even within
- * quotes; undefined for an array of other values, which BuildKit refuses.
+ * Returns the arguments of COPY and ADD: the values of a JSON array of strings, otherwise the words between whitespace,
+ * even within quotes; undefined for an array of other values, which BuildKit refuses.
  */
 export function listArguments(text: string): readonly string[] | undefined {
     if (!isJsonArray(text)) return text.split(/[\t\v\f\r ]+/).filter((word) => word !== "");
@@ -219,7 +222,10 @@ export function commaFields(text: string): string[] {
     );
 }
 
-/** Returns the fields of a mount flag as written, by name in lower case; a field without a value, such as `required`, is "". */
+/**
+ * Returns the fields of a mount flag as written, by name in lower case; a field without a value, such as `required`, is
+ * "".
+ */
 export const mountFields = (value: string): ReadonlyMap<string, string> =>
     new Map(
         commaFields(value).map((field) => {
@@ -233,7 +239,10 @@ export interface LogicalLine {
     /** The line where it starts, from 1. */
     readonly line: number;
     readonly text: string;
-    /** The here-documents that follow it as written, each including the line that ends it; "" if it has no here-document. */
+    /**
+     * The here-documents that follow it as written, each including the line that ends it; "" if it has no
+     * here-document.
+     */
     readonly hereDocuments: string;
 }
 

@@ -13,7 +13,10 @@ import type { Environment } from "./variables";
 interface Target {
     /** The Dockerfile's path, for messages. */
     readonly path: string;
-    /** Name of the stage to build; by default the last stage. BuildKit does not accept a number here (dockerfile2llb, resolveTarget). */
+    /**
+     * Name of the stage to build; by default the last stage. BuildKit does not accept a number here (dockerfile2llb,
+     * resolveTarget).
+     */
     readonly target?: string;
 }
 
@@ -54,7 +57,8 @@ function stageOf(
     const numbered = byNumber && /^[+-]?\d+$/.test(from);
     const index = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
     if (!numbered && index < 0) return undefined;
-    // A trigger may copy from its own stage in its state at that point: BuildKit looks for cycles before it reads triggers.
+    // A trigger may copy from its own stage in its state at that point: BuildKit looks for cycles before it reads
+    // triggers.
     if (index >= 0 && (triggeredBy === undefined ? index < current : index <= current)) return index;
     const allowed = stages.slice(0, current).map(({ name }, number) => name ?? number.toString());
     throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
@@ -131,10 +135,11 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
 }
 
 /**
- * Reads a Dockerfile as BuildKit does for each of `platforms`, and returns the union. Only stages that the target needs count, with
- * ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile). ONBUILD triggers of
- * images are part of the stages built FROM these images. The builder is assumed to have this machine's platform, unless the build
- * argument BUILDPLATFORM is set. A file for a frontend that is not BuildKit's own is read by `readForeign`.
+ * Reads a Dockerfile as BuildKit does for each of `platforms`, and returns the union. Only stages that the target needs
+ * count, with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31
+ * frontend/dockerfile). ONBUILD triggers of images are part of the stages built FROM these images. The builder is
+ * assumed to have this machine's platform, unless the build argument BUILDPLATFORM is set. A file for a frontend that
+ * is not BuildKit's own is read by `readForeign`.
  *
  * @throws InputError with file and line for input that BuildKit would refuse, and for a variable without a value
  */

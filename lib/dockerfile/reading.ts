@@ -30,8 +30,8 @@ export interface DockerfileReading {
         readonly base: boolean;
         readonly platforms: PlatformUses;
         /**
-         * By target platform, the platforms of this image that needed stages are built FROM. Its ONBUILD triggers run there, and not
-         * in stages that only copy from it (dockerfile2llb, resolveBaseImage).
+         * By target platform, the platforms of this image that needed stages are built FROM. Its ONBUILD triggers run
+         * there, and not in stages that only copy from it (dockerfile2llb, resolveBaseImage).
          */
         readonly from: FromUses;
     }[];
@@ -41,13 +41,19 @@ export interface DockerfileReading {
     readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "triggeredBy">)[];
     /** What the needed stages read from the build context. */
     readonly sources: readonly (Source & Pick<Use, "line" | "triggeredBy"> & { readonly instruction: string })[];
-    /** The image that reads the Dockerfile in place of the builder. A frontend that is not BuildKit's own may do anything with it. */
+    /**
+     * The image that reads the Dockerfile in place of the builder. A frontend that is not BuildKit's own may do
+     * anything with it.
+     */
     readonly frontend?: Frontend;
     /** By target platform, the variables that stages built FROM this image inherit. */
     readonly environment: Readonly<Partial<Record<Platform, Environment>>>;
     /** What BuildKit builds, and what is hashed. */
     readonly meaning: Meaning;
-    /** By reference as in `references`, the ONBUILD triggers of an image that stages are built FROM; absent if it has no trigger. */
+    /**
+     * By reference as in `references`, the ONBUILD triggers of an image that stages are built FROM; absent if it has no
+     * trigger.
+     */
     readonly triggers: Readonly<Record<string, readonly Trigger[]>>;
 }
 

@@ -33,7 +33,10 @@ export interface Read {
 /** Expands a word of an instruction. */
 type Word = (text: string) => string;
 
-/** Checks whether a source is outside the build context (dockerfile2llb, isHTTPSource; util/sshutil, IsImplicitSSHTransport). */
+/**
+ * Checks whether a source is outside the build context (dockerfile2llb, isHTTPSource; util/sshutil,
+ * IsImplicitSSHTransport).
+ */
 const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w-]+@[a-zA-Z0-9.-]+:/.test(source);
 
 function checkFrom(from: string, { keyword, where }: Statement): void {
@@ -45,7 +48,9 @@ function checkFrom(from: string, { keyword, where }: Statement): void {
     });
 }
 
-/** Returns the source of COPY --parents: files below the pivot, the part before `/./` (without it: the context's root). */
+/**
+ * Returns the source of COPY --parents: files below the pivot, the part before `/./` (without it: the context's root).
+ */
 function parentsSource(source: string, exclude: readonly string[]): Source {
     const pivot = source.indexOf("/./");
     const [pattern, include] = pivot < 0 ? ["", source] : [source.slice(0, pivot), source.slice(pivot + 3)];
@@ -54,7 +59,8 @@ function parentsSource(source: string, exclude: readonly string[]): Source {
 }
 
 /**
- * Returns the sources of COPY and ADD (Dockerfile reference, COPY and ADD; frontend/dockerfile/dockerfile2llb/convert_copy.go).
+ * Returns the sources of COPY and ADD (Dockerfile reference, COPY and ADD;
+ * frontend/dockerfile/dockerfile2llb/convert_copy.go).
  *
  * @param word expands a word of the instruction
  * @throws InputError for arguments that BuildKit refuses
@@ -114,8 +120,8 @@ function secretOf(mount: string, { where }: Statement, word: Word): MountedSecre
 }
 
 /**
- * Returns the sources of RUN's mounts (Dockerfile reference, RUN --mount): the context for a bind mount, a stage or image for a mount
- * with `from`, a secret for a secret mount. Cache, ssh and tmpfs mounts have no source.
+ * Returns the sources of RUN's mounts (Dockerfile reference, RUN --mount): the context for a bind mount, a stage or
+ * image for a mount with `from`, a secret for a secret mount. Cache, ssh and tmpfs mounts have no source.
  *
  * @param word expands a word of the instruction
  * @throws InputError for a variable in `from`, and for a secret without a name

@@ -15,8 +15,8 @@ import {
 } from "./variables";
 
 /**
- * Returns the ONBUILD triggers that a target adds to images built FROM it: those in the Dockerfile's last stage, or in the named
- * stage. They are returned as written, so nothing else needs to be known.
+ * Returns the ONBUILD triggers that a target adds to images built FROM it: those in the Dockerfile's last stage, or in
+ * the named stage. They are returned as written, so nothing else needs to be known.
  */
 export function targetTriggers(statements: readonly Statement[], target?: string): Trigger[] {
     const starts = statements.flatMap(({ keyword }, index) => (keyword === "FROM" ? [index] : []));
@@ -40,7 +40,8 @@ function lastStage(statements: readonly Statement[]): string | undefined {
 /**
  * Reads all stages of a Dockerfile for one target platform and one platform of the builder.
  *
- * @param onRead is called with each instruction of a stage, triggers first, and the stage in its state after that instruction
+ * @param onRead is called with each instruction of a stage, triggers first, and the stage in its state after that
+ *     instruction
  * @throws InputError with file and line for problems outside of stages; problems within a stage are stored in the stage
  */
 export function readStages(
@@ -128,7 +129,10 @@ export interface ImagesBelow {
     readonly environmentOf?: (reference: string, platform: Platform) => Environment | undefined;
 }
 
-/** Runs `read` and stores bad input as a problem. It is no error in a stage that the target does not need: that stage is not built. */
+/**
+ * Runs `read` and stores bad input as a problem. It is no error in a stage that the target does not need: that stage is
+ * not built.
+ */
 function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     try {
         return read();

@@ -15,7 +15,10 @@ export interface Environment {
 export interface StageVariables {
     /** Values of its ENVs and ARGs; stages built FROM it inherit both. */
     readonly variables: Map<string, string | undefined>;
-    /** Values of its ENVs only: in a stage built FROM it they take precedence over its ARGs (dockerfile2llb, dispatchStages). */
+    /**
+     * Values of its ENVs only: in a stage built FROM it they take precedence over its ARGs (dockerfile2llb,
+     * dispatchStages).
+     */
     readonly environment: Map<string, string | undefined>;
     /** The names of declared ARGs. */
     readonly declared: Set<string>;
@@ -58,7 +61,8 @@ export function automaticArguments(
 }
 
 /**
- * Reads an ARG. A build argument takes precedence over the default; in a stage, a global value replaces a missing default.
+ * Reads an ARG. A build argument takes precedence over the default; in a stage, a global value replaces a missing
+ * default.
  *
  * @param stage the stage that contains it; undefined for a global ARG
  */
@@ -89,7 +93,8 @@ export function readEnv(statement: Statement, { escape }: Scope, stage: StageVar
 }
 
 /**
- * Returns the names and values of an ENV as written: `name=value …`, or the old form `name value` for a single variable.
+ * Returns the names and values of an ENV as written: `name=value …`, or the old form `name value` for a single
+ * variable.
  *
  * @throws InputError for a name without a value
  */
@@ -105,8 +110,8 @@ export function environmentPairs(rest: string, escape: string, where: string): [
 }
 
 /**
- * Expands a word of an instruction. A variable that only has an ARG without a value gets its value from the environment of the
- * stage's base image.
+ * Expands a word of an instruction. A variable that only has an ARG without a value gets its value from the environment
+ * of the stage's base image.
  *
  * @throws InputError for a variable that only the environment of an external image could set
  */

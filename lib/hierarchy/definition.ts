@@ -5,8 +5,8 @@ export interface ImageDefinition {
     /** One line that describes the image to readers. */
     readonly description: string;
     /**
-     * Reference as written in Dockerfiles, with the promoted tag ("ghcr.io/owner/repo:latest"). An image without a name is never
-     * pushed: it has no digest and no children.
+     * Reference as written in Dockerfiles, with the promoted tag ("ghcr.io/owner/repo:latest"). An image without a name
+     * is never pushed: it has no digest and no children.
      */
     readonly name?: string;
     /** Path from the repository's root. */
@@ -23,9 +23,10 @@ export interface ImageDefinition {
     /** Names of build secrets; stack configuration holds their values. */
     readonly secrets?: readonly string[];
     /**
-     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. It publishes every step, including the stages from which the
-     * image only copies files, to everyone who may pull the image. If it does, a warning appears until this is set to true or false.
-     * Rewritten layers and cached layers are different blobs, so the registry stores a huge layer twice.
+     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. It publishes every step, including the
+     * stages from which the image only copies files, to everyone who may pull the image. If it does, a warning appears
+     * until this is set to true or false. Rewritten layers and cached layers are different blobs, so the registry
+     * stores a huge layer twice.
      */
     readonly registryCache?: boolean;
     /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
@@ -38,8 +39,8 @@ export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
 /** Properties of an external image. */
 export interface RootDefinition {
     /**
-     * Its ONBUILD triggers, as shown by `docker image inspect --format '{{json .Config.OnBuild}}'`. BuildKit runs them in every stage
-     * built FROM the image, so they are read as part of that stage. They are verified before a build.
+     * Its ONBUILD triggers, as shown by `docker image inspect --format '{{json .Config.OnBuild}}'`. BuildKit runs them
+     * in every stage built FROM the image, so they are read as part of that stage. They are verified before a build.
      */
     readonly onBuild: readonly string[];
 }
@@ -54,8 +55,8 @@ export interface Definitions {
 }
 
 /**
- * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting an image: for
- * tools that only describe the images.
+ * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting
+ * an image: for tools that only describe the images.
  */
 export type WantedPlatforms = "all" | "host" | "declared" | readonly Platform[];
 

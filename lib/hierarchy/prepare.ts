@@ -23,8 +23,8 @@ import { type SmokeTests, collectSmokeTests } from "./smokeTests";
 import { fieldProblems, namedImages } from "./validate";
 
 /**
- * Timestamp, in seconds since 1970, of all files that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH). It is constant, so
- * that equal inputs give equal digests on any day. 1980-01-01 is the earliest date in a zip file.
+ * Timestamp, in seconds since 1970, of all files that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH). It
+ * is constant, so that equal inputs give equal digests on any day. 1980-01-01 is the earliest date in a zip file.
  */
 export const sourceDateEpoch = "315532800";
 
@@ -35,7 +35,10 @@ export const registryExport = "type=registry,rewrite-timestamp=true,compression=
 export interface Root {
     /** The reference as BuildKit sees it: the key of the named build context. */
     readonly expanded: string;
-    /** `<repository>@<digest>` that replaces it; undefined without a pin in the stack: the builder then resolves the reference. */
+    /**
+     * `<repository>@<digest>` that replaces it; undefined without a pin in the stack: the builder then resolves the
+     * reference.
+     */
     readonly pin: string | undefined;
     /** Its platforms that stages in the stack's builds are built FROM; empty if they only copy from it. */
     readonly from: readonly Platform[];
@@ -85,12 +88,18 @@ export interface PreparedImage {
 export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "frontend">): readonly Root[] =>
     !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
 
-/** The images of a repository, with all information that exists before anything is built. It is read once and shared by all of a run. */
+/**
+ * The images of a repository, with all information that exists before anything is built. It is read once and shared by
+ * all of a run.
+ */
 export interface Hierarchy {
     readonly definitions: Definitions;
     /** The images that the stack builds, in build order: parents first. */
     readonly images: readonly PreparedImage[];
-    /** The external images and frontends of all Dockerfiles, also of images that the stack does not build; without duplicates. */
+    /**
+     * The external images and frontends of all Dockerfiles, also of images that the stack does not build; without
+     * duplicates.
+     */
     readonly roots: readonly string[];
 }
 
@@ -142,10 +151,12 @@ function triggersBelow(
 }
 
 /**
- * Reads the Dockerfiles of all images, including those that the stack does not build, with the ONBUILD triggers of their base images.
+ * Reads the Dockerfiles of all images, including those that the stack does not build, with the ONBUILD triggers of
+ * their base images.
  *
  * @returns the images in build order, and the contents of their Dockerfiles by key
- * @throws InputError for unknown fields and wrong types in `images.ts`, for invalid Dockerfiles, and for an invalid hierarchy
+ * @throws InputError for unknown fields and wrong types in `images.ts`, for invalid Dockerfiles, and for an invalid
+ *     hierarchy
  */
 export function readImages(
     checkout: Checkout,
@@ -268,8 +279,8 @@ function prepare(
 }
 
 /**
- * Reads the Dockerfiles and inputs of the images. It omits images that declare none of the stack's platforms, or whose parent is missing
- * for that reason.
+ * Reads the Dockerfiles and inputs of the images. It omits images that declare none of the stack's platforms, or whose
+ * parent is missing for that reason.
  *
  * @throws InputError for every kind of bad input, before anything is built
  */

@@ -30,7 +30,9 @@ function parentProblem(
     );
 }
 
-/** Returns a problem for each parent that is not declared for a platform that an image needs, one string per problem. */
+/**
+ * Returns a problem for each parent that is not declared for a platform that an image needs, one string per problem.
+ */
 export function platformProblems(resolved: readonly ResolvedImage[]): string[] {
     const problems = resolved.flatMap((image) =>
         image.parents.flatMap((parent) => {
@@ -42,9 +44,10 @@ export function platformProblems(resolved: readonly ResolvedImage[]): string[] {
 }
 
 /**
- * Refuses a stage with the same name as an image that the build receives as a named context. BuildKit looks up contexts by the names of
- * stages first (dockerfile2llb, buildDispatchStates), replaces the stage by the image, and drops the stage's instructions. A stage that
- * only renames the image is refused as well: renaming the stage is easier than proving that it is harmless.
+ * Refuses a stage with the same name as an image that the build receives as a named context. BuildKit looks up contexts
+ * by the names of stages first (dockerfile2llb, buildDispatchStates), replaces the stage by the image, and drops the
+ * stage's instructions. A stage that only renames the image is refused as well: renaming the stage is easier than
+ * proving that it is harmless.
  *
  * @param dockerfile path, for messages
  * @param contexts references, as in the Dockerfile, that parents or pins replace
@@ -73,7 +76,10 @@ export function refuseReplacedStages(
 export interface ResolvedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
-    /** This repository's images that its Dockerfile names, starting with the image in FROM; `expanded` as BuildKit sees it. */
+    /**
+     * This repository's images that its Dockerfile names, starting with the image in FROM; `expanded` as BuildKit sees
+     * it.
+     */
     readonly parents: readonly {
         readonly key: string;
         readonly expanded: string;
@@ -145,7 +151,10 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     return { key, definition, parents, roots, pinned, ...(frontend && { frontend: frontend.reference }) };
 }
 
-/** Sorts images: parents first, otherwise in the order of declaration. `unordered` images are part of a cycle or depend on one. */
+/**
+ * Sorts images: parents first, otherwise in the order of declaration. `unordered` images are part of a cycle or depend
+ * on one.
+ */
 function inBuildOrder(resolved: readonly ResolvedImage[]): {
     readonly ordered: ResolvedImage[];
     readonly unordered: ResolvedImage[];
@@ -160,7 +169,10 @@ function inBuildOrder(resolved: readonly ResolvedImage[]): {
     return { ordered, unordered };
 }
 
-/** Returns the cycle that an unordered image leads to, as keys from child to parent; the first key is repeated at the end. */
+/**
+ * Returns the cycle that an unordered image leads to, as keys from child to parent; the first key is repeated at the
+ * end.
+ */
 function cycleFrom(image: ResolvedImage, unordered: readonly ResolvedImage[]): string[] {
     const path: string[] = [];
     for (let current: ResolvedImage | undefined = image; current;) {
@@ -190,12 +202,13 @@ function refuse(problems: readonly string[]): void {
 }
 
 /**
- * Derives the hierarchy from the references in the Dockerfiles, and returns it in build order: parents first, otherwise in the order of
- * declaration.
+ * Derives the hierarchy from the references in the Dockerfiles, and returns it in build order: parents first, otherwise
+ * in the order of declaration.
  *
  * @param known.readings the contents of each image's Dockerfile, by key
  * @param known.isRoot whether a reference is a root although it is in this repository's namespace
- * @throws InputError with one line per problem: keys, names, platforms, undeclared names in this repository's namespace, cycles
+ * @throws InputError with one line per problem: keys, names, platforms, undeclared names in this repository's
+ *     namespace, cycles
  */
 export function resolveHierarchy(known: Known): ResolvedImage[] {
     const { images } = known;

@@ -28,7 +28,8 @@ const secretValues = [
     /\bsk-[\w-]{20,}/,
     /\b[sr]k_(live|test)_[A-Za-z0-9]{16,}/,
     /\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}/,
-    // RFC 7519: the first part is a JSON object in base64. RFC 6750 and 7617: words of prose contain no digit, "=" or inner capital
+    // RFC 7519: the first part is a JSON object in base64. RFC 6750 and 7617: words of prose contain no digit, "=" or
+    // inner capital
     /\beyJ[\w-]{8,}\.[\w-]{8,}\./,
     /\b[Bb](earer|asic)\s+(?=\S*[\d=]|\S+[A-Z])[\w.~+/=-]{8,}/,
     /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
@@ -52,8 +53,8 @@ function secretName(name: string): boolean {
 }
 
 /**
- * Checks whether a build argument looks like a secret, by its name or its value. False alarms are likely: `plainArguments` in images.ts
- * allows an argument.
+ * Checks whether a build argument looks like a secret, by its name or its value. False alarms are likely:
+ * `plainArguments` in images.ts allows an argument.
  */
 export const looksSecret = (name: string, value: string): boolean =>
     (value !== "" && secretName(name)) || secretValues.some((pattern) => pattern.test(value));
@@ -136,7 +137,10 @@ export function refuseUnlistedSecrets(image: Mounting): void {
     });
 }
 
-/** Returns a warning, one sentence per secret, for optional secrets that are not listed: BuildKit runs the step without them. */
+/**
+ * Returns a warning, one sentence per secret, for optional secrets that are not listed: BuildKit runs the step without
+ * them.
+ */
 export const unlistedSecretWarnings = (image: Mounting): string[] =>
     unlisted(image).map(
         ({ id, line, triggeredBy }) =>

@@ -5,7 +5,9 @@ import { pushedRepository } from "../registry/references";
 import { type ImageDefinition, type ImageDefinitions, type WantedPlatforms, declaredPlatforms } from "./definition";
 import { namedImages } from "./validate";
 
-/** `pulumi config set --path` writes digits and `true` as YAML numbers and booleans, but build arguments are strings. */
+/**
+ * `pulumi config set --path` writes digits and `true` as YAML numbers and booleans, but build arguments are strings.
+ */
 const argument = z
     .union([z.string(), z.int(), z.boolean()], {
         error: "not text; write it in quotes, because YAML changes 3.10 to 3.1",
@@ -41,8 +43,8 @@ export const buildArgsOf = (
 ): Readonly<Record<string, string>> => ({ ...buildArgs, ...settings.buildArgs[key] });
 
 /**
- * Refuses settings that name a platform or an image that images.ts does not have. A mistyped platform would remove from the stack
- * what was built for the correct platform.
+ * Refuses settings that name a platform or an image that images.ts does not have. A mistyped platform would remove from
+ * the stack what was built for the correct platform.
  *
  * @throws InputError for build arguments of an unknown image, and for an unknown platform
  */

@@ -30,8 +30,8 @@ interface Tested {
 }
 
 /**
- * Returns the scripts that test `image`: first those of the images that it is built FROM, because it must still pass their tests, then its
- * own. Images from which it only copies are tested separately.
+ * Returns the scripts that test `image`: first those of the images that it is built FROM, because it must still pass
+ * their tests, then its own. Images from which it only copies are tested separately.
  */
 function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
     const scripts: string[] = [];
@@ -48,7 +48,8 @@ function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
 }
 
 /**
- * Reads the smoke tests of a published image; undefined if neither it nor any image that it is built FROM has a smoke test.
+ * Reads the smoke tests of a published image; undefined if neither it nor any image that it is built FROM has a smoke
+ * test.
  *
  * @throws InputError if a script or smoke.Dockerfile is missing, and for a script that can't be run
  */

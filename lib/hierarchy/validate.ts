@@ -62,7 +62,10 @@ function rootNameProblems(roots: object): string[] {
     return repeated.map((name) => `roots lists an image twice: ${name}`);
 }
 
-/** Returns the problems of the exports of `images.ts`, one string per problem. If there is any, their type can't be relied on. */
+/**
+ * Returns the problems of the exports of `images.ts`, one string per problem. If there is any, their type can't be
+ * relied on.
+ */
 export function fieldProblems({ images, roots = {} }: Partial<Definitions>): string[] {
     if (images === undefined) return ["does not export `images`"];
     return [

@@ -3,7 +3,10 @@ import { withoutCapitals, parseReference, sameImage } from "../registry/referenc
 import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
 import { unlistedSecretWarnings } from "./secrets";
 
-/** Returns the roots without a pin, each with the images that use it: the program does not notice when such a root moves. */
+/**
+ * Returns the roots without a pin, each with the images that use it: the program does not notice when such a root
+ * moves.
+ */
 export function unpinnedRoots(
     prepared: readonly PreparedImage[],
 ): { readonly root: string; readonly images: string[] }[] {
@@ -19,8 +22,9 @@ export function unpinnedRoots(
 }
 
 /**
- * Returns a warning, with the command that removes it, for each pin of a root and each root in images.ts that no Dockerfile names, for
- * example because it is mistyped or outdated. It is not an error: with other build arguments, another stack's Dockerfiles may name it.
+ * Returns a warning, with the command that removes it, for each pin of a root and each root in images.ts that no
+ * Dockerfile names, for example because it is mistyped or outdated. It is not an error: with other build arguments,
+ * another stack's Dockerfiles may name it.
  *
  * @param pins the keys of the stack's `roots`
  */
@@ -33,7 +37,10 @@ export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly str
     ];
 }
 
-/** Warns about layers that the cache publishes in addition to the image, unless `registryCache` is set: stages that are only copied from. */
+/**
+ * Warns about layers that the cache publishes in addition to the image, unless `registryCache` is set: stages that are
+ * only copied from.
+ */
 function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedImage): string[] {
     const copied = stages.filter(({ base }) => !base).map(({ name, number }) => name ?? number.toString());
     if (repository === undefined || !registryCache || definition.registryCache || copied.length === 0) return [];
@@ -61,7 +68,10 @@ const sizeOf = (bytes: number): string => {
 /** The number of large folders to name. */
 const folderLimit = 5;
 
-/** Warns about instructions that copy the whole context, and about files that are omitted although BuildKit would copy them. */
+/**
+ * Warns about instructions that copy the whole context, and about files that are omitted although BuildKit would copy
+ * them.
+ */
 function broadCopyWarnings({ key, definition, broadCopies }: PreparedImage): string[] {
     if (!broadCopies) return [];
     const { instructions, files, bytes, folders, omitted } = broadCopies;
@@ -81,7 +91,10 @@ function broadCopyWarnings({ key, definition, broadCopies }: PreparedImage): str
     return [...(instructions.length > 0 ? [whole] : []), ...(omitted.length > 0 ? [missing] : [])];
 }
 
-/** Warns about an image that is built from a fixed release of another image in this repository: it does not follow that image's builds. */
+/**
+ * Warns about an image that is built from a fixed release of another image in this repository: it does not follow that
+ * image's builds.
+ */
 const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
         ({ key: parent, expanded, where }) =>

@@ -123,8 +123,8 @@ async function askHelper(helper: string, key: string, env: NodeJS.ProcessEnv): P
 }
 
 /**
- * Returns the user's login for a registry from the same sources as Docker's tools: DOCKER_AUTH_CONFIG, then the credential helper or the
- * entry in config.json in DOCKER_CONFIG or ~/.docker.
+ * Returns the user's login for a registry from the same sources as Docker's tools: DOCKER_AUTH_CONFIG, then the
+ * credential helper or the entry in config.json in DOCKER_CONFIG or ~/.docker.
  *
  * @param registry host with its port; "docker.io" for Docker Hub
  * @returns undefined if there is no login
@@ -145,8 +145,8 @@ export async function dockerLogin(registry: string, env: NodeJS.ProcessEnv): Pro
  *
  * - `there`: the registry returns it.
  * - `lost`: the registry reports it as missing, so the next push uploads it again.
- * - `remembered`: the registry reports it as present but can't return it, so a push skips it. docker-registry remembers deleted blobs
- *   until it is restarted.
+ * - `remembered`: the registry reports it as present but can't return it, so a push skips it. docker-registry remembers
+ *   deleted blobs until it is restarted.
  */
 export type BlobState = "there" | "lost" | "remembered";
 
@@ -164,7 +164,9 @@ export interface BlobReader {
 /** Time limit of a response, in milliseconds, for registries that do not respond. */
 const timeout = 20_000;
 
-/** Certificate bundles that Go programs such as buildx trust if SSL_CERT_FILE is not set (crypto/x509, root_linux.go). */
+/**
+ * Certificate bundles that Go programs such as buildx trust if SSL_CERT_FILE is not set (crypto/x509, root_linux.go).
+ */
 const bundles = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -197,7 +199,10 @@ function connections(env: NodeJS.ProcessEnv): Dispatcher {
     });
 }
 
-/** Returns the base URL of a registry: Docker Hub's API has another host name; loopback addresses use HTTP, as in buildx. */
+/**
+ * Returns the base URL of a registry: Docker Hub's API has another host name; loopback addresses use HTTP, as in
+ * buildx.
+ */
 function addressOf(registry: string): string {
     if (registry === "docker.io") return "https://registry-1.docker.io";
     return `${/^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(registry) ? "http" : "https"}://${registry}`;
@@ -231,14 +236,17 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Returns a reader that requests blobs as Docker's tools do: distribution-spec's `GET /v2/<name>/blobs/<digest>` with tokens
- * (distribution, spec/auth/token), the user's Docker login, proxies and certificates.
+ * Returns a reader that requests blobs as Docker's tools do: distribution-spec's `GET /v2/<name>/blobs/<digest>` with
+ * tokens (distribution, spec/auth/token), the user's Docker login, proxies and certificates.
  *
  * @param env environment: DOCKER_CONFIG, SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY
  */
 export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
     let opened: Dispatcher | undefined;
-    /** Created with the first request, so that invalid certificates or proxies are reported as the reason why the registry can't be asked. */
+    /**
+     * Created with the first request, so that invalid certificates or proxies are reported as the reason why the
+     * registry can't be asked.
+     */
     const connection = () => (opened ??= connections(env));
     const logins = new Map<string, Promise<Login | undefined>>();
     /** `Authorization` by repository, after the registry has required it. */
@@ -312,7 +320,10 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         return await get(url, await fresh);
     }
 
-    /** Returns undefined if a response broke off, which is repeated: it may be the network, or a registry that lost a blob. */
+    /**
+     * Returns undefined if a response broke off, which is repeated: it may be the network, or a registry that lost a
+     * blob.
+     */
     async function attempt(ref: string, digest: string): Promise<BlobState | undefined> {
         const { registry } = parseReference(ref);
         const response = await ask(ref, digest);

@@ -69,7 +69,8 @@ export function refusesPushes(reason: string, registry: string): string | undefi
 }
 
 /**
- * Returns the next step after a failed step of a build. The provider reports only its exit code; its output is in BuildKit's log.
+ * Returns the next step after a failed step of a build. The provider reports only its exit code; its output is in
+ * BuildKit's log.
  *
  * @returns undefined if the output speaks for itself
  */
@@ -77,8 +78,8 @@ export const nextAfterStep = (printed: readonly string[]): string | undefined =>
     printed.some((line) => disk.pattern.test(line)) ? disk.next : undefined;
 
 /**
- * Checks whether a push failed for a transient reason: a registry that is asked for a layer while another push writes that layer
- * (docs/decisions.md, "A push that met another one is done again").
+ * Checks whether a push failed for a transient reason: a registry that is asked for a layer while another push writes
+ * that layer (docs/decisions.md, "A push that met another one is done again").
  */
 export const isTransient = (errors: readonly string[]): boolean =>
     errors.some(

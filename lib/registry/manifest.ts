@@ -13,7 +13,9 @@ export interface Layer {
     readonly size: number;
 }
 
-/** The content of a registry under a tag or digest: the manifest of one platform (`layers`) or an index (`platforms`). */
+/**
+ * The content of a registry under a tag or digest: the manifest of one platform (`layers`) or an index (`platforms`).
+ */
 export interface Manifest {
     /** "sha256:<64 hex>" of the received bytes. */
     readonly digest: string;
@@ -52,7 +54,10 @@ const schema = z.object({
     manifests: z.array(z.object({ digest: z.string(), platform: platform.optional() })).default([]),
 });
 
-/** Returns a platform as `images.ts` writes it ("linux/arm64"), without arm64's default variant (containerd, platforms.Normalize). */
+/**
+ * Returns a platform as `images.ts` writes it ("linux/arm64"), without arm64's default variant (containerd,
+ * platforms.Normalize).
+ */
 function platformName({ os, architecture, variant }: z.infer<typeof platform>): string {
     const isImplied = variant === undefined || variant === "" || (architecture === "arm64" && variant === "v8");
     return isImplied ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
@@ -103,7 +108,9 @@ export async function readManifest(
     return await readAs(ref, env, "manifest", parseManifest, patience);
 }
 
-/** An image's configuration (image-spec v1.1, config.md); ONBUILD is an extension of Docker (moby/docker-image-spec). */
+/**
+ * An image's configuration (image-spec v1.1, config.md); ONBUILD is an extension of Docker (moby/docker-image-spec).
+ */
 const configSchema = z.object({ config: z.object({ OnBuild: z.array(z.string()).nullish() }).nullish() });
 
 const readTriggers = (text: string): readonly string[] => configSchema.parse(JSON.parse(text)).config?.OnBuild ?? [];
@@ -112,8 +119,8 @@ const readTriggers = (text: string): readonly string[] => configSchema.parse(JSO
  * Reads an image's ONBUILD triggers from a registry with buildx, and therefore with the user's Docker login.
  *
  * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
- * @param platform in normal form. If an index does not contain exactly this platform, the triggers of all its platforms count: BuildKit
- *     may use a compatible platform
+ * @param platform in normal form. If an index does not contain exactly this platform, the triggers of all its platforms
+ *     count: BuildKit may use a compatible platform
  * @returns the instructions ("COPY . /srv/"), in order; undefined if the registry lacks the image or a part of it
  * @throws RegistryError if the query fails, or the response is not a configuration
  */

@@ -1,6 +1,8 @@
 import { InputError } from "../errors";
 
-/** An image reference, split according to the distribution project's grammar (github.com/distribution/reference v0.6). */
+/**
+ * An image reference, split according to the distribution project's grammar (github.com/distribution/reference v0.6).
+ */
 export interface Reference {
     /** Registry host with its port; "docker.io" for short names. */
     readonly registry: string;
@@ -49,7 +51,9 @@ function checkDigest(text: string, digest: string): void {
     if (!isRight || !/^[0-9a-f]+$/.test(hex)) invalid(text, `"${digest}" is not a digest`);
 }
 
-/** Returns a reference with its repository in lower case; host, tag and digest stay. `repository` is in completed form. */
+/**
+ * Returns a reference with its repository in lower case; host, tag and digest stay. `repository` is in completed form.
+ */
 function inLowerCase(text: string, repository: string): string {
     const written = text.includes(repository) ? repository : repository.slice("library/".length);
     const start = text.lastIndexOf(written, text.indexOf("/") + 1);
@@ -106,8 +110,8 @@ const withPlainHost = (reference: Reference): Reference => ({
 });
 
 /**
- * Checks whether two references name the same image, such as `python` and `docker.io/library/python:latest`, or `GHCR.IO/owner/image` and
- * `ghcr.io/owner/image`. If only one of them has a digest, they differ.
+ * Checks whether two references name the same image, such as `python` and `docker.io/library/python:latest`, or
+ * `GHCR.IO/owner/image` and `ghcr.io/owner/image`. If only one of them has a digest, they differ.
  *
  * @throws InputError if one of them is not a reference
  */
@@ -122,8 +126,8 @@ export const sameImage = (a: string, b: string): boolean =>
 export const sameRepository = (a: string, b: string): boolean => sameImage(repositoryOf(a), repositoryOf(b));
 
 /**
- * Returns the reference with its host in lower case; undefined if the host has no capital letters. `Owner/image` has such a host: its
- * first part can't be an owner's name, so BuildKit takes it for a host.
+ * Returns the reference with its host in lower case; undefined if the host has no capital letters. `Owner/image` has
+ * such a host: its first part can't be an owner's name, so BuildKit takes it for a host.
  *
  * @throws InputError for a text that is not a reference
  */
