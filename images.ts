@@ -1,11 +1,12 @@
 import type { ImageDefinitions } from "./lib/hierarchy/definition";
 
 /**
- * The hierarchy. What an image is built from and what it reads stands in its Dockerfile and is not said again here.
+ * The hierarchy of this repository's images. Their base images and inputs are in their Dockerfiles, and not repeated
+ * here.
  */
 export const images: ImageDefinitions = {
     base: {
-        description: "PyTorch, torchvision and the time zone: what every other image stands on",
+        description: "PyTorch, torchvision and the time zone: the base of every other image",
         name: "ghcr.io/cs24-1/cs24-1-bot-base:latest",
         dockerfile: "docker/Dockerfile.base",
         platforms: ["linux/amd64", "linux/arm64"],
@@ -14,7 +15,7 @@ export const images: ImageDefinitions = {
         registryCache: false,
     },
     ci: {
-        description: "the image that test.yml and lint.yml run in",
+        description: "the image in which test.yml and lint.yml run",
         name: "ghcr.io/cs24-1/cs24-1-bot-ci:latest",
         dockerfile: "docker/Dockerfile.ci",
         platforms: ["linux/amd64"],
@@ -30,7 +31,7 @@ export const images: ImageDefinitions = {
         smokeTest: "docker/smoke/bot.sh",
     },
     devcontainer: {
-        description: "the development environment: built to know that it builds, never pushed",
+        description: "the development environment: built as a check, never pushed",
         dockerfile: ".devcontainer/Dockerfile",
         platforms: "host",
     },

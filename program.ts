@@ -19,18 +19,19 @@ import { ciBranch } from "./workflows/ciStack";
 import { workflowFiles } from "./workflows/files";
 import { workflowImages } from "./workflows/images";
 
-/** Folder of staged build contexts, from the repository's root. */
+/** Folder of staged build contexts, relative to the repository's root. */
 const stageRoot = ".stage";
 
-/** Reads everything that the stack builds, and warns of what may not be meant. */
+/** Reads everything that the stack builds, and logs warnings about input that may be unintended. */
 async function read(checkout: Checkout, definitions: Definitions, config: StackConfig): Promise<Hierarchy> {
-    const known = readHierarchy(checkout, definitions, config);
-    const hierarchy = { ...known, images: await askFrontends(known.images, config.labRegistry) };
+    const withoutFrontends = readHierarchy(checkout, definitions, config);
+    const images = await askFrontends(withoutFrontends.images, config.labRegistry);
+    const hierarchy = { ...withoutFrontends, images };
     for (const warning of warningsOf(hierarchy, config.pins)) void pulumi.log.warn(warning);
     return hierarchy;
 }
 
-/** What is decided about GitHub before any resource is made; undefined where the stack names no repository. */
+/** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
 async function decide(checkout: Checkout, hierarchy: Hierarchy, { github }: StackConfig) {
     if (!github) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
@@ -38,18 +39,18 @@ async function decide(checkout: Checkout, hierarchy: Hierarchy, { github }: Stac
     }
     const files = workflowFiles(workflowImages(checkout, hierarchy.definitions), ciBranch(checkout.root));
     const published = hierarchy.images.filter(({ repository }) => repository !== undefined);
-    const wishes = { variables: published.length, looking: pulumi.runtime.isDryRun() };
-    const plan = await planGitHub(github, files, { ...github, ...wishes });
+    const options = { variables: published.length, looking: pulumi.runtime.isDryRun() };
+    const plan = await planGitHub(github, files, { ...github, ...options });
     for (const warning of plan.warnings) void pulumi.log.warn(warning);
     return { github, files, plan };
 }
 
-/** Makes what was decided about GitHub. */
+/** Creates the planned resources on GitHub. */
 function deliver(
     { github, files, plan }: NonNullable<Awaited<ReturnType<typeof decide>>>,
     refs: Readonly<Record<string, pulumi.Output<string>>>,
 ) {
-    // What is left out stays as it is: an error that is only logged would have it deleted.
+    // Omitted resources must stay as they are: if the error were only logged, the engine would delete them.
     for (const error of plan.errors) failAtEnd(error);
     const variables = publishedVariables(refs);
     const settings =
@@ -73,9 +74,11 @@ function deliver(
     };
 }
 
-/** Reads, decides, stages, and then makes resources: nothing is decided any more once the first one exists. */
+/**
+ * Reads, decides and stages, and only then creates resources: all decisions are made before the first resource exists.
+ */
 async function compose(definitions: Definitions) {
-    // The engine starts the program in the repository's root; everything that enters the state is relative to it.
+    // The engine starts the program in the repository's root; all paths in the state are relative to it.
     const checkout = openCheckout(process.cwd());
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
@@ -88,13 +91,14 @@ async function compose(definitions: Definitions) {
 }
 
 /**
- * The Pulumi program for a repository, to be exported by its index.ts. Stack outputs are `images` (per image the promoted ref and
- * digest, the digest of each platform, and the parent) and, where a repository on GitHub is configured, `github` (its variables, and the
- * pull request that waits to be merged); after an update that failed, what the last successful one said.
+ * Returns the Pulumi program for a repository, to be exported by its index.ts. Its stack outputs are `images` (for each
+ * image the promoted ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is
+ * configured, `github` (its variables, and the open pull request). After a failed update, the outputs are those of the
+ * last successful update.
  *
- * Bad input ends it with a message; only a fault of the program itself shows a stack trace.
+ * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.
  *
- * @param definitions what the repository's images.ts exports
+ * @param definitions the exports of the repository's images.ts
  */
 export const program = (definitions: Definitions) => async () => {
     try {

@@ -1,64 +1,74 @@
 import * as pulumi from "@pulumi/pulumi";
 import { goesOn } from "../lib/engine/continuing";
 
-/** `apply` as the SDK itself uses it: also for a value that is not known, or not in all its parts, which its types leave out. */
+/**
+ * `apply` as the SDK uses it internally: it also calls the function for (partly) unknown values, which the public types
+ * do not offer.
+ */
 type ApplyAlways<U> = (func: (value: unknown) => unknown, runWithUnknowns: true) => pulumi.Output<U>;
 
 const applyAlways = <U>(output: pulumi.Output<unknown>, func: (value: unknown) => unknown): pulumi.Output<U> =>
     (output.apply as unknown as ApplyAlways<U>).call(output, func, true);
 
 /**
- * An output for the inputs of other resources, so that the failure of its resource ends nothing that has nothing to do with it.
+ * Returns an output to use as an input of other resources, so that the failure of its resource does not stop unrelated
+ * resources.
  *
- * With `pulumi up --continue-on-error` the outputs of a resource that failed, or was skipped, are not known. The engine skips
- * everything that depends on them, but it has the inputs of that checked before, and providers refuse inputs that are not known:
- * that would end the whole update (pulumi 3.259, deploy/step_generator.go and deployment_executor.go). So in an update they are told
- * `placeholder`, which nothing is ever made from. In a preview what is not known stays so.
+ * With `pulumi up --continue-on-error`, the outputs of a failed or skipped resource are unknown. The engine skips
+ * dependent resources, but it validates their inputs first, and providers refuse unknown inputs, which would end the
+ * whole update (pulumi 3.259, deploy/step_generator.go and deployment_executor.go). An update therefore passes
+ * `placeholder`, from which no resource is ever created. In a preview, unknown values stay unknown.
  */
 export function forDependents(output: pulumi.Output<string>, placeholder: string): pulumi.Output<string> {
     if (pulumi.runtime.isDryRun()) return output;
     return applyAlways(output, (value) => (pulumi.isUnknown(value) ? placeholder : value));
 }
 
-/** Fails the program, once all its resources are done: nobody handles the rejection. The engine then deletes nothing. */
+/**
+ * Fails the program after all its resources are done, by a rejection that is not handled. The engine then deletes
+ * nothing.
+ */
 export function failAtEnd(message: string): void {
     void Promise.reject(new pulumi.RunError(message));
 }
 
-/** URNs of what failed in this run. An update that was refused leaves outputs that look as before: only its error hook knows. */
+/**
+ * URNs of the resources that failed in this run. The outputs of a refused update look as before, so only its error hook
+ * knows.
+ */
 const failed = new Set<string>();
 
-/** Said by the error hook of a resource that is given up. */
+/** Records the failure of a resource; called by its error hook. */
 export function noteFailure(urn: string): void {
     failed.add(urn);
 }
 
-/** Whether all of these are there, once none of them is under way any more; in a preview always. */
+/** Returns whether all of the resources exist, after all of them are finished; always true in a preview. */
 export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Output<boolean> =>
     pulumi.runtime.isDryRun()
         ? pulumi.output(true)
         : pulumi.all(resources.map(({ urn }) => urn)).apply((urns) => urns.every((urn) => !failed.has(urn)));
 
 /**
- * Fails the program, once all its resources are done, where something failed. After failures alone the engine goes on to delete what
- * left the program, such as the variable of an image that got another name and can't be built under it; after a program that failed it
- * deletes nothing.
+ * Fails the program after all its resources are done, if one of them failed. If only resources fail, the engine
+ * continues and deletes what the program no longer contains, such as the variable of an image that was renamed and
+ * can't be built under its new name. If the program fails, the engine deletes nothing.
  *
- * @param outputs known, or known not to be, when everything is done
+ * @param outputs outputs that are resolved, known or unknown, when everything is done
  */
 export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void {
     if (!goesOn(process.env)) return;
     applyAlways(pulumi.output(outputs), (all) => {
         if (failed.size === 0 && !pulumi.containsUnknowns(all)) return;
-        failAtEnd("something failed: what left the program stays until an update comes to its end");
+        failAtEnd("something failed: resources that are no longer in the program stay until an update succeeds");
     });
 }
 
 /**
- * Outputs for the state, of the stack or a component. Those in which something failed are left out: what is not known would enter
- * the state as a text that says so. Of a stack the engine then keeps what the last update said (deploy/step_executor.go,
- * executeRegisterResourceOutputs). A preview gets them one by one: as one output, nothing would be known of it as long as one of them
- * is not, and the engine would show its text for that, a letter a line.
+ * Returns outputs for the state of the stack or a component, without the outputs of failed resources: the state would
+ * hold an unknown value as a text that says so. For the stack, the engine then keeps the outputs of the previous update
+ * (deploy/step_executor.go, executeRegisterResourceOutputs). A preview receives the outputs one by one: a single output
+ * would be unknown while any of them is, and the engine would print its text for that one letter per line.
  */
 export function knownOutputs(
     outputs: Readonly<Record<string, pulumi.Input<unknown>>>,

@@ -15,7 +15,7 @@ const hookOf = (makeWay?: MakeWay) => {
     const [advise] = refusalHook("repository", "a variable", makeWay).onError ?? [];
     return (...errors: string[]) => advise?.callback(refusal(...errors));
 };
-// The hooks tell in the log, which is the engine's.
+// The hooks write to the log, which belongs to the engine.
 beforeEach(() => record(() => undefined));
 
 test("what is there already is removed and made again, once", async () => {
@@ -51,7 +51,7 @@ const hook = () => {
     const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
-/** Runs what is asked before the build of an image on these roots, as often as it has platforms. */
+/** Runs the check before the build of an image with these roots, once per platform. */
 async function before(
     key: string,
     roots: readonly Root[],
@@ -66,7 +66,7 @@ async function before(
     await Promise.all(Array.from({ length: builds }, run));
 }
 
-// The hooks tell in the log, which is the engine's.
+// The hooks write to the log, which belongs to the engine.
 beforeEach(() => record(() => undefined));
 
 test("a push that met another one is done again twice at most, for each platform by itself", async () => {
@@ -85,23 +85,23 @@ const both = ["linux/amd64", "linux/arm64"] as const;
 
 test("a root is asked for ONBUILD once for each platform, whatever stands on it and wherever it is pinned", async () => {
     registry.onBuildTriggers.mockReset().mockResolvedValue([]);
-    const pinned = { expanded: "one:1", by: `r.test/one@sha256:${"1".repeat(64)}`, from: both };
+    const pinned = { expanded: "one:1", pin: `r.test/one@sha256:${"1".repeat(64)}`, from: both };
     const roots = [
         pinned,
-        { expanded: "two:1", by: undefined, from: [both[0]] },
-        { expanded: "copied:1", by: undefined, from: [] },
+        { expanded: "two:1", pin: undefined, from: [both[0]] },
+        { expanded: "copied:1", pin: undefined, from: [] },
     ];
     await before("a", roots, { builds: 2 });
     await before("b", roots);
     expect(registry.onBuildTriggers.mock.calls.map(([ref, platform]) => `${ref} ${platform}`).sort()).toEqual([
-        ...both.map((platform) => `${pinned.by} ${platform}`),
+        ...both.map((platform) => `${pinned.pin} ${platform}`),
         "two:1 linux/amd64",
     ]);
     expect(registry.readManifest).not.toHaveBeenCalled();
 });
 
 describe("ONBUILD of a root", () => {
-    const root = (expanded: string) => ({ expanded, by: undefined, from: [both[1]] });
+    const root = (expanded: string) => ({ expanded, pin: undefined, from: [both[1]] });
     const triggers = ["COPY . /srv/", 'RUN ["make"]'];
     const asked = async (name: string, real: readonly string[], declared: readonly string[]) => {
         registry.onBuildTriggers.mockReset().mockResolvedValue(real);
@@ -111,7 +111,7 @@ describe("ONBUILD of a root", () => {
 
     test("that images.ts does not say is refused, with what it would run and the lines that say it", async () => {
         await expect(asked("three:1", triggers, [])).rejects.toThrow(
-            /^image app stands on root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN \["make"\]\n +next: say it in images\.ts/,
+            /^image app is built from root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN \["make"\]\n +next: declare it in images\.ts/,
         );
         await expect(asked("three:1", triggers, [])).rejects.toThrow(
             String.raw`    export const roots: RootDefinitions = {
@@ -151,7 +151,7 @@ test.each([
     ["does not have it", () => Promise.resolve(undefined), /registry docker\.io does not have it/],
 ])("a root whose registry %s is refused: what it would run is not known", async (name, answer, why) => {
     registry.onBuildTriggers.mockReset().mockImplementation(answer);
-    const root = { expanded: `${name.replaceAll(" ", "-")}:1`, by: undefined, from: [both[0]] };
+    const root = { expanded: `${name.replaceAll(" ", "-")}:1`, pin: undefined, from: [both[0]] };
     await expect(before("app", [root])).rejects.toThrow(why);
 });
 
@@ -167,6 +167,6 @@ test("an image whose Dockerfile nothing here can read is refused before it is bu
 
 test("an image that stands on no root and is never pushed has nothing to ask", () => {
     expect(
-        buildHooks({ key: "a", roots: [{ expanded: "copied:1", by: undefined, from: [] }], triggers: {} }),
+        buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }),
     ).not.toHaveProperty("beforeCreate");
 });

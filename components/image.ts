@@ -8,15 +8,15 @@ import { buildHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
-/** What an image needs to become resources. */
+/** The arguments of an image's component. */
 export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
 
 /**
- * One image of the hierarchy: per platform a build pushed under its immutable build tag and a smoke test of it, then the
- * promotion of the tested digests. Children take `platformImages`, never a tag.
+ * One image of the hierarchy: for each platform a build, pushed under its immutable build tag, and a smoke test of that
+ * build; then the promotion of the tested digests. Children use `platformImages`, never a tag.
  */
 export class Image extends pulumi.ComponentResource {
     public readonly prepared: PreparedImage;
@@ -29,9 +29,9 @@ export class Image extends pulumi.ComponentResource {
         this.prepared = prepared;
         const hooks = buildHooks(prepared);
         const build = (platform: Platform): PlatformImage => {
-            const refs = prepared.parents.flatMap(({ expanded, by, platforms }) => {
-                const own = platforms[platform];
-                return own === undefined ? [] : [{ expanded, ...parentOn(parents, by, own) }];
+            const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {
+                const parentPlatform = platforms[platform];
+                return parentPlatform === undefined ? [] : [{ expanded, ...buildOf(parents, key, parentPlatform) }];
             });
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
@@ -40,7 +40,10 @@ export class Image extends pulumi.ComponentResource {
         this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
 
-    /** What the stack says of the image: promoted ref and digest, digest by platform, parent. Null where never pushed. */
+    /**
+     * Returns the stack outputs of the image: promoted ref and digest (null if it is never pushed), digests by
+     * platform, parent.
+     */
     public outputs(): pulumi.Output<unknown> {
         const ref: pulumi.Output<string | undefined> = this.promotion?.ref ?? pulumi.output(undefined);
         const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
@@ -48,7 +51,7 @@ export class Image extends pulumi.ComponentResource {
             ref: ref.apply((text) => text ?? null),
             digest: ref.apply((text) => (text === undefined ? null : (digestOf(text) ?? null))),
             platforms: Object.fromEntries(digests),
-            parent: this.prepared.parents[0]?.by ?? this.prepared.roots[0]?.expanded ?? null,
+            parent: this.prepared.parents[0]?.key ?? this.prepared.roots[0]?.expanded ?? null,
         });
     }
 
@@ -70,8 +73,8 @@ export class Image extends pulumi.ComponentResource {
     }
 }
 
-function parentOn(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {
+function buildOf(parents: ImageArgs["parents"], key: string, platform: Platform): PlatformImage {
     const parent = parents[key]?.platformImages.get(platform);
     if (parent) return parent;
-    throw new Error(`image ${key} is not built for ${platform}, although an image was put on top of it`);
+    throw new Error(`image ${key} is not built for ${platform}, although a child uses it`);
 }

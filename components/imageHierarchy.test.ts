@@ -99,7 +99,7 @@ describe("a build", () => {
         expect((build.buildArgs as Record<string, string>).BUILDKIT_SYNTAX).toBe(
             pin === undefined ? undefined : `${pin} x`,
         );
-        // A moved frontend builds again what nothing else changed of.
+        // A moved frontend causes a rebuild even if nothing else changed.
         const then = moved["named-amd64"]?.inputs ?? {};
         expect(then.tags).not.toEqual(build.tags);
         expect((then.buildArgs as Record<string, string>).INPUT_HASH).toBe(
@@ -272,7 +272,7 @@ test("the plan holds parents, platforms, names of secrets, and the Dockerfile an
         },
     });
     expect(resources["ImageLayer base"]?.inputs).toMatchObject({ roots: { "python:3": root } });
-    // By the component's hash a review knows whether its builds succeeded.
+    // A review compares the component's hash with its builds' to see whether they succeeded.
     const { inputHash } = resources["ImageLayer app"]?.inputs ?? {};
     expect(resources["app-amd64"]?.inputs).toMatchObject({ buildArgs: { INPUT_HASH: inputHash } });
 });

@@ -4,17 +4,19 @@ import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { Image } from "./image";
 
-/** What a hierarchy needs. */
+/** The arguments of the hierarchy's component. */
 export interface ImageHierarchyArgs {
     /** The images in build order, parents first. */
     readonly images: readonly PreparedImage[];
     /** Build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
-    /** What is staged of each image, by key. */
+    /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
 }
 
-/** All images of the repository. Images are flat children; ancestry flows as data, from digest to named build context. */
+/**
+ * All images of the repository. Images are siblings; ancestry is expressed as data, from digest to named build context.
+ */
 export class ImageHierarchy extends pulumi.ComponentResource {
     public readonly images: Readonly<Record<string, Image>>;
 
@@ -26,7 +28,10 @@ export class ImageHierarchy extends pulumi.ComponentResource {
             const staged = args.staged[key];
             if (!staged) throw new Error(`image ${key} was not staged`);
             const parents = Object.fromEntries(
-                prepared.parents.flatMap(({ by }) => (images[by] ? [[by, images[by]]] : [])),
+                prepared.parents.flatMap((parent) => {
+                    const image = images[parent.key];
+                    return image ? [[parent.key, image] as const] : [];
+                }),
             );
             images[key] = new Image({ prepared, staged, parents, secrets: args.secrets }, { parent: this });
         }
@@ -34,14 +39,14 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         this.registerOutputs({});
     }
 
-    /** `<repository>@<digest>` of what each image's `latest` was promoted to; images that are never pushed are left out. */
+    /** Returns `<repository>@<digest>` of each image's promoted release; images that are never pushed are absent. */
     public promotedRefs(): Record<string, pulumi.Output<string>> {
         return Object.fromEntries(
             Object.entries(this.images).flatMap(([key, { promotion }]) => (promotion ? [[key, promotion.ref]] : [])),
         );
     }
 
-    /** Stack outputs: per image where it is promoted, its digests by platform and its parent. */
+    /** Returns the stack outputs by image: its promoted ref and digest, its digests by platform, and its parent. */
     public outputs(): Record<string, pulumi.Output<unknown>> {
         return Object.fromEntries(Object.entries(this.images).map(([key, image]) => [key, image.outputs()]));
     }

@@ -4,14 +4,16 @@ import { UnreachableError } from "../lib/github/api";
 import { nextAfterRefusal } from "../lib/github/refusals";
 
 /**
- * Removes from a branch the workflows of ours that are generated no longer, and returns their paths. Quiet: by commits that
- * start nothing.
+ * Removes from a branch the workflows of this program that are no longer generated, and returns their paths.
+ *
+ * @param options.quiet whether the commits must not start workflows
  */
 export type RemoveLeftovers = (branch: string, options: { readonly quiet: boolean }) => Promise<readonly string[]>;
 
 /**
- * Removes leftovers and says so, in an update only. No resource can say that a file shall not be there: one that leaves the
- * state is deleted or kept whyever it leaves, and a file that never was in this stack's state has none.
+ * Removes leftover workflows and logs each one; in updates only. No resource can express that a file must not exist: a
+ * resource that leaves the state is deleted or kept for every reason alike, and a file that this stack never had in its
+ * state has no resource.
  */
 export async function tidy(
     remove: RemoveLeftovers,

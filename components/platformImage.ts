@@ -10,72 +10,75 @@ import { isDigest, withDigest } from "../lib/registry/references";
 import { forDependents } from "./failures";
 import { smokeTest } from "./smokeTest";
 
-/** What the build of an image for one platform needs. */
+/** The arguments of an image's build for one platform. */
 export interface PlatformImageArgs {
     readonly prepared: PreparedImage;
     readonly platform: Platform;
     /** The staged build context and smoke tests, relative to the program's folder. */
     readonly staged: StagedImage;
-    /** The stack's build secrets by name; an image gets those that it names. */
+    /** The stack's build secrets by name; an image receives those that its definition lists. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
-    /** What happens around its build. */
+    /** The hooks around its build. */
     readonly hooks: pulumi.ResourceHookBinding;
-    /** Per image of ours that the Dockerfile names: the name as BuildKit sees it, `<repository>@<digest>`, and the test of it. */
+    /** For each parent in the Dockerfile: its name as BuildKit sees it, `<repository>@<digest>`, and its smoke test. */
     readonly parents: readonly ({ readonly expanded: string } & Pick<PlatformImage, "ref" | "test">)[];
 }
 
-/** What there is of an image for one platform. */
+/** The resources of an image for one platform. */
 export interface PlatformImage {
     readonly image: dockerBuild.Image;
-    /** `<repository>@<digest>`; what children build on. Empty for an image that is never pushed. */
+    /** `<repository>@<digest>`, from which children are built. Empty for an image that is never pushed. */
     readonly ref: pulumi.Output<string>;
     readonly test?: dockerBuild.Image;
 }
 
 /**
- * `<repository>@<digest>`: the only way an image is handed on.
+ * Returns `<repository>@<digest>`, the only form in which an image is passed to its children.
  *
- * @throws pulumi.RunError for an empty digest: a child must never be built on whatever a tag happens to name
+ * @throws pulumi.RunError for an empty digest: a child must never be built from the image that a tag happens to name
  */
 export function digestRef(key: string, repository: string, digest: string): string {
     if (isDigest(digest)) return withDigest(repository, digest);
     throw new pulumi.RunError(
-        `image ${key} has no digest (got ${JSON.stringify(digest)}), so nothing can be built on it. Run \`pulumi up\` ` +
-            "again; if it repeats, look at the builder's output for that image.",
+        `image ${key} has no digest (got ${JSON.stringify(digest)}), so no image can be built from it. Run \`pulumi up\` ` +
+            "again; if the error persists, check the builder's output for that image.",
     );
 }
 
 const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`${imageScheme}${ref}` });
 
-/** Everything that a Dockerfile names from outside its context, by the name that BuildKit looks for. */
+/** Returns the images that a Dockerfile names, by the name that BuildKit looks up. */
 function namedContexts({ prepared, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
-    const pinned = prepared.roots.flatMap(({ expanded, by }) =>
-        by === undefined ? [] : [[expanded, location(by)] as const],
+    const pinned = prepared.roots.flatMap(({ expanded, pin }) =>
+        pin === undefined ? [] : [[expanded, location(pin)] as const],
     );
     return Object.fromEntries([...parents.map(({ expanded, ref }) => [expanded, location(ref)] as const), ...pinned]);
 }
 
 /**
- * What pins the frontend. Named contexts replace it too (gateway.go), but only since BuildKit 0.13, and one that other contexts are
- * given to must be marked as knowing them.
+ * Returns the build argument that pins the frontend. Named contexts can replace it too (gateway.go), but only since
+ * BuildKit 0.13, and a frontend that receives other named contexts must be labelled as supporting them.
  */
 function syntax({ frontend }: PreparedImage): Readonly<Record<string, string>> {
-    return frontend?.by === undefined ? {} : { [syntaxArgument]: frontend.by + frontend.rest };
+    return frontend?.pin === undefined ? {} : { [syntaxArgument]: frontend.pin + frontend.rest };
 }
 
-/** The immutable tag of this one build, or none for an image that is never pushed. */
+/** Returns the immutable tag of this build; empty for an image that is never pushed. */
 function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
     const { repository, inputHash } = prepared;
     if (repository === undefined) return [];
-    // A root that nobody pinned is known by its name only.
-    const roots = rootsOf(prepared).map(({ expanded, by }) => by ?? expanded);
+    // A root without a pin is identified only by its name.
+    const roots = rootsOf(prepared).map(({ expanded, pin }) => pin ?? expanded);
     const tag = pulumi
         .all(parents.map(({ ref }) => ref))
         .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));
     return [pulumi.interpolate`${repository}:${tag}`];
 }
 
-/** The registry cache of an image and platform. A cache that can't be read or written costs time, not the build. */
+/**
+ * Returns the registry cache of an image and platform. A cache that can't be read or written costs time, but does not
+ * fail the build.
+ */
 function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
     const { repository, registryCache } = prepared;
     if (repository === undefined || !registryCache) return {};
@@ -91,7 +94,10 @@ function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.Imag
     return { cacheFrom: [{ registry: { ref } }], cacheTo: [{ registry: to }] };
 }
 
-/** The build secrets that an image names. A changed value is no reason to build again: no layer holds it. */
+/**
+ * Returns the build secrets that an image lists. A changed value does not cause a rebuild, because no layer contains
+ * it.
+ */
 function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuild.ImageArgs> {
     const names = prepared.definition.secrets ?? [];
     if (names.length === 0) return {};
@@ -99,7 +105,10 @@ function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuil
     return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
 }
 
-/** Builds an image for one platform, pushes it as its build tag, and tests what was pushed. */
+/**
+ * Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed
+ * image.
+ */
 export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
     const { prepared, platform, staged } = args;
     const { tests } = staged;
@@ -108,7 +117,7 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const image = new dockerBuild.Image(
         name,
         {
-            // A preview must not need a builder, and must hand `unknown`, not an empty digest, to the children.
+            // A preview must not need a builder, and must pass `unknown`, not an empty digest, to the children.
             buildOnPreview: false,
             push: false,
             context: { location: staged.context, named: namedContexts(args) },
@@ -127,8 +136,8 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport }],
             tags: tags(args),
         },
-        // Deleting removes the manifest by digest, with every tag on it: a published image is never lost by an update.
-        // Nothing stands on what was not tested.
+        // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
+        // image. A build waits for the smoke tests of its parents.
         { parent, retainOnDelete: true, hooks: args.hooks, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };

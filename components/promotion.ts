@@ -4,23 +4,23 @@ import { componentTypes } from "../lib/engine/resources";
 import { digestOf, parseReference, withDigest } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
 
-/** What a promotion needs. */
+/** The arguments of a promotion. */
 export interface PromotionArgs {
-    /** The image's name; its tag is the one that moves. */
+    /** The image's name; its tag is the tag to move. */
     readonly name: string;
-    /** Where the image is pushed. */
+    /** The repository that the image is pushed to. */
     readonly repository: string;
     /** `<repository>@<digest>` by platform. */
     readonly refs: readonly pulumi.Input<string>[];
     /** Smoke tests that must have passed. */
     readonly tests: readonly pulumi.Resource[];
-    /** Promotions of the ancestors: none of theirs, none of ours. */
+    /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
 }
 
-/** Moves the promoted tag (`latest`) to an index over the tested digests; a failed test leaves it where it was. */
+/** Moves the promoted tag (`latest`) to an index over the tested digests; after a failed test the tag stays. */
 export class Promotion extends pulumi.ComponentResource {
-    /** `<repository>@<digest>` of the index that the tag was moved to. */
+    /** `<repository>@<digest>` of the promoted index. */
     public readonly ref: pulumi.Output<string>;
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
@@ -29,7 +29,7 @@ export class Promotion extends pulumi.ComponentResource {
         const index = new dockerBuild.Index(
             key,
             { tag: `${args.repository}:${tag}`, sources: [...args.refs], push: true },
-            // The manifest behind a tag may be wanted by somebody else: an update or a removal never deletes it.
+            // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
             { parent: this, retainOnDelete: true, dependsOn: [...args.tests, ...args.after] },
         );
         this.ref = index.ref.apply((ref) => withDigest(args.repository, digestOf(ref) ?? ref));

@@ -9,7 +9,7 @@ const secret = (value: string, readers = {}) => ({
     codespaces: false,
     ...readers,
 });
-/** How a secret value reaches the engine. */
+/** The envelope in which a secret value reaches the engine. */
 const envelope = (value: string) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
 
 const run = (make: () => Partial<RepositorySettingsArgs>) =>

@@ -8,7 +8,7 @@ import type { Kind } from "../lib/github/permissions";
 import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./hooks";
 
-/** What a repository's workflows need to know. */
+/** The secrets and variables that a repository's workflows need. */
 export interface RepositorySettingsArgs {
     /** Name of the repository; its owner is the GitHub provider's. */
     readonly repository: string;
@@ -16,11 +16,13 @@ export interface RepositorySettingsArgs {
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** Variables by name. */
     readonly variables: Readonly<Record<string, pulumi.Output<string>>>;
-    /** Removes a variable from the repository: one that is to be made and is there already. */
+    /** Removes a variable that already exists in the repository and is about to be created. */
     readonly removeVariable: (variable: string) => Promise<void>;
 }
 
-/** Secrets and variables of a repository on GitHub. One that is no longer given is removed there. */
+/**
+ * Secrets and variables of a repository on GitHub. Those that the program no longer contains are removed from GitHub.
+ */
 export class RepositorySettings extends pulumi.ComponentResource {
     /** Known once every value is set. */
     public readonly set: pulumi.Output<unknown>;
@@ -38,7 +40,7 @@ export class RepositorySettings extends pulumi.ComponentResource {
             variables: Object.keys(variables),
         };
         super(componentTypes.repositorySettings, name, inputs, opts);
-        // A name is there once: made before the old one is deleted, the new one would be deleted too.
+        // A name is unique: if the new object were created first, deleting the old object would delete the new one.
         const options = (kind: Kind, makeWay?: MakeWay) => ({
             parent: this,
             deleteBeforeReplace: true,
@@ -48,7 +50,7 @@ export class RepositorySettings extends pulumi.ComponentResource {
             options("a secret"),
             options("a secret for Dependabot"),
             options("a secret for codespaces"),
-            // The names are ours: whatever made one, its value is what was promoted.
+            // This program owns these names: the promoted value replaces any existing value.
             options("a variable", ({ variableName }) => args.removeVariable(String(variableName))),
         ];
         const values: pulumi.CustomResource[] = [];
@@ -59,7 +61,7 @@ export class RepositorySettings extends pulumi.ComponentResource {
                 values.push(new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot));
             }
             if (codespaces) {
-                // This one resource has no `value` yet.
+                // The provider does not offer `value` for this resource yet.
                 const secret = { ...given, plaintextValue: value };
                 values.push(new github.CodespacesSecret(`${key}-codespaces`, secret, forCodespaces));
             }
@@ -74,7 +76,7 @@ export class RepositorySettings extends pulumi.ComponentResource {
     }
 }
 
-/** `checkVariable` for values that are known only while the program runs: told without a stack. */
+/** Calls `checkVariable` for a value that is known only while the program runs; errors have no stack trace. */
 function check(name: string, value: string): string {
     try {
         return checkVariable(name, value);

@@ -7,7 +7,7 @@ import type { Platform } from "../lib/platform";
 /** The staged smoke tests of an image. */
 export type StagedTests = NonNullable<StagedImage["tests"]>;
 
-/** What a smoke test needs. */
+/** The arguments of a smoke test. */
 export interface SmokeTestArgs {
     /** `<repository>@<digest>` of the image to test. */
     readonly ref: pulumi.Input<string>;
@@ -20,7 +20,7 @@ export interface SmokeTestArgs {
 const imageUnderTest = "image-under-test";
 
 /**
- * Tests a pushed image by a build on top of it that leaves nothing behind: it runs where the builder is, without a Docker
+ * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker
  * daemon and without a network, and fails with the script's output.
  */
 export function smokeTest(name: string, { ref, platform, staged, parent }: SmokeTestArgs): dockerBuild.Image {

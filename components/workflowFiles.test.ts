@@ -5,7 +5,7 @@ import { WorkflowFiles } from "./workflowFiles";
 
 const files = { ".github/workflows/a.yml": "# ours\na\n", ".github/dependabot.yml": "# ours\nb\n" };
 const paths = Object.keys(files);
-/** What was asked to be removed from where, in order. */
+/** The requested removals and their branches, in order. */
 let tidied: unknown[];
 const removeLeftovers = (...asked: unknown[]) => {
     tidied.push(asked);
@@ -38,7 +38,7 @@ describe("files that are committed", () => {
             file: ".github/workflows/a.yml",
             content: "# ours\na\n",
             commitMessage: "Update .github/workflows/a.yml [skip ci]\n\nGenerated-by: layered-images",
-            // Also what another branch has already, when the files move there.
+            // Including files that another branch already has, if the files move there.
             overwriteOnCreate: true,
         });
     });

@@ -7,14 +7,14 @@ import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";
 import { WorkflowPullRequest, type WorkflowPullRequestArgs } from "./workflowPullRequest";
 
-/** What the delivery of workflow files needs. */
+/** The arguments of the delivery of workflow files. */
 export interface WorkflowFilesArgs extends Omit<WorkflowPullRequestArgs, "head" | "removes" | "number"> {
     readonly delivery: Delivery;
 }
 
 /** The workflow files of a repository on GitHub: committed to a branch, or proposed by a pull request. */
 export class WorkflowFiles extends pulumi.ComponentResource {
-    /** The pull request that waits to be merged. */
+    /** The number of the open pull request, if any. */
     public readonly pullRequest: pulumi.Output<number> | undefined;
     /** Known once everything is delivered. */
     public readonly delivered: pulumi.Output<unknown>;
@@ -43,9 +43,9 @@ export class WorkflowFiles extends pulumi.ComponentResource {
             else void pulumi.log.info(`waiting for #${number} to be merged`, this);
         });
         if (delivery.by === "nothing" && delivery.declined !== undefined) {
-            const said = `pull request #${delivery.declined} with just these files was closed without merging`;
+            const closed = `pull request #${delivery.declined} with just these files was closed without merging`;
             void pulumi.log.warn(
-                `${said}: nothing is proposed until they change. Reopen it to take them after all`,
+                `${closed}: the files are not proposed again until they change. Reopen it to accept them`,
                 this,
             );
         }
@@ -53,10 +53,10 @@ export class WorkflowFiles extends pulumi.ComponentResource {
         this.registerOutputs(knownOutputs({ pullRequest: this.pullRequest, removed }));
     }
 
-    /** Commits the files, and returns the leftovers that were removed then. */
+    /** Commits the files, and returns the leftovers that were removed afterwards. */
     private commit(name: string, args: WorkflowFilesArgs, there: readonly string[]) {
         const { repository, branch, files } = args;
-        // A workflow that starts because its file was delivered would start the next `up`.
+        // The commits must not start workflows: a started workflow would start the next `up`.
         const options = { quiet: true };
         const hooks = refusalHook(name, "a workflow file");
         const commits = Object.entries(files).map(
@@ -66,17 +66,18 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     {
                         ...{ repository, branch, file, content },
                         commitMessage: commitMessage(`Update ${file}`, options),
-                        // What is not ours was refused before the plan.
+                        // Files of another origin were refused before the plan.
                         overwriteOnCreate: true,
                     },
                     {
                         parent: this,
                         deleteBeforeReplace: true,
-                        // Another delivery, or none, takes the repository's CI from nobody: files go when they are leftovers.
+                        // A change of the delivery mode must not remove the repository's CI: files are only removed as
+                        // leftovers.
                         retainOnDelete: true,
                         hooks,
-                        // Taken over where the state does not have it, and left alone where it has: writing the same text again
-                        // is a commit that brings nothing, and that a protected branch refuses.
+                        // A file that is on the branch but not in the state is imported, otherwise left alone: writing
+                        // the same text again is an empty commit, which a protected branch refuses.
                         ...(there.includes(file) && {
                             import: `${repository}:${file}:${branch}`,
                             ignoreChanges: ["*"],
@@ -84,7 +85,7 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                     },
                 ),
         );
-        // Only what has taken their place may take them away. What is refused fails the run, and no image waits for it.
+        // Leftovers are removed only after the new files exist. A refusal fails the run, but no image waits for it.
         return allMade(commits).apply((areMade) => (areMade ? tidy(args.removeLeftovers, branch, options) : []));
     }
 }

@@ -7,21 +7,21 @@ import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
 
-/** What a pull request with workflow files needs. */
+/** The arguments of a pull request with workflow files. */
 export interface WorkflowPullRequestArgs {
     /** Owner of the repository: the GitHub provider's. */
     readonly owner: string;
     readonly repository: string;
-    /** The branch that the files are for. */
+    /** The target branch of the pull request. */
     readonly branch: string;
     /** Texts by path from the repository's root. */
     readonly files: Readonly<Record<string, string>>;
     readonly removeLeftovers: RemoveLeftovers;
-    /** The branch that it comes from. */
+    /** The branch with the proposed files. */
     readonly head: string;
-    /** What it removes from the branch that the files are for. */
+    /** The files that it removes from the target branch. */
     readonly removes: readonly string[];
-    /** The one that is open already. */
+    /** The number of the pull request, if it is already open. */
     readonly number?: number;
 }
 
@@ -30,8 +30,8 @@ const purpose =
     "merged. Close the pull request to decline these files: they are proposed again when they change.";
 
 /**
- * One round of delivery: a branch, the files on it, and the pull request that brings them. What comes after (merging or
- * closing it, deleting the branch) is people's: nothing of a round is ever taken back, so that ending it can't fail.
+ * One round of delivery: a branch, the files on it, and a pull request. The user decides what follows (merge, close,
+ * delete the branch). The program never reverts a round, so that ending a round can't fail.
  */
 export class WorkflowPullRequest extends pulumi.ComponentResource {
     public readonly number: pulumi.Output<number>;
@@ -41,8 +41,8 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
         super(componentTypes.workflowPullRequest, name, { repository, branch, head }, opts);
         const options = (kind: Kind) => ({ parent: this, retainOnDelete: true, hooks: refusalHook(name, kind) });
         const ofBranch = { repository, branch: head, sourceBranch: branch };
-        const made = new github.Branch(`${name}-branch`, ofBranch, options("a branch"));
-        const fileOptions = { ...options("a workflow file"), dependsOn: made };
+        const headBranch = new github.Branch(`${name}-branch`, ofBranch, options("a branch"));
+        const fileOptions = { ...options("a workflow file"), dependsOn: headBranch };
         const commits = Object.entries(files).map(
             ([file, content]) =>
                 new github.RepositoryFile(
@@ -58,7 +58,7 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
                     fileOptions,
                 ),
         );
-        const headRef = allMade([made, ...commits])
+        const headRef = allMade([headBranch, ...commits])
             .apply((areMade) => (areMade ? tidy(args.removeLeftovers, head, { quiet: false }) : []))
             .apply(() => head);
         const removed = removes.map((file) => `\`${file}\``).join(", ");
@@ -66,11 +66,12 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
         const pullRequest = new github.RepositoryPullRequest(
             `${name}-pull-request`,
             { baseRepository: repository, baseRef: branch, headRef, title: "Update the workflows", body },
-            // GitHub refuses a pull request without a commit: also one that only removes comes after that.
+            // GitHub refuses a pull request without a commit, so it is created after the commits, including a removal.
             {
                 ...options("a pull request"),
                 dependsOn: commits,
-                // One that left the state (closed and opened again, a killed `up`) is taken back: a second one is refused.
+                // An open pull request that is not in the state (reopened, or left by a killed `up`) is imported:
+                // GitHub refuses a second.
                 ...(number !== undefined && { import: `${owner}:${repository}:${number}` }),
             },
         );

@@ -35,8 +35,8 @@ async function missing(places: readonly string[], ask: Ask): Promise<string | un
     return answers.includes(undefined) ? undefined : answers.join("; ");
 }
 
-function nextFor({ own, expanded }: Root & Frontend, registry: string): string {
-    if (own) {
+function nextFor({ official, expanded }: Root & Frontend, registry: string): string {
+    if (official) {
         return (
             "BuildKit has a version of it built in, and takes that after: " +
             'eval "$(npm run --silent lab -- env)" && pulumi config set builtinFrontend true'
@@ -63,13 +63,13 @@ export async function askFrontends(
     const withAnswer = async (image: PreparedImage): Promise<PreparedImage> => {
         const { key, frontend } = image;
         if (!frontend) return image;
-        const { where, expanded, by } = frontend;
-        const ref = by ?? expanded;
+        const { where, expanded, pin } = frontend;
+        const ref = pin ?? expanded;
         const answer = asked.get(ref) ?? missing(placesOf(ref, registry), ask);
         asked.set(ref, answer);
         const why = await answer;
         if (why === undefined) return image;
-        const named = by === undefined ? expanded : `${expanded} (${by})`;
+        const named = pin === undefined ? expanded : `${expanded} (${pin})`;
         const problem = `${where}: image ${key} can't be built here, because ${named}, which is to read its Dockerfile, can't be had: ${why}`;
         return { ...image, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
     };

@@ -4,8 +4,8 @@ import { InputError, asInputError } from "./errors";
 test("a file that may not be touched is told as bad input, with the command that gives it back", () => {
     const refused = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", path: "/r/.stage/base" });
     expect(asInputError(refused)?.message).toBe(
-        "/r/.stage/base can't be read or written (EACCES)\n  next: where a command was run with sudo before, take its files " +
-            "back: sudo chown -R \"$(id -un)\" '/r/.stage/base'",
+        "/r/.stage/base can't be read or written (EACCES)\n  next: if an earlier command ran with sudo, restore the owner of " +
+            "its files: sudo chown -R \"$(id -un)\" '/r/.stage/base'",
     );
 });
 

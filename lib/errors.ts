@@ -1,16 +1,16 @@
-/** What is wrong with an input, in the words of who gave it. */
+/** What is wrong with an input. */
 export interface InputProblem {
     /** The input, its value and what is wrong with it. */
     readonly problem: string;
-    /** File and line, or the setting, that it stands in. */
+    /** The file and line, or the setting, that contains it. */
     readonly where?: string;
-    /** The values that would have been right. */
+    /** The valid values. */
     readonly allowed?: readonly string[];
-    /** What to do about it. */
+    /** What to do about it: a command or a correction. */
     readonly next?: string;
 }
 
-/** Bad input, told as one message before anything is built. */
+/** Bad input, reported as one message before anything is built. */
 export class InputError extends Error {
     override readonly name = "InputError";
 
@@ -29,27 +29,29 @@ export class CommandError extends Error {
 }
 
 /**
- * Where an instruction stands, for messages: file and line, and for one that runs there because ONBUILD left it, where that is.
+ * Returns the location of an instruction for messages: its file and line, and for an instruction that ONBUILD triggered
+ * also the location of that ONBUILD.
  *
- * @param where file and line that it runs in
+ * @param where file and line where it runs
+ * @param triggeredBy file and line of the ONBUILD
  */
-export const placeOf = (where: string, { left }: { readonly left?: string | undefined }): string =>
-    left === undefined ? where : `${where} (ONBUILD in ${left})`;
+export const placeOf = (where: string, { triggeredBy }: { readonly triggeredBy?: string | undefined }): string =>
+    triggeredBy === undefined ? where : `${where} (ONBUILD in ${triggeredBy})`;
 
-/** What to do about errors of the system that are none of the program's. */
+/** The next step for errors of the operating system that are not faults of the program. */
 const nextSteps: Readonly<Record<string, (path: string) => string>> = {
-    EACCES: takeBack,
-    EPERM: takeBack,
+    EACCES: restoreOwner,
+    EPERM: restoreOwner,
     EROFS: () => "its file system is read-only: work in another folder",
     ENOSPC: () => "the disk is full: make room, then run the same command again",
 };
 
-function takeBack(path: string): string {
-    return `where a command was run with sudo before, take its files back: sudo chown -R "$(id -un)" '${path}'`;
+function restoreOwner(path: string): string {
+    return `if an earlier command ran with sudo, restore the owner of its files: sudo chown -R "$(id -un)" '${path}'`;
 }
 
 /**
- * The error as bad input where it is one: told as a message, without a stack.
+ * Converts an error to bad input, which is reported as a message without a stack trace.
  *
  * @returns undefined for a fault of the program itself
  */
@@ -57,7 +59,7 @@ export function asInputError(error: unknown): InputError | undefined {
     if (error instanceof InputError) return error;
     const { code = "", path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
     const next = nextSteps[code]?.(path ?? "");
-    // A write into a file that was opened before names none.
+    // A failed write to an open file has no path.
     if (next === undefined || (path === undefined && syscall !== "write")) return undefined;
     return new InputError({ problem: `${path ?? "a file"} can't be read or written (${code})`, next });
 }

@@ -60,7 +60,7 @@ describe("the build arguments that workflows are for", () => {
         });
         expect(ciBuildArgs(root("  p:buildArgs:\n    secure: v1:x\n"))).toEqual({});
         expect(() => ciBuildArgs(root("  p:buildArgs:\n    one:\n      PY: 3.12\n"))).toThrow(
-            "Pulumi.ci.yaml: buildArgs (at one.PY): not text; write it in quotes, as YAML changes 3.10 to 3.1",
+            "Pulumi.ci.yaml: buildArgs (at one.PY): not text; write it in quotes, because YAML changes 3.10 to 3.1",
         );
     });
 });

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { partsOf } from "../lib/context/goPatterns";
-import { led } from "../lib/context/walk";
+import { linkDestination } from "../lib/context/walk";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { ciStackFile } from "./ciStack";
@@ -55,7 +55,7 @@ function sourcePatterns({ pattern, include = "", mount }: Source, inputs: Inputs
 function linkPatterns(inputs: Inputs): string[] {
     return inputs.flatMap((input) => {
         if (input.symlink === undefined) return [];
-        const target = led(input.path, input.symlink);
+        const target = linkDestination(input.path, input.symlink);
         const isFile = inputs.some((other) => other.path === target && other.folder === undefined);
         const isFolder = inputs.some((other) =>
             other.path === target ? other.folder : other.path.startsWith(`${target}/`),

@@ -9,7 +9,7 @@ import type { Step } from "./document";
 function lineage(images: readonly PreparedImage[], image: PreparedImage): PreparedImage[] {
     const keys = new Set([image.key]);
     for (const { key, parents } of [...images].reverse()) {
-        if (keys.has(key)) for (const { by } of parents) keys.add(by);
+        if (keys.has(key)) for (const parent of parents) keys.add(parent.key);
     }
     return images.filter(({ key }) => keys.has(key));
 }

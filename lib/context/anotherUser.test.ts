@@ -5,21 +5,24 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../system/paths";
 import { temporaryFolder } from "../../tests/tree";
 
-/** Somebody who writes the fixture into a folder and prepares its prepared. */
+/** A user who writes the fixture into a folder and prepares its images. */
 interface Person {
     readonly root: string;
     readonly user: number;
     readonly umask: number;
 }
 
-/** What came of it: owner and mode of a file, and the input hashes of each image and of its smoke tests. */
+/** The result: owner and mode of a file, and the input hashes of each image and of its smoke tests. */
 interface Prepared {
     readonly owner: number;
     readonly mode: number;
     readonly hashes: readonly (readonly (string | null)[])[];
 }
 
-/** Does it as one person after the other. The program is loaded before: another user may not even read the checkout. */
+/**
+ * Prepares the images as each person in turn. It loads the program first: another user may have no access to the
+ * checkout.
+ */
 const script = `
 require("ts-node/register/transpile-only");
 const { mkdirSync, readFileSync, statSync, writeFileSync } = require("node:fs");
@@ -43,14 +46,14 @@ function prepareAs({ root, user, umask }) {
     const { images } = require(path.join(root, "images.ts"));
     const prepared = readHierarchy(openCheckout(root), { images }, { platforms: "all", roots: {}, buildArgs: {} }).images;
     const { uid, mode } = statSync(path.join(root, "app/bot/__main__.py"));
-    const hashes = prepared.map((one) => [one.key, one.inputHash, one.tests?.inputHash]);
+    const hashes = prepared.map((image) => [image.key, image.inputHash, image.tests?.inputHash]);
     return { owner: uid, mode: mode & 0o777, hashes };
 }
 console.log(JSON.stringify(JSON.parse(process.argv[1]).map(prepareAs)));
 `;
 
 const self = process.getuid?.() ?? expect.fail("not a POSIX system");
-/** Only root can become somebody else: "nobody", who owns nothing and is in no group of root's. */
+/** Only root can become another user: "nobody", who owns no file and shares no group with root. */
 const other = self === 0 ? 65534 : self;
 
 function person(user: number, umask: number): Person {
@@ -71,7 +74,7 @@ test(`input hashes are the same for ${whom} with another umask`, () => {
     expect(mine).toMatchObject({ owner: self, mode: 0o644 });
     expect(theirs).toMatchObject({ owner: other, mode: 0o600 });
     expect(mine?.hashes.map(([key]) => key)).toEqual(["base", "ci", "bot", "devcontainer"]);
-    // Of all of them only the devcontainer's smoke test is none: it is never pushed.
-    expect(mine?.hashes.flat().filter((one) => one === null)).toHaveLength(1);
+    // Only the devcontainer has no smoke test: it is never pushed.
+    expect(mine?.hashes.flat().filter((hash) => hash === null)).toHaveLength(1);
     expect(theirs?.hashes).toEqual(mine?.hashes);
 }, 30_000);

@@ -4,13 +4,13 @@ import path from "node:path";
 import { InputError } from "../errors";
 import { type Ignore, ignoring } from "./ignore";
 import { pathOf, textOf } from "./rawNames";
-import { type Tree, diskTree, hashFile, remembering } from "./walk";
+import { type Tree, diskTree, hashFile, memoized } from "./walk";
 
 /**
- * Whether an ignore file says anything.
+ * Checks whether an ignore file exists and is not empty.
  *
- * @throws InputError for a link that leads out of its folder, or nowhere: BuildKit gets that folder alone, finds nothing there, and ignores
- *     nothing, a secret neither
+ * @throws InputError for a link to a target outside its folder, or to a missing target. BuildKit receives only that
+ *     folder, would not find the target, and would ignore nothing, not even secrets
  */
 function isFilled(root: string, file: string): boolean {
     if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) {
@@ -19,14 +19,14 @@ function isFilled(root: string, file: string): boolean {
         try {
             target = path.relative(folder, realpathSync(file));
         } catch {
-            // It leads nowhere, or to itself.
+            // The target is missing, or the link points to itself.
         }
         if (target === undefined || target === ".." || target.startsWith("../")) {
             throw new InputError({
                 problem:
-                    "the ignore file is a symbolic link that leads out of its folder, or nowhere: BuildKit would ignore nothing",
+                    "the ignore file is a symbolic link to a file outside its folder, or to a missing file: BuildKit would ignore nothing",
                 where: path.relative(root, file),
-                next: "put the file itself there",
+                next: "replace the link by the file",
             });
         }
     }
@@ -35,56 +35,59 @@ function isFilled(root: string, file: string): boolean {
 }
 
 /**
- * What .dockerignore leaves out of a context: `<Dockerfile>.dockerignore` wins over the context's own, unless it is empty.
+ * Reads the .dockerignore of a context: `<Dockerfile>.dockerignore`, or the context's own if the former is missing or
+ * empty.
  *
  * @param base the context's root
  * @param dockerfile path from the repository's root
- * @throws InputError for one that BuildKit would not find
+ * @throws InputError for a file that BuildKit would not find
  */
 export function readIgnore({ root, text }: Checkout, base: string, dockerfile: string): Ignore {
     const candidates = [path.join(root, `${dockerfile}.dockerignore`), path.join(base, ".dockerignore")];
-    const file = candidates.find((one) => isFilled(root, one));
+    const file = candidates.find((candidate) => isFilled(root, candidate));
     return file === undefined ? ignoring("") : ignoring(text(file) ?? "", path.relative(root, file));
 }
 
 /**
- * A repository's files as one run sees them. Each file is opened once and each folder listed once, however many images read it, and
- * whoever parses a file gets the bytes that were hashed.
+ * The files of a repository as one run sees them. Each file is opened once and each folder listed once, however many
+ * images read them, so the bytes that are parsed are the bytes that are hashed.
  */
 export interface Checkout {
-    /** The repository's root, with no symbolic link on its way. */
+    /** The repository's root, as a path without symbolic links. */
     readonly root: string;
     /**
-     * The text of a file; bytes that are not UTF-8 as `textOf` has them. Symbolic links are followed.
+     * Returns the text of a file; `textOf` describes bytes that are not UTF-8. Symbolic links are followed.
      *
      * @param file path from the root, or absolute
-     * @returns undefined where there is no file
+     * @returns undefined if the file does not exist
      */
     readonly text: (file: string) => string | undefined;
-    /** SHA-256 of the content of a file, as hex. The path is absolute, and no link. */
+    /** Returns the SHA-256 of a file's content, as hex. The path must be absolute and not a link. */
     readonly hash: (file: string) => string;
-    /** A folder, by its absolute path with no link on its way, with all below it. */
+    /** Returns a folder with everything below it, by its absolute path without symbolic links. */
     readonly tree: (folder: string) => Tree;
 }
 
-/** Files that are parsed. They are small, and kept, so that they need not be opened again after they were hashed as an input. */
+/**
+ * Names of files that are parsed. Their content is small and kept, so that they need not be read again for their hash.
+ */
 const parsed = /dockerfile|\.dockerignore$/i;
 
 /**
- * Opens a repository for one run: what changes on disk afterwards is not seen.
+ * Opens a repository for one run, which does not see later changes on disk.
  *
  * @param folder the repository's root
  */
 export function openCheckout(folder: string): Checkout {
     const root = realpathSync(folder);
-    const bytes = remembering((file) => readFileSync(pathOf(file)));
-    const text = remembering((file): string | undefined => {
+    const bytes = memoized((file) => readFileSync(pathOf(file)));
+    const text = memoized((file): string | undefined => {
         const absolute = path.resolve(root, file);
         if (statSync(pathOf(absolute), { throwIfNoEntry: false })?.isFile() !== true) return undefined;
         return textOf(bytes(textOf(realpathSync(pathOf(absolute), { encoding: "buffer" }))));
     });
-    const hash = remembering((file) =>
+    const hash = memoized((file) =>
         parsed.test(path.basename(file)) ? createHash("sha256").update(bytes(file)).digest("hex") : hashFile(file),
     );
-    return { root, text, hash, tree: remembering(diskTree) };
+    return { root, text, hash, tree: memoized(diskTree) };
 }

@@ -1,11 +1,12 @@
 import path from "node:path";
 
 /**
- * Go's regular expressions (pkg.go.dev/regexp/syntax) in JavaScript, as far as patterns of ignore files become such: no
- * flags, and no groups with a name or flags. They differ from JavaScript's in what `\` makes of a letter, in classes, and in braces.
+ * Translates Go's regular expressions (pkg.go.dev/regexp/syntax) to JavaScript, as far as patterns of ignore files need
+ * them: without flags and without named groups. The two languages differ in `\` before a letter, in classes, and in
+ * braces.
  */
 
-/** Classes that a letter after `\` stands for, in JavaScript's `v` syntax: ASCII, as in Perl. */
+/** Classes by the letter after `\`, in JavaScript's `v` syntax: ASCII, as in Perl. */
 const lettered: Readonly<Record<string, string>> = {
     d: "[0-9]",
     D: "[^0-9]",
@@ -35,13 +36,13 @@ const named: Readonly<Record<string, string>> = {
 
 const controls: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
-/** In groups, since JavaScript repeats no bare assertion. */
+/** Wrapped in groups, because JavaScript does not repeat a bare assertion. */
 const assertions: Readonly<Record<string, string>> = { A: "(?:^)", b: "(?:\\b)", B: "(?:\\B)", z: "$" };
 
-/** The highest count of a repetition. */
-const mostOften = 1000;
+/** The highest count of a repetition that Go accepts. */
+const highestCount = 1000;
 
-/** A part of an expression: what it is in JavaScript, and how many code units of the source it took. */
+/** A part of an expression: its JavaScript source, and its length in the Go source in code units. */
 interface Part {
     readonly source: string;
     readonly length: number;
@@ -49,15 +50,15 @@ interface Part {
 
 const literal = (point: number): string => `\\u{${point.toString(16)}}`;
 
-const literals = (text: string): string => Array.from(text, (one) => literal(one.codePointAt(0) ?? 0)).join("");
+const literals = (text: string): string => Array.from(text, (char) => literal(char.codePointAt(0) ?? 0)).join("");
 
-/** One character, escaped or not, as its code point. */
+/** Reads one character, escaped or not, as its code point. */
 function character(rest: string): { readonly point: number; readonly length: number } {
     const found =
         /^(?:\\(?:(?<octal>0[0-7]{0,2}|[1-7][0-7]{1,2})|x(?:(?<hex>[\dA-Fa-f]{2})|\{(?<code>[\dA-Fa-f]+)\})|(?<control>[afnrtv])|(?<plain>[^\dA-Za-z\u{80}-\u{10ffff}]))|(?<itself>[^\\]))/u.exec(
             rest,
         );
-    if (!found) throw new SyntaxError(`can't be read from here: ${rest}`);
+    if (!found) throw new SyntaxError(`invalid from here: ${rest}`);
     const { octal, hex, code = hex, control, plain, itself } = found.groups ?? {};
     const text = plain ?? itself;
     const point =
@@ -68,17 +69,17 @@ function character(rest: string): { readonly point: number; readonly length: num
               : control !== undefined
                 ? controls[control]
                 : text?.codePointAt(0);
-    if (point === undefined || point > 0x10ffff) throw new SyntaxError(`is no character: ${rest}`);
+    if (point === undefined || point > 0x10ffff) throw new SyntaxError(`not a character: ${rest}`);
     return { point, length: found[0].length };
 }
 
-/** A class that `\` and letters stand for; undefined for anything else. */
+/** Reads a class written as `\` and letters; undefined for anything else. */
 function escapedClass(rest: string): Part | undefined {
     const perl = /^\\([dDsSwW])/.exec(rest);
     if (perl) return { source: lettered[perl[1] ?? ""] ?? "", length: 2 };
     if (!/^\\p/i.test(rest)) return undefined;
     const category = /^\\([pP])([CLMNPSZclmnpsz])/.exec(rest);
-    if (!category) throw new SyntaxError(`names no category of characters: ${rest}`);
+    if (!category) throw new SyntaxError(`not a category of characters: ${rest}`);
     return { source: `\\${category[1] ?? ""}{${(category[2] ?? "").toUpperCase()}}`, length: 3 };
 }
 
@@ -96,11 +97,11 @@ function range(rest: string): Part {
     const isRange = /^-[^\]]/u.test(rest.slice(low.length));
     if (!isRange) return { source: literal(low.point), length: low.length };
     const high = character(rest.slice(low.length + 1));
-    if (high.point < low.point) throw new SyntaxError(`a range ends before it begins: ${rest}`);
+    if (high.point < low.point) throw new SyntaxError(`the range ends before it starts: ${rest}`);
     return { source: `${literal(low.point)}-${literal(high.point)}`, length: low.length + 1 + high.length };
 }
 
-/** A class from its `[` on. A `]` that stands first is a member. */
+/** Reads a class, starting at its `[`. A `]` at its start is a member. */
 function bracketed(rest: string): Part {
     const start = rest.startsWith("[^") ? 2 : 1;
     let source = rest.slice(0, start);
@@ -114,12 +115,12 @@ function bracketed(rest: string): Part {
     return { source: `${source}]`, length: at + 1 };
 }
 
-/** Braces that are no count stand for themselves. */
+/** Reads a repetition such as `{2,3}`; other braces are ordinary characters. */
 function repetition(rest: string): Part {
     const found = /^\{(0|[1-9]\d*)(?:,(0|[1-9]\d*)?)?\}/.exec(rest);
     if (!found) return { source: literals("{"), length: 1 };
     const [source, least, most = least] = found;
-    if (Math.max(Number(least), Number(most)) > mostOften) throw new SyntaxError(`repeats too often: ${source}`);
+    if (Math.max(Number(least), Number(most)) > highestCount) throw new SyntaxError(`repeats too often: ${source}`);
     return { source, length: source.length };
 }
 
@@ -142,52 +143,58 @@ function part(rest: string): Part {
 }
 
 /**
- * A regular expression of Go's as one of JavaScript's that matches the same.
+ * Converts a regular expression of Go to an equivalent one of JavaScript.
  *
- * @throws SyntaxError for what Go's regexp.Compile refuses
+ * @throws SyntaxError for expressions that Go's regexp.Compile refuses
  */
 export function goRegexp(expression: string): RegExp {
     let source = "";
     for (let at = 0; at < expression.length;) {
-        const { source: one, length } = part(expression.slice(at));
-        source += one;
+        const { source: translated, length } = part(expression.slice(at));
+        source += translated;
         at += length;
     }
     return new RegExp(source, "v");
 }
 
-/** A character of a class, escaped or not; undefined where the pattern ends too early or the class is not one. */
+/** Reads a character of a class, escaped or not; undefined if the pattern ends too early or the class is malformed. */
 function member(rest: string): { readonly point: number; readonly rest: string } | undefined {
-    const [, one] = /^\\?([^])/u.exec(/^(?:[-\]]|\\$|$)/.test(rest) ? "" : rest) ?? [];
-    const after = one === undefined ? "" : rest.slice(one.length + (rest.startsWith("\\") ? 1 : 0));
-    return one === undefined || after === "" ? undefined : { point: one.codePointAt(0) ?? 0, rest: after };
+    const [, char] = /^\\?([^])/u.exec(/^(?:[-\]]|\\$|$)/.test(rest) ? "" : rest) ?? [];
+    const after = char === undefined ? "" : rest.slice(char.length + (rest.startsWith("\\") ? 1 : 0));
+    return char === undefined || after === "" ? undefined : { point: char.codePointAt(0) ?? 0, rest: after };
 }
 
-/** Whether a character is in the class that `rest` goes on with after its `[`, and what follows it; undefined for none. */
+/**
+ * Checks whether a character is in a class, given the text after its `[`; also returns the text after the class.
+ * Undefined if malformed.
+ */
 function inClass(rest: string, character: string): { readonly isIn: boolean; readonly rest: string } | undefined {
     const negated = rest.startsWith("^");
     const point = character.codePointAt(0) ?? 0;
-    let left = negated ? rest.slice(1) : rest;
+    let unread = negated ? rest.slice(1) : rest;
     let isIn = false;
-    for (let isFirst = true; isFirst || !left.startsWith("]"); isFirst = false) {
-        const low = member(left);
+    for (let isFirst = true; isFirst || !unread.startsWith("]"); isFirst = false) {
+        const low = member(unread);
         if (!low) return undefined;
         const high = low.rest.startsWith("-") ? member(low.rest.slice(1)) : low;
         if (!high) return undefined;
         isIn ||= low.point <= point && point <= high.point;
-        left = high.rest;
+        unread = high.rest;
     }
-    return { isIn: isIn !== negated, rest: left.slice(1) };
+    return { isIn: isIn !== negated, rest: unread.slice(1) };
 }
 
 const firstOf = (text: string): string => /^[^]/u.exec(text)?.[0] ?? "";
 
-/** What is left of a name after a piece of a pattern without `*`: false for no match, undefined for a malformed piece. */
+/**
+ * Returns the rest of a name after a piece of a pattern without `*`: false if it does not match, undefined for a
+ * malformed piece.
+ */
 function afterPiece(piece: string, name: string): string | false | undefined {
-    let left: string | false = name;
+    let unmatched: string | false = name;
     for (let rest = piece; rest !== "";) {
-        // A piece is read to its end even where nothing matches any more: it may be malformed.
-        const first: string = left === false ? "" : firstOf(left);
+        // The whole piece is read even after a mismatch: it may be malformed.
+        const first: string = unmatched === false ? "" : firstOf(unmatched);
         const isEscaped = rest.startsWith("\\");
         const plain: string = firstOf(isEscaped ? rest.slice(1) : rest);
         let isSame = first === plain;
@@ -201,42 +208,42 @@ function afterPiece(piece: string, name: string): string | false | undefined {
             if (rest.startsWith("?")) isSame = first !== "/";
             rest = rest.slice(plain.length + (isEscaped ? 1 : 0));
         }
-        left = left !== false && first !== "" && isSame ? left.slice(first.length) : false;
+        unmatched = unmatched !== false && first !== "" && isSame ? unmatched.slice(first.length) : false;
     }
-    return left;
+    return unmatched;
 }
 
 /**
- * Go's filepath.Match (pkg.go.dev/path/filepath#Match): `*` and `?` cross no `/`, a class may.
+ * Implements Go's filepath.Match (pkg.go.dev/path/filepath#Match): `*` and `?` do not match `/`, a class may.
  *
- * @returns undefined for a malformed pattern, which Go notices only as far as a match still seems possible
+ * @returns undefined for a malformed pattern, which Go detects only while a match is still possible
  */
 export function matchesPath(pattern: string, name: string): boolean | undefined {
     const [, stars = "", piece = "", rest = ""] =
         /^(\**)((?:\\[^]|\[(?:\\[^]|[^\]\\])*\]?|[^*[\\]|\\)*)([^]*)$/u.exec(pattern) ?? [];
     if (piece === "") return stars === "" ? name === "" : !name.includes("/");
-    const isEnough = (left: string | false | undefined): left is string =>
-        typeof left === "string" && (left === "" || rest !== "");
+    const isEnough = (after: string | false | undefined): after is string =>
+        typeof after === "string" && (after === "" || rest !== "");
     const here = afterPiece(piece, name);
     if (isEnough(here)) return matchesPath(rest, here);
     if (here === undefined) return undefined;
     for (let at = 0; stars !== "" && at < name.length && name[at] !== "/"; at++) {
-        const left = afterPiece(piece, name.slice(at + 1));
-        // Like Go's, this takes the first place where a piece matches, and never comes back to it.
-        if (isEnough(left)) return matchesPath(rest, left);
+        const after = afterPiece(piece, name.slice(at + 1));
+        // As in Go, the first place where a piece matches is final: there is no backtracking.
+        if (isEnough(after)) return matchesPath(rest, after);
     }
     return false;
 }
 
-/** Whether a part of a path holds a wildcard: an escaped one is a plain character. */
+/** Checks whether a part of a path contains a wildcard; an escaped wildcard is an ordinary character. */
 export const isWild = (part: string): boolean => /[*?[]/.test(part.replace(/\\[^]/gu, ""));
 
-/** The parts of a path from the context's root, which nothing climbs out of. */
+/** Returns the parts of a path from the context's root; `..` can't leave the root. */
 export const partsOf = (file: string): string[] => path.posix.join("/", file).split("/").filter(Boolean);
 
 /**
- * A path with wildcards as the folder that they are looked for in and the rest; undefined for one without. A `\` before the first
- * wildcard is a character of a name: BuildKit takes it from patterns only.
+ * Splits a path with wildcards into the folder before the first wildcard and the rest; undefined for a path without
+ * wildcards. A `\` before the first wildcard is part of a name: BuildKit removes it from patterns only.
  */
 export function splitWildcards(pattern: string): { readonly folder: string; readonly rest: string } | undefined {
     const parts = partsOf(pattern);

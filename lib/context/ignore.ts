@@ -5,47 +5,48 @@ import { shownPath } from "./rawNames";
 
 /** A pattern of an ignore file, of --exclude or of --parents, as moby/patternmatcher reads it. */
 interface Pattern {
-    /** Without its `!`. */
+    /** The pattern without its `!`. */
     readonly text: string;
-    /** Whether it lets something in again. */
+    /** Whether it starts with `!`, and so includes paths again. */
     readonly isException: boolean;
-    /** Whether it names a path, what lies above that path left aside. */
+    /** Whether it matches the path itself, regardless of the folders above the path. */
     readonly matches: (file: string) => boolean;
 }
 
-/** Which paths a list of patterns matches. Paths have slashes and start from the folder that the patterns count from. */
+/** Decides which paths a list of patterns matches. Paths have slashes and are relative to the patterns' folder. */
 export interface Matcher {
-    /** Whether the patterns match a path, or a folder above it, and no later `!` pattern lets it out again. */
+    /** Whether the patterns match a path or a folder above it, and no later `!` pattern reverts that. */
     readonly matches: (file: string) => boolean;
-    /** Whether a pattern without `!` may name something below a folder. */
+    /** Whether a pattern without `!` may match something below a folder. */
     readonly mayMatch: (folder: string) => boolean;
-    /** Whether a `!` pattern may name something below a folder. */
+    /** Whether a `!` pattern may match something below a folder. */
     readonly mayExcept: (folder: string) => boolean;
-    /** What the same patterns say of a path alone, without what was decided for the folders above it. */
+    /** Whether the patterns match a path, evaluated without the results for the folders above it. */
     readonly matchesAlone: (file: string) => boolean;
 }
 
-/** Which paths of a context a .dockerignore leaves out. */
+/** Decides which paths of a context a .dockerignore excludes. */
 export interface Ignore {
-    /** File that the patterns stand in, from the repository's root; for messages. */
+    /** The file that contains the patterns, from the repository's root; for messages. */
     readonly file: string | undefined;
-    /** Whether a path is left out. */
+    /** Whether a path is excluded. */
     readonly ignores: (file: string) => boolean;
-    /** Whether a `!` pattern may let something in again below a folder that is left out. */
+    /** Whether a `!` pattern may include something below an excluded folder. */
     readonly mayReenter: (folder: string) => boolean;
-    /** @throws InputError for a file that is let in and that BuildKit copies without its content */
+    /** @throws InputError for a file that is included, but that BuildKit copies without its content */
     readonly checkContent: (file: string) => void;
 }
 
 /** Go's filepath.Clean. */
 const clean = (text: string): string => path.posix.normalize(text).replace(/(?<=[^])\/$/, "");
 
-/** Go's strings.TrimSpace: a byte order mark is no space. */
+/** Go's strings.TrimSpace, for which a byte order mark is not whitespace. */
 const trim = (text: string): string => text.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "");
 
 /**
- * What a pattern matches (moby/patternmatcher, Pattern.compile): the text itself, its start, its end, or a regular expression.
- * `**` stands for any number of folders, and `\` hands the next character over to Go's regular expressions.
+ * Compiles a pattern (moby/patternmatcher, Pattern.compile) to a comparison with the whole path, its start, its end, or
+ * to a regular expression. `**` matches any number of folders; `\` and the character after it are passed to Go's
+ * regular expressions.
  */
 function matching(text: string): Pattern["matches"] {
     let kind: "exact" | "prefix" | "suffix" | "expression" = "exact";
@@ -61,7 +62,7 @@ function matching(text: string): Pattern["matches"] {
         if (/^[*?[\]]$|^\\[^]/u.test(token)) kind = "expression";
         if (token === "*") expression += "[^/]*";
         else if (token === "?") expression += "[^/]";
-        // moby/patternmatcher means to escape `{`, `|` and `}` as well, and misses them.
+        // moby/patternmatcher intends to escape `{`, `|` and `}` as well, but does not.
         else expression += token.replace(/^[.+()$]$/, "\\$&");
     }
     if (kind === "exact") return (file) => file === text;
@@ -72,37 +73,40 @@ function matching(text: string): Pattern["matches"] {
     return (file) => (compiled ??= goRegexp(`${expression}$`)).test(file);
 }
 
-/** A part whose wildcards stay within it, whatever reads it: a class that might hold a slash is none. */
+/**
+ * Matches a part of a path whose wildcards can't match a slash, by any implementation; excludes classes that might
+ * contain a slash.
+ */
 const isSimple = /^(?:[\w .-]|\?|\*(?!\*)|\[(?:\w(?:-\w)?)+\])*$/;
 
-/** Whether a path below `folder` can match a pattern: its parts match as far as both go. */
+/** Checks whether a path below `folder` can match a pattern, by comparing their common leading parts. */
 export function reaches(pattern: string, folder: string): boolean {
     const parts = pattern.split("/");
     const folders = folder.split("/");
     for (const [index, part] of parts.entries()) {
-        const own = folders[index];
+        const name = folders[index];
         const isWild = /[*?[\\]/.test(part);
-        // A wildcard may be anything: better to look into a folder in vain.
-        if (own === undefined || (isWild && !isSimple.test(part))) return true;
-        if (isWild ? matchesPath(part, own) === false : part !== own) return false;
+        // A wildcard may match anything: reading a folder needlessly is better than missing a file.
+        if (name === undefined || (isWild && !isSimple.test(part))) return true;
+        if (isWild ? matchesPath(part, name) === false : part !== name) return false;
     }
     return true;
 }
 
 function readPattern(written: string, where: string | undefined): Pattern {
-    const unreadable = (next: string) =>
+    const invalid = (next: string) =>
         new InputError({
-            problem: `the pattern "${written}" can't be read`,
+            problem: `the pattern "${written}" is invalid`,
             ...(where !== undefined && { where }),
             next,
         });
     const cleaned = clean(written);
     const isException = cleaned.startsWith("!");
     const text = isException ? cleaned.slice(1) : cleaned;
-    if (text === "") throw unreadable("name a path after the !, or remove the line");
-    const badSyntax = "close every [, and let a \\ stand before another character";
-    // What this matches does not matter: BuildKit asks as well, to see whether it can be read.
-    if (matchesPath(text, ".") === undefined) throw unreadable(badSyntax);
+    if (text === "") throw invalid("add a path after the !, or remove the line");
+    const badSyntax = "close every [, and put a character after every \\";
+    // The result does not matter: BuildKit makes the same call to validate the pattern.
+    if (matchesPath(text, ".") === undefined) throw invalid(badSyntax);
     const matches = matching(text);
     return {
         text,
@@ -111,19 +115,21 @@ function readPattern(written: string, where: string | undefined): Pattern {
             try {
                 return matches(file);
             } catch (error) {
-                if (error instanceof SyntaxError) throw unreadable(badSyntax);
+                if (error instanceof SyntaxError) throw invalid(badSyntax);
                 throw error;
             }
         },
     };
 }
 
-/** Decides about a path, from what each pattern said of the folder above it (moby/patternmatcher, MatchesUsingParentResults). */
+/**
+ * Matches a path, given each pattern's result for the folder above it (moby/patternmatcher, MatchesUsingParentResults).
+ */
 function decide(patterns: readonly Pattern[], file: string, above: readonly boolean[] | undefined) {
     let matched = false;
     const each = patterns.map(({ isException, matches }, index) => {
         const isInherited = above?.[index] === true;
-        // An exception counts only for what is matched so far, and any other pattern only for what is not.
+        // An exception is evaluated only if the path is matched so far, any other pattern only if it is not.
         const isNamed = isInherited || (isException === matched && matches(file));
         if (isNamed) matched = !isException;
         return isNamed;
@@ -131,29 +137,29 @@ function decide(patterns: readonly Pattern[], file: string, above: readonly bool
     return { matched, each };
 }
 
-/** A path and the folders above it. */
+/** Returns a path and the folders above it. */
 const lineage = (file: string): string[] =>
     file.split("/").map((_part, index, parts) => parts.slice(0, parts.length - index).join("/"));
 
 /**
- * Patterns as moby/patternmatcher matches them, which is what BuildKit does with those of --exclude and --parents: spaces
- * around them don't count, `#` is a character like any other, and a leading `/` stays, so that nothing matches.
+ * Returns a matcher with the rules of moby/patternmatcher, as BuildKit uses it for --exclude and --parents: surrounding
+ * whitespace is removed, `#` is an ordinary character, and a leading `/` stays, so that such a pattern matches nothing.
  *
- * @param where what to name in messages
- * @throws InputError for a pattern that can't be read; for some only once a path is looked at
+ * @param where the location of the patterns, for messages
+ * @throws InputError for an invalid pattern; some are detected only when a path is matched
  */
 export function patternMatcher(written: readonly string[], where?: string): Matcher {
     const patterns = written
         .map(trim)
-        .filter((one) => one !== "")
-        .map((one) => readPattern(one, where));
+        .filter((pattern) => pattern !== "")
+        .map((pattern) => readPattern(pattern, where));
     const reaching = (exceptions: boolean) => (folder: string) =>
         patterns.some(({ text, isException }) => isException === exceptions && reaches(text, folder));
     const folders = new Map<string, readonly boolean[]>();
     const ofFolder = (folder: string): readonly boolean[] | undefined => {
         if (folder === ".") return undefined;
-        const known = folders.get(folder);
-        if (known) return known;
+        const cached = folders.get(folder);
+        if (cached) return cached;
         const { each } = decide(patterns, folder, ofFolder(path.posix.dirname(folder)));
         folders.set(folder, each);
         return each;
@@ -165,7 +171,7 @@ export function patternMatcher(written: readonly string[], where?: string): Matc
         mayMatch: reaching(false),
         mayExcept: reaching(true),
         matchesAlone: (file) => {
-            // Without a `!` pattern it makes no difference, and the folders' results are there.
+            // Without a `!` pattern the result is the same, and the folders' results are cached.
             if (!hasExceptions) return matches(file);
             let matched = false;
             for (const pattern of patterns) {
@@ -177,29 +183,29 @@ export function patternMatcher(written: readonly string[], where?: string): Matc
     };
 }
 
-/** The patterns of an ignore file (moby/patternmatcher, ignorefile.ReadAll). */
+/** Returns the patterns of an ignore file (moby/patternmatcher, ignorefile.ReadAll). */
 const ignoreLines = (text: string): string[] =>
     text
         .replace(/^\uFEFF/, "")
         .split("\n")
-        // A comment starts where the line does: one that is indented is a pattern.
+        // Only `#` at the start of a line marks a comment; an indented # is part of a pattern.
         .filter((line) => !line.startsWith("#"))
         .map(trim)
         .filter((line) => line !== "")
         .map((line) => {
             const isException = line.startsWith("!");
             const written = isException ? trim(line.slice(1)) : line;
-            // A leading slash is cut off once it is clean: "/" alone stays.
+            // A leading slash is removed after the path is cleaned; "/" alone stays.
             const pattern = written === "" ? "" : clean(written).replace(/^\/(?=[^])/, "");
             return isException ? `!${pattern}` : pattern;
         });
 
 /**
- * What a .dockerignore leaves out, as BuildKit reads it (moby/patternmatcher, tonistiigi/fsutil).
+ * Parses a .dockerignore as BuildKit does (moby/patternmatcher, tonistiigi/fsutil).
  *
  * @param text its text
  * @param file its path from the repository's root, for messages
- * @throws InputError for a pattern that can't be read; for some only once a path is looked at
+ * @throws InputError for an invalid pattern; some are detected only when a path is matched
  */
 export function ignoring(text: string, file?: string): Ignore {
     const { matches, mayExcept, matchesAlone } = patternMatcher(ignoreLines(text), file);
@@ -207,14 +213,14 @@ export function ignoring(text: string, file?: string): Ignore {
         file,
         ignores: matches,
         mayReenter: mayExcept,
-        checkContent: (one) => {
-            // BuildKit decides once more when it opens a file, with another result where a `!` pattern lets in what a later
-            // pattern leaves out with its folder.
-            if (!matchesAlone(one)) return;
+        checkContent: (path) => {
+            // BuildKit matches a path again when it opens the file, with another result if a `!` pattern includes a
+            // file and a later pattern excludes the file's folder.
+            if (!matchesAlone(path)) return;
             throw new InputError({
-                problem: `${shownPath(one)} is let in by a ! pattern, while a later pattern leaves its folder out: BuildKit copies it empty`,
+                problem: `${shownPath(path)} is included by a ! pattern, but a later pattern excludes its folder: BuildKit copies it empty`,
                 ...(file !== undefined && { where: file }),
-                next: `let ! patterns stand last, or leave ${shownPath(one)} out`,
+                next: `move the ! patterns to the end, or exclude ${shownPath(path)}`,
             });
         },
     };

@@ -61,7 +61,7 @@ describe(".dockerignore", () => {
     test("a source that it leaves out is told so", () => {
         const root = tree({ ...files, ".dockerignore": "app" });
         expect(() => paths(root, "app/main.py")).toThrow(
-            "which .dockerignore leaves out\n  next: don't copy it, or look at what .dockerignore says about it",
+            "which .dockerignore excludes\n  next: remove the source, or check the patterns in .dockerignore",
         );
     });
 });
@@ -78,9 +78,9 @@ describe("sources of one instruction", () => {
         expect(instruction(tree(files), "a.txt", "yarn.lock*")).toEqual(["a.txt"]);
         expect(instruction(tree({ ...files, ".dockerignore": "**/*.txt" }), "*.md", "*.txt")).toEqual([]);
         expect(instruction(tree(files), "app/main.py", "app/*.md")).toEqual(["app/main.py"]);
-        // Nothing of app is sent then, and BuildKit misses the folder.
+        // BuildKit then receives nothing of app, and does not find the folder.
         expect(() => instruction(tree(files), "app/*.md")).toThrow(
-            '"app/*.md", which is looked for in a folder of which nothing is sent',
+            '"app/*.md", which BuildKit looks for in a folder that it does not receive',
         );
     });
 });
@@ -118,7 +118,7 @@ describe("--exclude and --parents", () => {
     test("nothing left is an empty folder, or told where --parents needs something", () => {
         expect(collectOne({ pattern: "app", exclude: ["*"] })).toEqual(["app"]);
         expect(() => collectOne({ pattern: "", include: "app", exclude: ["**"] })).toThrow(
-            '"app", which --exclude leaves out',
+            '"app", which --exclude removes',
         );
     });
 });
@@ -136,7 +136,7 @@ describe("folders", () => {
     test("one that is ignored itself is none, and its own ignored folders are none", () => {
         const root = tree({ "a/b/c": "", "d/e/f": "", "g/h": "", ".dockerignore": "a\nd/e\n.dockerignore" });
         expect(paths(root, ".")).toEqual(["d", "g/h"]);
-        expect(() => paths(root, "a")).toThrow('"a", which .dockerignore leaves out');
+        expect(() => paths(root, "a")).toThrow('"a", which .dockerignore excludes');
     });
 
     test("where a wildcard is looked for in one, it has to be there", () => {
@@ -157,7 +157,9 @@ test("a name or target of a link whose bytes are not UTF-8 is refused, unless it
         Buffer.concat([Buffer.from(path.join(root, "app/caf")), Buffer.from(bytes), Buffer.from(".txt")]);
     writeFileSync(raw(0xe9), "latin1");
     writeFileSync(raw(0xc3, 0xa9), "utf8");
-    expect(() => paths(root, "app")).toThrow(/COPY reads app\/caf\\xE9\.txt in "app": what is not UTF-8 can't be sent/);
+    expect(() => paths(root, "app")).toThrow(
+        /COPY reads app\/caf\\xE9\.txt in "app": Pulumi's docker-build can't send a name that is not UTF-8/,
+    );
     writeTree(root, { ".dockerignore": "app/caf?.txt\n.dockerignore" });
     expect(paths(root, "app")).toEqual(["app/a.txt"]);
     writeTree(root, { ".dockerignore": "app/caf[^é].txt\n.dockerignore" });
@@ -188,7 +190,7 @@ describe("the whole context", () => {
         const all = readContext(openCheckout(tree(own)), [{ line: 2, instruction: "COPY", ...source }], {
             dockerfile: "D",
         });
-        return { inputs: all.inputs.map((file) => file.path), swept: all.swept };
+        return { inputs: all.inputs.map((file) => file.path), broadCopies: all.broadCopies };
     };
 
     test.each<[string, Omit<InputSource, "line" | "instruction">]>([
@@ -197,8 +199,8 @@ describe("the whole context", () => {
     ])("%s is read without what no Dockerfile names, and counted", (_name, source) => {
         const found = readOne(source);
         expect(found.inputs).toEqual(inputs);
-        expect(found.swept).toEqual({
-            by: ["COPY in line 2"],
+        expect(found.broadCopies).toEqual({
+            instructions: ["COPY in line 2"],
             files: 7,
             bytes: 1006,
             folders: [
@@ -206,14 +208,14 @@ describe("the whole context", () => {
                 { name: "src", files: 2, bytes: 2 },
                 { name: "packages", files: 1, bytes: 0 },
             ],
-            leftOut: swept,
+            omitted: swept,
         });
     });
 
     test("`COPY *` sweeps up the same", () => {
         expect(readOne({ pattern: "*" })).toMatchObject({
             inputs,
-            swept: { by: [], leftOut: swept },
+            broadCopies: { instructions: [], omitted: swept },
         });
     });
 
@@ -226,7 +228,7 @@ describe("the whole context", () => {
         ["it behind any folders", { pattern: "", include: "**/node_modules/y" }, ["packages/x/node_modules/y/z"]],
         ["a record of ours", { pattern: ".updates/ci.json" }, [".updates/ci.json"]],
     ])("what a Dockerfile names is read: %s", (_name, source, expected) => {
-        expect(readOne(source)).toEqual({ inputs: expected, swept: undefined });
+        expect(readOne(source)).toEqual({ inputs: expected, broadCopies: undefined });
     });
 
     test.each([".*", "?*", "**", "[.]*"])("%s names nothing", (pattern) => {
@@ -268,7 +270,9 @@ describe("what counts of a file", () => {
         const root = tree({ "real/[1]/a.txt": "a", "real/[1]/b.md": "b", ".dockerignore": "**/*.md" });
         symlinkSync("real", path.join(root, "link"));
         expect(paths(root, "link/[[]1]/*.txt")).toEqual(["link", "real/[1]/a.txt"]);
-        expect(() => paths(root, "link/*/*.py")).toThrow("which is looked for in a folder of which nothing is sent");
+        expect(() => paths(root, "link/*/*.py")).toThrow(
+            "which BuildKit looks for in a folder that it does not receive",
+        );
         expect(() => paths(root, "gone/*.md")).toThrow("which matches no file");
     });
 
@@ -301,14 +305,14 @@ describe("what counts of a file", () => {
 
 test("sources that BuildKit takes for patterns are refused, with what to write", () => {
     const root = tree({ "!a": "a", "[1]/b": "b" });
-    expect(() => paths(root, "!a")).toThrow("let it start with another character ([!]a matches !a)");
+    expect(() => paths(root, "!a")).toThrow("start it with another character ([!]a matches !a)");
     expect(paths(root, "[!]a")).toEqual(["!a"]);
-    // Nothing is sent, and a wildcard may match nothing.
+    // BuildKit receives no file, and a wildcard may match nothing.
     expect(paths(root, "!*")).toEqual([]);
     expect(() => paths(root, "!*", "*")).toThrow("[!]a matches !a");
     const mount = { pattern: "[1]", mount: true, line: 2, instruction: "RUN" } as const;
     expect(() => collectInputs(openCheckout(root), [mount], { dockerfile: "D" })).toThrow(
-        "mount the folder that it lies in",
+        "mount the folder that contains it",
     );
 });
 
@@ -355,5 +359,7 @@ test.each([
 
 test("a context that is a file is refused", () => {
     const options = { dockerfile: "Dockerfile", context: "a.txt" };
-    expect(() => readContext(openCheckout(tree(files)), [], options)).toThrow("the build context a.txt is no folder");
+    expect(() => readContext(openCheckout(tree(files)), [], options)).toThrow(
+        "the build context a.txt is not a folder",
+    );
 });

@@ -8,180 +8,209 @@ import { isWild, matchesPath, partsOf, splitWildcards } from "./goPatterns";
 import { type Ignore, type Matcher, ignoring, patternMatcher, reaches } from "./ignore";
 import type { Checkout } from "./checkout";
 import { isRaw, shownPath } from "./rawNames";
-import { type InputFile, type Step, type Tree, follow, led, sentPatterns, sentTree, statOf } from "./walk";
+import {
+    type InputFile,
+    type Step,
+    type Tree,
+    followLinks,
+    linkDestination,
+    sentPatterns,
+    sentTree,
+    statOf,
+} from "./walk";
 
-/** A source as `readDockerfile` gives it. */
+/** A source as returned by `readDockerfile`. */
 export type InputSource = Pick<Source, "pattern" | "include" | "mount"> &
-    Partial<Pick<Source, "exclude">> & { readonly line: number; readonly left?: string; readonly instruction: string };
+    Partial<Pick<Source, "exclude">> & {
+        readonly line: number;
+        readonly triggeredBy?: string;
+        readonly instruction: string;
+    };
 
-/** What BuildKit would read of a context that nobody wants in an image, unless a Dockerfile names it. */
-export interface Swept {
+/** Sources that read more than they name, such as `COPY . .`: what they add to an image, and what is omitted. */
+export interface BroadCopies {
     /** The instructions that read the whole context, as "COPY in line 3". */
-    readonly by: readonly string[];
-    /** The inputs that are files: how many, and their bytes. */
+    readonly instructions: readonly string[];
+    /** The number of input files, and their size in bytes. */
     readonly files: number;
     readonly bytes: number;
-    /** The same of the folders in the context's root, the largest first. */
+    /** The same for each folder in the context's root, the largest first. */
     readonly folders: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
-    /** Paths that BuildKit would have read, with all below them, and that are no inputs: no Dockerfile names them. */
-    readonly leftOut: readonly string[];
+    /**
+     * Paths that BuildKit would read, with everything below them, and that are not inputs because no Dockerfile names
+     * them.
+     */
+    readonly omitted: readonly string[];
 }
 
 /**
- * What differs from checkout to checkout, or with every run of ours, and is in no image on purpose. Staged contexts and records of
- * updates are made by each run; a stack's configuration is what one edits to have another update.
+ * Files that differ between checkouts or change with every run of this program, so they do not belong in an image. Each
+ * run writes staged contexts and records of updates; the configuration of a stack changes to start an update.
  */
-const sweptNames = new Set([".git", "node_modules"]);
-const ownNames = /^(?:\.stage|\.updates|Pulumi(?:\.[^/]+)?\.yaml)$/;
+const omittedNames = new Set([".git", "node_modules"]);
+const programPaths = /^(?:\.stage|\.updates|Pulumi(?:\.[^/]+)?\.yaml)$/;
 
 const nameOf = ({ pattern, include = "" }: InputSource): string => path.posix.join(pattern, include);
 
-/** Whether a part of a pattern says something of the names that it matches: `*` and `.*` name nothing. */
+/** Checks whether a part of a pattern restricts the names that it matches; `*` and `.*` do not. */
 const isTelling = (part: string, mount = false): boolean =>
     mount || !isWild(part) || /[\p{L}\p{N}]/u.test(part.replace(/\[(?:\\[^]|[^\]\\])*\]/gu, ""));
 
 /**
- * Whether a Dockerfile names a path that a source leads to, or a folder above it, rather than sweeping it up with everything else: a
- * part of the source that stands as high as the path's last part, or higher, says more than `*`.
+ * Checks whether a Dockerfile names a path or a folder above it, rather than copying it together with everything else.
+ * It does if a part of the source at the depth of the path's last part, or above, is more specific than `*`.
  */
 function isNamed(source: InputSource, file: string): boolean {
     const parts = [...partsOf(source.pattern), ...partsOf(source.include ?? "")];
     const deep = parts.findIndex((part) => !source.mount && part.includes("**"));
     const above = parts.slice(0, deep < 0 ? undefined : deep).slice(0, file.split("/").length);
-    // What stands behind `**` can be at any depth.
+    // The parts after `**` can match at any depth.
     const behind = deep < 0 ? [] : parts.slice(deep + 1);
     const isIt = (part: string) => matchesPath(part, path.posix.basename(file)) === true;
     return above.some((part) => isTelling(part, source.mount)) || behind.some((part) => isTelling(part) && isIt(part));
 }
 
-/** What a source reads of a context, files, links and folders by path, or why BuildKit would refuse it. */
+/**
+ * The result of reading a source: the paths of files, links and folders, or a missing path that makes BuildKit refuse
+ * the source.
+ */
 interface Reading {
     readonly taken: ReadonlySet<string>;
-    readonly leftOut: ReadonlySet<string>;
-    /** A path that is not there, and the links that lead to it. */
+    readonly omitted: ReadonlySet<string>;
+    /** A path that does not exist, and the links on the way to it. */
     readonly missing?: { readonly file: string; readonly links: readonly Step[] };
 }
 
-/** Whether a source names exactly one path, which then has to be there. */
+/** Checks whether a source names exactly one path, which must exist. */
 const isPlain = ({ pattern, include = "", mount }: InputSource): boolean =>
     mount === true || ![...partsOf(pattern), ...partsOf(include)].some(isWild);
 
-/** The path of a source from the context's root, as BuildKit asks for it. */
-const askedFor = (source: InputSource): string => partsOf(nameOf(source)).join("/");
+/** Returns the path of a source from the context's root, as BuildKit requests it. */
+const requestedPath = (source: InputSource): string => partsOf(nameOf(source)).join("/");
 
 /**
- * Whether BuildKit, which takes what it asks for as a pattern, asks for something else than a source names: for nothing where it starts with
- * `!`, for `1` where a mount's is `[1]`. It may come because of another source; what is staged would not.
+ * Checks whether BuildKit, which reads a requested path as a pattern, requests other files than the source names: none
+ * if the path starts with `!`, and `1` for a mount of `[1]`. BuildKit may still receive the file because of another
+ * source, but the staged context would lack it.
  */
 const isMisread = (source: InputSource): boolean => {
-    const name = askedFor(source);
+    const name = requestedPath(source);
     return name !== "" && (name.startsWith("!") || (isPlain(source) && !patternMatcher([name]).matches(name)));
 };
 
-/** What a source reads of what is sent (tonistiigi/fsutil, copy; solver/llbsolver/file; cache/contenthash). */
-function read(tree: Tree, source: InputSource, isOwn: (file: string) => boolean): Reading {
+/**
+ * Reads a source from the files that are sent to BuildKit (tonistiigi/fsutil, copy; solver/llbsolver/file;
+ * cache/contenthash).
+ */
+function read(tree: Tree, source: InputSource, isProgramPath: (file: string) => boolean): Reading {
     const taken = new Set<string>();
-    const leftOut = new Set<string>();
+    const omitted = new Set<string>();
     const exclude = patternMatcher(source.exclude ?? []);
     const include = source.include === undefined ? undefined : patternMatcher([source.include]);
-    const isLeftOut = (file: string) =>
-        (sweptNames.has(path.posix.basename(file)) || isOwn(file)) && !isNamed(source, file);
+    const isOmitted = (file: string) =>
+        (omittedNames.has(path.posix.basename(file)) || isProgramPath(file)) && !isNamed(source, file);
     const join = (folder: string, name: string) => path.posix.join(folder, name);
 
-    /** Follows the links on the way to a path, which whoever copies it reads as well. */
+    /** Follows the links on the way to a path, which are inputs as well. */
     const reach = (file: string) => {
-        const { links, end } = follow(tree, file);
+        const { links, end } = followLinks(tree, file);
         for (const { link } of links) taken.add(link);
         return { links, end, ...(tree.kind(end) === undefined && { missing: { file: end, links } }) };
     };
     const isIn = (file: string, matcher: Matcher | undefined) => matcher?.matches(file) ?? true;
-    /** Takes what is chosen below a folder; patterns count from `start`. */
+    /** Takes the selected files below a folder; patterns are relative to `start`. */
     const below = (start: string, folder: string): void => {
         for (const name of tree.names(folder)) {
             const file = join(folder, name);
             const inner = path.posix.relative(`/${start}`, `/${file}`);
-            const isChosen = isIn(inner, include) && !exclude.matches(inner);
-            if (isLeftOut(file)) {
-                if (isChosen) leftOut.add(file);
+            const isSelected = isIn(inner, include) && !exclude.matches(inner);
+            if (isOmitted(file)) {
+                if (isSelected) omitted.add(file);
                 continue;
             }
-            if (isChosen) taken.add(file);
+            if (isSelected) taken.add(file);
             if (tree.kind(file) !== "folder") continue;
             const mayBeIn = isIn(inner, include) || include?.mayMatch(inner) === true;
             if (mayBeIn && (!exclude.matches(inner) || exclude.mayExcept(inner))) below(start, file);
         }
     };
-    /** The paths that wildcards name, from a folder on. What lies below one of them is named by it. */
+    /** Returns the paths below a folder that match wildcards, without the paths below a match. */
     const matching = (start: string, rest: string, folder: string): string[] =>
         tree.names(folder).flatMap((name): string[] => {
             const file = join(folder, name);
             const inner = path.posix.relative(`/${start}`, `/${file}`);
-            const isIt = matchesPath(rest, inner) === true;
-            if (!isIt && !(tree.kind(file) === "folder" && reaches(rest, inner))) return [];
-            if (!isLeftOut(file)) return isIt ? [file] : matching(start, rest, file);
-            if (isIt) leftOut.add(file);
+            const isMatch = matchesPath(rest, inner) === true;
+            if (!isMatch && !(tree.kind(file) === "folder" && reaches(rest, inner))) return [];
+            if (!isOmitted(file)) return isMatch ? [file] : matching(start, rest, file);
+            if (isMatch) omitted.add(file);
             return [];
         });
 
     const wild = source.mount ? undefined : splitWildcards(source.pattern);
     const plain = partsOf(source.pattern).join("/");
     const way = reach(wild ? wild.folder : plain);
-    if (way.missing) return { taken, leftOut, missing: way.missing };
+    if (way.missing) return { taken, omitted, missing: way.missing };
     taken.add(way.end);
     for (const match of wild ? matching(way.end, wild.rest, way.end) : [plain]) {
         const { end, missing } = reach(match);
-        if (missing) return { taken, leftOut, missing };
+        if (missing) return { taken, omitted, missing };
         taken.add(end);
         if (tree.kind(end) === "folder") below(end, end);
     }
     if (source.include !== undefined && isPlain(source)) {
-        // The cache looks for it before anything is copied: never for the pivot itself, and not behind a link that the pivot is.
+        // BuildKit's cache looks for the path before anything is copied. It never finds the pivot itself, nor paths
+        // below a pivot that is a link.
         const isLink = way.links.some(({ link }, index) => link === (way.links[index - 1]?.next ?? plain));
         const required = join(way.end, source.include);
-        const isThere = [...taken].some((file) => file === required || file.startsWith(`${required}/`));
-        if (isLink || source.include === "" || !isThere) {
-            return { taken, leftOut, missing: { file: required, links: [] } };
+        const isTaken = [...taken].some((file) => file === required || file.startsWith(`${required}/`));
+        if (isLink || source.include === "" || !isTaken) {
+            return { taken, omitted, missing: { file: required, links: [] } };
         }
     }
-    return { taken, leftOut };
+    return { taken, omitted };
 }
 
-/** Why BuildKit would not find what a source names. */
+/** Returns the reason why BuildKit would not find a source. */
 function whyMissing(
     source: InputSource,
-    { all, ignore, isOwn, root }: { all: Tree; ignore: Ignore; isOwn: (file: string) => boolean; root: string },
+    {
+        all,
+        ignore,
+        isProgramPath,
+        root,
+    }: { all: Tree; ignore: Ignore; isProgramPath: (file: string) => boolean; root: string },
 ): { readonly why: string; readonly next: string } {
-    const there = read(all, { ...source, exclude: [] }, isOwn);
-    const link = there.missing?.links.at(-1);
-    if (there.missing && link && all.kind(led(link.link, all.target(link.link))) === undefined) {
+    const unfiltered = read(all, { ...source, exclude: [] }, isProgramPath);
+    const link = unfiltered.missing?.links.at(-1);
+    if (unfiltered.missing && link && all.kind(linkDestination(link.link, all.target(link.link))) === undefined) {
         const to = all.target(link.link);
         const why = `leads through the symbolic link ${shownPath(link.link)} to ${shownPath(to)}, which is not in the build context`;
-        return { why, next: "copy what it leads to into the repository, and name that" };
+        return { why, next: "copy the link's target into the repository, and name the copy" };
     }
-    if (there.missing) return { why: "matches no file", next: `create it below ${root}, or correct the path` };
-    if (read(sentTree(all, ignore, undefined), { ...source, exclude: [] }, isOwn).missing) {
-        // What is left out may be a secret: no advice lets it into an image.
-        const next = `don't copy it, or look at what ${ignore.file ?? "the ignore file"} says about it`;
-        return { why: `${ignore.file ?? "an ignore file"} leaves out`, next };
+    if (unfiltered.missing) return { why: "matches no file", next: `create it below ${root}, or correct the path` };
+    if (read(sentTree(all, ignore, undefined), { ...source, exclude: [] }, isProgramPath).missing) {
+        // An excluded file may be a secret: the message must not suggest including it.
+        const next = `remove the source, or check the patterns in ${ignore.file ?? "the ignore file"}`;
+        return { why: `${ignore.file ?? "an ignore file"} excludes`, next };
     }
-    if (read(all, source, isOwn).missing) {
-        return { why: "--exclude leaves out", next: "exclude less, or remove the source" };
+    if (read(all, source, isProgramPath).missing) {
+        return { why: "--exclude removes", next: "exclude less, or remove the source" };
     }
     if (isMisread(source)) {
         return {
-            why: "BuildKit takes for a pattern when it asks for files, so that it is not there",
+            why: "BuildKit reads as a pattern when it requests files, so that it does not find the file",
             next: source.mount
-                ? "mount the folder that it lies in"
-                : "let it start with another character ([!]a matches !a), or copy the folder that it lies in",
+                ? "mount the folder that contains it"
+                : "start it with another character ([!]a matches !a), or copy the folder that contains it",
         };
     }
     if (!isPlain(source)) {
-        const next = "let something in that folder match, or copy the folder";
-        return { why: "is looked for in a folder of which nothing is sent", next };
+        const next = "add a matching file to that folder, or copy the folder";
+        return { why: "BuildKit looks for in a folder that it does not receive", next };
     }
     return {
         why: "BuildKit does not find, because another source leads through the same symbolic link",
-        next: "name what the link leads to",
+        next: "name the link's target",
     };
 }
 
@@ -200,73 +229,74 @@ function readInput(
         return { input: { path: file, hash, executable: false, symlink }, bytes: 0 };
     }
     const stat = statOf(absolute);
-    // The owner's bit is the one that git keeps.
+    // git records only the owner's bit.
     const executable = ((stat?.mode ?? 0) & 0o100) !== 0;
     return { input: { path: file, hash: checkout.hash(absolute), executable }, bytes: stat?.size ?? 0 };
 }
 
-/** How a context is read. */
+/** Options for reading a context. */
 export interface ContextOptions {
-    /** Path from the repository's root: its own .dockerignore wins, and messages name it. */
+    /** Path from the repository's root; its own .dockerignore takes precedence, and messages name it. */
     readonly dockerfile: string;
-    /** The context's root, from the repository's; default ".". */
+    /** The context's root, relative to the repository's root; default ".". */
     readonly context?: string;
-    /** Whether .dockerignore counts; default true. */
+    /** Whether .dockerignore applies; default true. */
     readonly ignored?: boolean;
 }
 
-/** Folders that are there because of another path in a list say nothing of their own. */
+/** Removes the folders that contain another path of the list. */
 function withoutImplied(tree: Tree, files: Iterable<string>): string[] {
     const implied = new Set<string>([""]);
-    const all = [...files];
-    for (const file of all) {
+    const paths = [...files];
+    for (const file of paths) {
         for (let at = file.lastIndexOf("/"); at > 0; at = file.lastIndexOf("/", at - 1)) implied.add(file.slice(0, at));
     }
-    return all.filter((file) => !(implied.has(file) && tree.kind(file) === "folder"));
+    return paths.filter((file) => !(implied.has(file) && tree.kind(file) === "folder"));
 }
 
 /**
- * What a Dockerfile's sources read of the build context, as BuildKit does it: what is sent for all of them together, minus what
- * .dockerignore leaves out, and of that what each copies or mounts. A link that a source leads through is read, and what it leads to as
- * well; a link below a folder is an input only itself, wherever it leads. A wildcard may match nothing (`COPY .npmrc* ./`), where the
- * folder that it is looked for in is there.
+ * Reads a Dockerfile's sources from the build context as BuildKit does: the files that are sent for all sources
+ * together, without the files that .dockerignore excludes; of these, the files that each source copies or mounts. A
+ * link on the way to a source is an input, and so is its target. Of a link below a copied folder only the link itself
+ * is an input. A wildcard may match nothing (`COPY .npmrc* ./`) if the folder that contains it exists.
  *
- * Folders are inputs: one whose files are all ignored exists in the image. A folder that exists counts, whether or not git keeps it, as
- * a file does that was never committed: BuildKit knows nothing of git. Where that makes checkouts differ, the folder itself is what
- * .dockerignore should name (a name, and not only what is in it).
+ * Folders are inputs: a folder whose files are all ignored exists in the image. Files and folders count even if git
+ * does not track them: BuildKit does not know about git. If that makes checkouts differ, .dockerignore should name the
+ * folder itself and not only its content.
  *
- * One difference is on purpose: see `isNamed`, and docs/decisions.md.
+ * There is one intended difference to BuildKit: see `isNamed`, and docs/decisions.md.
  *
- * @returns the inputs, each once, sorted by path, and what is to be said where a source takes in more than it names
- * @throws InputError for a source that BuildKit would not find, or would copy without its content, and for patterns that can't be read
+ * @returns the inputs without duplicates, sorted by path, and the sources that read more than they name
+ * @throws InputError for a source that BuildKit would not find or would copy without its content, and for invalid
+ *     patterns
  */
 export function readContext(
     checkout: Checkout,
     sources: readonly InputSource[],
     { dockerfile, context: folder = ".", ignored = true }: ContextOptions,
-): { readonly inputs: InputFile[]; readonly swept?: Swept } {
+): { readonly inputs: InputFile[]; readonly broadCopies?: BroadCopies } {
     const stat = statSync(path.join(checkout.root, folder), { throwIfNoEntry: false });
     if (!stat?.isDirectory()) {
         const next = "correct `context` in images.ts (paths are from the repository's root)";
-        const why = stat ? "no folder" : "missing";
+        const why = stat ? "not a folder" : "missing";
         throw new InputError({ problem: `the build context ${folder} is ${why}`, where: dockerfile, next });
     }
     const base = realpathSync(path.join(checkout.root, folder));
-    const down = path.relative(checkout.root, base);
-    const isOwn = (file: string) => ownNames.test(path.posix.join(down, file));
+    const contextPath = path.relative(checkout.root, base);
+    const isProgramPath = (file: string) => programPaths.test(path.posix.join(contextPath, file));
     const ignore: Ignore = ignored ? readIgnore(checkout, base, dockerfile) : ignoring("");
     const all = checkout.tree(base);
-    for (const source of sources) patternMatcher([askedFor(source)], `${dockerfile}:${source.line}`);
-    const sent = sentPatterns(all, sources.map(askedFor));
+    for (const source of sources) patternMatcher([requestedPath(source)], `${dockerfile}:${source.line}`);
+    const sent = sentPatterns(all, sources.map(requestedPath));
     const included = sent && patternMatcher(sent, dockerfile);
     const tree = sentTree(all, ignore, included);
     const taken = new Set<string>();
-    const leftOut = new Set<string>();
+    const omitted = new Set<string>();
     for (const source of sources) {
-        const reading = read(tree, source, isOwn);
+        const reading = read(tree, source, isProgramPath);
         const where = placeOf(`${dockerfile}:${source.line}`, source);
         if (reading.missing || (sent && isMisread(source) && [...reading.taken].some((file) => file !== ""))) {
-            const { why, next } = whyMissing(source, { all, ignore, isOwn, root: folder });
+            const { why, next } = whyMissing(source, { all, ignore, isProgramPath, root: folder });
             throw new InputError({
                 problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`,
                 where,
@@ -275,30 +305,30 @@ export function readContext(
         }
         for (const file of reading.taken) {
             const isContent = tree.kind(file) === "file" && !taken.has(file);
-            // Nothing is missing of a file that is empty.
+            // An empty file has no content that could be lost.
             if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0) ignore.checkContent(file);
             refuseRaw(tree, file, source, where);
             taken.add(file);
         }
-        for (const file of reading.leftOut) leftOut.add(file);
+        for (const file of reading.omitted) omitted.add(file);
     }
     const found = withoutImplied(tree, taken)
         .sort((a, b) => (a < b ? -1 : 1))
         .map((file) => readInput(checkout, base, tree, file));
-    const by = sources
+    const instructions = sources
         .filter(({ pattern, include }) => partsOf(pattern).length === 0 && include === undefined)
         .map(({ instruction, line }) => `${instruction} in line ${line}`);
-    const missed = [...leftOut].filter((file) => !taken.has(file)).sort();
+    const omittedPaths = [...omitted].filter((file) => !taken.has(file)).sort();
     const inputs = found.map(({ input }) => input);
-    return by.length === 0 && missed.length === 0
+    return instructions.length === 0 && omittedPaths.length === 0
         ? { inputs }
-        : { inputs, swept: { by, ...sizesOf(found), leftOut: missed } };
+        : { inputs, broadCopies: { instructions, ...sizesOf(found), omitted: omittedPaths } };
 }
 
 function sizesOf(found: readonly { readonly input: InputFile; readonly bytes: number }[]) {
     const folders = new Map<string, { files: number; bytes: number }>();
     const whole = { files: 0, bytes: 0 };
-    for (const { input, bytes } of found.filter((one) => one.input.folder !== true)) {
+    for (const { input, bytes } of found.filter(({ input }) => input.folder !== true)) {
         const [name = "", ...rest] = input.path.split("/");
         const folder = folders.get(name) ?? { files: 0, bytes: 0 };
         for (const sum of rest.length > 0 ? [whole, folder] : [whole]) {
@@ -312,9 +342,10 @@ function sizesOf(found: readonly { readonly input: InputFile; readonly bytes: nu
 }
 
 /**
- * Refuses what BuildKit could copy and Pulumi's docker-build 0.0.22 can't send to it (tried: "string field contains invalid UTF-8").
+ * Refuses paths that BuildKit could copy but Pulumi's docker-build 0.0.22 can't send (tried: "string field contains
+ * invalid UTF-8").
  *
- * @throws InputError that names the path
+ * @throws InputError with the path
  */
 function refuseRaw(tree: Tree, file: string, { instruction, pattern }: InputSource, where: string): void {
     const target = tree.kind(file) === "link" ? tree.target(file) : "";
@@ -322,14 +353,14 @@ function refuseRaw(tree: Tree, file: string, { instruction, pattern }: InputSour
     const link = target === "" ? "" : `, a link to ${shownPath(target)}`;
     throw new InputError({
         problem:
-            `${instruction} reads ${shownPath(file)}${link}${file === pattern ? "" : ` in "${pattern}"`}: what is not UTF-8 can't be ` +
-            "sent to the builder by Pulumi's docker-build",
+            `${instruction} reads ${shownPath(file)}${link}${file === pattern ? "" : ` in "${pattern}"`}: Pulumi's docker-build can't ` +
+            "send a name that is not UTF-8 to the builder",
         where,
-        next: "rename it, or leave it out in .dockerignore (? stands for the byte)",
+        next: "rename it, or exclude it in .dockerignore (? matches the byte)",
     });
 }
 
-/** The inputs alone; see `readContext`. */
+/** Returns only the inputs; see `readContext`. */
 export const collectInputs = (
     checkout: Checkout,
     sources: readonly InputSource[],

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { pathOf, shownPath, textOf } from "./rawNames";
 
-/** Bytes of names: letters, characters of several bytes, and pieces of those. */
+/** Bytes of names: letters, multi-byte characters, and fragments of these. */
 const names = fc
     .array(
         fc.oneof(

@@ -209,7 +209,7 @@ describe("stageContext", () => {
         const root = tree({ "a.txt": "a" });
         const files = inputs(root);
         writeFileSync(path.join(root, "a.txt"), "changed");
-        expect(() => stage(root, files)).toThrow("a.txt changed while it was read");
+        expect(() => stage(root, files)).toThrow("a.txt changed while it was being read");
         expect(readdirSync(path.join(root, ".stage/base"))).toEqual([]);
     });
 

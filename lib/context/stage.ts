@@ -17,7 +17,10 @@ import { InputError } from "../errors";
 import { pathOf, textOf } from "./rawNames";
 import { entriesOf, hashFile, statOf, targetOf, type InputFile } from "./walk";
 
-/** Files, links and empty folders below a folder, by path with slashes; undefined when a folder's mode is not 755. */
+/**
+ * Returns the files, links and empty folders below a folder, by path with slashes; undefined if a folder's mode is not
+ * 755.
+ */
 function entriesBelow(folder: string, inner = ""): Set<string> | undefined {
     const found = new Set<string>();
     if (((statOf(folder)?.mode ?? 0) & 0o777) !== 0o755) return undefined;
@@ -25,7 +28,7 @@ function entriesBelow(folder: string, inner = ""): Set<string> | undefined {
         const file = path.posix.join(inner, name);
         const below = kind === "folder" ? entriesBelow(path.join(folder, name), file) : new Set<string>();
         if (!below) return undefined;
-        for (const one of below.size > 0 ? below : [file]) found.add(one);
+        for (const entry of below.size > 0 ? below : [file]) found.add(entry);
     }
     return found;
 }
@@ -38,10 +41,11 @@ function isSame(staged: string, { hash, executable, symlink, folder }: InputFile
 }
 
 /**
- * Whether a staged context is still what was staged: the same files and folders with the same content and modes, and no other. An editor's
- * "replace in all files" or a crash would otherwise be built, and pushed as what it is not.
+ * Checks whether a staged context is unchanged: the same files and folders with the same content and modes, and no
+ * others. Otherwise a build could push content that its tag does not describe, after an editor's "replace in all files"
+ * or a crash.
  *
- * @param folder the staged context's own folder, with `context` and `Dockerfile` in it
+ * @param folder the staged context's folder, which contains `context` and `Dockerfile`
  */
 export function isIntact(folder: string, files: readonly InputFile[], dockerfile: string): boolean {
     const context = path.join(folder, "context");
@@ -51,28 +55,28 @@ export function isIntact(folder: string, files: readonly InputFile[], dockerfile
     const found = entriesBelow(context);
     return (
         found?.size === files.length &&
-        files.every((one) => found.has(one.path) && isSame(path.join(context, one.path), one))
+        files.every((input) => found.has(input.path) && isSame(path.join(context, input.path), input))
     );
 }
 
-/** Unused contexts are kept for a day, in milliseconds: longer than any build that still reads one. */
+/** The time in milliseconds until an unused context is removed: longer than any build that may still read it. */
 const day = 24 * 3600 * 1000;
 
 /**
- * Beside a staged `.dockerignore`, which BuildKit would apply although another one may have decided what is staged. An
- * empty file would not count.
+ * Dockerfile.dockerignore for contexts with a staged `.dockerignore`. BuildKit would apply the latter, although another
+ * ignore file may have decided which files are staged. BuildKit does not use an empty file.
  */
 const ignoreNothing = "# Everything that is staged here is an input.\n";
 
-/** What is staged, and where. */
+/** The files to stage, and their destination. */
 export interface StageRequest {
     /** The repository's root. */
     readonly root: string;
-    /** Root of the build context, which the inputs' paths start from; the repository's without. */
+    /** Root of the build context, to which the inputs' paths are relative; by default the repository's root. */
     readonly base?: string;
     /** Folder that holds staged contexts, relative to `root`. */
     readonly stageRoot: string;
-    /** Name of the image's own folder. */
+    /** Name of the image's folder. */
     readonly image: string;
     readonly inputHash: string;
     readonly files: readonly InputFile[];
@@ -85,7 +89,7 @@ const isCode = (error: unknown, ...codes: string[]): boolean =>
 
 const unique = (): string => `${process.pid}-${randomBytes(6).toString("hex")}`;
 
-/** Renamed first: half a context must never stand under a name that somebody may use. */
+/** Removes a context. It is renamed first, so that half a context never exists under a name in use. */
 function remove(context: string): void {
     try {
         const away = path.join(path.dirname(context), `old-${unique()}`);
@@ -96,7 +100,7 @@ function remove(context: string): void {
     }
 }
 
-/** Removes what no build of the last day used. Another process that does the same, or builds, is not disturbed. */
+/** Removes contexts that no build of the last day used, without disturbing other processes that prune or build. */
 function prune(folder: string, keep: string): void {
     for (const name of readdirSync(folder)) {
         const stat = statOf(path.join(folder, name));
@@ -109,7 +113,7 @@ function write(file: string, text: string): void {
     chmodSync(file, 0o644);
 }
 
-/** Copies an input, and makes sure that it is what was hashed. */
+/** Copies an input, and verifies that the copy matches its hash. */
 function copy(from: string, to: string, file: InputFile): void {
     mkdirSync(file.folder ? to : path.dirname(to), { recursive: true });
     const kind = statOf(from);
@@ -123,7 +127,7 @@ function copy(from: string, to: string, file: InputFile): void {
         same = hashFile(to) === file.hash;
     }
     if (!same) {
-        const problem = `${file.path} changed while it was read`;
+        const problem = `${file.path} changed while it was being read`;
         throw new InputError({ problem, next: "run the command again" });
     }
 }
@@ -135,27 +139,27 @@ function normaliseFolders(folder: string): void {
     }
 }
 
-/** Writes the context beside its place and renames it: whoever is first wins, the other's is the same. */
-function writeBeside(final: string, { base, root, files, dockerfile }: StageRequest): void {
-    const beside = path.join(path.dirname(final), `part-${unique()}`);
+/** Writes the context to a temporary folder and renames it. If another process is first, its result is the same. */
+function writeAtomically(final: string, { base, root, files, dockerfile }: StageRequest): void {
+    const temporary = path.join(path.dirname(final), `part-${unique()}`);
     try {
-        mkdirSync(path.join(beside, "context"), { recursive: true });
+        mkdirSync(path.join(temporary, "context"), { recursive: true });
         for (const file of files)
-            copy(path.join(base ?? root, file.path), path.join(beside, "context", file.path), file);
-        write(path.join(beside, "Dockerfile"), dockerfile);
+            copy(path.join(base ?? root, file.path), path.join(temporary, "context", file.path), file);
+        write(path.join(temporary, "Dockerfile"), dockerfile);
         if (files.some((file) => file.path === ".dockerignore")) {
-            write(path.join(beside, "Dockerfile.dockerignore"), ignoreNothing);
+            write(path.join(temporary, "Dockerfile.dockerignore"), ignoreNothing);
         }
-        normaliseFolders(beside);
-        renameSync(beside, final);
+        normaliseFolders(temporary);
+        renameSync(temporary, final);
     } catch (error) {
         if (!isCode(error, "ENOTEMPTY", "EEXIST") || !existsSync(final)) throw error;
     } finally {
-        rmSync(beside, { recursive: true, force: true });
+        rmSync(temporary, { recursive: true, force: true });
     }
 }
 
-/** Marks a context as used now; false when there is none. */
+/** Marks a context as used now; returns false if it does not exist. */
 function touch(final: string): boolean {
     try {
         utimesSync(final, new Date(), new Date());
@@ -167,12 +171,12 @@ function touch(final: string): boolean {
 }
 
 /**
- * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, modes normalised to 644/755: a build sees nothing but its
- * inputs, and neither umask nor times nor another run. An existing one is used if it is intact; those that no run of the
- * last day used are removed.
+ * Copies the inputs to `<stageRoot>/<image>/<inputHash>`, with modes normalised to 644/755, so that a build sees only
+ * its inputs, independent of umask, times and other runs. An existing context is used if it is intact; contexts that no
+ * run of the last day used are removed.
  *
- * @returns paths of context and Dockerfile as `stageRoot` gives them, not absolute: they enter the state
- * @throws InputError for an input that is no longer what was collected
+ * @returns the paths of context and Dockerfile, relative like `stageRoot`, because they enter the state
+ * @throws InputError for an input that changed after it was collected
  */
 export function stageContext(request: StageRequest): { readonly context: string; readonly dockerfile: string } {
     const { root, stageRoot, image } = request;
@@ -180,7 +184,7 @@ export function stageContext(request: StageRequest): { readonly context: string;
     const final = path.join(folder, request.inputHash);
     mkdirSync(folder, { recursive: true });
     if (!isIntact(final, request.files, request.dockerfile)) remove(final);
-    while (!touch(final)) writeBeside(final, request);
+    while (!touch(final)) writeAtomically(final, request);
     prune(folder, request.inputHash);
     const staged = path.posix.join(stageRoot, image, request.inputHash);
     return { context: path.posix.join(staged, "context"), dockerfile: path.posix.join(staged, "Dockerfile") };

@@ -8,21 +8,21 @@ import { pathOf, shownPath, textOf } from "./rawNames";
 
 /** A file, link or folder of the build context that a Dockerfile reads. */
 export interface InputFile {
-    /** Path from the context's root, with slashes; bytes that are not UTF-8 as lib/context/rawNames.ts has them. */
+    /** Path from the context's root, with slashes; lib/context/rawNames.ts describes bytes that are not UTF-8. */
     readonly path: string;
     /** SHA-256 of the content, or of a link's target, as hex; "" for a folder. */
     readonly hash: string;
-    /** The only permission that counts: git keeps no other. */
+    /** Whether it is executable, the only permission that git keeps. */
     readonly executable: boolean;
     /** Target of a symbolic link. */
     readonly symlink?: string;
-    /** A folder in which no other input lies: any other folder is there because of what is in it. */
+    /** Set for a folder that contains no other input; any other folder follows from its content. */
     readonly folder?: true;
 }
 
-/** What is at a path, links not followed; undefined when nothing is. */
+/** Returns the status of a path without following links; undefined if it does not exist. */
 export function statOf(file: string): Stats | undefined {
-    // Nothing has such a name, nor one that is too long.
+    // No file can have a name with a null byte, or a name that is too long.
     if (file.includes("\0")) return undefined;
     try {
         return lstatSync(pathOf(file));
@@ -33,10 +33,12 @@ export function statOf(file: string): Stats | undefined {
     }
 }
 
-/** Where a link points to, as it is written in it. */
+/** Returns the target of a link, as written in the link. */
 export const targetOf = (link: string): string => textOf(readlinkSync(pathOf(link), { encoding: "buffer" }));
 
-/** SHA-256 of a file's content as hex, read a piece at a time: a model's weights can be larger than a buffer. */
+/**
+ * Returns the SHA-256 of a file's content as hex. It reads in pieces: a model's weights can be larger than a buffer.
+ */
 export function hashFile(file: string): string {
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(1 << 20);
@@ -51,53 +53,55 @@ export function hashFile(file: string): string {
     return hash.digest("hex");
 }
 
-/** What a path can be; anything else, a socket say, is not there. */
+/** The kinds of paths. Anything else, such as a socket, is treated as missing. */
 export type Kind = "file" | "link" | "folder";
 
-const kindOf = (one: Pick<Stats, "isFile" | "isDirectory" | "isSymbolicLink">): Kind | undefined =>
-    one.isFile() ? "file" : one.isSymbolicLink() ? "link" : one.isDirectory() ? "folder" : undefined;
+const kindOf = (entry: Pick<Stats, "isFile" | "isDirectory" | "isSymbolicLink">): Kind | undefined =>
+    entry.isFile() ? "file" : entry.isSymbolicLink() ? "link" : entry.isDirectory() ? "folder" : undefined;
 
-/** What lies in a folder, by name. */
+/** Returns the entries of a folder, by name. */
 export const entriesOf = (folder: string): (readonly [string, Kind | undefined])[] =>
     readdirSync(pathOf(folder), { withFileTypes: true, encoding: "buffer" }).map((entry) => [
         textOf(entry.name),
         kindOf(entry),
     ]);
 
-/** A folder with all below it, looked at only where somebody asks. Paths are from that folder, with slashes; "" is itself. */
+/**
+ * A folder with everything below it, read on demand. Paths are relative to it, with slashes; "" is the folder itself.
+ */
 export interface Tree {
-    /** What is at a path; no link on the way is followed. */
+    /** Returns the kind of a path; links on the way are not followed. */
     readonly kind: (path: string) => Kind | undefined;
-    /** Where a link points to. */
+    /** Returns the target of a link. */
     readonly target: (link: string) => string;
-    /** The names in a folder, sorted; none for anything else. */
+    /** Returns the names in a folder, sorted; empty for anything else. */
     readonly names: (folder: string) => readonly string[];
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** A function that remembers its results. */
-export function remembering<T>(find: (path: string) => T): (path: string) => T {
-    const known = new Map<string, T>();
+/** Returns a function that remembers its results. */
+export function memoized<T>(find: (path: string) => T): (path: string) => T {
+    const results = new Map<string, T>();
     return (path) => {
-        const found = known.get(path);
-        if (found !== undefined || known.has(path)) return found as T;
-        const fresh = find(path);
-        known.set(path, fresh);
-        return fresh;
+        const cached = results.get(path);
+        if (cached !== undefined || results.has(path)) return cached as T;
+        const result = find(path);
+        results.set(path, result);
+        return result;
     };
 }
 
-/** The folder above a path; "" for the root. */
+/** Returns the folder above a path; "" for the root. */
 const above = (file: string): string => path.posix.join("/", file, "..").slice(1);
 
-/** A folder on disk. */
+/** Returns the tree of a folder on disk. */
 export function diskTree(base: string): Tree {
-    const entries = remembering((folder): ReadonlyMap<string, Kind | undefined> =>
+    const entries = memoized((folder): ReadonlyMap<string, Kind | undefined> =>
         kind(folder) === "folder" ? new Map(entriesOf(path.join(base, folder))) : new Map(),
     );
-    // A single path is asked for itself: the folder that it lies in may not be readable as a whole.
-    const kind = remembering((file): Kind | undefined => {
+    // A single path is examined directly: its folder may not be listable.
+    const kind = memoized((file): Kind | undefined => {
         if (file === "") return "folder";
         if (kind(above(file)) !== "folder") return undefined;
         const stat = statOf(path.join(base, file));
@@ -106,44 +110,44 @@ export function diskTree(base: string): Tree {
     return {
         kind,
         target: (link) => targetOf(path.join(base, link)),
-        names: remembering((folder) => [...entries(folder).keys()].sort(byText)),
+        names: memoized((folder) => [...entries(folder).keys()].sort(byText)),
     };
 }
 
 /**
- * What is sent of a folder (tonistiigi/fsutil, filterFS): what `included` names, if that is given, and `ignore` does not leave out, and
- * the folders above each.
+ * Returns the part of a tree that is sent to BuildKit (tonistiigi/fsutil, filterFS): the paths that `included` matches,
+ * if given, and that `ignore` does not exclude, and the folders above these paths.
  */
 export function sentTree(all: Tree, ignore: Ignore, included: Matcher | undefined): Tree {
-    const isChosen = (file: string) => (included?.matches(file) ?? true) && !ignore.ignores(file);
+    const isSent = (file: string) => (included?.matches(file) ?? true) && !ignore.ignores(file);
     const mayHold = (folder: string) =>
         (!included || included.matches(folder) || included.mayMatch(folder)) &&
         (!ignore.ignores(folder) || ignore.mayReenter(folder));
-    const kind = remembering((file): Kind | undefined => {
+    const kind = memoized((file): Kind | undefined => {
         if (file === "") return "folder";
-        const found = all.kind(file);
-        if (found === undefined || isChosen(file)) return found;
-        return found === "folder" && names(file).length > 0 ? found : undefined;
+        const original = all.kind(file);
+        if (original === undefined || isSent(file)) return original;
+        return original === "folder" && names(file).length > 0 ? original : undefined;
     });
-    const names = remembering((folder): readonly string[] => {
+    const names = memoized((folder): readonly string[] => {
         if (folder !== "" && !mayHold(folder)) return [];
         return all.names(folder).filter((name) => kind(path.posix.join(folder, name)) !== undefined);
     });
     return { kind, target: all.target, names };
 }
 
-/** Where a link leads, from the tree's root, which nothing climbs out of. */
-export const led = (link: string, target: string): string =>
+/** Returns the path of a link's target from the tree's root; `..` can't leave the root. */
+export const linkDestination = (link: string, target: string): string =>
     path.posix.join("/", path.posix.isAbsolute(target) ? "" : above(link), target).replace(/^\/|\/$/g, "");
 
 /** A link on the way to a path. */
 export interface Step {
     readonly link: string;
-    /** The path with the link replaced by what it leads to. */
+    /** The path with the link replaced by its destination. */
     readonly next: string;
 }
 
-/** The first link on the way to a path, itself included; undefined for none. */
+/** Returns the first link on the way to a path, including the path itself; undefined if there is no link. */
 function firstLink(tree: Tree, file: string): Step | undefined {
     const parts = file.split("/");
     for (const count of parts.keys()) {
@@ -151,52 +155,55 @@ function firstLink(tree: Tree, file: string): Step | undefined {
         if (tree.kind(link) !== "link") continue;
         return {
             link,
-            next: path.posix.join(led(link, tree.target(link)), ...parts.slice(count + 1)).replace(/^\.$/, ""),
+            next: path.posix
+                .join(linkDestination(link, tree.target(link)), ...parts.slice(count + 1))
+                .replace(/^\.$/, ""),
         };
     }
     return undefined;
 }
 
-/** BuildKit's own limit (containerd/continuity, fs.RootPath). */
-const mostLinks = 255;
+/** BuildKit's limit (containerd/continuity, fs.RootPath). */
+const highestLinkCount = 255;
 
 /**
- * The links on the way to a path, one after the other, and where they lead in the end, whether something is there or not.
+ * Follows the links on the way to a path. Returns the links in order, and their final destination, which may not exist.
  *
- * @throws InputError for links that lead to each other
+ * @throws InputError for a cycle of links
  */
-export function follow(tree: Tree, file: string): { readonly links: readonly Step[]; readonly end: string } {
+export function followLinks(tree: Tree, file: string): { readonly links: readonly Step[]; readonly end: string } {
     const links: Step[] = [];
     let end = file;
     for (let step = firstLink(tree, end); step; step = firstLink(tree, end)) {
         links.push(step);
         end = step.next;
-        if (links.length <= mostLinks) continue;
-        throw new InputError({ problem: `${shownPath(file)}: too many symbolic links lead to each other` });
+        if (links.length <= highestLinkCount) continue;
+        throw new InputError({ problem: `${shownPath(file)}: too many symbolic links, probably a cycle` });
     }
     return { links, end };
 }
 
-/** The paths that a wildcard names as the links among them have it: where each leads. Undefined where none is a link. */
-function ledByWildcard(tree: Tree, folder: string, part: string): string[] | undefined {
-    const found = tree
+/** Returns the destinations of the links that a wildcard matches; undefined if it matches no link. */
+function wildcardDestinations(tree: Tree, folder: string, part: string): string[] | undefined {
+    const links = tree
         .names(folder)
         .filter((name) => matchesPath(part, name))
         .map((name) => path.posix.join(folder, name))
         .filter((file) => tree.kind(file) === "link");
-    return found.length > 0 ? found.map((link) => led(link, tree.target(link))) : undefined;
+    return links.length > 0 ? links.map((link) => linkDestination(link, tree.target(link))) : undefined;
 }
 
 /**
- * The patterns of what a client is asked to send (tonistiigi/fsutil, FollowLinks): the sources' paths, and where links on their way
- * lead. BuildKit takes a source as it is written for such a pattern, its `!` or `[` too, and goes on behind a link only once.
+ * Returns the patterns that BuildKit sends to the client to request files (tonistiigi/fsutil, FollowLinks): the
+ * sources' paths and the destinations of links on their way. BuildKit uses a source as written as a pattern, including
+ * `!` and `[`, and continues after each link only once.
  *
- * @param all the whole context: links are followed although an ignore file leaves them out
+ * @param all the whole context: links are followed even if an ignore file excludes them
  * @param paths of the sources from the context's root
- * @returns undefined where everything is sent
+ * @returns undefined if everything is sent
  */
 export function sentPatterns(all: Tree, paths: readonly string[]): string[] | undefined {
-    const known = new Set<string>();
+    const requested = new Set<string>();
     const add = (written: string): void => {
         const parts = written.split("/");
         for (const count of parts.keys()) {
@@ -204,19 +211,19 @@ export function sentPatterns(all: Tree, paths: readonly string[]): string[] | un
             const part = parts[count] ?? "";
             const isLink = all.kind(current) === "link";
             const targets = isWild(part)
-                ? ledByWildcard(all, above(current), part)
+                ? wildcardDestinations(all, above(current), part)
                 : isLink
-                  ? [led(current, all.target(current))]
+                  ? [linkDestination(current, all.target(current))]
                   : undefined;
             if (!targets && count + 1 < parts.length) continue;
-            if (known.has(current)) return;
-            known.add(current);
+            if (requested.has(current)) return;
+            requested.add(current);
             for (const target of targets ?? [])
                 add(path.posix.join(target, ...parts.slice(count + 1)).replace(/^\.$/, ""));
             return;
         }
     };
-    for (const one of [...new Set(paths)].sort(byText)) add(one);
-    if (known.has("") || paths.includes("")) return undefined;
-    return [...known].sort(byText);
+    for (const written of [...new Set(paths)].sort(byText)) add(written);
+    if (requested.has("") || paths.includes("")) return undefined;
+    return [...requested].sort(byText);
 }

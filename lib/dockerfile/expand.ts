@@ -2,7 +2,7 @@ import { InputError } from "../errors";
 
 const quote = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
-/** A shell pattern (`*`, `?`, and `\` before what stands for itself) as a regular expression. */
+/** Converts a shell pattern (`*`, `?`, `\` before a literal character) to a regular expression. */
 function shellPattern(pattern: string, anchors: readonly [start: string, end: string], flags = ""): RegExp {
     const source = pattern.replace(/\\(.)|[^]/gu, (all: string, escaped?: string) => {
         if (escaped !== undefined) return quote(escaped);
@@ -16,28 +16,31 @@ const lengths = (text: string, greedy: boolean): number[] => {
     return greedy ? ascending.reverse() : ascending;
 };
 
-/** `${value#pattern}`: without the shortest (greedy: longest) start that matches. */
+/** `${value#pattern}`: removes the shortest (greedy: longest) matching prefix. */
 export function trimPrefix(value: string, pattern: string, greedy: boolean): string {
     const whole = shellPattern(pattern, ["^", "$"]);
-    const length = lengths(value, greedy).find((one) => whole.test(value.slice(0, one)));
+    const length = lengths(value, greedy).find((count) => whole.test(value.slice(0, count)));
     return value.slice(length ?? 0);
 }
 
-/** `${value%pattern}`: without the shortest (greedy: longest) end that matches. */
+/** `${value%pattern}`: removes the shortest (greedy: longest) matching suffix. */
 export function trimSuffix(value: string, pattern: string, greedy: boolean): string {
     const whole = shellPattern(pattern, ["^", "$"]);
-    const length = lengths(value, greedy).find((one) => whole.test(value.slice(value.length - one)));
+    const length = lengths(value, greedy).find((count) => whole.test(value.slice(value.length - count)));
     return value.slice(0, value.length - (length ?? 0));
 }
 
-/** `${value/pattern/replacement}`, `//` for all of them. */
+/** `${value/pattern/replacement}`: replaces the first match; `//` replaces all matches. */
 export const replacePattern = (value: string, pattern: string, replacement: string, all: boolean): string =>
     value.replace(shellPattern(pattern, ["", ""], all ? "g" : ""), () => replacement);
 
-/** Values of the variables in scope; one that is absent is unset, one that is there and undefined has a value that is not known. */
+/**
+ * Values of the variables in scope. An absent variable is unset; `undefined` means that it is set but its value is
+ * unknown.
+ */
 export type Variables = ReadonlyMap<string, string | undefined>;
 
-/** The result of an expansion, and the variables that it lacks: not set and used without a default, or not known. */
+/** The result of an expansion, and the variables without a value: unset and used without a default, or unknown. */
 export interface Expansion {
     readonly text: string;
     readonly unset: readonly string[];
@@ -45,7 +48,9 @@ export interface Expansion {
 
 const name = /[0-9]+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;
 
-/** Reads one word from left to right; a class, because the nested forms share position and findings. */
+/**
+ * Reads a word from left to right. A class, because nested forms share the position and the list of unset variables.
+ */
 class Expander {
     readonly unset: string[] = [];
     private at = 0;
@@ -57,7 +62,7 @@ class Expander {
         private readonly where: string | undefined,
     ) {}
 
-    /** Expands up to `end`, which is consumed; to the end of the text without it. */
+    /** Expands up to `end`, which is consumed, or to the end of the text if `end` is undefined. */
     until(end?: string, rawEscapes = false): string {
         let result = "";
         while (this.at < this.text.length) {
@@ -104,7 +109,7 @@ class Expander {
             if (character === "$") result += this.variable();
             else if (character === this.escape) {
                 const escapable = ['"', "$", this.escape].includes(this.text[this.at] ?? "");
-                // At the end of the text an escape means nothing.
+                // At the end of the text an escape character has no effect.
                 if (rawEscapes || (!escapable && this.at < this.text.length)) result += character;
                 if (escapable) result += this.next();
             } else result += character;
@@ -114,15 +119,15 @@ class Expander {
 
     private name(): string {
         name.lastIndex = this.at;
-        const found = name.exec(this.text)?.[0] ?? "";
-        this.at += found.length;
-        return found;
+        const matched = name.exec(this.text)?.[0] ?? "";
+        this.at += matched.length;
+        return matched;
     }
 
     private variable(): string {
         if (this.text[this.at] === "{") return this.braced();
-        const found = this.name();
-        return found === "" ? "$" : this.value(found);
+        const variable = this.name();
+        return variable === "" ? "$" : this.value(variable);
     }
 
     private value(variable: string): string {
@@ -131,7 +136,7 @@ class Expander {
         return value ?? "";
     }
 
-    /** `${NAME}` and its forms, from the brace on. */
+    /** `${NAME}` and its forms, starting at the brace. */
     private braced(): string {
         this.at++;
         const variable = this.name();
@@ -150,7 +155,7 @@ class Expander {
         if (value === undefined && this.variables.has(variable)) return this.value(variable);
         const filled = colon ? value !== undefined && value !== "" : value !== undefined;
         if (operator !== "?" && filled === (operator === "+")) return word;
-        // A word that is not used may name what is not set.
+        // An unused default may contain unset variables.
         this.unset.length = before;
         if (!filled && operator === "?") this.fail(`${variable} ${word || "must be set"}`);
         return operator === "+" ? "" : (value ?? "");

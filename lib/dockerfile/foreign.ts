@@ -5,7 +5,10 @@ import { type LogicalLines, logicalLines, type Statement, statementOf } from "./
 import type { DockerfileReading } from "./reading";
 import { readStages, type ReadOptions, type Stage, type Use } from "./stages";
 
-/** What `read` returns; undefined for what a Dockerfile can't say: another language may. */
+/**
+ * Returns the result of `read`, or undefined for a text that is not valid in a Dockerfile: it may be valid in another
+ * language.
+ */
 function attempt<T>(read: () => T): T | undefined {
     try {
         return read();
@@ -15,40 +18,40 @@ function attempt<T>(read: () => T): T | undefined {
     }
 }
 
-/** The lines of a text as a Dockerfile has them; as they are where those can't be joined. */
+/** Returns the logical lines of a text as in a Dockerfile, or its physical lines if they can't be joined. */
 function linesOf(text: string, path: string): Pick<LogicalLines, "escape" | "lines"> {
     const plain = () =>
-        text.split("\n").map((one, index) => ({ line: index + 1, text: one.trim(), hereDocuments: "" }));
+        text.split("\n").map((line, index) => ({ line: index + 1, text: line.trim(), hereDocuments: "" }));
     return attempt(() => logicalLines(text, path)) ?? { escape: "\\", lines: plain() };
 }
 
-/** What of a text that a frontend of somebody else's reads BuildKit would take for a Dockerfile's instructions. */
+/** Returns the parts of a text for another frontend that BuildKit's frontend would accept as instructions. */
 export function foreignStatements(
     text: string,
     path: string,
 ): { readonly escape: string; readonly statements: readonly Statement[] } {
     const { escape, lines } = linesOf(text, path);
-    const all = lines.flatMap((one) => attempt(() => statementOf(one, escape, `${path}:${one.line}`)) ?? []);
-    const first = all.findIndex(({ keyword }) => keyword === "FROM");
-    return { escape, statements: all.filter(({ keyword }, index) => index >= first || keyword === "ARG") };
+    const valid = lines.flatMap((line) => attempt(() => statementOf(line, escape, `${path}:${line.line}`)) ?? []);
+    const first = valid.findIndex(({ keyword }) => keyword === "FROM");
+    return { escape, statements: valid.filter(({ keyword }, index) => index >= first || keyword === "ARG") };
 }
 
-/** The stages that can be read: what can't is left out, a statement at a time. */
+/** Returns the stages that can be read; statements that can't be read are skipped one by one. */
 function stagesOf(text: string, options: ReadOptions, target: Platform, build: Platform): Stage[] {
     const { escape, statements } = foreignStatements(text, options.path);
     const read = (some: readonly Statement[]) => attempt(() => readStages(some, escape, options, { target, build }));
     const whole = read(statements);
     if (whole) return whole;
-    const from = statements.find((one) => one.keyword === "FROM" && read([one]));
+    const from = statements.find((statement) => statement.keyword === "FROM" && read([statement]));
     if (!from) return [];
-    const left = statements.reduce<Statement[]>((kept, one) => {
-        const isFirst = one.keyword === "FROM" || kept.some(({ keyword }) => keyword === "FROM");
-        return read(isFirst ? [...kept, one] : [...kept, one, from]) ? [...kept, one] : kept;
+    const readable = statements.reduce<Statement[]>((kept, statement) => {
+        const isInStage = statement.keyword === "FROM" || kept.some(({ keyword }) => keyword === "FROM");
+        return read(isInStage ? [...kept, statement] : [...kept, statement, from]) ? [...kept, statement] : kept;
     }, []);
-    return read(left) ?? [];
+    return read(readable) ?? [];
 }
 
-/** The image that a use names, where it is one by a Dockerfile's rules. */
+/** Returns the image that a use names; undefined if it is not an image by the rules of Dockerfiles. */
 function imageOf({ from, stage, byNumber }: Use, stages: readonly Stage[]): string | undefined {
     const isStage = stage !== undefined || stages.some(({ name }) => name === from?.toLowerCase());
     if (from === undefined || isStage || from === "scratch" || from === "") return undefined;
@@ -56,11 +59,11 @@ function imageOf({ from, stage, byNumber }: Use, stages: readonly Stage[]): stri
     return referenceProblem(from) === undefined ? from : undefined;
 }
 
-/** The target where it is a stage that can be read; the last one otherwise. */
+/** Returns the target if it is a readable stage; the last stage otherwise. */
 const targetOf = (stages: readonly Stage[], target: string | undefined): Stage | undefined =>
     stages.findLast(({ name }) => target !== undefined && name === target.toLowerCase()) ?? stages.at(-1);
 
-/** The FROM that the target ends in. */
+/** Returns the FROM at the end of the target's chain of stages. */
 function baseOf(stages: readonly Stage[], target: string | undefined): Use | undefined {
     let stage = targetOf(stages, target);
     for (let below = stage?.uses[0]?.stage; below !== undefined; below = stage?.uses[0]?.stage) stage = stages[below];
@@ -68,9 +71,10 @@ function baseOf(stages: readonly Stage[], target: string | undefined): Use | und
 }
 
 /**
- * What a file says that a frontend of somebody else's reads: it may include other files, and have instructions that nobody knows. So
- * the whole build context is its input, minus what `.dockerignore` leaves out; and the images that it names are read as in a
- * Dockerfile, as far as it is one, in whatever stage they stand. ONBUILD of these is not asked for: what it reads is an input.
+ * Reads a file for a frontend that is not BuildKit's own. Such a file may include other files and contain unknown
+ * instructions, so its input is the whole build context minus the files that `.dockerignore` excludes. The images in
+ * all stages are read as in a Dockerfile, as far as the file looks like a Dockerfile. ONBUILD triggers of these images
+ * need not be known: the files they read are inputs already.
  */
 export function readForeign(text: string, options: ReadOptions): DockerfileReading {
     const references = new Map<string, DockerfileReading["references"][number]>();
@@ -84,16 +88,16 @@ export function readForeign(text: string, options: ReadOptions): DockerfileReadi
             const expanded = imageOf(use, native);
             if (expanded === undefined) continue;
             const platformsIn = (stages: readonly Stage[]) => {
-                const own = stages.flatMap(({ uses }) => uses).filter((one) => isUseOf(one, stages, expanded));
-                return [...new Set(own.map((one) => one.platform ?? normalPlatform(platform)))];
+                const uses = stages.flatMap(({ uses }) => uses).filter((other) => isUseOf(other, stages, expanded));
+                return [...new Set(uses.map((other) => other.platform ?? normalPlatform(platform)))];
             };
-            const known = references.get(expanded);
-            const { line, instruction } = known ?? use;
+            const earlier = references.get(expanded);
+            const { line, instruction } = earlier ?? use;
             references.set(expanded, {
                 ...{ expanded, line, instruction },
-                base: use === base || (known?.base ?? false),
+                base: use === base || (earlier?.base ?? false),
                 platforms: {
-                    ...known?.platforms,
+                    ...earlier?.platforms,
                     [platform]: { native: platformsIn(native), emulated: platformsIn(emulated) },
                 },
                 from: {},

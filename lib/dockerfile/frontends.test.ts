@@ -9,7 +9,7 @@ import { readDockerfile } from "./read";
 const of = (text: string, options: Partial<Parameters<typeof frontendOf>[1]> = {}) =>
     frontendOf(text, { path: "Dockerfile", ...options });
 
-// What counts as a directive is compared with BuildKit's own code in tests/oracle/references.test.ts.
+// tests/oracle/references.test.ts compares the detection of directives with BuildKit's code.
 describe("what reads a Dockerfile", () => {
     test.each<[string, string, readonly [reference: string, rest: string, where: string] | undefined]>([
         ["nothing but the builder", "FROM a\n", undefined],
@@ -28,7 +28,7 @@ describe("what reads a Dockerfile", () => {
     test("is what the build argument names, over what the text says", () => {
         const buildArgs = { BUILDKIT_SYNTAX: " a/b:2 x " };
         expect(of("# syntax=docker/dockerfile:1\nFROM a\n", { buildArgs })).toEqual({
-            ...{ reference: "a/b:2", rest: " x", where: "Dockerfile, build argument BUILDKIT_SYNTAX", own: false },
+            ...{ reference: "a/b:2", rest: " x", where: "Dockerfile, build argument BUILDKIT_SYNTAX", official: false },
         });
     });
 
@@ -40,15 +40,15 @@ describe("what reads a Dockerfile", () => {
         ["ghcr.io/docker/dockerfile:1", false],
         ["docker/dockerfiles", false],
         ["dockerfile", false],
-    ])("%s is BuildKit's own: %s", (reference, own) => {
-        expect(of(`# syntax=${reference}\n`)?.own).toBe(own);
+    ])("%s is BuildKit's own: %s", (reference, official) => {
+        expect(of(`# syntax=${reference}\n`)?.official).toBe(official);
         const builtin = of(`# syntax=${reference}\n`, { builtinFrontend: true });
-        expect(builtin?.reference).toBe(own ? undefined : reference);
+        expect(builtin?.reference).toBe(official ? undefined : reference);
     });
 
     test.each([
         ["# syntax=Docker.io/docker/Dockerfile:1", {}, /^Dockerfile:1: .*write Docker\.io\/docker\/dockerfile:1/],
-        ['{"syntax":""}', {}, /^Dockerfile:1: the frontend that is to read it: "" is not/],
+        ['{"syntax":""}', {}, /^Dockerfile:1: its frontend: "" is not/],
         ["FROM a", { BUILDKIT_SYNTAX: " " }, /^Dockerfile, build argument BUILDKIT_SYNTAX: /],
     ])("%s with %j is refused as BuildKit does", (text, buildArgs, message) => {
         expect(() => of(text, { buildArgs: buildArgs })).toThrow(message);
@@ -97,7 +97,7 @@ describe("a file that a frontend of somebody else's reads", () => {
         ["what is no reference", "FROM A B\nFROM Python\nFROM a\n", ["4 a base"]],
     ])("%s: what is like a Dockerfile is read, the rest is no error", (_name, text, references) => {
         expect(named(text)).toEqual(references);
-        expect(read(text)).toMatchObject({ sources: whole, frontend: { own: false } });
+        expect(read(text)).toMatchObject({ sources: whole, frontend: { official: false } });
     });
 
     test("is built from its target, where that can be seen", () => {

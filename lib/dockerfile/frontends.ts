@@ -2,37 +2,41 @@ import { InputError } from "../errors";
 import { directiveOf } from "./parse";
 import { referenceProblem, sameRepository } from "../registry/references";
 
-/** The image that reads a Dockerfile instead of the builder itself: its `# syntax=`, or the build argument BUILDKIT_SYNTAX. */
+/**
+ * The image that reads a Dockerfile in place of the builder: from `# syntax=` or the build argument BUILDKIT_SYNTAX.
+ */
 export interface Frontend {
-    /** As it is written. */
+    /** As written. */
     readonly reference: string;
-    /** What follows it, with the blank before: arguments of the frontend. */
+    /** The text after the reference, including the leading space: arguments of the frontend. */
     readonly rest: string;
-    /** Where it stands, for messages: "docker/Dockerfile:1". */
+    /** Its location, for messages: "docker/Dockerfile:1". */
     readonly where: string;
-    /** Whether it is docker/dockerfile, which reads Dockerfiles as BuildKit does: it is BuildKit's own frontend, of some version. */
-    readonly own: boolean;
+    /**
+     * Whether it is a version of docker/dockerfile, BuildKit's own frontend, which reads Dockerfiles as BuildKit does.
+     */
+    readonly official: boolean;
 }
 
-/** The build argument that names a frontend, over what the Dockerfile says. */
+/** The build argument that names a frontend; it takes precedence over the Dockerfile. */
 export const syntaxArgument = "BUILDKIT_SYNTAX";
 
-/** Where BuildKit publishes its own frontend, and the development of it. */
-const ownRepositories = ["docker/dockerfile", "docker/dockerfile-upstream"];
+/** The repositories where BuildKit publishes its frontend: releases and development versions. */
+const officialRepositories = ["docker/dockerfile", "docker/dockerfile-upstream"];
 
-/** What names a frontend, and its line, from 1. */
+/** The value of a directive or field that names a frontend, and its line, from 1. */
 interface Directive {
     readonly value: string;
     readonly line: number;
 }
 
-/** The lines of a Dockerfile, and which of them a shebang stands before. */
+/** Returns the lines of a Dockerfile, and the index of the first line after a shebang. */
 function linesOf(text: string): { readonly lines: readonly string[]; readonly first: number } {
     const lines = text.replace(/^\uFEFF/, "").split("\n");
     return { lines, first: lines[0]?.startsWith("#!") ? 1 : 0 };
 }
 
-/** `syntax=` among the directives that stand at the top behind `comment` (parser/directives.go, ParseAll). */
+/** Returns `syntax=` from the directives at the top that start with `comment` (parser/directives.go, ParseAll). */
 function directiveIn(text: string, comment: "#" | "//"): Directive | undefined {
     const { lines, first } = linesOf(text);
     const seen = new Set<string>();
@@ -40,7 +44,7 @@ function directiveIn(text: string, comment: "#" | "//"): Directive | undefined {
         if (index < first) continue;
         if (!line.startsWith(comment)) return undefined;
         const directive = directiveOf(line.slice(comment.length).replace(/\r$/, ""));
-        // One that stands twice ends them: whoever reads the Dockerfile then refuses it.
+        // A repeated directive ends the list; the frontend then refuses the Dockerfile.
         if (!directive || seen.has(directive.name)) return undefined;
         if (directive.name === "syntax") return { value: directive.value, line: index + 1 };
         seen.add(directive.name);
@@ -62,9 +66,10 @@ function fieldIn(text: string): Directive | undefined {
 }
 
 /**
- * What a Dockerfile's text says of its frontend, as BuildKit detects it (parser/directives.go, DetectSyntax).
+ * Detects the frontend in a Dockerfile's text, as BuildKit does (parser/directives.go, DetectSyntax).
  *
- * @returns the reference as it is written, what follows it, and its line from 1; undefined where the builder reads it itself
+ * @returns the reference as written, the text after it, and its line from 1; undefined if the builder reads the
+ *     Dockerfile itself
  */
 export function detectSyntax(
     text: string,
@@ -81,12 +86,12 @@ function split(value: string): { readonly reference: string; readonly rest: stri
 }
 
 /**
- * The frontend that reads a Dockerfile (frontend/dockerfile/builder/build.go).
+ * Returns the frontend that reads a Dockerfile (frontend/dockerfile/builder/build.go).
  *
  * @param options.path of the Dockerfile, for messages
- * @param options.builtinFrontend whether the builder's own frontend takes the place of docker/dockerfile
- * @returns undefined where the builder reads it itself
- * @throws InputError for what is no reference
+ * @param options.builtinFrontend whether the builder's own frontend replaces docker/dockerfile
+ * @returns undefined if the builder reads it itself
+ * @throws InputError for an invalid reference
  */
 export function frontendOf(
     text: string,
@@ -108,26 +113,26 @@ export function frontendOf(
     const problem = referenceProblem(reference);
     if (problem !== undefined) {
         throw new InputError({
-            problem: `the frontend that is to read it: ${problem}`,
+            problem: `its frontend: ${problem}`,
             where,
-            next: "write an image, for example # syntax=docker/dockerfile:1, or leave it away: BuildKit has a frontend built in",
+            next: "write an image, for example # syntax=docker/dockerfile:1, or remove the directive: BuildKit has a frontend built in",
         });
     }
-    const own = ownRepositories.some((one) => sameRepository(one, reference));
-    return own && builtinFrontend ? undefined : { reference, rest, where, own };
+    const official = officialRepositories.some((repository) => sameRepository(repository, reference));
+    return official && builtinFrontend ? undefined : { reference, rest, where, official };
 }
 
 /**
- * A Dockerfile's text without its `# syntax=`. Its other directives stay directives and the lines below keep their numbers: an
- * empty one follows the directives.
+ * Removes `# syntax=` from a Dockerfile's text. An empty line after the remaining directives takes its place, so these
+ * stay directives and the lines below keep their numbers.
  */
 export function withoutSyntax(text: string): string {
-    const found = directiveIn(text, "#");
-    if (!found) return text;
+    const directive = directiveIn(text, "#");
+    if (!directive) return text;
     const lines = text.split("\n");
-    const [line = ""] = lines.splice(found.line - 1, 1);
-    const isDirective = (one: string) => /^\s*#\s*(?:escape|check)\s*=\s*\S/i.test(one);
-    const end = lines.findIndex((one) => !isDirective(one));
-    lines.splice(end < 0 ? lines.length : end, 0, line.endsWith("\r") ? "\r" : "");
+    const [removed = ""] = lines.splice(directive.line - 1, 1);
+    const isDirective = (line: string) => /^\s*#\s*(?:escape|check)\s*=\s*\S/i.test(line);
+    const end = lines.findIndex((line) => !isDirective(line));
+    lines.splice(end < 0 ? lines.length : end, 0, removed.endsWith("\r") ? "\r" : "");
     return lines.join("\n");
 }

@@ -5,7 +5,7 @@ import { readDockerfile } from "./read";
 const meaning = (text: string, options: { target?: string; buildArgs?: Record<string, string> } = {}) =>
     readDockerfile(text, { path: "Dockerfile", platforms: ["linux/amd64", "linux/arm64"], ...options }).meaning;
 
-// tests/oracle holds the whole of it to BuildKit's own code; here is what it is for.
+// tests/oracle compares it with BuildKit's code; the tests here show its purpose.
 describe("the meaning of a Dockerfile", () => {
     test.each<[string, string, string]>([
         ["comments and blank lines", "# a\n\nFROM a\n# b\nUSER 1\n\n", "FROM a\nUSER 1\n"],

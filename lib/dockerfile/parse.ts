@@ -3,23 +3,23 @@ import { InputError, placeOf } from "../errors";
 /** An instruction of a Dockerfile. */
 export interface Statement {
     readonly keyword: string;
-    /** Line that it starts in, from 1. */
+    /** The line where it starts, from 1. */
     readonly line: number;
     readonly flags: readonly Flag[];
-    /** Its text after keyword and flags. */
+    /** Its text after the keyword and flags. */
     readonly rest: string;
-    /** The whole of it on one line, as written. */
+    /** The whole instruction on one line, as written. */
     readonly text: string;
-    /** The here-documents that follow it, each with the line that ends it. */
+    /** Its here-documents, each including the line that ends it. */
     readonly hereDocuments: string;
     /** File and line, for messages. */
     readonly where: string;
-    /** The escape character that it is split by. */
+    /** The escape character of its Dockerfile. */
     readonly escape: string;
-    /** ONBUILD: the instruction that it leaves to the stages built FROM its own, as written. */
+    /** ONBUILD: the instruction that it adds to stages built FROM its image, as written. */
     readonly trigger?: string;
-    /** Of an instruction that ONBUILD left: where that stands, for messages. */
-    readonly left?: string;
+    /** Set if an ONBUILD triggered the instruction: the location of that ONBUILD, for messages. */
+    readonly triggeredBy?: string;
 }
 
 const keywords = [
@@ -27,7 +27,7 @@ const keywords = [
     ...["ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"],
 ];
 
-/** One instruction, whose line is joined already. */
+/** Parses an instruction from a logical line. */
 export function statementOf({ text, line, hereDocuments }: LogicalLine, escape: string, where: string): Statement {
     const [written = ""] = /^[^\t\v\f\r ]*/.exec(trimmed(text)) ?? [];
     const keyword = written.toUpperCase();
@@ -38,87 +38,93 @@ export function statementOf({ text, line, hereDocuments }: LogicalLine, escape: 
     const split = flags.find(({ written }) => written.includes("\uFFFD"));
     if (split) {
         throw new InputError({
-            problem: `${keyword} has a flag that BuildKit ends within a letter: ${split.written}`,
+            problem: `${keyword} has a flag that BuildKit ends within a multi-byte character: ${split.written}`,
             where,
-            next: "write the letter in another way, such as ? in a pattern",
+            next: "write the character in another way, such as ? in a pattern",
         });
     }
     if (keyword === "ONBUILD") checkTrigger(rest, where);
-    // Its here-documents are a part of it, as BuildKit keeps it in the image's configuration (instructions, parseOnBuild).
-    const trigger = keyword === "ONBUILD" ? [rest, hereDocuments].filter((one) => one !== "").join("\n") : undefined;
+    // Its here-documents belong to it, as in BuildKit's image configuration (instructions, parseOnBuild).
+    const trigger = keyword === "ONBUILD" ? [rest, hereDocuments].filter((text) => text !== "").join("\n") : undefined;
     return {
         ...{ keyword, line, flags, rest, text, hereDocuments, where, escape },
         ...(trigger !== undefined && { trigger }),
     };
 }
 
-/** The instructions of a Dockerfile, and what its parser directives say. */
+/** The instructions and parser directives of a Dockerfile. */
 export interface Statements extends Pick<LogicalLines, "escape" | "directives"> {
     readonly statements: readonly Statement[];
 }
 
-/** What BuildKit refuses in an ONBUILD itself; all else is read only where it runs (instructions, parseOnBuild). */
+/**
+ * Checks an ONBUILD for errors that BuildKit reports at once; it checks the rest where the trigger runs (instructions,
+ * parseOnBuild).
+ */
 function checkTrigger(text: string, where: string): void {
     const [keyword = ""] = /^\S*/.exec(text) ?? [];
     if (keyword !== "" && !["FROM", "MAINTAINER", "ONBUILD"].includes(keyword.toUpperCase())) return;
     throw new InputError({
-        problem: `ONBUILD can't leave ${keyword === "" ? "nothing" : keyword} to other images`,
+        problem: `ONBUILD can't trigger ${keyword === "" ? "an empty instruction" : keyword}`,
         where,
         next: "write ONBUILD <instruction>",
     });
 }
 
-/** An instruction that an image leaves to what is built FROM it. */
+/** An instruction that ONBUILD of an image adds to the stages built FROM that image. */
 export interface Trigger {
     readonly text: string;
-    /** File and line of its ONBUILD, or what else says it. */
+    /** File and line of its ONBUILD, or another source that states it. */
     readonly where: string;
 }
 
 /**
- * Reads an instruction that ONBUILD left, as BuildKit does: by itself, with the usual escape character whatever the Dockerfile's is,
- * as if it stood in the line of FROM (dockerfile2llb, initOnBuildTriggers).
+ * Parses an ONBUILD trigger as BuildKit does: separately, with the default escape character, at the line of the FROM
+ * (dockerfile2llb, initOnBuildTriggers).
  *
- * @param from the FROM that it runs for
- * @throws InputError for what is no instruction, or several
+ * @param from the FROM that runs the trigger
+ * @throws InputError if it is not exactly one valid instruction
  */
-export function leftStatement({ text, where: left }: Trigger, from: Pick<Statement, "line" | "where">): Statement {
-    const where = placeOf(from.where, { left });
+export function triggeredStatement(
+    { text, where: triggeredBy }: Trigger,
+    from: Pick<Statement, "line" | "where">,
+): Statement {
+    const where = placeOf(from.where, { triggeredBy });
     const [line, ...more] = logicalLines(text, where).lines;
     if (!line || more.length > 0) {
-        const next = `correct ${left}`;
-        throw new InputError({ problem: "ONBUILD leaves nothing, or more than one instruction", where, next });
+        const next = `correct ${triggeredBy}`;
+        throw new InputError({ problem: "an ONBUILD trigger must be exactly one instruction", where, next });
     }
-    return { ...statementOf(line, "\\", where), line: from.line, where, left };
+    return { ...statementOf(line, "\\", where), line: from.line, where, triggeredBy };
 }
 
 /**
- * The instructions of a Dockerfile, and its parser directives.
+ * Parses the instructions and parser directives of a Dockerfile.
  *
- * @throws InputError for what is no instruction, a wrong directive or an unterminated here-document
+ * @throws InputError for an unknown instruction, an invalid directive or an unterminated here-document
  */
 export function readStatements(text: string, path: string): Statements {
     const { escape, directives, lines } = logicalLines(text, path);
-    return { escape, directives, statements: lines.map((one) => statementOf(one, escape, `${path}:${one.line}`)) };
+    return { escape, directives, statements: lines.map((line) => statementOf(line, escape, `${path}:${line.line}`)) };
 }
 
-/** What Go's unicode.IsSpace takes for a blank: \s without the byte order mark, and with U+0085. */
+/** Whitespace as Go's unicode.IsSpace defines it: \s without the byte order mark, and with U+0085. */
 const blank = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const isBlank = new RegExp(`^${blank}`, "u");
 const firstBlanks = new RegExp(`^${blank}+`, "u");
 
-/** A text without the blanks before it. */
+/** Removes leading whitespace. */
 export const trimStart = (text: string): string => text.replace(firstBlanks, "");
 
-/** A text without the blanks around it (Go's strings.TrimSpace). */
+/** Removes leading and trailing whitespace (Go's strings.TrimSpace). */
 export function trimmed(text: string): string {
     let end = text.length;
-    // A pattern would try every run of blanks to its end.
+    // A regular expression would need quadratic time for long runs of whitespace.
     while (end > 0 && isBlank.test(text[end - 1] ?? "")) end--;
     return trimStart(text.slice(0, end));
 }
 
-/** Whether BuildKit takes an instruction's arguments in their JSON form: an array of anything. */
+/** Checks whether BuildKit reads an instruction's arguments in JSON form: an array of any values. */
 export function isJsonArray(text: string): boolean {
     try {
         return Array.isArray(JSON.parse(text));
@@ -127,34 +133,34 @@ export function isJsonArray(text: string): boolean {
     }
 }
 
-/** Where a scan of an instruction's text stands: in blanks, in a word, or in quotes. */
+/** The result of splitting an instruction's text into words. */
 interface Scan {
     readonly words: string[];
-    /** The words as they are written. */
+    /** The words as written. */
     readonly written: string[];
     /** Index after the last word. */
     readonly end: number;
 }
 
 /**
- * Splits at blanks outside of quotes (frontend/dockerfile/parser: parseWords and extractBuilderFlags).
+ * Splits at whitespace outside of quotes (frontend/dockerfile/parser: parseWords and extractBuilderFlags).
  *
- * @param keep whether quotes and escapes stay, for a later expansion to remove
- * @param goOn whether the word that starts at an index still belongs to what is wanted
+ * @param keep whether quotes and escape characters stay in the words, to be removed by a later expansion
+ * @param isWanted decides whether to read the word that starts at an index
  */
-function scan(text: string, escape: string, keep: boolean, goOn: (index: number) => boolean): Scan {
+function scan(text: string, escape: string, keep: boolean, isWanted: (index: number) => boolean): Scan {
     const words: string[] = [];
     const written: string[] = [];
     let index = 0;
     for (;;) {
         while (isBlank.test(text[index] ?? "")) index++;
-        if (index >= text.length || !goOn(index)) return { words, written, end: index };
+        if (index >= text.length || !isWanted(index)) return { words, written, end: index };
         const start = index;
         let word = "";
         let quote: string | undefined;
         for (; index < text.length; index++) {
             const character = text[index] ?? "";
-            // Flags know escapes within single quotes, words don't.
+            // Flags allow escapes within single quotes; words don't.
             const escapes = character === escape && !(keep && quote === "'");
             if (quote === undefined && isBlank.test(character)) break;
             if (escapes) word += (keep && index + 1 < text.length ? character : "") + (text[++index] ?? "");
@@ -169,11 +175,11 @@ function scan(text: string, escape: string, keep: boolean, goOn: (index: number)
     }
 }
 
-/** A flag of an instruction: `--link` has no value. */
+/** A flag of an instruction. A flag such as `--link` has no value. */
 export interface Flag {
     readonly name: string;
     readonly value: string | undefined;
-    /** The whole of it, with its quotes and escapes. */
+    /** The whole flag, with its quotes and escape characters. */
     readonly written: string;
 }
 
@@ -181,8 +187,8 @@ const toBytes = (text: string): string => Buffer.from(text, "utf8").toString("la
 const fromBytes = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
 
 /**
- * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit takes each byte of them for a letter
- * (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and excludes no é.
+ * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit treats each byte of a flag as
+ * a character (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and does not exclude é.
  */
 export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
     const bytes = toBytes(text);
@@ -196,12 +202,12 @@ export function splitFlags(text: string, escape: string): { readonly flags: read
     return { flags, rest: trimmed(fromBytes(bytes.slice(end))) };
 }
 
-/** The words of ARG and ENV, with their quotes. */
+/** Returns the words of ARG and ENV, with their quotes. */
 export const quotedWords = (text: string, escape: string): string[] => scan(text, escape, true, () => true).words;
 
 /**
- * The arguments of COPY and ADD: a JSON array of strings, otherwise whatever stands between blanks, quotes or not;
- * undefined for an array of anything else, which BuildKit refuses.
+ * Returns the arguments of COPY and ADD: the values of a JSON array of strings, otherwise the words between whitespace,
+ * even within quotes; undefined for an array of other values, which BuildKit refuses.
  */
 export function listArguments(text: string): readonly string[] | undefined {
     if (!isJsonArray(text)) return text.split(/[\t\v\f\r ]+/).filter((word) => word !== "");
@@ -209,14 +215,17 @@ export function listArguments(text: string): readonly string[] | undefined {
     return values.every((value) => typeof value === "string") ? values : undefined;
 }
 
-/** Fields of a comma-separated value, as `--mount` has them; a quoted field may hold commas. */
+/** Splits a comma-separated value, such as that of `--mount`; a quoted field may contain commas. */
 export function commaFields(text: string): string[] {
     return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
         ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "",
     );
 }
 
-/** The fields of a mount flag by name in lower case, as written; one without a value, such as `required`, has "". */
+/**
+ * Returns the fields of a mount flag as written, by name in lower case; a field without a value, such as `required`, is
+ * "".
+ */
 export const mountFields = (value: string): ReadonlyMap<string, string> =>
     new Map(
         commaFields(value).map((field) => {
@@ -225,16 +234,19 @@ export const mountFields = (value: string): ReadonlyMap<string, string> =>
         }),
     );
 
-/** An instruction as one line: continuations joined, comments left out. */
+/** An instruction as one line: continuations joined, comments removed. */
 export interface LogicalLine {
-    /** Where it starts, from 1. */
+    /** The line where it starts, from 1. */
     readonly line: number;
     readonly text: string;
-    /** The here-documents that follow it, as written, each with the line that ends it; "" where there are none. */
+    /**
+     * The here-documents that follow it as written, each including the line that ends it; "" if it has no
+     * here-document.
+     */
     readonly hereDocuments: string;
 }
 
-/** What a Dockerfile's lines are. */
+/** The logical lines of a Dockerfile, and its parser directives. */
 export interface LogicalLines {
     readonly escape: string;
     /** The parser directives by name: syntax, escape, check. */
@@ -242,7 +254,7 @@ export interface LogicalLines {
     readonly lines: readonly LogicalLine[];
 }
 
-/** The longest line that BuildKit reads, in bytes without its end (parser, handleScannerError). */
+/** The longest line that BuildKit reads, in bytes without the line break (parser, handleScannerError). */
 export const longestLine = 65_535;
 
 const directives = ["syntax", "escape", "check"];
@@ -250,26 +262,26 @@ const directivePattern = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[
 const heredocPattern = /^\d*<<(-?)\s*([^<]*)$/;
 
 /**
- * The parser directive that a comment is (parser/directives.go, ParseLine).
+ * Parses a comment as a parser directive (parser/directives.go, ParseLine).
  *
- * @param comment without the mark that makes it one
- * @returns its name in lower case, and its value; undefined for any other comment
+ * @param comment its text after the comment mark
+ * @returns the directive's name in lower case, and its value; undefined for an ordinary comment
  */
 export function directiveOf(comment: string): { readonly name: string; readonly value: string } | undefined {
     const [, name = "", value = ""] = directivePattern.exec(trimStart(comment)) ?? [];
     return directives.includes(name.toLowerCase()) ? { name: name.toLowerCase(), value } : undefined;
 }
 
-/** The parser directives by name (Dockerfile reference, "Parser directives"). */
+/** Reads the parser directives, by name (Dockerfile reference, "Parser directives"). */
 function readDirectives(physical: readonly string[], path: string): Map<string, string> {
     const seen = new Map<string, string>();
     for (const [index, line] of physical.entries()) {
         const comment = trimStart(line);
-        const found = comment.startsWith("#") ? directiveOf(comment.slice(1)) : undefined;
-        if (!found) break;
-        const { name, value } = found;
+        const directive = comment.startsWith("#") ? directiveOf(comment.slice(1)) : undefined;
+        if (!directive) break;
+        const { name, value } = directive;
         const where = `${path}:${index + 1}`;
-        if (seen.has(name)) throw new InputError({ problem: `the directive ${name} stands twice`, where });
+        if (seen.has(name)) throw new InputError({ problem: `the directive ${name} is repeated`, where });
         if (name === "escape" && value !== "\\" && value !== "`") {
             throw new InputError({
                 problem: `escape=${value} is not an escape character`,
@@ -282,14 +294,14 @@ function readDirectives(physical: readonly string[], path: string): Map<string, 
     return seen;
 }
 
-/** Words as a shell sees them, quotes kept; none when a quote is left open, as in BuildKit. */
+/** Splits a line into words as a shell does, keeping quotes; empty if a quote is not closed, as in BuildKit. */
 function shellWords(line: string): string[] {
     const word = /(?:<<[\t\r ]*|\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\])+/gsu;
     const rest = line.replace(word, "").replace(/\\$/, "");
     return /['"]/.test(rest) ? [] : (line.match(word) ?? []);
 }
 
-/** The here-document that a word opens: what ends it, and whether tabs before that count. */
+/** Returns the here-document that a word opens: its delimiter, and whether tabs before the delimiter are ignored. */
 export function heredocOf(word: string): { readonly end: string; readonly tabs: boolean } | undefined {
     const [, dash, rest = ""] = heredocPattern.exec(word) ?? [];
     const words = shellWords(rest);
@@ -300,7 +312,7 @@ export function heredocOf(word: string): { readonly end: string; readonly tabs: 
     return { end, tabs: dash === "-" };
 }
 
-/** Only these instructions take here-documents, and not in their JSON form. */
+/** Returns the here-documents of a line. Only ADD, COPY and RUN have them, and not in JSON form. */
 function heredocsOf(text: string): { readonly end: string; readonly tabs: boolean }[] {
     const [, rest] = /^\s*(?:onbuild\s+)?(?:add|copy|run)\s+(.*)$/is.exec(text) ?? [];
     if (rest === undefined || !rest.includes("<<") || isJsonArray(rest.replace(/^(?:--\S*\s+)*/, ""))) return [];
@@ -308,9 +320,9 @@ function heredocsOf(text: string): { readonly end: string; readonly tabs: boolea
 }
 
 /**
- * Joins a Dockerfile's lines as BuildKit does (frontend/dockerfile/parser).
+ * Joins the lines of a Dockerfile as BuildKit does (frontend/dockerfile/parser).
  *
- * @throws InputError for a line that is too long, a wrong directive or an unterminated here-document
+ * @throws InputError for a line that is too long, an invalid directive or an unterminated here-document
  */
 export function logicalLines(dockerfile: string, path: string): LogicalLines {
     const raw = dockerfile.replace(/^\uFEFF/, "").split("\n");
@@ -318,9 +330,9 @@ export function logicalLines(dockerfile: string, path: string): LogicalLines {
     const long = raw.findIndex((line) => Buffer.byteLength(line) > longestLine);
     if (long >= 0) {
         throw new InputError({
-            problem: `the line is longer than ${longestLine} bytes, which BuildKit does not read`,
+            problem: `the line is longer than ${longestLine} bytes, BuildKit's limit`,
             where: `${path}:${long + 1}`,
-            next: "continue it in other lines, or copy a file",
+            next: "split it into continued lines, or copy a file",
         });
     }
     const directives = readDirectives(physical, path);
@@ -348,7 +360,7 @@ export function logicalLines(dockerfile: string, path: string): LogicalLines {
             }
             hereDocuments += `${end}\n`;
             if (index >= physical.length) {
-                const next = `end it with a line that is ${end}`;
+                const next = `end it with the line ${end}`;
                 throw new InputError({
                     problem: `the here-document <<${end} does not end`,
                     where: `${path}:${start + 1}`,

@@ -168,7 +168,7 @@ describe("sources", () => {
     test("what is made of a variable that only the base image could set is not known either", () => {
         expect(() => sources("FROM a:1\nENV V=$W/x\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
         expect(() => sources("FROM a:1\nARG V=$W\nCOPY $V /d")).toThrow("docker/Dockerfile:3: $V uses V");
-        // It is set, to whatever.
+        // It is set, to an unknown value.
         for (const word of ["${V+x}", "${V:-x}", "${V:+x}", "${V-x}"])
             expect(() => sources(`FROM a:1\nENV V=$W\nCOPY ${word} /d`)).toThrow(`${word} uses V`);
         expect(sources("FROM a:1\nENV V=$W\nARG V\nENV V=b\nCOPY ${V+x} /d")).toEqual(["x"]);
@@ -206,11 +206,11 @@ test("the stages that the target needs are told, and which of them the image hol
 });
 
 describe("ONBUILD", () => {
-    /** What a Dockerfile reads whose image `base` leaves these instructions. */
-    const below = (left: readonly string[], text: string, options: Partial<ReadOptions> = {}) =>
+    /** Reads a Dockerfile whose image `base` has these ONBUILD triggers. */
+    const below = (triggers: readonly string[], text: string, options: Partial<ReadOptions> = {}) =>
         read(text, {
             triggersOf: (from) =>
-                from === "base" ? left.map((one, index) => ({ text: one, where: `docker/base:${index + 2}` })) : [],
+                from === "base" ? triggers.map((text, index) => ({ text, where: `docker/base:${index + 2}` })) : [],
             ...options,
         });
     const patterns = ({ sources }: ReturnType<typeof read>) => sources.map(({ pattern }) => pattern);
@@ -271,12 +271,14 @@ describe("ONBUILD", () => {
         const text = "FROM scratch AS build\nFROM base";
         const left = ["COPY a /d", "COPY --from=tools:1 / /", "RUN --mount=type=secret,id=T true"];
         const { sources, references, secrets, triggers } = below(left, text);
-        expect(sources).toEqual([{ pattern: "a", exclude: [], line: 2, left: "docker/base:2", instruction: "COPY" }]);
+        expect(sources).toEqual([
+            { pattern: "a", exclude: [], line: 2, triggeredBy: "docker/base:2", instruction: "COPY" },
+        ]);
         expect(references).toMatchObject([
             { expanded: "base", line: 2, base: true, from: { "linux/amd64": ["linux/amd64"] } },
-            { expanded: "tools:1", line: 2, left: "docker/base:3", base: false, from: {} },
+            { expanded: "tools:1", line: 2, triggeredBy: "docker/base:3", base: false, from: {} },
         ]);
-        expect(secrets).toEqual([{ id: "T", required: false, line: 2, left: "docker/base:4" }]);
+        expect(secrets).toEqual([{ id: "T", required: false, line: 2, triggeredBy: "docker/base:4" }]);
         expect(Object.keys(triggers)).toEqual(["base"]);
     });
 
@@ -286,7 +288,7 @@ describe("ONBUILD", () => {
             const reading = below([`COPY --from=${from} /d /d`], text);
             expect(patterns(reading)).toEqual(["a", "b"]);
             expect(reading.stages.map(({ number }) => number)).toEqual([0, 2]);
-            // It is built from its meaning, in which the numbers of stages have to be the same.
+            // The meaning is built in its place, so the numbers of its stages must be the same.
             expect(reading.meaning.text.match(/^FROM .*/gm)).toEqual(
                 text.match(/^FROM .*/gm)?.filter((line) => from === "0" || !line.includes("other")),
             );
@@ -306,12 +308,12 @@ describe("ONBUILD", () => {
         [
             "of two lines",
             "RUN a\nRUN b",
-            "docker/Dockerfile:1 (ONBUILD in docker/base:2): ONBUILD leaves nothing, or more than one",
+            "docker/Dockerfile:1 (ONBUILD in docker/base:2): an ONBUILD trigger must be exactly one instruction",
         ],
         [
             "with a variable in --from",
             "COPY --from=$X / /",
-            "docker/Dockerfile:1 (ONBUILD in docker/base:2): COPY takes no variable",
+            "docker/Dockerfile:1 (ONBUILD in docker/base:2): COPY does not expand variables",
         ],
     ])("%s is refused where it runs", (_name, left, message) => {
         expect(() => below([left], "FROM base")).toThrow(message);
@@ -319,7 +321,7 @@ describe("ONBUILD", () => {
     });
 
     test.each(["ONBUILD RUN true", "from scratch", "MAINTAINER me", ""])("can't leave %j", (left) => {
-        expect(() => read(`FROM scratch\nONBUILD ${left}`)).toThrow("docker/Dockerfile:2: ONBUILD can't leave");
+        expect(() => read(`FROM scratch\nONBUILD ${left}`)).toThrow("docker/Dockerfile:2: ONBUILD can't trigger");
     });
 
     test("that no stage runs may be anything", () => {
@@ -383,7 +385,7 @@ describe("bad Dockerfiles", () => {
         [
             "with a variable in --from",
             "ARG V=b\nFROM a\nCOPY --from=$V / /",
-            "docker/Dockerfile:3: COPY takes no variable",
+            "docker/Dockerfile:3: COPY does not expand variables",
         ],
         [
             "with --from of a later stage",
@@ -399,14 +401,10 @@ describe("bad Dockerfiles", () => {
         [
             "with a flag that BuildKit, a byte at a time, ends within a letter",
             "FROM a\nCOPY --exclude=à . /",
-            "docker/Dockerfile:2: COPY has a flag that BuildKit ends within a letter",
+            "docker/Dockerfile:2: COPY has a flag that BuildKit ends within a multi-byte character",
         ],
         ["with an unknown instruction", "FROM a\nCOPPY a b", "docker/Dockerfile:2: COPPY is not an instruction"],
-        [
-            "with an instruction before FROM",
-            "RUN true\nFROM a",
-            "docker/Dockerfile:1: RUN stands before the first FROM",
-        ],
+        ["with an instruction before FROM", "RUN true\nFROM a", "docker/Dockerfile:1: RUN must follow a FROM"],
     ])("%s are refused with file and line", (_name, text, message) => {
         expect(() => read(text)).toThrow(message);
     });

@@ -9,11 +9,14 @@ import type { ReadStage, DockerfileReading } from "./reading";
 import { readStages, checkReference, type ReadOptions, type Stage, type Use } from "./stages";
 import type { Environment } from "./variables";
 
-/** What decides which stages count. */
+/** The selection of the stage to build. */
 interface Target {
     /** The Dockerfile's path, for messages. */
     readonly path: string;
-    /** Name of the stage to build; the last one without. BuildKit takes no number here (dockerfile2llb, resolveTarget). */
+    /**
+     * Name of the stage to build; by default the last stage. BuildKit does not accept a number here (dockerfile2llb,
+     * resolveTarget).
+     */
     readonly target?: string;
 }
 
@@ -22,16 +25,16 @@ export interface NeededStage {
     readonly stage: Stage;
     /** From 0, as BuildKit counts. */
     readonly number: number;
-    /** Whether it is the target or in its chain of FROMs, and not only copied from. */
+    /** Whether it is the target or in the target's chain of FROMs, rather than only a source of copied files. */
     readonly base: boolean;
 }
 
-/** A use of the stages that a target needs. */
+/** A use in the stages that a target needs. */
 export interface NeededUse {
     readonly use: Use;
-    /** The stage that it names, by number; undefined for an image. */
+    /** The number of the stage that it names; undefined for an image. */
     readonly stage: number | undefined;
-    /** Whether the target's chain of FROMs ends in it. */
+    /** Whether it is the FROM at the end of the target's chain of stages. */
     readonly base: boolean;
 }
 
@@ -44,29 +47,30 @@ function targetIndex(stages: readonly Stage[], { path, target }: Target): number
     throw new InputError({ problem: `there is no stage "${target}"`, where: path, allowed, next });
 }
 
-/** The stage that a use names, by number; undefined for an image. */
+/** Returns the number of the stage that a use names; undefined for an image. */
 function stageOf(
-    { stage, from, byNumber, where, left }: Use,
+    { stage, from, byNumber, where, triggeredBy }: Use,
     stages: readonly Stage[],
-    own: number,
+    current: number,
 ): number | undefined {
     if (stage !== undefined || from === undefined) return stage;
     const numbered = byNumber && /^[+-]?\d+$/.test(from);
-    const found = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
-    if (!numbered && found < 0) return undefined;
-    // What ONBUILD left may copy from its own stage, as it is then: circles are looked for before it is read.
-    if (found >= 0 && (left === undefined ? found < own : found <= own)) return found;
-    const allowed = stages.slice(0, own).map(({ name }, index) => name ?? index.toString());
+    const index = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
+    if (!numbered && index < 0) return undefined;
+    // A trigger may copy from its own stage in its state at that point: BuildKit looks for cycles before it reads
+    // triggers.
+    if (index >= 0 && (triggeredBy === undefined ? index < current : index <= current)) return index;
+    const allowed = stages.slice(0, current).map(({ name }, number) => name ?? number.toString());
     throw new InputError({ problem: `"${from}" is not a stage before this one`, where, allowed });
 }
 
-/** The target's chain of FROMs, by number: itself first, the stage that is built FROM an image last. */
+/** Returns the target's chain of FROMs, by number: the target first, the stage that is built FROM an image last. */
 function chainOf(stages: readonly Stage[], target: number): number[] {
     const from = stages[target]?.uses[0]?.stage;
     return from === undefined ? [target] : [target, ...chainOf(stages, from)];
 }
 
-/** The uses of the stages that the target needs, by the stage's number, in order. */
+/** Returns the uses in the stages that the target needs, in order, with the number of their stage. */
 function usesOf(stages: readonly Stage[], target: number, chain: readonly number[]): [number, NeededUse[]][] {
     const base = stages[chain.at(-1) ?? target]?.uses[0];
     const needed = new Map<number, NeededUse[]>();
@@ -87,9 +91,9 @@ function usesOf(stages: readonly Stage[], target: number, chain: readonly number
 }
 
 /**
- * What the target of a Dockerfile uses: only stages that it needs count.
+ * Selects the stages that the target of a Dockerfile needs, and the uses in these stages.
  *
- * @throws InputError for a target or stage that is not there, and for what is wrong with a stage that is needed
+ * @throws InputError for a missing target or stage, and for problems of a needed stage
  */
 export function readTarget(
     stages: readonly Stage[],
@@ -97,7 +101,7 @@ export function readTarget(
 ): {
     readonly stages: readonly NeededStage[];
     readonly uses: readonly NeededUse[];
-    /** What the target brings to what is built FROM it. */
+    /** The variables that stages built FROM the target inherit. */
     readonly environment: Environment;
 } {
     const target = targetIndex(stages, options);
@@ -109,37 +113,39 @@ export function readTarget(
             return stage ? [{ stage, number, base: chain.includes(number) }] : [];
         }),
         uses: needed.flatMap(([, uses]) => uses),
-        environment: { values: stages[target]?.environment ?? new Map(), closed: stages[target]?.closed ?? false },
+        environment: { values: stages[target]?.environment ?? new Map(), complete: stages[target]?.complete ?? false },
     };
 }
 
-/** The images that a target uses, each use with its reference. */
+/** Returns the uses that name an image, each with the image's reference. */
 function imagesIn(uses: readonly NeededUse[]): (NeededUse & { readonly from: string })[] {
-    return uses.flatMap((one) => {
-        const { from } = one.use;
-        const isImage = from !== undefined && one.stage === undefined && from !== "scratch";
-        return isImage ? [{ ...one, from: checkReference(from, one.use) }] : [];
+    return uses.flatMap((needed) => {
+        const { from } = needed.use;
+        const isImage = from !== undefined && needed.stage === undefined && from !== "scratch";
+        return isImage ? [{ ...needed, from: checkReference(from, needed.use) }] : [];
     });
 }
 
-/** The platforms of an image, in any spelling, that are used where `platform` is built for. */
+/** Returns the platforms of an image, in any spelling of its reference, that a build for `platform` uses. */
 function platformsUsed(uses: readonly NeededUse[], image: string, platform: Platform, from = false): Platform[] {
-    const own = imagesIn(uses).filter((one) => sameImage(one.from, image) && (!from || one.use.instruction === "FROM"));
-    return [...new Set(own.map(({ use }) => use.platform ?? normalPlatform(platform)))];
+    const matching = imagesIn(uses).filter(
+        (used) => sameImage(used.from, image) && (!from || used.use.instruction === "FROM"),
+    );
+    return [...new Set(matching.map(({ use }) => use.platform ?? normalPlatform(platform)))];
 }
 
 /**
- * Reads a Dockerfile as BuildKit does for `platforms`, and returns the union: only stages that the target needs count,
- * with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31 frontend/dockerfile).
- * What ONBUILD of images leaves is read as a part of the stages built FROM them. The builder is taken to be of this machine's
- * platform, unless a build argument BUILDPLATFORM says otherwise. What a frontend of somebody else's reads is not known: see
- * `readForeign`.
+ * Reads a Dockerfile as BuildKit does for each of `platforms`, and returns the union. Only stages that the target needs
+ * count, with ARG defaults, build arguments and ENV expanded (Dockerfile reference; moby/buildkit v0.31
+ * frontend/dockerfile). ONBUILD triggers of images are part of the stages built FROM these images. The builder is
+ * assumed to have this machine's platform, unless the build argument BUILDPLATFORM is set. A file for a frontend that
+ * is not BuildKit's own is read by `readForeign`.
  *
- * @throws InputError with file and line for what BuildKit would refuse, and where a variable has no value
+ * @throws InputError with file and line for input that BuildKit would refuse, and for a variable without a value
  */
 export function readDockerfile(text: string, options: ReadOptions): DockerfileReading {
     const frontend = frontendOf(text, options);
-    if (frontend && !frontend.own) return { ...readForeign(text, options), frontend };
+    if (frontend && !frontend.official) return { ...readForeign(text, options), frontend };
     const read = readStatements(text, options.path);
     const { escape, statements } = read;
     const references = new Map<string, DockerfileReading["references"][number]>();
@@ -156,7 +162,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         const { uses } = native;
         environment[normalPlatform(platform)] = native.environment;
         for (const { stage, number, base } of native.stages) {
-            triggered.push(...stage.left);
+            triggered.push(...stage.triggered);
             const {
                 name,
                 uses: [from],
@@ -165,28 +171,31 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             stages.set(number, { name, number, line: from?.line ?? 0, base: isBase });
         }
         for (const { from, use, base } of imagesIn(uses)) {
-            const known = references.get(from);
-            const { line, instruction, left } = base || !known ? use : known;
+            const earlier = references.get(from);
+            const { line, instruction, triggeredBy } = base || !earlier ? use : earlier;
             const used = {
                 native: platformsUsed(uses, from, platform),
                 emulated: platformsUsed(emulated.uses, from, platform),
             };
-            // What FROM --platform=$BUILDPLATFORM gets is known only to the builder: either may run.
-            const below = [uses, emulated.uses].flatMap((one) => platformsUsed(one, from, platform, true));
+            // Only the builder knows the result of FROM --platform=$BUILDPLATFORM, so both platforms count.
+            const fromPlatforms = [uses, emulated.uses].flatMap((list) => platformsUsed(list, from, platform, true));
             references.set(from, {
-                ...{ expanded: from, line, instruction, ...(left !== undefined && { left }) },
-                base: base || (known?.base ?? false),
-                platforms: { ...known?.platforms, [platform]: used },
-                from: { ...known?.from, ...(below.length > 0 && { [platform]: [...new Set(below)] }) },
+                ...{ expanded: from, line, instruction, ...(triggeredBy !== undefined && { triggeredBy }) },
+                base: base || (earlier?.base ?? false),
+                platforms: { ...earlier?.platforms, [platform]: used },
+                from: {
+                    ...earlier?.from,
+                    ...(fromPlatforms.length > 0 && { [platform]: [...new Set(fromPlatforms)] }),
+                },
             });
         }
         for (const { use } of uses) {
-            const place = { line: use.line, ...(use.left !== undefined && { left: use.left }) };
+            const place = { line: use.line, ...(use.triggeredBy !== undefined && { triggeredBy: use.triggeredBy }) };
             const secret = use.secret && { ...use.secret, ...place };
             if (secret) secrets.set(JSON.stringify(secret), secret);
             for (const source of use.sources ?? []) {
-                const one = { ...source, ...place, instruction: use.instruction };
-                sources.set(JSON.stringify(one), one);
+                const located = { ...source, ...place, instruction: use.instruction };
+                sources.set(JSON.stringify(located), located);
             }
         }
     }
@@ -196,7 +205,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
         secrets: [...secrets.values()],
         sources: [...sources.values()],
         environment,
-        // Where the builder's own frontend reads it, nothing may name another.
+        // If the builder's own frontend reads the text, `# syntax=` must not name another.
         meaning: meaningOf(
             frontend ? text : withoutSyntax(text),
             read,

@@ -12,44 +12,50 @@ export interface ReadStage {
     /** From 0, as BuildKit counts. */
     readonly number: number;
     readonly line: number;
-    /** Whether it is the target or in its chain of FROMs, for some platform: the image holds it as it is. */
+    /** Whether it is the target or in its chain of FROMs, for any platform, so that the image contains its files. */
     readonly base: boolean;
 }
 
-/** What a Dockerfile says of its place in the hierarchy: the images it stands on and the files it reads. */
+/** The inputs of a Dockerfile: the images and files that its target needs. */
 export interface DockerfileReading {
-    /** External images of the stages that the target needs, in order, each once. */
+    /** External images of the stages that the target needs, in order, without duplicates. */
     readonly references: readonly {
-        /** The reference as BuildKit sees it after expansion: the key of a named build context. */
+        /** The reference after expansion, as BuildKit sees it: the key of a named build context. */
         readonly expanded: string;
         readonly line: number;
         readonly instruction: Use["instruction"];
-        /** Where the ONBUILD stands that names it, if one does. */
-        readonly left?: string;
-        /** Whether the target is built FROM it, rather than copying from it. */
+        /** The location of the ONBUILD that names it, if any. */
+        readonly triggeredBy?: string;
+        /** Whether the target is built FROM it, rather than copying files from it. */
         readonly base: boolean;
         readonly platforms: PlatformUses;
         /**
-         * By platform that is built for, the platforms of it that needed stages are built FROM: its ONBUILD runs there, and not where
-         * a stage only copies from it (dockerfile2llb, resolveBaseImage).
+         * By target platform, the platforms of this image that needed stages are built FROM. Its ONBUILD triggers run
+         * there, and not in stages that only copy from it (dockerfile2llb, resolveBaseImage).
          */
         readonly from: FromUses;
     }[];
     /** The stages that the target needs, in order. */
     readonly stages: readonly ReadStage[];
     /** The build secrets that the needed stages mount. */
-    readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "left">)[];
+    readonly secrets: readonly (MountedSecret & Pick<Use, "line" | "triggeredBy">)[];
     /** What the needed stages read from the build context. */
-    readonly sources: readonly (Source & Pick<Use, "line" | "left"> & { readonly instruction: string })[];
-    /** What reads the Dockerfile instead of the builder itself. One that is not BuildKit's own may do with it what it likes. */
+    readonly sources: readonly (Source & Pick<Use, "line" | "triggeredBy"> & { readonly instruction: string })[];
+    /**
+     * The image that reads the Dockerfile in place of the builder. A frontend that is not BuildKit's own may do
+     * anything with it.
+     */
     readonly frontend?: Frontend;
-    /** By platform that is built for, the variables that the image brings to what is built FROM it. */
+    /** By target platform, the variables that stages built FROM this image inherit. */
     readonly environment: Readonly<Partial<Record<Platform, Environment>>>;
-    /** What all this means to BuildKit: what is built and hashed. */
+    /** What BuildKit builds, and what is hashed. */
     readonly meaning: Meaning;
-    /** By reference as in `references`, what ONBUILD of an image left to the stages that are built FROM it; absent where nothing. */
+    /**
+     * By reference as in `references`, the ONBUILD triggers of an image that stages are built FROM; absent if it has no
+     * trigger.
+     */
     readonly triggers: Readonly<Record<string, readonly Trigger[]>>;
 }
 
-/** By platform that is built for, platforms of an image that stages are built FROM; absent where there is no such stage. */
+/** By target platform, the platforms of an image that stages are built FROM; absent if there is no such stage. */
 export type FromUses = Readonly<Partial<Record<Platform, readonly Platform[]>>>;

@@ -2,15 +2,15 @@ import path from "node:path";
 import { InputError } from "../errors";
 import { heredocOf, commaFields, listArguments, mountFields, type Statement } from "./parse";
 
-/** What an instruction reads from the build context. */
+/** Files that an instruction reads from the build context. */
 export interface Source {
-    /** Path from the context's root; `*`, `?` and `[…]` are Go's filepath.Match, unless it is a mount's. */
+    /** Path from the context's root. `*`, `?` and `[…]` follow Go's filepath.Match, except in a mount. */
     readonly pattern: string;
-    /** Whether it is what a mount shows: a path without wildcards. */
+    /** Whether it is the source of a mount: a path without wildcards. */
     readonly mount?: true;
-    /** Patterns of moby/patternmatcher, from a folder that `pattern` names on, of what is left out below it. */
+    /** Patterns of moby/patternmatcher, relative to a folder that `pattern` names, of files to exclude below it. */
     readonly exclude: readonly string[];
-    /** The same for what is taken below it (COPY --parents); everything without. */
+    /** A pattern of the files to include below it (COPY --parents); all files if absent. */
     readonly include?: string;
 }
 
@@ -21,11 +21,11 @@ export interface MountedSecret {
     readonly required: boolean;
 }
 
-/** What an instruction reads: the build context, a stage or image by name, or a secret. */
+/** A source of an instruction: the build context, a stage or image by name, or a secret. */
 export interface Read {
     readonly sources?: readonly Source[];
     readonly from?: string;
-    /** COPY --from counts stages by number, a mount's from= does not. */
+    /** `COPY --from` accepts the number of a stage; `from=` of a mount does not. */
     readonly byNumber?: boolean;
     readonly secret?: MountedSecret;
 }
@@ -33,19 +33,24 @@ export interface Read {
 /** Expands a word of an instruction. */
 type Word = (text: string) => string;
 
-/** What BuildKit does not look for in the context (dockerfile2llb, isHTTPSource; util/sshutil, IsImplicitSSHTransport). */
+/**
+ * Checks whether a source is outside the build context (dockerfile2llb, isHTTPSource; util/sshutil,
+ * IsImplicitSSHTransport).
+ */
 const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w-]+@[a-zA-Z0-9.-]+:/.test(source);
 
 function checkFrom(from: string, { keyword, where }: Statement): void {
     if (!/\$./.test(from)) return;
     throw new InputError({
-        problem: `${keyword} takes no variable in from=${from}`,
+        problem: `${keyword} does not expand variables in from=${from}`,
         where,
         next: `name a stage: FROM ${from} AS <name> (with a global ARG), then from=<name>`,
     });
 }
 
-/** COPY --parents copies, below the pivot that stands before `/./` (the context's root without), what the rest names. */
+/**
+ * Returns the source of COPY --parents: files below the pivot, the part before `/./` (without it: the context's root).
+ */
 function parentsSource(source: string, exclude: readonly string[]): Source {
     const pivot = source.indexOf("/./");
     const [pattern, include] = pivot < 0 ? ["", source] : [source.slice(0, pivot), source.slice(pivot + 3)];
@@ -54,7 +59,8 @@ function parentsSource(source: string, exclude: readonly string[]): Source {
 }
 
 /**
- * What COPY and ADD read (Dockerfile reference, COPY and ADD; frontend/dockerfile/dockerfile2llb/convert_copy.go).
+ * Returns the sources of COPY and ADD (Dockerfile reference, COPY and ADD;
+ * frontend/dockerfile/dockerfile2llb/convert_copy.go).
  *
  * @param word expands a word of the instruction
  * @throws InputError for arguments that BuildKit refuses
@@ -68,39 +74,39 @@ export function copyReads(statement: Statement, word: Word): Read[] {
     }
     const written = listArguments(rest);
     if (written === undefined || written.length < 2) {
-        throw new InputError({ problem: `${keyword} ${rest} names no source and destination`, where });
+        throw new InputError({ problem: `${keyword} ${rest} needs a source and a destination`, where });
     }
     const exclude = flags.flatMap(({ name, value }) => (name === "exclude" && value ? [value] : []));
     const parents = flags.some(({ name, value }) => name === "parents" && value?.toLowerCase() !== "false");
     const paths = written
         .slice(0, -1)
-        .filter((one) => heredocOf(one) === undefined)
-        // What ADD downloads is no input, so its address may hold what only the base image's environment says.
-        .filter((one) => keyword !== "ADD" || !isRemote(one))
+        .filter((source) => heredocOf(source) === undefined)
+        // Downloads are not inputs, so their address may contain variables of the base image's environment.
+        .filter((source) => keyword !== "ADD" || !isRemote(source))
         .map(word);
     const remote = paths.find(isRemote);
     if (keyword === "COPY" && remote !== undefined) {
         throw new InputError({
             problem: `COPY can't read ${remote}`,
             where,
-            next: "use ADD for what is not in the context",
+            next: "use ADD for a source outside the build context",
         });
     }
-    const local = paths.filter((one) => !isRemote(one));
+    const local = paths.filter((source) => !isRemote(source));
     return [{ sources: local.map((pattern) => (parents ? parentsSource(pattern, exclude) : { pattern, exclude })) }];
 }
 
-/** The last of a mount's fields that mean the same (instructions/commands_runmount.go); undefined for none. */
+/** Returns the last of a mount's fields with one of several equivalent names (instructions/commands_runmount.go). */
 const lastField = (mount: string, ...names: string[]): string | undefined =>
     commaFields(mount)
         .findLast((field) => names.includes(/^[^=]*(?==)/.exec(field)?.[0].toLowerCase() ?? ""))
         ?.replace(/^[^=]*=/, "");
 
-/** The secret of a mount: its id stands in `source` or `id`, or is the last part of `target` (convert_secrets.go). */
+/** Returns the secret of a mount. Its id is `source`, `id` or the last part of `target` (convert_secrets.go). */
 function secretOf(mount: string, { where }: Statement, word: Word): MountedSecret {
     const fields = mountFields(mount);
     const named = lastField(mount, "source", "src") ?? "";
-    // Folders of the target need not be known: $HOME may be the base image's.
+    // The folders of the target may be unknown: $HOME may come from the base image.
     const last = () => word(path.posix.basename(lastField(mount, "target", "dst", "destination") ?? ""));
     const written = named === "" ? (fields.get("id") ?? "") : named;
     const id = written === "" ? path.posix.basename(last()) : word(written);
@@ -108,14 +114,14 @@ function secretOf(mount: string, { where }: Statement, word: Word): MountedSecre
         const next = "write RUN --mount=type=secret,id=<name>";
         throw new InputError({ problem: "a secret mount names no secret", where, next });
     }
-    // `required` alone means that it is.
+    // `required` without a value means true.
     const required = fields.has("required") ? word(fields.get("required") ?? "") : "false";
     return { id, required: !/^(0|f|false)$/i.test(required) };
 }
 
 /**
- * What RUN's mounts read (Dockerfile reference, RUN --mount): bind mounts the context, those with `from` a stage or image,
- * secret mounts a secret; cache, ssh and tmpfs mounts nothing.
+ * Returns the sources of RUN's mounts (Dockerfile reference, RUN --mount): the context for a bind mount, a stage or
+ * image for a mount with `from`, a secret for a secret mount. Cache, ssh and tmpfs mounts have no source.
  *
  * @param word expands a word of the instruction
  * @throws InputError for a variable in `from`, and for a secret without a name

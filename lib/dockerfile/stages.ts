@@ -2,7 +2,7 @@ import { InputError } from "../errors";
 import { normalPlatform, type Platform } from "../platform";
 import { parseReference } from "../registry/references";
 import { type Expansion, expand } from "./expand";
-import { type Statement, type Trigger, leftStatement } from "./parse";
+import { type Statement, type Trigger, triggeredStatement } from "./parse";
 import { type Read, copyReads, mountReads } from "./reads";
 import {
     type Environment,
@@ -15,11 +15,11 @@ import {
 } from "./variables";
 
 /**
- * What ONBUILD of a target leaves to the images that are built FROM it: of the Dockerfile's last stage, or the one of that name.
- * It stands in the Dockerfile as it will run: nothing else needs to be known to say it.
+ * Returns the ONBUILD triggers that a target adds to images built FROM it: those in the Dockerfile's last stage, or in
+ * the named stage. They are returned as written, so nothing else needs to be known.
  */
 export function targetTriggers(statements: readonly Statement[], target?: string): Trigger[] {
-    const starts = statements.flatMap((one, index) => (one.keyword === "FROM" ? [index] : []));
+    const starts = statements.flatMap(({ keyword }, index) => (keyword === "FROM" ? [index] : []));
     const start = starts.findLast((index) => {
         const from = statements[index];
         return target === undefined || (from && stageName(from)) === target.toLowerCase();
@@ -31,17 +31,18 @@ export function targetTriggers(statements: readonly Statement[], target?: string
         .flatMap(({ trigger, where }) => (trigger === undefined ? [] : [{ text: trigger, where }]));
 }
 
-/** Name of the last stage; undefined where it has none. */
+/** Returns the name of the last stage, if any. */
 function lastStage(statements: readonly Statement[]): string | undefined {
     const from = statements.findLast(({ keyword }) => keyword === "FROM");
     return from && stageName(from);
 }
 
 /**
- * Reads all stages of a Dockerfile, for one platform to build for and one of the builder.
+ * Reads all stages of a Dockerfile for one target platform and one platform of the builder.
  *
- * @param onRead is told each instruction of a stage, what ONBUILD left for it first, with the stage as it is then
- * @throws InputError with file and line for what stands outside of stages; what is wrong within one is kept there
+ * @param onRead is called with each instruction of a stage, triggers first, and the stage in its state after that
+ *     instruction
+ * @throws InputError with file and line for problems outside of stages; problems within a stage are stored in the stage
  */
 export function readStages(
     statements: readonly Statement[],
@@ -57,19 +58,19 @@ export function readStages(
     const stages: Stage[] = [];
     for (const statement of statements) {
         const stage = stages.at(-1);
-        const read = (one: Statement, into: Stage) => {
-            readInStage(one, scope, into);
-            onRead(one, into);
+        const read = (instruction: Statement, into: Stage) => {
+            readInStage(instruction, scope, into);
+            onRead(instruction, into);
         };
         if (statement.keyword === "FROM") {
             const opened = openStage(statement, scope, stages, options, platforms.target);
             stages.push(opened);
-            for (const one of opened.left) read(one, opened);
+            for (const trigger of opened.triggered) read(trigger, opened);
         } else if (stage) read(statement, stage);
         else if (statement.keyword === "ARG") readArg(statement, scope);
         else
             throw new InputError({
-                problem: `${statement.keyword} stands before the first FROM`,
+                problem: `${statement.keyword} must follow a FROM`,
                 where: statement.where,
             });
     }
@@ -77,34 +78,34 @@ export function readStages(
     throw new InputError({
         problem: "no FROM",
         where: options.path,
-        next: "a Dockerfile starts with FROM <image>",
+        next: "start the Dockerfile with FROM <image>",
     });
 }
 
-/** How a Dockerfile is read. */
+/** Options for reading a Dockerfile. */
 export interface ReadOptions extends ImagesBelow {
-    /** Path, for messages. */
+    /** Path of the Dockerfile, for messages. */
     readonly path: string;
-    /** Name of the stage to build; the last one without. */
+    /** Name of the stage to build; by default the last stage. */
     readonly target?: string;
     readonly buildArgs?: Readonly<Record<string, string>>;
     readonly platforms: readonly Platform[];
-    /** Whether the builder's own frontend takes the place of docker/dockerfile. */
+    /** Whether the builder's own frontend replaces docker/dockerfile. */
     readonly builtinFrontend?: boolean;
 }
 
-/** An instruction that takes something from outside its stage. */
+/** An instruction that reads something from outside its stage. */
 export interface Use extends Read {
     readonly instruction: "FROM" | "COPY" | "RUN" | "ADD";
     readonly line: number;
     readonly where: string;
-    /** Where the ONBUILD stands that left it to this stage; absent for an instruction of the stage's own. */
-    readonly left?: string;
-    /** FROM: the earlier stage that it names, by number. */
+    /** The location of the ONBUILD that triggered it; absent for an instruction of the stage itself. */
+    readonly triggeredBy?: string;
+    /** FROM: the number of the earlier stage that it names. */
     readonly stage?: number;
     /** FROM --platform, in normal form. */
     readonly platform?: Platform;
-    /** FROM: the variables in it that have no value. */
+    /** FROM: its variables without a value. */
     readonly unset?: readonly string[];
 }
 
@@ -112,23 +113,26 @@ export interface Use extends Read {
 export interface Stage extends StageVariables {
     readonly name: string | undefined;
     readonly uses: Use[];
-    /** What is wrong with it: matters only if somebody needs it. */
+    /** Problems of the stage, which matter only if the target needs it. */
     readonly problems: InputError[];
-    /** What ONBUILD leaves to the stages built FROM it. */
+    /** The ONBUILD triggers that it adds to stages built FROM it. */
     readonly triggers: Trigger[];
-    /** The instructions that ONBUILD of what it is built FROM left for it: they run first. */
-    readonly left: Statement[];
+    /** The instructions that ONBUILD of its base image triggers: they run first. */
+    readonly triggered: Statement[];
 }
 
-/** What is known of the images that stages are built FROM. */
+/** Information about the images that stages are built FROM. */
 export interface ImagesBelow {
-    /** What ONBUILD of an image leaves to the stages that are built FROM it; nothing without. */
+    /** Returns the ONBUILD triggers of an image; by default no image has any. */
     readonly triggersOf?: (reference: string) => readonly Trigger[];
-    /** The variables that an image brings for a platform; undefined for one of which nothing is known. */
+    /** Returns the variables that an image sets for a platform; undefined for an unknown image. */
     readonly environmentOf?: (reference: string, platform: Platform) => Environment | undefined;
 }
 
-/** Runs `read`; bad input in a stage that nobody needs is no error, since such a stage is left out of what is built. */
+/**
+ * Runs `read` and stores bad input as a problem. It is no error in a stage that the target does not need: that stage is
+ * not built.
+ */
 function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     try {
         return read();
@@ -139,7 +143,7 @@ function keepProblem<T>(problems: InputError[], read: () => T): T | undefined {
     }
 }
 
-/** A word of a FROM, expanded in the scope of the global ARGs; a variable without a value is empty, as in BuildKit. */
+/** Expands a word of a FROM in the scope of the global ARGs; a variable without a value is empty, as in BuildKit. */
 function fromWord(written: string, { where }: Statement, { globals, escape }: Scope): Expansion {
     const { text, unset } = expand(written, globals, escape, where);
     if (text !== "") return { text, unset };
@@ -151,9 +155,9 @@ function fromWord(written: string, { where }: Statement, { globals, escape }: Sc
 }
 
 /**
- * The reference of an image, as it is.
+ * Checks the reference of an image, and returns it unchanged.
  *
- * @throws InputError with file and line for what is none
+ * @throws InputError with file and line for an invalid reference
  */
 export function checkReference(from: string, { where, unset = [] }: Use): string {
     try {
@@ -171,21 +175,21 @@ export function checkReference(from: string, { where, unset = [] }: Use): string
     }
 }
 
-/** What BuildKit gives an image that has no PATH (util/system, DefaultPathEnvUnix). */
+/** The PATH that BuildKit sets in an image without one (util/system, DefaultPathEnvUnix). */
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
-/** The name that a FROM gives its stage, in lower case as BuildKit keeps it. */
+/** Returns the name of a FROM's stage, in lower case as in BuildKit. */
 export const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.toLowerCase();
 
 /**
- * Opens a stage by its FROM, which also says what ONBUILD left for it: `left`, still to be read.
+ * Opens a stage with its FROM. The triggers of its base image are in `triggered`, still to be read.
  *
- * @param stages the stages before
- * @param images what is known of external images
- * @param target the platform that is built for
- * @throws InputError for a FROM that BuildKit does not understand
+ * @param stages the earlier stages
+ * @param images information about external images
+ * @param target the target platform
+ * @throws InputError for a FROM that BuildKit refuses
  */
 export function openStage(
     statement: Statement,
@@ -205,31 +209,32 @@ export function openStage(
         });
     }
     if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(name)) {
-        throw new InputError({ problem: `"${name}" is no name for a stage`, where, next: "start with a letter" });
+        throw new InputError({ problem: `"${name}" is not a valid stage name`, where, next: "start with a letter" });
     }
     const problems: InputError[] = [];
     const word = (text: string) => keepProblem(problems, () => fromWord(text, statement, scope));
     const { text: from, unset } = word(written) ?? { text: "", unset: [] };
-    const flag = statement.flags.find((one) => one.name === "platform")?.value;
+    const flag = statement.flags.find((candidate) => candidate.name === "platform")?.value;
     const platform = flag === undefined || flag === "" ? undefined : word(flag)?.text;
-    // Stages have names in lower case, and only COPY and mounts find them in any.
+    // FROM finds stages only by their name in lower case; COPY and mounts ignore the case.
     const number = stages.findLastIndex((stage) => stage.name === from);
     const base = stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
     const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
     const below = (): { readonly triggers?: readonly Trigger[]; readonly environment?: Environment | undefined } => {
-        if (from === "scratch") return { environment: { values: new Map([["PATH", defaultPath]]), closed: true } };
+        if (from === "scratch") return { environment: { values: new Map([["PATH", defaultPath]]), complete: true } };
         const reference = checkReference(from, use);
-        const own = image.platform ?? normalPlatform(target);
+        const basePlatform = image.platform ?? normalPlatform(target);
         return {
             triggers: images.triggersOf?.(reference) ?? [],
-            environment: images.environmentOf?.(reference, own),
+            environment: images.environmentOf?.(reference, basePlatform),
         };
     };
     const { triggers = [], environment } = base
-        ? { triggers: base.triggers, environment: { values: base.environment, closed: base.closed } }
+        ? { triggers: base.triggers, environment: { values: base.environment, complete: base.complete } }
         : (keepProblem(problems, below) ?? {});
-    const left = keepProblem(problems, () => triggers.map((trigger) => leftStatement(trigger, statement))) ?? [];
+    const triggered =
+        keepProblem(problems, () => triggers.map((trigger) => triggeredStatement(trigger, statement))) ?? [];
     return {
         name: stageName(statement),
         uses: [use],
@@ -237,23 +242,29 @@ export function openStage(
         variables: new Map([...(base?.variables ?? []), ...(environment?.values ?? [])]),
         environment: new Map(environment?.values),
         declared: new Set(base?.declared),
-        closed: environment?.closed ?? false,
+        complete: environment?.complete ?? false,
         triggers: [],
-        left,
+        triggered,
     };
 }
 
-/** Reads any other instruction of a stage. */
+/** Reads an instruction of a stage after its FROM. */
 export function readInStage(statement: Statement, scope: Scope, stage: Stage): void {
-    const { keyword, line, where, trigger, left } = statement;
+    const { keyword, line, where, trigger, triggeredBy } = statement;
     const word = (text: string) => stageWord(text, statement, scope, stage);
     const use = (instruction: Use["instruction"], reads: readonly Read[]) => {
         stage.uses.push(
-            ...reads.map((read) => ({ ...read, instruction, line, where, ...(left !== undefined && { left }) })),
+            ...reads.map((read) => ({
+                ...read,
+                instruction,
+                line,
+                where,
+                ...(triggeredBy !== undefined && { triggeredBy }),
+            })),
         );
     };
     keepProblem(stage.problems, () => {
-        if (trigger !== undefined) stage.triggers.push({ text: trigger, where: left ?? where });
+        if (trigger !== undefined) stage.triggers.push({ text: trigger, where: triggeredBy ?? where });
         else if (keyword === "ARG") readArg(statement, scope, stage);
         else if (keyword === "ENV") readEnv(statement, scope, stage);
         else if (keyword === "COPY" || keyword === "ADD") use(keyword, copyReads(statement, word));

@@ -3,29 +3,32 @@ import { normalPlatform, type Platform } from "../platform";
 import { type Expansion, expand } from "./expand";
 import { quotedWords, type Statement } from "./parse";
 
-/** What an image brings to the stages that are built FROM it. */
+/** The variables that stages built FROM an image inherit. */
 export interface Environment {
-    /** Values of its ENVs; undefined for one that is set and not known. */
+    /** Values of its ENVs; undefined for a variable that is set to an unknown value. */
     readonly values: ReadonlyMap<string, string | undefined>;
-    /** Whether these are all: an external image below it may bring more. */
-    readonly closed: boolean;
+    /** Whether no other variable can be set: an external base image may set more. */
+    readonly complete: boolean;
 }
 
 /** The variables of a stage. */
 export interface StageVariables {
     /** Values of its ENVs and ARGs; stages built FROM it inherit both. */
     readonly variables: Map<string, string | undefined>;
-    /** Values of its ENVs alone: in a stage built FROM it they come before its ARGs (dockerfile2llb, dispatchStages). */
+    /**
+     * Values of its ENVs only: in a stage built FROM it they take precedence over its ARGs (dockerfile2llb,
+     * dispatchStages).
+     */
     readonly environment: Map<string, string | undefined>;
-    /** ARGs that were declared. */
+    /** The names of declared ARGs. */
     readonly declared: Set<string>;
-    /** Whether all is known that sets its variables: an external image may bring an environment. */
-    readonly closed: boolean;
+    /** Whether all of its variables are known: an external base image may set others. */
+    readonly complete: boolean;
 }
 
-/** What else decides the values of variables. */
+/** The sources of variables outside a stage. */
 export interface Scope {
-    /** Global ARGs, and those that BuildKit sets itself. */
+    /** Global ARGs, and the ARGs that BuildKit sets itself. */
     readonly globals: Map<string, string | undefined>;
     readonly buildArgs: Readonly<Record<string, string>>;
     readonly escape: string;
@@ -38,31 +41,33 @@ function platformArguments(prefix: string, platform: Platform): [string, string]
     return Object.entries(values).map(([name, value]) => [prefix + name, value]);
 }
 
-/** A text whose variables are all known: in an open stage an unset one may come from the image below. */
-const known = ({ text, unset }: Expansion, closed: boolean) => (closed || unset.length === 0 ? text : undefined);
+/** Returns the expanded text, or undefined if it uses a variable that an external base image may set. */
+const knownText = ({ text, unset }: Expansion, complete: boolean) =>
+    complete || unset.length === 0 ? text : undefined;
 
 /**
- * The arguments that BuildKit sets itself (Dockerfile reference, "Automatic platform ARGs in the global scope";
- * dockerfile2llb/platform.go); a build argument of the same name wins.
+ * Returns the arguments that BuildKit sets itself (Dockerfile reference, "Automatic platform ARGs in the global scope";
+ * dockerfile2llb/platform.go); a build argument of the same name takes precedence.
  *
- * @param of.stage name of the stage that is built, as TARGETSTAGE has it
+ * @param of.stage name of the target stage, the value of TARGETSTAGE
  */
 export function automaticArguments(
     of: { readonly target: Platform; readonly build: Platform; readonly stage: string },
     buildArgs: Scope["buildArgs"],
 ): Map<string, string> {
     const platforms = [...platformArguments("BUILD", of.build), ...platformArguments("TARGET", of.target)];
-    const all = [...platforms, ["TARGETSTAGE", of.stage] as const];
-    return new Map(all.map(([name, value]) => [name, buildArgs[name] ?? value]));
+    const automatic = [...platforms, ["TARGETSTAGE", of.stage] as const];
+    return new Map(automatic.map(([name, value]) => [name, buildArgs[name] ?? value]));
 }
 
 /**
- * ARG: a build argument wins over the default; in a stage a global value stands in for a missing default.
+ * Reads an ARG. A build argument takes precedence over the default; in a stage, a global value replaces a missing
+ * default.
  *
- * @param stage the stage that it stands in; global without
+ * @param stage the stage that contains it; undefined for a global ARG
  */
 export function readArg({ rest, where, escape }: Statement, scope: Scope, stage?: StageVariables): void {
-    const { variables, closed } = stage ?? { variables: scope.globals, closed: true };
+    const { variables, complete } = stage ?? { variables: scope.globals, complete: true };
     for (const word of quotedWords(rest, escape)) {
         const equals = word.indexOf("=");
         const name = equals < 0 ? word : word.slice(0, equals);
@@ -71,24 +76,25 @@ export function readArg({ rest, where, escape }: Statement, scope: Scope, stage?
         stage?.declared.add(name);
         if (value !== undefined) variables.set(name, value);
         else if (equals >= 0)
-            variables.set(name, known(expand(word.slice(equals + 1), variables, scope.escape, where), closed));
+            variables.set(name, knownText(expand(word.slice(equals + 1), variables, scope.escape, where), complete));
     }
 }
 
-/** ENV: all values of one instruction see the variables before it. */
+/** Reads an ENV. All values of an instruction see the variables before that instruction. */
 export function readEnv(statement: Statement, { escape }: Scope, stage: StageVariables): void {
     const { rest, where } = statement;
     const value = (text: string) => expand(text, stage.variables, escape, where);
     const pairs = environmentPairs(rest, statement.escape, where).map(
-        ([name, written]) => [value(name).text, known(value(written), stage.closed)] as const,
+        ([name, written]) => [value(name).text, knownText(value(written), stage.complete)] as const,
     );
     for (const [name, text] of pairs) {
-        for (const one of [stage.variables, stage.environment]) one.set(name, text);
+        for (const variables of [stage.variables, stage.environment]) variables.set(name, text);
     }
 }
 
 /**
- * Names and values of an ENV as written: `name=value …`, or the old form `name value` for a single one.
+ * Returns the names and values of an ENV as written: `name=value …`, or the old form `name value` for a single
+ * variable.
  *
  * @throws InputError for a name without a value
  */
@@ -104,23 +110,23 @@ export function environmentPairs(rest: string, escape: string, where: string): [
 }
 
 /**
- * Expands a word of an instruction. An ARG without a value leaves a variable to the environment of the image that the
- * stage is built on.
+ * Expands a word of an instruction. A variable that only has an ARG without a value gets its value from the environment
+ * of the stage's base image.
  *
  * @throws InputError for a variable that only the environment of an external image could set
  */
 export function stageWord(text: string, { where }: Statement, { escape }: Scope, stage: StageVariables): string {
     const expansion = expand(text, stage.variables, escape, where);
-    const [unknown] = stage.closed ? [] : expansion.unset;
+    const [unknown] = stage.complete ? [] : expansion.unset;
     if (unknown === undefined) return expansion.text;
     const isArgument = stage.declared.has(unknown);
     throw new InputError({
         problem:
-            `${text} uses ${unknown}, which this Dockerfile ${isArgument ? "gives no value to" : "does not set"}: ` +
-            "the environment of the image below may",
+            `${text} uses ${unknown}, which this Dockerfile ${isArgument ? "declares without a value" : "does not set"}: ` +
+            "its value depends on the environment of the base image",
         where,
         next: isArgument
-            ? `write ARG ${unknown}=<default> (nothing after the sign for none), or set it in buildArgs in images.ts`
+            ? `write ARG ${unknown}=<default> (ARG ${unknown}= for an empty value), or set it in buildArgs in images.ts`
             : `declare it before: ARG ${unknown}=<default>, or ENV ${unknown}=<value>`,
     });
 }

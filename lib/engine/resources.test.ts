@@ -64,12 +64,12 @@ test("what the component of an image says is read as it was written", () => {
     const prepared = {
         definition: { dockerfile: "Dockerfile", secrets: ["TOKEN"] },
         meaning: "FROM a",
-        parents: [{ expanded: "a", by: "base", platforms: {} }],
+        parents: [{ expanded: "a", key: "base", platforms: {} }],
         roots: [
-            { expanded: "python:3", by: `r.io/python@${digest}`, from: [] },
-            { expanded: "debian:13", by: undefined, from: [] },
+            { expanded: "python:3", pin: `r.io/python@${digest}`, from: [] },
+            { expanded: "debian:13", pin: undefined, from: [] },
         ],
-        frontend: { expanded: "docker/dockerfile:1", by: undefined, from: [] },
+        frontend: { expanded: "docker/dockerfile:1", pin: undefined, from: [] },
         platforms: ["linux/amd64"],
         inputs: [
             file,

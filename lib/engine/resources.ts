@@ -148,8 +148,8 @@ export interface ImageInputs {
 /** What the component of an image says. */
 export const imageInputs = (image: PreparedImage): ImageInputs => ({
     dockerfile: { [image.definition.dockerfile]: hash12(image.meaning) },
-    parents: image.parents.map((parent) => parent.by),
-    roots: Object.fromEntries(rootsOf(image).map((root) => [root.expanded, root.by ?? notPinned])),
+    parents: image.parents.map((parent) => parent.key),
+    roots: Object.fromEntries(rootsOf(image).map((root) => [root.expanded, root.pin ?? notPinned])),
     ...(image.frontend && { frontend: image.frontend.expanded }),
     platforms: image.platforms,
     inputs: describeFiles(image.inputs),

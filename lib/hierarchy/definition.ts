@@ -2,68 +2,69 @@ import { type Platform, hostPlatform } from "../platform";
 
 /** An entry of `images.ts`. */
 export interface ImageDefinition {
-    /** One line for people. */
+    /** One line that describes the image to readers. */
     readonly description: string;
     /**
-     * Reference as Dockerfiles write it, with its promoted tag ("ghcr.io/owner/repo:latest"). An image without a name is
-     * never pushed: it has no digest and no children.
+     * Reference as written in Dockerfiles, with the promoted tag ("ghcr.io/owner/repo:latest"). An image without a name
+     * is never pushed: it has no digest and no children.
      */
     readonly name?: string;
     /** Path from the repository's root. */
     readonly dockerfile: string;
-    /** Build context root from the repository's root; default ".". */
+    /** Root of the build context, relative to the repository's root; default ".". */
     readonly context?: string;
     readonly target?: string;
-    /** "host": the platform of the machine that builds. */
+    /** "host": the platform of the machine that runs the build. */
     readonly platforms: readonly Platform[] | "host";
     readonly buildArgs?: Readonly<Record<string, string>>;
-    /** Build arguments that look like secrets and are none: everybody may read their values. */
+    /** Build arguments that look like secrets but are public. */
     readonly plainArguments?: readonly string[];
     readonly labels?: Readonly<Record<string, string>>;
-    /** Names of build secrets; their values come from elsewhere. */
+    /** Names of build secrets; stack configuration holds their values. */
     readonly secrets?: readonly string[];
     /**
-     * Registry cache `<repository>:cache-<arch>`, mode max; on unless false. It holds every step, also of stages that the
-     * image only copies from, for all who may pull the image: a warning says so until this is true or false. Rewritten
-     * layers are other blobs than cached ones, so a huge layer would be stored twice.
+     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. It publishes every step, including the
+     * stages from which the image only copies files, to everyone who may pull the image. If it does, a warning appears
+     * until this is set to true or false. Rewritten layers and cached layers are different blobs, so the registry
+     * stores a huge layer twice.
      */
     readonly registryCache?: boolean;
-    /** Script that tests the image inside it, from the repository's root; what is tested has a name. */
+    /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
     readonly smokeTest?: string;
 }
 
 /** The hierarchy: images by key. */
 export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
 
-/** What is known of an external image. */
+/** Properties of an external image. */
 export interface RootDefinition {
     /**
-     * Its ONBUILD instructions, as `docker image inspect --format '{{json .Config.OnBuild}}'` has them: BuildKit runs them in
-     * every stage that is built FROM it, so they are read as a part of it. Checked before a build; none without.
+     * Its ONBUILD triggers, as shown by `docker image inspect --format '{{json .Config.OnBuild}}'`. BuildKit runs them
+     * in every stage built FROM the image, so they are read as part of that stage. They are verified before a build.
      */
     readonly onBuild: readonly string[];
 }
 
-/** External images by reference as Dockerfiles write it, in any spelling. */
+/** External images by reference as written in Dockerfiles, in any spelling. */
 export type RootDefinitions = Readonly<Record<string, RootDefinition>>;
 
-/** What `images.ts` exports. */
+/** The exports of `images.ts`. */
 export interface Definitions {
     readonly images: ImageDefinitions;
     readonly roots?: RootDefinitions;
 }
 
 /**
- * The platforms that a stack wants. "declared": those of the images, and no image is left out, whatever this machine is;
- * for what only describes them.
+ * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting
+ * an image: for tools that only describe the images.
  */
 export type WantedPlatforms = "all" | "host" | "declared" | readonly Platform[];
 
-/** The platforms that an image is declared for: on this machine, where it says "host". */
+/** Returns the platforms that an image declares; "host" is this machine's platform. */
 export const declaredPlatforms = ({ platforms }: ImageDefinition): readonly Platform[] =>
     platforms === "host" ? [hostPlatform()] : platforms;
 
-/** Those of them that a stack wants. */
+/** Returns the declared platforms of an image that a stack builds. */
 export function platformsOf(image: ImageDefinition, wanted: WantedPlatforms): readonly Platform[] {
     const list = wanted === "host" ? [hostPlatform()] : wanted;
     const declared = declaredPlatforms(image);

@@ -15,7 +15,7 @@ type Image = readonly [dockerfile: string, platforms: ImageDefinition["platforms
 
 const definition = (key: string, platforms: Image[1]): ImageDefinition => ({
     description: key,
-    // What is for whatever machine builds it is not pushed here.
+    // In these tests, images for "host" are not pushed.
     ...(platforms !== "host" && { name: `ghcr.io/us/${key}` }),
     dockerfile: key,
     platforms,
@@ -30,7 +30,7 @@ const repository = (images: Readonly<Record<string, Image>>) =>
         },
     ] as const;
 
-/** By image and platform that is built for, the platforms of its parents. */
+/** The platforms of each image's parents, by target platform. */
 function placed(images: Readonly<Record<string, Image>>, platforms: HierarchySettings["platforms"] = "all") {
     const prepared = readHierarchy(...repository(images), { platforms, roots: {}, buildArgs: {} }).images;
     return Object.fromEntries(

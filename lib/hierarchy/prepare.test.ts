@@ -39,7 +39,7 @@ describe("this repository's images", () => {
     test("form the hierarchy of the README", () => {
         const parents = prepared.map(({ key, parents: [parent], roots: [root] }) => [
             key,
-            parent?.by ?? root?.expanded,
+            parent?.key ?? root?.expanded,
         ]);
         expect(Object.fromEntries(parents)).toEqual({
             base: "python:3.12-slim",
@@ -77,9 +77,9 @@ describe("settings", () => {
     test("pin roots in any spelling of their names", () => {
         const pinned = `registry.test/python@sha256:${"0".repeat(64)}`;
         const [base] = prepare(dockerfiles, definitions, { roots: { "docker.io/library/python:3": pinned } });
-        expect(base?.roots).toEqual([{ expanded: "python:3", by: pinned, from: ["linux/amd64", "linux/arm64"] }]);
+        expect(base?.roots).toEqual([{ expanded: "python:3", pin: pinned, from: ["linux/amd64", "linux/arm64"] }]);
         const host = prepare(dockerfiles, definitions, { platforms: ["linux/arm64"] });
-        expect(host[0]?.roots).toEqual([{ expanded: "python:3", by: undefined, from: ["linux/arm64"] }]);
+        expect(host[0]?.roots).toEqual([{ expanded: "python:3", pin: undefined, from: ["linux/arm64"] }]);
     });
 
     test("choose the platforms, and leave out what declares none of them", () => {
@@ -100,14 +100,14 @@ describe("settings", () => {
         const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
         expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
         expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
-            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change one/,
+            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change a name/,
         );
     });
 
     test("that leave no image over are refused: the stack would lose them all", () => {
         const foreign = { base: image("base", { platforms: ["linux/riscv64"] }) };
         expect(() => prepare(dockerfiles, foreign, { platforms: "host" })).toThrow(
-            /platforms \("host", here linux\/\w+\) leave out every image .*\n\s+allowed: linux\/riscv64/,
+            /platforms \("host", here linux\/\w+\) exclude every image .*\n\s+allowed: linux\/riscv64/,
         );
         expect(prepare({}, {})).toEqual([]);
     });
@@ -157,9 +157,11 @@ test("a root of our own namespace is one where it is pinned, and the workflows k
     const files = { base: "FROM ghcr.io/us/shared:1\n" };
     const definitions = { base: image("base") };
     const roots = { "ghcr.io/us/shared:1": ref };
-    expect(() => prepare(files, definitions)).toThrow("ghcr.io/us/shared:1 is in our own namespace");
+    expect(() => prepare(files, definitions)).toThrow(
+        "ghcr.io/us/shared:1 is in the namespace of this repository's images",
+    );
     expect(prepare(files, definitions, { roots })[0]?.roots).toMatchObject([
-        { expanded: "ghcr.io/us/shared:1", by: ref },
+        { expanded: "ghcr.io/us/shared:1", pin: ref },
     ]);
     expect(prepare(files, definitions, { platforms: "declared" })[0]?.roots).toHaveLength(1);
     const root = tree({ "docker/base": files.base });
@@ -213,7 +215,7 @@ test("what copies from an image of ours has no smoke test where it has none itse
     const app = "FROM scratch\nCOPY --from=ghcr.io/us/base /x /x\n";
     const [, found] = prepare({ ...files, base: "FROM x\n", app }, definitions);
     expect(found?.tests).toBeUndefined();
-    expect(found?.parents).toMatchObject([{ by: "base", base: false }]);
+    expect(found?.parents).toMatchObject([{ key: "base", base: false }]);
 });
 
 describe("a stage that is named like an image which the build gets by digest is refused, with file and line", () => {
@@ -325,7 +327,7 @@ describe("ONBUILD", () => {
     test("may name an image of ours, which is a parent then", () => {
         const leaf = preparedOf({}).at(-1);
         expect(leaf?.key).toBe("leaf");
-        expect(leaf?.parents.map(({ by, base }) => [by, base])).toEqual([
+        expect(leaf?.parents.map(({ key, base }) => [key, base])).toEqual([
             ["middle", true],
             ["tools", false],
         ]);
@@ -340,10 +342,10 @@ describe("ONBUILD", () => {
 
     test("that leads in a circle is one error", () => {
         const base = "FROM python:3\nONBUILD COPY --from=ghcr.io/us/leaf / /";
-        expect(() => preparedOf({ "docker/base": base })).toThrow("images stand on each other: middle → leaf → middle");
+        expect(() => preparedOf({ "docker/base": base })).toThrow("the images form a cycle: middle → leaf → middle");
         const middle = "FROM ghcr.io/us/base\nONBUILD COPY --from=ghcr.io/us/leaf / /";
         expect(() => preparedOf({ "docker/middle": middle })).toThrow(
-            "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is built on itself",
+            "docker/leaf:2 (ONBUILD in docker/middle:2): image leaf is its own parent",
         );
     });
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Checkout } from "../context/checkout";
 import { inputHash } from "../context/hash";
-import { type Swept, readContext } from "../context/inputs";
+import { type BroadCopies, readContext } from "../context/inputs";
 import type { InputFile } from "../context/walk";
 import { foreignStatements } from "../dockerfile/foreign";
 import { type Frontend, syntaxArgument, frontendOf } from "../dockerfile/frontends";
@@ -15,7 +15,7 @@ import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
 import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms } from "./definition";
-import { type PlacedParent, placeOn } from "./place";
+import { type PlacedParent, placeParents } from "./place";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
 import { type HierarchySettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
@@ -23,97 +23,106 @@ import { type SmokeTests, collectSmokeTests } from "./smokeTests";
 import { fieldProblems, namedImages } from "./validate";
 
 /**
- * Timestamp, in seconds since 1970, of everything that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH): a
- * constant, so that the same inputs give the same digest on any day. 1980-01-01 is the earliest that a zip file can hold.
+ * Timestamp, in seconds since 1970, of all files that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH). It
+ * is constant, so that equal inputs give equal digests on any day. 1980-01-01 is the earliest date in a zip file.
  */
 export const sourceDateEpoch = "315532800";
 
-/** Registry export of a published image: timestamps rewritten to SOURCE_DATE_EPOCH. */
+/** Export of a published image to its registry, with timestamps rewritten to SOURCE_DATE_EPOCH. */
 export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
 
 /** An external image that a Dockerfile names. */
 export interface Root {
     /** The reference as BuildKit sees it: the key of the named build context. */
     readonly expanded: string;
-    /** `<repository>@<digest>` to build on instead; undefined where the stack pins none, and the builder resolves the reference. */
-    readonly by: string | undefined;
-    /** Its platforms that stages of the stack's builds are built FROM; none where they only copy from it. */
+    /**
+     * `<repository>@<digest>` that replaces it; undefined without a pin in the stack: the builder then resolves the
+     * reference.
+     */
+    readonly pin: string | undefined;
+    /** Its platforms that stages in the stack's builds are built FROM; empty if they only copy from it. */
     readonly from: readonly Platform[];
 }
 
-/** An image, ready to become resources: everything that is known before anything is built. */
+/** An image, ready to become resources: all information that exists before anything is built. */
 export interface PreparedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
     readonly platforms: readonly Platform[];
-    /** Where it is pushed; absent for an image that is never pushed. */
+    /** The repository it is pushed to; absent for an image that is never pushed. */
     readonly repository?: string;
-    /** Images of ours that its Dockerfile names, by key; the one it is built FROM first. */
+    /** This repository's images that its Dockerfile names, by key; the image in FROM first. */
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
-    /** Roots that are releases of images of ours. */
+    /** Roots that are releases of this repository's images. */
     readonly pinned: ResolvedImage["pinned"];
-    /** The root that reads its Dockerfile; absent where the builder does. */
+    /** The root that reads its Dockerfile; absent if the builder reads it. */
     readonly frontend?: Frontend & Root;
-    /** Why its Dockerfile can't be read on this machine, with what to do about it. */
+    /** The reason why its Dockerfile can't be read on this machine, and the next step. */
     readonly unreadable?: string;
-    /** The build arguments that its Dockerfile reads; `unreadArguments` names the others, which change nothing. */
+    /** The build arguments that its Dockerfile reads; `unreadArguments` names the rest, which have no effect. */
     readonly buildArgs: Readonly<Record<string, string>>;
     readonly unreadArguments: readonly string[];
-    /** Whether the build's steps are kept in the registry for builders that start empty. */
+    /** Whether the registry caches the build's steps, for builders with an empty cache. */
     readonly registryCache: boolean;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
-    /** What it means to BuildKit, as a Dockerfile: this is what is built. */
+    /** Its meaning to BuildKit, as a Dockerfile: the text that is built. */
     readonly meaning: string;
-    /** What its Dockerfile reads, as written; `inputs` are the files that this means today. */
+    /** The sources in its Dockerfile, as written; `inputs` are the files that they currently match. */
     readonly sources: DockerfileReading["sources"];
-    /** What ONBUILD of the images that its stages are built FROM leaves to them, by reference as its Dockerfile has it. */
+    /** The ONBUILD triggers of the images that its stages are built FROM, by reference as in its Dockerfile. */
     readonly triggers: DockerfileReading["triggers"];
     /** The stages that it needs, and the build secrets that they mount. */
     readonly stages: DockerfileReading["stages"];
     readonly mountedSecrets: DockerfileReading["secrets"];
     readonly inputs: readonly InputFile[];
-    /** What is to be said where its Dockerfile takes in more than it names. */
-    readonly swept?: Swept;
+    /** Sources in its Dockerfile that read more than they name, for warnings. */
+    readonly broadCopies?: BroadCopies;
     readonly inputHash: string;
-    /** Smoke tests of the images that it is built FROM and its own; absent where there are none, or nothing is pushed. */
+    /** Smoke tests of the images that it is built FROM, then its own; absent if it has none or is never pushed. */
     readonly tests?: SmokeTests;
 }
 
-/** The roots of an image, each once: what its Dockerfile names, then what reads it. */
+/** Returns the roots of an image without duplicates: those that its Dockerfile names, then its frontend. */
 export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "frontend">): readonly Root[] =>
     !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
 
-/** The images of a repository and all that is known of them before anything is built: one value, read once, that everybody shares. */
+/**
+ * The images of a repository, with all information that exists before anything is built. It is read once and shared by
+ * all of a run.
+ */
 export interface Hierarchy {
     readonly definitions: Definitions;
     /** The images that the stack builds, in build order: parents first. */
     readonly images: readonly PreparedImage[];
-    /** The external images that Dockerfiles name, or that read them, whatever the stack builds; as BuildKit sees them, each once. */
+    /**
+     * The external images and frontends of all Dockerfiles, also of images that the stack does not build; without
+     * duplicates.
+     */
     readonly roots: readonly string[];
 }
 
-/** The text of an image's Dockerfile. */
+/** Returns the text of an image's Dockerfile. */
 function textOf(checkout: Checkout, key: string, { dockerfile }: ImageDefinition): string {
     const text = checkout.text(dockerfile);
     if (text !== undefined) return text;
-    const isThere = existsSync(path.join(checkout.root, dockerfile));
+    const exists = existsSync(path.join(checkout.root, dockerfile));
     throw new InputError({
-        problem: `the Dockerfile of image ${key} is ${isThere ? "not a file" : "missing"}`,
+        problem: `the Dockerfile of image ${key} is ${exists ? "not a file" : "missing"}`,
         where: dockerfile,
         next: "create it, or correct `dockerfile` in images.ts (paths are from the repository's root)",
     });
 }
 
-/** The instructions of a Dockerfile, as far as they can be known. */
+/** Returns the instructions of a Dockerfile, as far as they can be known. */
 function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildArgs">): readonly Statement[] {
-    const isForeign = frontendOf(text, options)?.own === false;
+    const isForeign = frontendOf(text, options)?.official === false;
     return (isForeign ? foreignStatements(text, options.path) : readStatements(text, options.path)).statements;
 }
 
 /**
- * What ONBUILD of images of ours and of declared roots leaves to what is built FROM them.
+ * Returns a function that looks up the ONBUILD triggers of this repository's images and of declared roots.
  *
  * @param texts of the Dockerfiles, by key
  */
@@ -123,30 +132,31 @@ function triggersBelow(
     settings: Pick<HierarchySettings, "buildArgs">,
     keyOf: (reference: string) => string | undefined,
 ): NonNullable<ImagesBelow["triggersOf"]> {
-    const known = new Map<string, readonly Trigger[]>();
+    const triggersByKey = new Map<string, readonly Trigger[]>();
     const ofImage = (key: string): readonly Trigger[] => {
         const image = images[key];
         if (!image) return [];
         const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
-        const triggers = known.get(key) ?? targetTriggers(statementsOf(texts[key] ?? "", options), image.target);
-        known.set(key, triggers);
+        const triggers =
+            triggersByKey.get(key) ?? targetTriggers(statementsOf(texts[key] ?? "", options), image.target);
+        triggersByKey.set(key, triggers);
         return triggers;
     };
     return (reference) => {
         const key = keyOf(reference);
         if (key !== undefined) return ofImage(key);
-        const [root, { onBuild }] = Object.entries(roots).find(([one]) => sameImage(one, reference)) ?? ["", {}];
+        const [root, { onBuild }] = Object.entries(roots).find(([name]) => sameImage(name, reference)) ?? ["", {}];
         return (onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root}` }));
     };
 }
 
 /**
- * Reads the Dockerfiles of all images, whatever the stack builds of them, each with what ONBUILD of the images that it stands
- * on leaves to it.
+ * Reads the Dockerfiles of all images, including those that the stack does not build, with the ONBUILD triggers of
+ * their base images.
  *
- * @returns the images in build order, and by key what their Dockerfiles say
- * @throws InputError for fields of `images.ts` that are unknown or of another kind, Dockerfiles that can't be read, and a
- *     hierarchy that is wrong
+ * @returns the images in build order, and the contents of their Dockerfiles by key
+ * @throws InputError for unknown fields and wrong types in `images.ts`, for invalid Dockerfiles, and for an invalid
+ *     hierarchy
  */
 export function readImages(
     checkout: Checkout,
@@ -162,17 +172,17 @@ export function readImages(
             next: "correct images.ts",
         });
     }
-    const all = Object.entries(images);
-    const texts = Object.fromEntries(all.map(([key, image]) => [key, textOf(checkout, key, image)]));
-    // A name that is none is told with everything else that is wrong with the hierarchy.
+    const entries = Object.entries(images);
+    const texts = Object.fromEntries(entries.map(([key, image]) => [key, textOf(checkout, key, image)]));
+    // Invalid names are reported together with the other problems of the hierarchy.
     const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
     const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;
     const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
-    const read = new Map<string, DockerfileReading | undefined>();
+    const readings = new Map<string, DockerfileReading | undefined>();
     const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
-        if (read.has(key)) return read.get(key);
-        // Nothing is known of an image that stands on itself: the hierarchy tells that.
-        read.set(key, undefined);
+        if (readings.has(key)) return readings.get(key);
+        // In a cycle, an image has no known environment; the cycle is reported with the hierarchy.
+        readings.set(key, undefined);
         const reading = readDockerfile(texts[key] ?? "", {
             path: image.dockerfile,
             platforms: declaredPlatforms(image),
@@ -181,25 +191,25 @@ export function readImages(
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
             environmentOf: (reference, platform) => {
-                const [below, definition] = all.find(([one]) => one === keyOf(reference)) ?? [];
+                const [below, definition] = entries.find(([name]) => name === keyOf(reference)) ?? [];
                 return below === undefined || !definition
                     ? undefined
                     : readingOf(below, definition)?.environment[platform];
             },
         });
-        read.set(key, reading);
+        readings.set(key, reading);
         return reading;
     };
-    const readings = Object.fromEntries(
-        all.flatMap(([key, image]) => {
+    const readingsByKey = Object.fromEntries(
+        entries.flatMap(([key, image]) => {
             const reading = readingOf(key, image);
             return reading ? [[key, reading] as const] : [];
         }),
     );
-    // What only describes the images knows no pins: the stack, which has them, is the one to refuse.
+    // Tools that only describe the images have no pins, so the stack, which has them, is the one to refuse a reference.
     const isRoot = (reference: string) =>
         settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));
-    return { placed: resolveHierarchy({ images, readings, isRoot }), readings };
+    return { placed: resolveHierarchy({ images, readings: readingsByKey, isRoot }), readings: readingsByKey };
 }
 
 const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
@@ -216,22 +226,22 @@ function prepare(
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
-    // Where the builder's own frontend reads it, nothing may name another.
+    // If the builder's own frontend reads the Dockerfile, no argument may name another frontend.
     const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
-    const { inputs, swept } = readContext(checkout, reading.sources, {
+    const { inputs, broadCopies } = readContext(checkout, reading.sources, {
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
     const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
     const roots = image.roots.map((expanded) => {
-        const from = reading.references.find((one) => one.expanded === expanded)?.from ?? {};
+        const from = reading.references.find((reference) => reference.expanded === expanded)?.from ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
-        return { expanded, by: pinOf(expanded), from: [...new Set(platformsFrom)] };
+        return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
     });
-    const contexts = [...parents, ...roots.filter(({ by }) => by !== undefined)].map(({ expanded }) => expanded);
+    const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {
         key,
@@ -242,7 +252,7 @@ function prepare(
         roots,
         pinned: image.pinned,
         ...(frontend && {
-            frontend: { ...frontend, expanded: frontend.reference, by: pinOf(frontend.reference), from: [] },
+            frontend: { ...frontend, expanded: frontend.reference, pin: pinOf(frontend.reference), from: [] },
         }),
         buildArgs,
         unreadArguments,
@@ -254,7 +264,7 @@ function prepare(
         stages,
         mountedSecrets,
         inputs,
-        ...(swept && { swept }),
+        ...(broadCopies && { broadCopies }),
         inputHash: inputHash({
             dockerfile: reading.meaning.text,
             files: inputs,
@@ -269,8 +279,8 @@ function prepare(
 }
 
 /**
- * Reads the Dockerfiles and inputs of the images. Left out are images that declare none of the stack's platforms, or whose parent is
- * missing because of them.
+ * Reads the Dockerfiles and inputs of the images. It omits images that declare none of the stack's platforms, or whose
+ * parent is missing for that reason.
  *
  * @throws InputError for every kind of bad input, before anything is built
  */
@@ -283,7 +293,7 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, sett
     for (const image of placed) {
         const reading = readings[image.key];
         const platforms = platformsOf(image.definition, settings.platforms);
-        const { parents, complete } = placeOn(image, platforms, prepared);
+        const { parents, complete } = placeParents(image, platforms, prepared);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
         const ready = prepare(checkout, { ...image, platforms, parents }, reading, settings);

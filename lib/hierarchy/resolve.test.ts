@@ -6,7 +6,7 @@ import { resolveHierarchy } from "./resolve";
 
 const digest = `sha256:${"0".repeat(64)}`;
 
-/** Images by key, each with its Dockerfile's text and what differs from an ordinary definition. */
+/** Images by key, each with its Dockerfile's text and the differences from an ordinary definition. */
 function resolve(images: Readonly<Record<string, readonly [string, Partial<ImageDefinition>?]>>) {
     const definitions: ImageDefinitions = Object.fromEntries(
         Object.entries(images).map(([key, [, changes]]) => [
@@ -65,10 +65,10 @@ test("a smoke test or registry cache of an image that is never pushed is refused
     const unnamed = (changes: object) => () =>
         resolve({ dev: ["FROM scratch", { name: undefined, ...changes } as object] });
     expect(unnamed({ smokeTest: "dev.sh" })).toThrow(
-        /image dev has no name, .*its smokeTest dev\.sh never run: .*the last step of its Dockerfile/,
+        /image dev has no name, .*its smokeTest dev\.sh is never run: .*the last step of its Dockerfile/,
     );
     expect(unnamed({ registryCache: true })).toThrow(
-        /image dev has no name, and so no repository for its registryCache/,
+        /image dev has no name, so it has no repository for a registryCache/,
     );
     expect(unnamed({ registryCache: false })).not.toThrow();
 });
@@ -124,7 +124,7 @@ describe("what reads a Dockerfile", () => {
         const text = (reference: string) => ({ a: ["FROM x"], b: [`# syntax=${reference}\nFROM x`] }) as const;
         for (const reference of ["ghcr.io/us/a", "ghcr.io/us/frontend:1"]) {
             expect(() => resolve(text(reference))).toThrow(
-                /docker\/b:1: ghcr\.io\/us\/\w+\S*, which is to read this Dockerfile, is in our own namespace.*Pin a release/,
+                /docker\/b:1: the frontend ghcr\.io\/us\/\w+\S* is in the namespace of this repository's images.*Pin a release/,
             );
         }
         expect(order(text(`ghcr.io/us/a@${digest}`))).toEqual(["a", "b"]);
@@ -146,14 +146,14 @@ describe("bad hierarchies are refused", () => {
         [
             "an undeclared name in our namespace, listing the known",
             { base: ["FROM ghcr.io/us/bse:latest"] },
-            /docker\/base:1: ghcr.io\/us\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/us\/base:latest.*roots\["ghcr.io\/us\/bse:latest"\]/,
+            /docker\/base:1: ghcr.io\/us\/bse:latest is in the namespace of this repository's images[\s\S]*allowed: ghcr.io\/us\/base:latest.*roots\["ghcr.io\/us\/bse:latest"\]/,
         ],
         [
             "a cycle, shown as a path",
             { a: ["FROM ghcr.io/us/c"], b: ["FROM ghcr.io/us/a"], c: ["FROM ghcr.io/us/b"] },
             "a → c → b → a",
         ],
-        ["an image on itself", { a: ["FROM ghcr.io/us/a:latest"] }, "docker/a:1: image a is built on itself"],
+        ["an image on itself", { a: ["FROM ghcr.io/us/a:latest"] }, "docker/a:1: image a is its own parent"],
         [
             "two images of one name",
             { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a" }] },
@@ -167,7 +167,7 @@ describe("bad hierarchies are refused", () => {
         [
             "a platform that the parent lacks",
             { a: ["FROM x"], b: ["FROM ghcr.io/us/a", { platforms: ["linux/arm64"] }] },
-            "image b needs its parent a for linux/arm64, which a is not built for (only for linux/amd64). Change `platforms`",
+            "image b needs its parent a for linux/arm64, but a is only built for linux/amd64. Change `platforms`",
         ],
         [
             "two platforms of a parent in one build",
@@ -175,12 +175,12 @@ describe("bad hierarchies are refused", () => {
                 a: ["FROM x", { platforms: ["linux/amd64", "linux/arm64"] }],
                 b: ["FROM --platform=linux/arm64 ghcr.io/us/a:latest AS t\nFROM ghcr.io/us/a\nCOPY --from=t / /"],
             },
-            /image b names its parent a for linux\/arm64 and linux\/amd64 in one build.*Leave --platform away/,
+            /image b names its parent a for linux\/arm64 and linux\/amd64 in one build.*Remove --platform/,
         ],
         [
             "a platform that a FROM asks for and the parent lacks",
             { a: ["FROM x"], b: ["FROM --platform=linux/arm64 ghcr.io/us/a"] },
-            "image b needs its parent a for linux/arm64, which a is not built for (only for linux/amd64)",
+            "image b needs its parent a for linux/arm64, but a is only built for linux/amd64",
         ],
         [
             "a parent for whatever machine builds it",
@@ -203,14 +203,14 @@ describe("bad hierarchies are refused", () => {
         [
             "one platform in two spellings",
             { a: ["FROM x", { platforms: ["linux/arm64", "linux/arm64/v8"] }] },
-            "image a names a platform twice: linux/arm64/v8",
+            "image a lists a platform twice: linux/arm64/v8",
         ],
         ["no platforms", { a: ["FROM x", { platforms: [] }] }, "image a has no platforms"],
         ["a key that can't be a resource's name", { "A b": ["FROM x"] }, '"A b" is not a key'],
         [
             "a name that is no reference",
             { a: ["FROM x", { name: "ghcr.io/Us/a" }] },
-            '"ghcr.io/Us/a" is not an image reference: a repository is in lower case: write ghcr.io/us/a',
+            '"ghcr.io/Us/a" is not an image reference: a repository must be in lower case: write ghcr.io/us/a',
         ],
         [
             "a name with capitals in its host",

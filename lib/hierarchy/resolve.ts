@@ -17,38 +17,41 @@ function parentProblem(
     if (several) {
         const both = several.emulated.join(" and ");
         return (
-            `image ${key} names its parent ${parent.key} for ${both} in one build, where a name can stand for one image ` +
-            "only. Leave --platform away, or take one of them from another image"
+            `image ${key} names its parent ${parent.key} for ${both} in one build, where a name can only stand for one image. ` +
+            "Remove --platform, or take one of the platforms from another image"
         );
     }
-    // What is for whatever machine builds it is left out where that machine's platform is not there.
+    // An image for "host" is omitted if a parent is not built for this machine's platform; that is not an error.
     const lacking = definition.platforms === "host" ? [] : uses.filter((use) => !platformToUse(use, offered));
     if (lacking.length === 0) return [];
     const missing = [...new Set(lacking.flatMap(({ emulated }) => emulated))].join(", ");
     return (
-        `image ${key} needs its parent ${parent.key} for ${missing}, which ${parent.key} is not built for (only for ` +
-        `${offered.join(", ")}). Change \`platforms\` of one of them, or --platform in the Dockerfile`
+        `image ${key} needs its parent ${parent.key} for ${missing}, but ${parent.key} is only built for ` +
+        `${offered.join(", ")}. Change \`platforms\` of one of them, or --platform in the Dockerfile`
     );
 }
 
-/** Parents that are not declared for a platform that an image needs of them, a problem a text. */
+/**
+ * Returns a problem for each parent that is not declared for a platform that an image needs, one string per problem.
+ */
 export function platformProblems(resolved: readonly ResolvedImage[]): string[] {
     const problems = resolved.flatMap((image) =>
         image.parents.flatMap((parent) => {
-            const found = resolved.find(({ key }) => key === parent.key);
-            return found ? parentProblem(image, parent, declaredPlatforms(found.definition)) : [];
+            const declared = resolved.find(({ key }) => key === parent.key);
+            return declared ? parentProblem(image, parent, declaredPlatforms(declared.definition)) : [];
         }),
     );
     return [...new Set(problems)];
 }
 
 /**
- * Refuses a stage that is named like an image which the build gets as a named context: BuildKit looks for contexts by the
- * names of stages first (dockerfile2llb, buildDispatchStates), puts the image in the stage's place and drops what the stage
- * does. A stage that only renames the image is refused as well: it is easier to rename than to be sure of.
+ * Refuses a stage with the same name as an image that the build receives as a named context. BuildKit looks up contexts
+ * by the names of stages first (dockerfile2llb, buildDispatchStates), replaces the stage by the image, and drops the
+ * stage's instructions. A stage that only renames the image is refused as well: renaming the stage is easier than
+ * proving that it is harmless.
  *
  * @param dockerfile path, for messages
- * @param contexts references, as the Dockerfile has them, that parents or pins replace
+ * @param contexts references, as in the Dockerfile, that parents or pins replace
  * @throws InputError with file and line
  */
 export function refuseReplacedStages(
@@ -58,14 +61,14 @@ export function refuseReplacedStages(
 ): void {
     for (const { name, line } of stages) {
         if (name === undefined || referenceProblem(name) !== undefined) continue;
-        const context = contexts.find((one) => sameImage(one, name));
+        const context = contexts.find((reference) => sameImage(reference, name));
         if (context === undefined) continue;
         throw new InputError({
             problem:
-                `stage ${name} has the name of ${context}, which this build gets by digest: BuildKit would put that image ` +
-                "in the stage's place, without what the stage does",
+                `stage ${name} has the name of ${context}, which this build receives by digest: BuildKit would replace the stage ` +
+                "by that image and drop the stage's instructions",
             where: `${dockerfile}:${line}`,
-            next: `rename the stage, and what names it in FROM and from=: FROM … AS ${name}-stage`,
+            next: `rename the stage, and its uses in FROM and from=: FROM … AS ${name}-stage`,
         });
     }
 }
@@ -74,35 +77,38 @@ export function refuseReplacedStages(
 export interface ResolvedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
-    /** Other images that its Dockerfile names, the one it is built FROM first; `expanded` as BuildKit sees it. */
+    /**
+     * This repository's images that its Dockerfile names, starting with the image in FROM; `expanded` as BuildKit sees
+     * it.
+     */
     readonly parents: readonly {
         readonly key: string;
         readonly expanded: string;
-        /** Whether it is built FROM it, rather than copying from it. */
+        /** Whether the image is built FROM it, rather than copying files from it. */
         readonly base: boolean;
         readonly platforms: PlatformUses;
     }[];
-    /** External images that its Dockerfile names, as BuildKit sees them. */
+    /** External images that its Dockerfile names, as BuildKit sees the references. */
     readonly roots: readonly string[];
-    /** Those of them that are releases of images of ours, by digest. */
+    /** The roots that are releases, by digest, of this repository's images. */
     readonly pinned: readonly { readonly key: string; readonly expanded: string; readonly where: string }[];
-    /** The external image that reads its Dockerfile, as it is written; absent where the builder does. */
+    /** The external image that reads its Dockerfile, as written; absent if the builder reads it. */
     readonly frontend?: string;
 }
 
-/** Docker's official images: nobody's own, even if an image is named like one. */
+/** Docker's official images: never this repository's namespace, even if an image is named like one of them. */
 const officialImages = "docker.io/library";
 
-/** Whether a reference has a digest: it means this one release, whatever is built later, and so is a root. */
+/** Checks whether a reference has a digest. It then means one release, regardless of later builds, and is a root. */
 const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
 
 type Readings = Readonly<Record<string, DockerfileReading>>;
 
-/** Images and what is known of them before their places in the hierarchy. */
+/** The images, before their places in the hierarchy are known. */
 interface Known {
     readonly images: ImageDefinitions;
     readonly readings: Readings;
-    /** Whether a reference that no image has is meant all the same. */
+    /** Whether a reference in this repository's namespace is a root although no image has that name. */
     readonly isRoot: (reference: string) => boolean;
 }
 
@@ -111,91 +117,98 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const reading = readings[key];
     if (!definition || !reading) return undefined;
     const named = namedImages(images);
-    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((one) => one !== officialImages));
+    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((space) => space !== officialImages));
     const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
     const parents: ResolvedImage["parents"][number][] = [];
     const roots: string[] = [];
     const pinned: ResolvedImage["pinned"][number][] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
-    for (const { expanded, line, left, base, platforms } of ordered) {
-        const where = placeOf(`${definition.dockerfile}:${line}`, { left });
+    for (const { expanded, line, triggeredBy, base, platforms } of ordered) {
+        const where = placeOf(`${definition.dockerfile}:${line}`, { triggeredBy });
         const match = named.find(({ name }) => sameImage(expanded, name));
         const release = named.find(({ name }) => isPinned(expanded) && sameRepository(expanded, name));
         if (release && release.key !== key) pinned.push({ key: release.key, expanded, where });
         if (match?.key === key)
-            problems.push(`${where}: image ${key} is built on itself (${expanded}): name another image`);
+            problems.push(`${where}: image ${key} is its own parent (${expanded}): name another image`);
         else if (match) parents.push({ key: match.key, expanded, base, platforms });
         else if (!isOurs(expanded) || isPinned(expanded) || isRoot(expanded)) roots.push(expanded);
         else {
-            const known = named.map(({ name }) => name).join(", ");
+            const allowed = named.map(({ name }) => name).join(", ");
             problems.push(
-                `${where}: ${expanded} is in our own namespace, and no image of that name is declared; ` +
-                    `allowed: ${known}. Correct the reference, or add the image to images.ts; one that another repository ` +
-                    `makes is pinned: ${pinCommand(expanded)}`,
+                `${where}: ${expanded} is in the namespace of this repository's images, but no image of that name is declared; ` +
+                    `allowed: ${allowed}. Correct the reference, or add the image to images.ts; pin an image that another repository ` +
+                    `builds: ${pinCommand(expanded)}`,
             );
         }
     }
     const { frontend } = reading;
     if (frontend && isOurs(frontend.reference) && !isPinned(frontend.reference) && !isRoot(frontend.reference)) {
         problems.push(
-            `${frontend.where}: ${frontend.reference}, which is to read this Dockerfile, is in our own namespace: a frontend has to ` +
-                "be there before anything is built. Pin a release of it: " +
+            `${frontend.where}: the frontend ${frontend.reference} is in the namespace of this repository's images, but it must exist ` +
+                "before anything is built. Pin a release of it: " +
                 pinCommand(frontend.reference),
         );
     }
     return { key, definition, parents, roots, pinned, ...(frontend && { frontend: frontend.reference }) };
 }
 
-/** Parents first; among those that are ready the one that is declared first. What is left over stands on a cycle. */
+/**
+ * Sorts images: parents first, otherwise in the order of declaration. `unordered` images are part of a cycle or depend
+ * on one.
+ */
 function inBuildOrder(resolved: readonly ResolvedImage[]): {
     readonly ordered: ResolvedImage[];
-    readonly left: ResolvedImage[];
+    readonly unordered: ResolvedImage[];
 } {
     const ordered: ResolvedImage[] = [];
-    const left = [...resolved];
+    const unordered = [...resolved];
     const isReady = ({ parents }: ResolvedImage) =>
         parents.every(({ key }) => ordered.some((image) => image.key === key));
-    for (let index = left.findIndex(isReady); index >= 0; index = left.findIndex(isReady)) {
-        ordered.push(...left.splice(index, 1));
+    for (let index = unordered.findIndex(isReady); index >= 0; index = unordered.findIndex(isReady)) {
+        ordered.push(...unordered.splice(index, 1));
     }
-    return { ordered, left };
+    return { ordered, unordered };
 }
 
-/** The cycle that an image of those left over leads to, as keys from child to parent, the first one again at the end. */
-function cycleFrom(image: ResolvedImage, left: readonly ResolvedImage[]): string[] {
+/**
+ * Returns the cycle that an unordered image leads to, as keys from child to parent; the first key is repeated at the
+ * end.
+ */
+function cycleFrom(image: ResolvedImage, unordered: readonly ResolvedImage[]): string[] {
     const path: string[] = [];
     for (let current: ResolvedImage | undefined = image; current;) {
         path.push(current.key);
         if (path.indexOf(current.key) < path.length - 1) return path.slice(path.indexOf(current.key));
         const { parents }: ResolvedImage = current;
-        current = left.find(({ key }) => parents.some((parent) => parent.key === key));
+        current = unordered.find(({ key }) => parents.some((parent) => parent.key === key));
     }
     return path;
 }
 
-function cycleProblems(left: readonly ResolvedImage[]): string[] {
+function cycleProblems(unordered: readonly ResolvedImage[]): string[] {
     const seen = new Set<string>();
-    return left.flatMap((image) => {
-        const cycle = cycleFrom(image, left);
-        const isKnown = cycle.some((key) => seen.has(key));
+    return unordered.flatMap((image) => {
+        const cycle = cycleFrom(image, unordered);
+        const isReported = cycle.some((key) => seen.has(key));
         for (const key of cycle) seen.add(key);
-        return isKnown ? [] : [`images stand on each other: ${cycle.join(" → ")}. Change the FROM of one of them`];
+        return isReported ? [] : [`the images form a cycle: ${cycle.join(" → ")}. Change the FROM of one of them`];
     });
 }
 
 function refuse(problems: readonly string[]): void {
     if (problems.length === 0) return;
-    const problem = problems.length === 1 ? (problems[0] ?? "") : ["the hierarchy is wrong:", ...problems].join("\n  ");
+    const problem =
+        problems.length === 1 ? (problems[0] ?? "") : ["the hierarchy is invalid:", ...problems].join("\n  ");
     throw new InputError({ problem, next: "correct images.ts or the Dockerfiles" });
 }
 
 /**
- * Derives the hierarchy from what the Dockerfiles name, and returns it in build order: parents first, in the order of
- * declaration otherwise.
+ * Derives the hierarchy from the references in the Dockerfiles, and returns it in build order: parents first, otherwise
+ * in the order of declaration.
  *
- * @param known.readings by key, what each image's Dockerfile says
- * @param known.isRoot whether a reference is a root although it is in our own namespace
- * @throws InputError that lists every problem on a line of its own: keys, names, platforms, undeclared names in our own
+ * @param known.readings the contents of each image's Dockerfile, by key
+ * @param known.isRoot whether a reference is a root although it is in this repository's namespace
+ * @throws InputError with one line per problem: keys, names, platforms, undeclared names in this repository's
  *     namespace, cycles
  */
 export function resolveHierarchy(known: Known): ResolvedImage[] {
@@ -203,7 +216,7 @@ export function resolveHierarchy(known: Known): ResolvedImage[] {
     const problems = entryProblems(images);
     refuse(problems);
     const resolved = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
-    const { ordered, left } = inBuildOrder(resolved);
-    refuse([...problems, ...cycleProblems(left), ...platformProblems(resolved)]);
+    const { ordered, unordered } = inBuildOrder(resolved);
+    refuse([...problems, ...cycleProblems(unordered), ...platformProblems(resolved)]);
     return ordered;
 }

@@ -3,18 +3,18 @@ import { InputError, placeOf } from "../errors";
 import { keyArguments } from "../system/shell";
 import type { ImageDefinition } from "./definition";
 
-/** Keys of the stack's configuration below which every value is a secret, however it was set. */
+/** Keys of the stack's configuration whose values are all secret, whether or not they were set with --secret. */
 export const secretKeys: readonly string[] = ["buildSecrets", "repositorySecrets"];
 
-/** Ends of a word that say the value is not for everyone, with a number behind or without: TOKEN, GHTOKEN, apikey2. */
+/** Suffixes of a word that mark a secret, optionally followed by a number: TOKEN, GHTOKEN, apikey2. */
 const secretWord =
     /(tokens?|secrets?|passwords?|passwd|passphrases?|credentials?|(api|access|private|signing)keys?)\d*$/;
-/** Words that say it as a whole only: COMPASS and PATH are none. */
+/** Words that mark a secret only as a whole: COMPASS and PATH do not. */
 const secretWholeWord = /^(pat|creds)$/;
-/** The same of words in a row, of which one alone says nothing. */
+/** Sequences of words that mark a secret, although the single words do not. */
 const secretWords = /(^|_)(api|access|private|ssh|signing|encryption|deploy|master|license)_keys?(_|$)|(^|_)pass\d*$/;
 
-/** Forms of well-known tokens and credentials. */
+/** Formats of well-known tokens and credentials. */
 const secretValues = [
     // GitHub, GitLab, Docker Hub, npm, PyPI, Pulumi, Hugging Face
     /\bgh[pousr]_[A-Za-z0-9]{30,}/,
@@ -32,16 +32,17 @@ const secretValues = [
     /\bsk-[\w-]{20,}/,
     /\b[sr]k_(live|test)_[A-Za-z0-9]{16,}/,
     /\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}/,
-    // RFC 7519: its first part is the base64 of an object; RFC 6750 and 7617: words of prose have no digit, "=" or capital inside
+    // RFC 7519: the first part is a JSON object in base64. RFC 6750 and 7617: words of prose contain no digit, "=" or
+    // inner capital
     /\beyJ[\w-]{8,}\.[\w-]{8,}\./,
     /\b[Bb](earer|asic)\s+(?=\S*[\d=]|\S+[A-Z])[\w.~+/=-]{8,}/,
     /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
-    // RFC 3986, 3.2.1: with HTTP a user alone can be a token, elsewhere it is a name
+    // RFC 3986, 3.2.1: in HTTP, a user without a password can be a token; in other schemes it is a name
     /\bhttps?:\/\/[^/?#\s]+@/i,
     /:\/\/[^/?#\s@]*:[^/?#\s]+@/,
 ];
 
-/** The words of a variable's name in small letters: of "npmToken", "NPM_TOKEN" and "npm-token" the same. */
+/** Returns the words of a variable's name in lower case: the same for "npmToken", "NPM_TOKEN" and "npm-token". */
 const wordsOf = (name: string): string[] =>
     name
         .replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$&_")
@@ -56,17 +57,17 @@ function secretName(name: string): boolean {
 }
 
 /**
- * Whether a build argument looks like a secret, by its name or its value. It errs on the side of caution: `plainArguments` in
- * images.ts is the way out.
+ * Checks whether a build argument looks like a secret, by its name or its value. False alarms are likely:
+ * `plainArguments` in images.ts allows an argument.
  */
 export const looksSecret = (name: string, value: string): boolean =>
     (value !== "" && secretName(name)) || secretValues.some((pattern) => pattern.test(value));
 
 /**
- * Refuses build arguments that look like secrets: their values stand in the image's history, in the state and in logs.
+ * Refuses build arguments that look like secrets: their values appear in the image's history, in the state and in logs.
  *
- * @param plain names of arguments that are none, whatever they look like
- * @throws InputError that names the image and the argument, not its value
+ * @param plain names of arguments that are public, even if they look like secrets
+ * @throws InputError with the image and the argument, but not its value
  */
 export function refuseSecretArguments(
     image: string,
@@ -79,16 +80,16 @@ export function refuseSecretArguments(
         problem: `build argument ${found[0]} of image ${image} looks like a secret; its value would be readable in the image`,
         next:
             `add it to \`secrets\` in images.ts, read it with RUN --mount=type=secret,id=${found[0]}, and set it: ` +
-            `pulumi config set --secret ${keyArguments(["buildSecrets", found[0]])}. If everybody may read it: name it in ` +
+            `pulumi config set --secret ${keyArguments(["buildSecrets", found[0]])}. If its value is public, add its name to ` +
             "`plainArguments` in images.ts",
     });
 }
 
 /**
- * Refuses images whose secrets the stack does not have.
+ * Refuses images with secrets that the stack does not have.
  *
  * @param known names of the secrets in the stack's configuration
- * @throws InputError that names every missing secret, with its image
+ * @throws InputError with every missing secret and its image
  */
 export function requireSecrets(
     images: readonly { readonly image: string; readonly wanted: readonly string[] }[],
@@ -109,22 +110,22 @@ export function requireSecrets(
     });
 }
 
-/** What is known of an image and the build secrets that its Dockerfile mounts. */
+/** The parts of an image that concern build secrets. */
 interface Mounting {
     readonly key: string;
     readonly definition: Pick<ImageDefinition, "dockerfile" | "secrets">;
-    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly left?: string })[];
+    readonly mountedSecrets: readonly (MountedSecret & { readonly line: number; readonly triggeredBy?: string })[];
 }
 
 const unlisted = ({ definition, mountedSecrets }: Mounting) =>
     mountedSecrets.filter(({ id }) => !(definition.secrets ?? []).includes(id));
 
-const listIt = (image: string, id: string) =>
+const howToList = (image: string, id: string) =>
     `add secrets: ["${id}"] to image ${image} in images.ts, and set it: ` +
     `pulumi config set --secret ${keyArguments(["buildSecrets", id])}`;
 
 /**
- * Refuses a step that requires a build secret which the image's `secrets` do not list: nothing would be handed to it.
+ * Refuses a step that requires a build secret that the image's `secrets` do not list: the step would not receive it.
  *
  * @throws InputError with file and line
  */
@@ -136,14 +137,17 @@ export function refuseUnlistedSecrets(image: Mounting): void {
         problem: `this step requires the secret ${found.id}, which image ${key} does not list`,
         where: placeOf(`${definition.dockerfile}:${found.line}`, found),
         allowed: definition.secrets ?? [],
-        next: listIt(key, found.id),
+        next: howToList(key, found.id),
     });
 }
 
-/** The same of secrets that are not required: BuildKit runs the step without them. A sentence each. */
+/**
+ * Returns a warning, one sentence per secret, for optional secrets that are not listed: BuildKit runs the step without
+ * them.
+ */
 export const unlistedSecretWarnings = (image: Mounting): string[] =>
     unlisted(image).map(
-        ({ id, line, left }) =>
-            `${placeOf(`${image.definition.dockerfile}:${line}`, { left })} mounts the secret ${id}, which image ${image.key} does not list: the step ` +
-            `runs without it. If it needs it, ${listIt(image.key, id)}; required=true in the mount makes sure of it`,
+        ({ id, line, triggeredBy }) =>
+            `${placeOf(`${image.definition.dockerfile}:${line}`, { triggeredBy })} mounts the secret ${id}, which image ${image.key} does not list: the step ` +
+            `runs without it. If the step needs it, ${howToList(image.key, id)}; with required=true in the mount, the step fails without it`,
     );

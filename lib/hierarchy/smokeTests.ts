@@ -8,10 +8,10 @@ import type { InputFile } from "../context/walk";
 import type { ImageDefinition } from "./definition";
 import type { PlacedParent } from "./place";
 
-/** The Dockerfile of every smoke test. */
+/** The Dockerfile that runs every smoke test. */
 export const smokeDockerfile = "docker/smoke.Dockerfile";
 
-/** The smoke tests of an image: what `stageContext` needs of them, and the scripts in the order in which they run. */
+/** The smoke tests of an image: the inputs of `stageContext`, and the scripts in the order of execution. */
 export interface SmokeTests {
     readonly scripts: readonly string[];
     readonly files: readonly InputFile[];
@@ -20,27 +20,27 @@ export interface SmokeTests {
     readonly inputHash: string;
 }
 
-/** An image as far as its smoke tests depend on it. */
+/** The parts of an image on which its smoke tests depend. */
 interface Tested {
     readonly key: string;
     readonly definition: Pick<ImageDefinition, "smokeTest">;
-    /** Where it is pushed; absent for an image that is never pushed. */
+    /** The repository it is pushed to; absent for an image that is never pushed. */
     readonly repository?: string;
-    readonly parents: readonly Pick<PlacedParent, "by" | "base">[];
+    readonly parents: readonly Pick<PlacedParent, "key" | "base">[];
 }
 
 /**
- * The scripts that test `image`: those of the images that it is built FROM first, since it must still be all that they are,
- * then its own. What it only copies from tests itself.
+ * Returns the scripts that test `image`: first those of the images that it is built FROM, because it must still pass
+ * their tests, then its own. Images from which it only copies are tested separately.
  */
 function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
     const scripts: string[] = [];
-    const visit = (one: Tested): void => {
-        for (const { by } of one.parents.filter(({ base }) => base)) {
-            const parent = all.find(({ key }) => key === by);
+    const visit = (current: Tested): void => {
+        for (const { key: parentKey } of current.parents.filter(({ base }) => base)) {
+            const parent = all.find(({ key }) => key === parentKey);
             if (parent) visit(parent);
         }
-        const script = one.definition.smokeTest;
+        const script = current.definition.smokeTest;
         if (script !== undefined && !scripts.includes(script)) scripts.push(script);
     };
     visit(image);
@@ -48,9 +48,10 @@ function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
 }
 
 /**
- * Reads the smoke tests of a published image; undefined when neither it nor an image that it is built FROM has one.
+ * Reads the smoke tests of a published image; undefined if neither it nor any image that it is built FROM has a smoke
+ * test.
  *
- * @throws InputError when a script or smoke.Dockerfile is missing, and for a script that could not be run
+ * @throws InputError if a script or smoke.Dockerfile is missing, and for a script that can't be run
  */
 export function collectSmokeTests(checkout: Checkout, image: Tested, all: readonly Tested[]): SmokeTests | undefined {
     const scripts = smokeScripts(image, all);
@@ -63,14 +64,14 @@ export function collectSmokeTests(checkout: Checkout, image: Tested, all: readon
             next: "create it, or correct `smokeTest` in images.ts (paths are from the repository's root)",
         });
     }
-    // smoke.Dockerfile gets the paths as one list of words.
+    // smoke.Dockerfile receives the paths as a list separated by spaces.
     const spaced = scripts.find((script) => !/^[\w./-]+$/.test(script));
     if (spaced !== undefined) {
-        const problem = `smokeTest "${spaced}" of image ${image.key} or one that it stands on is not a plain path`;
+        const problem = `smokeTest "${spaced}" of image ${image.key} or of an image below it is not a plain path`;
         throw new InputError({ problem, next: "rename it: letters, digits, dots, dashes, underscores and slashes" });
     }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
-    // What .dockerignore says is about the images' own builds.
+    // .dockerignore applies only to the builds of the images.
     const files = collectInputs(checkout, sources, { dockerfile: smokeDockerfile, ignored: false });
     const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
     if (plain !== undefined) {

@@ -3,23 +3,23 @@ import type { Checkout } from "../context/checkout";
 import { type StageRequest, stageContext } from "../context/stage";
 import type { Hierarchy } from "./prepare";
 
-/** A staged build context: paths from the repository's root, as they enter the state. */
+/** A staged build context: paths relative to the repository's root, as stored in the state. */
 export interface Staged {
     readonly context: string;
     readonly dockerfile: string;
 }
 
-/** What is staged of an image. */
+/** The staged contexts of an image. */
 export interface StagedImage extends Staged {
-    /** Its smoke tests, and their scripts in the order in which they run; absent where it has none. */
+    /** The context of its smoke tests, and their scripts in the order of execution; absent if it has no test. */
     readonly tests?: Staged & { readonly scripts: readonly string[] };
 }
 
 /**
  * Stages the build contexts of all images and their smoke tests.
  *
- * @param stageRoot folder that holds staged contexts, from the repository's root
- * @returns by key of the image
+ * @param stageRoot folder of staged contexts, relative to the repository's root
+ * @returns the staged contexts by key of the image
  * @throws InputError for a file that changed since it was read
  */
 export function stageHierarchy(

@@ -8,7 +8,7 @@ import { readImages } from "./prepare";
 import { fieldProblems } from "./validate";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;
-/** An entry that says what its type does not allow. */
+/** An entry with fields that its type does not allow. */
 const entry = (changes: object): ImageDefinitions => ({ bot: { ...correct, ...changes } });
 
 test.each([
@@ -82,7 +82,7 @@ describe("roots", () => {
         [
             "one root in two spellings",
             { a: { onBuild: [] }, "a:latest": { onBuild: [] } },
-            "roots names one image twice: a:latest",
+            "roots lists an image twice: a:latest",
         ],
     ])("%s is said", (_name, roots, problem) => {
         expect(of(roots)[0]).toContain(problem);
@@ -90,5 +90,5 @@ describe("roots", () => {
 });
 
 test("an images.ts that exports no images is told", () => {
-    expect(fieldProblems({})).toEqual(["exports no `images`"]);
+    expect(fieldProblems({})).toEqual(["does not export `images`"]);
 });

@@ -15,7 +15,7 @@ const texts = z.array(text, { error: "not a list" });
 const pairs = z.record(text, text, { error: "not an object of texts" });
 const flag = z.boolean({ error: "neither true nor false" });
 
-/** What an entry of `images.ts` may say. Pulumi runs programs without checking their types, so nobody else looks. */
+/** The schema of an entry of `images.ts`. Pulumi runs programs without type checks, so this is the only validation. */
 const entry = z.strictObject({
     description: text,
     name: text.optional(),
@@ -31,7 +31,7 @@ const entry = z.strictObject({
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 
-/** What `images.ts` may say of a root. */
+/** The schema of a root in `images.ts`. */
 const root = z.strictObject({ onBuild: texts } satisfies Record<keyof RootDefinition, z.ZodType>);
 
 function describe(named: string, kind: typeof entry | typeof root, issue: z.core.$ZodIssue, value: unknown): string {
@@ -47,24 +47,27 @@ function describe(named: string, kind: typeof entry | typeof root, issue: z.core
     return `${named}: its ${issue.path.map(String).join(".")} is ${issue.message}`;
 }
 
-/** What is wrong with the values of an object, by their kind. */
-const problemsOf = (all: object, kind: typeof entry | typeof root, name: (key: string) => string): string[] =>
-    Object.entries(all).flatMap(([key, value]) =>
+/** Returns the problems of an object's values. */
+const problemsOf = (values: object, kind: typeof entry | typeof root, name: (key: string) => string): string[] =>
+    Object.entries(values).flatMap(([key, value]) =>
         (kind.safeParse(value).error?.issues ?? []).map((issue) => describe(name(key), kind, issue, value)),
     );
 
-/** What is wrong with the names of roots. */
+/** Returns the problems of the roots' names. */
 function rootNameProblems(roots: object): string[] {
     const names = Object.keys(roots);
-    const wrong = names.flatMap((name) => referenceProblem(name) ?? []);
-    if (wrong.length > 0) return wrong.map((problem) => `roots: ${problem}`);
-    const twice = names.filter((name, index) => names.findIndex((other) => sameImage(other, name)) < index);
-    return twice.map((name) => `roots names one image twice: ${name}`);
+    const invalid = names.flatMap((name) => referenceProblem(name) ?? []);
+    if (invalid.length > 0) return invalid.map((problem) => `roots: ${problem}`);
+    const repeated = names.filter((name, index) => names.findIndex((other) => sameImage(other, name)) < index);
+    return repeated.map((name) => `roots lists an image twice: ${name}`);
 }
 
-/** What is wrong with what `images.ts` exports, a problem a text; where there is any, its type says nothing. */
+/**
+ * Returns the problems of the exports of `images.ts`, one string per problem. If there is any, their type can't be
+ * relied on.
+ */
 export function fieldProblems({ images, roots = {} }: Partial<Definitions>): string[] {
-    if (images === undefined) return ["exports no `images`"];
+    if (images === undefined) return ["does not export `images`"];
     return [
         ...problemsOf(images, entry, (key) => `image ${key}`),
         ...problemsOf(roots, root, (key) => `root ${key}`),
@@ -72,30 +75,30 @@ export function fieldProblems({ images, roots = {} }: Partial<Definitions>): str
     ];
 }
 
-/** Names of smoke tests end so, beside those of the images. */
-const reservedEnd = "-test";
+/** The suffix of the names of smoke tests, which are resources next to the images. */
+const reservedSuffix = "-test";
 
 const keyPattern = /^[a-z][a-z0-9-]*$/;
 
-/** The images that are pushed. */
+/** Returns the images that are pushed. */
 export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>
     Object.entries(images).flatMap(([key, { name }]) => (name === undefined ? [] : [{ key, name }]));
 
 function platformProblems({ platforms }: ImageDefinition): string[] {
     if (platforms === "host") return [];
     if (platforms.length === 0) return ['has no platforms: list them, or write "host"'];
-    const wrong = platforms.filter((platform) => !isPlatform(platform));
+    const invalid = platforms.filter((platform) => !isPlatform(platform));
     const normal = platforms.map(normalPlatform);
-    const twice = platforms.filter((_platform, index) => normal.indexOf(normal[index] ?? "linux/") < index);
+    const repeated = platforms.filter((_platform, index) => normal.indexOf(normal[index] ?? "linux/") < index);
     return [
-        ...wrong.map((one) => {
-            const normal = normalPlatform(one);
+        ...invalid.map((platform) => {
+            const normal = normalPlatform(platform);
             const allowed = isPlatform(normal)
                 ? normal
                 : `one of ${knownPlatforms.join(", ")}, with a variant or without`;
-            return `: "${one}" is not a platform: write ${allowed}`;
+            return `: "${platform}" is not a platform: write ${allowed}`;
         }),
-        ...twice.map((one) => `names a platform twice: ${one}`),
+        ...repeated.map((platform) => `lists a platform twice: ${platform}`),
     ];
 }
 
@@ -105,22 +108,24 @@ function nameProblems({ name }: ImageDefinition): string[] {
     if (problem !== undefined) return [`: ${problem}`];
     const { digest } = parseReference(name);
     const lower = withoutCapitals(name);
-    // It would be pushed there, but logins are kept for the host in lower case.
+    // The image could be pushed there, but logins are stored under the host in lower case.
     if (lower !== undefined) return [`: its name ${name} has capital letters in its host: write ${lower}`];
-    return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag that is promoted`];
+    return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag to promote`];
 }
 
-/** Settings that are about what is pushed, on an image that never is: silence would pass for a test. */
+/** Refuses settings that have no effect without a name: an ignored smoke test would look like a passed test. */
 function unpublishedProblems({ name, smokeTest, registryCache }: ImageDefinition): string[] {
     if (name !== undefined) return [];
     return [
         ...(smokeTest === undefined
             ? []
             : [
-                  `has no name, so it is never pushed and its smokeTest ${smokeTest} never run: give it a name, or run the ` +
+                  `has no name, so it is never pushed and its smokeTest ${smokeTest} is never run: give it a name, or run the ` +
                       "script as the last step of its Dockerfile",
               ]),
-        ...(registryCache === true ? ["has no name, and so no repository for its registryCache: remove that"] : []),
+        ...(registryCache === true
+            ? ["has no name, so it has no repository for a registryCache: remove registryCache"]
+            : []),
     ];
 }
 
@@ -135,18 +140,18 @@ function duplicates(images: ImageDefinitions): string[] {
         .map(([repository, keys]) => {
             const names = new Set(keys.map((key) => formatReference(parseReference(images[key]?.name ?? ""))));
             const [same = repository] = names.size === 1 ? names : [];
-            return `${keys.join(" and ")} are both ${same}: an image has a repository of its own`;
+            return `${keys.join(" and ")} are both ${same}: every image needs a separate repository`;
         });
 }
 
-/** What is wrong with `images.ts` itself, a problem a text. */
+/** Returns the problems of the entries of `images.ts`, one string per problem. */
 export function entryProblems(images: ImageDefinitions): string[] {
     const problems = Object.entries(images).flatMap(([key, image]) => [
         ...(keyPattern.test(key)
             ? []
             : [`"${key}" is not a key: a letter, then lower-case letters, digits and dashes`]),
-        ...(key.endsWith(reservedEnd)
-            ? [`image ${key}: a key can't end in "${reservedEnd}": smoke tests are named so`]
+        ...(key.endsWith(reservedSuffix)
+            ? [`image ${key}: a key can't end in "${reservedSuffix}", which is reserved for smoke tests`]
             : []),
         ...[...platformProblems(image), ...nameProblems(image), ...unpublishedProblems(image)].map(
             (problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`,

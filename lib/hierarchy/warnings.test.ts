@@ -63,7 +63,7 @@ test("a build argument that no ARG takes is named with image and Dockerfile", ()
     );
     expect(warningsOf(hierarchy, [])).toEqual([
         expect.stringMatching(
-            /^build argument VERSON of image base changes nothing: what base builds has no ARG VERSON\./,
+            /^build argument VERSON of image base has no effect: the stages that base builds have no ARG VERSON\./,
         ),
     ]);
 });
@@ -122,7 +122,7 @@ describe("of an image alone", () => {
         ],
         [
             "FROM Owner/a:1\n",
-            [/^root Owner\/a:1 of app is not pinned/, /capital letters make Owner the host .* Write owner\/a:1$/],
+            [/^root Owner\/a:1 of app is not pinned/, /capital letters, Owner is the host .* Write owner\/a:1$/],
         ],
         ["FROM A.test/a:1\n", [/^root A\.test\/a:1 of app is not pinned/]],
     ])("%j is warned about", (text, said) => {
@@ -170,10 +170,10 @@ describe("an image that reads the whole context", () => {
             const found = said(line, { ...ignore, "data/big": "x".repeat(2_000_000), "src/a": "a", ".git/HEAD": "" });
             expect(found).toEqual([
                 `image one reads the whole context (one/Dockerfile: ${line.split(" ")[0] ?? ""} in line 2): 2 files, 2.0 MB, most of it ` +
-                    "in data (1 files, 2.0 MB), src (1 files, 1 bytes). A change of any of them rebuilds it. Lines for .dockerignore, " +
-                    'of those that the image needs not: "/data", "/src", "/.git"',
+                    "in data (1 files, 2.0 MB), src (1 files, 1 bytes). A change to any of them rebuilds it. For files " +
+                    'that the image does not need, add lines to .dockerignore: "/data", "/src", "/.git"',
                 expect.stringMatching(
-                    /^image one does not get \.git, which `docker build` would copy: .* Name one in a COPY/,
+                    /^image one does not contain \.git, which `docker build` would copy: .* name it in a COPY/,
                 ),
             ]);
         },

@@ -4,52 +4,59 @@ import { keyArguments, pinCommand } from "../system/shell";
 import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
 import { unlistedSecretWarnings } from "./secrets";
 
-/** Roots that nobody pinned, each with the images that stand on it: their moves go unnoticed. */
+/**
+ * Returns the roots without a pin, each with the images that use it: the program does not notice when such a root
+ * moves.
+ */
 export function unpinnedRoots(
     prepared: readonly PreparedImage[],
 ): { readonly root: string; readonly images: string[] }[] {
-    const found = new Map<string, string[]>();
+    const imagesByRoot = new Map<string, string[]>();
     for (const { key, ...image } of prepared) {
-        for (const { expanded, by } of rootsOf(image)) {
-            if (by === undefined && digestOf(expanded) === undefined) {
-                found.set(expanded, [...(found.get(expanded) ?? []), key]);
+        for (const { expanded, pin } of rootsOf(image)) {
+            if (pin === undefined && digestOf(expanded) === undefined) {
+                imagesByRoot.set(expanded, [...(imagesByRoot.get(expanded) ?? []), key]);
             }
         }
     }
-    return [...found].map(([root, images]) => ({ root, images }));
+    return [...imagesByRoot].map(([root, images]) => ({ root, images }));
 }
 
 /**
- * Pins of roots, and roots of images.ts, that no Dockerfile names, because they are mistyped or left over. Each is a sentence that says
- * what to do. They are no errors: a build argument may make the Dockerfiles of another stack name them.
+ * Returns a warning, with the command that removes it, for each pin of a root and each root in images.ts that no
+ * Dockerfile names, for example because it is mistyped or outdated. It is not an error: with other build arguments,
+ * another stack's Dockerfiles may name it.
  *
  * @param pins the keys of the stack's `roots`
  */
 export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly string[]): string[] {
-    const unused = (all: readonly string[]) => all.filter((one) => !roots.some((other) => sameImage(one, other)));
-    const which = `which no Dockerfile names; they name ${roots.join(", ") || "none"}. Remove it`;
+    const unused = (names: readonly string[]) => names.filter((name) => !roots.some((root) => sameImage(name, root)));
+    const which = `which no Dockerfile names; they name ${roots.join(", ") || "no root"}. Remove it`;
     return [
         ...unused(pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm ${keyArguments(["roots", pin])}`),
-        ...unused(Object.keys(definitions.roots ?? {})).map((one) => `roots in images.ts has ${one}, ${which} there`),
+        ...unused(Object.keys(definitions.roots ?? {})).map((name) => `roots in images.ts has ${name}, ${which} there`),
     ];
 }
 
-/** What the cache publishes beyond the image, where nobody decided that it may: the layers of stages that are copied from. */
+/**
+ * Warns about layers that the cache publishes in addition to the image, unless `registryCache` is set: stages that are
+ * only copied from.
+ */
 function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedImage): string[] {
     const copied = stages.filter(({ base }) => !base).map(({ name, number }) => name ?? number.toString());
     if (repository === undefined || !registryCache || definition.registryCache || copied.length === 0) return [];
     return [
         `the registry cache of image ${key} publishes whole stages that the image only copies from (${copied.join(", ")}), as ` +
-            `${repository}:cache-<arch>. In images.ts, registryCache: true says that all who may pull the image may see ` +
-            "them; registryCache: false keeps no cache",
+            `${repository}:cache-<arch>. In images.ts, set registryCache: true if everyone who may pull the image may see ` +
+            "them, or registryCache: false to disable the cache",
     ];
 }
 
-/** A build argument that nothing takes is a mistyped one, or an ARG that is gone. */
+/** Warns about a build argument without an ARG: it is mistyped, or its ARG was removed. */
 const unreadWarnings = ({ key, definition, unreadArguments }: PreparedImage): string[] =>
     unreadArguments.map(
         (name) =>
-            `build argument ${name} of image ${key} changes nothing: what ${definition.dockerfile} builds has no ARG ` +
+            `build argument ${name} of image ${key} has no effect: the stages that ${definition.dockerfile} builds have no ARG ` +
             `${name}. Declare it there, or remove it from buildArgs`,
     );
 
@@ -59,29 +66,36 @@ const sizeOf = (bytes: number): string => {
     return `${(bytes / 1000 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit] ?? ""}`;
 };
 
-/** How many of the largest folders are named. */
-const mostFolders = 5;
+/** The number of large folders to name. */
+const folderLimit = 5;
 
-/** What the whole context costs whoever reads it, and what is left out of it although BuildKit would copy it. */
-function sweptWarnings({ key, definition, swept }: PreparedImage): string[] {
-    if (!swept) return [];
-    const { by, files, bytes, folders, leftOut } = swept;
+/**
+ * Warns about instructions that copy the whole context, and about files that are omitted although BuildKit would copy
+ * them.
+ */
+function broadCopyWarnings({ key, definition, broadCopies }: PreparedImage): string[] {
+    if (!broadCopies) return [];
+    const { instructions, files, bytes, folders, omitted } = broadCopies;
     const largest = folders
-        .slice(0, mostFolders)
-        .map((one) => `${one.name} (${one.files} files, ${sizeOf(one.bytes)})`);
+        .slice(0, folderLimit)
+        .map((folder) => `${folder.name} (${folder.files} files, ${sizeOf(folder.bytes)})`);
     const inFolders = largest.length > 0 ? `, most of it in ${largest.join(", ")}` : "";
-    const lines = [...largest.map((_one, index) => folders[index]?.name ?? ""), ...leftOut].map((one) => `"/${one}"`);
+    const names = folders.slice(0, folderLimit).map(({ name }) => name);
+    const lines = [...names, ...omitted].map((name) => `"/${name}"`);
     const whole =
-        `image ${key} reads the whole context (${definition.dockerfile}: ${by.join(", ")}): ${files} files, ${sizeOf(bytes)}` +
-        `${inFolders}. A change of any of them rebuilds it. Lines for .dockerignore, of those that the image needs not: ` +
+        `image ${key} reads the whole context (${definition.dockerfile}: ${instructions.join(", ")}): ${files} files, ${sizeOf(bytes)}` +
+        `${inFolders}. A change to any of them rebuilds it. For files that the image does not need, add lines to .dockerignore: ` +
         lines.join(", ");
-    const missed =
-        `image ${key} does not get ${leftOut.join(", ")}, which \`docker build\` would copy: they differ from checkout to checkout. ` +
-        "Name one in a COPY or mount of its own where the image needs it, or in .dockerignore where it does not";
-    return [...(by.length > 0 ? [whole] : []), ...(leftOut.length > 0 ? [missed] : [])];
+    const missing =
+        `image ${key} does not contain ${omitted.join(", ")}, which \`docker build\` would copy: they differ between checkouts. ` +
+        "If the image needs one of them, name it in a COPY or mount; otherwise add it to .dockerignore";
+    return [...(instructions.length > 0 ? [whole] : []), ...(omitted.length > 0 ? [missing] : [])];
 }
 
-/** A release of an image of ours that another is built on: what is built of that image from now on does not reach it. */
+/**
+ * Warns about an image that is built from a fixed release of another image in this repository: it does not follow that
+ * image's builds.
+ */
 const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
         ({ key: parent, expanded, where }) =>
@@ -89,18 +103,18 @@ const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
             `To follow ${parent}, remove @${digestOf(expanded) ?? ""} from ${where}`,
     );
 
-/** A frontend of somebody else's: nobody sees what it reads. */
+/** Warns about a frontend that is not BuildKit's own, because the files that it reads are unknown. */
 function frontendWarnings({ key, frontend }: PreparedImage): string[] {
-    if (!frontend || frontend.own) return [];
+    if (!frontend || frontend.official) return [];
     return [
-        `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read whatever it likes: the whole build ` +
-            "context is its input, minus what .dockerignore leaves out, and parents are known only as far as it is like a Dockerfile. " +
-            "Where it is a copy of docker/dockerfile, write that, and pin it to the copy: " +
+        `${frontend.where}: ${frontend.reference} reads the Dockerfile of image ${key}, and may read any file: the whole build ` +
+            "context is its input, minus what .dockerignore excludes, and parents are known only as far as the file is like a Dockerfile. " +
+            "If it is a copy of docker/dockerfile, write docker/dockerfile, and pin that to the copy: " +
             pinCommand("docker/dockerfile:1"),
     ];
 }
 
-/** What BuildKit takes for a registry only because it has capital letters. */
+/** Warns about a name that BuildKit takes for a registry only because of its capital letters. */
 const hostWarnings = (image: PreparedImage): string[] =>
     rootsOf(image).flatMap(({ expanded }) => {
         const lower = withoutCapitals(expanded);
@@ -108,13 +122,13 @@ const hostWarnings = (image: PreparedImage): string[] =>
         return isMeant
             ? []
             : [
-                  `root ${expanded} of ${image.key}: its capital letters make ${expanded.split("/")[0] ?? ""} the host of a registry. ` +
+                  `root ${expanded} of ${image.key}: because of its capital letters, ${expanded.split("/")[0] ?? ""} is the host of a registry. ` +
                       `Write ${lower}`,
               ];
     });
 
 /**
- * What is allowed and yet may not be meant: a sentence each, with what to do about it.
+ * Returns warnings about input that is valid but may be unintended, one string per warning, each with a next step.
  *
  * @param pins the keys of the stack's `roots`
  */
@@ -125,7 +139,7 @@ export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): strin
             `root ${root} of ${affected.join(", ")} is not pinned: when it moves, nothing is rebuilt. Pin it: ` +
             pinCommand(root),
     );
-    const leftOut = Object.entries(definitions.images).filter(([key]) => !prepared.some((image) => image.key === key));
+    const omitted = Object.entries(definitions.images).filter(([key]) => !prepared.some((image) => image.key === key));
     return [
         ...unpinned,
         ...prepared.flatMap(({ unreadable = [] }) => unreadable),
@@ -134,15 +148,14 @@ export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): strin
         ...prepared.flatMap(hostWarnings),
         ...prepared.flatMap(cacheWarning),
         ...prepared.flatMap(unreadWarnings),
-        ...prepared.flatMap(sweptWarnings),
+        ...prepared.flatMap(broadCopyWarnings),
         ...prepared.flatMap(unlistedSecretWarnings),
-        ...leftOut.map(([key, { platforms }]) => {
+        ...omitted.map(([key, { platforms }]) => {
             const all = "Build for more: pulumi config set platforms all";
             return platforms === "host"
-                ? `image ${key} is left out: it is for this machine's platform, ${hostPlatform()}, and that, or an image that ` +
-                      `it is built on, is not in this stack. ${all}, and declare ${hostPlatform()} for what it is built on`
-                : `image ${key} is left out: it, or an image that it is built on, is for none of the platforms of this ` +
-                      `stack. ${all}`;
+                ? `image ${key} is left out: it is for this machine's platform, ${hostPlatform()}, but this stack does not build ` +
+                      `that platform, or not for one of its parents. ${all}, and declare ${hostPlatform()} for its parents`
+                : `image ${key} is left out: this stack builds none of the platforms of the image or of one of its parents. ${all}`;
         }),
         ...unusedPins(hierarchy, pins),
     ];

@@ -17,9 +17,9 @@ let folder: string;
 let registry: string;
 let proxy: string;
 const servers: Server[] = [];
-/** What was asked: "HOST PATH authorization". */
+/** The requests: "HOST PATH authorization". */
 let asked: string[] = [];
-/** How the registry wants to be asked. */
+/** The authentication that the registry requires. */
 let scheme: "bearer" | "basic" | "nobody";
 let connects = 0;
 
@@ -31,7 +31,7 @@ const listen = async <S extends Server>(server: S): Promise<S> => {
 };
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-/** Whom a token is for: the user, or nobody. */
+/** The token of a user, or of "nobody" for an anonymous request. */
 const tokenOf = (who: string) => `token-of-${who}`;
 
 function answerToken(url: URL, request: IncomingMessage, response: ServerResponse, body: string): void {
@@ -55,7 +55,7 @@ function answerBlob(request: IncomingMessage, response: ServerResponse): void {
     const found = request.url?.split("/").at(-1);
     const give = () => response.writeHead(206, { "content-length": 1 });
     if (found === there) give().end("x");
-    // As docker-registry does for a blob whose file is gone while it remembers it.
+    // As docker-registry does for a blob that it remembers although its file is missing.
     else if (found === broken) give().write("", () => request.socket.destroy());
     else if (found === moved || found === movedAndLost) {
         response
@@ -75,7 +75,7 @@ const handle = (request: IncomingMessage, response: ServerResponse): void => {
         if (url.pathname === "/token") {
             answerToken(url, request, response, body);
         } else if (url.hostname === "storage.test") {
-            // A storage refuses what it does not know.
+            // The storage behind the redirect refuses credentials.
             const status =
                 authorization !== "" || range === undefined ? 400 : url.pathname.endsWith(moved ?? "") ? 206 : 404;
             response.writeHead(status).end("x");
@@ -139,7 +139,7 @@ beforeEach(() => {
     scheme = "nobody";
 });
 
-/** The environment of a user with this config.json of Docker. */
+/** The environment of a user with this Docker config.json. */
 const user = (config: unknown = {}, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     PATH: process.env.PATH,
     DOCKER_CONFIG: tree({ "config.json": JSON.stringify(config) }),
@@ -187,7 +187,7 @@ describe("a blob", () => {
 
 describe("the user's Docker login", () => {
     const auth = base64("me:secret");
-    /** A credential helper that answers with this. */
+    /** A credential helper with this output. */
     const helper = (answer: string, code = 0) => {
         const at = tree({
             "docker-credential-test": `#!/bin/sh\nread -r key\nprintf '%s' '${answer}' | sed "s|KEY|$key|"\nexit ${code}\n`,
@@ -262,7 +262,7 @@ describe("the user's Docker login", () => {
         [
             "has a helper that gives something else",
             () => user({ credsStore: "test" }, helper("me:wrong")),
-            /docker-credential-test gave no login$/,
+            /docker-credential-test returned no login$/,
         ],
     ])("that %s leaves it unknown, with the reason and without the secret", async (_, env, reason) => {
         scheme = "bearer";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isPassing, nextAfter, nextAfterStep, refusesPushes } from "./failures";
+import { isTransient, nextAfter, nextAfterStep, refusesPushes } from "./failures";
 
 describe("a registry's answer to a question", () => {
     test.each([
@@ -8,7 +8,7 @@ describe("a registry's answer to a question", () => {
             /SSL_CERT_FILE/,
         ],
         ["unexpected status from HEAD request: 401 Unauthorized", /^docker login reg.test:5000$/],
-        ["dial tcp 127.0.0.1:5000: connect: connection refused", /see that reg.test:5000 runs/],
+        ["dial tcp 127.0.0.1:5000: connect: connection refused", /check that reg.test:5000 runs/],
         ["dial tcp: lookup reg.test: no such host", /another registry: pulumi config set registry <host>$/],
         ["no answer in 30 seconds", /another registry: pulumi config set registry <host>$/],
     ])("that means that a push is refused too: %s", (reason, next) => {
@@ -33,7 +33,7 @@ describe("a failed build", () => {
         ["failed to solve: write /x: no space left on device", /docker buildx prune/],
         [
             "failed to solve: unsupported frontend capability moby.buildkit.frontend.contexts: Unimplemented",
-            /\(# syntax=\) can't be given the digests of parents/,
+            /\(# syntax=\) does not support named build contexts, which pass the digests of parents/,
         ],
         ["failed to push ghcr.io/us/base:b-1: denied: permission_denied: write_package", /write:packages/],
         ["failed to push ghcr.io/us/base:b-1: 401 Unauthorized", /^docker login ghcr.io$/],
@@ -66,13 +66,13 @@ describe("a push that met another one of the same layer", () => {
         "unknown: blob unknown to registry - sha256:2c1c",
         "unknown: provided digest did not match uploaded content",
     ])("is told by %s", (reason) => {
-        expect(isPassing([push + reason])).toBe(true);
+        expect(isTransient([push + reason])).toBe(true);
     });
 
     test.each([
         "failed to push reg.test/us/bot:b-1: 401 Unauthorized",
         "failed to solve: process said: blob unknown to registry",
     ])("is not what %s says", (error) => {
-        expect(isPassing([error])).toBe(false);
+        expect(isTransient([error])).toBe(false);
     });
 });

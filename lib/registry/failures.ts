@@ -1,9 +1,9 @@
-/** A way in which pushing or building fails that the provider reports without saying what to do. */
+/** A failure of a push or build that the provider reports without a next step. */
 interface Failure {
     readonly pattern: RegExp;
-    /** What to do, for a registry ("ghcr.io", "registry.localhost:5443"). */
+    /** Returns the next step for a registry ("ghcr.io", "registry.localhost:5443"). */
     readonly next: (registry: string) => string;
-    /** Whether a registry that answers a question this way will refuse a push too: then nothing needs to be built. */
+    /** Whether a registry that answers a query this way will also refuse a push, so that a build would be in vain. */
     readonly final: boolean;
 }
 
@@ -11,8 +11,8 @@ const failures: readonly Failure[] = [
     {
         pattern: /x509: |tls: (failed to verify|handshake|unknown)/,
         next: (registry) =>
-            `let this machine and the builder trust the certificate of ${registry}: SSL_CERT_FILE names a bundle with its CA ` +
-            'for pulumi, and `ca` below `[registry."…"]` in buildkitd.toml does for the builder',
+            `make this machine and the builder trust the certificate of ${registry}: add its CA to the bundle in SSL_CERT_FILE ` +
+            'for pulumi, and to `ca` below `[registry."…"]` in buildkitd.toml for the builder',
         final: true,
     },
     {
@@ -21,17 +21,17 @@ const failures: readonly Failure[] = [
         final: true,
     },
     {
-        // Registries answer this for a repository that is not there yet, too: only a push tells.
+        // Registries answer this for a missing repository too, so only a push can tell.
         pattern: /403 Forbidden|denied/,
         next: (registry) =>
-            `docker login ${registry} as somebody who may push there (on ghcr.io: write:packages, and write access to the package)`,
+            `docker login ${registry} as a user with permission to push (on ghcr.io: write:packages, and write access to the package)`,
         final: false,
     },
     {
         pattern:
             /dial tcp.*(connection refused|no such host|i\/o timeout|network is unreachable)|no answer in \d+ seconds/,
         next: (registry) =>
-            `see that ${registry} runs and can be reached; another registry: pulumi config set registry <host>`,
+            `check that ${registry} runs and can be reached; another registry: pulumi config set registry <host>`,
         final: true,
     },
 ];
@@ -40,47 +40,48 @@ const builder = {
     pattern:
         /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
     next:
-        "start the builder that `docker buildx ls` marks with *, or make one: " +
+        "start the builder that `docker buildx ls` marks with *, or create one: " +
         "docker buildx create --driver docker-container --bootstrap --use",
 } as const;
 
 const contexts = {
     text: "unsupported frontend capability moby.buildkit.frontend.contexts",
     next:
-        "what reads this Dockerfile (# syntax=) can't be given the digests of parents and pinned roots, which come as named build " +
-        "contexts: take a release of it that can (its label moby.buildkit.frontend.caps says so), or leave the line away where " +
-        "BuildKit's own frontend does",
+        "the frontend of this Dockerfile (# syntax=) does not support named build contexts, which pass the digests of parents and " +
+        "pinned roots: use a release that does (its label moby.buildkit.frontend.caps lists them), or remove the line if " +
+        "BuildKit's own frontend is sufficient",
 } as const;
 
 const disk = {
-    // Go's words and those of a step's own programs (strerror(3)).
+    // The words of Go, and of programs in a step (strerror(3)).
     pattern: /no space left on device/i,
-    next: "make room where the builder keeps its store (docker buildx prune), or give it a larger disk",
+    next: "free disk space in the builder's store (docker buildx prune), or use a larger disk",
 } as const;
 
 /**
- * Whether a registry's answer to a question means that it will refuse a push as well.
+ * Decides whether the result of a query means that a registry will refuse a push as well.
  *
- * @param reason why the registry could not be asked
- * @returns what to do about it; undefined when only a push can tell
+ * @param reason why the query failed
+ * @returns the next step; undefined if only a push can tell
  */
 export function refusesPushes(reason: string, registry: string): string | undefined {
     return failures.find(({ final, pattern }) => final && pattern.test(reason))?.next(registry);
 }
 
 /**
- * What to do about a step of a build that failed. The provider tells its exit code only: what it printed BuildKit has.
+ * Returns the next step after a failed step of a build. The provider reports only its exit code; its output is in
+ * BuildKit's log.
  *
- * @returns undefined where the step says what it says
+ * @returns undefined if the output speaks for itself
  */
 export const nextAfterStep = (printed: readonly string[]): string | undefined =>
     printed.some((line) => disk.pattern.test(line)) ? disk.next : undefined;
 
 /**
- * Whether a push failed for what the next one finds otherwise: a registry that is asked for a layer in the moment in which
- * another push of it is written (docs/decisions.md, "A push that met another one is done again").
+ * Checks whether a push failed for a transient reason: a registry that is asked for a layer while another push writes
+ * that layer (docs/decisions.md, "A push that met another one is done again").
  */
-export const isPassing = (errors: readonly string[]): boolean =>
+export const isTransient = (errors: readonly string[]): boolean =>
     errors.some(
         (error) =>
             error.includes("failed to push") &&
@@ -88,18 +89,18 @@ export const isPassing = (errors: readonly string[]): boolean =>
     );
 
 /**
- * What to do about the failed build of an image.
+ * Returns the next step after the failed build of an image.
  *
- * @param errors what the provider reported
- * @param registry where the image is pushed
- * @returns undefined where the report is about the image itself, and says what it says
+ * @param errors the provider's report
+ * @param registry the registry of the image
+ * @returns undefined if the report concerns the image itself and is sufficient
  */
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
     if (builder.pattern.test(text)) return builder.next;
     if (disk.pattern.test(text)) return disk.next;
     if (text.includes(contexts.text)) return contexts.next;
-    // A step of the image may fail by the same words, about somebody else's server.
+    // A step of the image may fail with the same words because of an unrelated server.
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);
 }

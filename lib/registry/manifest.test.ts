@@ -6,7 +6,7 @@ import { RegistryError, onBuildTriggers, parseManifest, readManifest } from "./m
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 
-/** An environment whose `buildx` is this script. */
+/** An environment in which `buildx` is this script. */
 function environment(script: string): NodeJS.ProcessEnv {
     const folder = tree({ buildx: `#!/bin/sh\n${script}\n` });
     chmodSync(path.join(folder, "buildx"), 0o755);
@@ -57,7 +57,9 @@ test("a refused login is told with the registry and its words, never as an absen
 
 test("an answer that is no manifest is told", async () => {
     const asked = readManifest("ghcr.io/o/r:latest", environment("echo '<html>'"));
-    await expect(asked).rejects.toThrow(/registry ghcr.io can't be asked: its answer to ghcr.io\/o\/r:latest is no/);
+    await expect(asked).rejects.toThrow(
+        /registry ghcr.io can't be asked: its response to ghcr.io\/o\/r:latest is not a manifest/,
+    );
 });
 
 describe("ONBUILD", () => {
@@ -71,7 +73,7 @@ describe("ONBUILD", () => {
                 return { digest: digest(letter), platform: { os, architecture, variant } };
             }),
         });
-    /** A `buildx` that knows these references. */
+    /** A `buildx` with these references. */
     const knowing = (held: Readonly<Record<string, string>>) => {
         const cases = Object.entries(held).map(([ref, text]) => `*${ref}) printf '%s' '${text}' ;;`);
         return environment(`case "$4" in ${cases.join(" ")} *) echo "ERROR: $4: not found" >&2; exit 1 ;; esac`);

@@ -13,19 +13,21 @@ export interface Layer {
     readonly size: number;
 }
 
-/** What a registry has under a tag or digest: the manifest of one platform (`layers`) or an index (`platforms`). */
+/**
+ * The content of a registry under a tag or digest: the manifest of one platform (`layers`) or an index (`platforms`).
+ */
 export interface Manifest {
-    /** "sha256:<64 hex>" of the bytes that the registry gave. */
+    /** "sha256:<64 hex>" of the received bytes. */
     readonly digest: string;
-    /** What a container of it starts with; absent for an index. */
+    /** The configuration blob of the image; absent for an index. */
     readonly config?: Layer;
-    /** Layers in order, the root's first; none for an index. */
+    /** Layers in order, the root's first; empty for an index. */
     readonly layers: readonly Layer[];
-    /** Digests by platform ("linux/amd64"); none for the manifest of one platform. Attestations are left out. */
+    /** Digests by platform ("linux/amd64"), without attestations; empty for the manifest of one platform. */
     readonly platforms: Readonly<Record<string, string>>;
 }
 
-/** A registry can't be asked: no network, TLS, a login that is refused. What it holds is not known then. */
+/** A failed query of a registry: no network, TLS, a refused login. The content of the registry is then unknown. */
 export class RegistryError extends Error {
     override readonly name = "RegistryError";
 
@@ -33,14 +35,14 @@ export class RegistryError extends Error {
         /** Its host, with the port. */
         readonly registry: string,
         readonly reason: string,
-        /** Whether it gave no answer at all in time. */
+        /** Whether the registry did not respond within the time limit. */
         readonly hangs = false,
     ) {
         super(`registry ${registry} can't be asked: ${reason}`);
     }
 }
 
-/** Milliseconds for one question; a registry that hangs must not hang us. */
+/** Time limit of a query, in milliseconds, for registries that do not respond. */
 const timeout = 20_000;
 
 const layer = z.object({ digest: z.string(), size: z.number() });
@@ -52,17 +54,20 @@ const schema = z.object({
     manifests: z.array(z.object({ digest: z.string(), platform: platform.optional() })).default([]),
 });
 
-/** "linux/arm64", as `images.ts` writes platforms: arm64's only variant is not said (containerd, platforms.Normalize). */
+/**
+ * Returns a platform as `images.ts` writes it ("linux/arm64"), without arm64's default variant (containerd,
+ * platforms.Normalize).
+ */
 function platformName({ os, architecture, variant }: z.infer<typeof platform>): string {
-    const said = variant === undefined || variant === "" || (architecture === "arm64" && variant === "v8");
-    return said ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
+    const isImplied = variant === undefined || variant === "" || (architecture === "arm64" && variant === "v8");
+    return isImplied ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
 }
 
 /**
- * Reads a manifest or index.
+ * Parses a manifest or index.
  *
- * @param text the bytes that the registry gave, as text
- * @throws z.ZodError or SyntaxError when they are none
+ * @param text the received bytes, as text
+ * @throws z.ZodError or SyntaxError for anything else
  */
 export function parseManifest(text: string): Manifest {
     const { config, layers, manifests } = schema.parse(JSON.parse(text));
@@ -73,9 +78,9 @@ export function parseManifest(text: string): Manifest {
     return { digest, ...(config && { config }), layers, platforms: Object.fromEntries(platforms) };
 }
 
-/** The builder's own tool: `buildx` by itself where it is on PATH, as in the lab, else Docker's plugin. */
+/** Returns the command of the builder's client: `buildx` if it is on PATH, as in the lab, otherwise Docker's plugin. */
 export function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: string[]] {
-    const isThere = (folder: string) => {
+    const hasBuildx = (folder: string) => {
         try {
             accessSync(path.join(folder, "buildx"), constants.X_OK);
             return true;
@@ -83,17 +88,17 @@ export function buildx(env: NodeJS.ProcessEnv): [command: string, ...args: strin
             return false;
         }
     };
-    return (env.PATH ?? "").split(path.delimiter).some(isThere) ? ["buildx"] : ["docker", "buildx"];
+    return (env.PATH ?? "").split(path.delimiter).some(hasBuildx) ? ["buildx"] : ["docker", "buildx"];
 }
 
 /**
- * Asks a registry what it has under a tag or digest, with the builder's own tool and so with the user's Docker login.
+ * Reads a manifest from a registry with buildx, and therefore with the user's Docker login.
  *
  * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
- * @param env environment of the tool
- * @param patience milliseconds
- * @returns undefined when the registry says that there is nothing
- * @throws RegistryError when it can't be asked, or its answer is no manifest
+ * @param env environment of buildx
+ * @param patience time limit in milliseconds
+ * @returns undefined if the registry reports that it does not exist
+ * @throws RegistryError if the query fails, or the response is not a manifest
  */
 export async function readManifest(
     ref: string,
@@ -103,19 +108,21 @@ export async function readManifest(
     return await readAs(ref, env, "manifest", parseManifest, patience);
 }
 
-/** An image's configuration (image-spec v1.1, config.md); ONBUILD is Docker's own (moby/docker-image-spec). */
+/**
+ * An image's configuration (image-spec v1.1, config.md); ONBUILD is an extension of Docker (moby/docker-image-spec).
+ */
 const configSchema = z.object({ config: z.object({ OnBuild: z.array(z.string()).nullish() }).nullish() });
 
 const readTriggers = (text: string): readonly string[] => configSchema.parse(JSON.parse(text)).config?.OnBuild ?? [];
 
 /**
- * Asks a registry for an image's ONBUILD triggers, with the builder's own tool and so with the user's Docker login.
+ * Reads an image's ONBUILD triggers from a registry with buildx, and therefore with the user's Docker login.
  *
  * @param ref "registry/repository:tag" or "registry/repository@sha256:…"
- * @param platform in normal form. Where an index does not have exactly it, those of all its platforms count: BuildKit may take a
- *     compatible one
- * @returns the instructions ("COPY . /srv/"), in order; undefined when the registry does not have the image, or not all of it
- * @throws RegistryError when it can't be asked, or its answer is none
+ * @param platform in normal form. If an index does not contain exactly this platform, the triggers of all its platforms
+ *     count: BuildKit may use a compatible platform
+ * @returns the instructions ("COPY . /srv/"), in order; undefined if the registry lacks the image or a part of it
+ * @throws RegistryError if the query fails, or the response is not a configuration
  */
 export async function onBuildTriggers(
     ref: string,
@@ -125,23 +132,23 @@ export async function onBuildTriggers(
     const manifest = await readManifest(ref, env);
     if (!manifest) return undefined;
     const at = (digest: string) => withDigest(repositoryOf(ref), digest);
-    // The tool looks among manifests for a digest, then among blobs (containerd, docker.Resolve).
+    // buildx looks up a digest among the manifests, then among the blobs (containerd, docker.Resolve).
     if (manifest.config) return await readAs(at(manifest.config.digest), env, "configuration", readTriggers);
     const exact = manifest.platforms[platform];
     const wanted = exact === undefined ? [...new Set(Object.values(manifest.platforms))] : [exact];
     if (wanted.length === 0) return undefined;
-    const found = await Promise.all(wanted.map((digest) => onBuildTriggers(at(digest), platform, env)));
-    const [first] = found;
-    if (first === undefined || found.includes(undefined)) return undefined;
-    const isSame = found.every((one) => JSON.stringify(one) === JSON.stringify(first));
-    return isSame ? first : [...new Set(found.flatMap((one) => one ?? []))];
+    const triggers = await Promise.all(wanted.map((digest) => onBuildTriggers(at(digest), platform, env)));
+    const [first] = triggers;
+    if (first === undefined || triggers.includes(undefined)) return undefined;
+    const isSame = triggers.every((list) => JSON.stringify(list) === JSON.stringify(first));
+    return isSame ? first : [...new Set(triggers.flatMap((list) => list ?? []))];
 }
 
-/** Reads what a registry has under a reference; undefined when it has nothing. */
+/** Reads and parses the content of a reference; undefined if it does not exist. */
 async function readAs<T>(
     ref: string,
     env: NodeJS.ProcessEnv,
-    what: string,
+    kind: string,
     parse: (text: string) => T,
     patience = timeout,
 ): Promise<T | undefined> {
@@ -162,17 +169,17 @@ async function readAs<T>(
             killed?: boolean;
             code?: unknown;
         };
-        const said = stderr.trim().replace(/^ERROR: /, "");
-        if (said.endsWith(": not found")) return undefined;
+        const reason = stderr.trim().replace(/^ERROR: /, "");
+        if (reason.endsWith(": not found")) return undefined;
         if (code === "ENOENT") throw new RegistryError(registry, `neither buildx nor docker is on PATH`);
         if (killed) throw new RegistryError(registry, `no answer in ${(patience / 1000).toString()} seconds`, true);
-        // Reasons without the address, so that one reason for many images is told once.
-        throw new RegistryError(registry, said.replace(/^failed to do request: \w+ "[^"]*": /, "") || message);
+        // The reason without the URL, so that the same reason for several images is reported once.
+        throw new RegistryError(registry, reason.replace(/^failed to do request: \w+ "[^"]*": /, "") || message);
     }
     try {
         return parse(text);
     } catch (error) {
         const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-        throw new RegistryError(registry, `its answer to ${ref} is no ${what}: ${reason}`);
+        throw new RegistryError(registry, `its response to ${ref} is not a ${kind}: ${reason}`);
     }
 }

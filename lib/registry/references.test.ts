@@ -64,7 +64,7 @@ test.each([
     [`Owner/Image@${digest}`, `Owner/image@${digest}`],
 ])("%s is told in lower case", (text, lower) => {
     expect(referenceProblem(text)).toBe(
-        `"${text}" is not an image reference: a repository is in lower case: write ${lower}`,
+        `"${text}" is not an image reference: a repository must be in lower case: write ${lower}`,
     );
 });
 

@@ -1,6 +1,8 @@
 import { InputError } from "../errors";
 
-/** An image reference, in the parts of the distribution project's grammar (github.com/distribution/reference v0.6). */
+/**
+ * An image reference, split according to the distribution project's grammar (github.com/distribution/reference v0.6).
+ */
 export interface Reference {
     /** Registry host with its port; "docker.io" for short names. */
     readonly registry: string;
@@ -17,7 +19,7 @@ const pathPart = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
 const path = new RegExp(`^${pathPart}(?:/${pathPart})*$`);
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
-/** Hexadecimal digits of the digest algorithms that OCI registers (image-spec, descriptor.md). */
+/** The number of hexadecimal digits of each digest algorithm that OCI registers (image-spec, descriptor.md). */
 const digestLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
 function invalid(text: string, reason: string): never {
@@ -27,7 +29,7 @@ function invalid(text: string, reason: string): never {
     });
 }
 
-/** `splitDockerDomain`: the first part is a registry when it can't be the first part of a repository. */
+/** Implements `splitDockerDomain`: the first part is a registry if it can't be the first part of a repository. */
 function splitRegistry(name: string): [registry: string, rest: string] {
     const slash = name.indexOf("/");
     const first = name.slice(0, Math.max(slash, 0));
@@ -49,7 +51,9 @@ function checkDigest(text: string, digest: string): void {
     if (!isRight || !/^[0-9a-f]+$/.test(hex)) invalid(text, `"${digest}" is not a digest`);
 }
 
-/** A reference with its repository, which `repository` completes, in lower case; host, tag and digest stay. */
+/**
+ * Returns a reference with its repository in lower case; host, tag and digest stay. `repository` is in completed form.
+ */
 function inLowerCase(text: string, repository: string): string {
     const written = text.includes(repository) ? repository : repository.slice("library/".length);
     const start = text.lastIndexOf(written, text.indexOf("/") + 1);
@@ -57,9 +61,9 @@ function inLowerCase(text: string, repository: string): string {
 }
 
 /**
- * Reads a reference and completes it: short names are Docker Hub's, one without tag and digest means `latest`.
+ * Parses and completes a reference: short names are on Docker Hub, a reference without tag and digest means `latest`.
  *
- * @throws InputError when the text is not a reference
+ * @throws InputError for a text that is not a reference
  */
 export function parseReference(text: string): Reference {
     if (/^[a-f0-9]{64}$/.test(text)) invalid(text, "64 hexadecimal digits are an image's id, which no registry knows");
@@ -68,7 +72,7 @@ export function parseReference(text: string): Reference {
     const [repository, tag] = splitLast(remote, ":");
     if (!host.test(registry)) invalid(text, `"${registry}" is not a registry host`);
     if (path.test(repository.toLowerCase()) && repository !== repository.toLowerCase())
-        invalid(text, `a repository is in lower case: write ${inLowerCase(text, repository)}`);
+        invalid(text, `a repository must be in lower case: write ${inLowerCase(text, repository)}`);
     if (!path.test(repository)) invalid(text, `"${repository}" is not a repository`);
     if (repository.length > 255) invalid(text, "the repository is longer than 255 characters");
     if (tag !== undefined && !tagPattern.test(tag)) invalid(text, `"${tag}" is not a tag`);
@@ -82,29 +86,29 @@ export function parseReference(text: string): Reference {
     };
 }
 
-/** The digest of a reference; undefined where it has none. The rest of the text is not looked at. */
+/** Returns the digest of a reference, without checking the rest of the text; undefined if the reference has no digest. */
 export function digestOf(reference: string): string | undefined {
     const at = reference.indexOf("@");
     return at < 0 ? undefined : reference.slice(at + 1);
 }
 
-/** Whether a text is a digest as registries and builders make them: "sha256:" and 64 hexadecimal digits. */
+/** Whether a text is a digest as registries and builders write it: "sha256:" and 64 hexadecimal digits. */
 export const isDigest = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
 
-/** "repository@digest": names one content for ever. */
+/** Returns "repository@digest", which always names the same content. */
 export const withDigest = (repository: string, digest: string): string => `${repository}@${digest}`;
 
-/** Whether a text is what `withDigest` returns, of any repository without spaces. */
+/** Whether a text is `<repository>@<digest>`. */
 export function isPinned(text: string): boolean {
     const [repository = "", digest = "", ...rest] = text.split("@");
     return /^\S+$/.test(repository) && isDigest(digest) && rest.length === 0;
 }
 
-/** The first twelve hexadecimal digits of a reference's digest, which tell digests apart for people; the text where it has none. */
+/** Returns the first twelve hexadecimal digits of a reference's digest, for messages; the text itself if it has no digest. */
 export const shortDigest = (reference: string): string =>
     /^sha256:([0-9a-f]{12})/.exec(digestOf(reference) ?? "")?.[1] ?? reference;
 
-/** Why a text is no reference; undefined for one that is. */
+/** Returns the reason why a text is not a reference; undefined for a valid reference. */
 export function referenceProblem(text: string): string | undefined {
     try {
         parseReference(text);
@@ -115,38 +119,38 @@ export function referenceProblem(text: string): string | undefined {
     }
 }
 
-/** The full reference as text: nothing is shortened. */
+/** Returns the full reference as text, without abbreviations. */
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
     return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** The same image as another reference may name it: a host is the same in capitals (RFC 4343). */
+/** Returns the reference with its host in lower case: host names ignore case (RFC 4343). */
 const withPlainHost = (reference: Reference): Reference => ({
     ...reference,
     registry: reference.registry.toLowerCase(),
 });
 
 /**
- * Whether two references name the same image: `python` and `docker.io/library/python:latest` do, `GHCR.IO/owner/image` and
- * `ghcr.io/owner/image`; a digest on one side only makes them different.
+ * Checks whether two references name the same image, such as `python` and `docker.io/library/python:latest`, or
+ * `GHCR.IO/owner/image` and `ghcr.io/owner/image`. If only one of them has a digest, they differ.
  *
- * @throws InputError when one is not a reference
+ * @throws InputError if one of them is not a reference
  */
 export const sameImage = (a: string, b: string): boolean =>
     formatReference(withPlainHost(parseReference(a))) === formatReference(withPlainHost(parseReference(b)));
 
 /**
- * Whether two references are of one repository, whatever their tags and digests.
+ * Checks whether two references have the same repository, regardless of tags and digests.
  *
- * @throws InputError when one is not a reference
+ * @throws InputError if one of them is not a reference
  */
 export const sameRepository = (a: string, b: string): boolean => sameImage(repositoryOf(a), repositoryOf(b));
 
 /**
- * The reference with its host in lower case; undefined where it has no capitals. `Owner/image` is one as well: its first part can't
- * be an owner's name, and so BuildKit takes it for a host.
+ * Returns the reference with its host in lower case; undefined if the host has no capital letters. `Owner/image` has
+ * such a host: its first part can't be an owner's name, so BuildKit takes it for a host.
  *
- * @throws InputError when the text is not a reference
+ * @throws InputError for a text that is not a reference
  */
 export function withoutCapitals(text: string): string | undefined {
     const { registry } = parseReference(text);
@@ -155,9 +159,9 @@ export function withoutCapitals(text: string): string | undefined {
 }
 
 /**
- * "registry/repository", without tag and digest.
+ * Returns "registry/repository", without tag and digest.
  *
- * @throws InputError when the text is not a reference
+ * @throws InputError for a text that is not a reference
  */
 export function repositoryOf(text: string): string {
     const { registry, repository } = parseReference(text);
@@ -165,11 +169,11 @@ export function repositoryOf(text: string): string {
 }
 
 /**
- * Where an image is pushed, as "registry/repository".
+ * Returns the repository to which an image is pushed, as "registry/repository".
  *
  * @param name the image's name
- * @param registry "host[:port][/prefix]" instead of the name's own registry host; the repository's path stays
- * @throws InputError when the name is not a reference or the registry is not a host with an optional path
+ * @param registry "host[:port][/prefix]" that replaces the registry host of the name; the repository's path stays
+ * @throws InputError for a name that is not a reference, or a registry that is not a host with an optional path
  */
 export function pushedRepository(name: string, registry?: string): string {
     if (registry === undefined) return repositoryOf(name);
@@ -185,9 +189,9 @@ export function pushedRepository(name: string, registry?: string): string {
 }
 
 /**
- * Registry, in lower case, and owner: "ghcr.io/owner"; the registry alone where the repository has no owner.
+ * Returns registry, in lower case, and owner: "ghcr.io/owner"; only the registry if the repository has no owner.
  *
- * @throws InputError when the text is not a reference
+ * @throws InputError for a text that is not a reference
  */
 export function namespaceOf(text: string): string {
     const { registry, repository } = withPlainHost(parseReference(text));

@@ -97,7 +97,7 @@ test("of a build that failed BuildKit's record is told, secrets masked, and what
     const printed = ["cp: no space left on device"];
     expect((await found([{ printed }]))?.output).toEqual([
         ...printed,
-        expect.stringMatching(/^next: make room where the builder keeps its store/),
+        expect.stringMatching(/^next: free disk space in the builder's store/),
     ]);
 });
 

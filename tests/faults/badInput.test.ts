@@ -23,12 +23,12 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "an unknown parent in our namespace",
         { "docker/Dockerfile": "FROM ghcr.io/fixture/bse:latest\n" },
-        /docker\/Dockerfile:1: ghcr.io\/fixture\/bse:latest is in our own namespace[\s\S]*allowed: ghcr.io\/fixture\/base:latest/,
+        /docker\/Dockerfile:1: ghcr.io\/fixture\/bse:latest is in the namespace of this repository's images[\s\S]*allowed: ghcr.io\/fixture\/base:latest/,
     ],
     [
         "a cycle",
         { "docker/Dockerfile.base": "FROM ghcr.io/fixture/bot\n" },
-        /images stand on each other: base → bot → base/,
+        /the images form a cycle: base → bot → base/,
     ],
     [
         "a Dockerfile that is missing",
@@ -48,7 +48,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "a platform that the parent lacks",
         { "images.ts": images.replace('"linux/amd64", "linux/arm64"', '"linux/amd64"') },
-        /image bot needs its parent base for linux\/arm64, which base is not built for/,
+        /image bot needs its parent base for linux\/arm64, but base is only built for linux\/amd64/,
     ],
     [
         "a platform that is none",

@@ -135,7 +135,7 @@ test("a registry that refuses the login is told before anything is built; with t
 test("a registry that is not there is told before anything is built", async () => {
     const registry = `registry.localhost:${(await freePort()).toString()}`;
     const output = await failure(repository("c", registry));
-    expect(output).toMatch(/connection refused[\s\S]*next: see that registry.localhost:\d+ runs and can be reached/);
+    expect(output).toMatch(/connection refused[\s\S]*next: check that registry.localhost:\d+ runs and can be reached/);
 });
 
 /** A proxy in front of a registry, which answers the first pushes of a manifest as one does that two of them meet in. */
@@ -171,7 +171,7 @@ async function meetingRegistry(refusals: number): Promise<{ registry: string; re
 test("a push that the registry refuses because it met another one is done again", async () => {
     const { registry, refused } = await meetingRegistry(2);
     const { code, output } = await up(lab, repository("e", registry));
-    expect(output).toContain("the push met another one of the same layer, and is done again");
+    expect(output).toContain("the push conflicted with another push of the same layer, and is repeated");
     expect(code, output).toBe(0);
     expect(refused()).toBe(2);
 });
@@ -241,9 +241,13 @@ describe("a builder whose disk is full", () => {
     }
 
     test.each([
-        ["while it unpacks what an image is built on", "100m", "image base: next: make room where the builder keeps"],
+        [
+            "while it unpacks what an image is built on",
+            "100m",
+            "image base: next: free disk space in the builder's store",
+        ],
         // What a step printed the provider does not always tell, and BuildKit can't keep: its record without steps says so.
-        ["while a step writes", "900m", "no space left on device?\nnext: make room where the builder keeps"],
+        ["while a step writes", "900m", "no space left on device?\nnext: free disk space in the builder's store"],
     ])("is told, with what to do, %s", async (_when, size, told) => {
         await shrink(size);
         const dockerfile = "FROM python:3.12-slim\nRUN head -c 1G /dev/zero > /big\n";

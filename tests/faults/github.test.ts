@@ -424,7 +424,7 @@ test("after a failure nothing on GitHub is deleted, and the next `up` that comes
     const dockerfile = fixture[".devcontainer/Dockerfile"] ?? "";
     writeTree(program, { ".devcontainer/Dockerfile": `${dockerfile}RUN false\n` });
     const failed = await command(lab, program, ["up"]);
-    expect(failed.output).toContain("what left the program stays until an update comes to its end");
+    expect(failed.output).toContain("resources that are no longer in the program stay until an update succeeds");
     expect(failed.output).toMatch(/left to do:\n {2}image devcontainer: its build failed on linux\/amd64\n/);
     expect(failed.code).not.toBe(0);
     expect(await github.secret("actions", "LEAVING")).toBe("hunter2");

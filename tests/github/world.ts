@@ -14,7 +14,7 @@ const prepared = workflowImages(openCheckout(repositoryRoot), definitions).filte
 );
 const images: Record<string, ModelImage> = Object.fromEntries(
     prepared.map(({ key, definition, parents, inputs }) => {
-        const parent = parents[0]?.by;
+        const parent = parents[0]?.key;
         const image = { dockerfile: definition.dockerfile, inputs: inputs.map((input) => input.path) };
         return [key, parent === undefined ? image : { ...image, parent }];
     }),

@@ -136,10 +136,10 @@ describe("a root with ONBUILD", () => {
         const refused = await up(lab, program("refused", "FROM example.test/onbuild:1\nCOPY a.txt /a.txt\n", pinned));
         expect(refused.code).not.toBe(0);
         expect(refused.output).toContain(
-            `image app stands on root example.test/onbuild:1 (${pinned}), whose ONBUILD would run`,
+            `image app is built from root example.test/onbuild:1 (${pinned}), whose ONBUILD would run`,
         );
         expect(refused.output).toMatch(
-            /\n +COPY \. \/srv\/\n +RUN ls \/srv\n +next: say it in images\.ts.*\n +export const roots: RootDefinitions = \{\n +"example\.test\/onbuild:1": \{ onBuild: \["COPY \. \/srv\/", "RUN ls \/srv"\] \},/,
+            /\n +COPY \. \/srv\/\n +RUN ls \/srv\n +next: declare it in images\.ts.*\n +export const roots: RootDefinitions = \{\n +"example\.test\/onbuild:1": \{ onBuild: \["COPY \. \/srv\/", "RUN ls \/srv"\] \},/,
         );
         expect(await repositories(lab)).not.toContain("fixture/app");
     });

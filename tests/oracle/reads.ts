@@ -96,7 +96,7 @@ function read({ dockerfile, buildArgs, target, platform, images }: Case): Docker
 /** What we refuse although BuildKit may build it, by our message. */
 const stricter: readonly RegExp[] = [
     // What only the environment of an external image says would have to be asked of a registry.
-    /the environment of the image below may/,
+    /depends on the environment of the base image/,
     // BuildKit counts images that are copied from as stages behind those of the Dockerfile, in no certain order.
     /"\d" is not a stage before this one/,
     // An id that turns out empty is the last part of the target to BuildKit.

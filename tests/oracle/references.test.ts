@@ -138,7 +138,7 @@ test("a reference is what BuildKit takes it for, and one that it refuses is refu
 test("a reference that is refused for its capitals alone is told in lower case", async () => {
     await fc.assert(
         fc.asyncProperty(likely, async (text) => {
-            const lower = /a repository is in lower case: write (.*)$/.exec(referenceProblem(text) ?? "")?.[1];
+            const lower = /a repository must be in lower case: write (.*)$/.exec(referenceProblem(text) ?? "")?.[1];
             fc.pre(lower !== undefined);
             const { answer } = await oracle.ask<Normal>("references", { reference: lower });
             expect(lower.toLowerCase()).toBe(text.toLowerCase());
