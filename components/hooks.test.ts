@@ -103,17 +103,17 @@ test("a root is asked for ONBUILD once for each platform, whatever stands on it 
 describe("ONBUILD of a root", () => {
     const root = (expanded: string) => ({ expanded, pin: undefined, from: [both[1]] });
     const triggers = ["COPY . /srv/", 'RUN ["make"]'];
-    const asked = async (name: string, real: readonly string[], declared: readonly string[]) => {
+    const check = async (name: string, real: readonly string[], declared: readonly string[]) => {
         registry.onBuildTriggers.mockReset().mockResolvedValue(real);
-        const said = { [name]: declared.map((text) => ({ text, where: "images.ts" })) };
-        await before("app", [root(name)], { triggers: said });
+        const declaredTriggers = { [name]: declared.map((text) => ({ text, where: "images.ts" })) };
+        await before("app", [root(name)], { triggers: declaredTriggers });
     };
 
     test("that images.ts does not say is refused, with what it would run and the lines that say it", async () => {
-        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+        await expect(check("three:1", triggers, [])).rejects.toThrow(
             /^image app is built from root three:1, whose ONBUILD would run .* for linux\/arm64, .*:\n +COPY \. \/srv\/\n +RUN \["make"\]\n +next: declare it in images\.ts/,
         );
-        await expect(asked("three:1", triggers, [])).rejects.toThrow(
+        await expect(check("three:1", triggers, [])).rejects.toThrow(
             String.raw`    export const roots: RootDefinitions = {
         "three:1": { onBuild: ["COPY . /srv/", "RUN [\"make\"]"] },
     };`,
@@ -121,7 +121,7 @@ describe("ONBUILD of a root", () => {
     });
 
     test("that images.ts says is built", async () => {
-        await asked("four:1", triggers, triggers);
+        await check("four:1", triggers, triggers);
         expect(registry.onBuildTriggers).toHaveBeenCalledOnce();
     });
 
@@ -130,13 +130,13 @@ describe("ONBUILD of a root", () => {
         ["with one less", triggers.slice(1)],
         ["with one more", [...triggers, "RUN true"]],
     ])("%s than images.ts says is refused, with both", async (name, declared) => {
-        const refused = asked(`${name.replaceAll(" ", "-")}:1`, triggers, declared);
+        const refused = check(`${name.replaceAll(" ", "-")}:1`, triggers, declared);
         await expect(refused).rejects.toThrow("It has:\n    COPY . /srv/\n");
         await expect(refused).rejects.toThrow(`images.ts says:\n    ${declared[0] ?? ""}\n`);
     });
 
     test("that images.ts says and the root has no longer is refused", async () => {
-        await expect(asked("five:1", [], triggers)).rejects.toThrow(
+        await expect(check("five:1", [], triggers)).rejects.toThrow(
             /It has: none\n[^]*next: remove root five:1 from "roots" in images\.ts/,
         );
     });

@@ -127,14 +127,14 @@ function readPattern(written: string, where: string | undefined): Pattern {
  */
 function decide(patterns: readonly Pattern[], file: string, above: readonly boolean[] | undefined) {
     let matched = false;
-    const each = patterns.map(({ isException, matches }, index) => {
+    const results = patterns.map(({ isException, matches }, index) => {
         const isInherited = above?.[index] === true;
         // An exception is evaluated only if the path is matched so far, any other pattern only if it is not.
         const isNamed = isInherited || (isException === matched && matches(file));
         if (isNamed) matched = !isException;
         return isNamed;
     });
-    return { matched, each };
+    return { matched, results };
 }
 
 /** Returns a path and the folders above it. */
@@ -160,9 +160,9 @@ export function patternMatcher(written: readonly string[], where?: string): Matc
         if (folder === ".") return undefined;
         const cached = folders.get(folder);
         if (cached) return cached;
-        const { each } = decide(patterns, folder, ofFolder(path.posix.dirname(folder)));
-        folders.set(folder, each);
-        return each;
+        const { results } = decide(patterns, folder, ofFolder(path.posix.dirname(folder)));
+        folders.set(folder, results);
+        return results;
     };
     const matches = (file: string) => file !== "" && decide(patterns, file, ofFolder(path.posix.dirname(file))).matched;
     const hasExceptions = patterns.some(({ isException }) => isException);

@@ -174,26 +174,30 @@ function read(tree: Tree, source: InputSource, isProgramPath: (file: string) => 
 function whyMissing(
     source: InputSource,
     {
-        all,
+        contextTree,
         ignore,
         isProgramPath,
         root,
-    }: { all: Tree; ignore: Ignore; isProgramPath: (file: string) => boolean; root: string },
+    }: { contextTree: Tree; ignore: Ignore; isProgramPath: (file: string) => boolean; root: string },
 ): { readonly why: string; readonly next: string } {
-    const unfiltered = read(all, { ...source, exclude: [] }, isProgramPath);
+    const unfiltered = read(contextTree, { ...source, exclude: [] }, isProgramPath);
     const link = unfiltered.missing?.links.at(-1);
-    if (unfiltered.missing && link && all.kind(linkDestination(link.link, all.target(link.link))) === undefined) {
-        const to = all.target(link.link);
+    if (
+        unfiltered.missing &&
+        link &&
+        contextTree.kind(linkDestination(link.link, contextTree.target(link.link))) === undefined
+    ) {
+        const to = contextTree.target(link.link);
         const why = `leads through the symbolic link ${shownPath(link.link)} to ${shownPath(to)}, which is not in the build context`;
         return { why, next: "copy the link's target into the repository, and name the copy" };
     }
     if (unfiltered.missing) return { why: "matches no file", next: `create it below ${root}, or correct the path` };
-    if (read(sentTree(all, ignore, undefined), { ...source, exclude: [] }, isProgramPath).missing) {
+    if (read(sentTree(contextTree, ignore, undefined), { ...source, exclude: [] }, isProgramPath).missing) {
         // An excluded file may be a secret: the message must not suggest including it.
         const next = `remove the source, or check the patterns in ${ignore.file ?? "the ignore file"}`;
         return { why: `${ignore.file ?? "an ignore file"} excludes`, next };
     }
-    if (read(all, source, isProgramPath).missing) {
+    if (read(contextTree, source, isProgramPath).missing) {
         return { why: "--exclude removes", next: "exclude less, or remove the source" };
     }
     if (isMisread(source)) {
@@ -285,18 +289,18 @@ export function readContext(
     const contextPath = path.relative(checkout.root, base);
     const isProgramPath = (file: string) => programPaths.test(path.posix.join(contextPath, file));
     const ignore: Ignore = ignored ? readIgnore(checkout, base, dockerfile) : ignoring("");
-    const all = checkout.tree(base);
+    const contextTree = checkout.tree(base);
     for (const source of sources) patternMatcher([requestedPath(source)], `${dockerfile}:${source.line}`);
-    const sent = sentPatterns(all, sources.map(requestedPath));
+    const sent = sentPatterns(contextTree, sources.map(requestedPath));
     const included = sent && patternMatcher(sent, dockerfile);
-    const tree = sentTree(all, ignore, included);
+    const tree = sentTree(contextTree, ignore, included);
     const taken = new Set<string>();
     const omitted = new Set<string>();
     for (const source of sources) {
         const reading = read(tree, source, isProgramPath);
         const where = placeOf(`${dockerfile}:${source.line}`, source);
         if (reading.missing || (sent && isMisread(source) && [...reading.taken].some((file) => file !== ""))) {
-            const { why, next } = whyMissing(source, { all, ignore, isProgramPath, root: folder });
+            const { why, next } = whyMissing(source, { contextTree, ignore, isProgramPath, root: folder });
             throw new InputError({
                 problem: `${source.instruction} reads "${nameOf(source)}", which ${why}`,
                 where,

@@ -118,22 +118,22 @@ export function diskTree(base: string): Tree {
  * Returns the part of a tree that is sent to BuildKit (tonistiigi/fsutil, filterFS): the paths that `included` matches,
  * if given, and that `ignore` does not exclude, and the folders above these paths.
  */
-export function sentTree(all: Tree, ignore: Ignore, included: Matcher | undefined): Tree {
+export function sentTree(contextTree: Tree, ignore: Ignore, included: Matcher | undefined): Tree {
     const isSent = (file: string) => (included?.matches(file) ?? true) && !ignore.ignores(file);
     const mayHold = (folder: string) =>
         (!included || included.matches(folder) || included.mayMatch(folder)) &&
         (!ignore.ignores(folder) || ignore.mayReenter(folder));
     const kind = memoized((file): Kind | undefined => {
         if (file === "") return "folder";
-        const original = all.kind(file);
+        const original = contextTree.kind(file);
         if (original === undefined || isSent(file)) return original;
         return original === "folder" && names(file).length > 0 ? original : undefined;
     });
     const names = memoized((folder): readonly string[] => {
         if (folder !== "" && !mayHold(folder)) return [];
-        return all.names(folder).filter((name) => kind(path.posix.join(folder, name)) !== undefined);
+        return contextTree.names(folder).filter((name) => kind(path.posix.join(folder, name)) !== undefined);
     });
-    return { kind, target: all.target, names };
+    return { kind, target: contextTree.target, names };
 }
 
 /** Returns the path of a link's target from the tree's root; `..` can't leave the root. */
@@ -198,22 +198,22 @@ function wildcardDestinations(tree: Tree, folder: string, part: string): string[
  * sources' paths and the destinations of links on their way. BuildKit uses a source as written as a pattern, including
  * `!` and `[`, and continues after each link only once.
  *
- * @param all the whole context: links are followed even if an ignore file excludes them
+ * @param contextTree the whole context: links are followed even if an ignore file excludes them
  * @param paths of the sources from the context's root
  * @returns undefined if everything is sent
  */
-export function sentPatterns(all: Tree, paths: readonly string[]): string[] | undefined {
+export function sentPatterns(contextTree: Tree, paths: readonly string[]): string[] | undefined {
     const requested = new Set<string>();
     const add = (written: string): void => {
         const parts = written.split("/");
         for (const count of parts.keys()) {
             const current = parts.slice(0, count + 1).join("/");
             const part = parts[count] ?? "";
-            const isLink = all.kind(current) === "link";
+            const isLink = contextTree.kind(current) === "link";
             const targets = isWild(part)
-                ? wildcardDestinations(all, above(current), part)
+                ? wildcardDestinations(contextTree, above(current), part)
                 : isLink
-                  ? [linkDestination(current, all.target(current))]
+                  ? [linkDestination(current, contextTree.target(current))]
                   : undefined;
             if (!targets && count + 1 < parts.length) continue;
             if (requested.has(current)) return;

@@ -90,7 +90,7 @@ export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "fron
 
 /**
  * The images of a repository, with all information that exists before anything is built. It is read once and shared by
- * all of a run.
+ * all parts of a run.
  */
 export interface Hierarchy {
     readonly definitions: Definitions;

@@ -33,11 +33,11 @@ interface Tested {
  * Returns the scripts that test `image`: first those of the images that it is built FROM, because it must still pass
  * their tests, then its own. Images from which it only copies are tested separately.
  */
-function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
+function smokeScripts(image: Tested, images: readonly Tested[]): string[] {
     const scripts: string[] = [];
     const visit = (current: Tested): void => {
         for (const { key: parentKey } of current.parents.filter(({ base }) => base)) {
-            const parent = all.find(({ key }) => key === parentKey);
+            const parent = images.find(({ key }) => key === parentKey);
             if (parent) visit(parent);
         }
         const script = current.definition.smokeTest;
@@ -53,8 +53,12 @@ function smokeScripts(image: Tested, all: readonly Tested[]): string[] {
  *
  * @throws InputError if a script or smoke.Dockerfile is missing, and for a script that can't be run
  */
-export function collectSmokeTests(checkout: Checkout, image: Tested, all: readonly Tested[]): SmokeTests | undefined {
-    const scripts = smokeScripts(image, all);
+export function collectSmokeTests(
+    checkout: Checkout,
+    image: Tested,
+    images: readonly Tested[],
+): SmokeTests | undefined {
+    const scripts = smokeScripts(image, images);
     if (image.repository === undefined || scripts.length === 0) return undefined;
     const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(checkout.root, file)));
     if (missing !== undefined) {

@@ -28,14 +28,14 @@ test("an image for none of the stack's platforms is said to be left out, with th
 });
 
 test("an image for this machine's platform is said to be left out where the stack or its parent is not for it", () => {
-    const [platform] = (["linux/amd64", "linux/arm64"] as const).filter((one) => one !== hostPlatform());
-    const own = {
+    const [platform] = (["linux/amd64", "linux/arm64"] as const).filter((candidate) => candidate !== hostPlatform());
+    const definitions = {
         base: image("base", [platform ?? "linux/amd64"]),
         tools: { ...image("child", []), platforms: "host" },
     } as const;
     const hierarchy = readHierarchy(
         openCheckout(tree(files)),
-        { images: own },
+        { images: definitions },
         { platforms: "all", roots, buildArgs: {} },
     );
     expect(warningsOf(hierarchy, [])).toEqual([
@@ -88,10 +88,10 @@ test("nothing is said of a hierarchy that is pinned and complete", () => {
 
 describe("of an image alone", () => {
     const warn = (text: string, changes: Partial<ImageDefinition> = {}) => {
-        const own = { app: { ...image("app", ["linux/amd64"]), ...changes } };
+        const definitions = { app: { ...image("app", ["linux/amd64"]), ...changes } };
         const hierarchy = readHierarchy(
             openCheckout(tree({ app: text })),
-            { images: own },
+            { images: definitions },
             { platforms: "all", roots: pins, buildArgs: {} },
         );
         return warningsOf(hierarchy, []);
@@ -125,16 +125,16 @@ describe("of an image alone", () => {
             [/^root Owner\/a:1 of app is not pinned/, /capital letters, Owner is the host .* Write owner\/a:1$/],
         ],
         ["FROM A.test/a:1\n", [/^root A\.test\/a:1 of app is not pinned/]],
-    ])("%j is warned about", (text, said) => {
-        expect(warn(text)).toEqual(said.map((one) => expect.stringMatching(one) as string));
+    ])("%j is warned about", (text, expected) => {
+        expect(warn(text)).toEqual(expected.map((pattern) => expect.stringMatching(pattern) as string));
     });
 
     test("nothing is said of the builder's own frontend", () => {
-        const own = { app: image("app", ["linux/amd64"]) };
+        const definitions = { app: image("app", ["linux/amd64"]) };
         const folder = tree({ app: "# syntax=docker/dockerfile:1\nFROM a\n" });
         const hierarchy = readHierarchy(
             openCheckout(folder),
-            { images: own },
+            { images: definitions },
             {
                 ...{ platforms: "all", roots: pins, buildArgs: {} },
                 builtinFrontend: true,
@@ -155,7 +155,7 @@ describe("of an image alone", () => {
 
 describe("an image that reads the whole context", () => {
     const one = { one: { ...image("one", ["linux/amd64"]), dockerfile: "one/Dockerfile" } };
-    const said = (dockerfile: string, more: Readonly<Record<string, string>>) => {
+    const warningsFor = (dockerfile: string, more: Readonly<Record<string, string>>) => {
         const root = tree({ "one/Dockerfile": `FROM python:3\n${dockerfile}`, ...more });
         return warningsOf(
             readHierarchy(openCheckout(root), { images: one }, { platforms: ["linux/amd64"], roots, buildArgs: {} }),
@@ -167,7 +167,12 @@ describe("an image that reads the whole context", () => {
         "is told what that costs, and what of it is left out: %s",
         (line) => {
             const ignore = { ".dockerignore": "one\n.dockerignore" };
-            const found = said(line, { ...ignore, "data/big": "x".repeat(2_000_000), "src/a": "a", ".git/HEAD": "" });
+            const found = warningsFor(line, {
+                ...ignore,
+                "data/big": "x".repeat(2_000_000),
+                "src/a": "a",
+                ".git/HEAD": "",
+            });
             expect(found).toEqual([
                 `image one reads the whole context (one/Dockerfile: ${line.split(" ")[0] ?? ""} in line 2): 2 files, 2.0 MB, most of it ` +
                     "in data (1 files, 2.0 MB), src (1 files, 1 bytes). A change to any of them rebuilds it. For files " +
@@ -180,6 +185,6 @@ describe("an image that reads the whole context", () => {
     );
 
     test("is told nothing where it names what it reads", () => {
-        expect(said("COPY src /srv/", { "src/a": "a", ".git/HEAD": "" })).toEqual([]);
+        expect(warningsFor("COPY src /srv/", { "src/a": "a", ".git/HEAD": "" })).toEqual([]);
     });
 });

@@ -18,7 +18,7 @@ let registry: string;
 let proxy: string;
 const servers: Server[] = [];
 /** The requests: "HOST PATH authorization". */
-let asked: string[] = [];
+let requests: string[] = [];
 /** The authentication that the registry requires. */
 let scheme: "bearer" | "basic" | "nobody";
 let connects = 0;
@@ -68,7 +68,7 @@ function answerBlob(request: IncomingMessage, response: ServerResponse): void {
 const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const { host = "", authorization = "", range } = request.headers;
     const url = new URL(request.url ?? "", `https://${host}`);
-    asked.push(`${url.hostname} ${url.pathname} ${authorization}`.trim());
+    requests.push(`${url.hostname} ${url.pathname} ${authorization}`.trim());
     let body = "";
     request.on("data", (text: Buffer) => (body += text.toString()));
     request.on("end", () => {
@@ -135,7 +135,7 @@ afterAll(() => {
     rmSync(folder, { recursive: true });
 });
 beforeEach(() => {
-    asked = [];
+    requests = [];
     scheme = "nobody";
 });
 
@@ -197,7 +197,7 @@ describe("the user's Docker login", () => {
     };
     const login = (username: string, secret: string) =>
         JSON.stringify({ ServerURL: "KEY", Username: username, Secret: secret });
-    const token = () => asked.at(-1)?.split(" ").at(-1);
+    const token = () => requests.at(-1)?.split(" ").at(-1);
 
     test.each([
         ["in config.json", () => user({ auths: { [registry]: { auth } } }), "me"],
@@ -233,7 +233,7 @@ describe("the user's Docker login", () => {
     test("goes with every request where the registry wants it, and to nobody else", async () => {
         scheme = "basic";
         expect(await look(user({ auths: { [registry]: { auth } } }), moved)).toEqual(["there"]);
-        expect(asked).toEqual([
+        expect(requests).toEqual([
             `registry.test /v2/us/app/blobs/${moved ?? ""}`,
             `registry.test /v2/us/app/blobs/${moved ?? ""} Basic ${auth}`,
             `storage.test /v2/x/blobs/${moved ?? ""}`,
@@ -243,7 +243,7 @@ describe("the user's Docker login", () => {
     test("is asked for once, and so is a token", async () => {
         scheme = "bearer";
         expect(await look(user({ auths: { [registry]: { auth } } }), there, there, lost, there)).toContain("lost");
-        expect(asked.filter((one) => one.startsWith("auth.test"))).toHaveLength(1);
+        expect(requests.filter((one) => one.startsWith("auth.test"))).toHaveLength(1);
     });
 
     test.each([
@@ -281,7 +281,7 @@ describe("the environment, as Go's programs take it:", () => {
     test("a proxy without a scheme, and empty variables", async () => {
         expect(await look(user({}, { HTTPS_PROXY: proxy.replace("http://", "") }), there)).toEqual(["there"]);
         expect(await look(user({}, { HTTPS_PROXY: "", https_proxy: proxy }), there)).toEqual(["there"]);
-        expect(asked.filter((one) => one.includes("/blobs/"))).toHaveLength(2);
+        expect(requests.filter((one) => one.includes("/blobs/"))).toHaveLength(2);
     });
 
     test.each([

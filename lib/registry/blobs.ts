@@ -321,8 +321,7 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
     }
 
     /**
-     * Returns undefined if a response broke off, which is repeated: it may be the network, or a registry that lost a
-     * blob.
+     * Returns undefined if a response broke off. The caller repeats the request, since the network may be the cause.
      */
     async function attempt(ref: string, digest: string): Promise<BlobState | undefined> {
         const { registry } = parseReference(ref);

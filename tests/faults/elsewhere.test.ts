@@ -114,7 +114,7 @@ test("a registry whose certificate is not trusted is told before anything is bui
     const output = await failure(repository("a", registry));
     expect(output).toContain(`registry ${registry} can't be asked`);
     expect(output).toContain("x509: certificate signed by unknown authority");
-    expect(output).toContain(`next: let this machine and the builder trust the certificate of ${registry}`);
+    expect(output).toContain(`next: make this machine and the builder trust the certificate of ${registry}`);
     expect(output).not.toContain("failed to push");
 });
 
