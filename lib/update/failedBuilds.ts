@@ -128,11 +128,11 @@ export async function failedBuilds({ env, root, log, mask }: Update): Promise<Fa
     if (builds.length === 0) return [];
     const records = await failureRecords(env, root, new Date(log.start));
     const found = builds.map((build) => {
-        const told = words((log.told.get(build.urn) ?? []).map(({ line }) => mask(line)).join("\n"));
+        const logged = words((log.messages.get(build.urn) ?? []).map(({ line }) => mask(line)).join("\n"));
         const place = real(path.resolve(root, build.context ?? ""));
         const matching = records.filter(
             ({ context, platform, message = "" }) =>
-                context === place && platform === build.platform && told.includes(words(mask(message))),
+                context === place && platform === build.platform && logged.includes(words(mask(message))),
         );
         return { build, matching };
     });

@@ -39,23 +39,25 @@ const fencing =
 const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
 
 function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Printed["output"], quote: Quote) {
-    const lines = log.told.get(urn) ?? [];
+    const messages = log.messages.get(urn) ?? [];
     const printed = output?.get(urn);
-    // The provider's error names the command that failed; of what that printed the engine's log can lack the end.
-    const told = [
+    // The provider's error names the failed command, but the engine's log can lack the end of that command's output.
+    const lines = [
         ...(printed ?? []),
-        ...lines.filter((one) => !printed || one.severity === "error").map(({ line }) => line),
+        ...messages.filter(({ severity }) => !printed || severity === "error").map(({ line }) => line),
     ].filter((line) => line.trim() !== "");
     const where = platform === undefined ? "" : ` on ${platform}`;
-    const said = quote(told.length > 0 ? told : ["it was cut off"], quoted.failure);
-    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${said}`;
+    const quotation = quote(lines.length > 0 ? lines : ["it was cut off"], quoted.failure);
+    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${quotation}`;
 }
 
-/** Errors that are not about a build, test or promotion that failed. */
+/** Returns the errors that do not concern a failed build, test or promotion. */
 function otherErrors(log: EngineLog, failures: readonly ImageStep[], quote: Quote): string[] {
-    const known = new Set(failures.map(({ urn }) => urn));
-    const told = [...log.told].filter(([urn]) => !known.has(urn)).flatMap(([, lines]) => lines);
-    const errors = told.filter(({ severity, line }) => severity === "error" && !["", "update failed"].includes(line));
+    const failedUrns = new Set(failures.map(({ urn }) => urn));
+    const messages = [...log.messages].filter(([urn]) => !failedUrns.has(urn)).flatMap(([, lines]) => lines);
+    const errors = messages.filter(
+        ({ severity, line }) => severity === "error" && !["", "update failed"].includes(line),
+    );
     return errors.length > 0
         ? [
               `#### Other errors\n\n${quote(
