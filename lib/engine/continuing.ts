@@ -1,6 +1,11 @@
-/* Updates that continue after failures: images that do not depend on a failed resource are still built, tested and promoted. */
+/**
+ * Updates that continue after failures: images that do not depend on a failed resource are still built, tested and
+ * promoted.
+ */
 
-/** Environment variable that informs the program that the engine continues after failures and considers every resource. */
+/**
+ * Environment variable that informs the program that the engine continues after failures and considers every resource.
+ */
 const variable = "LAYERED_IMAGES_GOES_ON";
 
 const partial = /^(-t.*|--(target|exclude).*)$/;
@@ -15,8 +20,8 @@ export interface Continuing {
 /**
  * Returns what a `pulumi up` needs to continue after failures.
  *
- * @param args its other arguments. If they select resources, the program does not see the other resources although none of them
- *     failed, so the variable is left out; the engine then deletes nothing outside the selection anyway.
+ * @param args its other arguments. If they select resources, the program does not see the other resources although none
+ *     of them failed, so the variable is left out; the engine then deletes nothing outside the selection anyway.
  */
 export const continuing = (args: readonly string[]): Continuing => ({
     args: ["--continue-on-error"],

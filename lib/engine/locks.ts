@@ -18,7 +18,9 @@ interface HeldLock {
     readonly isDead: boolean;
 }
 
-/** A lock file that a crash left empty or truncated: it blocks every update of the stack and does not name its owner. */
+/**
+ * A lock file that a crash left empty or truncated: it blocks every update of the stack and does not name its owner.
+ */
 interface UnreadableLock {
     readonly file: string;
     readonly reason: string;
@@ -30,7 +32,10 @@ interface UnreadableLock {
 const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
 type Lock = z.infer<typeof schema>;
 
-/** A lock file: its content, or the reason why it can't be read and the file's modification time (milliseconds since 1970). */
+/**
+ * A lock file: its content, or the reason why it can't be read and the file's modification time (milliseconds since
+ * 1970).
+ */
 type LockFile = { readonly file: string } & (
     { readonly lock: Lock } | { readonly reason: string; readonly changed: number }
 );
@@ -63,16 +68,18 @@ function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefi
     if (host !== hostname()) return undefined;
     const started = startTime(pid);
     if (started === undefined) return false;
-    // A process that started after the lock was taken has merely reused the pid of the process that took it. A process named pulumi
-    // is an exception: after a change of the clock it would look the same, and the lock of a running update must never be removed.
+    // A process that started after the lock was taken has merely reused the pid of the process that took it. A process
+    // named pulumi is an exception: after a change of the clock it would look the same, and the lock of a running
+    // update must never be removed.
     return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
 }
 
 const locksFolder = (backend: string) => path.join(backend, ".pulumi", "locks");
 
 /**
- * Reads the lock files in a file backend's folder. To Pulumi every file there is a lock, even the temporary file that a pulumi
- * process leaves when it is killed while writing. The only exceptions are files that describe another file (`.attrs`).
+ * Reads the lock files in a file backend's folder. To Pulumi every file there is a lock, even the temporary file that a
+ * pulumi process leaves when it is killed while writing. The only exceptions are files that describe another file
+ * (`.attrs`).
  */
 function lockFiles(backend: string): LockFile[] {
     const folder = locksFolder(backend);
@@ -84,10 +91,10 @@ function lockFiles(backend: string): LockFile[] {
 }
 
 /**
- * Returns the pids of the processes that hold a lock or may hold it. Pulumi writes a temporary file, renames it, and only then
- * begins an update, so an unreadable lock is the remainder of a crash. It is kept all the same while a pulumi process runs that may
- * have written it: a process that started before the file was changed and holds no other lock of the backend, because an update
- * holds exactly one lock.
+ * Returns the pids of the processes that hold a lock or may hold it. Pulumi writes a temporary file, renames it, and
+ * only then begins an update, so an unreadable lock is the remainder of a crash. It is kept all the same while a pulumi
+ * process runs that may have written it: a process that started before the file was changed and holds no other lock of
+ * the backend, because an update holds exactly one lock.
  *
  * @param backendLocks every lock of the backend
  */
@@ -100,8 +107,8 @@ function holders(lockFile: LockFile, backendLocks: readonly LockFile[]): number[
 }
 
 /**
- * Returns the folder of a file backend, resolved as Pulumi does: `file://~` is the home folder, `file://./state` is relative to the
- * working directory.
+ * Returns the folder of a file backend, resolved as Pulumi does: `file://~` is the home folder, `file://./state` is
+ * relative to the working directory.
  */
 function backendFolder(backend: string | undefined): string | undefined {
     if (!backend?.startsWith("file://")) return undefined;
@@ -142,8 +149,8 @@ export function stackLocks(
 }
 
 /**
- * Removes the locks of killed `up` runs and locks that a crash left unreadable: Pulumi's locks never expire, so it would refuse
- * every later update of the stack. The lock of a living process, or of another machine, is kept.
+ * Removes the locks of killed `up` runs and locks that a crash left unreadable: Pulumi's locks never expire, so it
+ * would refuse every later update of the stack. The lock of a living process, or of another machine, is kept.
  *
  * @param backend folder of a file backend
  * @returns one message per lock that was removed, or that blocks Pulumi but could not be removed
@@ -176,7 +183,8 @@ export function removeDeadLocks(backend: string): string[] {
 }
 
 /**
- * Returns the pids of the processes that are updating a stack: living processes that hold a lock or may hold an unreadable lock.
+ * Returns the pids of the processes that are updating a stack: living processes that hold a lock or may hold an
+ * unreadable lock.
  *
  * @param backend folder of a file backend
  */

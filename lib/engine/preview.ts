@@ -87,13 +87,15 @@ export function readPreview(text: string): Preview {
 /** Operations that a replacement consists of, in addition to the `replace` step that announces it. */
 const partOfReplacement = ["create-replacement", "delete-replaced"];
 
-/** Returns the steps without the parts of replacements and without deletions that an earlier replacement left pending. */
+/**
+ * Returns the steps without the parts of replacements and without deletions that an earlier replacement left pending.
+ */
 export const withoutParts = (steps: readonly Step[]): Step[] =>
     steps.filter(({ op }) => !partOfReplacement.includes(op));
 
 /**
- * Returns the resources that an earlier update replaced but could not delete: the state holds them next to their replacements, and
- * the next update deletes them.
+ * Returns the resources that an earlier update replaced but could not delete: the state holds them next to their
+ * replacements, and the next update deletes them.
  */
 export function leftovers(steps: readonly Step[]): Step[] {
     const replaced = new Set(steps.filter(({ op }) => op === "replace").map(({ urn }) => urn));

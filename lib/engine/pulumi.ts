@@ -45,8 +45,8 @@ const diagnostics = z.object({
 const explaining = ["error", "info#err"];
 
 /**
- * Returns the errors in the output of a failed `pulumi preview --json`. No other part of the JSON is returned: it contains the
- * values of all arguments.
+ * Returns the errors in the output of a failed `pulumi preview --json`. No other part of the JSON is returned: it
+ * contains the values of all arguments.
  *
  * @returns "" if it contains no errors
  */
@@ -99,8 +99,8 @@ export interface Operation {
 }
 
 /**
- * Completes the arguments and environment of `pulumi <operation> <args>`: without a token GitHub is left out, and an `up` continues
- * after failures.
+ * Completes the arguments and environment of `pulumi <operation> <args>`: without a token GitHub is left out, and an
+ * `up` continues after failures.
  *
  * @param operation "preview", "refresh" or "up"
  */
@@ -166,8 +166,8 @@ export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
 const stackState = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
 
 /**
- * Reads the deployment of a stack from its file in a file backend: running `pulumi` takes a second. Throws the same errors as
- * `parseDeployment`.
+ * Reads the deployment of a stack from its file in a file backend: running `pulumi` takes a second. Throws the same
+ * errors as `parseDeployment`.
  *
  * @param file path of the stack's file, from `stackFile`
  */

@@ -11,11 +11,11 @@ export interface DeployedResource {
 const compared: readonly string[] = [githubTypes.actionsSecret, githubTypes.dependabotSecret];
 
 /**
- * Returns the secrets on GitHub that were changed outside the program since it set them: a refresh records the time of the last
- * change on GitHub next to the time of the program's change. GitHub never returns a secret's value, and the GitHub provider (6.13.0)
- * compares these times in a way that never finds a difference, so `pulumi up` alone leaves such a secret unchanged;
- * `pulumi up --replace <urn>` restores it. (The provider drops a changed codespaces secret from the state, and the next `up` sets it
- * again.)
+ * Returns the secrets on GitHub that were changed outside the program since it set them: a refresh records the time of
+ * the last change on GitHub next to the time of the program's change. GitHub never returns a secret's value, and the
+ * GitHub provider (6.13.0) compares these times in a way that never finds a difference, so `pulumi up` alone leaves
+ * such a secret unchanged; `pulumi up --replace <urn>` restores it. (The provider drops a changed codespaces secret
+ * from the state, and the next `up` sets it again.)
  *
  * @param resources resources of a deployment right after a refresh
  * @returns URNs for `--replace`
@@ -30,7 +30,10 @@ const indexes = `**${dockerTypes.index}::**`;
 
 /** Options of `pulumi refresh` that select resources. */
 export const refreshOptions = {
-    /** Only the workflow files: their update names the version in the state, so it fails after a push that changed a file. */
+    /**
+     * Only the workflow files: their update names the version in the state, so it fails after a push that changed a
+     * file.
+     */
     files: ["--target", `**${githubTypes.file}::**`],
     /** Everything but the indexes: a refresh would adopt whatever `latest` was moved to. */
     all: ["--exclude", indexes],
@@ -58,8 +61,9 @@ export const namesTargets = (args: readonly string[]): boolean =>
     args.some((arg) => /^(-t.*|--target(=.*)?)$/.test(arg));
 
 /**
- * Removes `--refresh` from the arguments of an `up`, because Pulumi would then refresh the indexes too. With targets the option
- * stays, and Pulumi refreshes only these. Without the option, the workflow files are refreshed if they differ from the state.
+ * Removes `--refresh` from the arguments of an `up`, because Pulumi would then refresh the indexes too. With targets
+ * the option stays, and Pulumi refreshes only these. Without the option, the workflow files are refreshed if they
+ * differ from the state.
  */
 export function refreshBefore(args: readonly string[], filesDiffer: boolean): RefreshBefore {
     if (!args.some((arg) => refreshOption.test(arg))) {

@@ -63,8 +63,8 @@ export const nameOf = (urn: string): string => readUrn(urn).name;
 export const isInside = (urn: string, type: string): boolean => readUrn(urn).types.slice(0, -1).includes(type);
 
 /**
- * Returns the image of a build, smoke test or promoted tag, from the URN of its parent; undefined for other parents. Both components
- * that have such resources as children are named by the image's key.
+ * Returns the image of a build, smoke test or promoted tag, from the URN of its parent; undefined for other parents.
+ * Both components that have such resources as children are named by the image's key.
  */
 export function imageAbove(parentUrn: string): string | undefined {
     const { types, name } = readUrn(parentUrn);
@@ -105,7 +105,9 @@ export const pinIn = (described: string | undefined): string | undefined =>
 
 const executableMark = " executable";
 
-/** Describes files for plans, by path: the start of the hash and the executable mark, the target of a link, or "folder". */
+/**
+ * Describes files for plans, by path: the start of the hash and the executable mark, the target of a link, or "folder".
+ */
 function describeFiles(files: readonly InputFile[]): Texts {
     const describe = ({ hash, executable, symlink, folder }: InputFile) => {
         if (folder) return "folder";
@@ -135,8 +137,8 @@ export interface ImageInputs {
     /** Files by path, in the form that `isExecutable` and `contentIn` read; paths of folders end in a slash. */
     readonly inputs: Texts;
     /**
-     * Hash of the desired build; the build's resource keeps the hash of the last successful build. Absent in states written by an older
-     * version.
+     * Hash of the desired build; the build's resource keeps the hash of the last successful build. Absent in states
+     * written by an older version.
      */
     readonly inputHash?: string;
     /** Names of its build secrets: the build's property of the same name is secret as a whole. */
@@ -175,8 +177,8 @@ export function readImage(properties: Properties = {}): ImageInputs {
 }
 
 /**
- * Build argument of every build of an image, but of no smoke test. No Dockerfile reads it: an input that changes with the build makes
- * the build's outputs unknown in a preview.
+ * Build argument of every build of an image, but of no smoke test. No Dockerfile reads it: an input that changes with
+ * the build makes the build's outputs unknown in a preview.
  */
 export const inputHashArgument = "INPUT_HASH";
 
@@ -184,11 +186,15 @@ export const inputHashArgument = "INPUT_HASH";
 export const isSmokeTest = ({ buildArgs }: Properties): boolean =>
     !(isRecord(buildArgs) && inputHashArgument in buildArgs);
 
-/** Whether a resource of type `dockerTypes.image` is pushed, from its inputs: smoke tests and images without a name have no tag. */
+/**
+ * Whether a resource of type `dockerTypes.image` is pushed, from its inputs: smoke tests and images without a name have
+ * no tag.
+ */
 export const isPublished = ({ tags }: Properties): boolean => listIn(tags).length > 0;
 
 /**
- * Returns "repository@digest" of the last push of a resource of type `dockerTypes.image`; undefined if it pushed nothing.
+ * Returns "repository@digest" of the last push of a resource of type `dockerTypes.image`; undefined if it pushed
+ * nothing.
  *
  * @param state inputs and outputs, from a state or the engine's log
  */
@@ -203,7 +209,10 @@ export function pushedBy(
 /** URL scheme of a build context that is an image. */
 export const imageScheme = "docker-image://";
 
-/** Returns the named contexts of a build or smoke test that are images: by the name in the Dockerfile, the reference that replaces it. */
+/**
+ * Returns the named contexts of a build or smoke test that are images: by the name in the Dockerfile, the reference
+ * that replaces it.
+ */
 export function namedImages({ context: main }: Properties): Texts {
     const named = isRecord(main) && isRecord(main.named) ? main.named : {};
     return Object.fromEntries(
@@ -220,13 +229,15 @@ export interface WorkflowFilesInputs {
     /** The target branch of the files. */
     readonly branch: string;
     /**
-     * By path, the hash of the text: for files in a pull request this is all that the state records. Only a list of names in states
-     * written by an older version.
+     * By path, the hash of the text: for files in a pull request this is all that the state records. Only a list of
+     * names in states written by an older version.
      */
     readonly files: Texts;
     /** Number of a pull request with these files that was closed without merging. */
     readonly declined?: number;
-    /** Whether the preview could not decide on their delivery: resources that it leaves out are not going to be deleted. */
+    /**
+     * Whether the preview could not decide on their delivery: resources that it leaves out are not going to be deleted.
+     */
     readonly isUndecided?: boolean;
 }
 
@@ -295,7 +306,10 @@ export function githubName({ urn, type, inputs, outputs }: GitHubResource): stri
     return textIn(inputs[nameInput]) ?? textIn(outputs[nameInput]) ?? nameOf(urn);
 }
 
-/** Returns the title of a resource on GitHub in messages: "secret A (dependabot)", "variable CI_IMAGE", "pull request #7". */
+/**
+ * Returns the title of a resource on GitHub in messages: "secret A (dependabot)", "variable CI_IMAGE", "pull request
+ * #7".
+ */
 export function githubTitle(resource: GitHubResource): string {
     const { kind, reader = "actions" } = githubKind(resource.type) ?? {};
     const name = githubName(resource);

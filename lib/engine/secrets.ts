@@ -19,7 +19,10 @@ function textsIn(value: unknown): string[] {
     return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
-/** Whether a key is secret regardless of how it was set: values of build secrets may be stored in plain text in a stack's file. */
+/**
+ * Whether a key is secret regardless of how it was set: values of build secrets may be stored in plain text in a
+ * stack's file.
+ */
 const isSecretKey = (key: string): boolean => secretKeys.some((name) => key.endsWith(`:${name}`));
 
 /**
@@ -48,7 +51,8 @@ function readable(text: string): string[] | undefined {
 const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
 
 /**
- * Reads the values that must not appear in any output of a run on the stack, in the form that `masked` and `maskStream` take.
+ * Reads the values that must not appear in any output of a run on the stack, in the form that `masked` and `maskStream`
+ * take.
  *
  * @throws InputError if the stack's secrets can't be read: commands whose output must be masked can't be run then
  */

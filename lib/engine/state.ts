@@ -99,7 +99,10 @@ const resource = z.object({
     modified: z.string().optional(),
     inputs: z.record(z.string(), z.unknown()).default({}),
     outputs: z.record(z.string(), z.unknown()).default({}),
-    /** Why its last update failed halfway: its inputs are then the new inputs, and the engine updates it again in any case. */
+    /**
+     * Why its last update failed halfway: its inputs are then the new inputs, and the engine updates it again in any
+     * case.
+     */
     initErrors: z.array(z.string()).nullish(),
 });
 /** A resource of an exported deployment, reduced to the fields used here. Its secrets are encrypted. */

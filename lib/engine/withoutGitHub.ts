@@ -1,7 +1,10 @@
 import { namesTargets } from "./refresh";
 import { componentTypes, githubPattern } from "./resources";
 
-/* Runs without a GitHub token, such as a new owner's first runs: they build the images and leave everything else unchanged. */
+/**
+ * Runs without a GitHub token, such as a new owner's first runs: they build the images and leave everything else
+ * unchanged.
+ */
 
 /** Environment variable that informs the program that the engine excludes the resources on GitHub. */
 const variable = "LAYERED_IMAGES_WITHOUT_GITHUB";
@@ -18,10 +21,12 @@ export interface LeftOut {
 }
 
 /**
- * Returns what a `pulumi up` or `pulumi preview` without a GitHub token needs to leave GitHub out; empty if it has a token.
+ * Returns what a `pulumi up` or `pulumi preview` without a GitHub token needs to leave GitHub out; empty if it has a
+ * token.
  *
  * @param env its environment
- * @param args its other arguments. If they name targets, other resources are not touched anyway, and the engine accepts no exclusions.
+ * @param args its other arguments. If they name targets, other resources are not touched anyway, and the engine accepts
+ *     no exclusions.
  */
 export function withoutGitHub(env: NodeJS.ProcessEnv, args: readonly string[]): LeftOut {
     if (env.GITHUB_TOKEN) return { args: [], env: {} };
