@@ -1,27 +1,32 @@
-/* Updates that go on past failures: what has nothing to do with one is built, tested and promoted all the same. */
+/**
+ * Updates that continue after failures: images that do not depend on a failed resource are still built, tested and
+ * promoted.
+ */
 
-/** Tells the program that the engine goes on, and that it looks at everything. */
+/**
+ * Environment variable that informs the program that the engine continues after failures and considers every resource.
+ */
 const variable = "LAYERED_IMAGES_GOES_ON";
 
 const partial = /^(-t.*|--(target|exclude).*)$/;
 
-/** What makes a `pulumi up` go on past failures. */
+/** Arguments and environment that make a `pulumi up` continue after failures. */
 export interface Continuing {
     readonly args: readonly string[];
-    /** More of its environment. */
+    /** Variables to add to its environment. */
     readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * What a `pulumi up` needs so that it goes on past failures.
+ * Returns what a `pulumi up` needs to continue after failures.
  *
- * @param args its other arguments. Where they name what is looked at, the rest is not known to the program, without having failed;
- *     the engine then deletes nothing else anyway.
+ * @param args its other arguments. If they select resources, the program does not see the other resources although none
+ *     of them failed, so the variable is left out; the engine then deletes nothing outside the selection anyway.
  */
 export const continuing = (args: readonly string[]): Continuing => ({
     args: ["--continue-on-error"],
-    env: args.some((one) => partial.test(one)) ? {} : { [variable]: "true" },
+    env: args.some((arg) => partial.test(arg)) ? {} : { [variable]: "true" },
 });
 
-/** Whether the program runs in an update that goes on past failures. */
+/** Whether the program runs in an update that continues after failures. */
 export const goesOn = (env: NodeJS.ProcessEnv): boolean => env[variable] === "true";

@@ -18,7 +18,9 @@ interface HeldLock {
     readonly isDead: boolean;
 }
 
-/** A lock that a crash left empty or cut off: it stops every update of the stack, and does not name its owner. */
+/**
+ * A lock file that a crash left empty or truncated: it blocks every update of the stack and does not name its owner.
+ */
 interface UnreadableLock {
     readonly file: string;
     readonly reason: string;
@@ -26,16 +28,19 @@ interface UnreadableLock {
     readonly mayHold: readonly number[];
 }
 
-/** Pulumi's lock file of a file backend (pkg/backend/diy/lock.go); other fields do not matter here. */
+/** The lock file that Pulumi writes in a file backend (pkg/backend/diy/lock.go), reduced to the fields used here. */
 const schema = z.object({ pid: z.int(), hostname: z.string(), timestamp: z.string() });
 type Lock = z.infer<typeof schema>;
 
-/** A lock file: who took the lock, or why that is unknown, and when the file was changed (milliseconds since 1970). */
+/**
+ * A lock file: its content, or the reason why it can't be read and the file's modification time (milliseconds since
+ * 1970).
+ */
 type LockFile = { readonly file: string } & (
     { readonly lock: Lock } | { readonly reason: string; readonly changed: number }
 );
 
-/** Reads a lock file; undefined when it is gone by now. */
+/** Reads a lock file; undefined if it no longer exists. */
 function readLock(file: string): LockFile | undefined {
     const changed = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
     if (changed === undefined) return undefined;
@@ -63,16 +68,18 @@ function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefi
     if (host !== hostname()) return undefined;
     const started = startTime(pid);
     if (started === undefined) return false;
-    // A process that started after the lock was taken only has the pid of the one that took it. A pulumi is an exception: after
-    // somebody set the clock it would look the same, and the lock of a running update must never go.
+    // A process that started after the lock was taken has merely reused the pid of the process that took it. A process
+    // named pulumi is an exception: after a change of the clock it would look the same, and the lock of a running
+    // update must never be removed.
     return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
 }
 
 const locksFolder = (backend: string) => path.join(backend, ".pulumi", "locks");
 
 /**
- * The lock files in a file backend's folder. To Pulumi every file there is a lock, even the temporary file that a pulumi leaves when
- * it is killed while writing. Only files that describe another file (`.attrs`) are not.
+ * Reads the lock files in a file backend's folder. To Pulumi every file there is a lock, even the temporary file that a
+ * pulumi process leaves when it is killed while writing. The only exceptions are files that describe another file
+ * (`.attrs`).
  */
 function lockFiles(backend: string): LockFile[] {
     const folder = locksFolder(backend);
@@ -84,21 +91,25 @@ function lockFiles(backend: string): LockFile[] {
 }
 
 /**
- * Pids of the processes that hold a lock, or may hold it. Pulumi writes a temporary file, renames it, and only then begins an
- * update, so a crash left a lock that can't be read. It still stays while a pulumi runs that may have written it: one that started
- * before the file was changed and holds no other lock of the backend, because an update holds exactly one.
+ * Returns the pids of the processes that hold a lock or may hold it. Pulumi writes a temporary file, renames it, and
+ * only then begins an update, so an unreadable lock is the remainder of a crash. It is kept all the same while a pulumi
+ * process runs that may have written it: a process that started before the file was changed and holds no other lock of
+ * the backend, because an update holds exactly one lock.
  *
- * @param all every lock of the backend
+ * @param backendLocks every lock of the backend
  */
-function holders(one: LockFile, all: readonly LockFile[]): number[] {
-    if ("lock" in one) return holderLives(one.lock) === true ? [one.lock.pid] : [];
-    const busy = new Set(all.flatMap((other) => ("lock" in other ? holders(other, all) : [])));
+function holders(lockFile: LockFile, backendLocks: readonly LockFile[]): number[] {
+    if ("lock" in lockFile) return holderLives(lockFile.lock) === true ? [lockFile.lock.pid] : [];
+    const busy = new Set(backendLocks.flatMap((other) => ("lock" in other ? holders(other, backendLocks) : [])));
     return processesNamed("pulumi").filter(
-        (pid) => !busy.has(pid) && (startTime(pid) ?? Infinity) <= one.changed + tolerance,
+        (pid) => !busy.has(pid) && (startTime(pid) ?? Infinity) <= lockFile.changed + tolerance,
     );
 }
 
-/** The folder of a file backend as Pulumi finds it: `file://~` is the home folder, `file://./state` lies where it runs. */
+/**
+ * Returns the folder of a file backend, resolved as Pulumi does: `file://~` is the home folder, `file://./state` is
+ * relative to the working directory.
+ */
 function backendFolder(backend: string | undefined): string | undefined {
     if (!backend?.startsWith("file://")) return undefined;
     const where = backend.slice("file://".length).replace(/^~(?=\/|$)/, homedir());
@@ -106,12 +117,12 @@ function backendFolder(backend: string | undefined): string | undefined {
 }
 
 /**
- * The locks of a stack.
+ * Returns the locks of a stack.
  *
- * @param backend its URL, as `pulumi login` takes it
- * @param stack its name, with or without organization and project
- * @param project its project: in a backend every project may have a stack of this name
- * @returns undefined where the backend is no folder, so that its locks can't be seen
+ * @param backend URL of the backend, as `pulumi login` takes it
+ * @param stack name of the stack, with or without organization and project
+ * @param project project of the stack: every project of a backend may have a stack of this name
+ * @returns undefined if the backend is not a folder, because its locks are then not visible
  */
 export function stackLocks(
     backend: string | undefined,
@@ -121,46 +132,50 @@ export function stackLocks(
     const state = backendFolder(backend);
     if (state === undefined) return undefined;
     const name = stack.split("/").at(-1) ?? stack;
-    // A backend of the old layout knows no projects.
-    const folders = [path.join("organization", project, name), name].map((one) => path.join(locksFolder(state), one));
-    const all = lockFiles(state);
-    return all
+    // A backend of the old layout has no folders for projects.
+    const folders = [path.join("organization", project, name), name].map((folder) =>
+        path.join(locksFolder(state), folder),
+    );
+    const backendLocks = lockFiles(state);
+    return backendLocks
         .filter(({ file }) => folders.includes(path.dirname(file)))
-        .map((one) => {
-            if (!("lock" in one)) return { file: one.file, reason: one.reason, mayHold: holders(one, all) };
-            const { pid, hostname: host, timestamp: since } = one.lock;
-            return { pid, since, host, isDead: holderLives(one.lock) === false };
+        .map((lockFile) => {
+            if (!("lock" in lockFile)) {
+                return { file: lockFile.file, reason: lockFile.reason, mayHold: holders(lockFile, backendLocks) };
+            }
+            const { pid, hostname: host, timestamp: since } = lockFile.lock;
+            return { pid, since, host, isDead: holderLives(lockFile.lock) === false };
         });
 }
 
 /**
- * Removes the locks of an `up` that was killed, and locks that a crash left unreadable: Pulumi's locks never expire, so it would
- * refuse every later update of the stack. The lock of a process that lives, or of another machine, stays.
+ * Removes the locks of killed `up` runs and locks that a crash left unreadable: Pulumi's locks never expire, so it
+ * would refuse every later update of the stack. The lock of a living process, or of another machine, is kept.
  *
  * @param backend folder of a file backend
- * @returns what was removed, and what could not be although Pulumi stops at it, a line each
+ * @returns one message per lock that was removed, or that blocks Pulumi but could not be removed
  */
 export function removeDeadLocks(backend: string): string[] {
-    const all = lockFiles(backend);
+    const backendLocks = lockFiles(backend);
     const remove = (file: string) => {
         rmSync(file, { force: true });
         rmSync(`${file}.attrs`, { force: true });
     };
-    return all.flatMap((one) => {
-        const { file } = one;
-        if ("lock" in one) {
-            if (holderLives(one.lock) !== false) return [];
+    return backendLocks.flatMap((lockFile) => {
+        const { file } = lockFile;
+        if ("lock" in lockFile) {
+            if (holderLives(lockFile.lock) !== false) return [];
             remove(file);
-            const { pid, timestamp } = one.lock;
+            const { pid, timestamp } = lockFile.lock;
             return [`removed the lock of a pulumi that was killed (pid ${pid.toString()}, started ${timestamp})`];
         }
-        const mayHold = holders(one, all);
+        const mayHold = holders(lockFile, backendLocks);
         if (mayHold.length === 0) {
             remove(file);
-            return [`removed a lock that no pulumi on this machine can hold: ${file} (${one.reason})`];
+            return [`removed a lock that no pulumi on this machine can hold: ${file} (${lockFile.reason})`];
         }
         return [
-            `note: ${file} is a lock that can't be read (${one.reason}), and pulumi refuses to update its stack. It stays ` +
+            `note: ${file} is a lock that can't be read (${lockFile.reason}), and pulumi refuses to update its stack. It stays ` +
                 `while a pulumi runs that may hold it (pid ${mayHold.join(", ")}).\n` +
                 "  next: run this again when that has ended; if that is no update of this stack, remove the file",
         ];
@@ -168,11 +183,12 @@ export function removeDeadLocks(backend: string): string[] {
 }
 
 /**
- * Pids of the processes that update a stack at this moment: they live, and hold a lock or may hold one that can't be read.
+ * Returns the pids of the processes that are updating a stack: living processes that hold a lock or may hold an
+ * unreadable lock.
  *
  * @param backend folder of a file backend
  */
 export function runningUpdates(backend: string): number[] {
-    const all = lockFiles(backend);
-    return [...new Set(all.flatMap((one) => holders(one, all)))];
+    const backendLocks = lockFiles(backend);
+    return [...new Set(backendLocks.flatMap((lockFile) => holders(lockFile, backendLocks)))];
 }

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { readUrn } from "./resources";
 
-/** A resource in an event of the engine's log, as far as it matters here; values that are secret are masked in it. */
+/** A resource in an event of the engine's log, reduced to the fields used here; the engine masks secret values. */
 const state = z.object({
     parent: z.string().default(""),
     inputs: z.record(z.string(), z.unknown()).default({}),
     outputs: z.record(z.string(), z.unknown()).default({}),
 });
-/** Pulumi's sdk/v3/go/common/apitype/events.go, as `pulumi up --event-log` writes it: one event a line. */
+/** Pulumi's sdk/v3/go/common/apitype/events.go, as `pulumi up --event-log` writes it: one event per line. */
 const step = z.object({
     metadata: z.object({
         op: z.string(),
@@ -28,7 +28,7 @@ const event = z.object({
     summaryEvent: z.object({ durationSeconds: z.number(), result: z.string().optional() }).optional(),
 });
 
-/** A step's resource before or after it. */
+/** The resource of a step, before or after that step. */
 export type StepState = z.infer<typeof state>;
 
 /** A step of the engine: one operation on one resource. */
@@ -39,13 +39,13 @@ export interface EngineStep {
     readonly operation: string;
     readonly before: StepState | undefined;
     readonly after: StepState | undefined;
-    /** Whole seconds; until the log's end for a step that never ended. */
+    /** Whole seconds; measured to the end of the log for a step that never ended. */
     readonly seconds: number;
-    /** `cut off` is a step that never ended. */
+    /** `cut off`: the step never ended. */
     readonly result: "succeeded" | "failed" | "cut off";
 }
 
-/** What the engine logged of an update. */
+/** The engine's log of an update. */
 export interface EngineLog {
     /** The stack's name. */
     readonly stack: string;
@@ -53,29 +53,29 @@ export interface EngineLog {
     readonly start: number;
     readonly seconds: number;
     readonly result: "succeeded" | "failed";
-    /** In the order in which they began. */
+    /** In the order of their starts. */
     readonly steps: readonly EngineStep[];
-    /** Lines that were told of resources, by URN, "" for those of none; debugging left out. */
-    readonly told: ReadonlyMap<string, readonly { readonly severity: string; readonly line: string }[]>;
+    /** Lines of diagnostics by the URN of their resource, "" without a resource; debug messages are left out. */
+    readonly messages: ReadonlyMap<string, readonly { readonly severity: string; readonly line: string }[]>;
 }
 
-/** What the engine writes for colours: its own directives, and the terminal's. */
+/** Colour codes in the engine's messages: Pulumi's directives and terminal escape sequences. */
 const colours = /<\{%[^%]*%\}>|\u001b\[[0-9;]*m/g;
 
 function parseLine(line: string): z.infer<typeof event> | undefined {
     try {
         return event.safeParse(JSON.parse(line)).data;
     } catch {
-        // The last line of an engine that was killed.
+        // A killed engine leaves its last line incomplete.
         return undefined;
     }
 }
 
 /**
- * Reads the log that `pulumi up --event-log` wrote, also of an update that failed or was cut off.
+ * Reads the log that `pulumi up --event-log` wrote, including the log of an update that failed or was interrupted.
  *
- * @param text one JSON object a line; lines that are no events are passed over
- * @returns undefined where the update ended before it came to any resource
+ * @param text one JSON object per line; lines that are not events are skipped
+ * @returns undefined if the update ended before it reached any resource
  */
 export function parseEngineLog(text: string): EngineLog | undefined {
     const events = text.split("\n").flatMap((line) => (line === "" ? [] : (parseLine(line) ?? [])));
@@ -83,11 +83,11 @@ export function parseEngineLog(text: string): EngineLog | undefined {
     if (!first || !last) return undefined;
     const begun = new Map<string, number>();
     const steps = new Map<string, EngineStep>();
-    const told = new Map<string, { severity: string; line: string }[]>();
+    const messages = new Map<string, { severity: string; line: string }[]>();
     for (const { timestamp, resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent } of events) {
-        const of = resourcePreEvent ?? resOutputsEvent ?? resOpFailedEvent;
-        if (of) {
-            const { op: operation, urn, type, old, new: now } = of.metadata;
+        const stepEvent = resourcePreEvent ?? resOutputsEvent ?? resOpFailedEvent;
+        if (stepEvent) {
+            const { op: operation, urn, type, old, new: now } = stepEvent.metadata;
             const key = `${operation} ${urn}`;
             if (resourcePreEvent) begun.set(key, timestamp);
             const ended = resourcePreEvent ? last.timestamp : timestamp;
@@ -105,18 +105,18 @@ export function parseEngineLog(text: string): EngineLog | undefined {
         } else if (diagnosticEvent && diagnosticEvent.severity !== "debug") {
             const { urn = "", severity, message } = diagnosticEvent;
             const lines = message.replace(colours, "").trimEnd().split("\n");
-            told.set(urn, [...(told.get(urn) ?? []), ...lines.map((line) => ({ severity, line }))]);
+            messages.set(urn, [...(messages.get(urn) ?? []), ...lines.map((line) => ({ severity, line }))]);
         }
     }
-    const [any] = steps.values();
-    if (!any) return undefined;
+    const [firstStep] = steps.values();
+    if (!firstStep) return undefined;
     const summary = events.find(({ summaryEvent }) => summaryEvent)?.summaryEvent;
     return {
-        stack: readUrn(any.urn).stack,
+        stack: readUrn(firstStep.urn).stack,
         start: first.timestamp * 1000,
         seconds: summary?.durationSeconds ?? last.timestamp - first.timestamp,
         result: summary?.result === "succeeded" ? "succeeded" : "failed",
         steps: [...steps.values()],
-        told,
+        messages,
     };
 }

@@ -1,23 +1,23 @@
 import { z } from "zod";
 import { type Texts, listIn, nameOf, textIn, textsIn } from "./resources";
 
-/** The texts of a property that is a record; what is no text is left out. */
+/** Returns the strings of a property that is a record; other values are left out. */
 export const textsOf = (state: ResourceState | undefined, property: string): Texts => textsIn(state?.inputs[property]);
 
-/** The text of a property; "" where it is none. */
+/** Returns a property that is a string; "" if it is not a string. */
 export const textOf = (state: ResourceState, property: string): string => textIn(state.inputs[property]) ?? "";
 
-/** The texts of a property that is a list. */
+/** Returns the strings of a property that is a list. */
 export const listOf = (state: ResourceState | undefined, property: string): readonly string[] =>
     listIn(state?.inputs[property]);
 
-/** What the engine writes in place of a value that only an update can know (Pulumi, plugin.UnknownStringValue). */
+/** The engine's placeholder for a value that only an update can determine (Pulumi, plugin.UnknownStringValue). */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 const properties = z.record(z.string(), z.unknown()).default({});
 const state = z.object({
     type: z.string(),
-    /** Whether it is a resource of a provider, rather than a component. */
+    /** Whether it is a provider's resource, not a component. */
     custom: z.boolean().default(true),
     parent: z.string().optional(),
     inputs: properties,
@@ -37,25 +37,25 @@ const preview = z.object({
     diagnostics: z.array(diagnostic).nullish(),
 });
 
-/** A resource as the state has it, or as an update would make it. */
+/** A resource as recorded in the state, or as an update would create it. */
 export type ResourceState = z.infer<typeof state>;
 
-/** What an update would do with one resource. */
+/** The operation that an update would perform on one resource. */
 export interface Step {
     /** The engine's word: same, create, update, replace, delete … */
     readonly op: string;
     readonly urn: string;
     readonly type: string;
     readonly name: string;
-    /** Name of the resource that it belongs to, "" for the stack. */
+    /** Name of its parent resource, "" for the stack. */
     readonly parent: string;
     readonly old: ResourceState | undefined;
     readonly new: ResourceState | undefined;
-    /** Properties that differ, where the provider says so. */
+    /** Properties that differ, if the provider reports them. */
     readonly reasons: readonly string[];
 }
 
-/** What `pulumi preview --json --show-sames --show-replacement-steps` said. */
+/** The output of `pulumi preview --json --show-sames --show-replacement-steps`. */
 export interface Preview {
     readonly steps: readonly Step[];
     /** Errors and warnings, in the engine's words. */
@@ -63,9 +63,9 @@ export interface Preview {
 }
 
 /**
- * Reads what a preview printed.
+ * Reads the output of a preview.
  *
- * @throws SyntaxError or z.ZodError when it is no preview
+ * @throws SyntaxError or z.ZodError if the text is not a preview
  */
 export function readPreview(text: string): Preview {
     const { steps, diagnostics } = preview.parse(JSON.parse(text));
@@ -84,29 +84,32 @@ export function readPreview(text: string): Preview {
     };
 }
 
-/** Steps that a replacement is made of beside the one that says it, `replace`. */
+/** Operations that a replacement consists of, in addition to the `replace` step that announces it. */
 const partOfReplacement = ["create-replacement", "delete-replaced"];
 
-/** The steps without the parts of replacements, and without what an earlier replacement left to be deleted. */
+/**
+ * Returns the steps without the parts of replacements and without deletions that an earlier replacement left pending.
+ */
 export const withoutParts = (steps: readonly Step[]): Step[] =>
     steps.filter(({ op }) => !partOfReplacement.includes(op));
 
 /**
- * What an earlier update replaced and could not delete: the state has it beside its replacement, and the next update deletes it.
+ * Returns the resources that an earlier update replaced but could not delete: the state holds them next to their
+ * replacements, and the next update deletes them.
  */
 export function leftovers(steps: readonly Step[]): Step[] {
     const replaced = new Set(steps.filter(({ op }) => op === "replace").map(({ urn }) => urn));
     return steps.filter(({ op, urn }) => op === "delete-replaced" && !replaced.has(urn));
 }
 
-/** Whether `value` holds something that only an update can know. */
+/** Whether `value` contains a value that only an update can determine. */
 export function isUnknown(value: unknown): boolean {
     if (typeof value === "string") return value === unknown;
     if (typeof value !== "object" || value === null) return false;
     return Object.values(value).some(isUnknown);
 }
 
-/** Whether two values are the same as far as both are known. */
+/** Whether two values are equal wherever both are known. */
 export function sameWhereKnown(before: unknown, after: unknown): boolean {
     if (after === unknown) return true;
     if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) {

@@ -9,7 +9,7 @@ import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
 
-/** What Pulumi says when the stack can't be opened, and what to do about it. */
+/** Pulumi's errors for a stack that can't be opened, each with the next step for the user. */
 const advice: readonly (readonly [RegExp, string])[] = [
     [
         /incorrect passphrase|passphrase must be set/,
@@ -30,24 +30,25 @@ const advice: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * What to do about an error of the engine.
+ * Returns the next step for an error of the engine.
  *
- * @returns undefined where the error speaks for itself
+ * @returns undefined if the error needs no further explanation
  */
-export const enginesAdvice = (said: string): string | undefined => advice.find(([pattern]) => pattern.test(said))?.[1];
+export const enginesAdvice = (output: string): string | undefined =>
+    advice.find(([pattern]) => pattern.test(output))?.[1];
 
 const diagnostics = z.object({
     diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
 });
 
-/** Severities of messages that explain a failure: the engine's errors, or else what the program itself printed on stderr. */
+/** Severities of messages that explain a failure: the engine's errors, or else the program's output on stderr. */
 const explaining = ["error", "info#err"];
 
 /**
- * The errors in the output of a `pulumi preview --json` that failed. Nothing else of the JSON is told: it holds the values of every
- * argument.
+ * Returns the errors in the output of a failed `pulumi preview --json`. No other part of the JSON is returned: it
+ * contains the values of all arguments.
  *
- * @returns "" where there are none
+ * @returns "" if it contains no errors
  */
 export function previewErrors(stdout: string): string {
     if (!stdout.trimStart().startsWith("{")) return stdout.trim();
@@ -55,27 +56,27 @@ export function previewErrors(stdout: string): string {
     try {
         json = JSON.parse(stdout);
     } catch {
-        // Cut off in the middle.
+        // Truncated output.
         return "";
     }
-    const said = diagnostics.safeParse(json).data?.diagnostics ?? [];
-    const of = (severity: string) =>
-        said.filter((one) => one.severity === severity).map(({ message }) => message.trim());
-    const errors = explaining.map(of).find((messages) => messages.length > 0) ?? [];
-    // A warning before them can hold the reason: somebody who did not answer.
+    const reported = diagnostics.safeParse(json).data?.diagnostics ?? [];
+    const messagesOf = (severity: string) =>
+        reported.filter((entry) => entry.severity === severity).map(({ message }) => message.trim());
+    const errors = explaining.map(messagesOf).find((messages) => messages.length > 0) ?? [];
+    // A warning before the errors can contain the reason, for example a server that did not respond.
     const warnings =
-        errors.length > 0 ? of("warning").map((message) => message.replace(/^(warning: )?/, "warning: ")) : [];
+        errors.length > 0 ? messagesOf("warning").map((message) => message.replace(/^(warning: )?/, "warning: ")) : [];
     return [...errors, ...warnings].join("\n");
 }
 
 /** Pulumi on one stack. */
 export interface Engine {
     readonly stack: string;
-    /** Whether it is the lab's. */
+    /** Whether it is the lab's stack. */
     readonly isLab: boolean;
-    /** Whether it is the one that CI runs. */
+    /** Whether it is the stack that CI updates. */
     readonly isCi: boolean;
-    /** Environment of every program that works on the stack. */
+    /** Environment of every program that operates on the stack. */
     readonly env: NodeJS.ProcessEnv;
     /** Runs `pulumi <args>` on the stack, in the repository's root, with `more` added to the environment. */
     readonly pulumi: (args: readonly string[], more?: NodeJS.ProcessEnv) => Promise<Captured>;
@@ -85,46 +86,46 @@ export interface Engine {
 export const runPulumi = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Captured> =>
     capture("pulumi", args, { cwd: repositoryRoot, env });
 
-/** Pulumi on a stack that somebody has opened. */
+/** Returns Pulumi on a stack that the caller has opened. */
 export const engineOn = (opened: Omit<Engine, "pulumi">): Engine => ({
     ...opened,
     pulumi: (args, more) => runPulumi([...args, "--stack", opened.stack], { ...opened.env, ...more }),
 });
 
-/** How an operation of Pulumi is run. */
+/** The arguments and environment of a Pulumi operation. */
 export interface Operation {
     readonly args: readonly string[];
     readonly env: NodeJS.ProcessEnv;
 }
 
 /**
- * How `pulumi <operation> <args>` is run: without a token it leaves GitHub out, and an `up` goes on past failures.
+ * Completes the arguments and environment of `pulumi <operation> <args>`: without a token GitHub is left out, and an
+ * `up` continues after failures.
  *
  * @param operation "preview", "refresh" or "up"
- * @returns its arguments and its environment, completed
  */
 export function completeOperation(operation: string, { args, env }: Operation): Operation {
     const without = operation === "refresh" ? { args: [], env: {} } : withoutGitHub(env, args);
-    const all = [...without.args, ...args];
-    const further = operation === "up" ? continuing(all) : { args: [], env: {} };
-    return { args: [...further.args, ...all], env: { ...env, ...without.env, ...further.env } };
+    const selected = [...without.args, ...args];
+    const further = operation === "up" ? continuing(selected) : { args: [], env: {} };
+    return { args: [...further.args, ...selected], env: { ...env, ...without.env, ...further.env } };
 }
 
 /**
- * All that `pulumi` printed, its errors first, as an error with the next step.
+ * Returns the complete output of `pulumi`, errors first, as an error with the next step.
  *
- * @param fallback the next step where the errors suggest none
+ * @param fallback the next step if the output suggests none
  */
 export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
-    const said = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
-    const next = enginesAdvice(said) ?? fallback;
+    const output = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
+    const next = enginesAdvice(output) ?? fallback;
     return new InputError({
-        problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${said}`,
+        problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${output}`,
         ...(next !== undefined && { next }),
     });
 }
 
-/** The preview that the engine printed; undefined for anything else. */
+/** Returns the preview that the engine printed; undefined for any other text. */
 function parsed(text: string): Preview | undefined {
     try {
         return readPreview(text);
@@ -134,12 +135,12 @@ function parsed(text: string): Preview | undefined {
 }
 
 /**
- * What an update would do.
+ * Runs a preview of an update.
  *
- * @throws InputError with the engine's own error first, when the preview fails
+ * @throws InputError with the engine's error first, if the preview fails
  */
 export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> {
-    // Without the replacement steps it would not show what an earlier update left to be deleted.
+    // Without the replacement steps it would not show deletions that an earlier update left pending.
     const options = ["--json", "--show-sames", "--show-replacement-steps", "--non-interactive"];
     const without = withoutGitHub(env, []);
     const command = ["preview", ...options, ...without.args];
@@ -152,9 +153,9 @@ export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> 
 }
 
 /**
- * The stack's state, as `pulumi stack export` prints it: secrets stay encrypted.
+ * Returns the stack's state, as `pulumi stack export` prints it: secrets stay encrypted.
  *
- * @throws InputError when it can't be read
+ * @throws InputError if it can't be read
  */
 export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
     const done = await pulumi(["stack", "export", "--non-interactive"]);
@@ -165,16 +166,17 @@ export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
 const stackState = z.object({ checkpoint: z.object({ latest: z.unknown().optional() }) });
 
 /**
- * What a stack of a file backend has deployed, from its file: asking `pulumi` for it takes a second. Errors as `parseDeployment`.
+ * Reads the deployment of a stack from its file in a file backend: running `pulumi` takes a second. Throws the same
+ * errors as `parseDeployment`.
  *
- * @param file as `stackFile` names it
+ * @param file path of the stack's file, from `stackFile`
  */
 export function readStackFile(file: string): Deployment {
     const { latest } = stackState.parse(JSON.parse(readFileSync(file, "utf8"))).checkpoint;
     return parseDeployment(JSON.stringify({ deployment: latest ?? {} }));
 }
 
-/** The URL of the backend, as `pulumi login` takes it; undefined where Pulumi does not tell. */
+/** Returns the URL of the backend, as `pulumi login` takes it; undefined if Pulumi does not report it. */
 export async function backendUrl(env: NodeJS.ProcessEnv): Promise<string | undefined> {
     if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
     // From the last `pulumi login`, or from Pulumi.yaml.

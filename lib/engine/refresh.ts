@@ -1,7 +1,7 @@
 import { quote } from "../system/shell";
 import { dockerTypes, githubPattern, githubTypes } from "./resources";
 
-/** A resource of a deployment (`pulumi stack export`), as far as it matters here. */
+/** A resource of a deployment (`pulumi stack export`), reduced to the fields used here. */
 export interface DeployedResource {
     readonly urn: string;
     readonly type: string;
@@ -11,12 +11,13 @@ export interface DeployedResource {
 const compared: readonly string[] = [githubTypes.actionsSecret, githubTypes.dependabotSecret];
 
 /**
- * The secrets on GitHub that somebody else set since we did: a refresh writes the time of the last change there beside the
- * time of ours. GitHub tells nobody a secret's value, and the GitHub provider (6.13.0) compares these times in a way that
- * never finds a difference, so that `pulumi up` alone leaves such a secret as it is; `pulumi up --replace <urn>` puts it
- * right. (The provider forgets a codespaces secret that was changed, and the next `up` sets it again.)
+ * Returns the secrets on GitHub that were changed outside the program since it set them: a refresh records the time of
+ * the last change on GitHub next to the time of the program's change. GitHub never returns a secret's value, and the
+ * GitHub provider (6.13.0) compares these times in a way that never finds a difference, so `pulumi up` alone leaves
+ * such a secret unchanged; `pulumi up --replace <urn>` restores it. (The provider drops a changed codespaces secret
+ * from the state, and the next `up` sets it again.)
  *
- * @param resources of a deployment that was just refreshed
+ * @param resources resources of a deployment right after a refresh
  * @returns URNs for `--replace`
  */
 export const changedSecrets = (resources: readonly DeployedResource[]): string[] =>
@@ -27,43 +28,47 @@ export const changedSecrets = (resources: readonly DeployedResource[]): string[]
 
 const indexes = `**${dockerTypes.index}::**`;
 
-/** What `pulumi refresh` is told to look at. */
+/** Options of `pulumi refresh` that select resources. */
 export const refreshOptions = {
-    /** The workflow files alone: their update names the version that the state knows, so a push that changed one makes it fail. */
+    /**
+     * Only the workflow files: their update names the version in the state, so it fails after a push that changed a
+     * file.
+     */
     files: ["--target", `**${githubTypes.file}::**`],
-    /** Everything but the indexes: a refresh would take whatever `latest` was moved to for ours. */
+    /** Everything but the indexes: a refresh would adopt whatever `latest` was moved to. */
     all: ["--exclude", indexes],
-    /** The same without what is on GitHub. */
+    /** Everything but the indexes and the resources on GitHub. */
     images: ["--exclude", indexes, "--exclude", githubPattern],
 } as const;
 
 const command = ([option, pattern]: readonly [string, string]) => `pulumi refresh ${option} ${quote(pattern)}`;
-/** The command that looks at the workflow files. */
+/** The command that refreshes the workflow files. */
 export const refreshFiles = command(refreshOptions.files);
-/** The command that looks at everything but the indexes. */
+/** The command that refreshes everything but the indexes. */
 export const refreshAll = command(refreshOptions.all);
 
-/** What is done before an `up`, and what is left for it. */
+/** The refresh before an `up`, and the remaining arguments of the `up`. */
 export interface RefreshBefore {
-    /** Options of a `pulumi refresh`; undefined where none is needed. */
+    /** Options of a `pulumi refresh`; undefined if no refresh is needed. */
     readonly refresh: readonly string[] | undefined;
     /** Arguments of the `pulumi up`. */
     readonly rest: readonly string[];
 }
 
-const asks = /^(-r|--refresh(=(true|1))?)$/;
-/** Whether arguments of Pulumi name what alone is looked at. */
+const refreshOption = /^(-r|--refresh(=(true|1))?)$/;
+/** Whether arguments of Pulumi limit the operation to targets. */
 export const namesTargets = (args: readonly string[]): boolean =>
-    args.some((one) => /^(-t.*|--target(=.*)?)$/.test(one));
+    args.some((arg) => /^(-t.*|--target(=.*)?)$/.test(arg));
 
 /**
- * Takes `--refresh` out of the arguments of an `up`: Pulumi's own would refresh the indexes too. With targets it stays, and
- * looks at these alone. Without it, workflow files are refreshed where they differ from the state.
+ * Removes `--refresh` from the arguments of an `up`, because Pulumi would then refresh the indexes too. With targets
+ * the option stays, and Pulumi refreshes only these. Without the option, the workflow files are refreshed if they
+ * differ from the state.
  */
 export function refreshBefore(args: readonly string[], filesDiffer: boolean): RefreshBefore {
-    if (!args.some((one) => asks.test(one))) {
+    if (!args.some((arg) => refreshOption.test(arg))) {
         return { refresh: filesDiffer ? refreshOptions.files : undefined, rest: args };
     }
     if (namesTargets(args)) return { refresh: undefined, rest: args };
-    return { refresh: refreshOptions.all, rest: args.filter((one) => !asks.test(one)) };
+    return { refresh: refreshOptions.all, rest: args.filter((arg) => !refreshOption.test(arg)) };
 }

@@ -3,8 +3,8 @@ import type { InputFile } from "../context/walk";
 import { type PreparedImage, rootsOf } from "../hierarchy/prepare";
 import { isDigest, repositoryOf, withDigest } from "../registry/references";
 
-/* What the program writes into plans and states, and how it is found there again. Components write these shapes, and review, status
-   and records read them: a state outlives the version that wrote it, so none of these names may change. */
+/* The names and shapes that the program writes into plans and states, and their readers. Components write these shapes; review,
+   status and update records read them. A state outlives the version that wrote it, so none of these names may change. */
 
 /** Types of the program's components. */
 export const componentTypes = {
@@ -19,7 +19,7 @@ export const componentTypes = {
 /** Types of the docker-build provider's resources: builds and smoke tests, and promoted tags. */
 export const dockerTypes = { image: "docker-build:index:Image", index: "docker-build:index:Index" } as const;
 
-/** What every type of the GitHub provider's resources begins with. */
+/** Prefix of the types of the GitHub provider's resources. */
 const githubPrefix = "github:index/";
 
 /** Types of the GitHub provider's resources, and of the provider itself. */
@@ -34,36 +34,36 @@ export const githubTypes = {
     provider: "pulumi:providers:github",
 } as const;
 
-/** Pattern of URNs, as `--target` and `--exclude` take it, for everything on GitHub. */
+/** URN pattern, as `--target` and `--exclude` take it, for all resources on GitHub. */
 export const githubPattern = `**${githubPrefix}**`;
 
-/** Whether a resource is something on GitHub. */
+/** Whether a resource exists on GitHub. */
 export const isGitHubs = ({ type }: { readonly type: string }): boolean => type.startsWith(githubPrefix);
 
 /** The parts of a URN: "urn:pulumi:<stack>::<project>::<types, outermost first, joined by $>::<name>". */
 export interface Urn {
     readonly stack: string;
-    /** Types of the components that the resource lies in, outermost first, and its own at the end. */
+    /** Types of the enclosing components, outermost first, and the type of the resource at the end. */
     readonly types: readonly string[];
-    /** May hold "::" itself. */
+    /** May contain "::". */
     readonly name: string;
 }
 
-/** Reads a URN. A text that is none has itself as its name. */
+/** Reads a URN. The name of a string that is not a URN is the string. */
 export function readUrn(urn: string): Urn {
     const [prefix = "", , types, ...name] = urn.split("::");
     if (types === undefined || name.length === 0) return { stack: "", types: [], name: urn };
     return { stack: prefix.slice("urn:pulumi:".length), types: types.split("$"), name: name.join("::") };
 }
 
-/** The name at the end of a URN. */
+/** Returns the name at the end of a URN. */
 export const nameOf = (urn: string): string => readUrn(urn).name;
 
-/** Whether a resource lies in a component of this type. */
+/** Whether a resource belongs to a component of this type. */
 export const isInside = (urn: string, type: string): boolean => readUrn(urn).types.slice(0, -1).includes(type);
 
 /**
- * The image that a build, smoke test or promoted tag belongs to, from the URN of its parent; undefined for another resource's parent.
+ * Returns the image of a build, smoke test or promoted tag, from the URN of its parent; undefined for other parents.
  * Both components that have such resources as children are named by the image's key.
  */
 export function imageAbove(parentUrn: string): string | undefined {
@@ -72,7 +72,7 @@ export function imageAbove(parentUrn: string): string | undefined {
     return type === componentTypes.image || type === componentTypes.promotion ? name : undefined;
 }
 
-/** Texts by name: files, build arguments, labels. */
+/** Strings by name: files, build arguments, labels. */
 export type Texts = Readonly<Record<string, string>>;
 
 /** Properties of a resource. */
@@ -81,7 +81,7 @@ export type Properties = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Properties =>
     typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The texts in a value that is a record; what is no text is left out. */
+/** Returns the strings of a value that is a record; other values are left out. */
 export const textsIn = (value: unknown): Texts =>
     isRecord(value)
         ? Object.fromEntries(
@@ -89,23 +89,25 @@ export const textsIn = (value: unknown): Texts =>
           )
         : {};
 
-/** The texts in a value that is a list. */
+/** Returns the strings of a value that is a list. */
 export const listIn = (value: unknown): readonly string[] =>
-    Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+    Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
 
-/** A value that is a text. */
+/** Returns a value that is a string; undefined for other values. */
 export const textIn = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
-/** Stands in an image's component for the digest of a root that nobody pinned. */
+/** Recorded in an image's component instead of the digest of a root that is not pinned. */
 const notPinned = "not pinned";
 
-/** What an image's component says of a root is pinned to: "repository@sha256:…"; undefined where it is not pinned. */
+/** Returns the pin of a root from an image's component: "repository@sha256:…"; undefined if the root is not pinned. */
 export const pinIn = (described: string | undefined): string | undefined =>
     described === notPinned || described === "" ? undefined : described;
 
 const executableMark = " executable";
 
-/** By path, what plans show of files: the start of the hash and whether it is executable, where a link leads, or that it is a folder. */
+/**
+ * Describes files for plans, by path: the start of the hash and the executable mark, the target of a link, or "folder".
+ */
 function describeFiles(files: readonly InputFile[]): Texts {
     const describe = ({ hash, executable, symlink, folder }: InputFile) => {
         if (folder) return "folder";
@@ -114,38 +116,38 @@ function describeFiles(files: readonly InputFile[]): Texts {
     return Object.fromEntries(files.map((file) => [`${file.path}${file.folder ? "/" : ""}`, describe(file)] as const));
 }
 
-/** Whether a file is executable, from what plans show of it. */
+/** Whether a file is executable, from its description in plans. */
 export const isExecutable = (described: string): boolean => described.endsWith(executableMark);
 
-/** What plans show of a file, without whether it is executable. */
+/** Returns the description of a file in plans without the executable mark. */
 export const contentIn = (described: string): string =>
     isExecutable(described) ? described.slice(0, -executableMark.length) : described;
 
-/** What an image's component says of the image: this is how a review knows which file changed. */
+/** Inputs of an image's component: a review compares them to find the changed files. */
 export interface ImageInputs {
-    /** The Dockerfile's path with the hash of its meaning. Absent in states that an older version wrote. */
+    /** The Dockerfile's path with the hash of its meaning. Absent in states written by an older version. */
     readonly dockerfile?: Texts;
-    /** Keys of the images that it takes from, the one that it is built FROM first. */
+    /** Keys of the images that it is built FROM or copies files from, the FROM image first. */
     readonly parents: readonly string[];
-    /** External images as BuildKit sees their names; see `pinIn` for what each is pinned to. */
+    /** External images by name as BuildKit sees it; `pinIn` reads their pins. */
     readonly roots: Texts;
-    /** The root that only reads the Dockerfile: nothing is built on it. */
+    /** The root that only parses the Dockerfile: it is not a base image. */
     readonly frontend?: string;
     readonly platforms: readonly string[];
-    /** Files by path, as `isExecutable` and `contentIn` read them; folders have a slash at their end. */
+    /** Files by path, in the form that `isExecutable` and `contentIn` read; paths of folders end in a slash. */
     readonly inputs: Texts;
     /**
-     * Of the build that is wanted: the build's resource keeps that of the last one that succeeded. Absent in states that an older
-     * version wrote.
+     * Hash of the desired build; the build's resource keeps the hash of the last successful build. Absent in states
+     * written by an older version.
      */
     readonly inputHash?: string;
-    /** Names of its build secrets: a build's property of that name is secret as a whole. */
+    /** Names of its build secrets: the build's property of the same name is secret as a whole. */
     readonly secrets: readonly string[];
-    /** Smoke tests by path, as `inputs`. */
+    /** Smoke tests by path, in the form of `inputs`. */
     readonly smokeTests: Texts;
 }
 
-/** What the component of an image says. */
+/** Returns the inputs of an image's component. */
 export const imageInputs = (image: PreparedImage): ImageInputs => ({
     dockerfile: { [image.definition.dockerfile]: hash12(image.meaning) },
     parents: image.parents.map((parent) => parent.key),
@@ -158,7 +160,7 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
     smokeTests: describeFiles(image.tests?.files ?? []),
 });
 
-/** Reads what an image's component says; what is not there is empty. */
+/** Reads the inputs of an image's component; missing values are empty. */
 export function readImage(properties: Properties = {}): ImageInputs {
     const [frontend, inputHash] = [textIn(properties.frontend), textIn(properties.inputHash)];
     return {
@@ -175,8 +177,8 @@ export function readImage(properties: Properties = {}): ImageInputs {
 }
 
 /**
- * Build argument that every build of ours has and no smoke test. No Dockerfile reads it: an input that changes with the build makes the
- * build's outputs unknown in a preview.
+ * Build argument of every build of an image, but of no smoke test. No Dockerfile reads it: an input that changes with
+ * the build makes the build's outputs unknown in a preview.
  */
 export const inputHashArgument = "INPUT_HASH";
 
@@ -184,13 +186,17 @@ export const inputHashArgument = "INPUT_HASH";
 export const isSmokeTest = ({ buildArgs }: Properties): boolean =>
     !(isRecord(buildArgs) && inputHashArgument in buildArgs);
 
-/** Whether a resource of type `dockerTypes.image` is pushed, from its inputs: smoke tests and images without a name have no tag. */
+/**
+ * Whether a resource of type `dockerTypes.image` is pushed, from its inputs: smoke tests and images without a name have
+ * no tag.
+ */
 export const isPublished = ({ tags }: Properties): boolean => listIn(tags).length > 0;
 
 /**
- * "repository@digest" of what a resource of type `dockerTypes.image` pushed last; undefined where it pushed nothing.
+ * Returns "repository@digest" of the last push of a resource of type `dockerTypes.image`; undefined if it pushed
+ * nothing.
  *
- * @param state inputs and outputs, as a state or the engine's log has them
+ * @param state inputs and outputs, from a state or the engine's log
  */
 export function pushedBy(
     state: { readonly inputs: Properties; readonly outputs: Properties } | undefined,
@@ -200,37 +206,42 @@ export function pushedBy(
     return tag !== undefined && isDigest(digest) ? withDigest(repositoryOf(tag), digest) : undefined;
 }
 
-/** What a build context is called that is an image. */
+/** URL scheme of a build context that is an image. */
 export const imageScheme = "docker-image://";
 
-/** Named contexts of a build or smoke test that are images: by the name in the Dockerfile, the reference that stands in its place. */
-export function namedImages({ context }: Properties): Texts {
-    const named = isRecord(context) && isRecord(context.named) ? context.named : {};
+/**
+ * Returns the named contexts of a build or smoke test that are images: by the name in the Dockerfile, the reference
+ * that replaces it.
+ */
+export function namedImages({ context: main }: Properties): Texts {
+    const named = isRecord(main) && isRecord(main.named) ? main.named : {};
     return Object.fromEntries(
-        Object.entries(named).flatMap(([name, one]) => {
-            const location = isRecord(one) ? textIn(one.location) : undefined;
+        Object.entries(named).flatMap(([name, context]) => {
+            const location = isRecord(context) ? textIn(context.location) : undefined;
             return location?.startsWith(imageScheme) ? [[name, location.slice(imageScheme.length)] as const] : [];
         }),
     );
 }
 
-/** What the component of workflow files says. */
+/** Inputs of the component of workflow files. */
 export interface WorkflowFilesInputs {
     readonly repository: string;
-    /** The branch that the files are for. */
+    /** The target branch of the files. */
     readonly branch: string;
     /**
-     * By path, the hash of the text: of files that a pull request brings, all that the state has. Names alone, in a list, in states
-     * that an older version wrote.
+     * By path, the hash of the text: for files in a pull request this is all that the state records. Only a list of
+     * names in states written by an older version.
      */
     readonly files: Texts;
-    /** Number of the pull request with these files that was closed without merging. */
+    /** Number of a pull request with these files that was closed without merging. */
     readonly declined?: number;
-    /** Whether the preview could not decide how they are delivered: what it leaves out is not going to be deleted. */
+    /**
+     * Whether the preview could not decide on their delivery: resources that it leaves out are not going to be deleted.
+     */
     readonly isUndecided?: boolean;
 }
 
-/** Reads what the component of workflow files says; undefined where the stack has none. */
+/** Reads the inputs of the component of workflow files; undefined if the stack has no such component. */
 export function readWorkflowFiles(
     resources: readonly { readonly type: string; readonly inputs: Properties }[],
 ): WorkflowFilesInputs | undefined {
@@ -246,13 +257,13 @@ export function readWorkflowFiles(
     };
 }
 
-/** Who reads a secret: workflows, those that Dependabot starts, or codespaces. */
+/** The reader of a secret: workflows, workflows started by Dependabot, or codespaces. */
 export type SecretReader = "actions" | "dependabot" | "codespaces";
 
-/** What the component of secrets and variables says: names only, because a component's inputs stand in every plan. */
+/** Inputs of the component of secrets and variables: names only, because every plan contains a component's inputs. */
 export interface RepositorySettingsInputs {
     readonly repository: string;
-    /** By name of the secret, who reads it. */
+    /** Readers by name of the secret. */
     readonly secrets: Readonly<Record<string, readonly SecretReader[]>>;
     /** Names of variables. */
     readonly variables: readonly string[];
@@ -261,9 +272,9 @@ export interface RepositorySettingsInputs {
 /** A kind of resource on GitHub. */
 export interface GitHubKind {
     readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
-    /** The input that names it. */
+    /** The input that holds its name. */
     readonly nameInput: string;
-    /** Who reads it, where it is a secret. */
+    /** The reader of a secret. */
     readonly reader?: SecretReader;
 }
 
@@ -277,10 +288,10 @@ const githubKinds = new Map<string, GitHubKind>([
     [githubTypes.pullRequest, { kind: "pull request", nameInput: "title" }],
 ]);
 
-/** What a resource is on GitHub, by its type; undefined for a type that the program makes none of. */
+/** Returns the kind of a resource on GitHub, by its type; undefined for types that the program does not create. */
 export const githubKind = (type: string): GitHubKind | undefined => githubKinds.get(type);
 
-/** A resource on GitHub, as a state or the engine's log has it. */
+/** A resource on GitHub, from a state or the engine's log. */
 export interface GitHubResource {
     readonly urn: string;
     readonly type: string;
@@ -288,14 +299,17 @@ export interface GitHubResource {
     readonly outputs: Properties;
 }
 
-/** The name of something on GitHub: of a pull request its number, which it has once it is open. */
+/** Returns the name of a resource on GitHub: for an open pull request "#" and its number. */
 export function githubName({ urn, type, inputs, outputs }: GitHubResource): string {
     const { kind, nameInput = "" } = githubKind(type) ?? {};
     if (kind === "pull request" && typeof outputs.number === "number") return `#${outputs.number.toString()}`;
     return textIn(inputs[nameInput]) ?? textIn(outputs[nameInput]) ?? nameOf(urn);
 }
 
-/** What something on GitHub is called in messages: "secret A (dependabot)", "variable CI_IMAGE", "pull request #7". */
+/**
+ * Returns the title of a resource on GitHub in messages: "secret A (dependabot)", "variable CI_IMAGE", "pull request
+ * #7".
+ */
 export function githubTitle(resource: GitHubResource): string {
     const { kind, reader = "actions" } = githubKind(resource.type) ?? {};
     const name = githubName(resource);

@@ -3,7 +3,7 @@ import { secretKeys } from "../hierarchy/secrets";
 import { secretTexts } from "../system/mask";
 import { type Engine, engineError } from "./pulumi";
 
-/** What `pulumi config --json --show-secrets` prints: text as it is, an object as `objectValue` too. */
+/** The output of `pulumi config --json --show-secrets`: strings as they are, objects also as `objectValue`. */
 const config = z.record(
     z.string(),
     z.object({
@@ -13,29 +13,32 @@ const config = z.record(
     }),
 );
 
-/** Every text and number in a value. */
+/** Returns every string and number in a value, as strings. */
 function textsIn(value: unknown): string[] {
     if (typeof value === "string" || typeof value === "number") return [String(value)];
     return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
-/** What is secret however it was set: values of build secrets may stand readable in a stack's file. */
+/**
+ * Whether a key is secret regardless of how it was set: values of build secrets may be stored in plain text in a
+ * stack's file.
+ */
 const isSecretKey = (key: string): boolean => secretKeys.some((name) => key.endsWith(`:${name}`));
 
 /**
- * The secret values in a stack's configuration.
+ * Returns the secret values in a stack's configuration.
  *
- * @param text what `pulumi config --json --show-secrets` printed
- * @throws SyntaxError or z.ZodError when it is none
+ * @param text the output of `pulumi config --json --show-secrets`
+ * @throws SyntaxError or z.ZodError if the text is not a configuration
  */
 export function configSecrets(text: string): string[] {
     const secret = Object.entries(config.parse(JSON.parse(text))).filter(
-        ([key, one]) => one.secret || isSecretKey(key),
+        ([key, entry]) => entry.secret || isSecretKey(key),
     );
     return secret.flatMap(([, { value, objectValue }]) => textsIn(objectValue ?? value));
 }
 
-/** `configSecrets`; undefined where it is none, of which nothing may be quoted. */
+/** Calls `configSecrets`; undefined if the text is not a configuration, because an error must not quote any of it. */
 function readable(text: string): string[] | undefined {
     try {
         return configSecrets(text);
@@ -48,9 +51,10 @@ function readable(text: string): string[] | undefined {
 const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
 
 /**
- * What must stand in no output of a run on the stack: the texts that `masked` and `maskStream` take.
+ * Reads the values that must not appear in any output of a run on the stack, in the form that `masked` and `maskStream`
+ * take.
  *
- * @throws InputError where the stack's secrets can't be read: then nothing may be run whose output has to be masked
+ * @throws InputError if the stack's secrets can't be read: commands whose output must be masked can't be run then
  */
 export async function readSecrets({ pulumi, env }: Pick<Engine, "pulumi" | "env">): Promise<string[]> {
     const read = await pulumi(["config", "--json", "--show-secrets", "--non-interactive"]);

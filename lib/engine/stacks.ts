@@ -9,14 +9,14 @@ export const labStack = "local";
 /** The stack that CI runs. */
 export const ciStack = "ci";
 
-/** Name of the project in a checkout's Pulumi.yaml. */
+/** Returns the name of the project in a checkout's Pulumi.yaml. */
 export function projectName(root: string = repositoryRoot): string {
     const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
     return name;
 }
 
 /**
- * The file in which a file backend keeps a stack of a checkout's project.
+ * Returns the path of the file in which a file backend stores a stack of a checkout's project.
  *
  * @param backend the backend's folder
  */

@@ -5,16 +5,16 @@ import { digestOf, repositoryOf } from "../registry/references";
 import { type RunOptions, run } from "../system/process";
 import { componentTypes, dockerTypes, isPublished, nameOf, pinIn, pushedBy, readImage } from "./resources";
 
-/** A secret property as `pulumi stack export --show-secrets` writes it: its JSON as text. */
+/** A secret property as `pulumi stack export --show-secrets` writes it: its JSON as a string. */
 const revealed = z.object({ plaintext: z.string() }).transform(({ plaintext }) => JSON.parse(plaintext) as unknown);
 const secretValues = z.union([revealed, z.unknown()]).pipe(z.record(z.string(), z.string()));
 
-/** A published build as the stack's state has it: enough to do it again. */
+/** A published build in the stack's state: everything needed to repeat it. */
 const build = z.object({
     urn: z.string(),
     outputs: z.object({ digest: z.string().startsWith("sha256:") }),
     inputs: z.object({
-        platforms: z.tuple([z.custom<Platform>((one) => typeof one === "string")]),
+        platforms: z.tuple([z.custom<Platform>((value) => typeof value === "string")]),
         dockerfile: z.object({ location: z.string() }),
         context: z.object({
             location: z.string(),
@@ -29,24 +29,26 @@ const build = z.object({
 });
 export type Build = z.infer<typeof build>;
 
-/** A resource of a state that is a published build and stays. */
+/** A resource of a state that is a published build and is not about to be deleted. */
 const publishedBuild = z.object({
     type: z.literal(dockerTypes.image),
     inputs: z.record(z.string(), z.unknown()).refine(isPublished),
     delete: z.literal(false).optional(),
 });
 
-/** Name of a build: `<image>-<arch>`. */
+/** Returns the name of a build: `<image>-<arch>`. */
 export const buildName = ({ urn }: Pick<Build, "urn">) => nameOf(urn);
 
-/** Where the state and the builder are. */
+/** The working directory and environment in which the state and the builder are found. */
 export type CanaryOptions = Pick<RunOptions, "cwd" | "env">;
 
-/** The published builds among the resources of an exported state. */
+/** Returns the published builds among the resources of an exported state. */
 export const publishedOf = (resources: readonly unknown[]): Build[] =>
-    resources.filter((one) => publishedBuild.safeParse(one).success).map((one) => build.parse(one));
+    resources
+        .filter((candidate) => publishedBuild.safeParse(candidate).success)
+        .map((candidate) => build.parse(candidate));
 
-/** The published builds of the stack's state, with the values of their build secrets. */
+/** Returns the published builds of the stack's state, with the values of their build secrets. */
 export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
     const exported = JSON.parse(await run("pulumi", ["stack", "export", "--show-secrets"], options)) as {
         deployment: { resources?: unknown[] };
@@ -54,7 +56,7 @@ export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> 
     return publishedOf(exported.deployment.resources ?? []);
 }
 
-/** A build as the state has it. */
+/** A build as recorded in the state. */
 export interface DeployedBuild {
     readonly urn: string;
     /** "linux/amd64" */
@@ -67,7 +69,7 @@ export interface DeployedBuild {
     readonly built?: string;
 }
 
-/** What `latest` was promoted to, as the state has it. */
+/** The promotion of `latest`, as recorded in the state. */
 export interface DeployedPromotion {
     readonly urn: string;
     /** "registry/repository:latest" */
@@ -78,12 +80,12 @@ export interface DeployedPromotion {
     readonly sources: readonly string[];
 }
 
-/** A published image as the state has it. */
+/** A published image as recorded in the state. */
 export interface DeployedImage {
     /** Key of `images.ts`. */
     readonly image: string;
     readonly parents: readonly string[];
-    /** External images as Dockerfiles write them → "repository@sha256:…"; undefined for one that is not pinned. */
+    /** By external image as Dockerfiles write it, "repository@sha256:…"; undefined if it is not pinned. */
     readonly roots: Readonly<Record<string, string | undefined>>;
     readonly builds: readonly DeployedBuild[];
     readonly promotion?: DeployedPromotion;
@@ -97,10 +99,13 @@ const resource = z.object({
     modified: z.string().optional(),
     inputs: z.record(z.string(), z.unknown()).default({}),
     outputs: z.record(z.string(), z.unknown()).default({}),
-    /** Why the last update of it failed halfway: its inputs are then the new ones, and the engine updates it again in any case. */
+    /**
+     * Why its last update failed halfway: its inputs are then the new inputs, and the engine updates it again in any
+     * case.
+     */
     initErrors: z.array(z.string()).nullish(),
 });
-/** A resource of an exported deployment, as far as it matters here. Secrets in it are encrypted. */
+/** A resource of an exported deployment, reduced to the fields used here. Its secrets are encrypted. */
 export type Resource = z.infer<typeof resource>;
 
 const exported = z.object({
@@ -110,18 +115,18 @@ const exported = z.object({
     }),
 });
 
-/** What `pulumi stack export` says. */
+/** A deployment, from `pulumi stack export`. */
 export interface Deployment {
-    /** Those that are deployed; what only waits for its deletion is left out. */
+    /** The deployed resources; resources that only wait for their deletion are left out. */
     readonly resources: readonly Resource[];
-    /** What the engine had begun when it was cut off. */
+    /** Operations that the engine had begun when it was interrupted. */
     readonly pending: readonly { readonly name: string; readonly operation: string }[];
 }
 
 /**
- * Reads what `pulumi stack export` printed.
+ * Reads the output of `pulumi stack export`.
  *
- * @throws InputError when it is no deployment of version 3
+ * @throws InputError if the text is not a deployment of version 3
  */
 export function parseDeployment(text: string): Deployment {
     let json: unknown;
@@ -139,7 +144,7 @@ export function parseDeployment(text: string): Deployment {
     }
     const { resources, pending_operations } = parsed.data.deployment;
     return {
-        resources: resources.filter((one) => one.delete !== true),
+        resources: resources.filter((entry) => entry.delete !== true),
         pending: (pending_operations ?? []).map(({ resource: { urn }, type }) => ({
             name: nameOf(urn),
             operation: type,
@@ -166,26 +171,26 @@ function readPromotion({ urn, outputs }: Resource): DeployedPromotion[] {
     return [{ urn, tag: data.tag, digest, sources: data.sources.map((source) => digestOf(source) ?? source) }];
 }
 
-/** Parents first, then by name; the state's own order follows what was made last. */
+/** Sorts parents first, then by name; the order in the state depends on when each image was last changed. */
 function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
-    const byName = new Map(images.map((one) => [one.image, one]));
-    const depth = (one: DeployedImage): number =>
-        Math.max(0, ...one.parents.flatMap((name) => byName.get(name) ?? []).map((parent) => depth(parent) + 1));
+    const byName = new Map(images.map((entry) => [entry.image, entry]));
+    const depth = ({ parents }: DeployedImage): number =>
+        Math.max(0, ...parents.flatMap((name) => byName.get(name) ?? []).map((parent) => depth(parent) + 1));
     return [...images].sort((a, b) => depth(a) - depth(b) || a.image.localeCompare(b.image));
 }
 
-/** The images that the stack pushed, parents first. */
+/** Returns the images that the stack pushed, parents first. */
 export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
-    const ofType = (type: string) => resources.filter((one) => one.type === type);
+    const ofType = (type: string) => resources.filter((entry) => entry.type === type);
     const [builds, indexes] = [ofType(dockerTypes.image), ofType(dockerTypes.index)];
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
-        const own = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
+        const imageBuilds = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
         const promotion = indexes.filter((index) => nameOf(index.urn) === image).flatMap(readPromotion)[0];
         const { parents, roots: described } = readImage(inputs);
         const roots = Object.fromEntries(Object.entries(described).map(([root, pin]) => [root, pinIn(pin)]));
-        if (own.length === 0 && !promotion) return [];
-        return [{ image, parents, roots, builds: own, ...(promotion && { promotion }) }];
+        if (imageBuilds.length === 0 && !promotion) return [];
+        return [{ image, parents, roots, builds: imageBuilds, ...(promotion && { promotion }) }];
     });
     return inOrder(images);
 }

@@ -1,37 +1,42 @@
 import { namesTargets } from "./refresh";
 import { componentTypes, githubPattern } from "./resources";
 
-/* Runs that have no token for GitHub, which a new owner's first ones are: they make the images, and leave the rest alone. */
+/**
+ * Runs without a GitHub token, such as a new owner's first runs: they build the images and leave everything else
+ * unchanged.
+ */
 
-/** Tells the program that the engine was told to leave out what is on GitHub. */
+/** Environment variable that informs the program that the engine excludes the resources on GitHub. */
 const variable = "LAYERED_IMAGES_WITHOUT_GITHUB";
 
-/** Everything on GitHub, in the engine's words: what the state has of it stays as it is, and nothing is added. */
-const leftOut = [githubPattern, `**${componentTypes.workflowFiles}**`].flatMap((one) => ["--exclude", one]);
+/** Options that exclude everything on GitHub: its resources stay in the state unchanged, and none are added. */
+const exclusions = [githubPattern, `**${componentTypes.workflowFiles}**`].flatMap((pattern) => ["--exclude", pattern]);
 
-/** What leaves GitHub out of a run. */
+/** Arguments and environment that leave GitHub out of a run. */
 export interface LeftOut {
-    /** More arguments for `pulumi up` or `pulumi preview`. */
+    /** Arguments to add to `pulumi up` or `pulumi preview`. */
     readonly args: readonly string[];
-    /** More of its environment. */
+    /** Variables to add to its environment. */
     readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * What a `pulumi up` or `pulumi preview` needs so that it leaves GitHub out where it has no token; nothing where it has one.
+ * Returns what a `pulumi up` or `pulumi preview` without a GitHub token needs to leave GitHub out; empty if it has a
+ * token.
  *
  * @param env its environment
- * @param args its other arguments. Where they name targets nothing else is touched anyway, and the engine takes no exclusions.
+ * @param args its other arguments. If they name targets, other resources are not touched anyway, and the engine accepts
+ *     no exclusions.
  */
 export function withoutGitHub(env: NodeJS.ProcessEnv, args: readonly string[]): LeftOut {
     if (env.GITHUB_TOKEN) return { args: [], env: {} };
-    return { args: namesTargets(args) ? [] : leftOut, env: { [variable]: "true" } };
+    return { args: namesTargets(args) ? [] : exclusions, env: { [variable]: "true" } };
 }
 
-/** Whether the engine leaves GitHub out of this run: then nothing of it is decided here. */
+/** Whether the engine leaves GitHub out of this run: the program then makes no decisions about resources on GitHub. */
 export const isLeftOut = (env: NodeJS.ProcessEnv): boolean => env[variable] === "true";
 
-/** Where a token comes from: nobody can export one in a workflow. */
+/** Returns the advice for obtaining a token: in a workflow the user can't export a variable. */
 export function tokenAdvice(env: NodeJS.ProcessEnv): string {
     const heading = 'docs/operations.md, "The token that writes to GitHub"';
     return env.GITHUB_ACTIONS === "true" ? `make one: ${heading}` : `export GITHUB_TOKEN=<token> (${heading})`;

@@ -1,37 +1,39 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { refusal } from "./refusals";
 
-/** The repository to ask about, and how. */
+/** The repository to query, with the address and token for the requests. */
 export interface GitHubTarget {
     readonly owner: string;
     readonly repository: string;
-    /** The branch that workflow files are for. */
+    /** Target branch of the workflow files. */
     readonly branch: string;
-    /** As the GitHub provider has it: https://api.github.com/, or the address of another GitHub or of a stand-in. */
+    /** As in the GitHub provider: https://api.github.com/, or the address of another GitHub server or of a stand-in. */
     readonly baseUrl: string;
     readonly token?: string;
 }
 
-/** GitHub can't be asked: no token, no network, or it is down. A preview can go on without the answer. */
+/**
+ * GitHub is not available: no token, no network, or the server is down. A preview can continue without the response.
+ */
 export class UnreachableError extends Error {
     override readonly name = "UnreachableError";
 
     constructor(
         message: string,
-        /** What to do about it. */
+        /** The next step for the user. */
         readonly next = "run the same command again",
     ) {
         super(message);
     }
 }
 
-/** An answer: its JSON, null for 204, or undefined for 404, and its headers. */
+/** A response: its JSON, null for 204, or undefined for 404, and its headers. */
 export interface Answer {
     readonly body: unknown;
     readonly headers: Headers;
 }
 
-/** A request that is more than a question. */
+/** A request that changes something. */
 export interface Change {
     readonly method: "DELETE";
     readonly body?: unknown;
@@ -40,7 +42,7 @@ export interface Change {
 const timeout = 15_000;
 const pauses = [500, 2_000];
 
-/** The address of the REST interface below a base URL, by the provider's rules. */
+/** Returns the address of the REST interface for a base URL, by the provider's rules. */
 export function restAddress(baseUrl: string): URL {
     const url = new URL(baseUrl);
     const pathname = url.pathname.replace(/\/*$/, "/");
@@ -64,13 +66,13 @@ async function attempt(url: URL, init: RequestInit): Promise<Response | string> 
 const bodyOf = ({ body }: Change) => (body === undefined ? {} : { body: JSON.stringify(body) });
 
 /**
- * Asks GitHub's REST interface. A server that fails is asked again twice.
- * With `change` it is asked to change something, which must be harmless when it is done twice.
+ * Sends a request to GitHub's REST interface. After a server error the request is repeated up to twice, so a `change`
+ * must be harmless if it is made twice.
  *
- * @param path below the interface's address, with its query: "repos/o/r"
- * @param what what is asked for, for messages: "read the branch main"
- * @throws InputError when the token is refused or its rate limit is used up
- * @throws UnreachableError when there is no answer, or another than expected
+ * @param path path below the interface's address, with its query: "repos/o/r"
+ * @param what purpose of the request, for messages: "read the branch main"
+ * @throws InputError if the token is refused or its rate limit is used up
+ * @throws UnreachableError if GitHub does not respond, or the response is unexpected
  */
 export async function ask(target: GitHubTarget, path: string, what: string, change?: Change): Promise<Answer> {
     const url = new URL(path, restAddress(target.baseUrl));

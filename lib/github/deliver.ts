@@ -58,8 +58,8 @@ async function isDeclined(target: GitHubTarget, { number, open, merged }: PullRe
 }
 
 /**
- * Our pull requests into the branch that matter to the delivery: those that are open, and where there are none, those from
- * every `freshHead`. Errors as `checkRepository`.
+ * Our pull requests into the branch that matter to the delivery: those that are open, and where there are none, those
+ * from every `freshHead`. Errors as `checkRepository`.
  */
 async function findPullRequests(
     target: GitHubTarget,
@@ -86,8 +86,8 @@ export interface RunSize {
 }
 
 /**
- * The most requests that the GitHub provider (6.13.0) makes for one: to make it where the state does not have it, after it was
- * looked for before the plan or removed.
+ * The most requests that the GitHub provider (6.13.0) makes for one: to make it where the state does not have it, after
+ * it was looked for before the plan or removed.
  */
 const each = {
     /** Repository, branch, contents twice, the commit, and what it is read back with. */
@@ -124,7 +124,10 @@ export interface DeliveryWishes {
     readonly secrets: Readonly<Record<string, { readonly dependabot: boolean; readonly codespaces: boolean }>>;
     /** How many variables there are. */
     readonly variables: number;
-    /** Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is said. */
+    /**
+     * Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is
+     * said.
+     */
     readonly looking: boolean;
 }
 
@@ -227,8 +230,8 @@ const leftAlone = (message: string, stops: Stopped, next?: string) =>
 /**
  * Decides what this run does on GitHub. What GitHub refuses today stops no image: that part is left alone.
  *
- * @throws InputError when the configuration names a repository or a branch that is not there, and for who only looks also when
- *     GitHub refuses everything
+ * @throws InputError when the configuration names a repository or a branch that is not there, and for who only looks
+ *     also when GitHub refuses everything
  */
 export async function planGitHub(
     target: GitHubTarget,

@@ -1,64 +1,69 @@
 import { RefusedError } from "./refusals";
 import { hash12 } from "../context/hash";
 
-/** How the workflow files of this run get into the repository: decided before the plan, from what GitHub has. */
+/** The delivery of this run's workflow files into the repository: decided before the plan, from the files on GitHub. */
 export type Delivery =
-    /** Committed to the branch, unless it has them already: the paths in `there`, with just this text. */
+    /** Committed to the branch, except the paths in `there`, which the branch already has with the same text. */
     | { readonly by: "commits"; readonly there: readonly string[] }
     /** Proposed by the pull request from `head`. */
     | {
           readonly by: "pull-request";
           readonly head: string;
-          /** Leftovers that it removes. */
+          /** Paths of the leftovers that it removes. */
           readonly removes: readonly string[];
-          /** The one that is open; a new one without. */
+          /** Number of the open pull request; absent for a new pull request. */
           readonly number?: number;
-          /** Whether the branch has everything: the one that is open then brings nothing. */
+          /** Whether the branch already has all files: the open pull request then changes nothing. */
           readonly idle?: true;
       }
-    /** Nothing to do: the branch has them all, or pull request `declined` with just these was closed without merging. */
+    /**
+     * Nothing to do: the branch has all files, or pull request `declined` with the same files was closed without
+     * merging.
+     */
     | { readonly by: "nothing"; readonly declined?: number }
-    /** Not known: GitHub was not asked. Resources of an open round are not in the program, and stay. */
+    /** Unknown: GitHub was not queried. The resources of an open pull request are not in the program, but stay. */
     | { readonly by: "unknown" };
 
-/** A file as the branch has it. */
+/** A file on the branch. */
 export interface FoundFile {
     readonly text: string;
-    /** Whether this program made it, or an earlier version of it. */
+    /** Whether this program generated the file or an earlier version of it. */
     readonly ours: boolean;
 }
 
-/** A pull request, as far as it matters here. */
+/** A pull request, reduced to the fields used here. */
 export interface PullRequest {
     readonly number: number;
-    /** The branch that it comes from. */
+    /** Its source branch. */
     readonly head: string;
     readonly open: boolean;
     readonly merged: boolean;
 }
 
-/** What states keep of a file's text, to tell it from another. */
+/** Returns the hash of a file's text, which states record. */
 export const fileHash = (text: string): string => hash12(text);
 
-/** Last line of our commits' messages. It tells a file of ours that somebody edited from one that was never ours. */
+/**
+ * Last line of this program's commit messages. It distinguishes a generated file that was edited from a foreign file.
+ */
 export const trailer = "Generated-by: layered-images";
 
-/** Branches of our pull requests begin with this. */
+/** Prefix of the source branches of this program's pull requests. */
 const headPrefix = "layered-images/workflows-";
 
-/** The message of a commit of ours. Quiet: it starts no workflow, as its file's delivery would start the next `up`. */
+/** Returns a commit message. A quiet commit starts no workflow: the delivery of its file would start the next `up`. */
 export const commitMessage = (change: string, { quiet }: { readonly quiet: boolean }): string =>
     `${change}${quiet ? " [skip ci]" : ""}\n\n${trailer}`;
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
-/** Whether a file begins as ours do: with the header that says what it is generated from. */
+/** Whether a file has the header of generated files, which names their source. */
 export const hasHeader = (found: string, ours: string): boolean => firstLine(found) === firstLine(ours);
 
 /**
- * The refusal of files that are in our files' places and not ours; undefined where there are none.
+ * Returns the error for foreign files at the paths of generated files; undefined if there are no foreign files.
  *
- * @param found what the branch has at our paths
+ * @param found files of the branch at these paths
  */
 export function foreignFiles(found: ReadonlyMap<string, FoundFile>, where: string): RefusedError | undefined {
     const foreign = [...found].filter(([, { ours }]) => !ours);
@@ -72,20 +77,21 @@ export function foreignFiles(found: ReadonlyMap<string, FoundFile>, where: strin
     return new RefusedError(problem, "files");
 }
 
-/** The paths at which the branch has just our text. */
+/** Returns the paths of files that the branch already has with the same text. */
 export const pathsThere = (
     files: Readonly<Record<string, string>>,
     found: ReadonlyMap<string, FoundFile>,
 ): readonly string[] => Object.keys(files).filter((path) => found.get(path)?.text === files[path]);
 
-/** Whether a branch is one that our pull requests come from. */
+/** Whether a branch is the source branch of a pull request of this program. */
 export const isOurHead = (head: string): boolean => head.startsWith(headPrefix);
 
 /**
- * The branch for a pull request that brings `files` over what `found` holds: the same for the same change, until that was
- * merged. Its commits are in the history then, so that they bring nothing a second time, and the next one has another name.
+ * Returns the source branch for a pull request that changes `found` into `files`: the same name for the same change,
+ * until that pull request is merged. Its commits are then in the history and would change nothing a second time, so the
+ * next name differs.
  *
- * @param pulls those known from such branches
+ * @param pulls known pull requests from such branches
  */
 export function freshHead(
     files: Readonly<Record<string, string>>,
@@ -103,12 +109,13 @@ export function freshHead(
 }
 
 /**
- * How a pull request brings the files: by the open one of ours, whatever it holds today, or by a new one. The open one is kept
- * up to date also when the branch has everything: merging it must never bring back what is old. One that was closed without
- * merging is a decision: just the same is not proposed again.
+ * Decides on the delivery by pull request: with the open pull request of this program, whatever its content, or with a
+ * new pull request. The open pull request is kept up to date even if the branch has all files, so that merging it never
+ * restores old files. A pull request that was closed without merging is a decision: the same change is not proposed
+ * again.
  *
- * @param found what the branch has at our paths, and its leftovers
- * @param pulls our pull requests: those that are open, and those from every `freshHead`
+ * @param found files of the branch at the paths of generated files, and its leftovers
+ * @param pulls pull requests of this program: the open pull requests, and those from every `freshHead`
  */
 export function byPullRequest(
     files: Readonly<Record<string, string>>,

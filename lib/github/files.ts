@@ -4,13 +4,13 @@ import { type GitHubTarget, ask } from "./api";
 import { workflowFolder } from "./permissions";
 import { inRepository, parse } from "./repository";
 
-/* The files of a branch that matter to the delivery: those in our files' places, and those that it left behind. */
+/* The files of a branch that matter to the delivery: files at the paths of generated files, and leftovers. */
 
 const fileSchema = z.object({ type: z.literal("file"), content: z.string(), encoding: z.literal("base64") });
 const folderSchema = z.array(z.object({ type: z.string(), path: z.string(), sha: z.string() }));
 const commitsSchema = z.array(z.object({ sha: z.string(), commit: z.object({ message: z.string() }) }));
 
-/** Earlier versions of a file that are looked at, a request each: every `up` puts a changed file right. */
+/** Number of earlier versions of a file to check, with one request per version: every `up` restores a changed file. */
 const versions = 20;
 
 const contents = (target: GitHubTarget, path: string, query = `?ref=${encodeURIComponent(target.branch)}`) =>
@@ -25,8 +25,8 @@ async function readText(target: GitHubTarget, path: string): Promise<string | un
 }
 
 /**
- * Whether a file that does not begin as ours do ever did. People commit generated files themselves, and our commit of what is
- * there already is in no history of the file, so the message alone does not tell.
+ * Whether an earlier version of a file without the header had the header. Users commit generated files themselves, and
+ * a commit that does not change the file is not in its history, so the commit messages alone are not sufficient.
  */
 async function wasOurs(target: GitHubTarget, path: string, ours: string): Promise<boolean> {
     const ref = encodeURIComponent(target.branch);
@@ -47,7 +47,7 @@ async function findFile(target: GitHubTarget, path: string, ours: string): Promi
     return { text, ours: hasHeader(text, ours) || (await wasOurs(target, path, ours)) };
 }
 
-/** What the branch has at our files' paths. Errors as `checkRepository`. */
+/** Reads the branch's files at the paths of the generated files. Throws the same errors as `checkRepository`. */
 export async function findFiles(
     target: GitHubTarget,
     files: Readonly<Record<string, string>>,
@@ -58,15 +58,15 @@ export async function findFiles(
     return new Map(found.flatMap(([path, file]) => (file ? [[path, file] as const] : [])));
 }
 
-/** A workflow that begins as ours do and is generated no longer. */
+/** A workflow with the header of generated files that is no longer generated. */
 export interface Leftover {
     readonly path: string;
-    /** Name of its blob, without which GitHub deletes no file. */
+    /** Hash of its blob, which GitHub requires to delete a file. */
     readonly sha: string;
     readonly file: FoundFile;
 }
 
-/** The branch's leftovers: they would go on running. Errors as `checkRepository`. */
+/** Finds the branch's leftovers: they would continue to run. Throws the same errors as `checkRepository`. */
 export async function findLeftovers(
     target: GitHubTarget,
     files: Readonly<Record<string, string>>,
@@ -86,11 +86,13 @@ export async function findLeftovers(
 }
 
 /**
- * Removes the branch's leftovers, a commit each, and returns their paths. One that is gone already is no error.
+ * Removes the branch's leftovers, one commit per file, and returns their paths. A file that no longer exists is not an
+ * error.
  *
  * @param quiet whether the commits start no workflow
- * @throws InputError when the token may not
- * @throws UnreachableError when GitHub can't be asked, or refuses: a protected branch, a file that changed just now
+ * @throws InputError if the token lacks the permission
+ * @throws UnreachableError if GitHub is not available or refuses: a protected branch, or a file that changed in the
+ *     meantime
  */
 export async function removeLeftovers(
     target: GitHubTarget,
@@ -98,7 +100,7 @@ export async function removeLeftovers(
     options: { readonly quiet: boolean },
 ): Promise<readonly string[]> {
     const leftovers = await findLeftovers(target, files);
-    // One after the other: each is a commit on the one before.
+    // Sequentially: each commit builds on the previous commit.
     for (const { path, sha } of leftovers) {
         const change = { message: commitMessage(`Remove ${path}`, options), sha, branch: target.branch };
         await ask(target, contents(target, path, ""), `remove ${path}`, { method: "DELETE", body: change });

@@ -1,13 +1,13 @@
 import { InputError } from "../errors";
 
-/** What GitHub takes as the value of one secret or variable, in bytes. */
+/** Maximum size in bytes of the value of a secret or variable on GitHub. */
 export const maximumValue = 48 * 1024;
 
-/** GitHub's rules for names of secrets and variables. It keeps names in upper case, whatever is written. */
+/** Maximum length of names of secrets and variables. GitHub stores names in upper case. */
 const maximumName = 255;
 
 /**
- * Why GitHub refuses a name of a secret or variable; undefined where it does not.
+ * Returns the reason why GitHub refuses a name of a secret or variable; undefined if it accepts the name.
  * docs.github.com, "Naming your secrets" and "Naming conventions for configuration variables".
  */
 export function nameProblem(name: string): string | undefined {
@@ -18,7 +18,10 @@ export function nameProblem(name: string): string | undefined {
     return undefined;
 }
 
-/** Why GitHub refuses the value of a secret or variable; undefined where it does not. Never says the value. */
+/**
+ * Returns the reason why GitHub refuses the value of a secret or variable, without the value; undefined if it accepts
+ * it.
+ */
 export function valueProblem(value: string): string | undefined {
     const size = Buffer.byteLength(value);
     if (size === 0) return "it is empty";
@@ -26,7 +29,7 @@ export function valueProblem(value: string): string | undefined {
 }
 
 /**
- * Passes a variable on that GitHub will take.
+ * Returns the value of a variable if GitHub accepts its name and value.
  *
  * @throws InputError that names the variable
  */
@@ -37,13 +40,13 @@ export function checkVariable(name: string, value: string): string {
     return value;
 }
 
-/** The variable that holds what an image's `latest` was promoted to: CI_IMAGE for `ci`. */
+/** Returns the name of the variable with an image's promoted digest: CI_IMAGE for `ci`. */
 export const imageVariable = (image: string): string => `${image.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_IMAGE`;
 
 /**
- * The variables that hold what images were promoted to, from what there is by image.
+ * Renames the keys of a record from images to the variables with their promoted digests.
  *
- * @throws InputError when two images would share a variable, or GitHub refuses its name
+ * @throws InputError if two images would share a variable, or GitHub refuses its name
  */
 export function publishedVariables<T>(byImage: Readonly<Record<string, T>>): Record<string, T> {
     const variables: Record<string, T> = {};

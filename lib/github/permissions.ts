@@ -1,9 +1,10 @@
 /*
- * What a token needs on GitHub: the one table that this program's checks and messages, docs/operations.md and the lab's GitHub stand-in
- * go by. It imports nothing, because the stand-in is compiled by itself.
+ * What a token needs on GitHub: the one table that this program's checks and messages, docs/operations.md and the lab's
+ * GitHub stand-in go by. It imports nothing, because the stand-in is compiled by itself.
  *
- * Levels and operations are GitHub's: docs.github.com/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens,
- * and for classic tokens docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps.
+ * Levels and operations are GitHub's:
+ * docs.github.com/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens, and for classic
+ * tokens docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps.
  */
 
 /** Reading, or changing, which includes reading. */
@@ -24,8 +25,8 @@ interface PermissionFacts {
     /** Whether anybody may read a public repository's without it. */
     readonly publicRead: boolean;
     /**
-     * The operations of GitHub's REST API that it opens, by their ids in GitHub's description, with the level that each one needs. One
-     * that several permissions open needs one of them.
+     * The operations of GitHub's REST API that it opens, by their ids in GitHub's description, with the level that each
+     * one needs. One that several permissions open needs one of them.
      */
     readonly opens: Readonly<Record<string, Level>>;
 }
@@ -47,7 +48,10 @@ type SecretOperation =
     | "create-or-update-repo-secret"
     | "delete-repo-secret";
 
-/** Comments and labels of issues and pull requests are the same API: either permission opens it, to open an issue only its own. */
+/**
+ * Comments and labels of issues and pull requests are the same API: either permission opens it, to open an issue only
+ * its own.
+ */
 const conversation = {
     "issues/list-for-repo": "read",
     "issues/get": "read",
@@ -57,7 +61,9 @@ const conversation = {
     "issues/update-comment": "write",
 } as const;
 
-/** The permissions, by the names of GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md. */
+/**
+ * The permissions, by the names of GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md.
+ */
 export const permissions = {
     contents: {
         title: "Contents",

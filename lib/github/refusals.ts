@@ -2,7 +2,7 @@ import { refreshAll, refreshFiles } from "../engine/refresh";
 import { InputError, type InputProblem } from "../errors";
 import { type Kind, permissions, permissionsText, scopesText, tokenText, workflowFolder } from "./permissions";
 
-/** The next step of who lacks the permission for a kind of thing. */
+/** Returns the next step for a token without the permission for a kind of resource. */
 export const grant = (kind: Kind): string =>
     `give the token the repository permission ${permissionsText(kind)}, at GitHub, Settings, Developer ` +
     "settings, in the token or App itself (an App's owner then accepts it under Installed GitHub Apps; a classic token needs " +
@@ -10,14 +10,15 @@ export const grant = (kind: Kind): string =>
 
 const exists = /: 409 .*Already exists/i;
 
-/** Whether the newest of the errors is that something of that name is there, and GitHub makes it only once. */
+/** Whether the newest error reports that a resource of this name already exists. */
 export const existsAlready = ([newest = ""]: readonly string[]): boolean => exists.test(newest);
 
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
     // These are said by what the provider reports; the refusals below would be a wrong reading of them.
     [/rate limit|was archived/i, () => undefined],
     [
-        // Protection of a branch and rulesets, whatever they ask for: GitHub takes no commit on it from this token.
+        // Branch protection and rulesets, whatever they require: GitHub accepts no commit on the branch from this
+        // token.
         /made through a pull request|protected.branch|rule violations|required status check|approving review|not authorized to push/i,
         () => "propose the files by a pull request: pulumi config set --path github.delivery pull-request",
     ],
@@ -41,7 +42,7 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
         (kind) => `the token in GITHUB_TOKEN may not change ${kind}: ${grant(kind)}`,
     ],
     [
-        // GitHub says so of what was deleted, and to classic tokens of what they may not change.
+        // GitHub responds so for deleted resources, and to classic tokens for resources that they must not change.
         /: 404 /,
         (kind) =>
             `where somebody deleted it, look and make it again: ${refreshAll} (npm run up -- --refresh). Where not: ${grant(kind)}`,
@@ -49,22 +50,22 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
 ];
 
 /**
- * What to do when GitHub refuses a change in the middle of a run.
+ * Returns the next step after GitHub refused a change in the middle of a run.
  *
- * @param errors what the provider reported
- * @returns undefined where the report says what it says
+ * @param errors errors that the provider reported
+ * @returns undefined if the errors need no further explanation
  */
 export function nextAfterRefusal(errors: readonly string[], kind: Kind): string | undefined {
     const text = errors.join("\n");
     return failures.find(([pattern]) => pattern.test(text))?.[1](kind);
 }
 
-/** What a refusal stops: the workflow files, the secrets and variables, or both. */
+/** The resources that a refusal stops: the workflow files, the secrets and variables, or both. */
 export type Stopped = "files" | "values" | "everything";
 
 /**
- * GitHub refuses for now what the configuration may well ask for: the token, the rate limit, or what is in the repository today.
- * Nothing of it says that the configuration is wrong, so no image has to wait for it.
+ * GitHub temporarily refuses a valid configuration: because of the token, the rate limit, or the content of the
+ * repository. The configuration is not necessarily wrong, so images do not have to wait.
  */
 export class RefusedError extends InputError {
     constructor(
@@ -75,17 +76,17 @@ export class RefusedError extends InputError {
     }
 }
 
-/** When fewer than `least` requests are left: the time, in milliseconds, when there are all of them again. */
+/** Returns the time in milliseconds when the rate limit is reset; undefined if at least `least` requests remain. */
 function limitEnd(headers: Headers, least: number): number | undefined {
     const left = headers.get("x-ratelimit-remaining");
     return left !== null && Number(left) < least ? Number(headers.get("x-ratelimit-reset")) * 1000 : undefined;
 }
 
 /**
- * What to say when the rate limit would end a run that needs so many requests: in the middle of it the GitHub provider waits
- * for more, silently and for up to an hour.
+ * Returns the error if the rate limit would be used up by a run that needs `need` requests: the GitHub provider would
+ * then wait in the middle of the run, silently and for up to an hour.
  *
- * @param headers of any answer
+ * @param headers headers of any response
  */
 export function shortage(headers: Headers, need: number): RefusedError | undefined {
     const end = limitEnd(headers, need);
@@ -99,10 +100,10 @@ export function shortage(headers: Headers, need: number): RefusedError | undefin
 }
 
 /**
- * What to say of a classic token without the scope for workflow files. Only classic tokens have scopes and say them; an empty
- * list is a fine-grained token's or an App's.
+ * Returns the error for a classic token without the scope for workflow files. Only classic tokens have scopes and
+ * report them; a fine-grained token or an App has an empty list.
  *
- * @param headers of any answer
+ * @param headers headers of any response
  */
 export function missingScope(headers: Headers): RefusedError | undefined {
     const scopes = (headers.get("x-oauth-scopes") ?? "").split(",").map((scope) => scope.trim());

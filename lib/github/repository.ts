@@ -5,30 +5,30 @@ import { type Access, accesses } from "./permissions";
 import { RefusedError, grant } from "./refusals";
 
 /**
- * Removes a variable. That it is gone already is no error.
+ * Removes a variable. A variable that does not exist is not an error.
  *
- * @throws InputError when the token may not
- * @throws UnreachableError when GitHub can't be asked
+ * @throws InputError if the token lacks the permission
+ * @throws UnreachableError if GitHub is not available
  */
 export async function removeVariable(target: GitHubTarget, name: string): Promise<void> {
     const path = `/actions/variables/${encodeURIComponent(name)}`;
     await ask(target, inRepository(target, path), `remove the variable ${name}`, { method: "DELETE" });
 }
 
-/* What GitHub is asked before the plan. Nothing here changes anything. */
+/* Queries to GitHub before the plan. They change nothing. */
 
 const repositorySchema = z.object({ archived: z.boolean(), full_name: z.string() });
 const branchSchema = z.object({ protected: z.boolean() });
 
-/** A path of the REST interface below the repository. */
+/** Returns a path of the REST interface below the repository. */
 export const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
 /** "owner/repository". */
 export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
 
 /**
- * The body of an answer.
+ * Returns the body of a response.
  *
- * @throws UnreachableError when it is not GitHub's
+ * @throws UnreachableError if the body does not match the schema: it does not come from GitHub
  */
 export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
     const parsed = schema.safeParse(body);
@@ -37,10 +37,10 @@ export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
 }
 
 /**
- * What GitHub says of the repository.
+ * Reads the repository's data from GitHub.
  *
- * @throws InputError when it is not there, or the token is refused
- * @throws UnreachableError when GitHub can't be asked
+ * @throws InputError if it does not exist, or the token is refused
+ * @throws UnreachableError if GitHub is not available
  */
 export async function readRepository(target: GitHubTarget): Promise<Answer> {
     const name = nameOf(target);
@@ -53,12 +53,12 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
 }
 
 /**
- * Checks that the repository and its branch are there and can be written to, as far as reading tells.
+ * Checks that the repository and its branch exist and are writable, as far as read requests can determine.
  *
- * @returns whether the branch is protected, and the headers of an answer, which tell of the token
- * @throws InputError when one of them is not there
- * @throws RefusedError when the repository is archived, or the token is refused
- * @throws UnreachableError when GitHub can't be asked
+ * @returns whether the branch is protected, and the headers of a response, which describe the token
+ * @throws InputError if the repository or branch does not exist
+ * @throws RefusedError if the repository is archived, or the token is refused
+ * @throws UnreachableError if GitHub is not available
  */
 export async function checkRepository(
     target: GitHubTarget,
@@ -82,7 +82,10 @@ export async function checkRepository(
     return { isProtected: parse(branchSchema, branch.body, what).protected, headers };
 }
 
-/** Checks that the token may at least read what the run is going to change. Errors as `checkRepository`. */
+/**
+ * Checks that the token can at least read the resources that the run will change. Throws the errors of
+ * `checkRepository`.
+ */
 export async function checkAccess(target: GitHubTarget, wanted: readonly Access[]): Promise<void> {
     for (const access of wanted) {
         const { kind, path } = accesses[access];

@@ -6,7 +6,7 @@ const repositoryName = z
     .regex(/^[A-Za-z0-9._-]{1,100}$/, "not the name of a repository; its owner is set by itself, in github:owner")
     .refine((name) => name !== "." && name !== "..", "not the name of a repository");
 
-/** What `git check-ref-format --branch` refuses. */
+/** A branch name that `git check-ref-format --branch` accepts. */
 const branchName = z
     .string()
     .refine(
@@ -15,7 +15,7 @@ const branchName = z
         "not the name of a branch",
     );
 
-/** How workflow files get into the repository. */
+/** Ways to deliver workflow files into the repository. */
 export const deliveries = ["direct", "pull-request"] as const;
 
 /** `layered-images:github`: the repository that gets secrets, variables and workflow files. */
@@ -24,15 +24,15 @@ export const githubSchema = z.strictObject({
     repository: repositoryName,
     /** Whether workflow files are committed to the branch, or proposed by a pull request. */
     delivery: z.enum(deliveries).default("direct"),
-    /** Whether files in their place that this program did not make are replaced. */
+    /** Whether foreign files at the paths of workflow files are replaced. */
     adopt: z.boolean().default(false),
-    /** The branch that workflow files are for. */
+    /** Target branch of the workflow files. */
     branch: branchName.default("main"),
 });
 
 const secretValue = z.string().refine((value) => valueProblem(value) === undefined);
 
-/** `layered-images:repositorySecrets`, by name: the value, or an object that says who else gets it. */
+/** `layered-images:repositorySecrets`, by name: the value, or an object that names additional readers. */
 export const repositorySecretsSchema = z
     .record(
         z.string(),
@@ -62,24 +62,27 @@ export const repositorySecretsSchema = z
         }
     });
 
-/** What else decides about the stack's GitHub settings. */
+/** Configuration and environment that affect the stack's GitHub settings. */
 export interface GitHubSurroundings {
-    /** The project, in whose namespace the keys stand. */
+    /** The project, which is the namespace of the keys. */
     readonly project: string;
-    /** The keys that are set there. */
+    /** The keys that are set in this namespace. */
     readonly keys: readonly string[];
-    /** Whether the secrets' key holds a value that was set with --secret. */
+    /** Whether the secrets' key contains a value that was set with --secret. */
     readonly encrypted: boolean;
-    /** Places below that key whose values stand in the stack's file unencrypted. */
+    /** Paths below that key whose values are stored unencrypted in the stack's file. */
     readonly readable: readonly string[];
-    /** Settings of the GitHub provider: wherever an owner is set, the one that it takes first, and the configuration's token. */
+    /**
+     * Settings of the GitHub provider: every place that sets an owner, the effective owner first, and the configured
+     * token.
+     */
     readonly provider: {
         readonly owners: readonly (readonly [where: string, owner: string])[];
         readonly token: string | undefined;
     };
 }
 
-/** What is wrong beyond the values themselves, each with the command that mends it. */
+/** Returns the problems that the schemas can't detect, each with the command that fixes it. */
 export function githubProblems({ project, keys, encrypted, readable, provider }: GitHubSurroundings): string[] {
     const problems: string[] = [];
     const add = (key: string, problem: string, mend: string) => problems.push(`${key}: ${problem}: ${mend}`);
@@ -96,7 +99,7 @@ export function githubProblems({ project, keys, encrypted, readable, provider }:
         add("github:owner", "not set. Set it", "pulumi config set github:owner <user or organization>");
     }
     const other = others.find(([, owner]) => owner.toLowerCase() !== first?.[1].toLowerCase());
-    // Secrets would go to whoever the provider takes; that somebody has a variable of this name must not decide it.
+    // Secrets would be sent to the owner that the provider selects; a stray environment variable must not decide this.
     if (keys.includes("github") && first && other) {
         const [where, owner] = first;
         const mend = where.startsWith("github:") ? `pulumi config rm ${where}` : `unset ${where}`;

@@ -5,35 +5,38 @@ import { moveOf } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
 
 /**
- * What an update would do to an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
+ * The action of an update on an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
  * *recreate*: the registry lost it, an update after a refresh builds it again. *retag*: only the promoted tag moves.
- * *retest*: only its smoke tests run. *remove*: it leaves the stack; what was published stays. *unchanged*: nothing is built,
- * tagged or tested; with a cause, the state forgets something of it.
+ * *retest*: only its smoke tests run. *remove*: it leaves the stack; its published digests stay. *unchanged*: not
+ * built, tagged or tested; if it has a cause, some of its resources leave the state.
  */
 export type Action = "rebuild" | "maybe" | "recreate" | "retag" | "retest" | "remove" | "unchanged";
 
 /** The actions, the most urgent first. */
 export const actions: readonly Action[] = ["rebuild", "recreate", "maybe", "remove", "retag", "retest", "unchanged"];
 
-/** One image for one platform. */
+/** The plan of an image for one platform. */
 export interface PlatformPlan {
     readonly platform: string;
     readonly action: Action;
-    /** Seconds that the longest of its last builds took; absent where none was recorded. */
+    /** Seconds of the longest of its recent builds; absent if no build is recorded. */
     readonly seconds?: number;
-    /** Compressed bytes of what is published; absent where the registry was not asked. */
+    /** Compressed bytes of the published image; absent if the registry was not queried. */
     readonly bytes?: number;
 }
 
-/** Keys of the images that one takes from, the one that it is built FROM first. */
+/** Returns the keys of an image's parents and of the images that it copies files from, the FROM image first. */
 export const parentsOf = ({ component }: Group): readonly string[] =>
     readImage((component.new ?? component.old)?.inputs).parents;
 
-/** Parents that are pushed to another repository than before: what stands on them is rebuilt, whatever their digest. */
+/** Returns the parents whose repository changed: their children are rebuilt even if the digest stays the same. */
 export const movedParents = ({ component }: Group, all: readonly Group[]): string[] =>
     readImage(component.new?.inputs).parents.filter((key) => all.some((group) => group.image === key && moveOf(group)));
 
-/** What happens to one build. Only what an update alone can know may make the difference between maybe and certain. */
+/**
+ * Returns the action on a build. It is "maybe" only if the inputs differ solely in values that only an update can
+ * determine.
+ */
 function buildAction(step: Step): Action {
     if (isGone(step)) return "remove";
     if (!changes(step)) return "unchanged";
@@ -48,19 +51,20 @@ const repositoriesOf = (ref: string | undefined): string[] => (ref === undefined
 /** By image, the platforms that it is built for. */
 export type Plans = ReadonlyMap<string, readonly PlatformPlan[]>;
 
-/** Whether a digest that others may stand on can become another. */
+/** Whether the digest of a build, on which children may depend, can change. */
 const isOpen = ({ action }: PlatformPlan): boolean => ["rebuild", "recreate", "maybe"].includes(action);
 
-/** Whether a build of one image decides whether those of another, for the same platform, are done. */
+/** Whether builds of the parent determine if builds of the child, for the same platform, are done. */
 export const decides = (parent: readonly PlatformPlan[], child: readonly PlatformPlan[]): boolean =>
     parent.some(
-        (one) => isOpen(one) && child.some(({ platform, action }) => action === "maybe" && platform === one.platform),
+        (build) =>
+            isOpen(build) && child.some(({ platform, action }) => action === "maybe" && platform === build.platform),
     );
 
 /**
- * Where images are pushed of which a build may get another digest.
+ * Returns the repositories of images with a build whose digest may change.
  *
- * @param plans as `planBuilds` makes them
+ * @param plans the result of `planBuilds`
  */
 export function openRepositories(all: readonly Group[], plans: Plans): ReadonlySet<string> {
     const open = all.filter(({ image }) => plans.get(image)?.some(isOpen));
@@ -68,35 +72,35 @@ export function openRepositories(all: readonly Group[], plans: Plans): ReadonlyS
 }
 
 /**
- * What an update would do with the builds of each image.
+ * Plans the builds of each image.
  *
- * @param missing `<repository>@<digest>` of builds that the registry lost: an update that knows builds them, and then perhaps
- *     what stands on them, of which the engine says nothing yet
- * @returns by image, the platforms by name
+ * @param missing `<repository>@<digest>` of builds that the registry lost: an update after a refresh builds them, and
+ *     then perhaps their children, which the engine does not report yet
+ * @returns by image, its platforms sorted by name
  */
 export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>): Plans {
     const plans = new Map<string, readonly PlatformPlan[]>();
     const plan = (group: Group): readonly PlatformPlan[] => {
-        const known = plans.get(group.image);
-        if (known) return known;
-        // The engine refuses a cycle; a state that somebody edited must not hang us.
+        const planned = plans.get(group.image);
+        if (planned) return planned;
+        // The engine refuses a cycle; a state that was edited by hand must not cause an endless recursion.
         plans.set(group.image, []);
-        const below = all
+        const parents = all
             .filter(({ image }) => parentsOf(group).includes(image))
             .flatMap(plan)
             .filter(isOpen);
         const hasMoved = moveOf(group) !== undefined || movedParents(group, all).length > 0;
-        const own = group.builds.map((step): PlatformPlan => {
-            const [platform, said] = [platformOf(step), buildAction(step)];
-            const action = said === "maybe" && hasMoved ? "rebuild" : said;
+        const platforms = group.builds.map((step): PlatformPlan => {
+            const [platform, stepAction] = [platformOf(step), buildAction(step)];
+            const action = stepAction === "maybe" && hasMoved ? "rebuild" : stepAction;
             const isSettled = action === "rebuild" || action === "remove";
             if (!isSettled && missing.has(pushedBy(step.old) ?? "")) return { platform, action: "recreate" };
-            const isOnOpen = below.some((one) => one.platform === platform);
-            return { platform, action: action === "unchanged" && isOnOpen ? "maybe" : action };
+            const hasOpenParent = parents.some((parent) => parent.platform === platform);
+            return { platform, action: action === "unchanged" && hasOpenParent ? "maybe" : action };
         });
-        own.sort((a, b) => (a.platform < b.platform ? -1 : 1));
-        plans.set(group.image, own);
-        return own;
+        platforms.sort((a, b) => (a.platform < b.platform ? -1 : 1));
+        plans.set(group.image, platforms);
+        return platforms;
     };
     all.forEach(plan);
     return plans;

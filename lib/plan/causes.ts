@@ -13,14 +13,17 @@ import { looksSecret } from "../hierarchy/secrets";
 import { repositoryOf, shortDigest } from "../registry/references";
 import type { Group } from "./groups";
 
-/** What a file is to an image. */
+/** The role of a file in an image. */
 type FileRole = "input" | "smoke test";
 
-/** Why something is pending: facts, without a value that looks like a secret. `causeText` words them. */
+/** The reason for pending work: facts, without values that look like secrets. `causeText` puts them into words. */
 export type Cause =
     | { readonly kind: "first build" | "no longer in images.ts" | "lost in the registry" | "update ended" }
     | { readonly kind: "not promoted yet" | "not tested yet" | "smoke tests removed" }
-    /** Only the input hash tells: of how this program builds, or of something that an older state does not name. */
+    /**
+     * Visible only in the input hash: a change in how this program builds, or in something that an older state does not
+     * name.
+     */
     | { readonly kind: "built differently" | "settings changed" }
     | { readonly kind: "image renamed"; readonly from: string }
     | { readonly kind: "file added" | "file removed" | "file changed"; readonly path: string; readonly role: FileRole }
@@ -36,23 +39,23 @@ export type Cause =
           readonly to: string;
       }
     | { readonly kind: "entry added" | "entry removed"; readonly of: EntryKind; readonly name: string }
-    /** Digests are their first twelve hexadecimal digits. */
+    /** Digests are shortened to their first twelve hexadecimal digits. */
     | { readonly kind: "root pinned"; readonly root: string; readonly to: string }
     | { readonly kind: "root not pinned"; readonly root: string }
     | { readonly kind: "root moved"; readonly root: string; readonly from: string; readonly to: string }
-    /** Has the same digest in another repository. */
+    /** The same digest in another repository. */
     | { readonly kind: "root from elsewhere"; readonly root: string }
     | { readonly kind: "parent from elsewhere" | "parent moved"; readonly parent: string }
-    /** Whether the digest of that image changes decides. */
+    /** The work depends on whether the digest of this parent changes. */
     | { readonly kind: "parent decides"; readonly parent: string }
-    /** Repositories; "" for none. */
+    /** Repositories; "" if not pushed. */
     | { readonly kind: "pushed elsewhere"; readonly from: string; readonly to: string }
     /** Tags. */
     | { readonly kind: "promoted elsewhere"; readonly from: string; readonly to: string }
-    /** Stages; "" for the last one. */
+    /** Stages; "" for the last stage. */
     | { readonly kind: "target changed"; readonly from: string; readonly to: string }
     | { readonly kind: "cache switched"; readonly on: boolean }
-    /** Properties that the provider names. */
+    /** Properties that the provider reports. */
     | { readonly kind: "properties changed"; readonly names: readonly string[] }
     | { readonly kind: "in any case"; readonly tests: boolean; readonly promotion: boolean };
 
@@ -61,7 +64,7 @@ type EntryKind = "root" | "secret" | "parent" | "platform";
 
 const roleText = (role: FileRole): string => (role === "input" ? "" : `${role} `);
 
-/** A cause in words, as every form shows it. */
+/** Returns a cause in words, as all output formats show it. */
 export function causeText(cause: Cause): string {
     switch (cause.kind) {
         case "first build":
@@ -137,17 +140,17 @@ export function causeText(cause: Cause): string {
     }
 }
 
-/** The causes, each once. */
+/** Returns the causes without duplicates. */
 export const unique = (causes: readonly Cause[]): Cause[] => [
     ...new Map(causes.map((cause) => [causeText(cause), cause])).values(),
 ];
 
-/** "registry/repository" of a tag, as everywhere; "" where there is no tag. */
+/** Returns "registry/repository" of a tag; "" for an empty tag. */
 export const placeOf = (tag: string): string => (tag === "" ? "" : repositoryOf(tag));
 
 /**
- * The repositories that an image was and will be pushed to, where they differ; "" for none. The tag of a build whose parent
- * is rebuilt is not known before, that of its promotion is.
+ * Returns the previous and the next repository of an image if they differ; "" if not pushed. Before an update the tag
+ * of a build whose parent is rebuilt is unknown, but the tag of its promotion is known.
  */
 export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { from: string; to: string } | undefined {
     const before = builds.find((step) => step.old)?.old;
@@ -160,7 +163,7 @@ export function moveOf({ builds, index }: Pick<Group, "builds" | "index">): { fr
     return from === to ? undefined : { from, to };
 }
 
-/** Where an image is pushed and promoted to, when that is another place than before. */
+/** Returns the cause for an image whose repository or promoted tag changes. */
 export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
     const move = moveOf(group);
     if (move) return [{ kind: "pushed elsewhere", ...move }];
@@ -170,15 +173,15 @@ export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
     return from === to || isUnknown(to) ? [] : [{ kind: "promoted elsewhere", from, to }];
 }
 
-/** Names by what happened to them. */
+/** Names by kind of change. */
 export interface Difference {
     readonly added: readonly string[];
     readonly removed: readonly string[];
-    /** Names whose text is another. */
+    /** Names whose value changed. */
     readonly changed: readonly string[];
 }
 
-/** What differs between two records. */
+/** Compares two records. */
 export function difference(before: Texts, after: Texts): Difference {
     return {
         added: Object.keys(after).filter((name) => !Object.hasOwn(before, name)),
@@ -188,48 +191,50 @@ export function difference(before: Texts, after: Texts): Difference {
 }
 
 /**
- * Files, links and folders (with a slash at their end) that were added, removed, renamed or changed, from what an image's component says
- * of them. A rename is one removed and one added with the same content.
+ * Returns the causes for files, links and folders (with a slash at the end) that were added, removed, renamed or
+ * changed, from their descriptions in an image's component. A removed and an added file with the same content are a
+ * rename.
  */
 export function fileCauses(before: Texts, after: Texts, role: FileRole = "input"): Cause[] {
-    const all = difference(before, after);
-    // A folder is named where nothing else lies in it: it need not come or go with what does.
-    const isThere = (texts: Texts, name: string) =>
+    const differences = difference(before, after);
+    // Only empty folders are listed, so a folder disappears from the list when it gets a file; that is neither added
+    // nor removed.
+    const hasContent = (texts: Texts, name: string) =>
         name.endsWith("/") && Object.keys(texts).some((other) => other.startsWith(name));
-    const removed = all.removed.filter((name) => !isThere(after, name));
-    const added = all.added.filter((name) => !isThere(before, name));
-    const left = [...added];
+    const removed = differences.removed.filter((name) => !hasContent(after, name));
+    const added = differences.added.filter((name) => !hasContent(before, name));
+    const onlyAdded = [...added];
     const renames = removed.flatMap((from) => {
-        const to = left.find((name) => after[name] === before[from]);
+        const to = onlyAdded.find((name) => after[name] === before[from]);
         if (to === undefined) return [];
-        left.splice(left.indexOf(to), 1);
+        onlyAdded.splice(onlyAdded.indexOf(to), 1);
         return [{ from, to }];
     });
-    const lost = removed.filter((name) => !renames.some(({ from }) => from === name));
+    const onlyRemoved = removed.filter((name) => !renames.some(({ from }) => from === name));
     return [
-        ...all.changed.map((path): Cause => {
+        ...differences.changed.map((path): Cause => {
             const [was = "", is = ""] = [before[path], after[path]];
             if (contentIn(was) !== contentIn(is)) return { kind: "file changed", path, role };
             return { kind: isExecutable(is) ? "file executable" : "file not executable", path, role };
         }),
-        ...left.map((path): Cause => ({ kind: "file added", path, role })),
+        ...onlyAdded.map((path): Cause => ({ kind: "file added", path, role })),
         ...renames.map((rename): Cause => ({ kind: "file renamed", ...rename, role })),
-        ...lost.map((path): Cause => ({ kind: "file removed", path, role })),
+        ...onlyRemoved.map((path): Cause => ({ kind: "file removed", path, role })),
     ];
 }
 
 const masked = "•••";
 
-/** Characters of a value that are shown: a value can be a whole file. */
+/** Maximum number of characters that are shown of a value: a value can be a whole file. */
 const shownLength = 60;
 
-/** A value as it may be shown: what looks like a secret in none of its parts. */
+/** Returns a value for display: masked if it looks like a secret, shortened if it is long. */
 function shown(name: string, value: string): string {
     if (looksSecret(name, value)) return masked;
     return value === "" ? '""' : value.length > shownLength ? `${value.slice(0, shownLength)}…` : value;
 }
 
-/** Values that were added, removed or changed. */
+/** Returns the causes for values that were added, removed or changed. */
 export function valueCauses(of: ValueKind, before: Texts, after: Texts): Cause[] {
     const { added, removed, changed } = difference(before, after);
     const show = (from: Texts, name: string) => shown(name, from[name] ?? "");
@@ -245,27 +250,27 @@ export function valueCauses(of: ValueKind, before: Texts, after: Texts): Cause[]
     ];
 }
 
-/** What a list gained and lost. */
+/** Returns the causes for entries that were added to or removed from a list. */
 export function listCauses(of: EntryKind, before: readonly string[], after: readonly string[]): Cause[] {
     return [
-        ...after.filter((one) => !before.includes(one)).map((name): Cause => ({ kind: "entry added", of, name })),
-        ...before.filter((one) => !after.includes(one)).map((name): Cause => ({ kind: "entry removed", of, name })),
+        ...after.filter((name) => !before.includes(name)).map((name): Cause => ({ kind: "entry added", of, name })),
+        ...before.filter((name) => !after.includes(name)).map((name): Cause => ({ kind: "entry removed", of, name })),
     ];
 }
 
-/** Build arguments that the program sets for itself; the frontend is among the roots. */
-const ownArguments = [inputHashArgument, "SOURCE_DATE_EPOCH", syntaxArgument];
+/** Build arguments that the program sets; changes of the frontend are reported as changes of a root. */
+const programArguments = [inputHashArgument, "SOURCE_DATE_EPOCH", syntaxArgument];
 
-const withoutOwn = (texts: Texts): Texts =>
-    Object.fromEntries(Object.entries(texts).filter(([name]) => !ownArguments.includes(name)));
+const userArguments = (buildArguments: Texts): Texts =>
+    Object.fromEntries(Object.entries(buildArguments).filter(([name]) => !programArguments.includes(name)));
 
-/** Build arguments that look like secrets: they are masked, and warned about. */
+/** Returns the names of build arguments that look like secrets: they are masked, and cause a warning. */
 export const suspiciousArguments = (state: ResourceState | undefined): string[] =>
-    Object.entries(withoutOwn(textsOf(state, "buildArgs")))
+    Object.entries(userArguments(textsOf(state, "buildArgs")))
         .filter(([name, value]) => looksSecret(name, value))
         .map(([name]) => name);
 
-/** What happened to a root that is pinned in another way than before. */
+/** Returns the cause for a root whose pin changed. */
 function pinCause(root: string, was: string | undefined, is: string | undefined): Cause {
     if (is === undefined) return { kind: "root not pinned", root };
     const to = shortDigest(is);
@@ -282,7 +287,9 @@ function rootCauses(before: Texts, after: Texts): Cause[] {
     ];
 }
 
-/** What changed in an image's component: its Dockerfile, files, roots, names of secrets, parents and platforms. */
+/**
+ * Returns the causes from an image's component: its Dockerfile, files, roots, names of secrets, parents and platforms.
+ */
 export function imageCauses(before: ImageInputs, after: ImageInputs): Cause[] {
     return [
         ...(before.dockerfile ? fileCauses(before.dockerfile, after.dockerfile ?? {}) : []),
@@ -294,18 +301,18 @@ export function imageCauses(before: ImageInputs, after: ImageInputs): Cause[] {
     ];
 }
 
-/** Smoke tests of an image that changed. */
+/** Returns the causes for changed smoke tests of an image. */
 export const testCauses = (before: ImageInputs, after: ImageInputs): Cause[] =>
     fileCauses(before.smokeTests, after.smokeTests, "smoke test");
 
-/** What one build says besides its files: arguments, labels, target, cache. */
+/** Returns the causes from a build apart from its files: arguments, labels, target, cache. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const [had = false, has = false] = [before, after].map((state) => state.inputs.cacheTo !== undefined);
     const [target, newTarget] = [textOf(before, "target"), textOf(after, "target")];
     return [
-        ...valueCauses("build argument", withoutOwn(both("buildArgs")[0]), withoutOwn(both("buildArgs")[1])),
+        ...valueCauses("build argument", userArguments(both("buildArgs")[0]), userArguments(both("buildArgs")[1])),
         ...valueCauses("label", ...both("labels")),
         ...(target === newTarget ? [] : [{ kind: "target changed", from: target, to: newTarget } as const]),
         ...(had === has ? [] : [{ kind: "cache switched", on: has } as const]),
@@ -313,8 +320,8 @@ export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new
 }
 
 /**
- * Parents that were rebuilt by an update that did not come to this image: their digests are known, and differ from those that the image
- * stands on. They differ by platform, and are not shown.
+ * Returns the causes for parents that were rebuilt by an update that did not reach this image: their digests are known,
+ * and differ from the digests that the image was built from. The digests differ by platform and are not shown.
  */
 export function parentCauses(
     { roots, parents }: ImageInputs,
@@ -334,15 +341,15 @@ const inputHashOf = (build: ResourceState | undefined): string | undefined =>
     textsOf(build, "buildArgs")[inputHashArgument];
 
 /**
- * A component keeps the inputs of the update that ran last, a build those of its last success: where they differ, what
- * changed in between is not known any more.
+ * Returns the cause for a build that an earlier update did not complete. A component keeps the inputs of the last
+ * update, a build keeps the inputs of its last success: if they differ, the changes in between are no longer known.
  */
 export function endedCauses({ inputHash }: ImageInputs, { old: before }: Pick<Step, "old">): Cause[] {
     const built = inputHashOf(before);
     return inputHash === undefined || built === undefined || inputHash === built ? [] : [{ kind: "update ended" }];
 }
 
-/** A change that shows in the input hash alone: how this program builds, or what an older state does not name. */
+/** Returns the cause for a change that is visible only in the input hash: see "built differently" in `Cause`. */
 export function settingCauses(component: ImageInputs, { old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after || (component.inputHash ?? inputHashOf(before)) === inputHashOf(after)) return [];
     return [{ kind: component.dockerfile ? "built differently" : "settings changed" }];

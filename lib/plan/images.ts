@@ -15,27 +15,30 @@ import {
 import { type Group, changes, isGone, platformOf } from "./groups";
 import { type WorkInAnyCase, inAnyCase, runs } from "./inAnyCase";
 
-/** What is pending for an image. */
+/** The pending work of an image. */
 export interface ImagePlan {
     /** Key in `images.ts`. */
     readonly image: string;
-    /** Key of the image that it is built FROM; absent where that is a root. */
+    /** Key of the image that it is built FROM; absent if its base image is a root. */
     readonly parent?: string;
-    /** Keys of other images of ours that its Dockerfile takes files from; absent where there are none. */
+    /** Keys of other images of the hierarchy that its Dockerfile copies files from; absent if it has none. */
     readonly copiesFrom?: readonly string[];
-    /** Its root, as Dockerfiles write it; absent where it is built FROM an image of ours. */
+    /** Its root, as Dockerfiles write it; absent if it is built FROM an image of the hierarchy. */
     readonly root?: string;
     /** The most urgent of its platforms' actions. */
     readonly action: Action;
     readonly platforms: readonly PlatformPlan[];
     readonly causes: readonly Cause[];
-    /** Of an image that is `maybe`: what is done although it may not be built. Absent where that is nothing. */
+    /** For a `maybe` image: the work that is done even if it is not built. Absent if empty. */
     readonly inAnyCase?: readonly WorkInAnyCase[];
-    /** Where a platform is `maybe`: keys of the images whose digests decide, of which one is enough. */
+    /** For a `maybe` platform: keys of the images whose digests decide; a change of any of them is enough. */
     readonly dependsOn?: readonly string[];
 }
 
-/** A new image that has the files and Dockerfile of one that leaves: how the engine sees a changed key. */
+/**
+ * Returns the removed image with the files and Dockerfile of a new image: the engine sees a changed key as a removal
+ * and an addition.
+ */
 function renamedFrom({ component }: Group, all: readonly Group[]): string | undefined {
     const content = ({ new: after, old: before }: Step) => {
         const { dockerfile = {}, inputs } = readImage((after ?? before)?.inputs);
@@ -44,15 +47,19 @@ function renamedFrom({ component }: Group, all: readonly Group[]): string | unde
     return all.find((other) => isGone(other.component) && content(other.component) === content(component))?.image;
 }
 
-/** What only leaves the state of an image that stays: a platform of one that is never pushed, or smoke tests. */
+/**
+ * Returns the causes for resources that only leave the state: a platform of an image that is never pushed, or smoke
+ * tests.
+ */
 function forgottenCauses({ component: { old: before, new: after }, builds, tests }: Group): Cause[] {
     const isTestGone = tests.some(isGone);
-    const left = before && after && isTestGone ? testCauses(readImage(before.inputs), readImage(after.inputs)) : [];
+    const changedTests =
+        before && after && isTestGone ? testCauses(readImage(before.inputs), readImage(after.inputs)) : [];
     return [
         ...builds
             .filter(isGone)
             .map((step): Cause => ({ kind: "entry removed", of: "platform", name: platformOf(step) })),
-        ...(isTestGone && left.length === 0 ? [{ kind: "smoke tests removed" } as const] : left),
+        ...(isTestGone && changedTests.length === 0 ? [{ kind: "smoke tests removed" } as const] : changedTests),
     ];
 }
 
@@ -65,7 +72,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
     const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
-    const said = unique([
+    const visible = unique([
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
         ...imageCauses(before, after),
         ...builds.flatMap(buildCauses),
@@ -76,7 +83,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         ...placeCauses(group),
         ...(tests.some(changes) ? testCauses(before, after) : []),
     ]);
-    if (said.length > 0) return said;
+    if (visible.length > 0) return visible;
     if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
     if (action === "retag") return [{ kind: "not promoted yet" }];
     if (action === "retest") return [{ kind: "not tested yet" }];
@@ -98,17 +105,17 @@ const mostUrgent = (found: readonly Action[]): Action =>
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
     const { image, component, tests, index } = group;
     const platforms = plans.get(image) ?? [];
-    // A platform that leaves an image that stays changes its index, and is a cause.
-    const own = isGone(component)
+    // The removal of a single platform is not an action of the image: it changes the index and is listed as a cause.
+    const buildActions = isGone(component)
         ? ["remove" as const]
-        : platforms.map(({ action }) => action).filter((one) => one !== "remove");
-    const built = mostUrgent(own);
+        : platforms.map((platform) => platform.action).filter((buildAction) => buildAction !== "remove");
+    const built = mostUrgent(buildActions);
     const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
     const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
-    const [root] = Object.keys(roots).filter((one) => one !== frontend);
+    const [root] = Object.keys(roots).filter((name) => name !== frontend);
     const [parent, ...copiesFrom] = parentsOf(group);
-    const isLost = platforms.some((one) => one.action === "recreate");
+    const isLost = platforms.some((platform) => platform.action === "recreate");
     const anyway = action === "maybe" ? inAnyCase(group) : [];
     const dependsOn = parentsOf(group).filter((key) => decides(plans.get(key) ?? [], platforms));
     return {
@@ -128,27 +135,27 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
     };
 }
 
-/** Parents first, those that leave last; of one depth by name. */
+/** Sorts parents first, removed images last; images of the same depth by name. */
 function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
     const depths = new Map<string, number>();
     const depth = ({ image, parent, copiesFrom = [] }: ImagePlan): number => {
-        const known = depths.get(image);
-        if (known !== undefined) return known;
-        // The engine refuses a cycle; a state that somebody edited must not hang us.
+        const computed = depths.get(image);
+        if (computed !== undefined) return computed;
+        // The engine refuses a cycle; a state that was edited by hand must not cause an endless recursion.
         depths.set(image, 0);
-        const above = plans.filter((one) => one.image === parent || copiesFrom.includes(one.image));
-        const own = Math.max(0, ...above.map((one) => 1 + depth(one)));
-        depths.set(image, own);
-        return own;
+        const parents = plans.filter((plan) => plan.image === parent || copiesFrom.includes(plan.image));
+        const imageDepth = Math.max(0, ...parents.map((plan) => 1 + depth(plan)));
+        depths.set(image, imageDepth);
+        return imageDepth;
     };
     const rank = (plan: ImagePlan) => (plan.action === "remove" ? plans.length : depth(plan));
     return [...plans].sort((a, b) => rank(a) - rank(b) || (a.image < b.image ? -1 : 1));
 }
 
 /**
- * What an update would do to each image.
+ * Plans each image.
  *
- * @param plans of their builds
+ * @param plans the plans of their builds
  */
 export const planImages = (all: readonly Group[], plans: Plans): ImagePlan[] =>
     inOrder(all.map((group) => planImage(group, all, plans)));

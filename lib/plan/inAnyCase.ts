@@ -3,13 +3,13 @@ import { namedImages } from "../engine/resources";
 import { digestOf } from "../registry/references";
 import { type Group, changes, isGone, platformOf } from "./groups";
 
-/** What is done to an image that may not be built. */
+/** Work on an image that is done even if the image is not built. */
 export type WorkInAnyCase = "test" | "promotion";
 
-/** Tests that would run. */
+/** Whether a test would run. */
 export const runs = (test: Step): boolean => changes(test) && !isGone(test);
 
-/** Digests by platform of what builds of an image pushed last; those that leave are left out. */
+/** Returns by platform the digests that builds of an image pushed last; removed builds are left out. */
 function builtDigests(builds: readonly Step[]): ReadonlyMap<string, string> {
     return new Map(
         builds.flatMap((step) => {
@@ -19,34 +19,36 @@ function builtDigests(builds: readonly Step[]): ReadonlyMap<string, string> {
     );
 }
 
-/** Whether a resource is made anew, or differs in what is known before the update. */
+/** Whether a resource is created again, or differs in values that are known before the update. */
 const isCertain = ({ op, old: before, new: after }: Step): boolean =>
     op !== "update" || !before || !after || !sameWhereKnown(before.inputs, after.inputs);
 
-/** What a test ran on last, by the state: one that failed has what it passed on before. */
+/**
+ * Returns the digests on which a test last passed, from the state: a failed test keeps the digests of its last success.
+ */
 function testedDigests({ old: before }: Step): string[] {
     return Object.values(namedImages(before?.inputs ?? {})).flatMap((ref) => digestOf(ref) ?? []);
 }
 
 /**
- * Whether the index of an image certainly becomes another, though none of its builds may get another digest: what was built last
- * is not promoted yet, or a platform comes or goes.
+ * Whether the index of an image certainly changes, even if none of its builds gets another digest: the last build is
+ * not promoted yet, or a platform is added or removed.
  */
 export function hasOtherSources(group: Group): boolean {
     const { old: before, new: after } = group.index ?? {};
     if (!before || !after || !changes(group.index)) return false;
-    // A build that is done again may come back to the digest that is promoted.
+    // A repeated build may result in the promoted digest again.
     const kept = group.builds.filter((step) => !changes(step));
     return !sameWhereKnown(before.inputs.sources, after.inputs.sources) || isUnpromoted(group, kept);
 }
 
-/** Whether these builds of an image pushed last what its index does not hold. */
+/** Whether the last push of these builds is missing from the image's index. */
 function isUnpromoted({ index }: Group, builds: readonly Step[]): boolean {
     const promoted = index?.old ? listOf(index.old, "sources").map((source) => digestOf(source) ?? source) : [];
     return [...builtDigests(builds).values()].some((digest) => !promoted.includes(digest));
 }
 
-/** Whether the promoted tag moves whether or not builds are done: it is another, or what it points at is. */
+/** Whether the promotion changes whether or not builds are done: because of another tag, or other sources. */
 const isPromotedAnyway = (group: Group): boolean =>
     group.index !== undefined &&
     changes(group.index) &&
@@ -54,8 +56,9 @@ const isPromotedAnyway = (group: Group): boolean =>
     (isCertain(group.index) || isUnpromoted(group, group.builds));
 
 /**
- * What is done to an image whose builds wait for a parent's digest, whether or not they are done: tests that are others now, or
- * have not passed on what was built last, and its promotion. Only a build that comes back to what is promoted needs neither.
+ * Returns the work on an image whose builds depend on a parent's digest that is done whether or not it is built: tests
+ * that changed or have not passed on the last build, and its promotion. Only a build that results in the promoted
+ * digest again needs neither.
  */
 export function inAnyCase(group: Group): WorkInAnyCase[] {
     const built = builtDigests(group.builds);

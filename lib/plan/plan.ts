@@ -8,39 +8,42 @@ import { groups } from "./groups";
 import { planImages, type ImagePlan } from "./images";
 import { decidedSteps, planRepository, hasWork, otherWork, type RepositoryPlan } from "./repository";
 
-/** Time that an update would take, from recorded builds, tests and promotions, along the chains of parents and children. */
+/**
+ * Expected duration of an update, from recorded builds, tests and promotions along the chains of parents and children.
+ */
 export interface Expected {
     /** Seconds if no digest of a pending parent changes (cutoff). */
     readonly least: number;
-    /** Seconds if all of them change. */
+    /** Seconds if the digests of all pending parents change. */
     readonly most: number;
-    /** Images that are pending and have no recorded build; the seconds are without them. */
+    /** Pending images without a recorded build; they are not included in the seconds. */
     readonly unknown: readonly string[];
 }
 
-/** What an update would do, and why. */
+/** The changes that an update would make, with their causes. */
 export interface Plan {
     readonly stack: string;
-    /** In build order, parents first; those that leave the stack last. */
+    /** In build order, parents first; images that leave the stack last. */
     readonly images: readonly ImagePlan[];
     readonly repository: readonly RepositoryPlan[];
     readonly expected: Expected;
-    /** What would be lost for good. */
+    /** Irreversible losses, one message per resource. */
     readonly dangers: readonly string[];
     readonly warnings: readonly string[];
-    /** Whether an update would change anything at all. */
+    /** Whether an update would make any change. */
     readonly pending: boolean;
 }
 
 const certain: readonly Action[] = ["rebuild", "recreate"];
 const possible: readonly Action[] = [...certain, "maybe"];
 
-/** Seconds that a smoke test or promotion takes; 0 where none was recorded. */
+/** Returns the seconds of a smoke test or promotion; 0 if no duration is recorded. */
 export type OtherSeconds = (kind: "test" | "promotion", image: string, platform?: string) => number;
 
 /**
- * Seconds of the longest chain of work. Platforms and siblings run side by side; a child's build waits for its parents' builds,
- * a test for its build, and a promotion for the tests of all platforms and the parents' promotions.
+ * Returns the seconds of the longest chain of work. Platforms and siblings run in parallel; a child's build waits for
+ * its parents' builds, a test for its build, and a promotion for the tests of all platforms and the parents'
+ * promotions.
  */
 function longest(images: readonly ImagePlan[], counted: readonly Action[], other: OtherSeconds): number {
     const built = new Map<string, number>();
@@ -64,8 +67,8 @@ function longest(images: readonly ImagePlan[], counted: readonly Action[], other
 }
 
 /**
- * The time that an update would take, if no digest of a pending parent changes and if all do. Tests and promotions count
- * wherever something is built; if its digest stays, they take no time either.
+ * Returns the expected duration of an update, if no digest of a pending parent changes and if all of them change. Tests
+ * and promotions are counted for every image that is built, although they take no time if its digest stays the same.
  */
 export function expectedTime(images: readonly ImagePlan[], other: OtherSeconds = () => 0): Expected {
     const unknown = images.filter(({ platforms }) =>
@@ -83,9 +86,12 @@ const forgetting =
     "Take it out of the state: `pulumi stack export --file state.json`, remove the resource of this name that says " +
     '"delete": true, `pulumi stack import --file state.json`';
 
-/** What an update would delete in the registry: all tags of its digest go with it. A smoke test has nothing there. */
+/**
+ * Returns the digests that an update would delete from the registry, with all their tags. Smoke tests are not in a
+ * registry.
+ */
 export function dangersOf(steps: readonly Step[]): string[] {
-    const left = new Set(leftovers(steps));
+    const pendingDeletions = new Set(leftovers(steps));
     const lost = steps.filter(
         ({ type, op, old: before }) =>
             (type === dockerTypes.image || type === dockerTypes.index) &&
@@ -93,12 +99,12 @@ export function dangersOf(steps: readonly Step[]): string[] {
             before?.retainOnDelete === false &&
             (type === dockerTypes.index || isPublished(before.inputs)),
     );
-    // A replacement is several steps on one resource.
+    // A replacement consists of several steps on one resource.
     const byUrn = new Map(lost.map((step) => [step.urn, step]));
     return [...byUrn.values()].map((step) => {
         const [what, thing] =
             step.type === dockerTypes.index ? ["the promoted tag of", "index"] : ["the build", "image"];
-        const isLeft = left.has(step);
+        const isLeft = pendingDeletions.has(step);
         return (
             `${isLeft || step.op === "delete" ? "deleting" : "replacing"} ${what} ${step.name}` +
             `${isLeft ? ", which an earlier update replaced," : ""} would remove its digest from the registry, with every ` +
@@ -107,17 +113,17 @@ export function dangersOf(steps: readonly Step[]): string[] {
     });
 }
 
-/** What a plan is made from. */
+/** The sources of a plan. */
 export interface PlanSources {
     readonly stack: string;
     readonly preview: Preview;
     /** Earlier updates, newest first. */
     readonly history: readonly UpdateRecord[];
-    /** `<repository>@<digest>` of builds that the registry was asked for and does not have; empty where it was not asked. */
+    /** `<repository>@<digest>` of builds that are missing from the registry; empty if the registry was not queried. */
     readonly missing?: ReadonlySet<string>;
 }
 
-/** What the engine says of every stack without a repository on GitHub: an output that is left out on purpose. */
+/** The engine's warning on every stack without a repository on GitHub: the output is undefined on purpose. */
 const expectedWarning = /^Undefined value \(\w+\) will not show as a stack output\.$/;
 
 const warningsIn = ({ diagnostics }: Preview): string[] =>
@@ -127,30 +133,30 @@ const warningsIn = ({ diagnostics }: Preview): string[] =>
         .filter((message) => !expectedWarning.test(message));
 
 /**
- * What an update would do, and why: pure, from what the engine said and what was recorded.
+ * Makes the plan from a preview and the recorded updates. Pure.
  */
 export function makePlan({ stack, preview, history, missing = new Set() }: PlanSources): Plan {
     const steps = decidedSteps(preview.steps);
-    const all = groups(steps);
-    const builds = planBuilds(all, missing);
-    const images = planImages(all, builds).map((plan): ImagePlan => ({
+    const imageGroups = groups(steps);
+    const builds = planBuilds(imageGroups, missing);
+    const images = planImages(imageGroups, builds).map((plan): ImagePlan => ({
         ...plan,
-        platforms: plan.platforms.map((one) => {
-            const seconds = recordedSeconds(history, { kind: "build", image: plan.image, platform: one.platform });
-            return seconds === undefined ? one : { ...one, seconds };
+        platforms: plan.platforms.map((build) => {
+            const seconds = recordedSeconds(history, { kind: "build", image: plan.image, platform: build.platform });
+            return seconds === undefined ? build : { ...build, seconds };
         }),
     }));
     const suspicious = steps
         .filter(({ type }) => type === dockerTypes.image)
         .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${name} of image ${parent}`));
     const masked = [...new Set(suspicious)].map(
-        (one) =>
-            `build argument ${one} looks like a secret and is not shown; everybody who can pull the image can read it`,
+        (argument) =>
+            `build argument ${argument} looks like a secret and is not shown; everybody who can pull the image can read it`,
     );
     return {
         stack,
         images,
-        repository: planRepository(steps, openRepositories(all, builds)),
+        repository: planRepository(steps, openRepositories(imageGroups, builds)),
         expected: expectedTime(
             images,
             (kind, image, platform) =>
@@ -158,21 +164,21 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         ),
         dangers: dangersOf(steps),
         warnings: [...new Set([...warningsIn(preview), ...masked, ...otherWork(steps)])],
-        // What the registry lost is no step of the engine's.
+        // The engine has no step for digests that the registry lost.
         pending: hasWork(steps) || images.some(({ action }) => action !== "unchanged"),
     };
 }
 
-/** The plan with the sizes of what is published, and with what is to be said of it as warnings. */
+/** Adds the sizes of published images and the warnings about them to a plan. */
 export function withPublished(plan: Plan, { bytes, moved, before, unasked }: Published): Plan {
     return {
         ...plan,
         warnings: [...plan.warnings, ...moved, ...before, ...unasked],
         images: plan.images.map((image) => ({
             ...image,
-            platforms: image.platforms.map((one) => {
-                const known = bytes.get(`${image.image} ${one.platform}`);
-                return known === undefined ? one : { ...one, bytes: known };
+            platforms: image.platforms.map((build) => {
+                const size = bytes.get(`${image.image} ${build.platform}`);
+                return size === undefined ? build : { ...build, bytes: size };
             }),
         })),
     };

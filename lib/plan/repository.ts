@@ -5,7 +5,7 @@ import { placeOf } from "./causes";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
 
-/** Something on GitHub that would change. Of secrets the names only. */
+/** A pending change on GitHub. For secrets only the names. */
 export interface RepositoryPlan {
     readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
     readonly name: string;
@@ -13,10 +13,13 @@ export interface RepositoryPlan {
     readonly action: "create" | "update" | "delete" | "maybe";
 }
 
-/** Whether an update would do something with a resource. A component, and what is taken over, is the state's own bookkeeping. */
+/**
+ * Whether an update would change a resource outside the state: components and adopted files are bookkeeping of the
+ * state.
+ */
 const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false && !isTakenOver(step);
 
-/** Whether an update would do anything: right after one that succeeded, the next one would not. */
+/** Whether an update would make any change; false right after a successful update. */
 export const hasWork = (steps: readonly Step[]): boolean => steps.some(isWork);
 
 const words: Readonly<Record<string, string>> = {
@@ -27,14 +30,17 @@ const words: Readonly<Record<string, string>> = {
     replace: "replace",
 };
 
-/** What an update would do with resources of which images and GitHub say nothing: those that somebody added to the program. */
+/**
+ * Returns messages about changes to resources that the user added to the program: they belong neither to images nor to
+ * GitHub.
+ */
 export function otherWork(steps: readonly Step[]): string[] {
-    const said = new Set(
+    const imageSteps = new Set(
         groups(steps).flatMap(({ builds, tests, index }) => [...builds, ...tests, ...(index ? [index] : [])]),
     );
-    const others = withoutParts(steps).filter((step) => isWork(step) && !said.has(step) && !isOnGitHub(step));
+    const otherSteps = withoutParts(steps).filter((step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step));
     return [
-        ...others.map(
+        ...otherSteps.map(
             ({ op, name, type }) =>
                 `an update would also ${words[op] ?? "update"} ${name} (${type}), of which this review knows no more`,
         ),
@@ -45,10 +51,13 @@ export function otherWork(steps: readonly Step[]): string[] {
     ];
 }
 
-/** What is added to the name of a secret for who reads it. */
-const readers = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
+/** Suffix of a secret's name by reader. */
+const readerSuffixes = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
 
-/** Repositories whose promoted digest certainly becomes another: they move, or an index gets other builds. */
+/**
+ * Returns the repositories whose promoted digest certainly changes: because the repository changes, or the builds of an
+ * index.
+ */
 function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
     const moved = groups(steps).flatMap((group) => {
         const { old: before, new: after } = group.index ?? {};
@@ -59,7 +68,7 @@ function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
     return new Set(moved);
 }
 
-/** The repository of what a variable holds, `<repository>@<digest>`; "" where it holds something else. */
+/** Returns the repository in a variable's value, `<repository>@<digest>`; "" for other values. */
 function heldBy({ old: before }: Step): string {
     const value = before ? textOf(before, "value") : "";
     return isPinned(value) ? repositoryOf(value) : "";
@@ -68,7 +77,7 @@ function heldBy({ old: before }: Step): string {
 function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
     const { op, old: before, new: after } = step;
     if (op === "delete" || op === "discard") return "delete";
-    // An open pull request that left the state is taken up again.
+    // An open pull request that left the state is adopted again.
     if (op === "import") return "update";
     if (op === "create" || !before || !after) return "create";
     const isOpen = sameWhereKnown(before.inputs, after.inputs) && !sameWhereKnown(after.inputs, before.inputs);
@@ -76,24 +85,29 @@ function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["actio
 }
 
 /**
- * The steps without those on a delivery of workflow files that the preview could not decide, because it could not ask GitHub: what
- * is open there is not in its program, and looks as if it were going to be deleted. An update is refused instead.
+ * Returns the steps without an undecided delivery of workflow files: the preview could not query GitHub, so an open
+ * pull request is missing from its program and looks as if it were going to be deleted. An update is refused in this
+ * case.
  */
 export function decidedSteps(steps: readonly Step[]): readonly Step[] {
     const wanted = readWorkflowFiles(steps.flatMap(({ new: after }) => after ?? []));
     return wanted?.isUndecided ? steps.filter(({ urn }) => !isInside(urn, componentTypes.workflowFiles)) : steps;
 }
 
-/** Whether a step only takes a file into the state that the branch has just as it is wanted: nothing changes on GitHub. */
+/**
+ * Whether a step only adopts a file into the state that the branch already has with the desired content: GitHub is not
+ * changed.
+ */
 export const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === githubTypes.file;
 
-/** Whether a plan has words for a resource as something on GitHub. */
+/** Whether a plan lists a resource as a resource on GitHub. */
 export const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
 
 /**
- * What an update would change on GitHub.
+ * Returns the changes that an update would make on GitHub.
  *
- * @param open repositories whose promoted digest may become another although the engine knows nothing of it: they lost a build
+ * @param open repositories whose promoted digest may change although the engine does not know it, because the registry
+ *     lost a build
  */
 export function planRepository(steps: readonly Step[], open: ReadonlySet<string> = new Set()): RepositoryPlan[] {
     const moved = movedRepositories(steps);
@@ -105,7 +119,7 @@ export function planRepository(steps: readonly Step[], open: ReadonlySet<string>
         if (!changes(step) && !follows) return [];
         const name = textIn((step.new ?? step.old)?.inputs[nameInput]) ?? step.name;
         const action = changes(step) ? actionOf(step, moved) : "maybe";
-        return [{ kind, name: `${name}${readers[reader]}`, action }];
+        return [{ kind, name: `${name}${readerSuffixes[reader]}`, action }];
     });
     const keyOf = ({ kind, name }: RepositoryPlan) => `${kind} ${name}`;
     return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

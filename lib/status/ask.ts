@@ -11,10 +11,13 @@ import type { Answer } from "./findings";
 import type { OnGitHub, GitHubQuestion } from "./github";
 import type { Held } from "./imageStatus";
 
-/** Questions that are under way at once. One to a registry is a process that mostly waits; GitHub wants few. */
+/**
+ * Maximum number of parallel queries. A registry query is a process that mostly waits; GitHub asks for few parallel
+ * requests.
+ */
 const atOnce = { registry: 16, github: 8 } as const;
 
-/** Asks all questions once, a few at a time; keys are the questions. */
+/** Answers each question once, up to `most` in parallel; the keys of the result are the questions. */
 async function askAll<Q, A>(
     questions: readonly Q[],
     most: number,
@@ -31,9 +34,9 @@ async function askAll<Q, A>(
 }
 
 /**
- * Asks registries what they have under these references, each once. A registry that hangs is not asked again.
+ * Queries registries for the manifests of these references, each once. A registry that hangs is not queried again.
  *
- * @param read `readManifest`, or what stands in for it
+ * @param read `readManifest`, or a substitute
  */
 export async function askRegistries(
     refs: readonly string[],
@@ -55,16 +58,16 @@ export async function askRegistries(
     });
 }
 
-/** Configuration and layers of a manifest. */
+/** Returns the digests of the configuration and layers of a manifest. */
 const blobsOf = ({ config, layers }: Manifest): string[] => [config, ...layers].flatMap((blob) => blob?.digest ?? []);
 
 /**
- * Looks at configuration and layers of the manifests that were asked for by digest, each once in its repository, and downloads
- * none. A registry that hangs is not asked again.
+ * Checks the configuration and layers of the manifests that were queried by digest, each once per repository, without
+ * downloading them. A registry that hangs is not queried again.
  *
- * @param answers of `askRegistries`
- * @param open `blobReader`, or what stands in for it
- * @returns the answers, with what is lost of each of these manifests
+ * @param answers result of `askRegistries`
+ * @param open `blobReader`, or a substitute
+ * @returns the answers, with the lost blobs of each of these manifests
  */
 export async function askBlobs(
     answers: ReadonlyMap<string, Answer<Manifest>>,
@@ -76,7 +79,7 @@ export async function askBlobs(
     );
     const refsOf = ([ref, manifest]: (typeof manifests)[number]) =>
         blobsOf(manifest).map((digest) => ({ digest, ref: withDigest(repositoryOf(ref), digest) }));
-    const refs = [...new Set(manifests.flatMap((one) => refsOf(one).map(({ ref }) => ref)))];
+    const refs = [...new Set(manifests.flatMap((manifest) => refsOf(manifest).map(({ ref }) => ref)))];
     const reader = open(env);
     const hanging = new Map<string, string>();
     const look = async (ref: string): Promise<BlobState | { readonly unknown: string }> => {
@@ -94,19 +97,19 @@ export async function askBlobs(
     const work = () => untilInterrupted(askAll(refs, atOnce.registry, look));
     const label = `looking at ${refs.length} configurations and layers`;
     const states = await progress(label, work, { after: 2000 }).finally(() => reader.close());
-    const blobsIn = (one: (typeof manifests)[number]): Held["blobs"] => {
-        const found = refsOf(one).map(({ digest, ref }) => ({ digest, state: states.get(ref) }));
+    const blobsIn = (manifest: (typeof manifests)[number]): Held["blobs"] => {
+        const found = refsOf(manifest).map(({ digest, ref }) => ({ digest, state: states.get(ref) }));
         const lost = found.flatMap(({ digest, state }) =>
             state === "lost" || state === "remembered" ? [{ digest, remembered: state === "remembered" }] : [],
         );
-        // What is lost is lost, whatever became of the other questions.
+        // A lost blob is reported even if other queries failed.
         const unknown = found.flatMap(({ state }) => (typeof state === "object" ? state.unknown : []))[0];
         return lost.length > 0 || unknown === undefined ? { lost } : { unknown };
     };
-    const looked = new Map(manifests.map((one) => [one[0], { ...one[1], blobs: blobsIn(one) }]));
+    const checked = new Map(manifests.map((entry) => [entry[0], { ...entry[1], blobs: blobsIn(entry) }]));
     return new Map(
         [...answers].map(([ref, answer]) => {
-            const found = looked.get(ref);
+            const found = checked.get(ref);
             return [ref, found ? { found } : answer];
         }),
     );
@@ -126,7 +129,7 @@ const answers = {
         })),
 };
 
-/** Why a question to GitHub has no answer; undefined where it has one. */
+/** Returns the reason why a query to GitHub failed; undefined if it succeeded. */
 async function reasonOf(question: () => Promise<unknown>): Promise<string | undefined> {
     try {
         await question();
@@ -138,17 +141,17 @@ async function reasonOf(question: () => Promise<unknown>): Promise<string | unde
 }
 
 /**
- * What a token may not see GitHub says is not there. Where something was not found, whether the token sees the repository, and may
- * use what was asked for, decides whether that is an answer.
+ * Replaces doubtful "not found" answers by the reason. GitHub also responds "not found" if the token lacks a
+ * permission. So such an answer counts only if the token can see the repository and has the permission for the query.
  */
 async function withoutBlindness(
     target: GitHubTarget,
     found: ReadonlyMap<GitHubQuestion, Answer<OnGitHub>>,
 ): Promise<Map<string, Answer<OnGitHub>>> {
-    const lost = [...found].filter(([, answer]) => "found" in answer && answer.found === undefined);
-    const blind = lost.length > 0 ? await reasonOf(() => readRepository(target)) : undefined;
-    const accesses = blind === undefined ? [...new Set(lost.flatMap(([{ access }]) => access ?? []))] : [];
-    const refusals = await askAll(accesses, atOnce.github, (one) => reasonOf(() => checkAccess(target, [one])));
+    const missing = [...found].filter(([, answer]) => "found" in answer && answer.found === undefined);
+    const blind = missing.length > 0 ? await reasonOf(() => readRepository(target)) : undefined;
+    const accesses = blind === undefined ? [...new Set(missing.flatMap(([{ access }]) => access ?? []))] : [];
+    const refusals = await askAll(accesses, atOnce.github, (access) => reasonOf(() => checkAccess(target, [access])));
     const refused = ({ access }: GitHubQuestion) => blind ?? (access && refusals.get(access));
     return new Map(
         [...found].map(([question, answer]) => {
@@ -158,14 +161,14 @@ async function withoutBlindness(
     );
 }
 
-/** Asks GitHub; the answers are by the questions' paths. */
+/** Queries GitHub; the keys of the result are the paths of the questions. */
 export async function askGitHub(
     target: GitHubTarget,
     questions: readonly GitHubQuestion[],
 ): Promise<Map<string, Answer<OnGitHub>>> {
-    let gone: string | undefined = target.token === undefined ? "GITHUB_TOKEN is not set" : undefined;
+    let unreachable: string | undefined = target.token === undefined ? "GITHUB_TOKEN is not set" : undefined;
     const found = await askAll(questions, atOnce.github, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
-        if (gone !== undefined) return { unknown: gone };
+        if (unreachable !== undefined) return { unknown: unreachable };
         try {
             const { body } = await ask(target, inRepository(target, `/${path}`), `read ${about}`);
             if (body === undefined) return { found: undefined };
@@ -173,9 +176,9 @@ export async function askGitHub(
             return parsed.success ? { found: parsed.data } : { unknown: z.prettifyError(parsed.error) };
         } catch (error) {
             if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
-            // Who does not answer is asked with patience once, not for each thing.
-            if (error instanceof UnreachableError) gone ??= error.message;
-            return { unknown: gone ?? error.message };
+            // The long timeout for a server that does not respond is spent only once, not for every question.
+            if (error instanceof UnreachableError) unreachable ??= error.message;
+            return { unknown: unreachable ?? error.message };
         }
     });
     return await withoutBlindness(target, found);

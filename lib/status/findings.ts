@@ -1,12 +1,14 @@
 /**
- * How a stack is brought back in step with what was found.
+ * The repair that brings the stack and reality back in step.
  *
- * - `replace`: `up --replace <urn>`. It makes a thing anew from the program, whatever is there: what was lost in a registry,
- *   or is looked up there by name (an Index, which a refresh would let adopt a foreign digest). What it is made from and was lost
- *   too is made before it (`from`); a registry that remembers what it lost is started anew first (`restart`).
- * - `refresh`: `up --refresh --target <urn>`. It looks at the one thing and then puts it right: what GitHub tells in full.
- * - `up`: nothing beyond an `up`.
- * - `command`: any other, exactly as a shell takes it.
+ * - `replace`: `up --replace <urn>`. It creates a resource again from the program, regardless of its current state: for
+ *   resources that a registry lost, or that are looked up there by name (an Index, which would adopt a foreign digest
+ *   in a refresh). Lost sources of the resource are created before it (`from`); a registry that still reports lost
+ *   blobs as present is restarted first (`restart`).
+ * - `refresh`: `up --refresh --target <urn>`. It reads a single resource and then restores it: for resources whose
+ *   content GitHub returns completely.
+ * - `up`: a plain `up`.
+ * - `command`: another command, in shell syntax.
  */
 export type Repair =
     | { readonly by: "replace"; readonly urn: string; readonly from?: readonly string[]; readonly restart?: boolean }
@@ -14,29 +16,29 @@ export type Repair =
     | { readonly by: "up" }
     | { readonly by: "command"; readonly command: string };
 
-/** Something that was found when the state was compared with reality. */
+/** A result of the comparison between the state and reality. */
 export interface Finding {
-    /** `drift`: they differ. `unknown`: it could not be asked. `note`: worth knowing, and no difference. */
+    /** `drift`: they differ. `unknown`: the query failed. `note`: information that is not a difference. */
     readonly kind: "drift" | "unknown" | "note";
-    /** What it is about: "image base", "secret DISCORD_TOKEN", "registry ghcr.io". */
+    /** The subject: "image base", "secret DISCORD_TOKEN", "registry ghcr.io". */
     readonly about: string;
     readonly text: string;
     readonly repair?: Repair;
 }
 
-/** What came of a question to a registry or GitHub: what is there (undefined: nothing), or why it is not known. */
+/** The answer of a registry or GitHub: the object (undefined if it does not exist), or the reason why it is unknown. */
 export type Answer<T> = { readonly found: T | undefined } | { readonly unknown: string };
 
-/** Exit codes of `npm run status`, for what was found: a difference outweighs what could not be asked. */
+/** Returns the exit code of `npm run status` for these findings: a difference takes precedence over a failed query. */
 export function exitCode(findings: readonly Finding[]): 0 | 1 | 2 {
     const some = (kind: Finding["kind"]) => findings.some((finding) => finding.kind === kind);
     return some("drift") ? 2 : some("unknown") ? 1 : 0;
 }
 
 /**
- * What could not be asked, a finding for each reason instead of one for each question.
+ * Returns the findings for failed queries, one per reason instead of one per query.
  *
- * @param failed what was wanted and why it is not known
+ * @param failed the subject of each query and the reason of its failure
  */
 export function unknownFindings(
     about: string,
@@ -44,9 +46,9 @@ export function unknownFindings(
 ): Finding[] {
     const byReason = new Map<string, string[]>();
     for (const { what, reason } of failed) byReason.set(reason, [...(byReason.get(reason) ?? []), what]);
-    return [...byReason].map(([reason, whats]) => ({
+    return [...byReason].map(([reason, subjects]) => ({
         kind: "unknown",
         about,
-        text: `${reason} (wanted: ${[...new Set(whats)].join(", ")})`,
+        text: `${reason} (wanted: ${[...new Set(subjects)].join(", ")})`,
     }));
 }

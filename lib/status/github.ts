@@ -12,17 +12,17 @@ import { fileHash } from "../github/delivery";
 import type { Access } from "../github/permissions";
 import { type Answer, type Finding, unknownFindings } from "./findings";
 
-/** The repository that the stack looks after, as its state has it. */
+/** The repository that the stack manages, from its state. */
 export interface DeployedRepository {
     readonly repository: string;
-    /** Branch that workflow files are for. */
+    /** Target branch of the workflow files. */
     readonly branch: string;
-    /** Settings of the GitHub provider that the state has; others come from the environment. */
+    /** Settings of the GitHub provider in the state; the other settings come from the environment. */
     readonly owner?: string;
     readonly baseUrl?: string;
 }
 
-/** The repository of a deployment; undefined where the stack makes images only. */
+/** Returns the repository of a deployment; undefined if the stack only builds images. */
 export function deployedRepository(resources: readonly Resource[]): DeployedRepository | undefined {
     const wanted = readWorkflowFiles(resources);
     if (!wanted) return undefined;
@@ -37,22 +37,25 @@ export function deployedRepository(resources: readonly Resource[]): DeployedRepo
     };
 }
 
-/** What GitHub is asked: a path below "repos/<owner>/<repository>/", which no other question has, and words for messages. */
+/**
+ * A query to GitHub: a path below "repos/<owner>/<repository>/", unique among the queries, and its subject for
+ * messages.
+ */
 export interface GitHubQuestion {
     readonly kind: "file" | "secret" | "variable" | "pull request";
     readonly path: string;
     /** "secret DISCORD_TOKEN" */
     readonly about: string;
-    /** What the token must be allowed to use: without that, "not found" may mean that it can't see it. */
+    /** The permission that the token needs: without it, "not found" may mean that the token can't see the resource. */
     readonly access?: Access;
 }
 
-/** A question about a resource. */
+/** A query about a resource. */
 export interface ResourceQuestion extends GitHubQuestion {
     readonly urn: string;
 }
 
-/** The question what a branch has in a file's place. */
+/** Returns the query for the content of a file on a branch. */
 export function fileQuestion(file: string, branch: string): GitHubQuestion {
     const path = file.split("/").map(encodeURIComponent).join("/");
     return { kind: "file", about: `file ${file}`, path: `contents/${path}?ref=${encodeURIComponent(branch)}` };
@@ -80,16 +83,16 @@ function question(resource: Resource): ResourceQuestion[] {
     }
 }
 
-/** What GitHub is asked about resources, a question each. */
+/** Returns the queries about resources, one per resource. */
 export const resourceQuestions = (resources: readonly Resource[]): ResourceQuestion[] => resources.flatMap(question);
 
-/** What GitHub is asked, a question for each thing of ours there. */
+/** Returns the queries to GitHub for everything that the stack manages there. */
 export const githubQuestions = (resources: readonly Resource[]): GitHubQuestion[] => [
     ...resourceQuestions(resources),
     ...deliveredFiles(resources).map(({ file, branch }) => fileQuestion(file, branch)),
 ];
 
-/** A workflow file that the branch should have and that the stack did not commit there itself: a pull request brings it. */
+/** A workflow file that reaches the branch with a pull request, not with a commit of the stack. */
 export interface DeliveredFile {
     readonly file: string;
     readonly branch: string;
@@ -97,7 +100,7 @@ export interface DeliveredFile {
     readonly hash: string;
 }
 
-/** The files that pull requests bring; none in a state that an older version wrote, which has their names alone. */
+/** Returns the files in pull requests; empty for a state of an older version, which contains only their names. */
 export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] {
     const { files = {}, branch = "" } = readWorkflowFiles(resources) ?? {};
     const committed = resources.filter(({ type, inputs }) => type === githubTypes.file && inputs.branch === branch);
@@ -106,18 +109,21 @@ export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] 
     );
 }
 
-/** Number of the pull request with these files that was closed without merging, as the last update found it. */
+/**
+ * Returns "#" and the number of the pull request with these files that was closed without merging, as of the last
+ * update.
+ */
 export function declinedIn(resources: readonly Resource[]): string | undefined {
     const declined = readWorkflowFiles(resources)?.declined;
     return declined === undefined ? undefined : `#${declined.toString()}`;
 }
 
-/** What became of the pull request with the files: it waits, was declined (which one), is not known, or there is none any more. */
+/** The state of the pull request with the files: open, declined (with its number), unknown, or no longer present. */
 export type Proposal = "waits" | "over" | "not known" | { readonly declined: string };
 
 /**
- * Compares the files that pull requests bring with what their branch has. While one waits, and where it was declined, the branch
- * has others by people's decision: an update changes nothing about that.
+ * Compares the files in pull requests with their branch. While the pull request is open, or if it was declined, the
+ * branch has other files by decision of the maintainers: an update does not change that.
  */
 export function compareDelivered(
     found: readonly (DeliveredFile & { readonly answer: Answer<OnGitHub> })[],
@@ -127,16 +133,16 @@ export function compareDelivered(
         if (!("found" in answer)) return [];
         const text = answer.found && "text" in answer.found ? answer.found.text : undefined;
         if (text !== undefined && fileHash(text) === hash) return [];
-        const said = text === undefined ? `it is not on branch ${branch}` : `it was changed on branch ${branch}`;
-        return [{ file, branch, said }];
+        const problem = text === undefined ? `it is not on branch ${branch}` : `it was changed on branch ${branch}`;
+        return [{ file, branch, problem }];
     });
     const [first] = differing;
     if (!first || proposal === "not known") return [];
     if (proposal === "over") {
-        return differing.map(({ file, said }) => ({
+        return differing.map(({ file, problem }) => ({
             kind: "drift",
             about: `file ${file}`,
-            text: said,
+            text: problem,
             repair: { by: "up" },
         }));
     }
@@ -148,7 +154,10 @@ export function compareDelivered(
     return [{ kind: "note", about: "workflow files", text: `branch ${first.branch} has others ${why}: ${list}` }];
 }
 
-/** What GitHub says of one thing: a file's text, a variable's value, when a secret was set, whether a pull request is open. */
+/**
+ * GitHub's data on a resource: a file's text, a variable's value, the time of a secret's last change, a pull request's
+ * state.
+ */
 export type OnGitHub =
     | { readonly text: string }
     | { readonly value: string }
@@ -156,13 +165,13 @@ export type OnGitHub =
     | { readonly updated: string }
     | { readonly state: "open" | "closed" | "merged"; readonly url: string };
 
-/** ISO 8601 as the GitHub provider writes times into the state: Go's Time.String. */
+/** Converts an ISO 8601 time into the format that the GitHub provider writes into the state: Go's Time.String. */
 const providerTime = (iso: string): string => `${iso.slice(0, 10)} ${iso.slice(11, 19)} +0000 UTC`;
 
-const drift = (about: string, said: string, by: "refresh" | "replace", urn: string): Finding => ({
+const drift = (about: string, text: string, by: "refresh" | "replace", urn: string): Finding => ({
     kind: "drift",
     about,
-    text: said,
+    text,
     repair: { by, urn },
 });
 
@@ -190,12 +199,14 @@ function compare({ urn, about, kind }: ResourceQuestion, resource: Resource, fou
     if (type === githubTypes.codespacesSecret) {
         return remoteUpdatedAt === outputs.updatedAt ? [] : [drift(about, changed, "refresh", urn)];
     }
-    // The same comparison as after a refresh, without one: nothing is written into the state.
-    const refreshed = changedSecrets([{ urn, type, outputs: { ...outputs, remoteUpdatedAt } }]);
-    return refreshed.map((one) => drift(about, changed, "replace", one));
+    // The same comparison as after a refresh, but without a refresh: the state is not written.
+    const changedUrns = changedSecrets([{ urn, type, outputs: { ...outputs, remoteUpdatedAt } }]);
+    return changedUrns.map((changedUrn) => drift(about, changed, "replace", changedUrn));
 }
 
-/** What became of the pull request that the state has; the last update's word where it has none. */
+/**
+ * Returns the state of the pull request in the stack's state; without a pull request, the result of the last update.
+ */
 function proposalOf(
     resources: readonly Resource[],
     questions: readonly ResourceQuestion[],
@@ -212,28 +223,28 @@ function proposalOf(
 }
 
 /**
- * Compares what the stack wrote to GitHub with what is there.
+ * Compares the stack's resources on GitHub with their current state there.
  *
- * @param answers by path, to `githubQuestions`
+ * @param answers answers to `githubQuestions`, by path
  */
 export function compareGitHub(
     resources: readonly Resource[],
     answers: ReadonlyMap<string, Answer<OnGitHub>>,
 ): Finding[] {
-    const byUrn = new Map(resources.map((one) => [one.urn, one]));
+    const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
     const questions = resourceQuestions(resources);
     const proposal = proposalOf(resources, questions, answers);
     const branch = deployedRepository(resources)?.branch;
     const differences = questions.flatMap((asked) => {
         const [answer, resource] = [answers.get(asked.path), byUrn.get(asked.urn)];
         if (!answer || !resource || !("found" in answer)) return [];
-        // A file of a pull request that is over lies on a branch that nobody needs any more.
+        // A file of a closed or merged pull request is on a branch that is no longer needed.
         if (asked.kind === "file" && resource.inputs.branch !== branch && proposal !== "waits") return [];
         return compare(asked, resource, answer.found);
     });
-    const delivered = deliveredFiles(resources).flatMap((one) => {
-        const answer = answers.get(fileQuestion(one.file, one.branch).path);
-        return answer ? [{ ...one, answer }] : [];
+    const delivered = deliveredFiles(resources).flatMap((deliveredFile) => {
+        const answer = answers.get(fileQuestion(deliveredFile.file, deliveredFile.branch).path);
+        return answer ? [{ ...deliveredFile, answer }] : [];
     });
     const failed = githubQuestions(resources).flatMap(({ path, about }) => {
         const answer = answers.get(path);

@@ -8,63 +8,71 @@ interface Blob {
     readonly size: number;
 }
 
-/** A blob that a registry does not give. */
+/** A blob that a registry can't deliver. */
 export interface LostBlob {
     readonly digest: string;
-    /** Whether the registry says that it has it: then a push leaves it out, until the registry is started anew. */
+    /** Whether the registry still reports it as present: a push then skips it until the registry is restarted. */
     readonly remembered: boolean;
 }
 
-/** What a registry has, as far as the comparison reads it; `lib/registry.ts` has it in full. */
+/**
+ * A manifest in a registry, reduced to the fields that the comparison reads; `lib/registry/manifest.ts` has the
+ * complete type.
+ */
 export interface Held {
     readonly digest: string;
     readonly config?: Blob;
     readonly layers: readonly Blob[];
     readonly platforms: Readonly<Record<string, string>>;
-    /** What is lost of its configuration and layers, or why that is not known; absent where nobody looked. */
+    /**
+     * Lost blobs of its configuration and layers, or the reason why that is unknown; absent if they were not checked.
+     */
     readonly blobs?: { readonly lost: readonly LostBlob[] } | { readonly unknown: string };
 }
 
-/** What was answered, by the reference that was asked for. */
+/** Answers of registries by reference. */
 export type Answers = ReadonlyMap<string, Answer<Held>>;
 
-/** A published build beside what the registry has of it. */
+/** A published build, compared with the registry. */
 export interface BuildStatus {
     readonly platform: string;
     readonly digest: string;
-    /** Whether the registry has it; absent when it could not be asked. */
+    /** Whether the registry has it; absent if the query failed. */
     readonly present?: boolean;
-    /** Digests of its configuration and layers that the registry lost; absent when these could not be asked for. */
+    /** Digests of its configuration and layers that the registry lost; absent if they could not be checked. */
     readonly lostBlobs?: readonly string[];
-    /** Compressed size of its layers, in bytes, and how many they are; absent when it is not there. */
+    /** Compressed size of its layers in bytes, and their number; absent if the registry does not have it. */
     readonly size?: number;
     readonly layers?: number;
-    /** The same of the layers that are its parent's. */
+    /** Size and number of the layers that it shares with its parent. */
     readonly sharedSize?: number;
     readonly sharedLayers?: number;
-    /** When it was built: ISO 8601, UTC. */
+    /** Time of the build: ISO 8601, UTC. */
     readonly built?: string;
-    /** Commit and seconds of its last recorded build. */
+    /** Commit and duration in seconds of its last recorded build. */
     readonly commit?: string;
     readonly seconds?: number;
 }
 
-/** A published image beside what the registry has of it. */
+/** A published image, compared with the registry. */
 export interface ImageStatus {
     readonly image: string;
     readonly parents: readonly string[];
     /** "registry/repository:latest" */
     readonly tag?: string;
-    /** What the tag was promoted to, and what it points at; absent when it could not be asked, null for nothing. */
+    /**
+     * Digest that the tag was promoted to, and digest that it points at: absent if the query failed, null if the tag is
+     * missing.
+     */
     readonly promoted?: string;
     readonly found?: string | null;
     readonly builds: readonly BuildStatus[];
 }
 
-/** The reference of a build. */
+/** Returns the reference of a build. */
 export const refOf = ({ repository, digest }: DeployedBuild): string => withDigest(repository, digest);
 
-/** The references that registries are asked for, each once. */
+/** Returns the references to query from registries, without duplicates. */
 export const imageQuestions = (images: readonly DeployedImage[]): string[] => [
     ...new Set(
         images.flatMap(({ builds, promotion }) => [...builds.map(refOf), ...(promotion ? [promotion.tag] : [])]),
@@ -78,7 +86,7 @@ const heldAt = (answers: Answers, ref: string): Held | undefined => {
     return answer && "found" in answer ? answer.found : undefined;
 };
 
-/** The layers that a child begins with, as far as they are its parent's. */
+/** Returns the first layers of a child that are also the first layers of a parent. */
 function sharedLayers(child: Held["layers"], parents: readonly Held[]): Held["layers"] {
     const shared = parents.map(({ layers }) => {
         const end = child.findIndex((layer, index) => layer.digest !== layers[index]?.digest);
@@ -87,11 +95,12 @@ function sharedLayers(child: Held["layers"], parents: readonly Held[]): Held["la
     return shared.sort((a, b) => b.length - a.length)[0] ?? [];
 }
 
-/** The newest recorded build of an image for a platform. History is newest first. */
+/** Returns the newest recorded build of an image for a platform. The history is newest first. */
 function lastBuild(history: readonly UpdateRecord[], image: string, platform: string) {
     for (const { commit, images } of history) {
         const build = images.find(
-            (one) => one.image === image && one.platform === platform && one.kind === "build" && isDone(one),
+            (record) =>
+                record.image === image && record.platform === platform && record.kind === "build" && isDone(record),
         );
         if (build) return { seconds: build.seconds, ...(commit !== undefined && { commit }) };
     }
@@ -111,15 +120,15 @@ function buildStatus(
     const answer = answers.get(refOf(build));
     const held = heldAt(answers, refOf(build));
     const parentsHeld = all
-        .filter((one) => parents.includes(one.image))
-        .flatMap((one) => one.builds.filter((parent) => parent.platform === platform))
+        .filter((candidate) => parents.includes(candidate.image))
+        .flatMap((parentImage) => parentImage.builds.filter((parent) => parent.platform === platform))
         .flatMap((parent) => heldAt(answers, refOf(parent)) ?? []);
     const shared = held && sharedLayers(held.layers, parentsHeld);
     return {
         platform,
         digest,
         ...(answer && "found" in answer && { present: answer.found !== undefined }),
-        ...(held?.blobs && "lost" in held.blobs && { lostBlobs: held.blobs.lost.map((one) => one.digest) }),
+        ...(held?.blobs && "lost" in held.blobs && { lostBlobs: held.blobs.lost.map((blob) => blob.digest) }),
         ...(held && { size: sizeOf(held.layers), layers: held.layers.length }),
         ...(shared && parents.length > 0 && { sharedSize: sizeOf(shared), sharedLayers: shared.length }),
         ...(built !== undefined && { built }),
@@ -127,20 +136,20 @@ function buildStatus(
     };
 }
 
-/** What there is of an image: the state beside what registries answered to `imageQuestions`. */
+/** Returns the status of an image: the state compared with the registries' answers to `imageQuestions`. */
 export function imageStatus(
-    one: DeployedImage,
+    deployed: DeployedImage,
     all: readonly DeployedImage[],
     answers: Answers,
     history: readonly UpdateRecord[],
 ): ImageStatus {
-    const { image, parents, builds, promotion } = one;
+    const { image, parents, builds, promotion } = deployed;
     const answer = promotion && answers.get(promotion.tag);
     return {
         image,
         parents,
         ...(promotion && { tag: promotion.tag, promoted: promotion.digest }),
         ...(answer && "found" in answer && { found: answer.found?.digest ?? null }),
-        builds: builds.map((build) => buildStatus(one, build, all, answers, history)),
+        builds: builds.map((build) => buildStatus(deployed, build, all, answers, history)),
     };
 }

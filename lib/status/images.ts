@@ -6,56 +6,66 @@ import { type Answer, type Finding, type Repair, unknownFindings } from "./findi
 import { type Answers, type Held, type LostBlob, refOf } from "./imageStatus";
 import { type Commands, repairCommand } from "./repair";
 
-/** A root of the stack: an external image that others stand on. */
+/** A root of the stack: an external base image. */
 export interface RootStatus {
     /** As Dockerfiles write it. */
     readonly root: string;
-    /** "repository@sha256:…", or absent where nothing is pinned. */
+    /** "repository@sha256:…"; absent if the root is not pinned. */
     readonly pinned?: string;
-    /** The tag that the pin is compared with, at the place that it is pinned to. */
+    /** The tag to compare the pin with, in the repository of the pin. */
     readonly tag?: string;
-    /** Digest that the tag points at now; absent when it is not known, null when the tag is not there. */
+    /** Digest that the tag points at; absent if unknown, null if the registry does not have the tag. */
     readonly found?: string | null;
-    /** Keys of the images that stand on it. */
+    /** Keys of the images that are built from it. */
     readonly images: readonly string[];
 }
 
-/** The roots of the images, each once. One that a Dockerfile names by digest can't be behind and is left out. */
+/**
+ * Returns the roots of the images, without duplicates. A root that a Dockerfile names by digest can't be outdated and
+ * is left out.
+ */
 export function rootsOf(images: readonly DeployedImage[]): RootStatus[] {
     const names = [...new Set(images.flatMap(({ roots }) => Object.keys(roots)))];
     return names.flatMap((root) => {
         const { tag, digest } = parseReference(root);
         if (digest !== undefined || tag === undefined) return [];
-        const on = images.filter(({ roots }) => root in roots);
-        const pinned = on.flatMap(({ roots }) => roots[root] ?? [])[0];
-        const rest = { root, images: on.map(({ image }) => image) };
+        const users = images.filter(({ roots }) => root in roots);
+        const pinned = users.flatMap(({ roots }) => roots[root] ?? [])[0];
+        const rest = { root, images: users.map(({ image }) => image) };
         if (pinned === undefined) return [rest];
         // A mirror, such as the lab's, is compared with itself.
         return [{ ...rest, pinned, tag: formatReference({ ...parseReference(repositoryOf(pinned)), tag }) }];
     });
 }
 
-/** The references that registries are asked for. */
+/** Returns the references to query from registries. */
 export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.flatMap(({ tag }) => tag ?? []);
 
-/** The lab's own Pulumi is not on everybody's PATH. */
+/** Returns the shell command that puts the lab's Pulumi on the PATH; "" for another stack. */
 const labPulumi = ({ isLab }: Commands): string => (isLab ? 'eval "$(npm run --silent lab -- env)" && ' : "");
 
-/** The file with the configuration of a stack. */
+/** Returns the name of the stack's configuration file. */
 const stackFile = ({ stack }: Commands): string => `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`;
 
 /**
- * The command that takes the new root. The lab's own is in no configuration: its digest is this machine's. Where CI runs the stack,
- * an `up` from here would be undone by the next run, which checks out the old pin: the pin goes there first.
+ * Returns the command that adopts the new root. The lab's root is not in the configuration, because its digest is specific
+ * to this machine. If CI updates the stack, the next CI run would undo a local `up`, because it checks out the old pin: so
+ * the pin is pushed first.
  *
- * @param pinned "repository@sha256:…" that the stack stands on
- * @param found digest that its tag points at now
- * @param own the lab's root of this name, "repository@sha256:…"
+ * @param pinned the stack's pin, "repository@sha256:…"
+ * @param found digest that its tag points at
+ * @param labRoot the lab's root of this name, "repository@sha256:…"
  */
-function moveCommand(root: string, pinned: string, found: string, own: string | undefined, commands: Commands): string {
+function moveCommand(
+    root: string,
+    pinned: string,
+    found: string,
+    labRoot: string | undefined,
+    commands: Commands,
+): string {
     const up = repairCommand(commands, { by: "up" });
-    if (own !== undefined && repositoryOf(own) === repositoryOf(pinned)) {
-        return digestOf(own) === found ? up : `npm run lab -- start --renew-root && ${up}`;
+    if (labRoot !== undefined && repositoryOf(labRoot) === repositoryOf(pinned)) {
+        return digestOf(labRoot) === found ? up : `npm run lab -- start --renew-root && ${up}`;
     }
     const value = withDigest(repositoryOf(pinned), found);
     const set = `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} ${keyArguments(["roots", root])} ${value}`;
@@ -65,9 +75,9 @@ function moveCommand(root: string, pinned: string, found: string, own: string | 
 }
 
 /**
- * Compares the pins with what registries answered to `rootQuestions`.
+ * Compares the pins with the registries' answers to `rootQuestions`.
  *
- * @param labRoots the lab's own roots, by name
+ * @param labRoots the lab's roots, by name
  */
 export function compareRoots(
     roots: readonly RootStatus[],
@@ -76,15 +86,15 @@ export function compareRoots(
     labRoots: Readonly<Record<string, string>> = {},
 ): { readonly roots: RootStatus[]; readonly findings: Finding[] } {
     const findings: Finding[] = [];
-    const statuses = roots.map((one): RootStatus => {
-        const { root, pinned, tag } = one;
+    const statuses = roots.map((status): RootStatus => {
+        const { root, pinned, tag } = status;
         const about = `root ${root}`;
         if (pinned === undefined || tag === undefined) {
             findings.push({ kind: "note", about, text: "it is not pinned: when it moves, nothing is rebuilt" });
-            return one;
+            return status;
         }
         const answer = answers.get(tag);
-        if (!answer || "unknown" in answer) return one;
+        if (!answer || "unknown" in answer) return status;
         const found = answer.found?.digest;
         if (found === undefined) {
             findings.push({ kind: "note", about, text: `${tag} is not in the registry, so its pin can't be compared` });
@@ -93,12 +103,12 @@ export function compareRoots(
             const command = moveCommand(root, pinned, found, labRoots[root], commands);
             findings.push({ kind: "drift", about, text, repair: { by: "command", command } });
         }
-        return { ...one, found: found ?? null };
+        return { ...status, found: found ?? null };
     });
     return { roots: statuses, findings };
 }
 
-/** How `latest` differs from what it was promoted to; undefined when it does not. */
+/** Describes how `latest` differs from the promoted digest; undefined if it does not differ. */
 function movedText(tag: string, image: DeployedImage, found: Held | undefined): string | undefined {
     const { promotion, builds } = image;
     if (!promotion || found?.digest === promotion.digest) return undefined;
@@ -109,7 +119,7 @@ function movedText(tag: string, image: DeployedImage, found: Held | undefined): 
     return `${tag} points at ${found.digest} instead of ${promotion.digest}, which was promoted${lacks}`;
 }
 
-/** What a registry has of a build; undefined when it could not be asked. */
+/** Returns the registry's answer for a build; undefined if the query failed. */
 function answerTo(build: DeployedBuild, answers: Answers): { readonly found: Held | undefined } | undefined {
     const answer = answers.get(refOf(build));
     return answer && "found" in answer ? answer : undefined;
@@ -117,7 +127,7 @@ function answerTo(build: DeployedBuild, answers: Answers): { readonly found: Hel
 
 const lostBlobs = ({ blobs }: Held): readonly LostBlob[] => (blobs && "lost" in blobs ? blobs.lost : []);
 
-/** A blob by its place in the image that it is of. */
+/** Describes a blob by its position in its image. */
 function blobText({ digest }: LostBlob, { layers }: Held): string {
     const index = layers.findIndex((layer) => layer.digest === digest);
     return index < 0
@@ -125,7 +135,7 @@ function blobText({ digest }: LostBlob, { layers }: Held): string {
         : `layer ${index + 1} of ${layers.length} (${digest}, ${size(layers[index]?.size ?? 0)})`;
 }
 
-/** What a registry lost of a build; undefined when it has all that was looked for. */
+/** Describes the loss of a build or its blobs in a registry; undefined if nothing is missing. */
 function lostText(build: DeployedBuild, answers: Answers): string | undefined {
     const { platform, digest } = build;
     const answer = answerTo(build, answers);
@@ -135,18 +145,18 @@ function lostText(build: DeployedBuild, answers: Answers): string | undefined {
     const lost = lostBlobs(found);
     if (lost.length === 0) return undefined;
     const it = lost.length > 1 ? "them" : "it";
-    const remembered = lost.some((one) => one.remembered)
+    const remembered = lost.some((blob) => blob.remembered)
         ? `, and says that it has ${it}: it takes ${it} again once it is started anew`
         : "";
-    return `${platform}: of ${digest} the registry lost ${lost.map((one) => blobText(one, found)).join(" and ")}${remembered}`;
+    return `${platform}: of ${digest} the registry lost ${lost.map((blob) => blobText(blob, found)).join(" and ")}${remembered}`;
 }
 
-/** Whether a registry lost a build, or something of it; what could not be asked counts as there. */
+/** Whether a registry lost a build or some of its blobs; a build without an answer counts as present. */
 export const isLost = (build: DeployedBuild, answers: Answers): boolean => lostText(build, answers) !== undefined;
 
 /**
- * Whether what a registry lost of a build only comes back when the registry was started anew: it says of blobs that are gone that it
- * has them, and a push leaves out what a registry has.
+ * Whether lost blobs of a build can only be restored after a restart of the registry: it still reports them as present, and
+ * a push skips blobs that the registry reports as present.
  */
 const isRemembered = (build: DeployedBuild, answers: Answers): boolean => {
     const found = answerTo(build, answers)?.found;
@@ -154,10 +164,10 @@ const isRemembered = (build: DeployedBuild, answers: Answers): boolean => {
 };
 
 /**
- * The registries that have to be started anew before an update can bring back what they lost.
+ * Returns the registries that must be restarted before an update can restore lost blobs.
  *
- * @param answers of `askBlobs`
- * @returns hosts, each once
+ * @param answers result of `askBlobs`
+ * @returns hosts, without duplicates
  */
 export const registriesToRestart = (images: readonly DeployedImage[], answers: Answers): string[] => [
     ...new Set(
@@ -167,7 +177,7 @@ export const registriesToRestart = (images: readonly DeployedImage[], answers: A
     ),
 ];
 
-/** Whether the registry says of a promoted tag that it has nothing under it. */
+/** Whether the registry does not have a promoted tag. */
 const isGone = ({ tag }: DeployedPromotion, answers: Answers): boolean => {
     const answer = answers.get(tag);
     return answer !== undefined && "found" in answer && answer.found === undefined;
@@ -177,40 +187,41 @@ const lostIn = (image: DeployedImage, answers: Answers): DeployedBuild[] =>
     image.builds.filter((build) => isLost(build, answers));
 
 /**
- * The builds that a registry lost, or lost something of: what has to be replaced for them to be there again.
+ * Returns the builds that a registry lost completely or in part: they must be replaced.
  *
  * @param images parents first
- * @param answers of `askRegistries` to `imageQuestions`, and of `askBlobs` where layers count; what could not be asked counts as there
- * @returns URNs, the parents' first
+ * @param answers answers of `askRegistries` to `imageQuestions`, completed by `askBlobs` to include layers; builds without
+ *     an answer count as present
+ * @returns URNs, parents first
  */
 export const lostBuilds = (images: readonly DeployedImage[], answers: Answers): string[] =>
     images.flatMap((image) => lostIn(image, answers).map(({ urn }) => urn));
 
 /**
- * The promotions whose tag is gone from its registry, the whole repository being gone included. A tag that somebody moved is none:
- * what it points at may be wanted.
+ * Returns the promotions whose tag, or whole repository, is missing from its registry. A moved tag is not included: its new
+ * target may be intended.
  *
  * @param images parents first
- * @param answers of `askRegistries` to `imageQuestions`; what could not be asked counts as there
- * @returns URNs, the parents' first
+ * @param answers answers of `askRegistries` to `imageQuestions`; tags without an answer count as present
+ * @returns URNs, parents first
  */
 export const lostPromotions = (images: readonly DeployedImage[], answers: Answers): string[] =>
     images.flatMap(({ promotion }) => (promotion && isGone(promotion, answers) ? [promotion.urn] : []));
 
-/** The images that one is built on, all the way down, parents first. */
+/** Returns all direct and indirect parents of an image, parents first. */
 function ancestorsOf({ parents }: DeployedImage, all: readonly DeployedImage[]): DeployedImage[] {
-    const own = all.filter(({ image }) => parents.includes(image));
-    return [...new Set([...own.flatMap((parent) => ancestorsOf(parent, all)), ...own])];
+    const direct = all.filter(({ image }) => parents.includes(image));
+    return [...new Set([...direct.flatMap((parent) => ancestorsOf(parent, all)), ...direct])];
 }
 
-/** How what was lost is made again: after what it is made from, where that was lost, too. */
+/** Returns the repair of a lost resource: it is created again after its lost sources, if any. */
 function replacing(
     urn: string,
-    own: readonly DeployedBuild[],
+    lost: readonly DeployedBuild[],
     from: readonly DeployedBuild[],
     answers: Answers,
 ): Repair {
-    const restart = [...own, ...from].some((build) => isRemembered(build, answers));
+    const restart = [...lost, ...from].some((build) => isRemembered(build, answers));
     return {
         ...{ by: "replace", urn },
         ...(from.length > 0 && { from: from.map((build) => build.urn) }),
@@ -219,21 +230,21 @@ function replacing(
 }
 
 /**
- * How an image differs from what registries answered to `imageQuestions`.
+ * Returns the differences between an image and the registries' answers to `imageQuestions`.
  *
- * @param all images, parents first
+ * @param all all images, parents first
  */
 export function imageFindings(image: DeployedImage, all: readonly DeployedImage[], answers: Answers): Finding[] {
     const { promotion, builds } = image;
     const about = `image ${image.image}`;
-    const below = ancestorsOf(image, all).flatMap((one) => lostIn(one, answers));
+    const lostAncestors = ancestorsOf(image, all).flatMap((ancestor) => lostIn(ancestor, answers));
     const lostHere = lostIn(image, answers);
     const lost = lostHere.map((build): Finding => {
-        const repair = replacing(build.urn, [build], below, answers);
+        const repair = replacing(build.urn, [build], lostAncestors, answers);
         return { kind: "drift", about, text: lostText(build, answers) ?? "", repair };
     });
-    // An index over manifests that are not there would be refused: they come first.
-    const fromLost = lostHere.length > 0 ? [...below, ...lostHere] : [];
+    // A registry refuses an index over missing manifests, so they are created first.
+    const fromLost = lostHere.length > 0 ? [...lostAncestors, ...lostHere] : [];
     const answer = promotion && answers.get(promotion.tag);
     const moved = answer && "found" in answer ? movedText(promotion.tag, image, answer.found) : undefined;
     const waiting = builds.filter(({ digest }) => !promotion?.sources.includes(digest));
@@ -255,14 +266,14 @@ export function imageFindings(image: DeployedImage, all: readonly DeployedImage[
     ];
 }
 
-/** Why a question has no answer, or one without what became of the blobs; undefined where there is all that was asked for. */
+/** Returns the reason why a query, or the check of its blobs, failed; undefined if both succeeded. */
 export function unansweredReason(answer: Answer<Held>): string | undefined {
     if ("unknown" in answer) return answer.unknown;
     const blobs = answer.found?.blobs;
     return blobs && "unknown" in blobs ? blobs.unknown : undefined;
 }
 
-/** What registries could not be asked, a finding for each registry and reason. */
+/** Returns the findings for failed queries, one per registry and reason. */
 export function unansweredFindings(answers: Answers): Finding[] {
     const byRegistry = new Map<string, { what: string; reason: string }[]>();
     for (const [ref, answer] of answers) {

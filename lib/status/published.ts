@@ -5,23 +5,23 @@ import { type Answers, refOf } from "./imageStatus";
 import { imageFindings, isLost, lostPromotions, registriesToRestart, unansweredReason } from "./images";
 import { type Commands, repairCommand } from "./repair";
 
-/** What the registry has of what is in the state. */
+/** The state of the stack's images in the registry. */
 export interface Published {
-    /** `<repository>@<digest>` of builds that it does not have, or not all of. */
+    /** `<repository>@<digest>` of builds that are missing there, completely or in part. */
     readonly missing: ReadonlySet<string>;
     /** Compressed bytes by image and platform ("bot linux/amd64"). */
     readonly bytes: ReadonlyMap<string, number>;
-    /** Promoted tags that are lost or moved. */
+    /** Warnings about promoted tags that are lost or moved. */
     readonly moved: readonly string[];
-    /** What has to be done before an update can bring back what is missing. */
+    /** Steps that are necessary before an update can restore the missing builds. */
     readonly before: readonly string[];
-    /** Why something could not be asked. */
+    /** Reasons of failed queries. */
     readonly unasked: readonly string[];
 }
 
 /**
- * Promoted tags that are not where the state has them, with what puts them back: a refresh leaves indexes alone, so an update
- * moves a tag only when its builds change, and with --refresh brings back one that is gone.
+ * Returns warnings about promoted tags that differ from the state, with the repair: a refresh skips indexes, so an
+ * update moves a tag only if its builds change, and restores a missing tag only with --refresh.
  */
 function promotionWarnings(
     image: DeployedImage,
@@ -38,7 +38,10 @@ function promotionWarnings(
     });
 }
 
-/** What registries answered, to the references of builds and perhaps of promoted tags. What they did not counts as there. */
+/**
+ * Evaluates the registries' answers for builds and, if queried, promoted tags. Objects without an answer count as
+ * present.
+ */
 export function readAnswers(images: readonly DeployedImage[], answers: Answers, commands: Commands): Published {
     const missing = new Set<string>();
     const bytes = new Map<string, number>();
@@ -72,9 +75,9 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
 }
 
 /**
- * Asks registries for builds.
+ * Queries registries for builds.
  *
- * @param full whether for promoted tags, configurations and layers too
+ * @param full whether to query promoted tags, configurations and layers too
  */
 export async function lookUp(
     images: readonly DeployedImage[],

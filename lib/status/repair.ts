@@ -1,11 +1,11 @@
 import { quote } from "../system/shell";
 import type { Finding, Repair } from "./findings";
 
-/** Whose commands are named: the lab's own, or plain Pulumi's for a stack. */
+/** Selects the commands in messages: the lab's npm scripts, or plain Pulumi for another stack. */
 export interface Commands {
     readonly stack: string;
     readonly isLab: boolean;
-    /** Whether CI runs the stack: what its file says counts once it is on the branch that CI checks out. */
+    /** Whether CI updates the stack: its configuration file takes effect only on the branch that CI checks out. */
     readonly isCi: boolean;
 }
 
@@ -16,21 +16,26 @@ function up({ stack, isLab }: Commands, options: readonly string[]): string {
     return ["npm run up", ...(options.length > 0 ? ["--", ...options] : [])].join(" ");
 }
 
-/** Options of one `up` that replaces all of these; the engine goes by what stands on what. */
+/**
+ * Returns the options of a single `up` that replaces all these resources; the engine orders them by their dependencies.
+ */
 function replacing(repairs: readonly Replacement[]): string[] {
     const urns = new Set(repairs.flatMap(({ urn, from = [] }) => [...from, urn]));
     return [...urns].map((urn) => `--replace ${quote(urn)}`);
 }
 
-/** An `up` that replaces; where the registry has to be started anew first, the lab's is. Another one is not ours to start. */
+/**
+ * Returns an `up` that replaces resources. If the registry must be restarted first, only the lab's registry can be
+ * restarted here.
+ */
 function replace(commands: Commands, repairs: readonly Replacement[]): string {
-    const restart = commands.isLab && repairs.some((one) => one.restart);
+    const restart = commands.isLab && repairs.some((repair) => repair.restart);
     return `${restart ? "npm run down && " : ""}${up(commands, replacing(repairs))}`;
 }
 
 const refreshing = (urns: readonly string[]) => ["--refresh", ...urns.map((urn) => `--target ${quote(urn)}`)];
 
-/** The command that repairs one thing, as a shell takes it in the repository's root. */
+/** Returns the shell command that performs a repair, to be run in the repository's root. */
 export function repairCommand(commands: Commands, repair: Repair): string {
     switch (repair.by) {
         case "replace":
@@ -44,14 +49,14 @@ export function repairCommand(commands: Commands, repair: Repair): string {
     }
 }
 
-/** The fewest commands that repair all drift, in order. */
+/** Returns the smallest list of commands that repairs all drift, in order. */
 export function repairAll(commands: Commands, findings: readonly Finding[]): string[] {
     const repairs = findings.flatMap(({ kind, repair }) => (kind === "drift" && repair ? [repair] : []));
     const replaced = repairs.filter((repair) => repair.by === "replace");
     const refreshed = repairs.flatMap((repair) => (repair.by === "refresh" ? [repair.urn] : []));
     return [
         ...repairs.flatMap((repair) => (repair.by === "command" ? [repair.command] : [])),
-        // First what is only looked at and put right: an `up` over a workflow file that others changed fails.
+        // Refreshes come first: an `up` on a workflow file that was changed on GitHub fails.
         ...(refreshed.length > 0 ? [up(commands, refreshing(refreshed))] : []),
         ...(replaced.length > 0 ? [replace(commands, replaced)] : []),
         ...(replaced.length === 0 && repairs.some(({ by }) => by === "up") ? [up(commands, [])] : []),

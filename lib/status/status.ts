@@ -31,9 +31,10 @@ function lockFinding(lock: StackLock, { stack, isLab }: Commands): Finding {
 }
 
 /**
- * What the state itself says of updates that were cut off. Neither is a difference: the next `up` deals with it.
+ * Returns the findings about interrupted updates: locks and pending operations. Neither is a difference: the next `up`
+ * resolves them.
  *
- * @param locks undefined where they can't be seen
+ * @param locks undefined if they are not visible on this backend
  */
 export function stackFindings(
     { pending }: Pick<Deployment, "pending">,
@@ -58,7 +59,7 @@ export function stackFindings(
     ];
 }
 
-/** Asks GitHub for what the stack wrote there, and compares. */
+/** Queries GitHub for the stack's resources and compares them with the state. */
 export async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
     const deployed = deployedRepository(resources);
     if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
@@ -79,48 +80,58 @@ export async function githubFindings(resources: readonly Resource[], env: NodeJS
 /** Whether a resource is a secret or variable. */
 const isValue = ({ type }: Resource): boolean => ["secret", "variable"].includes(githubKind(type)?.kind ?? "");
 
-/** The component without the files that pull requests brought: no resource of the state's is about those. */
-const withoutDelivered = (one: Resource): Resource =>
-    one.type === componentTypes.workflowFiles ? { ...one, inputs: { ...one.inputs, files: {} } } : one;
+/** Returns the component without the files in pull requests: the state has no resources for them. */
+const withoutDelivered = (resource: Resource): Resource =>
+    resource.type === componentTypes.workflowFiles
+        ? { ...resource, inputs: { ...resource.inputs, files: {} } }
+        : resource;
 
 /**
- * Whether workflow files on GitHub are not, or may not be, what the state's resources say: an `up` may then fail without a refresh.
- * Nothing is asked where the stack has none. Where GitHub can't be asked the answer is no: the `up` says why.
+ * Whether workflow files on GitHub differ, or may differ, from the state: an `up` may then fail without a refresh. A
+ * stack without workflow files causes no query. If the query fails the result is false: the `up` reports the reason.
  */
 export async function filesDiffer(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<boolean> {
     const files = resources.filter(({ type }) => type === githubTypes.file);
     if (files.length === 0) return false;
-    // One that was refused is written again in any case, unless it was looked at and is there by now.
+    // A refused file is written again in any case, unless a refresh finds that it exists.
     if (files.some(({ initErrors }) => initErrors && initErrors.length > 0)) return true;
-    const findings = await githubFindings(resources.filter((one) => !isValue(one)).map(withoutDelivered), env);
+    const findings = await githubFindings(
+        resources.filter((resource) => !isValue(resource)).map(withoutDelivered),
+        env,
+    );
     return findings.some(({ repair }) => repair !== undefined);
 }
 
-/** Something that was found, with the command that repairs it. */
+/** A finding with the command that repairs it. */
 export interface ReportedFinding extends Omit<Finding, "repair"> {
-    /** Exactly as a shell takes it in the repository's root. */
+    /** Shell command, to be run in the repository's root. */
     readonly command?: string;
 }
 
-/** What `npm run status -- --json` prints. Absent properties are not known; sizes are in bytes, times ISO 8601 in UTC. */
+/**
+ * The output of `npm run status -- --json`. Absent properties are unknown; sizes are in bytes, times in ISO 8601, UTC.
+ */
 export interface StatusReport {
     readonly stack: string;
-    /** `unknown`: nothing differs in what could be asked, and something could not be. */
+    /** `unknown`: no differences were found, but some queries failed. */
     readonly verdict: "in step" | "drift" | "unknown";
     readonly images: readonly ImageStatus[];
     readonly roots: readonly RootStatus[];
     readonly findings: readonly ReportedFinding[];
-    /** The fewest commands that repair all drift, in order. */
+    /** The smallest list of commands that repairs all drift, in order. */
     readonly repairs: readonly string[];
 }
 
-/** The roots that the lab gives to its stack, by name. */
+/** Returns the roots that the lab provides for its stack, by name. */
 function labRoots({ isLab, env }: Engine): Readonly<Record<string, string>> {
     const file = env.LAYERED_IMAGES_INSTANCE;
     return isLab && file !== undefined ? (readInstance(file)?.roots ?? {}) : {};
 }
 
-/** Compares a stack with its registries and GitHub. Changes nothing, the state included. Errors as `exportStack`. */
+/**
+ * Compares a stack with its registries and GitHub, without changing anything, not even the state. Throws the errors of
+ * `exportStack`.
+ */
 export async function readStatus(engine: Engine): Promise<StatusReport> {
     const { stack, env } = engine;
     const [deployment, history, backend] = await Promise.all([

@@ -57,7 +57,7 @@ function builder(builds: readonly Remembered[]): NodeJS.ProcessEnv {
 const urnOf = (name: string) => `urn:pulumi:local::p::docker-build:index:Image::${name}`;
 
 /** The engine's log of an update in which these builds failed, by image. */
-function logOf(images: Readonly<Record<string, string>>, told = `failed to solve: ${mask(message)}`): EngineLog {
+function logOf(images: Readonly<Record<string, string>>, logged = `failed to solve: ${mask(message)}`): EngineLog {
     const steps = Object.entries(images).map(([image, context]) => ({
         urn: urnOf(image),
         type: "docker-build:index:Image",
@@ -71,14 +71,14 @@ function logOf(images: Readonly<Record<string, string>>, told = `failed to solve
         seconds: 1,
         result: "failed" as const,
     }));
-    const lines = [{ severity: "error", line: told }];
+    const lines = [{ severity: "error", line: logged }];
     return {
         stack: "local",
         start,
         seconds: 10,
         result: "failed",
         steps,
-        told: new Map(Object.keys(images).map((image) => [urnOf(image), lines])),
+        messages: new Map(Object.keys(images).map((image) => [urnOf(image), lines])),
     };
 }
 

@@ -10,9 +10,9 @@ import { run } from "../system/process";
 import { type ImageStep, imageSteps } from "./steps";
 
 /**
- * What builds and smoke tests that failed printed, as BuildKit remembers it, secrets masked.
+ * Returns the output of failed builds and smoke tests from BuildKit's history, with secrets masked.
  *
- * @returns lines by URN; none where BuildKit can't be asked
+ * @returns lines by URN; empty if BuildKit is not available
  */
 export async function failedOutput(update: Update): Promise<ReadonlyMap<string, readonly string[]>> {
     try {
@@ -25,16 +25,16 @@ export async function failedOutput(update: Update): Promise<ReadonlyMap<string, 
     }
 }
 
-/** A build that failed, as BuildKit remembers it: whoever asked for it, and with secrets as they are. */
+/** A failed build in BuildKit's history: it may belong to another user, and its secrets are not masked. */
 interface FailureRecord {
-    /** Its build context, an absolute path; "" for one that was asked for elsewhere. */
+    /** Its build context, an absolute path; "" for a build that was started elsewhere. */
     readonly context: string;
     readonly platform: string;
-    /** The step that failed; "" where it came to none. */
+    /** The failed step; "" if the build reached no step. */
     readonly at: string;
-    /** Why it failed; undefined where BuildKit could not keep it. */
+    /** The error; undefined if BuildKit could not store it. */
     readonly message: string | undefined;
-    /** What the step printed last. */
+    /** The last lines of the step's output. */
     readonly printed: readonly string[];
 }
 
@@ -52,13 +52,13 @@ const inspected = z.object({
         .optional(),
 });
 
-/** On a full disk BuildKit can't write down how a build ended: its record then knows neither an error nor a single step. */
+/** On a full disk BuildKit can't store the result of a build: its record then has neither an error nor any step. */
 const isFailure = ({ status, total_steps }: z.infer<typeof listed>) =>
     status === "Error" || (status === "Completed" && total_steps === 0);
 const unkept = "BuildKit could not keep what was printed: no space left on device?";
 
-/** A path without links in it; as it is where there is nothing. */
-function real(file: string): string {
+/** Resolves the links in a path; returns the path unchanged if it does not exist. */
+function realPath(file: string): string {
     try {
         return realpathSync(file);
     } catch {
@@ -66,22 +66,22 @@ function real(file: string): string {
     }
 }
 
-/** The builds that failed since `since`, whoever asked for them. */
+/** Returns the builds that failed since `since`, including the builds of other users. */
 async function failureRecords(env: NodeJS.ProcessEnv, root: string, since: Date): Promise<FailureRecord[]> {
     const [command, ...plugin] = buildx(env);
-    const ask = (...args: string[]) =>
+    const history = (...args: string[]) =>
         run(command, [...plugin, "history", ...args, "--format", "json"], { env, cwd: root });
-    const lines = (await ask("ls")).split("\n").filter(Boolean);
+    const lines = (await history("ls")).split("\n").filter(Boolean);
     const failed = lines
         .map((line) => listed.parse(JSON.parse(line)))
         .filter((build) => isFailure(build) && build.created_at >= since);
     const records: FailureRecord[] = [];
     for (const { ref } of failed) {
-        const text = await ask("inspect", ref.split("/").at(-1) ?? ref);
+        const text = await history("inspect", ref.split("/").at(-1) ?? ref);
         const { Context, Platform, Error: error } = inspected.parse(JSON.parse(text));
         records.push({
-            // buildx tells it from where it runs, where it lies below.
-            context: Context === "" ? "" : real(path.resolve(root, Context)),
+            // buildx reports a context below its working directory as a relative path.
+            context: Context === "" ? "" : realPath(path.resolve(root, Context)),
             platform: Platform.join(", "),
             at: error?.Name ?? "",
             message: error?.Message,
@@ -91,66 +91,69 @@ async function failureRecords(env: NodeJS.ProcessEnv, root: string, since: Date)
     return records;
 }
 
-/** An update that ran: where, what the engine logged of it, and what takes its stack's secrets out of a line. */
+/** A completed update: its environment, its log, and the mask for its stack's secrets. */
 export interface Update {
-    /** Its environment: the builder's tool's. */
+    /** Environment for buildx. */
     readonly env: NodeJS.ProcessEnv;
-    /** The checkout, below which its contexts were staged. */
+    /** Path of the checkout, which contains the staged build contexts. */
     readonly root: string;
     readonly log: EngineLog;
     readonly mask: Mask;
 }
 
-/** A build or smoke test of an update that failed. */
+/** A failed build or smoke test of an update. */
 export interface FailedBuild {
     readonly build: ImageStep;
-    /** What is known of it, secrets masked; undefined where it can't be told from somebody else's. */
+    /**
+     * The failed step and its output, with secrets masked; undefined if it can't be distinguished from another user's
+     * build.
+     */
     readonly known: { readonly at: string; readonly output: readonly string[] } | undefined;
 }
 
-const words = (text: string) => text.replace(/\s+/g, " ");
+const withSingleSpaces = (text: string) => text.replace(/\s+/g, " ");
 
 /**
- * What BuildKit remembers of the builds and smoke tests of an update that failed: the provider loses the end of what a step
- * printed, which is where the reason stands.
+ * Finds the failed builds and smoke tests of an update in BuildKit's history: the provider loses the end of a step's
+ * output, which contains the reason.
  *
- * BuildKit does not know for whom it builds, others may build at the same time, and their secrets are not ours to mask. A
- * record is a build's of this update when it is of the context that this checkout staged for it and of its platform, and failed
- * with the error that the engine logged. Where there are two such (another stack of the checkout), or somebody else's build
- * failed at the same step (BuildKit runs a step once for all who are at it, with the secrets of one of them), nobody can tell
- * whose output it is, and none is given.
+ * BuildKit does not record the user of a build, other users may build at the same time, and their secrets are unknown
+ * here and can't be masked. A record is assigned to a build of this update if it has the context that this checkout
+ * staged for the build and the same platform, and failed with the error that the engine logged. If two records match
+ * (another stack of the checkout), or another user's build failed at the same step (BuildKit runs a step once for all
+ * builds that share it, with the secrets of one of them), the owner of the output is unknown and it is left out.
  *
- * @returns those of which there is a record; none where nothing failed
- * @throws CommandError or z.ZodError where BuildKit can't be asked
+ * @returns the failed builds that have a record; empty if no build failed
+ * @throws CommandError or z.ZodError if BuildKit is not available
  */
 export async function failedBuilds({ env, root, log, mask }: Update): Promise<FailedBuild[]> {
     const builds = imageSteps(log).filter(({ result, context }) => result === "failed" && context !== undefined);
     if (builds.length === 0) return [];
     const records = await failureRecords(env, root, new Date(log.start));
     const found = builds.map((build) => {
-        const told = words((log.told.get(build.urn) ?? []).map(({ line }) => mask(line)).join("\n"));
-        const place = real(path.resolve(root, build.context ?? ""));
+        const logged = withSingleSpaces((log.messages.get(build.urn) ?? []).map(({ line }) => mask(line)).join("\n"));
+        const staged = realPath(path.resolve(root, build.context ?? ""));
         const matching = records.filter(
             ({ context, platform, message = "" }) =>
-                context === place && platform === build.platform && told.includes(words(mask(message))),
+                context === staged && platform === build.platform && logged.includes(withSingleSpaces(mask(message))),
         );
         return { build, matching };
     });
-    const ours = new Set(found.flatMap(({ matching }) => (matching.length === 1 ? matching : [])));
-    const foreign = records.filter((record) => !ours.has(record));
+    const assigned = new Set(found.flatMap(({ matching }) => (matching.length === 1 ? matching : [])));
+    const foreign = records.filter((record) => !assigned.has(record));
     return found.flatMap(({ build, matching }): FailedBuild[] => {
         const [record] = matching;
         if (!record) return [];
         const { at, message, printed } = record;
-        const isShared = at !== "" && foreign.some((one) => one.at === at && one.message === message);
-        if (!ours.has(record) || isShared) return [{ build, known: undefined }];
+        const isShared = at !== "" && foreign.some((other) => other.at === at && other.message === message);
+        if (!assigned.has(record) || isShared) return [{ build, known: undefined }];
         const next = nextAfterStep(printed);
         const output = next === undefined ? printed : [...printed, `next: ${next}`];
         return [{ build, known: { at: mask(at), output: output.map(mask) } }];
     });
 }
 
-/** A failed build as text: what failed, where, and the end of its output. */
+/** Describes a failed build in text: its image, platform and step, and the end of its output. */
 export function describeFailedBuild({ build, known }: FailedBuild): string {
     const { image, kind, platform = "" } = build;
     const what = `${kind === "test" ? "the smoke test of " : ""}image ${image} failed on ${platform}`;
@@ -164,7 +167,8 @@ export function describeFailedBuild({ build, known }: FailedBuild): string {
 }
 
 /**
- * Tells on stderr what `failedBuilds` finds. Where BuildKit can't be asked, it says why: what Pulumi reported then has to do.
+ * Prints the result of `failedBuilds` on stderr. If BuildKit is not available, the reason is printed, and the user has
+ * to rely on Pulumi's output.
  */
 export async function tellFailedBuilds(update: Update): Promise<void> {
     try {

@@ -26,30 +26,32 @@ const updates = z.array(
 );
 
 /**
- * The file that keeps a stack's updates: in the lab beside the state, elsewhere `.updates/<stack>.json` of the checkout.
+ * Returns the path of the file that stores a stack's updates: in the lab next to the state, elsewhere
+ * `.updates/<stack>.json` in the checkout.
  *
- * @param stack its name; with an organization and project before it, or without
- * @param env of the lab (it has LAYERED_IMAGES_INSTANCE), or another
- * @param root of the repository
+ * @param stack name of the stack, with or without organization and project
+ * @param env environment; in the lab it contains LAYERED_IMAGES_INSTANCE
+ * @param root root of the repository
  */
 export function historyFile(stack: string, env: NodeJS.ProcessEnv, root: string = process.cwd()): string {
     const name = `${stack.split("/").at(-1) ?? stack}.json`;
     const instance = env.LAYERED_IMAGES_INSTANCE;
     if (instance === undefined || instance === "") return path.join(root, ".updates", name);
-    // One lab serves every repository on the machine, and Pulumi keeps their stacks apart by the project.
+    // One lab serves every repository on the machine, and Pulumi distinguishes their stacks by project.
     const { name: project } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
     return path.join(path.dirname(instance), "updates", project, name);
 }
 
 /**
- * The recorded updates of a stack. A file that is no history is said on stderr and put aside: what is lost is durations.
+ * Reads the recorded updates of a stack. A damaged file is reported on stderr and renamed: only recorded durations are
+ * lost.
  *
- * @returns newest first; none where nothing was recorded
+ * @returns newest first; empty if no update is recorded
  */
 export async function readHistory(stack: string, env: NodeJS.ProcessEnv, root?: string): Promise<UpdateRecord[]> {
     const file = historyFile(stack, env, root);
     try {
-        // The type has no `undefined` for what is absent, and neither has JSON.
+        // The type has no `undefined` for absent properties, and neither does JSON.
         return updates.parse(JSON.parse(await readFile(file, "utf8"))) as UpdateRecord[];
     } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
@@ -62,7 +64,7 @@ export async function readHistory(stack: string, env: NodeJS.ProcessEnv, root?: 
     }
 }
 
-/** Adds an update to the recorded ones of a stack, and leaves out those that are not needed any more. */
+/** Adds an update to the recorded updates of a stack, and drops updates that are no longer needed. */
 export async function appendHistory(
     stack: string,
     env: NodeJS.ProcessEnv,
@@ -73,19 +75,19 @@ export async function appendHistory(
     replaceFile(historyFile(stack, env, root), `${JSON.stringify(kept, null, 1)}\n`);
 }
 
-/** What is kept of one update (`pulumi up`). */
+/** The record of an update (`pulumi up`). */
 export interface UpdateRecord {
-    /** When it began: ISO 8601, UTC. */
+    /** Time of its start: ISO 8601, UTC. */
     readonly start: string;
     readonly seconds: number;
     readonly result: "succeeded" | "failed";
     /** Commit of the checkout, 40 hex; absent outside of git. */
     readonly commit?: string;
-    /** Each resource of docker-build that was not left as it was, in the order in which they began. */
+    /** The docker-build resources that were changed, in the order of their starts. */
     readonly images: readonly ImageRecord[];
 }
 
-/** What an update did to one image: a build or smoke test for one platform, or the promotion of all of them. */
+/** Work of an update on an image: a build or smoke test for one platform, or the promotion of all platforms. */
 export interface ImageRecord {
     /** Key in `images.ts`. */
     readonly image: string;
@@ -94,70 +96,76 @@ export interface ImageRecord {
     readonly kind: "build" | "test" | "promotion";
     /** The engine's word: create, update, replace or delete. */
     readonly operation: string;
-    /** Whole seconds, as the engine's log has them: 0 for what took less than one. */
+    /** Whole seconds, from the engine's log: 0 for less than one second. */
     readonly seconds: number;
     readonly result: "succeeded" | "failed";
-    /** Whether the digest is another than before; builds that pushed only. A first build has moved. */
+    /** Whether the digest changed; only for builds that pushed. True for a first build. */
     readonly digestMoved?: boolean;
     /**
-     * Compressed bytes of layers that neither the former digest nor the parents had; builds that pushed only. Absent where
-     * the registry can't be asked.
+     * Compressed bytes of layers that neither the former digest nor the parents had; only for builds that pushed.
+     * Absent if the registry can't be queried.
      */
     readonly bytesPushed?: number;
 }
 
-/** Updates that are kept of a stack. */
+/** Maximum number of recorded updates per stack. */
 export const keptUpdates = 50;
 
-/** Work of which the history tells how long it takes: a build or smoke test for a platform, or a promotion. */
+/** Work whose duration is recorded in the history: a build or smoke test for a platform, or a promotion. */
 export type RecordedWork = Pick<ImageRecord, "image" | "platform" | "kind">;
 
-/** How many of the newest records are asked how long something takes. */
-const asked = 5;
+/** Number of the newest records that determine a duration. */
+const relevantRecords = 5;
 
-/** A build to the digest that was there before came from the cache: how long a real one takes it does not tell. */
-const tells = ({ kind, digestMoved }: ImageRecord): boolean => kind !== "build" || digestMoved !== false;
+/**
+ * Whether a record is meaningful: a build with an unchanged digest came from the cache, so its duration is not that of
+ * a real build.
+ */
+const isMeaningful = ({ kind, digestMoved }: ImageRecord): boolean => kind !== "build" || digestMoved !== false;
 
 const isDone = ({ result, operation }: ImageRecord): boolean => result === "succeeded" && operation !== "delete";
 
 const keyOf = ({ kind, image, platform = "" }: RecordedWork): string => `${kind} ${platform} ${image}`;
 
-/** The record that tells how long some work takes, beside its update; see `recordedSeconds`. */
-function tellingRecord(history: readonly UpdateRecord[], work: RecordedWork) {
-    const own = history.flatMap((update) =>
-        update.images.filter((one) => isDone(one) && keyOf(one) === keyOf(work)).map((record) => ({ record, update })),
+/** Returns the record that determines the duration of some work, with its update; see `recordedSeconds`. */
+function decisiveRecord(history: readonly UpdateRecord[], work: RecordedWork) {
+    const entries = history.flatMap((update) =>
+        update.images
+            .filter((record) => isDone(record) && keyOf(record) === keyOf(work))
+            .map((record) => ({ record, update })),
     );
-    const telling = own.filter(({ record }) => tells(record));
-    const [first, ...rest] = (telling.length > 0 ? telling : own).slice(0, asked);
+    const meaningful = entries.filter(({ record }) => isMeaningful(record));
+    const [first, ...rest] = (meaningful.length > 0 ? meaningful : entries).slice(0, relevantRecords);
     return rest.reduce(
-        (longest, one) => (longest && one.record.seconds <= longest.record.seconds ? longest : one),
+        (longest, entry) => (longest && entry.record.seconds <= longest.record.seconds ? longest : entry),
         first,
     );
 }
 
 /**
- * How long work on an image takes: the longest of the last five times. Not the last time, because much of a build can come from
- * the cache although its digest moves (another label), and builds of an image that is never pushed have no digest that would tell.
- * Builds that gave the digest that was there before count only where there are no others.
+ * Returns the expected duration of work on an image: the longest of the last five. The last duration alone is not
+ * reliable, because much of a build can come from the cache although its digest changes (another label), and builds of
+ * an image that is never pushed have no digest to compare. Builds with an unchanged digest count only if no other
+ * builds are recorded.
  *
  * @param history newest first
- * @returns whole seconds; undefined where none is recorded
+ * @returns whole seconds; undefined if no duration is recorded
  */
 export const recordedSeconds = (history: readonly UpdateRecord[], work: RecordedWork): number | undefined =>
-    tellingRecord(history, work)?.record.seconds;
+    decisiveRecord(history, work)?.record.seconds;
 
 /**
- * The updates to keep: the newest ones, and before them those that tell how long some build takes. Otherwise fifty changes of
- * the app would drop what is known of the base.
+ * Returns the updates to keep: the newest updates, and older updates that determine the duration of a build. Otherwise
+ * fifty changes of a child would drop the recorded durations of its parent.
  *
  * @param history newest first
- * @returns at most `most` of them, newest first
+ * @returns up to `most` updates, newest first
  */
 export function keepUpdates(history: readonly UpdateRecord[], most: number = keptUpdates): UpdateRecord[] {
     const builds = history.flatMap(({ images }) => images.filter(({ kind }) => kind === "build"));
-    const different = new Map(builds.map((one) => [keyOf(one), one]));
-    const telling = new Set([...different.values()].map((one) => tellingRecord(history, one)?.update));
-    const needed = new Set(history.filter((update) => telling.has(update)).slice(0, most));
+    const different = new Map(builds.map((build) => [keyOf(build), build]));
+    const decisive = new Set([...different.values()].map((build) => decisiveRecord(history, build)?.update));
+    const needed = new Set(history.filter((update) => decisive.has(update)).slice(0, most));
     let room = most - needed.size;
     return history.filter((update) => needed.has(update) || room-- > 0);
 }

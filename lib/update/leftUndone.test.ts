@@ -31,7 +31,7 @@ const file = step(
     { file: "a.yml", branch: "main" },
     "cut off",
 );
-const log = (steps: readonly EngineStep[]): EngineLog => ({ ...recorded("failing"), steps, told: new Map() });
+const log = (steps: readonly EngineStep[]): EngineLog => ({ ...recorded("failing"), steps, messages: new Map() });
 
 test("of an update that failed: what failed of which image and where, and what waits for its promotion", () => {
     expect(leftUndone(recorded("failing"))).toEqual([

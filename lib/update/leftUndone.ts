@@ -9,7 +9,7 @@ function failedStep({ kind, platform }: ImageStep): string {
     return `its ${kinds[kind]} failed${platform === undefined ? "" : ` on ${platform}`}`;
 }
 
-/** Whether an image has a build that is not promoted by now. */
+/** Whether an image has a build that is not promoted. */
 function waits({ steps }: ImageOutcome): boolean {
     const isPublished = steps.some(({ kind, pushed }) => kind === "build" && pushed !== undefined);
     return isPublished && !steps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
@@ -24,8 +24,8 @@ function leftOf(outcome: ImageOutcome): string[] {
         .sort();
     const waiting = waits(outcome) ? ["it was built and is not promoted"] : [];
     const unreached = outcome.outcome === "not reached" ? ["it was not built: something that it stands on failed"] : [];
-    const said = [...failed, ...unreached, ...(unreached.length > 0 ? [] : waiting)];
-    return said.length > 0 ? [`image ${image}: ${said.join("; ")}`] : [];
+    const reasons = [...failed, ...unreached, ...(unreached.length > 0 ? [] : waiting)];
+    return reasons.length > 0 ? [`image ${image}: ${reasons.join("; ")}`] : [];
 }
 
 function onGitHub({ urn, type, before, after }: EngineStep): string {
@@ -33,20 +33,24 @@ function onGitHub({ urn, type, before, after }: EngineStep): string {
     return `GitHub: ${githubTitle({ urn, type, inputs, outputs })}`;
 }
 
-/** What an update that failed has left to do, a line for each image and each thing on GitHub. */
+/** Returns the remaining work after a failed update, one line per image and per resource on GitHub. */
 export function leftUndone(log: EngineLog): string[] {
     const refused = log.steps.filter((step) => isGitHubs(step) && step.result !== "succeeded");
     return [...imageOutcomes(log).flatMap(leftOf), ...new Set(refused.map(onGitHub))];
 }
 
-/** What a GitHub App's token lives, in seconds, less the moment that it is older than the update's command. */
+/**
+ * Lifetime of a GitHub App's token in seconds, less a margin for the time between its creation and the update's
+ * command.
+ */
 const tokenLife = 3500;
 
 /**
- * Whether an update failed for nothing but a token of a GitHub App that expired meanwhile: something on GitHub failed after the
- * token's time, and nothing else did. Another update with another token then finishes what is left.
+ * Whether an update failed only because its GitHub App token expired during the update: a resource on GitHub failed
+ * after the token's lifetime, and no other resource failed. An update with a new token then completes the remaining
+ * work.
  *
- * @param seconds since the token was made, at the least
+ * @param seconds minimum age of the token
  */
 export function mayHaveExpired({ steps }: EngineLog, seconds: number): boolean {
     const failed = steps.filter(({ result }) => result === "failed");

@@ -1,17 +1,17 @@
 import type { EngineLog } from "../engine/log";
 import { type ImageInputs, componentTypes, nameOf, readImage } from "../engine/resources";
 import { type UpdateRecord, recordedSeconds } from "./history";
-import { type ImageStep, hasMoved, imageSteps } from "./steps";
+import { type ImageStep, hasMoved, imageSteps as readSteps } from "./steps";
 
 /**
- * What became of an image in an update.
+ * The outcome of an update for an image.
  *
- * - `failed`: a build, test or promotion of it failed, or was cut short.
- * - `not reached`: the update ended before all its builds were looked at.
+ * - `failed`: a build, test or promotion of it failed or was interrupted.
+ * - `not reached`: the update ended before it reached all builds of the image.
  * - `built`: at least one platform was built.
- * - `cut off`: nothing was built, although a parent of it was built or was itself cut off: no digest that it stands on moved.
- * - `unchanged`: nothing was built and no parent was.
- * - `removed`: it left the stack; what was published stays.
+ * - `cut off`: not built, although a parent was built or was itself cut off: no digest of its parents changed.
+ * - `unchanged`: neither the image nor any parent was built.
+ * - `removed`: it left the stack; its published digests stay.
  */
 export type Outcome = "failed" | "not reached" | "built" | "cut off" | "unchanged" | "removed";
 
@@ -19,9 +19,9 @@ export type Outcome = "failed" | "not reached" | "built" | "cut off" | "unchange
 export interface ImageOutcome {
     readonly image: string;
     readonly outcome: Outcome;
-    /** Whether a build of it gave another digest. */
+    /** Whether a build of it resulted in another digest. */
     readonly moved: boolean;
-    /** Its builds, tests and promotion, those that were left as they were too. */
+    /** Its builds, tests and promotion, including unchanged resources. */
     readonly steps: readonly ImageStep[];
 }
 
@@ -30,7 +30,7 @@ interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms"> {
     readonly isDeleted: boolean;
 }
 
-/** The images that the engine saw, by name: its own order differs from run to run. */
+/** Returns the images in the engine's log, sorted by name: the order in the log differs from run to run. */
 function imagesSeen(log: EngineLog): ImageSeen[] {
     const steps = log.steps.filter(({ type, operation }) => type === componentTypes.image && operation !== "refresh");
     const seen = steps.flatMap(({ urn, operation, before, after }) => {
@@ -40,54 +40,55 @@ function imagesSeen(log: EngineLog): ImageSeen[] {
     return seen.sort((a, b) => a.image.localeCompare(b.image, "en"));
 }
 
-/** What became of each image: parents before their children, else by name. */
+/** Returns the outcome for each image: parents before their children, otherwise by name. */
 export function imageOutcomes(log: EngineLog): ImageOutcome[] {
-    const steps = imageSteps(log);
+    const steps = readSteps(log);
     const seen = imagesSeen(log);
     const found = new Map<string, ImageOutcome>();
     const judge = ({ image, isDeleted, parents, platforms }: ImageSeen): ImageOutcome => {
-        const known = found.get(image);
-        if (known) return known;
-        const own = steps.filter((step) => step.image === image);
-        const builds = own.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
+        const judgedBefore = found.get(image);
+        if (judgedBefore) return judgedBefore;
+        const imageSteps = steps.filter((step) => step.image === image);
+        const builds = imageSteps.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
         const moved = builds.some((step) => step.operation !== "same" && hasMoved(step) === true);
-        const above = seen.filter((one) => parents.includes(one.image)).map(judge);
+        const parentOutcomes = seen.filter((candidate) => parents.includes(candidate.image)).map(judge);
         const outcome = (): Outcome => {
             if (isDeleted) return "removed";
-            if (own.some(({ result }) => result === "failed")) return "failed";
+            if (imageSteps.some(({ result }) => result === "failed")) return "failed";
             if (log.result === "failed" && builds.length < platforms.length) return "not reached";
             if (builds.some(({ operation }) => operation !== "same")) return "built";
-            return above.some((one) => one.outcome === "built" || one.outcome === "cut off") ? "cut off" : "unchanged";
+            const hasBuiltParent = parentOutcomes.some((parent) => ["built", "cut off"].includes(parent.outcome));
+            return hasBuiltParent ? "cut off" : "unchanged";
         };
-        const judged = { image, outcome: outcome(), moved, steps: own };
+        const judged = { image, outcome: outcome(), moved, steps: imageSteps };
         found.set(image, judged);
         return judged;
     };
-    // An image enters after those that it was judged by.
+    // An image is inserted after its parents.
     seen.forEach(judge);
     return [...found.values()];
 }
 
-/** Building that an update did without. */
+/** Build time that an update saved. */
 export interface Saved {
-    /** What the builds took when they were last done. */
+    /** Recorded durations of the builds that were not needed. */
     readonly seconds: number;
-    /** Builds of which no duration is recorded: they are not in `seconds`. */
+    /** Number of builds without a recorded duration: they are not included in `seconds`. */
     readonly unknown: number;
 }
 
 /**
- * An estimate of what builds that were left as they were would have taken, one after the other.
+ * Estimates the total duration of the builds that were not needed.
  *
  * @param history newest first
  */
 export function savedSeconds(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord[]): Saved {
-    const left = outcomes
+    const unchangedBuilds = outcomes
         .flatMap(({ steps }) => steps)
         .filter(({ kind, operation }) => kind === "build" && operation === "same");
-    const recorded = left.map(({ image, platform }) =>
+    const recorded = unchangedBuilds.map(({ image, platform }) =>
         recordedSeconds(history, { kind: "build", image, ...(platform !== undefined && { platform }) }),
     );
     const known = recorded.filter((seconds) => seconds !== undefined);
-    return { seconds: known.reduce((sum, one) => sum + one, 0), unknown: recorded.length - known.length };
+    return { seconds: known.reduce((sum, seconds) => sum + seconds, 0), unknown: recorded.length - known.length };
 }

@@ -9,10 +9,12 @@ import { isInterrupted, run } from "../system/process";
 import { type UpdateRecord, appendHistory, readHistory } from "./history";
 import { imageSteps, updateRecord, type ImageStep, hasMoved } from "./steps";
 
-/** Asks a registry for a manifest: `readManifest`, or what stands in for it. */
+/** Queries a registry for a manifest: `readManifest`, or a substitute. */
 export type Ask = (ref: string) => Promise<Manifest | undefined>;
 
-/** The layers of a platform behind a reference, through an index where it is one; none where nothing is there. */
+/**
+ * Returns the layers of a platform for a reference to a manifest or an index; empty if the registry does not have it.
+ */
 async function layersOf(ref: string, platform: string | undefined, ask: Ask): Promise<readonly Layer[]> {
     const manifest = await ask(ref);
     const inIndex = platform === undefined ? undefined : manifest?.platforms[platform];
@@ -25,7 +27,8 @@ async function pushedBy(step: ImageStep, pushed: string, ask: Ask): Promise<numb
     const { registry } = parseReference(pushed);
     const known = new Set<string>();
     for (const ref of [...(step.former === undefined ? [] : [step.former]), ...step.bases]) {
-        // The builder mounts what another repository of the same registry has, and pushes what another registry has.
+        // The builder mounts layers from another repository of the same registry, but pushes layers from another
+        // registry.
         if (parseReference(ref).registry !== registry) continue;
         for (const { digest } of await layersOf(ref, step.platform, ask)) known.add(digest);
     }
@@ -34,10 +37,10 @@ async function pushedBy(step: ImageStep, pushed: string, ask: Ask): Promise<numb
 }
 
 /**
- * Compressed bytes that builds pushed: of layers that neither the former digest nor what they stand on had in that
- * registry. A registry that can't be asked is asked once, and costs the numbers.
+ * Returns the compressed bytes that builds pushed: the layers that neither the former digest nor the base images had in
+ * that registry. After a failure a registry is not queried again, and its numbers are missing.
  *
- * @returns bytes by a build's `pushed`, and the registries that could not be asked
+ * @returns bytes by a build's `pushed`, and one error per registry that could not be queried
  */
 export async function pushedBytes(
     steps: readonly ImageStep[],
@@ -66,7 +69,7 @@ export async function pushedBytes(
     return { bytes, unasked: [...unasked.values()] };
 }
 
-/** An update, as the engine logged it and as it was recorded. */
+/** An update: the engine's log of it, and its record. */
 export interface RecordedUpdate {
     readonly log: EngineLog;
     readonly record: UpdateRecord;
@@ -74,7 +77,7 @@ export interface RecordedUpdate {
     readonly history: readonly UpdateRecord[];
 }
 
-/** The checkout's commit; undefined where it has none. */
+/** Returns the checkout's commit; undefined if it has none. */
 async function headCommit(root: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
     try {
         return (await run("git", ["rev-parse", "--verify", "HEAD"], { cwd: root, env })).trim();
@@ -89,13 +92,13 @@ async function record(log: EngineLog, env: NodeJS.ProcessEnv, root: string): Pro
     const steps = isInterrupted() ? [] : imageSteps(log);
     const { bytes, unasked } = await pushedBytes(steps, env);
     for (const { message } of unasked) console.error(`note: what was pushed is not known: ${message}`);
-    const made = updateRecord(log, await headCommit(root, env), bytes);
+    const newRecord = updateRecord(log, await headCommit(root, env), bytes);
     const history = await readHistory(log.stack, env, root);
-    await appendHistory(log.stack, env, made, root);
-    return { log, record: made, history };
+    await appendHistory(log.stack, env, newRecord, root);
+    return { log, record: newRecord, history };
 }
 
-/** `record`; what is wrong with the history is a warning, and never fails an update. */
+/** Calls `record`; errors in the history are reported as warnings and never fail an update. */
 async function recordOrWarn(log: EngineLog, env: NodeJS.ProcessEnv, root: string): Promise<RecordedUpdate> {
     try {
         return await record(log, env, root);
@@ -107,13 +110,14 @@ async function recordOrWarn(log: EngineLog, env: NodeJS.ProcessEnv, root: string
 }
 
 /**
- * Runs `pulumi up` and records it, also when it fails or is interrupted. The engine's log is kept in a folder that nobody
- * else can read and is removed afterwards: the engine masks secrets in it, but it has all that builds printed.
+ * Runs `pulumi up` and records it, even if it fails or is interrupted. The engine's log is written to a folder that
+ * other users can't read, and is removed afterwards: the engine masks secrets in it, but it contains the complete
+ * output of builds.
  *
- * @param env of the update: Pulumi's, and the builder's tool's
- * @param up runs it with these additional arguments and this environment, to its exit code
- * @param root of the repository
- * @returns that exit code, and what was recorded; nothing of an update that came to no resource
+ * @param env environment of the update, for Pulumi and buildx
+ * @param up runs the update with these additional arguments and this environment, and returns its exit code
+ * @param root root of the repository
+ * @returns that exit code, and the recorded update; undefined for an update that reached no resource
  */
 export async function recordUp(
     env: NodeJS.ProcessEnv,
@@ -123,7 +127,7 @@ export async function recordUp(
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-up-"));
     try {
         const eventLog = path.join(folder, "events.jsonl");
-        // The engine has this option only where its debugging commands are asked for.
+        // The engine accepts this option only if its debugging commands are enabled.
         const code = await up(["--event-log", eventLog], { ...env, PULUMI_DEBUG_COMMANDS: "true" });
         const log = existsSync(eventLog) ? parseEngineLog(readFileSync(eventLog, "utf8")) : undefined;
         return { code, recorded: log && (await recordOrWarn(log, env, root)) };

@@ -4,19 +4,20 @@ import { dockerTypes, imageAbove, isSmokeTest, namedImages, pushedBy } from "../
 import { digestOf, isDigest } from "../registry/references";
 import type { ImageRecord, UpdateRecord } from "./history";
 
-/** A build, test or promotion that the engine looked at; also one that it left as it was. */
+/** A build, test or promotion in the engine's log, including unchanged resources. */
 export interface ImageStep extends Omit<ImageRecord, "digestMoved" | "bytesPushed"> {
     readonly urn: string;
-    /** The staged folder that a build or test read, relative to the repository's root. */
+    /** The staged build context of a build or test, relative to the repository's root. */
     readonly context?: string;
-    /** `<repository>@<digest>` that the build pushed, and that its platform had before; absent where nothing is pushed. */
+    /** `<repository>@<digest>` that the build pushed; absent if it pushed nothing. */
     readonly pushed?: string;
+    /** `<repository>@<digest>` of its platform before the update; absent if nothing was pushed. */
     readonly former?: string;
-    /** `<repository>@<digest>` of everything pinned that the build stands on. */
+    /** `<repository>@<digest>` of each pinned image that the build uses. */
     readonly bases: readonly string[];
 }
 
-/** The engine's words for what it does, as a record has them; looking things up (refresh, read) is no work on an image. */
+/** Names of operations in records by the engine's name; lookups (refresh, read) are not work on an image. */
 const operations: Readonly<Record<string, string>> = {
     same: "same",
     create: "create",
@@ -57,31 +58,31 @@ function readStep(step: EngineStep): ImageStep[] {
     ];
 }
 
-/** The builds, tests and promotions in the engine's log, in the order in which they began. */
+/** Returns the builds, tests and promotions in the engine's log, in the order of their starts. */
 export const imageSteps = ({ steps }: EngineLog): ImageStep[] => steps.flatMap(readStep);
 
-/** Whether a build gave another digest than the one before; undefined where it pushed none. */
+/** Whether a build resulted in another digest than before; undefined if it pushed nothing. */
 export const hasMoved = ({ pushed, former }: ImageStep): boolean | undefined =>
     pushed === undefined ? undefined : former === undefined || digestOf(pushed) !== digestOf(former);
 
 /**
- * What is kept of an update.
+ * Returns the record of an update.
  *
- * @param commit of the checkout, 40 hex
- * @param pushedBytes by a build's `pushed`, the compressed bytes that it pushed
+ * @param commit the checkout's commit, 40 hex
+ * @param pushedBytes compressed bytes that a build pushed, by its `pushed`
  */
 export function updateRecord(
     log: EngineLog,
     commit: string | undefined,
     pushedBytes: ReadonlyMap<string, number>,
 ): UpdateRecord {
-    const worked = imageSteps(log).filter(({ operation }) => operation !== "same");
+    const changed = imageSteps(log).filter(({ operation }) => operation !== "same");
     return {
         start: new Date(log.start).toISOString(),
         seconds: log.seconds,
         result: log.result,
         ...(commit !== undefined && { commit }),
-        images: worked.map((step): ImageRecord => {
+        images: changed.map((step): ImageRecord => {
             const { image, platform, kind, operation, seconds, result, pushed } = step;
             const [digestMoved, bytesPushed] = [hasMoved(step), pushed && pushedBytes.get(pushed)];
             return {

@@ -65,8 +65,8 @@ test("says that no duration is recorded, and what no registry could be asked abo
 
 test("quotes errors of anything else, whatever they contain", () => {
     const { log, record } = recorded("cutoff");
-    const told = new Map([["", [{ severity: "error", line: "config ```key``` is wrong" }]]]);
-    expect(updateSummary({ ...log, result: "failed", told }, { ...record, result: "failed" }, [], plain)).toMatch(
+    const messages = new Map([["", [{ severity: "error", line: "config ```key``` is wrong" }]]]);
+    expect(updateSummary({ ...log, result: "failed", messages }, { ...record, result: "failed" }, [], plain)).toMatch(
         /#### Other errors\n\n````\nconfig ```key``` is wrong\n````$/,
     );
 });
@@ -81,7 +81,7 @@ test("masks a secret wherever it quotes, before a long line is cut", () => {
     const line = `${"x".repeat(396)}second line of a key`;
     const error = { severity: "error", line };
     const text = updateSummary(
-        { ...log, told: new Map([urn, ""].map((of) => [of, [error]])) },
+        { ...log, messages: new Map([urn, ""].map((of) => [of, [error]])) },
         { ...record, result: "failed" },
         [],
         {

@@ -8,23 +8,23 @@ import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "./
 import type { RecordedUpdate } from "./record";
 import type { ImageStep } from "./steps";
 
-/** Lines that are quoted of what failed and of the end of all output, and characters of a line. */
+/** Limits of quotations: lines of a failure, lines of the end of the output, and characters per line. */
 const quoted = { failure: 30, end: 100, width: 400 } as const;
 
-/** What an update printed, as it may hold secrets. */
+/** The output of an update, which may contain secrets. */
 export interface Printed {
-    /** By URN, what failed builds and tests printed, where that is known better than from the engine's log. */
+    /** By URN, the output of failed builds and tests, if it is more complete than in the engine's log. */
     readonly output?: ReadonlyMap<string, readonly string[]>;
-    /** All that `pulumi up` printed, line by line. */
+    /** The complete output of `pulumi up`, line by line. */
     readonly lines?: readonly string[];
-    /** Takes secrets out of a line. */
+    /** Masks the secrets in a line. */
     readonly mask: Mask;
 }
 
-/** Masks a line, then cuts it: the other way round a part of a secret would stay. */
+/** Masks a line, then truncates it: in the reverse order a part of a secret could remain. */
 type Quote = (lines: readonly string[], most: number) => string;
 
-/** Markdown that shows lines as they are: in a fence that is longer than any in them. */
+/** Returns Markdown that shows lines verbatim: in a fence that is longer than every fence in the lines. */
 export function fenced(lines: readonly string[]): string {
     const ticks = lines.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length));
     const fence = "`".repeat(Math.max(2, ...ticks) + 1);
@@ -39,23 +39,25 @@ const fencing =
 const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
 
 function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Printed["output"], quote: Quote) {
-    const lines = log.told.get(urn) ?? [];
+    const messages = log.messages.get(urn) ?? [];
     const printed = output?.get(urn);
-    // The provider's error names the command that failed; of what that printed the engine's log can lack the end.
-    const told = [
+    // The provider's error names the failed command, but the engine's log can lack the end of that command's output.
+    const lines = [
         ...(printed ?? []),
-        ...lines.filter((one) => !printed || one.severity === "error").map(({ line }) => line),
+        ...messages.filter(({ severity }) => !printed || severity === "error").map(({ line }) => line),
     ].filter((line) => line.trim() !== "");
     const where = platform === undefined ? "" : ` on ${platform}`;
-    const said = quote(told.length > 0 ? told : ["it was cut off"], quoted.failure);
-    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${said}`;
+    const quotation = quote(lines.length > 0 ? lines : ["it was cut off"], quoted.failure);
+    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${quotation}`;
 }
 
-/** Errors that are not about a build, test or promotion that failed. */
+/** Returns the errors that do not concern a failed build, test or promotion. */
 function otherErrors(log: EngineLog, failures: readonly ImageStep[], quote: Quote): string[] {
-    const known = new Set(failures.map(({ urn }) => urn));
-    const told = [...log.told].filter(([urn]) => !known.has(urn)).flatMap(([, lines]) => lines);
-    const errors = told.filter(({ severity, line }) => severity === "error" && !["", "update failed"].includes(line));
+    const failedUrns = new Set(failures.map(({ urn }) => urn));
+    const messages = [...log.messages].filter(([urn]) => !failedUrns.has(urn)).flatMap(([, lines]) => lines);
+    const errors = messages.filter(
+        ({ severity, line }) => severity === "error" && !["", "update failed"].includes(line),
+    );
     return errors.length > 0
         ? [
               `#### Other errors\n\n${quote(
@@ -66,17 +68,17 @@ function otherErrors(log: EngineLog, failures: readonly ImageStep[], quote: Quot
         : [];
 }
 
-/** What it printed last, folded. */
+/** Returns the last lines of the output, collapsed. */
 function end(lines: readonly string[], quote: Quote): string[] {
     if (lines.length === 0) return [];
     return [`<details><summary>The end of the log</summary>\n\n${quote(lines, quoted.end)}\n\n</details>`];
 }
 
 /**
- * What a failed update printed, in GitHub's Markdown, each secret of the stack masked.
+ * Quotes the output of a failed update in GitHub's Markdown, with the secrets of the stack masked.
  *
- * @param log undefined where the update came to no resource
- * @returns a part for each failure, for other errors, and for the end of all output; none of an update that succeeded
+ * @param log undefined if the update reached no resource
+ * @returns a section per failure, for other errors, and for the end of the output; empty for a successful update
  */
 export function quotations(
     log: EngineLog | undefined,
@@ -95,11 +97,11 @@ export function quotations(
 const time = (seconds: number) => elapsed(seconds * 1000);
 
 const count = (outcomes: readonly ImageOutcome[], outcome: Outcome): string => {
-    const names = outcomes.filter((one) => one.outcome === outcome).map(({ image }) => image);
+    const names = outcomes.filter((entry) => entry.outcome === outcome).map(({ image }) => image);
     return `${names.length.toString()} ${outcome}${names.length > 0 ? ` (${names.join(", ")})` : ""}`;
 };
 
-/** "built" and what that led to. */
+/** Describes the outcome for an image: "built", for example, and whether its digest changed and was promoted. */
 function happened({ outcome, moved, steps }: ImageOutcome): string {
     const published = steps.some(({ pushed }) => pushed !== undefined);
     const isPromoted = steps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
@@ -117,8 +119,10 @@ function happened({ outcome, moved, steps }: ImageOutcome): string {
 }
 
 function row(outcome: ImageOutcome, record: UpdateRecord): string {
-    const own = record.images.filter(({ image, operation }) => image === outcome.image && operation !== "delete");
-    const builds = own.filter(({ kind }) => kind === "build");
+    const imageRecords = record.images.filter(
+        ({ image, operation }) => image === outcome.image && operation !== "delete",
+    );
+    const builds = imageRecords.filter(({ kind }) => kind === "build");
     const sizes = builds.flatMap(({ bytesPushed }) => bytesPushed ?? []);
     const took = builds
         .map(({ platform = "", seconds }) => `${platform} ${time(seconds)}`)
@@ -128,7 +132,7 @@ function row(outcome: ImageOutcome, record: UpdateRecord): string {
     return `| ${outcome.image} | ${happened(outcome)} | ${took} | ${pushed} |`;
 }
 
-const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
 function saved(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord[]): string {
     const { seconds, unknown } = savedSeconds(outcomes, history);
@@ -140,10 +144,10 @@ function saved(outcomes: readonly ImageOutcome[], history: readonly UpdateRecord
 }
 
 /**
- * What an update did, for the summary of a workflow run: GitHub's Markdown.
+ * Summarizes an update for the summary of a workflow run, in GitHub's Markdown.
  *
- * @param history the updates before it, newest first
- * @param printed what it printed; nothing is quoted of an update that succeeded
+ * @param history earlier updates, newest first
+ * @param printed its output; a successful update is not quoted
  */
 export function updateSummary(
     log: EngineLog,
@@ -158,13 +162,13 @@ export function updateSummary(
     const unasked = builds.some(
         ({ digestMoved, bytesPushed }) => digestMoved !== undefined && bytesPushed === undefined,
     );
-    const said: Outcome[] = ["built", "cut off", "unchanged"];
-    const rare = (["failed", "not reached", "removed"] as const).filter((one) =>
-        outcomes.some(({ outcome }) => outcome === one),
+    const common: Outcome[] = ["built", "cut off", "unchanged"];
+    const rare = (["failed", "not reached", "removed"] as const).filter((candidate) =>
+        outcomes.some(({ outcome }) => outcome === candidate),
     );
     return [
         `### The update ${record.result} after ${time(record.seconds)}`,
-        `${[...said, ...rare].map((outcome) => count(outcomes, outcome)).join(", ")}.`,
+        `${[...common, ...rare].map((outcome) => count(outcomes, outcome)).join(", ")}.`,
         [
             `Builds took ${time(sum(builds.map(({ seconds }) => seconds)))} in all; ${saved(outcomes, history)}`,
             `${size(sum(pushed))} were pushed${unasked ? ", and what the registry could not be asked about" : ""}.`,
@@ -176,22 +180,22 @@ export function updateSummary(
                       .join("\n"),
               ]
             : []),
-        ...left(log, printed.mask),
+        ...remaining(log, printed.mask),
         ...quotations(log, failures, printed),
     ].join("\n\n");
 }
 
-function left(log: EngineLog, mask: Mask): string[] {
+function remaining(log: EngineLog, mask: Mask): string[] {
     const undone = log.result === "succeeded" ? [] : leftUndone(log);
     return undone.length > 0 ? [`#### Left to do\n\n${undone.map((line) => `- ${mask(line)}`).join("\n")}`] : [];
 }
 
 /**
- * What is said of an update in the summary of a workflow run: GitHub's Markdown.
+ * Returns the text for an update in the summary of a workflow run, in GitHub's Markdown.
  *
- * @param recorded undefined where it came to no resource
- * @param printed what it printed, and what masks it
- * @param env of the update
+ * @param recorded undefined if the update reached no resource
+ * @param printed its output, and the mask for its secrets
+ * @param env environment of the update
  */
 export async function summaryOf(
     recorded: RecordedUpdate | undefined,
