@@ -3,17 +3,17 @@ import path from "node:path";
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { tree } from "../tests/tree";
-import { addMask, addSummary, cut, outputLines, setOutputs, tellReview, tellStatus } from "./actions";
+import { addMask, addSummary, cut, outputLines, setOutputs, reportReview, reportStatus } from "./actions";
 
-/** What `tell` adds to the files of a step that had these. */
-function step(tell: (env: NodeJS.ProcessEnv) => void, summary = "") {
+/** Returns the text that `report` appends to the files of a step. */
+function step(report: (env: NodeJS.ProcessEnv) => void, summary = "") {
     const root = tree({ summary, output: "" });
     const file = (name: string) => path.join(root, name);
-    tell({ GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output") });
+    report({ GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: file("summary"), GITHUB_OUTPUT: file("output") });
     return { summary: readFileSync(file("summary"), "utf8"), output: readFileSync(file("output"), "utf8") };
 }
 
-/** Reads GITHUB_OUTPUT as the runner does: a line, or what stands between two lines of a delimiter. */
+/** Parses GITHUB_OUTPUT as the runner does: `name=value` lines, and texts between two delimiter lines. */
 function parseOutputs(text: string): Record<string, string> {
     const outputs: Record<string, string> = {};
     const lines = text.split("\n");
@@ -66,7 +66,7 @@ test.each([
 test("an output is short enough for a comment and for a variable; the summary is whole", () => {
     const review = "é".repeat(50_000);
     const { summary, output } = step((env) => {
-        tellReview(review, false, env);
+        reportReview(review, false, env);
     });
     expect(summary).toBe(review);
     expect(parseOutputs(output)).toEqual({ markdown: "é".repeat(30_000) });
@@ -77,12 +77,12 @@ test("only a dangerous review is an error, on the stream that no file gets", () 
     const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
     try {
         step((env) => {
-            tellReview("### Nothing\n", false, env);
+            reportReview("### Nothing\n", false, env);
         });
-        tellReview("### Nothing\n", true, {});
+        reportReview("### Nothing\n", true, {});
         expect(error).not.toHaveBeenCalled();
         step((env) => {
-            tellReview("### Lost\n", true, env);
+            reportReview("### Lost\n", true, env);
         });
         expect(error.mock.calls).toEqual([[expect.stringMatching(/^::error::/)]]);
         expect(log).not.toHaveBeenCalled();
@@ -94,7 +94,7 @@ test("only a dangerous review is an error, on the stream that no file gets", () 
 test("a report is shown as it is, in a fence that is longer than any in it", () => {
     const report = "a ``` b\n```` c\n";
     const { summary, output } = step((env) => {
-        tellStatus(report, "drift", env);
+        reportStatus(report, "drift", env);
     }, "before\n");
     expect(summary).toBe(`before\n\`\`\`\`\`\n${report}\`\`\`\`\`\n`);
     expect(parseOutputs(output)).toEqual({ drift: "true", report });
@@ -102,7 +102,7 @@ test("a report is shown as it is, in a fence that is longer than any in it", () 
 
 test("of what could not be compared there is no output", () => {
     const { summary, output } = step((env) => {
-        tellStatus("no answer\n", "unknown", env);
+        reportStatus("no answer\n", "unknown", env);
     });
     expect([summary, output]).toEqual(["```\nno answer\n```\n", ""]);
 });

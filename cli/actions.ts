@@ -1,53 +1,54 @@
-/* What commands tell GitHub Actions about their work (docs.github.com, "Workflow commands for GitHub Actions"). */
+/* Reports the results of commands to GitHub Actions (docs.github.com, "Workflow commands for GitHub Actions"). */
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import type { StatusReport } from "../lib/status/status";
 import { fenced } from "../lib/update/summary";
 
-/** Whether this runs in a job of GitHub Actions. */
+/** Returns whether the process runs in a GitHub Actions job. */
 export const inActions = (env: NodeJS.ProcessEnv): boolean => env.GITHUB_ACTIONS === "true";
 
-/** A value in a workflow command. */
+/** Escapes a value for a workflow command. */
 const escaped = (text: string): string => text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 
 /**
- * The line that makes GitHub show `***` in the job's log instead of this text from now on. GitHub masks line by line: each line
- * of a value with several needs a mask.
+ * Returns the workflow command that makes GitHub replace this text with `***` in the rest of the job's log. GitHub masks line by line,
+ * so every line of a multi-line value needs its mask.
  */
 export const addMask = (text: string): string => `::add-mask::${escaped(text)}`;
 
-/** Adds Markdown to the summary of the step; does nothing outside of one. */
+/** Appends Markdown to the step's summary. Does nothing outside a GitHub Actions step. */
 export function addSummary(markdown: string, env: NodeJS.ProcessEnv = process.env): void {
     if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, markdown);
 }
 
 /**
- * Bytes of an output that a later job takes into a comment or an issue: GitHub takes 65,536 characters, of which some are added
- * around it, and Linux hands 131,072 bytes to a program as one variable.
+ * Maximum size in bytes of an output that a later job puts into a comment or an issue. GitHub accepts 65,536 characters, including the
+ * text that the job adds around the output, and Linux limits an environment variable to 131,072 bytes.
  */
 const longestOutput = 60_000;
 
-/** The beginning of a text, of this many bytes at most. No character is cut into pieces. */
+/** Truncates a text to a number of bytes without splitting a UTF-8 character. */
 export function cut(text: string, bytes: number): string {
     const whole = Buffer.from(text);
     if (whole.length <= bytes) return text;
     let end = bytes;
-    // Bytes of this form continue a character of UTF-8.
+    // Bytes of the form 10xxxxxx continue a UTF-8 character.
     while (end > 0 && ((whole[end] ?? 0) & 0b1100_0000) === 0b1000_0000) end--;
     return whole.toString("utf8", 0, end);
 }
 
 /**
- * An output as GITHUB_OUTPUT takes it: `name=value`, and a text between delimiters, because it may have lines.
+ * Formats an output for the file GITHUB_OUTPUT: a boolean as `name=value`, and a text between delimiters, because it may have several
+ * lines.
  *
- * @param delimiter stands in no text that somebody could have written
+ * @param delimiter must not occur in the text, so it has to be unpredictable
  */
 export function outputLines(name: string, value: string | boolean, delimiter = `end-${randomUUID()}`): string {
     if (typeof value === "boolean") return `${name}=${value.toString()}\n`;
     return `${name}<<${delimiter}\n${cut(value, longestOutput)}\n${delimiter}\n`;
 }
 
-/** Sets outputs of the step, texts of which are cut where they are too long for a comment; does nothing outside of a step. */
+/** Sets outputs of the step. Texts that are too long for a comment are truncated. Does nothing outside a GitHub Actions step. */
 export function setOutputs(
     outputs: Readonly<Record<string, string | boolean>>,
     env: NodeJS.ProcessEnv = process.env,
@@ -58,24 +59,25 @@ export function setOutputs(
 }
 
 /**
- * Tells GitHub about a review: the step's summary, its output `markdown`, and an error where something would be lost for good.
+ * Reports a review to GitHub Actions: in the step's summary, as its output `markdown`, and as an error annotation if the update would
+ * lose something permanently.
  *
- * @param review in Markdown
+ * @param review the review in Markdown
  */
-export function tellReview(review: string, isDangerous: boolean, env: NodeJS.ProcessEnv = process.env): void {
+export function reportReview(review: string, isDangerous: boolean, env: NodeJS.ProcessEnv = process.env): void {
     addSummary(review, env);
     setOutputs({ markdown: review }, env);
-    // The runner reads both streams, and standard output may be a file.
+    // The runner reads both streams. Standard output may be redirected to a file.
     if (isDangerous && inActions(env)) console.error("::error::The review found something dangerous; it says what.");
 }
 
 /**
- * Tells GitHub what a comparison of the stack with reality found: the step's summary and, where it could be made, the outputs
- * `drift` (true or false) and `report`.
+ * Reports the comparison of the stack with reality to GitHub Actions: in the step's summary and, unless the verdict is unknown, as the
+ * outputs `drift` (true or false) and `report`.
  *
- * @param report as it is printed
+ * @param report the report as text without colours
  */
-export function tellStatus(
+export function reportStatus(
     report: string,
     verdict: StatusReport["verdict"],
     env: NodeJS.ProcessEnv = process.env,

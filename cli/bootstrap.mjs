@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Entry of every npm script, and the program that `npx layered-images` runs. Plain JavaScript on Node's own modules, because it runs before node_modules exists.
+// Entry point of every npm script and of `npx layered-images`. It is plain JavaScript and uses only Node's built-in modules, because it
+// runs before node_modules exists.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,32 +21,32 @@ const root = path.dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const installOnly = "--install-only";
 
-const wanted = createHash("sha256")
+const lockfileHash = createHash("sha256")
     .update(readFileSync(path.join(root, "package-lock.json")))
     .digest("hex");
 const stamp = path.join(root, "node_modules", ".installed-from");
-const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash;
 
-/** Installs node_modules, unless another run has done so meanwhile. */
+/** Installs node_modules unless another process has already done it. */
 function install() {
     if (isInstalled()) return;
     console.error("installing node_modules (npm ci) …");
-    // Install scripts stay off: the only ones would download a Pulumi plugin, which the lab provides.
+    // Install scripts are disabled: the only packages that have them would download a Pulumi plugin, which the lab provides.
     const result = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
         cwd: root,
-        // Standard output is the command's own: `lab env` is evaluated by a shell.
+        // Standard output is reserved for the command: a shell evaluates the output of `lab env`.
         stdio: ["ignore", 2, 2],
     });
     if (result.error) fail(`npm could not be started (${result.error.message}); it comes with Node.js.`);
     if (result.status !== 0) fail("npm ci failed; its own message is above.");
-    writeFileSync(stamp, wanted);
+    writeFileSync(stamp, lockfileHash);
 }
 
-/** Installs node_modules when it is missing or was installed from another package-lock.json; one run at a time. */
+/** Installs node_modules if it is missing or was installed from a different package-lock.json. Concurrent runs wait for a lock. */
 function ensureDependencies() {
     if (isInstalled()) return;
-    const again = [process.execPath, import.meta.filename, installOnly];
-    const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...again], { stdio: "inherit" });
+    const installCommand = [process.execPath, import.meta.filename, installOnly];
+    const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...installCommand], { stdio: "inherit" });
     if (result.error) fail(`flock could not be started (${result.error.message}); it is in the package util-linux.`);
     if (result.status !== 0) process.exit(result.status ?? 1);
 }

@@ -7,7 +7,7 @@ import { repositoryRoot } from "../lib/system/paths";
 
 const bootstrap = path.join(repositoryRoot, "cli", "bootstrap.mjs");
 
-/** A clone without node_modules, with an `npm` that notes when it begins and ends, and a command that prints its arguments. */
+/** Creates a clone without node_modules, with an `npm` that logs when it begins and ends, and a command that prints its arguments. */
 function freshClone() {
     const root = tree({
         "package-lock.json": "{}",

@@ -8,7 +8,7 @@ import { firstDifference } from "./canary";
 
 type Files = Readonly<Record<string, string>>;
 
-/** An OCI archive with these layers, each written in the order of its files. */
+/** Creates an OCI archive with these layers. The files of each layer are written in the given order. */
 async function image(...layers: readonly Files[]): Promise<string> {
     const folder = temporaryFolder();
     const blobs: string[] = [];

@@ -10,7 +10,7 @@ import { type Platform, archOf } from "../lib/platform";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 
-/** Blobs of the layers of an OCI archive (image-spec, image-layout), lowest first. */
+/** Returns the paths of the layer blobs in an OCI archive (image-spec, image-layout), lowest layer first. */
 async function layersOf(archive: string): Promise<string[]> {
     const read = async (name: string) =>
         JSON.parse(await run("tar", ["--extract", "--to-stdout", "--file", archive, name])) as unknown;
@@ -20,7 +20,7 @@ async function layersOf(archive: string): Promise<string[]> {
     return manifest.layers.map(({ digest }) => blob(digest));
 }
 
-/** Entries of an uncompressed layer: what `ls -l` would show, and the hash of each file's content. */
+/** Lists the entries of an uncompressed layer: their metadata as `ls -l` shows it, and the hash of each file's content. */
 async function entriesOf(archive: string, layer: string, folder: string): Promise<string[]> {
     await run("tar", ["--extract", "--file", archive, "--directory", folder, layer]);
     const list = await run("tar", [
@@ -37,12 +37,13 @@ async function entriesOf(archive: string, layer: string, folder: string): Promis
 }
 
 /**
- * Finds the first layer and file in which two images differ. A layer with the same files in another blob (another compression
- * or order) is named only where nothing else differs.
+ * Finds the first layer and file in which two images differ. A layer with the same files in a different blob (a different compression or
+ * order) is reported only if there is no other difference.
  *
- * @param published an image as an OCI archive with uncompressed layers
- * @param rebuilt the image to compare it with, in the same form
- * @param folder where layers are unpacked
+ * @param published OCI archive of the published image, with uncompressed layers
+ * @param rebuilt OCI archive of the rebuilt image, with uncompressed layers
+ * @param folder scratch folder in which layers are unpacked
+ * @returns a description of the difference
  */
 export async function firstDifference(published: string, rebuilt: string, folder: string): Promise<string> {
     const [before, after] = [await layersOf(published), await layersOf(rebuilt)];
@@ -64,7 +65,7 @@ export async function firstDifference(published: string, rebuilt: string, folder
     return sameFiles ?? "the configuration differs";
 }
 
-/** Variables that hand a build its secrets: everybody could read them on the command line. */
+/** Environment variables that pass secrets to a build: on the command line every user of the machine could read them. */
 const secretVariables = ({ inputs }: Build) =>
     Object.entries(inputs.secrets).map(([id, value], index) => ({
         id,
@@ -72,18 +73,18 @@ const secretVariables = ({ inputs }: Build) =>
         value,
     }));
 
-/** Runs a build and exports it as an OCI archive; returns the digest of its manifest. */
-async function exportBuild(args: readonly string[], archive: string, compression: string, where: CanaryOptions) {
+/** Runs a build and exports the image as an OCI archive. Returns the digest of its manifest. */
+async function exportBuild(args: readonly string[], archive: string, compression: string, settings: CanaryOptions) {
     const metadata = `${archive}.json`;
     const output = `type=oci,dest=${archive},rewrite-timestamp=true,oci-mediatypes=true,compression=${compression}`;
     const options = ["--provenance=false", "--progress", "plain", "--metadata-file", metadata, "--output", output];
-    await run("buildx", ["build", ...options, ...args], where);
+    await run("buildx", ["build", ...options, ...args], settings);
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
     return digest ?? "";
 }
 
-function buildArguments(one: Build): string[] {
-    const { inputs } = one;
+function buildArguments(build: Build): string[] {
+    const { inputs } = build;
     const pairs = (flag: string, values: Readonly<Record<string, string>>) =>
         Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`]);
     const named = Object.fromEntries(
@@ -95,22 +96,24 @@ function buildArguments(one: Build): string[] {
         ...pairs("--build-arg", inputs.buildArgs),
         ...pairs("--label", inputs.labels),
         ...pairs("--build-context", named),
-        ...secretVariables(one).flatMap(({ id, variable }) => ["--secret", `id=${id},env=${variable}`]),
+        ...secretVariables(build).flatMap(({ id, variable }) => ["--secret", `id=${id},env=${variable}`]),
         inputs.context.location,
     ];
 }
 
-/** A published build, and what it gives when it is run again. */
+/** Digests of a published build and of its rebuild. */
 export interface Rebuild {
     /** Name of the build: `<image>-<arch>`. */
     readonly name: string;
+    /** Digest of the published image. */
     readonly published: string;
+    /** Digest of the rebuilt image. */
     readonly rebuilt: string;
-    /** The first difference; absent when the digests are equal. */
+    /** Description of the first difference; absent if the digests are equal. */
     readonly difference?: string;
 }
 
-/** Exports an image as an OCI archive with uncompressed layers; returns the path of the archive. */
+/** Exports an image as an OCI archive with uncompressed layers. Returns the path of the archive. */
 async function unpack(image: string, platform: Platform, folder: string, options: CanaryOptions): Promise<string> {
     const archive = path.join(folder, `${image.split(":")[0] ?? ""}.tar`);
     writeFileSync(path.join(folder, "Dockerfile"), "FROM image\n");
@@ -120,32 +123,32 @@ async function unpack(image: string, platform: Platform, folder: string, options
 }
 
 /**
- * Builds a published image again, without any cache, from what the stack's state says about it.
+ * Builds a published image again without any cache, from the inputs in the stack's state.
  *
- * @throws CommandError where its staged context is not: in a checkout that never built it
+ * @throws CommandError if the staged context is missing, as in a checkout that never built the image
  */
-export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild> {
-    const { location } = one.inputs.context;
-    if (!existsSync(path.resolve(where.cwd ?? ".", location))) {
+export async function rebuild(build: Build, settings: CanaryOptions): Promise<Rebuild> {
+    const { location } = build.inputs.context;
+    if (!existsSync(path.resolve(settings.cwd ?? ".", location))) {
         throw new CommandError(
-            `the context of ${buildName(one)} (${location}) is not staged in this checkout. Check out the files that it was ` +
+            `the context of ${buildName(build)} (${location}) is not staged in this checkout. Check out the files that it was ` +
                 "published from and run: npm run preview",
         );
     }
-    const secrets = Object.fromEntries(secretVariables(one).map(({ variable, value }) => [variable, value]));
-    const options = { ...where, env: { ...(where.env ?? process.env), ...secrets } };
+    const secrets = Object.fromEntries(secretVariables(build).map(({ variable, value }) => [variable, value]));
+    const options = { ...settings, env: { ...(settings.env ?? process.env), ...secrets } };
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-canary-"));
     try {
         const archive = path.join(folder, "rebuilt.tar");
         // BuildKit empties the cache mounts of steps that it runs with --no-cache (llbsolver, detectPrunedCacheID).
-        const digest = await exportBuild(["--no-cache", ...buildArguments(one)], archive, "zstd", options);
-        const outcome = { name: buildName(one), published: one.outputs.digest, rebuilt: digest };
-        if (digest === one.outputs.digest) return outcome;
+        const digest = await exportBuild(["--no-cache", ...buildArguments(build)], archive, "zstd", options);
+        const outcome = { name: buildName(build), published: build.outputs.digest, rebuilt: digest };
+        if (digest === build.outputs.digest) return outcome;
         const layout = path.join(folder, "layout");
         mkdirSync(layout);
         await run("tar", ["--extract", "--file", archive, "--directory", layout]);
-        const repository = one.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
-        const platform = one.inputs.platforms[0];
+        const repository = build.inputs.tags[0]?.replace(/:[^:/]*$/, "") ?? "";
+        const platform = build.inputs.platforms[0];
         const published = await unpack(
             imageScheme + withDigest(repository, outcome.published),
             platform,
@@ -160,32 +163,32 @@ export async function rebuild(one: Build, where: CanaryOptions): Promise<Rebuild
 }
 
 /**
- * Builds published images of the lab's stack again and compares the digests. Where one differs, it prints the first layer and
- * file that do.
+ * Builds published images of the lab's stack again and compares the digests. If a digest differs, prints the first layer and file that
+ * differ.
  *
- * @param wanted keys of the images, all when empty
- * @returns whether every digest came back
+ * @param wanted keys of the images; all images if empty
+ * @returns whether all digests are equal
  * @throws CommandError for a key that is not published
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const options = { env: (await startLab()).env };
     const builds = await publishedBuilds(options);
-    const keyOf = (one: Build) => buildName(one).slice(0, -(archOf(one.inputs.platforms[0]).length + 1));
+    const keyOf = (build: Build) => buildName(build).slice(0, -(archOf(build.inputs.platforms[0]).length + 1));
     const keys = [...new Set(builds.map(keyOf))];
     const unknown = wanted.find((key) => !keys.includes(key));
     if (unknown !== undefined || keys.length === 0) {
         const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
         throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
     }
-    let same = true;
-    for (const one of builds.filter((built) => wanted.length === 0 || wanted.includes(keyOf(built)))) {
-        const outcome = await progress(`building ${buildName(one)} again`, () => rebuild(one, options));
-        same &&= outcome.difference === undefined;
+    let areEqual = true;
+    for (const build of builds.filter((candidate) => wanted.length === 0 || wanted.includes(keyOf(candidate)))) {
+        const outcome = await progress(`building ${buildName(build)} again`, () => rebuild(build, options));
+        areEqual &&= outcome.difference === undefined;
         console.log(
             outcome.difference === undefined
                 ? `${outcome.name}: the same digest again (${outcome.rebuilt})`
                 : `${outcome.name}: published ${outcome.published}, rebuilt ${outcome.rebuilt}\n  ${outcome.difference}`,
         );
     }
-    return same;
+    return areEqual;
 }

@@ -3,7 +3,7 @@ import { InputError } from "../lib/errors";
 import { tree } from "../tests/tree";
 import { loadDefinitions } from "./definitions";
 
-// Node.js reads them as JavaScript here; the command line has ts-node, which reads TypeScript.
+// Node.js loads these files as JavaScript here. In the command line ts-node loads them as TypeScript.
 const load = (text: string) => loadDefinitions(tree({ "images.ts": text }));
 
 test("images and roots are those that images.ts exports", () => {

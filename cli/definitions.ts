@@ -8,10 +8,10 @@ import type { Definitions } from "../lib/hierarchy/definition";
 const file = "images.ts";
 
 /**
- * Loads a repository's definitions, which no room knows before it runs.
+ * Loads the repository's image definitions. Only the running command knows which repository that is, so they can't be imported.
  *
  * @param root the repository's root
- * @throws InputError where there is no images.ts, or it exports no `images`; what it throws itself
+ * @throws InputError if images.ts does not exist or exports no `images`; errors that images.ts throws pass through
  */
 export function loadDefinitions(root: string): Definitions {
     const module = path.join(root, file);

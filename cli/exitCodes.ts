@@ -1,9 +1,9 @@
-/** Exit codes of the commands, the same for all of them; 130 after Ctrl-C is the shell's. */
+/** Exit codes, which all commands share. 130 after Ctrl-C is the shell's convention. */
 export const exit = {
     done: 0,
-    /** Failed, or could not tell. */
+    /** The command failed, or could not determine the answer. */
     failed: 1,
-    /** Drift, or something pending. */
+    /** There is drift, or changes are pending. */
     differs: 2,
     dangerous: 3,
     wrongUse: 64,

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { expect, test } from "vitest";
 import { exportLines, minFreeOption } from "./lab";
 
-/** What an `up` with this option would be given. */
+/** Parses the options of `up`. */
 const minFree = (text: string): unknown => {
     const up = new Command("up").exitOverride().configureOutput({ writeErr: () => undefined });
     return up.addOption(minFreeOption()).parse(["--min-free", text], { from: "user" }).opts().minFree;

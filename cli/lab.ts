@@ -10,31 +10,31 @@ import { exit } from "./exitCodes";
 /** Options of the commands that start the lab. */
 export interface LabOptions {
     readonly platforms?: Instance["platforms"];
-    /** GB. */
+    /** Required free disk space in GB. */
     readonly minFree?: number;
 }
 
-/** The platforms that a lab builds for. */
+/** Option that chooses the platforms that the lab builds. */
 export const platformsOption = () =>
     new Option(
         "--platforms <which>",
         "build for this machine's platform or for all that the images declare (remembered; host at first)",
     ).choices(["host", "all"]);
 
-/** Disk space that has to be free: only somebody who knows the images can tell. */
+/** Option that sets the required free disk space. Only the user knows how large the images are. */
 export const minFreeOption = () =>
     new Option("--min-free <GB>", "refuse to start with less disk space than this").argParser((text) => {
         if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
         throw new InvalidArgumentError("Allowed: GB as a number, such as 40 or 7.5.");
     });
 
-/** Lines for `eval` in any POSIX shell: exports of variables, and folders in front of PATH. */
+/** Returns lines for `eval` in a POSIX shell: they export the variables and prepend the folders to PATH. */
 export function exportLines(variables: Readonly<Record<string, string>>, folders: readonly string[]): string[] {
     const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
     return [...lines, `export PATH=${folders.map((folder) => `${quote(folder)}:`).join("")}"$PATH"`];
 }
 
-/** `npm run lab`; `done` gets the exit code. */
+/** Returns the command `npm run lab` with its subcommands. They call `done` with the exit code. */
 export function labCommand(done: (code: number) => void): Command {
     const lab = new Command("lab").description(
         "the embedded default: registry, BuildKit and GitHub stand-in on this machine",
@@ -72,8 +72,8 @@ export function labCommand(done: (code: number) => void): Command {
     lab.command("env")
         .description('print exports, so that plain `pulumi` works on the lab: eval "$(npm run --silent lab -- env)"')
         .action(async () => {
-            const described = await describeLab();
-            for (const line of exportLines(labVariables(described), labPath(described))) console.log(line);
+            const description = await describeLab();
+            for (const line of exportLines(labVariables(description), labPath(description))) console.log(line);
         });
     return lab;
 }

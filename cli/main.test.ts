@@ -6,7 +6,7 @@ import { tree } from "../tests/tree";
 import { repositoryRoot } from "../lib/system/paths";
 import { programName } from "./main";
 
-/** What README tells adopters to copy: the names between backquotes in its first step. */
+/** Files that README asks adopters to copy: the names between backquotes in its first step. */
 function copiedByAdopters(): string[] {
     const readme = readFileSync(path.join(repositoryRoot, "README.md"), "utf8");
     const step = /^1\. Copy ([^;]*);/m.exec(readme)?.[1] ?? "";
@@ -35,7 +35,7 @@ test.each<[readonly string[], string | undefined, string]>([
     [["lab", "start"], "lab", "npm run"],
     [["up"], undefined, "layered-images"],
     [[], undefined, "layered-images"],
-    // npx, and a script of somebody else's.
+    // npx, and a script of another project.
     [["up"], "npx", "layered-images"],
     [["up"], "release", "layered-images"],
 ])("%j in npm's script %s shows help of %s", (args, npm_lifecycle_event, name) => {

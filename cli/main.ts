@@ -15,16 +15,16 @@ import { type StatusOptions, runStatus } from "./status";
 import { type UpOptions, runUp } from "./up";
 import { runWorkflows } from "./workflows";
 
-/** @throws InvalidArgumentError for anything but a whole number from 1 on */
+/** Parses a positive integer. Throws InvalidArgumentError for any other text. */
 function positive(text: string): number {
     if (/^[1-9]\d*$/.test(text)) return Number(text);
     throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
 }
 
 /**
- * The name by which this program was called, for its help: npm tells which script it runs.
+ * Returns the name of this program for its help. npm passes the name of the script that it runs in an environment variable.
  *
- * @param args as `main` has them
+ * @param args the arguments of `main`
  */
 export const programName = ([command]: readonly string[], env: NodeJS.ProcessEnv): string =>
     command !== undefined && env.npm_lifecycle_event === command ? "npm run" : "layered-images";
@@ -32,8 +32,8 @@ export const programName = ([command]: readonly string[], env: NodeJS.ProcessEnv
 /**
  * Runs one of the project's commands.
  *
- * @param args command and arguments, as after `npm run` or `layered-images`
- * @returns the exit code: 0 done, 1 failed, 64 wrong use; that of `pulumi` where it ran
+ * @param args the command and its arguments, as typed after `npm run` or `layered-images`
+ * @returns the exit code: 0 done, 1 failed, 64 wrong use; Pulumi's exit code if `pulumi` ran
  */
 export async function main(args: readonly string[]): Promise<number> {
     let code: number = exit.done;
@@ -117,7 +117,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
         });
-    // Loaded on demand: a repository that adopts the program has its own tests, not these.
+    // Loaded on demand: a repository that adopts this program does not have these tests.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;
     passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
@@ -143,11 +143,11 @@ export async function main(args: readonly string[]): Promise<number> {
     passing("check", "lint, format, types, unit tests").action(async () => {
         done(await suites().runCheck());
     });
-    for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
+    for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
         command.exitOverride();
     }
     process.chdir(repositoryRoot);
-    // Other users read what the lab makes: the files of the root image, the caches.
+    // Other users must be able to read the lab's files: those of the root image, and the caches.
     process.umask(0o022);
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     try {

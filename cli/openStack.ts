@@ -10,13 +10,14 @@ import { isAtLeast, versionIn } from "../lib/system/versions";
 const stacks = z.array(z.object({ name: z.string() }));
 
 /**
- * The stacks that `pulumi stack ls --json` lists.
+ * Parses the output of `pulumi stack ls --json`.
  *
- * @throws SyntaxError or z.ZodError when it is no such list
+ * @returns the names of the stacks
+ * @throws SyntaxError or z.ZodError if the text is not such a list
  */
 export const knownStacks = (text: string): string[] => stacks.parse(JSON.parse(text)).map(({ name }) => name);
 
-/** The CLI must know the error hooks that the program registers: those of its SDK's version do. */
+/** Oldest CLI that supports the error hooks that the program registers through its SDK. */
 const oldestCli = "3.248.0";
 
 async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
@@ -49,21 +50,21 @@ async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> 
     });
 }
 
-/** Which stack is opened, and how. */
+/** Options of `openStack`. */
 export interface OpenOptions {
-    /** Its name; the lab's stack where there is none. */
+    /** Name of the stack; the lab's stack by default. */
     readonly stack?: string | undefined;
-    /** Whether the lab is set up and started where that is missing, rather than looked at as it is. */
+    /** Whether to set up and start the lab. If false, the lab is used as it is. */
     readonly start: boolean;
-    /** How the lab is started. */
+    /** Options for starting the lab. */
     readonly lab?: StartOptions;
 }
 
 /**
  * Opens the lab's stack in the lab's environment, or another stack in the environment of this process.
  *
- * @throws InputError when there is no such stack, or no Pulumi that can be used
- * @throws CommandError when the lab can't be started, or never was
+ * @throws InputError if the stack does not exist, or the `pulumi` on PATH is missing or too old
+ * @throws CommandError if the lab can't be started, or if it was never started and `start` is false
  */
 export async function openStack({ stack = labStack, start, lab }: OpenOptions): Promise<Engine> {
     const isLab = stack === labStack;

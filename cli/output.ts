@@ -2,10 +2,10 @@ import { writeFileSync } from "node:fs";
 import { InputError } from "../lib/errors";
 
 /**
- * Writes a file that was asked for.
+ * Writes a file that the user requested with an option.
  *
- * @param option that names it: "--output"
- * @throws InputError when it can't be written
+ * @param option the option that names the file, such as "--output"
+ * @throws InputError if the file can't be written
  */
 export function writeOutput(option: string, file: string, text: string): void {
     try {

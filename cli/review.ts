@@ -14,16 +14,16 @@ import type { RepositoryPlan } from "../lib/plan/repository";
 import { type Published, lookUp } from "../lib/status/published";
 import { maskedIn } from "../lib/system/mask";
 import { type UpdateRecord, readHistory } from "../lib/update/history";
-import { tellReview } from "./actions";
+import { reportReview } from "./actions";
 import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
 import { writeOutput } from "./output";
 
-/** The forms that a review is written in. */
+/** Output formats of a review. */
 export const forms = ["table", "markdown", "json", "html"] as const;
 export type Form = (typeof forms)[number];
 
-/** Options of `npm run review`, as the command line has them. */
+/** Options of `npm run review`, as parsed from the command line. */
 export interface ReviewOptions {
     readonly format: Form;
     readonly output?: string;
@@ -33,8 +33,8 @@ export interface ReviewOptions {
 }
 
 /**
- * The exit code of a review. With `--expect-no-changes` and `--refresh` the registry has to answer, and to have what the state says.
- * As with `status`, a difference outweighs an answer that is missing.
+ * Returns the exit code of a review. With `--expect-no-changes` and `--refresh` the registry has to respond and must match the state. As
+ * with `status`, a difference takes precedence over a missing response.
  */
 export function exitCode(
     { dangers, pending }: Pick<Plan, "dangers" | "pending">,
@@ -48,11 +48,11 @@ export function exitCode(
     return unasked.length > 0 ? exit.failed : exit.done;
 }
 
-/** Columns of a table that goes to no terminal. */
-const usualWidth = 100;
-const narrowest = 40;
+/** Width in columns of a table that is not written to a terminal. */
+const defaultWidth = 100;
+const minimumWidth = 40;
 
-function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTerminal: boolean): string {
+function render(form: Form, plan: Plan, history: readonly UpdateRecord[], toTerminal: boolean): string {
     switch (form) {
         case "markdown":
             return markdownForm(plan);
@@ -61,15 +61,15 @@ function written(form: Form, plan: Plan, history: readonly UpdateRecord[], toTer
         case "html":
             return htmlForm(plan, history);
         case "table": {
-            // A terminal that does not know its width reports 0.
-            const width = Math.max(narrowest, (toTerminal && process.stdout.columns) || usualWidth);
+            // A terminal of unknown width reports 0 columns.
+            const width = Math.max(minimumWidth, (toTerminal && process.stdout.columns) || defaultWidth);
             // https://no-color.org
             return `${tableForm(plan, { width, colour: toTerminal && !process.env.NO_COLOR })}\n`;
         }
     }
 }
 
-/** Writes the text to the file that was asked for, or prints it. */
+/** Writes the text to the output file, or prints it if no file is given. */
 function deliver(text: string, output: string | undefined): void {
     if (output === undefined) {
         process.stdout.write(text);
@@ -80,7 +80,7 @@ function deliver(text: string, output: string | undefined): void {
 
 type KeyOfAny<T> = T extends unknown ? keyof T : never;
 
-/** Properties of a plan whose texts are fixed words of this program. */
+/** Properties of a plan with a fixed vocabulary, which must not be masked. */
 const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan | KeyOfAny<Cause>)[] = [
     "action",
     "kind",
@@ -90,7 +90,7 @@ const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof Platf
     "role",
 ];
 
-/** Waits for `work`, and takes the secrets out of the error where it fails. */
+/** Awaits `work` and masks the secrets in the InputError with which it fails. */
 async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {
     try {
         return await work;
@@ -100,38 +100,38 @@ async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly s
 }
 
 /**
- * `npm run review`: shows what an update would do, and why. It builds and pushes nothing, and shows no secret of the stack. In GitHub
- * Actions the review also goes to the step, in Markdown.
+ * Runs `npm run review`: shows what an update would do, and why. It builds and pushes nothing, and masks the stack's secrets. In GitHub
+ * Actions the review is also added to the step's summary and outputs, in Markdown.
  *
- * @returns the exit code: 0, or 3 where something would be lost for good. With `--expect-no-changes` 2 where something is
- *     pending; with `--refresh` as well, 2 for a promoted tag that is lost or moved, and 1 where the registry did not answer
- * @throws InputError for bad input, and with the engine's own error where the preview fails
+ * @returns the exit code: 0, or 3 if the update would lose something permanently. With `--expect-no-changes`: 2 if changes are pending.
+ *     With `--refresh` in addition: 2 if a promoted tag is missing or moved, and 1 if the registry did not respond
+ * @throws InputError for bad input, and with the engine's error if the preview fails
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
     const form = options.format;
     const engine = await openStack({ stack: options.stack, start: true });
     const refresh = options.refresh === true;
-    const ask = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
-    const reading = readSecrets(engine);
-    // An error in reading them is reported when the preview has ended.
-    reading.catch(() => undefined);
-    // The registry answers while the engine previews: neither needs the other.
-    const [found, published, history] = await Promise.all([
-        withMaskedErrors(preview(engine), reading),
-        refresh || form === "html" ? ask() : undefined,
+    const queryRegistries = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
+    const secretsRead = readSecrets(engine);
+    // The rejection is handled below, after the preview.
+    secretsRead.catch(() => undefined);
+    // The registry is queried while the engine runs the preview: they are independent.
+    const [previewed, published, history] = await Promise.all([
+        withMaskedErrors(preview(engine), secretsRead),
+        refresh || form === "html" ? queryRegistries() : undefined,
         readHistory(engine.stack, engine.env),
     ]);
-    const secrets = await reading;
+    const secrets = await secretsRead;
     const plan = makePlan({
         stack: engine.stack,
-        preview: found,
+        preview: previewed,
         history,
         ...(refresh && published && { missing: published.missing }),
     });
     const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, fixedWords);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
-    deliver(written(form, complete, history, toTerminal), options.output);
+    deliver(render(form, complete, history, toTerminal), options.output);
     const code = exitCode(plan, published, options);
-    tellReview(markdownForm(complete), code === exit.dangerous);
+    reportReview(markdownForm(complete), code === exit.dangerous);
     return code;
 }

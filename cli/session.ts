@@ -12,40 +12,41 @@ import { openStack } from "./openStack";
 
 /** Options of the commands that run Pulumi. */
 export interface PulumiOptions extends LabOptions {
-    /** A stack that is used instead of the lab's, with the `pulumi` and the environment at hand. */
+    /** Stack to use instead of the lab's, with the `pulumi` on PATH and the environment of this process. */
     readonly stack?: string;
 }
 
-/** How many of the last lines of output a summary may quote. */
+/** Number of output lines, counted from the end, that are kept for the summary. */
 const keptLines = 200;
 
-/** Pulumi on a stack, with everything that it prints masked. */
+/** Runs Pulumi on a stack and masks secrets in its output. */
 export interface Session {
     readonly engine: Engine;
-    /** What is masked. */
+    /** Texts that are masked. */
     readonly secrets: readonly string[];
-    /** The end of what was printed so far, a line each. */
+    /** The last lines that were printed. */
     readonly printed: string[];
-    /** Runs `pulumi <operation> <args>` on the stack, printing what it prints; resolves to its exit code. */
+    /** Runs `pulumi <operation> <args>` on the stack and prints its masked output; resolves to the exit code. */
     readonly pulumi: (operation: string, args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<number>;
 }
 
 /**
- * Opens the stack, and sees to it that no output of what runs on it holds a secret. Errors as `openStack` and `readSecrets`.
+ * Opens the stack and masks its secrets in all output. Throws the errors of `openStack` and `readSecrets`.
  *
- * @param builds whether images are going to be built
+ * @param builds whether the command will build images
  */
 export async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
     const engine = await openStack({ stack, start: true, lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
     const secrets = await readSecrets(engine);
-    // The runner reads both streams; standard output may be a file, and a terminal would show them.
+    // The runner reads workflow commands from both streams. Standard output may be redirected to a file, and a terminal would display
+    // the secrets.
     if (inActions(process.env) && !process.stderr.isTTY) {
-        for (const text of secrets.filter((one) => !one.includes("\n"))) console.error(addMask(text));
+        for (const secret of secrets.filter((text) => !text.includes("\n"))) console.error(addMask(secret));
     }
     const printed: string[] = [];
-    // On a terminal the engine would cut lines to its width, and with them a secret, before they could be masked: it gets no terminal,
-    // and is asked for its colours only.
+    // On a terminal the engine would truncate lines to the terminal's width, and a truncated secret can't be masked. So the engine gets no
+    // terminal, only the option for colours.
     const colour = process.stdout.isTTY && !process.env.NO_COLOR ? "always" : "never";
     const onLine = (line: string) => {
         printed.push(line);
@@ -55,25 +56,25 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
         engine,
         secrets,
         printed,
-        pulumi: (operation, given, environment = engine.env) => {
-            const { args, env } = completeOperation(operation, { args: given, env: environment });
+        pulumi: (operation, userArgs, environment = engine.env) => {
+            const { args, env } = completeOperation(operation, { args: userArgs, env: environment });
             const command = [operation, "--stack", engine.stack, "--color", colour, ...args];
             return runMasked("pulumi", command, { env, secrets, onLine });
         },
     };
 }
 
-/** What the stack has deployed. Errors as `exportStack`. */
+/** Reads the stack's deployment. Throws the errors of `exportStack`. */
 export const deploymentOf = (engine: Engine): Deployment | Promise<Deployment> =>
     engine.isLab ? readStackFile(stackFile(backendFolder(labPaths()), labStack)) : exportStack(engine);
 
 /**
- * Tells on stderr how long a command took.
+ * Prints to stderr how long a command took.
  *
- * @param start when it began, in milliseconds since 1970
- * @param ready when everything was set up for Pulumi
+ * @param start when the command began, in milliseconds since 1970
+ * @param ready when the setup for Pulumi was complete, in milliseconds since 1970
  */
-export function tellDuration(operation: string, start: number, ready: number): void {
+export function reportDuration(operation: string, start: number, ready: number): void {
     const [setUp, engine] = [elapsed(ready - start), elapsed(Date.now() - ready)];
     console.error(`${operation}: ready after ${setUp}, pulumi ${operation} took ${engine}`);
 }

@@ -17,28 +17,28 @@ import { recordUp } from "../lib/update/record";
 import { summaryOf } from "../lib/update/summary";
 import { addSummary, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
-import { type PulumiOptions, type Session, deploymentOf, openSession, tellDuration } from "./session";
+import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
 
 /** Options of `up`. */
 export interface UpOptions extends PulumiOptions {
-    /** Whether another token for GitHub can be got when this one, which lives for an hour, has expired: see `mayHaveExpired`. */
+    /** Whether the caller can get another GitHub token when this one expires, after an hour: see `mayHaveExpired`. */
     readonly renewableToken?: boolean;
 }
 
 /**
- * URNs of what an `up` after a refresh has to replace, because it would leave it as it is: secrets on GitHub that somebody else
- * set, builds of which the registry lost something that a refresh does not look at, and promoted tags that are gone. A tag that
- * somebody moved stays where it is.
+ * Returns the URNs of resources that `up` has to replace after a refresh, because it would otherwise leave them unchanged: secrets that
+ * were set on GitHub by another user, builds that lack content in the registry that a refresh does not check, and promoted tags that are
+ * missing. A tag that was moved stays where it is.
  */
 async function toReplace(engine: Engine): Promise<string[]> {
     const { resources } = await deploymentOf(engine);
     const images = deployedImages({ resources });
     const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
-    const forgetful = registriesToRestart(images, answers);
-    const isStopped = forgetful.length > 0 && engine.isLab && (await stopRegistry(labPaths()));
+    const registries = registriesToRestart(images, answers);
+    const isStopped = registries.length > 0 && engine.isLab && (await stopRegistry(labPaths()));
     if (isStopped) await startLab();
-    else if (forgetful.length > 0) {
-        const names = forgetful.join(" and ");
+    else if (registries.length > 0) {
+        const names = registries.join(" and ");
         console.error(
             `warning: ${names} lost layers and would not take them again before being started anew; ` +
                 "the next step is below each difference of: npm run status",
@@ -47,27 +47,28 @@ async function toReplace(engine: Engine): Promise<string[]> {
     return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];
 }
 
-/** What was done before an update. */
-interface Looked {
-    /** Arguments for the `pulumi up`. */
+/** Result of the refresh before an update. */
+interface RefreshResult {
+    /** Arguments for `pulumi up`. */
     readonly args: readonly string[];
-    /** Exit code of the refresh: the update goes on where that failed. */
+    /** Exit code of the refresh. The update continues even if the refresh failed. */
     readonly code: number;
 }
 
-/** Refreshes workflow files that differ from the state and, with `--refresh`, everything but the indexes. */
-async function lookBefore({ engine, pulumi }: Session, args: readonly string[]): Promise<Looked> {
+/** Refreshes workflow files that differ from the state and, with `--refresh`, all resources except the indexes. */
+async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]): Promise<RefreshResult> {
     const { resources } = await deploymentOf(engine);
     const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
     if (!refresh) return { args: rest, code: exit.done };
-    const look = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
-    const canAsk = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
-    const code = await look(refresh === refreshOptions.all && !canAsk ? refreshOptions.images : refresh);
+    const runRefresh = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
+    const hasToken = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
+    const code = await runRefresh(refresh === refreshOptions.all && !hasToken ? refreshOptions.images : refresh);
     if (isInterrupted()) return { args: rest, code };
-    if (code !== exit.done) console.error("note: the update goes on without what could not be looked at");
+    if (code !== exit.done)
+        console.error("note: the update continues without the resources that could not be refreshed");
     if (refresh !== refreshOptions.all) return { args: rest, code };
-    // GitHub may be what could not be looked at, and images come first.
-    if (code !== exit.done && (!canAsk || (await look(refreshOptions.images)) !== exit.done))
+    // The refresh may have failed because of GitHub. Images come first, so refresh them alone.
+    if (code !== exit.done && (!hasToken || (await runRefresh(refreshOptions.images)) !== exit.done))
         return { args: rest, code };
     return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], code };
 }
@@ -76,25 +77,26 @@ async function update(session: Session, args: readonly string[], options: UpOpti
     const { engine, secrets, printed, pulumi } = session;
     const ready = Date.now();
     const mask = (text: string) => masked(text, secrets);
-    const looked = await lookBefore(session, args);
+    const refreshed = await refreshFirst(session, args);
     if (isInterrupted()) return exit.interrupted;
-    const { code, recorded } = await recordUp(engine.env, (more, env) =>
-        pulumi("up", ["--yes", "--skip-preview", ...more, ...looked.args], env),
+    const { code, recorded } = await recordUp(engine.env, (logArgs, env) =>
+        pulumi("up", ["--yes", "--skip-preview", ...logArgs, ...refreshed.args], env),
     );
-    tellDuration("up", start, ready);
+    reportDuration("up", start, ready);
     const log = recorded?.log;
     if (code !== exit.done && !isInterrupted()) {
         if (log) await tellFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
-        const left = log ? leftUndone(log) : [];
-        if (left.length > 0) console.error(["\nleft to do:", ...left.map((line) => `  ${mask(line)}`)].join("\n"));
+        const remaining = log ? leftUndone(log) : [];
+        if (remaining.length > 0)
+            console.error(["\nleft to do:", ...remaining.map((line) => `  ${mask(line)}`)].join("\n"));
         const next = log ? undefined : enginesAdvice(printed.join("\n"));
         if (next !== undefined) console.error(`next: ${next}`);
     }
     if (process.env.GITHUB_STEP_SUMMARY) {
         addSummary(`${await summaryOf(recorded, { lines: printed, mask }, engine.env)}\n`);
     }
-    if (code === exit.done || looked.code !== exit.done) return code === exit.done ? looked.code : code;
-    // Only a step that reads this output can finish the update.
+    if (code === exit.done || refreshed.code !== exit.done) return code === exit.done ? refreshed.code : code;
+    // Only a workflow step that reads the output `again` can finish the update.
     const canFinish = options.renewableToken && process.env.GITHUB_OUTPUT;
     if (!canFinish || !log || !mayHaveExpired(log, (Date.now() - start) / 1000)) return code;
     addSummary("\nThe token of the GitHub App lives for an hour: once more, with another one.\n");
@@ -103,13 +105,13 @@ async function update(session: Session, args: readonly string[], options: UpOpti
 }
 
 /**
- * `npm run up`: sets up the lab, or takes another stack, and brings it to what the checkout says. It adds what the engine does not
- * do: it first refreshes workflow files that changed on GitHub and, with `--refresh`, everything but the indexes; it makes again
- * what was lost; it records the update; where the update failed it tells why, and what is left to do. In GitHub Actions it writes
- * the step's summary.
+ * Runs `npm run up`: updates the lab's stack, after setting up the lab, or another stack to match the checkout. In addition to
+ * `pulumi up` it first refreshes workflow files that changed on GitHub and, with `--refresh`, all resources except the indexes; recreates
+ * content that the registry lost; records the update; and, if the update failed, prints the reasons and the remaining steps. In GitHub
+ * Actions it also writes the step's summary.
  *
- * @param args for `pulumi up`
- * @returns Pulumi's exit code; 0 with the step's output `again` where only an expired token was in the way
+ * @param args arguments for `pulumi up`
+ * @returns Pulumi's exit code; 0, with the step's output `again` set, if only an expired token prevented success
  */
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();

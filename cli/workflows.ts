@@ -6,13 +6,13 @@ import { refuseStale, writeWorkflows } from "../workflows/write";
 import { loadDefinitions } from "./definitions";
 
 /**
- * The command `npm run workflows`.
+ * Runs `npm run workflows`, which writes the generated files below .github.
  *
  * @param root the repository's root
- * @param options `takePins`: takes the actions' versions out of the workflow files instead of writing them; `check`:
- *     writes nothing
- * @returns what to tell, a line each
- * @throws InputError for bad input, a file in the way that is not ours, and stale files where they are checked
+ * @param options `takePins`: copies the versions of actions from the workflow files into workflows/pins.ts instead of writing the
+ *     workflow files; `check`: writes nothing
+ * @returns lines to print
+ * @throws InputError for bad input, for an existing file that this program did not generate, and with `check` for stale files
  */
 export function runWorkflows(
     root: string,

@@ -7,26 +7,26 @@ import { builderAddress } from "./servers/services";
 /** Name of the lab's buildx builder. */
 export const builderName = "layered-images";
 
-/** Whether a file of buildx holds this text; a missing file holds none. */
-const holds = (file: string, text: string) => existsSync(file) && readFileSync(file, "utf8").includes(text);
+/** Returns whether a file contains the text; false if the file does not exist. */
+const contains = (file: string, text: string) => existsSync(file) && readFileSync(file, "utf8").includes(text);
 
 /**
- * Makes the buildx builder that names the lab's BuildKit: docker-build and `docker buildx` find it by BUILDX_CONFIG. It is the
- * current builder of every Docker endpoint (`--global`), because buildx otherwise forgets it as soon as a command runs with
- * another DOCKER_HOST or Docker context, and docker-build does not read BUILDX_BUILDER.
+ * Creates the buildx builder for the lab's BuildKit. docker-build and `docker buildx` find it through BUILDX_CONFIG. It is the current
+ * builder of every Docker endpoint (`--global`), because buildx otherwise forgets it as soon as a command runs with a different
+ * DOCKER_HOST or Docker context, and docker-build does not read BUILDX_BUILDER.
  *
- * @param env the lab's
+ * @param env the lab's environment
  */
 export async function ensureBuilder(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     const folder = builderFolder(paths);
     const instance = path.join(folder, "instances", builderName);
     const address = builderAddress(paths);
-    // After the state folder was moved, the builder has the old address.
-    if (!holds(instance, JSON.stringify(address))) {
+    // If the state folder was moved, the existing builder has the old address.
+    if (!contains(instance, JSON.stringify(address))) {
         rmSync(instance, { force: true });
         await run("buildx", ["create", "--name", builderName, "--driver", "remote", address], { env });
     }
     const current = path.join(folder, "current");
-    if (holds(current, JSON.stringify(builderName)) && holds(current, '"Global":true')) return;
+    if (contains(current, JSON.stringify(builderName)) && contains(current, '"Global":true')) return;
     await run("buildx", ["use", "--global", builderName], { env });
 }

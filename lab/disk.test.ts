@@ -77,7 +77,7 @@ test("what a start needs is what is not there yet", async () => {
         (await labNeeds(paths, { known: instance, renewRoot })).map(({ gigabytes }) => gigabytes);
     expect(await sizes()).toEqual([8, 2]);
 
-    // One that was broken off leaves folders of this name, and locks.
+    // An interrupted start leaves folders with such names, and locks.
     writeTree(paths.cache, { "toolchain/buildkit.lock": "", "stand-in/0123456789ab.part/rootfs-amd64.tar": "" });
     expect(await sizes()).toEqual([8, 2]);
 
@@ -99,7 +99,7 @@ test("images are never refused for what they may take, but warned of before they
     expect(warned(32.96)).toMatch(
         /^warning: 33\.0 GB are free at .*grows to 25 GB.*less than 8 GB.*\n {2}next: .*--min-free/,
     );
-    // The next ones find most of their layers.
+    // Later builds find most of their layers.
     writeTree(state, { "registry/data/docker/registry/v2/repositories/us/base/x": "" });
     expect(warned(8)).toBeUndefined();
     expect(warned(7.9)).toContain("7.9 GB are free");

@@ -9,32 +9,33 @@ import { store } from "./servers/services";
 import { missingTools } from "./toolchain/build";
 import { tools } from "./toolchain/tools";
 
-/** Something that is about to be made, and the disk space that it takes. */
+/** Disk space that a planned step needs. */
 export interface Need {
-    /** The folder that it goes to, which exists. */
+    /** Destination folder, which must exist. */
     readonly folder: string;
+    /** Name of the step in messages. */
     readonly what: string;
     readonly gigabytes: number;
 }
 
-/** GB that making something for the first time takes; the toolchain includes Go's modules and build cache. */
+/** Disk space in GB for creating each part for the first time. The toolchain includes Go's modules and build cache. */
 const room = { toolchain: 8, standIn: 2 } as const;
 
-/** What the next start of a lab begins with. */
+/** Circumstances of the next start of a lab. */
 export interface Purpose {
-    /** The instance, where the lab was started before. */
+    /** The instance; undefined if the lab was never started. */
     readonly known: Instance | undefined;
-    /** Whether a new root was asked for. */
+    /** Whether the user requested a new root. */
     readonly renewRoot: boolean;
 }
 
 /**
- * What a start of the lab is certainly going to make, because it is missing: after a first start that was broken off, the rest.
- * The images are not in it: nobody knows their size before they are built.
+ * Returns the disk space for the parts that the start of a lab will create because they are missing. After an interrupted first start these
+ * are the remaining parts. Images are not included, because their size is unknown before they are built.
  */
 export async function labNeeds(paths: LabPaths, { known, renewRoot }: Purpose): Promise<Need[]> {
     const missing = (await missingTools(paths.cache)).length;
-    // Emulation, which is enabled later, decides which of these it will be.
+    // Emulation, which is enabled later, decides which stand-in is used.
     const standIns = [[hostPlatform()], ["linux/amd64", "linux/arm64"] as const];
     const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
@@ -53,19 +54,19 @@ const freeGigabytes = (folder: string): number => {
 
 /** What `checkDisk` and `imagesWarning` rely on. */
 export interface DiskOptions {
-    /** The environment variable that moves the folders. */
+    /** Environment variable that sets the location of the folders. */
     readonly variable?: string;
-    /** GB that are free where a folder lies. */
+    /** Returns the free disk space of a folder in GB. */
     readonly free?: (folder: string) => number;
-    /** The file system of a folder: folders on the same one share what is free. */
+    /** Returns an identifier of a folder's file system. Folders on the same file system share its free space. */
     readonly disk?: (folder: string) => unknown;
 }
 
 /**
- * Refuses to make what would fill a disk.
+ * Checks that the disks have enough free space.
  *
- * @param needs what is about to be made, with the GB that each takes
- * @throws CommandError that says what is needed, what for, and what is free
+ * @param needs the planned steps, with the disk space of each
+ * @throws CommandError that lists the needed space by step, and the free space
  */
 export function checkDisk(
     needs: readonly Need[],
@@ -91,17 +92,17 @@ export function checkDisk(
     if (problems.length > 0) throw new CommandError(problems.join("\n"));
 }
 
-/** Whether some image was ever built in this lab. */
+/** Returns whether an image was ever built in this lab. */
 function hasImages(paths: LabPaths): boolean {
     const repositories = path.join(paths.state, "registry/data/docker/registry/v2/repositories");
     return existsSync(repositories) && readdirSync(repositories).some((name) => name !== "library");
 }
 
 /**
- * The warning before images are built on a disk that they may fill: before the first build, where BuildKit's store alone could fill
- * it, and before every later build, where the store would have to shrink.
+ * Returns a warning if building images may fill the disk: before the first build if BuildKit's store alone could fill it, and before later
+ * builds if the store would have to shrink.
  *
- * @returns undefined where there is plenty
+ * @returns the warning; undefined if there is enough space
  */
 export function imagesWarning(
     paths: LabPaths,
@@ -113,7 +114,7 @@ export function imagesWarning(
     return (
         `warning: ${available.toFixed(1)} GB are free at ${paths.state}. What the images take is not known before they are ` +
         `built: BuildKit's store grows to ${store.cap.toString()} GB, and beyond while builds run; it shrinks when less than ` +
-        `${store.free.toString()} GB are free. The registry keeps every build beside it.\n` +
+        `${store.free.toString()} GB are free. In addition, the registry keeps every build.\n` +
         `  next: nothing, if your images are small; else free some, or set ${variable} to a folder on a larger disk. To ` +
         "refuse to start below a figure that you know: npm run up -- --min-free <GB>"
     );

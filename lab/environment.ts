@@ -8,19 +8,19 @@ import { type Certificates, systemBundle } from "./servers/tls";
 import type { Toolchain } from "./toolchain/build";
 import { systemFolders } from "./toolchain/packages";
 
-/** What `labVariables` is made from. */
+/** Description of a lab, from which its environment is derived. */
 export interface LabEnvironment {
     readonly paths: LabPaths;
     readonly certificates: Certificates;
     readonly toolchain: Toolchain;
     readonly home: string;
     readonly instanceFile: string;
-    /** Port of the GitHub stand-in, where there is one. */
+    /** Port of the GitHub stand-in, if the lab has one. */
     readonly githubPort: number | undefined;
 }
 
 /**
- * The variables that turn plain `pulumi` and `buildx` into the lab's, PATH apart.
+ * Returns the environment variables, except PATH, that make plain `pulumi` and `buildx` use the lab.
  *
  * @param env the user's environment
  */
@@ -29,15 +29,15 @@ export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = proce
     return {
         PULUMI_HOME: lab.home,
         PULUMI_BACKEND_URL: `file://${backendFolder(paths)}`,
-        // The stack never leaves this machine and can be thrown away; everyone can read its salt in Pulumi.local.yaml.
+        // Not secret: the stack never leaves this machine and is disposable, and its salt in Pulumi.local.yaml is public.
         PULUMI_CONFIG_PASSPHRASE: "lab",
         PULUMI_STACK: labStack,
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-        // Saves three seconds a run where everything is installed and there is no network.
+        // Saves three seconds per run if all plugins are installed and there is no network.
         ...(lab.toolchain.pulumi && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
         BUILDX_CONFIG: builderFolder(paths),
-        // buildx would look for the user's builder among the lab's.
+        // Overrides the user's setting, which names a builder that does not exist in the lab's BUILDX_CONFIG.
         BUILDX_BUILDER: builderName,
         SSL_CERT_FILE: lab.certificates.bundle,
         LAYERED_IMAGES_SYSTEM_CA: systemBundle(),
@@ -47,13 +47,13 @@ export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = proce
     };
 }
 
-/** Folders that go in front of PATH. */
+/** Returns the folders to prepend to PATH. */
 export function labPath(lab: LabEnvironment): string[] {
     const folders = [lab.toolchain.pulumi && path.join(lab.home, "bin"), lab.toolchain.buildx, lab.toolchain.buildkit];
     return folders.filter((folder) => folder !== undefined);
 }
 
-/** The whole environment of a command that works on the lab. */
+/** Returns the complete environment for a command that uses the lab. */
 export function labEnvironment(lab: LabEnvironment): NodeJS.ProcessEnv {
     const folders = [...labPath(lab), process.env.PATH ?? "", ...systemFolders];
     return { ...process.env, ...labVariables(lab), PATH: folders.join(path.delimiter) };

@@ -17,7 +17,7 @@ const prepared = (syntaxes: readonly string[], roots = {}): readonly PreparedIma
     const definitions = { images: Object.fromEntries(images) as ImageDefinitions };
     return readHierarchy(openCheckout(tree(files)), definitions, { platforms: "all", roots, buildArgs: {} }).images;
 };
-/** Registries that have `held`, and where nothing else answers. */
+/** Registries that have the images `held`. The lab's registry lacks all other images, and other registries do not respond. */
 const having = (...held: readonly string[]) =>
     vi.fn((ref: string) =>
         held.includes(ref)
@@ -35,7 +35,7 @@ test("what neither the lab's registry nor its own has is named with Dockerfile, 
         await unreadable(prepared(["# syntax=docker/dockerfile:1", "# syntax=docker/dockerfile:1", "#"]), ask),
     ).toEqual([
         expect.stringMatching(
-            /^i0:1: image i0 can't be built here, because docker\/dockerfile:1, .* can't be had: lab:5000\/docker\/dockerfile:1 is not there; registry docker\.io can't be asked: no route to host\. .*pulumi config set builtinFrontend true$/,
+            /^i0:1: image i0 can't be built here, because docker\/dockerfile:1, .* is not available: lab:5000\/docker\/dockerfile:1 does not exist; registry docker\.io can't be asked: no route to host\. .*pulumi config set builtinFrontend true$/,
         ),
         expect.stringMatching(/^i1:1: image i1 /),
         undefined,

@@ -3,75 +3,76 @@ import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError, readManifest } from "../lib/registry/manifest";
 import { formatReference, parseReference } from "../lib/registry/references";
 
-/** Registries whose images the lab's BuildKit looks for in the lab's own registry first. */
+/** Registries for which the lab's BuildKit uses the lab's registry as a mirror. */
 export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
 
 /** Milliseconds that a preview waits for a registry. */
-const patience = 5000;
+const timeout = 5000;
 
-/** How registries are asked. */
-type Ask = (ref: string, env: NodeJS.ProcessEnv, patience: number) => Promise<unknown>;
+/** Reads a manifest from a registry; undefined if it does not exist. */
+type Query = (ref: string, env: NodeJS.ProcessEnv, timeout: number) => Promise<unknown>;
 
-/** Where the lab's BuildKit looks for an image. */
-function placesOf(reference: string, registry: string): string[] {
+/** Returns the references under which the lab's BuildKit looks for an image, in this order. */
+function locationsOf(reference: string, registry: string): string[] {
     const parsed = parseReference(reference);
-    const isMirrored = mirroredRegistries.some((one) => one === parsed.registry);
+    const isMirrored = mirroredRegistries.some((mirrored) => mirrored === parsed.registry);
     return [...new Set([...(isMirrored ? [{ ...parsed, registry }] : []), parsed].map(formatReference))];
 }
 
-/** Why none of the places has an image; undefined where one has it. */
-async function missing(places: readonly string[], ask: Ask): Promise<string | undefined> {
-    const answers = await Promise.all(
-        places.map(async (place) => {
+/** Returns the reasons why no location has the image; undefined if any location has it. */
+async function whyMissing(locations: readonly string[], query: Query): Promise<string | undefined> {
+    const reasons = await Promise.all(
+        locations.map(async (location) => {
             try {
-                const found = await ask(place, process.env, patience);
-                return found === undefined ? `${place} is not there` : undefined;
+                const manifest = await query(location, process.env, timeout);
+                return manifest === undefined ? `${location} does not exist` : undefined;
             } catch (error) {
                 if (!(error instanceof RegistryError)) throw error;
                 return error.message;
             }
         }),
     );
-    return answers.includes(undefined) ? undefined : answers.join("; ");
+    return reasons.includes(undefined) ? undefined : reasons.join("; ");
 }
 
 function nextFor({ official, expanded }: Root & Frontend, registry: string): string {
     if (official) {
         return (
-            "BuildKit has a version of it built in, and takes that after: " +
+            "BuildKit has a built-in version of it, and uses that after: " +
             'eval "$(npm run --silent lab -- env)" && pulumi config set builtinFrontend true'
         );
     }
-    const [place = ""] = placesOf(expanded, registry);
-    return `Let this machine reach it, or put a copy there: buildx imagetools create --tag ${place} <copy>`;
+    const [location = ""] = locationsOf(expanded, registry);
+    return `Let this machine reach it, or put a copy there: buildx imagetools create --tag ${location} <copy>`;
 }
 
 /**
- * Asks for the images that are to read Dockerfiles: in the lab, which often has no network, a build would fail with its first step, and
- * a preview would not have said so.
+ * Checks that the frontend images (`# syntax=`) of the Dockerfiles are available. The lab often has no network: a build would then fail
+ * in its first step, without a warning in the preview.
  *
- * @param registry the lab's; absent where the stack is not the lab's, whose builder may be anywhere
- * @returns the images, with `unreadable` where nobody has what is to read their Dockerfiles
+ * @param registry the lab's registry; undefined if the stack is not the lab's, because its builder may be on any machine
+ * @param query replaces the query of the registry in tests
+ * @returns the images, with `unreadable` set if the frontend of their Dockerfile is not available
  */
 export async function askFrontends(
     images: readonly PreparedImage[],
     registry: string | undefined,
-    ask: Ask = readManifest,
+    query: Query = readManifest,
 ): Promise<PreparedImage[]> {
     if (registry === undefined) return [...images];
-    const asked = new Map<string, Promise<string | undefined>>();
-    const withAnswer = async (image: PreparedImage): Promise<PreparedImage> => {
+    const queries = new Map<string, Promise<string | undefined>>();
+    const withReason = async (image: PreparedImage): Promise<PreparedImage> => {
         const { key, frontend } = image;
         if (!frontend) return image;
         const { where, expanded, pin } = frontend;
         const ref = pin ?? expanded;
-        const answer = asked.get(ref) ?? missing(placesOf(ref, registry), ask);
-        asked.set(ref, answer);
-        const why = await answer;
-        if (why === undefined) return image;
-        const named = pin === undefined ? expanded : `${expanded} (${pin})`;
-        const problem = `${where}: image ${key} can't be built here, because ${named}, which is to read its Dockerfile, can't be had: ${why}`;
+        const pending = queries.get(ref) ?? whyMissing(locationsOf(ref, registry), query);
+        queries.set(ref, pending);
+        const reason = await pending;
+        if (reason === undefined) return image;
+        const name = pin === undefined ? expanded : `${expanded} (${pin})`;
+        const problem = `${where}: image ${key} can't be built here, because ${name}, the frontend of its Dockerfile, is not available: ${reason}`;
         return { ...image, unreadable: `${problem}. ${nextFor(frontend, registry)}` };
     };
-    return await Promise.all(images.map(withAnswer));
+    return await Promise.all(images.map(withReason));
 }

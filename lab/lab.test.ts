@@ -9,7 +9,7 @@ import { startLab } from "./lab";
 import { labStatus, stopLab } from "./labState";
 import { startServer } from "./servers/server";
 
-/** Starts something that serves as the lab's registry. */
+/** Starts a process in place of the lab's registry. */
 const startRegistry = (state: string) =>
     startServer(path.join(state, "servers"), {
         name: "registry",

@@ -29,7 +29,7 @@ import { ensureToolchain } from "./toolchain/build";
 import { ensurePackages, requireRoot } from "./toolchain/packages";
 import { pulumiHome } from "./toolchain/pulumiHome";
 
-/** A lab that is set up: its places, its instance and the environment in which its commands run. */
+/** A running lab: its paths, its instance, and the environment for its commands. */
 export interface Lab {
     readonly paths: LabPaths;
     readonly instance: Instance;
@@ -38,19 +38,22 @@ export interface Lab {
 
 export interface StartOptions {
     readonly paths?: LabPaths;
-    /** Platforms to build from now on; those of the instance by default ("host" at first). */
+    /** Platforms to build from now on; by default the platforms of the instance, initially "host". */
     readonly platforms?: Instance["platforms"];
-    /** Makes the root's stand-in again; if it comes out different, every image is rebuilt. */
+    /** Creates the root's stand-in again. If its digest changes, every image is rebuilt. */
     readonly renewRoot?: boolean;
-    /** Whether images are going to be built, which may fill a disk. */
+    /** Whether images will be built, which may fill the disk. */
     readonly builds?: boolean;
-    /** GB that have to be free where the lab's state lies. */
+    /** Required free disk space in GB for the lab's state. */
     readonly minFree?: number;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
 
-/** First port to try for the GitHub stand-in, as a distance from the registry's port: so labs that run side by side stay apart. */
+/**
+ * Distance from the registry's port to the first port to try for the GitHub stand-in. It keeps the ports of labs that run at the same time
+ * apart.
+ */
 const githubDistance = 300;
 
 async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
@@ -64,13 +67,15 @@ async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<voi
 }
 
 const keptNote = (server: string, updates: readonly number[]) =>
-    `note: ${server} would be started anew (this checkout's toolchain, the certificates that this machine trusts, the ` +
-    `platforms that it can run or the proxy are others now). It is kept while an update runs (pid ${updates.join(", ")}), whose builds ` +
-    "would be lost; the next start after that does it.";
+    `note: ${server} should be restarted (this checkout's toolchain, the certificates that this machine trusts, the platforms ` +
+    `that it can run or the proxy changed). It keeps running while an update runs (pid ${updates.join(", ")}), because a restart ` +
+    "would abort the builds; the next start after the update restarts it.";
 
 /**
- * Brings the lab up and makes whatever is missing: packages, toolchain, certificates, servers, stand-ins, builder, stack. What
- * exists already costs a look, so starting twice is harmless, and a dead server is started again.
+ * Starts the lab and creates missing parts: packages, toolchain, certificates, servers, stand-ins, builder, stack. Existing parts are only
+ * checked, so starting the lab twice is harmless, and a dead server is started again.
+ *
+ * @throws CommandError if a part can't be created or a server does not start
  */
 export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
@@ -98,9 +103,9 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const ports = { registry, port, githubPort };
         for (const server of await labServers(paths, ports, certificates, toolchain, emulation.platforms)) {
             const updates = runningUpdates(backendFolder(paths));
-            const done = await startServer(serversFolder(paths), server, updates.length > 0);
-            if (done === "started") console.error(`started ${server.name}`);
-            if (done === "kept") console.error(keptNote(server.name, updates));
+            const outcome = await startServer(serversFolder(paths), server, updates.length > 0);
+            if (outcome === "started") console.error(`started ${server.name}`);
+            if (outcome === "kept") console.error(keptNote(server.name, updates));
         }
         const home = pulumiHome(paths.cache, toolchain, process.env);
         const env = labEnvironment({
@@ -114,9 +119,9 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         await ensureBuilder(paths, env);
         const platforms = options.platforms ?? known?.platforms ?? "host";
         if (platforms === "all" && emulation.missing.length > 0) {
-            // Going on without them would take images out of the stack and platforms out of `latest`.
+            // Continuing would remove images from the stack and platforms from `latest`.
             throw new CommandError(
-                `this lab builds all platforms, and this machine can't run ${emulation.missing.map((one) => one.platform).join(", ")} ` +
+                `this lab builds all platforms, and this machine can't run ${emulation.missing.map(({ platform }) => platform).join(", ")} ` +
                     "(see the note above). Enable it, or build for this machine's alone: npm run up -- --platforms host",
             );
         }

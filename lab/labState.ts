@@ -13,7 +13,7 @@ import { type Certificates, ensureCertificates } from "./servers/tls";
 import { type Toolchain, findToolchain } from "./toolchain/build";
 import { pulumiHome } from "./toolchain/pulumiHome";
 
-/** The servers of an instance, in the order in which they start. */
+/** Returns the servers of an instance, in start order. */
 export async function labServers(
     paths: LabPaths,
     instance: Pick<Instance, "registry" | "port" | "githubPort">,
@@ -29,7 +29,7 @@ export async function labServers(
     ];
 }
 
-/** The lab's servers as they are, without starting anything. */
+/** Returns the status of the lab's servers by name, without starting anything. */
 export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<string, ServerStatus>> {
     const statuses: Record<string, ServerStatus> = Object.fromEntries(
         ["registry", "buildkitd", "github"].map((name) => [name, { state: "stopped" }]),
@@ -53,11 +53,11 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
 }
 
 /**
- * Stops what `startLab` started. Data, logs, toolchain and state stay. It waits for a start that is under way, but not for ever: it
- * has to help against a start that hangs, too.
+ * Stops the servers that `startLab` started. Data, logs, toolchain and state stay. Waits a limited time for a start that is in progress, so
+ * that it also works if the start hangs.
  *
- * @param patience seconds to wait for a start
- * @returns the names of the servers that ran
+ * @param patience maximum time in seconds to wait for a start
+ * @returns the names of the servers that were running
  */
 export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promise<string[]> {
     if (!existsSync(paths.state)) return [];
@@ -72,10 +72,10 @@ export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promi
 }
 
 /**
- * Stops the lab's registry, which remembers what it lost for as long as it runs; the next start of the lab starts it again. Does
- * nothing while an update uses it.
+ * Stops the lab's registry, because a running registry keeps lost blobs in its in-memory cache. The next start of the lab starts it again.
+ * Does nothing while an update is running.
  *
- * @returns whether it is stopped
+ * @returns whether the registry is stopped
  */
 export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
     withLock(lockPath(paths), async () => {
@@ -85,9 +85,9 @@ export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
     });
 
 /**
- * What the environment of a lab is made from.
+ * Describes an existing lab, without starting it.
  *
- * @throws CommandError for a lab that was never started, or whose toolchain is missing
+ * @throws CommandError if the lab was never started, or if its toolchain is not built
  */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
     const instance = readInstance(instancePath(paths));

@@ -5,15 +5,17 @@ import { imageOf } from "./images";
 import { installRequirements } from "./requirements";
 import { checkout } from "./steps";
 
-/** The image that tests and linters run in. */
+/** Key of the image in which tests and linters run. */
 const testImage = "ci";
 
-/** Later steps run although one failed, so that one run says everything. */
+/** Condition that runs a step even after another step failed, so that one run reports all problems. */
 const afterFailure = "${{ !cancelled() }}";
 
 /**
- * The app's tests and linters, on pull requests, in exactly the image that the last `up` published. Not on those from forks:
- * GitHub hands their runs no variables, so they take what `latest` is at the moment.
+ * Returns the workflows that run the app's tests and linters on pull requests, in exactly the image that the last `up` published. Pull
+ * requests from forks use the current `latest` instead, because GitHub does not give their runs any variables.
+ *
+ * @throws InputError if the image does not exist or is never pushed
  */
 export function checkWorkflows(images: readonly PreparedImage[]): Workflow[] {
     const image = imageOf(images, testImage);
@@ -21,7 +23,7 @@ export function checkWorkflows(images: readonly PreparedImage[]): Workflow[] {
     if (published === undefined) {
         throw new InputError({
             problem: `image ${testImage} is never pushed; tests and linters run in it`,
-            next: "name it",
+            next: "give it a name, so that it is pushed",
         });
     }
     const workflow = (file: string, name: string, job: string, steps: readonly Step[]): Workflow => ({

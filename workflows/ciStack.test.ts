@@ -27,7 +27,7 @@ describe("the branch that workflows are for", () => {
 
     test.each(["it's", "a*", "a..b", 7])("is refused where GitHub would read %j otherwise", (branch) => {
         expect(() => branchOf(`config:\n  p:github: ${JSON.stringify({ branch })}\n`)).toThrow(
-            /^Pulumi\.ci\.yaml: github\.branch is .*can't be made for/,
+            /^Pulumi\.ci\.yaml: github\.branch is .*can't be used in workflows/,
         );
     });
 });

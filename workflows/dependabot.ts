@@ -11,16 +11,16 @@ interface Update {
 }
 
 /**
- * Dependabot's configuration: once a week a pull request an ecosystem, for releases that have been out for a week. What it
- * can't do is in docs/operations.md, "Pull requests": roots are pinned where it does not look, and requirements have to be
- * compiled afterwards.
+ * Returns Dependabot's configuration: one pull request per ecosystem and week, for releases that are at least a week old.
+ * docs/operations.md, "Pull requests", lists its limits: it does not find the pins of root images, and requirements have to be compiled
+ * afterwards.
  */
 export function dependabot(images: readonly PreparedImage[]): unknown {
     const folders = [...images.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
         path.posix.dirname(file),
     );
-    const update = (one: Update) => ({
-        ...one,
+    const update = (entry: Update) => ({
+        ...entry,
         schedule: { interval: "weekly" },
         cooldown: { "default-days": 7 },
         groups: { all: { patterns: ["*"] } },
@@ -30,12 +30,12 @@ export function dependabot(images: readonly PreparedImage[]): unknown {
         updates: [
             update({ "package-ecosystem": "github-actions", directory: "/" }),
             update({ "package-ecosystem": "npm", directory: "/" }),
-            // Not `pip`, which would compile the files anew, by another program and for one platform.
+            // Not `pip`, which would recompile the files with a different program and for a single platform.
             update({ "package-ecosystem": "uv", directory: "/requirements" }),
             update({
                 "package-ecosystem": "docker",
                 directories: [...new Set(folders)].map((folder) => path.posix.join("/", folder)).sort(),
-                // The requirements are compiled for one minor version of Python: it moves with them, by hand.
+                // The requirements are compiled for one minor version of Python, so both are updated together, by hand.
                 ignore: [
                     {
                         "dependency-name": "python",

@@ -52,9 +52,9 @@ test("the workflows have the names and triggers that people and other workflows 
 
 describe("GitHub's own language service", () => {
     const problems = async (text: string) => {
-        // Only for `import`: to TypeScript this file is CommonJS.
+        // TypeScript treats this file as CommonJS, and the package can only be loaded with `import`.
         const { validate } = await import("@actions/languageservice");
-        // It remembers what it parsed by address: each text has its own.
+        // The parser caches results by URL, so each text needs a unique URL.
         const address = `file:///.github/workflows/${createHash("sha256").update(text).digest("hex")}.yml`;
         const document = TextDocument.create(address, "yaml", 1, text);
         return (await validate(document)).map(({ message }) => message);

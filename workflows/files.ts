@@ -8,16 +8,18 @@ import { upWorkflows } from "./up";
 export { header } from "./document";
 
 /**
- * Every file of `.github/` that this program owns, by path from the repository's root.
+ * Returns the generated files of `.github/`: their texts by path, relative to the repository's root.
  *
- * @param images the images as `workflowImages` gives them
- * @param branch the branch that images are made from, as `ciBranch` gives it
- * @throws InputError when a workflow is about an image that does not exist
+ * @param images the result of `workflowImages`
+ * @param branch the branch from which images are built: the result of `ciBranch`
+ * @throws InputError if a workflow refers to an image that does not exist
  */
 export function workflowFiles(images: readonly PreparedImage[], branch: string): Readonly<Record<string, string>> {
     const workflows = [...upWorkflows(images, branch), ...checkWorkflows(images), reviewWorkflow(branch)];
     return {
-        ...Object.fromEntries(workflows.map((one) => [`.github/workflows/${one.file}`, renderWorkflow(one)])),
+        ...Object.fromEntries(
+            workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow)]),
+        ),
         ".github/dependabot.yml": render(dependabot(images)),
     };
 }

@@ -5,10 +5,10 @@ import { type PreparedImage, readHierarchy } from "../lib/hierarchy/prepare";
 import { ciBuildArgs } from "./ciStack";
 
 /**
- * The images as the workflows know them: all of them for all platforms, with the build arguments of the stack that CI runs,
- * whatever the stack at hand builds, because the same files are delivered by every stack.
+ * Returns all images for all their declared platforms, with the build arguments of CI's stack. The settings of the current stack do not
+ * matter, because every stack delivers the same workflow files.
  *
- * @throws InputError for every kind of bad input in images.ts and the Dockerfiles
+ * @throws InputError for bad input in images.ts and the Dockerfiles
  */
 export const workflowImages = (checkout: Checkout, definitions: Definitions): readonly PreparedImage[] =>
     readHierarchy(checkout, definitions, {
@@ -19,17 +19,17 @@ export const workflowImages = (checkout: Checkout, definitions: Definitions): re
     }).images;
 
 /**
- * The image `key`.
+ * Returns the image with this key.
  *
- * @throws InputError that lists the images there are
+ * @throws InputError that lists the existing keys if there is no such image
  */
 export function imageOf(images: readonly PreparedImage[], key: string): PreparedImage {
-    const image = images.find((one) => one.key === key);
+    const image = images.find((candidate) => candidate.key === key);
     if (image) return image;
     throw new InputError({
-        problem: `a workflow is about image "${key}", which images.ts does not have`,
+        problem: `a workflow refers to image "${key}", which images.ts does not define`,
         where: "workflows/",
-        allowed: images.map((one) => one.key),
+        allowed: images.map((candidate) => candidate.key),
         next: "name another image in workflows/up.ts or workflows/checks.ts",
     });
 }

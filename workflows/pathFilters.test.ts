@@ -21,7 +21,7 @@ const imageIn = (root: string, changes: Partial<ImageDefinition> = {}) => {
     if (!image) throw new Error("there is no image");
     return image;
 };
-/** The filter of an image with this Dockerfile, without what every image's has. */
+/** Returns the filter of an image with this Dockerfile, without the patterns that all images share. */
 const filter = (text: string, files: Readonly<Record<string, string>> = {}, changes: Partial<ImageDefinition> = {}) => {
     const image = imageIn(tree({ Dockerfile: `FROM a\n${text}`, ...files }), changes);
     const always = ["images.ts", "Pulumi.ci.yaml", "Dockerfile", "Dockerfile.dockerignore", ".dockerignore"];
@@ -98,7 +98,7 @@ describe("a filter has", () => {
     });
 });
 
-/** As git does it: with the folders that are empty then. */
+/** Removes a file as git does: with the folders that become empty. */
 function removeFile(root: string, file: string): void {
     rmSync(path.join(root, file), { force: true });
     for (let folder = path.dirname(file); folder !== "."; folder = path.dirname(folder)) {
@@ -173,7 +173,7 @@ test("no push that changes an image's inputs fails to start its workflow", () =>
             const after = read(root, context);
             const isStale = before?.inputHash !== after?.inputHash;
             staleCases += Number(isStale);
-            // GitHub reads the pushed commit's workflow: with or without `npm run workflows` in it, the push must pass.
+            // GitHub reads the pushed commit's workflow. The push must match with or without the output of `npm run workflows`.
             const filters = [before, after].flatMap((image) => (image ? [pathFilters(image)] : []));
             const missing = filters.filter((patterns) => isStale && !passes(patterns, [at(changed)]));
             expect(missing).toEqual([]);

@@ -8,32 +8,32 @@ import { ciStackFile } from "./ciStack";
 type Source = PreparedImage["sources"][number];
 type Inputs = PreparedImage["inputs"];
 
-/** What every image depends on besides its own files: its entry, and the settings of the stack that CI runs. */
+/** Files that affect every image: its definition, and the settings of CI's stack. */
 const settings = ["images.ts", ciStackFile];
 
-/** A path as a pattern that matches only itself. */
+/** Escapes a path, as a pattern that matches only this path. */
 const literal = (file: string): string => file.replace(/[\\*?+[\]!]/g, "\\$&");
 
-/** A part of a Go pattern: GitHub's `?` and `[…]` mean something else, so each wildcard becomes `*`, which is more. */
+/** Translates a component of a Go pattern. GitHub's `?` and `[…]` mean something else: each wildcard becomes `*`, which matches more. */
 function component(part: string): string {
     const tokens = part.match(/\\[^]|\[\^?(?:\\[^]|[^\]\\])+\]|[^]/gu) ?? [];
     const translated = tokens.map((token) => {
         if (/^[*?[]/.test(token)) return "*";
         return literal(token.length > 1 && token.startsWith("\\") ? token.slice(1) : token);
     });
-    return translated.filter((one, index) => one !== "*" || translated[index - 1] !== "*").join("");
+    return translated.filter((token, index) => token !== "*" || translated[index - 1] !== "*").join("");
 }
 
-/** Whether a part holds a class that may stand for a slash: it may then go on in a folder below. */
+/** Returns whether a path component has a character class that may match a slash, so that it can also match paths in subfolders. */
 const mayCross = (part: string): boolean => part.replace(/\\[^]|\[(?:\w(?:-\w)?)+\]/gu, "").includes("[");
 
 const isWild = (pattern: string): boolean => pattern.replace(/\\[^]/gu, "").includes("*");
 
-/** What a source names, files that don't exist yet included. */
+/** Returns patterns for the files that a source matches, including files that don't exist yet. */
 function sourcePatterns({ pattern, include = "", mount }: Source, inputs: Inputs): string[] {
     const plain = partsOf(pattern);
     const deep = include.split("/").filter(Boolean);
-    // Below a pivot `**` crosses folders, as GitHub's does where it is a part of its own: elsewhere everything is taken.
+    // Below a pivot `**` crosses folders. GitHub's `**` does so only as a whole path component; in other cases match everything.
     const isDeep = (part?: string) => part?.includes("**") === true;
     const last = deep.findIndex((part) => isDeep(part) && part !== "**");
     const parts = [
@@ -41,8 +41,8 @@ function sourcePatterns({ pattern, include = "", mount }: Source, inputs: Inputs
         ...deep.map((part) => (isDeep(part) ? "**" : component(part))),
     ];
     const crossing = mount ? -1 : [...plain, ...deep].findIndex(mayCross);
-    const all = parts.slice(0, last < 0 ? undefined : plain.length + last + 1);
-    const translated = (crossing < 0 ? all : [...all.slice(0, crossing), "**"]).join("/");
+    const needed = parts.slice(0, last < 0 ? undefined : plain.length + last + 1);
+    const translated = (crossing < 0 ? needed : [...needed.slice(0, crossing), "**"]).join("/");
     if (translated === "") return ["**"];
     if (translated.endsWith("**")) return [translated];
     const below = `${translated}/**`;
@@ -51,7 +51,10 @@ function sourcePatterns({ pattern, include = "", mount }: Source, inputs: Inputs
     return isFile ? [translated] : [below];
 }
 
-/** A link that a source leads through, and what it leads to: a folder with what may come into it, although git keeps none that is empty. */
+/**
+ * Returns patterns for the symbolic links on the way to a source, and for their targets. For a folder the pattern includes files that may
+ * be added later; git does not store empty folders.
+ */
 function linkPatterns(inputs: Inputs): string[] {
     return inputs.flatMap((input) => {
         if (input.symlink === undefined) return [];
@@ -65,30 +68,32 @@ function linkPatterns(inputs: Inputs): string[] {
     });
 }
 
-/** Drops what a pattern for a whole folder matches as well. */
+/** Removes duplicates, and patterns that a pattern for a whole folder covers. Sorts the result. */
 function shortened(patterns: readonly string[]): string[] {
     const unique = [...new Set(patterns)].sort();
     const folders = unique
-        .filter((one) => one.endsWith("/**") && !isWild(one.slice(0, -3)))
-        .map((one) => one.slice(0, -2));
+        .filter((pattern) => pattern.endsWith("/**") && !isWild(pattern.slice(0, -3)))
+        .map((pattern) => pattern.slice(0, -2));
     if (unique.includes("**")) return ["**"];
-    return unique.filter((one) => !folders.some((folder) => one.startsWith(folder) && one !== `${folder}**`));
+    return unique.filter(
+        (pattern) => !folders.some((folder) => pattern.startsWith(folder) && pattern !== `${folder}**`),
+    );
 }
 
 /**
- * Path filters (GitHub's workflow syntax, `on.push.paths`) for pushes that can make an image stale: what its Dockerfile
- * reads, now or after files were added or removed, the Dockerfile and its .dockerignore, its smoke tests, and its settings.
- * They may match more than that, where GitHub's patterns can't say it or .dockerignore leaves something out; never less.
- * A parent's files are not among them: the parent's own workflow brings every image up to date.
+ * Returns path filters (GitHub's workflow syntax, `on.push.paths`) for pushes that can make an image stale. They cover the files that the
+ * Dockerfile reads, now or after files were added or removed, the Dockerfile and its .dockerignore, the smoke tests, and the settings.
+ * They never match less than that, but may match more: GitHub's patterns are less expressive, and files that .dockerignore excludes are
+ * not subtracted. A parent's files are not covered: the parent's workflow updates all images.
  *
- * @returns patterns from the repository's root, sorted
+ * @returns sorted patterns, relative to the repository's root
  */
 export function pathFilters({ definition, sources, inputs, tests }: PreparedImage): string[] {
     const { dockerfile, context = "." } = definition;
     const base = path.posix.join(context, ".");
     const fromRoot = (pattern: string) => (base === "." ? pattern : `${literal(base.replace(/\/$/, ""))}/${pattern}`);
     const read = [...sources.flatMap((source) => sourcePatterns(source, inputs)), ...linkPatterns(inputs)];
-    // Both may come to decide what a build sees, by being added.
+    // Included even if they don't exist: adding them can change the build context.
     const ignores = sources.length > 0 ? [`${literal(dockerfile)}.dockerignore`, fromRoot(".dockerignore")] : [];
     const smoke = tests ? [smokeDockerfile, ...tests.scripts.map(literal)] : [];
     return shortened([...settings, literal(dockerfile), ...ignores, ...read.map(fromRoot), ...smoke]);

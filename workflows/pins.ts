@@ -1,16 +1,16 @@
 import { tools as toolchain } from "../lab/toolchain/tools";
 
-/** An action at one commit. */
+/** An action, pinned to a commit. */
 export interface Pin {
     readonly action: string;
-    /** The release that the commit is; written behind it as a comment, where Dependabot moves both. */
+    /** Release of the commit. It is written after the commit as a comment, and Dependabot updates both. */
     readonly version: string;
     readonly commit: string;
 }
 
 const pin = (action: string, version: string, commit: string): Pin => ({ action, version, commit });
 
-/** Every action that a workflow uses. By commit, because a tag can be moved to other code. */
+/** All actions that workflows use. They are pinned by commit, because a tag can be moved to different code. */
 export const pins = {
     checkout: pin("actions/checkout", "v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     setupNode: pin("actions/setup-node", "v7.0.0", "820762786026740c76f36085b0efc47a31fe5020"),
@@ -24,10 +24,10 @@ export const pins = {
     pulumiLogin: pin("pulumi/auth-actions", "v2.1.0", "141415910c3beb54e03b48e9057c204c97b956f2"),
 } as const satisfies Readonly<Record<string, Pin>>;
 
-/** How a step names an action: `owner/repository@commit`. */
+/** Formats a pin as the `uses` of a step: `owner/repository@commit`. */
 export const uses = ({ action, commit }: Pin): string => `${action}@${commit}`;
 
-/** Versions that actions install: of what makes images the lab's, so that both build the same bytes. */
+/** Versions of tools that actions install. Pulumi and BuildKit have the lab's versions, so that CI and the lab build identical images. */
 export const tools = {
     node: "22",
     pulumi: toolchain.pulumi.version,

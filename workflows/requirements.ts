@@ -5,7 +5,7 @@ import { readStages, type Stage } from "../lib/dockerfile/stages";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Step } from "./document";
 
-/** An image and everything that it stands on, parents first. */
+/** Returns an image and its ancestors, parents first. */
 function lineage(images: readonly PreparedImage[], image: PreparedImage): PreparedImage[] {
     const keys = new Set([image.key]);
     for (const { key, parents } of [...images].reverse()) {
@@ -17,10 +17,13 @@ function lineage(images: readonly PreparedImage[], image: PreparedImage): Prepar
 /** Platform of the runners. */
 const runner = "linux/amd64";
 
-/** What RUN mounts from the build context: source by target, expanded. */
+/** Returns the bind mounts of a RUN instruction from the build context, with expanded targets and sources. */
 function mounts({ flags, where }: Statement, { variables }: Stage, escape: string): [target: string, source: string][] {
     return flags.flatMap(({ name, value = "" }): [string, string][] => {
-        const expanded = [...mountFields(value)].map(([key, one]) => [key, expand(one, variables, escape, where).text]);
+        const expanded = [...mountFields(value)].map(([key, text]) => [
+            key,
+            expand(text, variables, escape, where).text,
+        ]);
         const fields = new Map(expanded as [string, string][]);
         const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
         const isContext = name === "mount" && (fields.get("type") ?? "bind") === "bind" && !fields.has("from");
@@ -30,7 +33,7 @@ function mounts({ flags, where }: Statement, { variables }: Stage, escape: strin
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** The instructions of one Dockerfile that install requirements, for the checkout, and the arguments that they use. */
+/** Returns the commands of one Dockerfile that install requirements, with paths of the checkout, and the build arguments that they use. */
 function installations({ definition, dockerfile, buildArgs, inputs, triggers }: PreparedImage): {
     readonly commands: readonly string[];
     readonly env: Readonly<Record<string, string>>;
@@ -54,7 +57,7 @@ function installations({ definition, dockerfile, buildArgs, inputs, triggers }: 
             rest,
         );
         if (!files.some((file) => command.includes(file))) return;
-        // Continued lines keep their indentation.
+        // Continuation lines keep their indentation: collapse it.
         commands.push(command.replace(/ {2,}/g, " "));
         for (const [name, value] of stage.variables) {
             if (value !== undefined && new RegExp(`\\$\\{?${name}\\b`).test(rest)) env[name] = value;
@@ -72,18 +75,18 @@ function installations({ definition, dockerfile, buildArgs, inputs, triggers }: 
 }
 
 /**
- * Installs the requirements of an image and of all that it stands on, as the checkout has them: by the instructions of their
- * Dockerfiles that mount a `requirements….txt`, in their words. Those that copy it are not looked for. Installers leave alone
- * what is there already, so nothing happens where the checkout's are the image's own. What the checkout no longer requires
- * stays installed.
+ * Returns a step that installs the checkout's requirements for an image and its ancestors. It runs the RUN instructions of their
+ * Dockerfiles that mount a `requirements….txt`; instructions that use a copied file are not considered. Installers skip packages that are
+ * already installed, so the step does nothing if the checkout has the same requirements as the image. Packages that the checkout no longer
+ * requires stay installed.
  *
- * @returns no step for an image that mounts none
+ * @returns no step if no Dockerfile mounts such a file
  */
 export function installRequirements(images: readonly PreparedImage[], image: PreparedImage): Step[] {
-    const all = lineage(images, image).map(installations);
-    const commands = all.flatMap((one) => one.commands);
+    const installs = lineage(images, image).map(installations);
+    const commands = installs.flatMap((install) => install.commands);
     if (commands.length === 0) return [];
-    const env = Object.assign({}, ...all.map((one) => one.env)) as Record<string, string>;
+    const env = Object.assign({}, ...installs.map((install) => install.env)) as Record<string, string>;
     return [
         {
             name: "Install the requirements",

@@ -15,39 +15,43 @@ import {
     writingEnvironment,
 } from "./steps";
 
-/** Pull requests whose code may see secrets: of this repository, and not written by a bot that anybody can steer. */
+/**
+ * Condition for pull requests whose code may see secrets: their branch is in this repository, and the author is not a bot, because anyone
+ * can influence a bot.
+ */
 const trusted =
     "github.event.pull_request.head.repo.full_name == github.repository && github.event.pull_request.user.type != 'Bot'";
 const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
 /**
- * Fails at once where a generated file is not what it is generated from. `up` would put it back without a word: the versions
- * of actions, where Dependabot moved them.
+ * Fails early if a generated file is stale. Otherwise `up` would silently revert it, for example versions of actions that Dependabot
+ * updated.
  */
 const checkGenerated: Step = { name: "Check the generated files", run: "npm run --silent workflows -- --check" };
 
-/** Minutes that a look at the stack may take. */
+/** Timeout in minutes of jobs that only read the stack. */
 const timeout = 20;
 
-const lookingJob = {
+const readingJob = {
     "runs-on": "ubuntu-latest",
     "timeout-minutes": timeout,
     environment: { name: "review", deployment: false },
-    // The identity token is for Pulumi Cloud, whose own rules say what each environment may do there.
+    // The identity token is for Pulumi Cloud. Its rules define the access of each GitHub environment.
     permissions: { actions: "read", contents: "read", packages: "read", "pull-requests": "read", "id-token": "write" },
 } satisfies Partial<Job>;
 
 /**
- * Says in the summary what an `up` of the checked out commit would do; its output `markdown` is the same for a comment.
+ * Returns the job that reviews an `up` of the checked out commit. It writes the review to the summary and to its output `markdown`, for a
+ * comment.
  *
- * @param condition when it runs, as an expression
- * @param branch the branch that images are made from
+ * @param condition expression that decides whether the job runs
+ * @param branch the branch from which images are built
  */
 export const reviewJob = (condition: string, branch: string): Job => ({
     name: "Review",
     if: condition,
-    ...lookingJob,
+    ...readingJob,
     outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
     steps: [
         checkout(),
@@ -60,22 +64,25 @@ export const reviewJob = (condition: string, branch: string): Job => ({
     ],
 });
 
-/** It runs main's code, and may have the token that can see variables and secrets: the workflow's own can't. */
+/**
+ * Returns the job that compares the stack with reality. It runs main's code, so it may have the token of the GitHub App, which can read
+ * variables and secrets; the workflow's token can't.
+ */
 const statusJob = (branch: string): Job => ({
     name: "Status",
     if: onSchedule,
-    ...lookingJob,
+    ...readingJob,
     environment: upEnvironment,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
     steps: [
         checkout(),
         setUpNode,
-        // In the environment `up` a token of the review's team is not allowed.
+        // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
         logInToRegistry,
         restoreHistory(branch),
         getAppToken,
-        // Drift is an output, and no failure of this job.
+        // Drift (exit code 2) is an output and must not fail the job.
         {
             id: "status",
             ...command("Compare the stack with reality", `status -- ${onStack} || [ "$?" -eq 2 ]`, writingEnvironment),
@@ -83,7 +90,7 @@ const statusJob = (branch: string): Job => ({
     ],
 });
 
-/** Everything that the lab builds, with code that must see no secret. */
+/** Builds all images in the lab, for code that must not see secrets. */
 const labJob: Job = {
     name: "Build everything in the lab",
     if: `${onPullRequest} && !(${trusted})`,
@@ -103,12 +110,12 @@ const labJob: Job = {
     ],
 };
 
-/** The run's address. */
+/** URL of the workflow run. */
 const run = "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}";
 
 const github = { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}" };
 
-/** A job that writes to a pull request or an issue. It runs the branch's own scripts, and none of the code under review. */
+/** Returns a job that writes to a pull request or an issue. It runs scripts from the branch, never code under review. */
 const writingJob = (
     job: Pick<Job, "name" | "needs" | "if">,
     permission: "pull-requests" | "issues",
@@ -126,9 +133,10 @@ const writingJob = (
 });
 
 /**
- * What a pull request would change, as a comment; without secrets, a build of everything; weekly, an issue on drift.
+ * Returns the workflow that comments on pull requests with a review, builds all images for pull requests that must not see secrets, and
+ * opens an issue on drift once a week.
  *
- * @param branch the branch that images are made from
+ * @param branch the branch from which images are built
  */
 export const reviewWorkflow = (branch: string): Workflow => ({
     file: "review.yml",
@@ -138,8 +146,8 @@ export const reviewWorkflow = (branch: string): Workflow => ({
     jobs: {
         review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
         comment: writingJob(
-            // A review that found something dangerous has failed, and is wanted all the more. Where there is none the comment says
-            // that, instead of what an earlier commit would have done.
+            // Also runs after a failed review: a review fails if it finds something dangerous, and then it matters most. If there is no
+            // review, the comment reports that, and so replaces the review of an earlier commit.
             {
                 name: "Comment",
                 needs: "review",

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { tellStatus } from "../cli/actions";
+import { reportStatus } from "../cli/actions";
 import { repositoryRoot } from "../lib/system/paths";
 import type { Values } from "../tests/github/expressions";
 import { runStep } from "../tests/github/steps";
@@ -10,7 +10,7 @@ import { tree } from "../tests/tree";
 
 type Programs = Readonly<Record<string, string>>;
 
-/** Runs a command with stand-ins for the programs that it calls; each notes its arguments, one a line. */
+/** Runs a command with stand-ins for the programs that it calls. Each stand-in logs its arguments, one per line. */
 function runWith(command: string, args: readonly string[], env: Readonly<Record<string, string>>, programs: Programs) {
     const stubs = Object.entries(programs).map(([name, body]): [string, string] => [
         `bin/${name}`,
@@ -43,7 +43,7 @@ function runWith(command: string, args: readonly string[], env: Readonly<Record<
     };
 }
 
-/** Runs one of the scripts of workflows. */
+/** Runs a script in workflows/scripts. */
 const runScript = (script: string, env: Readonly<Record<string, string>>, programs: Programs) =>
     runWith(path.join(repositoryRoot, "workflows/scripts", script), [], env, programs);
 
@@ -53,7 +53,7 @@ async function runNpm([file, id]: readonly [file: string, id: string], npm: stri
     return runWith(command, args, env, { npm });
 }
 
-/** An engine with a stack whose update does what this preview says, and which has nothing deployed. */
+/** A stand-in for the engine, with an empty stack and this preview of its update. */
 const engineWith = (preview: object) => `case "$1 $2" in
     "version ") echo v3.259.0;;
     "stack ls") echo '[{"name":"ci"}]';;
@@ -162,7 +162,7 @@ describe("review.sh", () => {
         const { status, calls } = await runNpm(step, `exit ${code.toString()}`);
         expect(calls).toEqual(["npm run --silent review -- --stack ci"]);
         expect(status).toBe(code);
-        // Of this command only one that could not be made ends with 1: the next test.
+        // This command exits with 1 only if the comparison could not be made, which the next test covers.
         if (code === 1) return;
         const reviewed = await runCommand(step, previews[code]);
         expect(reviewed.status, reviewed.stderr).toBe(code);
@@ -189,7 +189,7 @@ describe("status.sh", () => {
         expect(status).toBe(0);
         const files = tree({ summary: "", output: "" });
         const [GITHUB_STEP_SUMMARY, GITHUB_OUTPUT] = ["summary", "output"].map((name) => path.join(files, name));
-        tellStatus("moved\n", code === 2 ? "drift" : "in step", { GITHUB_STEP_SUMMARY, GITHUB_OUTPUT });
+        reportStatus("moved\n", code === 2 ? "drift" : "in step", { GITHUB_STEP_SUMMARY, GITHUB_OUTPUT });
         const [summary, output] = ["summary", "output"].map((name) => readFileSync(path.join(files, name), "utf8"));
         expect(output).toMatch(new RegExp(`^drift=${drift}\\nreport<<(\\S+)\\nmoved\\n\\n\\1\\n$`));
         expect(summary).toBe("```\nmoved\n```\n");

@@ -11,12 +11,12 @@ beforeAll(async () => {
 
 const [base, deploy] = ["Build Base Docker Image", "Deploy Discord Bot"] as const;
 
-/** A push of these files to main. */
+/** A push to main that changes these files. */
 const pushed = (...paths: string[]) => ({ push: paths, branch: "main" });
 
 type Outcome = ReturnType<typeof outcome>;
 
-/** What ours and the naive ones do. "Runs" are jobs that build or promote; "built" counts images. */
+/** Results of this repository's workflows and of the naive workflows. "Runs" are jobs that build or promote; "built" counts images. */
 const scenarios: readonly (Scenario & { readonly name: string; readonly ours: Outcome; readonly naive: Outcome })[] = [
     {
         name: "base and app in one push",
@@ -71,7 +71,7 @@ describe("in every order in which GitHub may do things, main ends converged, wit
 describe("the model finds what would go wrong", () => {
     const without = <T extends object>(object: T, name: string) =>
         Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T;
-    /** Our workflows with each `up` job changed. */
+    /** This repository's workflows, with each `up` job changed. */
     const changed = (change: (job: JobText) => JobText) =>
         ours.map((workflow) => {
             const jobs = Object.entries(workflow.jobs).map(([key, job]) => [key, promotes(job) ? change(job) : job]);

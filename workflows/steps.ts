@@ -3,7 +3,7 @@ import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Step } from "./document";
 import { pins, tools, uses } from "./pins";
 
-/** Registry that the workflow's own token can push to. */
+/** Registry that accepts the workflow's token. */
 const registry = "ghcr.io";
 
 const secret = (name: string) => `\${{ secrets.${name} }}`;
@@ -11,7 +11,7 @@ const variable = (name: string) => `\${{ vars.${name} }}`;
 const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
 const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name) => [name, variable(name)]));
 
-/** Where the state lies and what opens it. What a repository has not set is empty, which counts as unset. */
+/** Location of the state and its credentials. Secrets and variables that the repository does not have are empty, which counts as unset. */
 const stateEnvironment = {
     PULUMI_STACK: `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${ciStack}', vars.PULUMI_ORGANIZATION) || '${ciStack}' }}`,
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
@@ -22,47 +22,53 @@ const stateEnvironment = {
     PULUMI_SKIP_UPDATE_CHECK: "true",
 };
 
-/** Steps that get a token from the repository's GitHub App: before the stack is touched, and where that one expired. */
+/** Ids of the steps that get a token of the repository's GitHub App: one before the update, and one after the first token expired. */
 const appTokenStep = "app-token";
 const laterAppTokenStep = "app-token-again";
 const tokenOf = (step: string) => `steps.${step}.outputs.token`;
 
-/** The GitHub environment of jobs that may see what can change GitHub: to be restricted to main. */
+/** GitHub environment of jobs that may see the credentials for changing GitHub. It should be restricted to main. */
 export const upEnvironment = { name: "up", deployment: false } as const;
 
-/** Environment of a job's step that changes GitHub, or sees all of it: the workflow's own token can write neither workflows nor secrets. */
+/**
+ * Environment variables of a step that changes GitHub, or reads all of its settings. The workflow's token can't write workflows or
+ * secrets.
+ */
 export const writingEnvironment = {
     ...stateEnvironment,
     GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.REPOSITORY_TOKEN }}`,
 };
 
-/** Environment of a step that only looks. */
+/** Environment variables of a step that only reads. */
 export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
 
-/** Checks out the event's commit, or what `ref` names at the moment the step runs; no token is left in the checkout. */
+/** Checks out the event's commit, or the commit that `ref` names when the step runs. The token is not stored in the checkout. */
 export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step => ({
     name: "Check out",
     uses: uses(pins.checkout),
     with: { ...inputs, "persist-credentials": false },
 });
 
-/** Node.js for the repository's commands. No cache: what another branch put there must not enter an image. */
+/**
+ * Installs Node.js for the repository's commands. No cache is used, because its content may come from another branch and must not enter an
+ * image.
+ */
 export const setUpNode: Step = {
     name: "Set up Node.js",
     uses: uses(pins.setupNode),
     with: { "node-version": tools.node, "package-manager-cache": false },
 };
 
-/** Repository variable with the team in Pulumi Cloud that may read the stack and not change it. */
+/** Repository variable with the Pulumi Cloud team that has read-only access to the stack. */
 const reviewTeam = "vars.PULUMI_REVIEW_TEAM";
 
 /**
- * What a job asks of Pulumi Cloud (inputs of pulumi/auth-actions). It is Pulumi Cloud that decides: by the job's GitHub
- * environment, in the rules of the organization (docs/operations.md).
+ * The token that a job requests from Pulumi Cloud (inputs of pulumi/auth-actions). Pulumi Cloud decides by the rules of the organization
+ * and the job's GitHub environment (docs/operations.md).
  */
 const tokenTypes = {
     write: { "requested-token-type": "urn:pulumi:token-type:access_token:organization" },
-    // Not every edition of Pulumi Cloud has team tokens: without a team an organization's is asked for.
+    // Not every edition of Pulumi Cloud has team tokens. Without a team, an organization token is requested.
     read: {
         "requested-token-type": `urn:pulumi:token-type:access_token:\${{ ${reviewTeam} && 'team' || 'organization' }}`,
         scope: `\${{ ${reviewTeam} && format('team:{0}', ${reviewTeam}) || '' }}`,
@@ -70,10 +76,10 @@ const tokenTypes = {
 };
 
 /**
- * Pulumi, and its login where the state is in Pulumi Cloud and this repository is trusted there by OpenID Connect.
+ * Installs Pulumi, and logs in if the state is in Pulumi Cloud and Pulumi Cloud trusts this repository by OpenID Connect.
  *
- * @param access what the job does to the stack
- * @param minutes the job's timeout, which the token should outlive
+ * @param access how the job uses the stack
+ * @param minutes the job's timeout: the token stays valid that long
  */
 export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): readonly Step[] => [
     { name: "Set up Pulumi", uses: uses(pins.pulumi), with: { "pulumi-version": tools.pulumi } },
@@ -91,14 +97,14 @@ export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): r
     },
 ];
 
-/** Lets the job read or push images, as its permissions for packages say. */
+/** Logs in to the registry. The job's permissions for packages decide whether it can read or push images. */
 export const logInToRegistry: Step = {
     name: `Log in to ${registry}`,
     uses: uses(pins.login),
     with: { registry, username: "${{ github.actor }}", password: "${{ github.token }}" },
 };
 
-/** A token for files, secrets and variables from the repository's GitHub App, where it has one. */
+/** Gets a token of the repository's GitHub App, if any, for files, secrets and variables. */
 export const getAppToken: Step = {
     name: "Get the token of the GitHub App",
     id: appTokenStep,
@@ -107,39 +113,39 @@ export const getAppToken: Step = {
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
 
-/** A step that runs one of the repository's commands. What differs from run to run reaches the shell through its environment. */
+/** Returns a step that runs a command of the repository. Values that differ between runs are passed as environment variables. */
 export const command = (name: string, args: string, env: Readonly<Record<string, string>>): Step => ({
     name,
     run: `npm run --silent ${args}`,
     env,
 });
 
-/** The stack, as commands take it from a step's environment. */
+/** Option that passes the stack from the step's environment to a command. */
 export const onStack = '--stack "$PULUMI_STACK"';
 
-/** A variable of a step that is empty unless a condition holds: `${NAME:+--option}` is then an option or nothing. */
+/** Returns an expression that is empty unless a condition holds: `${NAME:+--option}` then expands to the option or to nothing. */
 const onlyIf = (condition: string): string => `\${{ ${condition} && 'true' || '' }}`;
 
 /**
- * Runs `up`, and once more with another token where the App's, which lives for an hour, may have expired during a long build:
- * what each image was promoted to is written to GitHub at the end. Everything that was built is then left alone.
+ * Returns the steps that run `up`. They run it a second time with a new token if the GitHub App's token, which is valid for an hour, may
+ * have expired during a long build, because the promoted digests are written to GitHub at the end. The second run builds nothing again.
  *
- * @param refresh when the registry and GitHub are looked at first, as an expression
+ * @param refresh expression that decides whether to refresh from the registry and GitHub first
  */
 export function upSteps(refresh: string): Step[] {
-    const again = "steps.up.outputs.again == 'true'";
+    const mustRepeat = "steps.up.outputs.again == 'true'";
     const up = `up -- ${onStack} \${REFRESH:+--refresh} \${RENEWABLE:+--renewable-token}`;
     const options = { REFRESH: onlyIf(refresh), RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`) };
-    const later = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
+    const laterEnvironment = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
     return [
         getAppToken,
         { id: "up", ...command("Build, test and promote", up, { ...writingEnvironment, ...options }) },
-        { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: again },
-        { ...command("Finish with that token", up, later), if: again },
+        { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: mustRepeat },
+        { ...command("Finish with that token", up, laterEnvironment), if: mustRepeat },
     ];
 }
 
-/** BuildKit, and emulation for platforms that the runner is not. */
+/** Returns the steps that set up BuildKit and, if necessary, emulation for platforms other than the runner's. */
 export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
     const foreign = new Set(images.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms)));
     foreign.delete("linux/amd64");
@@ -156,7 +162,7 @@ export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
     return foreign.size > 0 ? [emulation, builder] : [builder];
 }
 
-/** A step that runs one of the scripts in workflows/scripts. */
+/** Returns a step that runs a script in workflows/scripts. */
 export const script = (name: string, file: string, env: Readonly<Record<string, string>> = {}): Step => ({
     name,
     run: `workflows/scripts/${file}`,
@@ -165,7 +171,10 @@ export const script = (name: string, file: string, env: Readonly<Record<string, 
 
 const historyStep = "history";
 
-/** The updates that the last `up` on the branch recorded: how long builds take. Needs the permission to read actions. */
+/**
+ * Returns a step that restores the updates that the last `up` on the branch recorded. They contain the durations of builds. The step needs
+ * the permission `actions: read`.
+ */
 export const restoreHistory = (branch: string): Step => ({
     id: historyStep,
     ...script("Get the recorded updates", "history.sh", {
@@ -176,8 +185,8 @@ export const restoreHistory = (branch: string): Step => ({
 });
 
 /**
- * Keeps the recorded updates, also of one that failed, for the runs after this one; not where those before could not be got: the
- * newest artifact counts, and would have this one alone.
+ * Saves the recorded updates for later runs, even if the update failed. It does not if the earlier updates could not be restored: later
+ * runs read only the newest artifact, which would then lack them.
  */
 export const keepHistory: Step = {
     name: "Keep the recorded updates",
@@ -188,7 +197,7 @@ export const keepHistory: Step = {
         path: ".updates/*.json",
         "include-hidden-files": true,
         "if-no-files-found": "ignore",
-        // A job that is run again has the artifact of its first attempt.
+        // If the job is run again, the artifact of its first attempt exists already.
         overwrite: true,
     },
 };

@@ -15,9 +15,9 @@ import {
     upSteps,
 } from "./steps";
 
-const isOn = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
+const isBranch = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
 
-/** Minutes that an `up` may take: both platforms of every image, one of them emulated. */
+/** Timeout of an `up` in minutes: it may build every image for two platforms, one of them emulated. */
 const timeout = 180;
 
 const dispatch = {
@@ -31,15 +31,15 @@ const dispatch = {
 } as const;
 
 /**
- * Brings the whole stack to the head of the branch. All such jobs wait for each other and check it out after the wait, so it
- * doesn't matter which of them runs, or that GitHub drops all waiting ones but the newest: the last sees everything.
- * Elsewhere the group is the run's own, because a job takes its place in a group before its `if` is looked at.
+ * Returns the job that updates the whole stack to the head of the branch. All these jobs share a concurrency group and check out the
+ * branch after they waited. So it doesn't matter which job runs, or that GitHub cancels all waiting jobs except the newest: the last job
+ * sees all commits. On other branches the group is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
  */
 const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
     name: "Up",
-    if: isOn(branch),
+    if: isBranch(branch),
     concurrency: {
-        group: `\${{ ${isOn(branch)} && 'pulumi-up' || github.run_id }}`,
+        group: `\${{ ${isBranch(branch)} && 'pulumi-up' || github.run_id }}`,
         "cancel-in-progress": false,
     },
     "runs-on": "ubuntu-latest",
@@ -58,7 +58,7 @@ const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
     ],
 });
 
-/** A workflow that brings the stack up to date, or reviews where it was started by hand on another branch. */
+/** Returns a workflow that updates the stack, or that runs a review if it was started by hand on another branch. */
 const upWorkflow = (
     workflow: Pick<Workflow, "file" | "name" | "on">,
     images: readonly PreparedImage[],
@@ -68,21 +68,21 @@ const upWorkflow = (
     jobs: { up: upJob(images, branch), review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch) },
 });
 
-/** Workflows of images that are watched by their files: who looks for "the CI image" finds it by this name. */
+/** Images with a workflow that runs when their inputs change. The workflow's name lets users find the image on GitHub. */
 const watched = [
     { file: "build-base-image.yml", name: "Build Base Docker Image", image: "base" },
     { file: "ci-image.yml", name: "Build CI Docker Image", image: "ci" },
 ] as const;
 
 /**
- * The workflows that run `up`: one for each watched image, on pushes that touch its inputs, and the deployment, on every
- * push. That one alone keeps the branch converged, whatever the filters of the others miss.
+ * Returns the workflows that run `up`: one for each watched image, on pushes that change its inputs, and the deployment, on every push.
+ * The deployment alone keeps the stack up to date, even if the path filters of the other workflows miss a change.
  *
- * @param branch the branch that images are made from
- * @throws InputError when a watched image does not exist
+ * @param branch the branch from which images are built
+ * @throws InputError if a watched image does not exist
  */
 export function upWorkflows(images: readonly PreparedImage[], branch: string): Workflow[] {
-    const ofImages = watched.map(({ file, name, image }) => {
+    const imageWorkflows = watched.map(({ file, name, image }) => {
         const paths = pathFilters(imageOf(images, image)) as [string, ...string[]];
         const on = { push: { branches: [branch], paths }, workflow_dispatch: dispatch } satisfies Workflow["on"];
         return upWorkflow({ file, name, on }, images, branch);
@@ -92,5 +92,5 @@ export function upWorkflows(images: readonly PreparedImage[], branch: string): W
         workflow_run: { workflows: [watched[0].name], types: ["completed"], branches: [branch] },
         workflow_dispatch: dispatch,
     } satisfies Workflow["on"];
-    return [...ofImages, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, images, branch)];
+    return [...imageWorkflows, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, images, branch)];
 }

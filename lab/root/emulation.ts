@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { type Platform, hostPlatform } from "../../lib/platform";
 import { run } from "../../lib/system/process";
 
-/** Where the kernel says which foreign programs it can run, and by what (binfmt_misc). */
-const kernel = "/proc/sys/fs/binfmt_misc";
+/** Folder in which the kernel lists the foreign program formats that it can run, and their interpreters (binfmt_misc). */
+const binfmtFolder = "/proc/sys/fs/binfmt_misc";
 
-/** Foreign platforms the lab can emulate, with the names of their interpreters in binfmt_misc. */
+/** Platforms that the lab can emulate, with the names of their interpreters in binfmt_misc. */
 const interpreters: Readonly<Record<string, string>> = { "linux/arm64": "qemu-aarch64", "linux/amd64": "qemu-x86_64" };
 
 function isEnabled(registry: string, interpreter: string): boolean {
@@ -13,19 +13,22 @@ function isEnabled(registry: string, interpreter: string): boolean {
     return existsSync(file) && readFileSync(file, "utf8").startsWith("enabled");
 }
 
-/** Why a foreign platform can't run here, and the command that would change it. */
+/** A platform that this machine can't emulate. The reason includes the command that enables it. */
 export interface NotEmulated {
     readonly platform: Platform;
     readonly reason: string;
 }
 
 /**
- * Enables user-mode emulation (qemu by binfmt_misc) of the platforms that are not the machine's own. Where that is not
- * possible the lab works with the machine's own platform alone.
+ * Enables user-mode emulation (qemu through binfmt_misc) of platforms other than the machine's. If that fails, the lab works with the
+ * machine's platform only.
  *
  * @param registry folder of binfmt_misc
+ * @returns the platforms that this machine can run, sorted, and the platforms that it can't emulate
  */
-export async function enableEmulation(registry = kernel): Promise<{ platforms: Platform[]; missing: NotEmulated[] }> {
+export async function enableEmulation(
+    registry = binfmtFolder,
+): Promise<{ platforms: Platform[]; missing: NotEmulated[] }> {
     const platforms: Platform[] = [hostPlatform()];
     const missing: NotEmulated[] = [];
     for (const platform of ["linux/amd64", "linux/arm64"] as const) {

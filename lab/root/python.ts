@@ -8,20 +8,20 @@ import { repositoryRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
-/** The CPython in the Go module that `lab/toolchain/python` pins. */
+/** Version of the CPython in the Go module that `lab/toolchain/python` pins. */
 export const pythonVersion = "3.12.3";
 
 /**
- * Unpacks CPython with pip for `arch` ("amd64", "arm64") into `destination`, a new folder laid out as below /usr/local.
+ * Unpacks CPython with pip for `arch` ("amd64", "arm64") into `destination`, a new folder with the layout of /usr/local.
  *
- * @param log file for the output of the programs that it runs
+ * @param log file for the output of the commands
  */
 export async function unpackPython(arch: string, destination: string, log: string): Promise<void> {
     const cwd = path.join(repositoryRoot, "lab", "toolchain", "python");
-    const unpack = (what: string, folder: string) => run("go", ["run", ".", what, folder], { cwd, log });
+    const unpack = (part: string, folder: string) => run("go", ["run", ".", part, folder], { cwd, log });
     await unpack(`linux-${arch}`, destination);
     await unpack("pip", path.join(destination, "lib", "python3.12", "site-packages"));
-    // libpython of amd64 comes with 170 MB of debugging symbols; `strip` only knows the machine's own architecture.
+    // libpython for amd64 contains 170 MB of debugging symbols. `strip` supports only the machine's architecture.
     if (arch !== archOf(hostPlatform())) return;
     const folder = path.join(destination, "lib");
     const libraries = readdirSync(folder).filter((name) => name.includes(".so"));
@@ -31,8 +31,9 @@ export async function unpackPython(arch: string, destination: string, log: strin
 const requirements = ["requirements-uv.txt", "requirements.txt", "requirements-dev.txt"];
 
 /**
- * A Python with the requirements that the app's tests and linters need, as the CI image has them, for running them
- * without an image. Returns the interpreter.
+ * Installs a Python with the requirements of the app's tests and linters, the same as in the CI image, to run them without an image.
+ *
+ * @returns the path of the interpreter
  */
 export async function ensurePython(cache: string): Promise<string> {
     const files = requirements.map((name) => path.join(repositoryRoot, "requirements", name));
@@ -43,7 +44,7 @@ export async function ensurePython(cache: string): Promise<string> {
     if (existsSync(folder)) return interpreter;
     await withLock(path.join(cache, "python", "lock"), async () => {
         if (existsSync(folder)) return;
-        await makeFolder(folder, async (beside) => {
+        await makeFolder(folder, async (partial) => {
             const log = `${folder}.log`;
             const install = [
                 "-m",
@@ -55,8 +56,8 @@ export async function ensurePython(cache: string): Promise<string> {
                 "--quiet",
             ];
             await progress("installing the app's requirements", async () => {
-                await unpackPython(archOf(hostPlatform()), beside, log);
-                const python = path.join(beside, "bin", "python3.12");
+                await unpackPython(archOf(hostPlatform()), partial, log);
+                const python = path.join(partial, "bin", "python3.12");
                 for (const file of files) await run(python, [...install, "--requirement", file], { log });
             });
         });

@@ -8,32 +8,32 @@ import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { ensureStandIn, standInFolder, standInRoot } from "./standIn";
 
-/** What an instance keeps of its root. */
+/** Properties of an instance that describe its root. */
 type Root = Pick<Instance, "roots" | "standIn" | "standInPlatforms">;
 
-/** What the choice between the root that is there and a new one depends on. */
+/** Inputs of the decision between the existing root and a new one. */
 export interface RootChoice {
-    /** The root of the instance, where it has one. */
+    /** The root of the instance, if any. */
     readonly known: Root | undefined;
-    /** Name of the stand-in that this machine would make today. */
+    /** Name of the stand-in that this machine would create now. */
     readonly today: string;
     /** Platforms that the lab builds for. */
     readonly needed: readonly Platform[];
-    /** Whether a new root was asked for. */
+    /** Whether the user requested a new root. */
     readonly renew: boolean;
 }
 
 /**
- * Whether the instance's root stays. It does while it serves: a root that moves rebuilds every image, and what a machine
- * trusts or can emulate changes without anybody thinking of images. Asked to, it is published anew even where it would be the
- * same one: that puts its tag back, wherever somebody moved it.
+ * Returns whether to keep the instance's root. It is kept as long as it has the needed platforms, because a new root rebuilds every image,
+ * and the certificates and the emulation of a machine change for reasons that have nothing to do with images. On request the root is
+ * published again even if it is the same, which restores a moved tag.
  */
 export function keepsRoot({ known, today, needed, renew }: RootChoice): boolean {
     if (known === undefined || renew) return false;
     return known.standIn === today || needed.every((platform) => known.standInPlatforms.includes(platform));
 }
 
-/** Publishes the stand-in and returns the root it stands for, pinned by digest. */
+/** Publishes the stand-in. Returns its reference with digest, by the reference of the root that it replaces. */
 async function publishStandIn(
     folder: string,
     registry: string,
@@ -58,26 +58,26 @@ async function publishStandIn(
     return { [standInRoot]: `${repository}@${digest}` };
 }
 
-/** What `ensureRoot` needs. */
+/** Arguments of `ensureRoot`. */
 export interface RootRequest extends Pick<RootChoice, "known" | "needed" | "renew"> {
     readonly paths: LabPaths;
     /** Host and port of the lab's registry. */
     readonly registry: string;
-    /** Platforms that this machine can make a stand-in for. */
+    /** Platforms for which this machine can create a stand-in. */
     readonly makeable: readonly Platform[];
     readonly env: NodeJS.ProcessEnv;
 }
 
-/** The lab's root: the one that it has, or a stand-in that is made and published. */
+/** Returns the lab's root: the existing root, or a stand-in that is created and published. */
 export async function ensureRoot(request: RootRequest): Promise<Root> {
     const { paths, known, registry, makeable, env } = request;
     const today = path.basename(standInFolder(paths.cache, makeable));
     if (known && keepsRoot({ ...request, today })) {
         if (known.standIn !== today) {
             console.error(
-                `note: the stand-in for ${standInRoot} would be another one today (the certificates that this machine trusts, the ` +
-                    "platforms that it can run or the lab's recipe changed). The old one is kept, so that nothing is " +
-                    "rebuilt. To take the new one, and rebuild every image: npm run lab -- start --renew-root",
+                `note: a new stand-in for ${standInRoot} would differ (the certificates that this machine trusts, the ` +
+                    "platforms that it can run or the lab's recipe changed). The old stand-in is kept, so that nothing is " +
+                    "rebuilt. To use the new stand-in, and rebuild every image: npm run lab -- start --renew-root",
             );
         }
         const { roots, standIn, standInPlatforms } = known;

@@ -9,19 +9,19 @@ import { progress } from "../../lib/system/progress";
 import { systemBundle } from "../servers/tls";
 import { pythonVersion, unpackPython } from "./python";
 
-/** Raised when `makeRootfs` makes something else from the same settings: labs then get a new root and rebuild everything. */
+/** Increase this if `makeRootfs` changes its result for the same settings. Labs then create a new root and rebuild all images. */
 const recipeVersion = 1;
 
-/** The root that the lab stands in for, as Dockerfiles write it. */
+/** The external image that the stand-in replaces, as Dockerfiles write it. */
 export const standInRoot = "python:3.12-slim";
 
 const suite = "bookworm";
 
-/** What CPython's extension modules load, and what python:3.12-slim has beyond a minimal Debian. */
+/** Debian packages that CPython's extension modules need, or that python:3.12-slim has in addition to a minimal Debian. */
 const packages = ["ca-certificates", "netbase", "tzdata"];
 
-/** Documentation, caches and logs: nothing that runs. */
-const left = [
+/** Paths that are removed: documentation, caches and logs. */
+const removedPaths = [
     "var/cache/apt/archives",
     "var/cache/apt/pkgcache.bin",
     "var/cache/apt/srcpkgcache.bin",
@@ -52,9 +52,9 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
     const at = (name: string) => path.join(rootfs, name);
     try {
         const bootstrap = ["--variant=minbase", `--arch=${arch}`, `--include=${packages.join(",")}`, suite, rootfs];
-        // In namespaces of its own: whatever ends it, its mounts and processes end with it.
+        // In separate namespaces, so that its mounts and processes always end with it.
         await run("unshare", ["--mount", "--pid", "--kill-child=TERM", "debootstrap", ...bootstrap], { log });
-        for (const name of left) {
+        for (const name of removedPaths) {
             rmSync(at(name), { recursive: true, force: true });
         }
         for (const name of [
@@ -67,8 +67,8 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
         }
         rmSync(at("usr/local"), { recursive: true });
         await unpackPython(arch, at("usr/local"), log);
-        // The build steps share the machine's network, so they trust what the machine trusts. This Python looks for the
-        // bundle where Debian has none, and pip has one of its own.
+        // Build steps share the machine's network, so they must trust the same certificates. This Python looks for the bundle at a
+        // path that Debian does not use, and pip has its built-in bundle.
         symlinkSync("certs/ca-certificates.crt", at("etc/ssl/cert.pem"));
         writeFileSync(at("etc/pip.conf"), "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n");
         cpSync(systemBundle(), at("etc/ssl/certs/ca-certificates.crt"), { dereference: true });
@@ -79,30 +79,39 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
     }
 }
 
-/** Where the build context of the stand-in lies; named by everything that decides it. */
+/** Returns the folder of the stand-in's build context. Its name is a hash over everything that decides the content. */
 export function standInFolder(cache: string, platforms: readonly Platform[]): string {
-    const settings = JSON.stringify([recipeVersion, suite, packages, left, pythonVersion, dockerfile(platforms)]);
+    const settings = JSON.stringify([
+        recipeVersion,
+        suite,
+        packages,
+        removedPaths,
+        pythonVersion,
+        dockerfile(platforms),
+    ]);
     const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
     return path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
 }
 
 /**
- * The build context of the stand-in for python:3.12-slim, made once a machine: Debian by debootstrap and CPython from a
- * Go module, each platform a root file system.
+ * Creates the build context of the stand-in for python:3.12-slim, once per machine. It contains one root file system per platform: Debian
+ * from debootstrap with CPython from a Go module.
+ *
+ * @returns the folder of the build context
  */
 export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
     const folder = standInFolder(cache, platforms);
     if (existsSync(folder)) return folder;
     await withLock(path.join(cache, "stand-in", "lock"), async () => {
         if (existsSync(folder)) return;
-        await makeFolder(folder, async (beside) => {
+        await makeFolder(folder, async (partial) => {
             for (const arch of platforms.map(archOf)) {
                 const log = `${folder}-${arch}.log`;
                 const label = `making the stand-in for ${standInRoot} (${arch})`;
-                await progress(label, () => makeRootfs(beside, arch, log));
+                await progress(label, () => makeRootfs(partial, arch, log));
                 rmSync(log, { force: true });
             }
-            writeFileSync(path.join(beside, "Dockerfile"), dockerfile(platforms));
+            writeFileSync(path.join(partial, "Dockerfile"), dockerfile(platforms));
         });
     });
     return folder;

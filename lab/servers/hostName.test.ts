@@ -23,7 +23,7 @@ test.each<[string, string, () => Promise<readonly string[]>, string]>([
 });
 
 test("where the file can't be written the command to run is told", async () => {
-    // Nobody can write this one, root neither.
+    // No user can write this file, not even root.
     const failing = ensureHostName("/proc/version", unknown);
     await expect(failing).rejects.toThrow(CommandError);
     await expect(failing).rejects.toThrow("echo '127.0.0.1 registry.localhost' | sudo tee --append /proc/version");

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { CommandError } from "../../lib/errors";
 
-/** Port of the default instance; another is taken when it is in use. */
+/** First port to try. */
 const preferredPort = 5443;
 
 async function isFree(port: number): Promise<boolean> {
@@ -18,7 +18,12 @@ async function isFree(port: number): Promise<boolean> {
     });
 }
 
-/** A port on loopback for a new instance. */
+/**
+ * Finds a free port on loopback for a new instance.
+ *
+ * @param preferred the first port to try
+ * @throws CommandError if the next 200 ports are all in use
+ */
 export async function choosePort(preferred = preferredPort): Promise<number> {
     for (let port = preferred; port < preferred + 200; port++) {
         if (await isFree(port)) return port;

@@ -6,7 +6,7 @@ import { deadServers, runningProcess, startedServers, writePidFile } from "../..
 import { descendants, startOf } from "../../lib/system/processTable";
 import { type Server, serverStatus, startServer, stopServer } from "./server";
 
-/** A server that is a shell script, which serves once `check` resolves. */
+/** Returns a server that runs a shell script and is ready once `check` resolves. */
 function server(folder: string, script: string, check: () => Promise<void>): Server {
     return {
         name: "server",

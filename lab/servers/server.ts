@@ -8,19 +8,19 @@ import { replaceFile, tail } from "../../lib/system/files";
 import { isAlive, removePidFile, runningProcess, writePidFile } from "../../lib/system/pidFiles";
 import { descendants, signal, startOf } from "../../lib/system/processTable";
 
-/** A server of the lab: how it is started, and how to ask whether it serves. */
+/** A server of the lab: how to start it, and how to check whether it is ready. */
 export interface Server {
     readonly name: string;
     readonly command: string;
     readonly args: readonly string[];
     readonly env?: NodeJS.ProcessEnv;
-    /** Configuration file and its text; a changed text restarts a running server. */
+    /** Configuration file and its text. A changed text restarts a running server. */
     readonly config: { readonly file: string; readonly text: string };
     /** Folder for its temporary files (TMPDIR). */
     readonly temporary?: string;
-    /** What the configuration refers to and must restart the server too (certificates, platforms). */
+    /** Text that identifies other settings whose change must restart the server (certificates, platforms). */
     readonly dependsOn?: string;
-    /** Resolves when the server serves, rejects with the reason when it does not. */
+    /** Resolves if the server is ready, and rejects with the reason if it is not. */
     readonly check: () => Promise<void>;
 }
 
@@ -38,7 +38,7 @@ function keyOf(server: Server): string {
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** Whether the server runs and serves. */
+/** Returns whether the server runs, and whether it is ready. */
 export async function serverStatus(folder: string, server: Server): Promise<ServerStatus> {
     const running = runningProcess(folder, server.name);
     if (!running) return { state: "stopped" };
@@ -50,8 +50,8 @@ export async function serverStatus(folder: string, server: Server): Promise<Serv
     }
 }
 
-/** Whether a server runs and answers; with patience, since one that is busy building must not be taken for one that hangs. */
-async function answers(folder: string, server: Server): Promise<boolean> {
+/** Returns whether a server is ready. Waits up to 15 seconds, because a server that is busy with builds responds slowly. */
+async function isReady(folder: string, server: Server): Promise<boolean> {
     const deadline = Date.now() + 15_000;
     for (;;) {
         const { state } = await serverStatus(folder, server);
@@ -61,7 +61,7 @@ async function answers(folder: string, server: Server): Promise<boolean> {
     }
 }
 
-/** Makes the folder, and removes the empty mount points that a killed server left. What is mounted or full stays. */
+/** Creates the folder, and removes empty mount points of a killed server. Mounted and non-empty folders stay. */
 function tidyTemporary(folder: string): void {
     mkdirSync(folder, { recursive: true });
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -75,23 +75,23 @@ function tidyTemporary(folder: string): void {
 }
 
 /**
- * Starts the server unless it runs, serves and has this configuration; one that is dead, hangs or has another
- * configuration is started anew.
+ * Starts the server unless it is ready and has this configuration. A server that is dead, hangs or has a different configuration is
+ * restarted.
  *
- * @param keep lets one that serves go on with another configuration: something works with it that must not be cut off
- * @returns what was done
- * @throws CommandError with the end of its log when it does not serve within 30 seconds
+ * @param keep keeps a ready server with a different configuration, because a running update uses it
+ * @returns "started" if the server was started, "same" if it was ready, "kept" if it continues with a different configuration
+ * @throws CommandError with the end of its log if the server is not ready within 30 seconds
  */
 export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
     const running = runningProcess(folder, server.name);
     const isSame = running?.key === keyOf(server);
-    if ((isSame || keep) && (await answers(folder, server))) return isSame ? "same" : "kept";
+    if ((isSame || keep) && (await isReady(folder, server))) return isSame ? "same" : "kept";
     await stopServer(folder, server.name);
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
     if (server.temporary !== undefined) tidyTemporary(server.temporary);
     const log = openSync(logFile(folder, server.name), "a");
-    // A session of its own: Ctrl-C in the terminal must not end what `npm run down` stops.
+    // Detached into a new session: Ctrl-C in the terminal must not end the server; `npm run down` stops it.
     const child = spawn(server.command, server.args, {
         detached: true,
         stdio: ["ignore", log, log],
@@ -125,9 +125,10 @@ export async function startServer(folder: string, server: Server, keep = false):
 }
 
 /**
- * Stops a server and waits for its end; returns whether it ran. Its data and log stay. What it has started ends with it:
- * BuildKit would wait for its build steps, and one that is killed leaves them running.
+ * Stops a server and waits until it has ended. Its data and log stay. Its child processes are killed: BuildKit would wait for its build
+ * steps, and leaves them running if it is killed itself.
  *
+ * @returns whether the server was running
  * @throws CommandError for a server of another user
  */
 export async function stopServer(folder: string, name: string): Promise<boolean> {

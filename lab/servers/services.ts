@@ -12,12 +12,12 @@ import type { Server } from "./server";
 import { type Certificates, registryHost } from "./tls";
 
 /**
- * Cap of BuildKit's store and what it leaves free of the disk, in GB. An image takes about three times its size: unpacked,
- * compressed, and once more with rewritten timestamps.
+ * Maximum size of BuildKit's store, and the disk space that it leaves free, both in GB. An image takes about three times its size:
+ * unpacked, compressed, and compressed with rewritten timestamps.
  */
 export const store = { cap: 25, free: 8 } as const;
 
-/** The registry: Debian's docker-registry (the distribution project's) with TLS and deletes. */
+/** Returns the registry server: Debian's docker-registry (from the distribution project), with TLS and with deletion enabled. */
 export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {
     const folder = path.join(paths.state, "registry");
     const config = {
@@ -26,7 +26,7 @@ export function registryServer(paths: LabPaths, port: number, certificates: Cert
         storage: {
             filesystem: { rootdirectory: path.join(folder, "data") },
             delete: { enabled: true },
-            // Without it two platforms that push one layer at once fail now and then: see docs/decisions.md.
+            // Without this cache, concurrent pushes of the same layer by two platforms fail occasionally: see docs/decisions.md.
             cache: { blobdescriptor: "inmemory" },
         },
         http: {
@@ -45,25 +45,25 @@ export function registryServer(paths: LabPaths, port: number, certificates: Cert
         check: async () => {
             await new Promise<void>((resolve, reject) => {
                 const options = { host: "127.0.0.1", port, path: "/v2/", ca, servername: registryHost, timeout: 2000 };
-                const asked = request({ ...options, agent: false }, (response) => {
+                const probe = request({ ...options, agent: false }, (response) => {
                     response.resume();
                     if (response.statusCode === 200) resolve();
                     else reject(new Error(`the registry answered ${String(response.statusCode)}`));
                 });
-                asked.on("timeout", () => asked.destroy(new Error("no answer within 2 s"))).on("error", reject);
-                asked.end();
+                probe.on("timeout", () => probe.destroy(new Error("no answer within 2 s"))).on("error", reject);
+                probe.end();
             });
         },
     };
 }
 
-/** Bytes that the path of a Unix socket may have (unix(7), sun_path). */
+/** Maximum length in bytes of the path of a Unix socket (unix(7), sun_path). */
 const longestSocket = 107;
 
 /**
- * Where the lab's BuildKit listens.
+ * Returns the address of the lab's BuildKit.
  *
- * @throws CommandError where the state folder lies too deep for a socket
+ * @throws CommandError if the path of the state folder is too long for a socket
  */
 export function builderAddress(paths: LabPaths): string {
     const socket = path.join(paths.state, "buildkit", "buildkitd.sock");
@@ -75,9 +75,13 @@ export function builderAddress(paths: LabPaths): string {
 }
 
 /**
- * BuildKit. Build steps share the machine's network and so reach the package index as the machine does; images of
- * ghcr.io and Docker Hub are looked for in the lab's registry first, so that plain Dockerfiles find the lab's images.
- * Every socket of it lies in the lab's state: two that start at once must not meet at BuildKit's default place.
+ * Returns the BuildKit server. Build steps share the machine's network, so that they reach package indexes as the machine does. The lab's
+ * registry is a mirror of ghcr.io and Docker Hub, so that plain Dockerfiles find the lab's images. All sockets are in the lab's state
+ * folder, because two instances that start at the same time would conflict at BuildKit's default path.
+ *
+ * @param registry host and port of the lab's registry
+ * @param binaries folder of BuildKit's binaries; undefined to use PATH
+ * @param platforms platforms that this machine can run, separated by commas
  */
 export function buildkitServer(
     paths: LabPaths,
@@ -110,7 +114,7 @@ export function buildkitServer(
 [registry.${quote(registry)}]
   ca = [${quote(certificates.ca)}]
 
-${mirroredRegistries.map((one) => `[registry.${quote(one)}]\n  mirrors = [${quote(registry)}]\n`).join("\n")}`;
+${mirroredRegistries.map((mirrored) => `[registry.${quote(mirrored)}]\n  mirrors = [${quote(registry)}]\n`).join("\n")}`;
     const file = path.join(folder, "buildkitd.toml");
     const bundle = createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex");
     return {
@@ -120,7 +124,7 @@ ${mirroredRegistries.map((one) => `[registry.${quote(one)}]\n  mirrors = [${quot
         env: { ...process.env, ...proxyExceptions(process.env), SSL_CERT_FILE: certificates.bundle },
         config: { file, text },
         temporary: path.join(folder, "tmp"),
-        // It reads certificates and proxies once, when it starts.
+        // BuildKit reads certificates and proxies only when it starts.
         dependsOn: `${platforms} ${bundle}${proxySettings(process.env)}`,
         check: async () => {
             await run(at("buildctl"), ["--addr", builderAddress(paths), "--timeout", "2", "debug", "workers"]);

@@ -5,20 +5,25 @@ import { CommandError } from "../../lib/errors";
 import { makeFolder, replaceFile } from "../../lib/system/files";
 import { run } from "../../lib/system/process";
 
-/** The registry's name: not `localhost`, for which clients of the registry fall back to plain HTTP. */
+/** Host name of the registry. Not `localhost`, because registry clients use plain HTTP for it. */
 export const registryHost = "registry.localhost";
 
 export interface Certificates {
     readonly ca: string;
     readonly certificate: string;
     readonly key: string;
-    /** The machine's trusted authorities and the lab's, as one file. */
+    /** File with the machine's trusted certificate authorities and the lab's. */
     readonly bundle: string;
 }
 
 const debianBundle = "/etc/ssl/certs/ca-certificates.crt";
 
-/** The machine's own bundle: `SSL_CERT_FILE` unless that is already one of a lab, else Debian's. */
+/**
+ * Returns the path of the machine's CA bundle: `SSL_CERT_FILE` (or its value outside the lab, in a process that runs in the lab's
+ * environment), by default Debian's bundle.
+ *
+ * @throws CommandError if there is no bundle
+ */
 export function systemBundle(env: NodeJS.ProcessEnv = process.env): string {
     const named = env.LAYERED_IMAGES_SYSTEM_CA ?? env.SSL_CERT_FILE;
     const file = named && existsSync(named) ? named : debianBundle;
@@ -35,7 +40,7 @@ function expiresSoon(file: string): boolean {
     return new Date(new X509Certificate(readFileSync(file)).validTo).getTime() - Date.now() < month;
 }
 
-/** A certificate authority of this lab's own and the registry's certificate, made once and renewed a month before expiry. */
+/** Creates the lab's certificate authority and the registry's certificate, unless they exist and are valid for at least a month. */
 export async function ensureCertificates(state: string): Promise<Certificates> {
     const folder = path.join(state, "tls");
     const file = (name: string) => path.join(folder, name);

@@ -8,7 +8,7 @@ import { type Toolchain, ensureToolchain, findToolchain, missingTools } from "./
 import { pulumiHome } from "./pulumiHome";
 import { tools } from "./tools";
 
-/** A toolchain as it is cached, each binary holding the text `content`. */
+/** Creates a cached toolchain. Each binary contains the text `content`. */
 function toolchain(cache: string, content: string): Toolchain {
     const entries = Object.entries(tools).map(([name, tool]) => {
         const folder = path.join(cache, "toolchain", `${tool.folder}-${content}`);

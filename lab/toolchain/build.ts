@@ -10,12 +10,12 @@ import { progress } from "../../lib/system/progress";
 import { isAtLeast, versionIn } from "../../lib/system/versions";
 import { type Tool, tools } from "./tools";
 
-/** The folders of the built tools; undefined where the machine's own is used. */
+/** Folders of the built tools; undefined for a tool that is used from PATH. */
 export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>;
 
 const source = (tool: Tool) => path.join(repositoryRoot, "lab", "toolchain", tool.folder);
 
-/** 12 hex over everything that decides the built binaries. */
+/** Returns a hash (12 hexadecimal digits) over everything that decides the built binaries. */
 function buildKey(tool: Tool, goVersion: string): string {
     const hash = createHash("sha256").update(JSON.stringify([tool, goVersion, process.arch]));
     const files = readdirSync(source(tool), { recursive: true, withFileTypes: true })
@@ -45,9 +45,9 @@ async function goVersion(): Promise<string> {
 }
 
 async function build(tool: Tool, folder: string): Promise<void> {
-    await makeFolder(folder, async (beside) => {
+    await makeFolder(folder, async (partial) => {
         const ldflags = ["-s", "-w", tool.ldflags ?? ""].join(" ").trim();
-        const output = tool.packages[0] === "." ? path.join(beside, tool.folder) : `${beside}${path.sep}`;
+        const output = tool.packages[0] === "." ? path.join(partial, tool.folder) : `${partial}${path.sep}`;
         await run("go", ["build", "-trimpath", "-ldflags", ldflags, "-o", output, ...tool.packages], {
             cwd: source(tool),
             env: { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "auto", GOFLAGS: "-mod=readonly -buildvcs=false" },
@@ -57,7 +57,7 @@ async function build(tool: Tool, folder: string): Promise<void> {
     rmSync(`${folder}.log`, { force: true });
 }
 
-/** Builds a tool unless another run has done so meanwhile. */
+/** Builds a tool unless another process has already built it. */
 async function buildOnce(cache: string, tool: Tool, folder: string): Promise<void> {
     await withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
         if (existsSync(folder)) return;
@@ -65,7 +65,7 @@ async function buildOnce(cache: string, tool: Tool, folder: string): Promise<voi
     });
 }
 
-/** The folders of the tools; `make` is called for those that are neither built nor on PATH. */
+/** Returns the folders of the tools. Calls `make` for each tool that is neither built nor on PATH. */
 async function toolchain(cache: string, make: (tool: Tool, folder: string) => Promise<void>): Promise<Toolchain> {
     const version = await goVersion();
     const entries: [string, string | undefined][] = [];
@@ -83,16 +83,16 @@ async function toolchain(cache: string, make: (tool: Tool, folder: string) => Pr
 }
 
 /**
- * Builds what is missing, one tool after the other (the compiler uses every core), and returns the folders. A tool whose
- * binaries are cached costs a look; two runs at once build it once.
+ * Builds the missing tools, one after the other because the compiler uses every core, and returns the folders of all tools. Cached tools
+ * are only checked. If two processes run at the same time, each tool is built once.
  */
 export const ensureToolchain = (cache: string): Promise<Toolchain> =>
     toolchain(cache, (tool, folder) => buildOnce(cache, tool, folder));
 
 /**
- * The folders of a toolchain that is there.
+ * Returns the folders of an existing toolchain.
  *
- * @throws CommandError when a tool is missing: asking how the lab is must not compile for minutes
+ * @throws CommandError if a tool is missing: commands such as `lab status` must not compile for minutes
  */
 export const findToolchain = (cache: string): Promise<Toolchain> =>
     toolchain(cache, ({ folder, version }) => {
@@ -100,7 +100,7 @@ export const findToolchain = (cache: string): Promise<Toolchain> =>
         return Promise.reject(new CommandError(`${missing}: run \`npm run lab -- start\`.`));
     });
 
-/** The tools that `ensureToolchain` would build now. */
+/** Returns the tools that `ensureToolchain` would build. */
 export async function missingTools(cache: string): Promise<Tool[]> {
     const missing: Tool[] = [];
     await toolchain(cache, (tool) => {

@@ -4,7 +4,7 @@ import { CommandError } from "../../lib/errors";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
-/** Programs the lab needs and the Debian packages that bring them. */
+/** Programs that the lab needs, with the Debian packages that contain them. */
 const programs: Readonly<Record<string, string>> = {
     runc: "runc",
     "docker-registry": "docker-registry",
@@ -16,10 +16,10 @@ const programs: Readonly<Record<string, string>> = {
     "update-binfmts": "binfmt-support",
 };
 
-/** Debian keeps some of these out of an ordinary user's PATH. */
+/** Folders with system programs. Debian does not include all of them in the PATH of ordinary users. */
 export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-const searched = () => [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
+const searchPath = () => [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
 
 function isIn(folders: readonly string[], program: string): boolean {
     return folders.some((folder) => {
@@ -33,12 +33,12 @@ function isIn(folders: readonly string[], program: string): boolean {
 }
 
 /**
- * Installs the missing Debian packages when root.
+ * Installs the missing Debian packages. This requires root.
  *
- * @param folders in which programs are looked for
- * @throws CommandError with the command to run when not root, or when the packages can't be installed.
+ * @param folders folders that are searched for programs
+ * @throws CommandError with the command to run if packages are missing and the user is not root, or if the installation fails
  */
-export async function ensurePackages(folders: readonly string[] = searched()): Promise<void> {
+export async function ensurePackages(folders: readonly string[] = searchPath()): Promise<void> {
     const missing = Object.entries(programs).filter(([program]) => !isIn(folders, program));
     if (missing.length === 0) return;
     const packages = [...new Set(missing.map(([, name]) => name))];
@@ -56,10 +56,10 @@ export async function ensurePackages(folders: readonly string[] = searched()): P
     });
 }
 
-/** @throws CommandError when not root: BuildKit mounts file systems and starts containers */
+/** Throws a CommandError if the user is not root. BuildKit mounts file systems and starts containers. */
 export function requireRoot(): void {
     if (process.getuid?.() === 0) return;
-    // Not --preserve-env=PATH: Debian's sudoers sets secure_path, which wins over it.
+    // Not --preserve-env=PATH: Debian's sudoers file sets secure_path, which overrides it.
     throw new CommandError(
         'the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" npm run …',
     );

@@ -5,23 +5,23 @@ import path from "node:path";
 import type { Toolchain } from "./build";
 import { tools } from "./tools";
 
-/** The tools that Pulumi finds in its home, by the plugins that they are there. */
+/** Tools that Pulumi loads as plugins from its home, with the plugins' names. */
 const plugins = { dockerBuild: "resource-docker-build", github: "resource-github" } as const;
 
-/** Puts `file` at `target` without copying where the file system can share it; a reader never sees half of it. */
+/** Places `file` at `target` atomically: as a hard link if the file system allows it, otherwise as a copy. */
 function place(file: string, target: string): void {
     if (existsSync(target)) return;
     mkdirSync(path.dirname(target), { recursive: true });
-    const beside = `${target}.${String(process.pid)}`;
+    const temporary = `${target}.${String(process.pid)}`;
     try {
-        linkSync(file, beside);
+        linkSync(file, temporary);
     } catch {
-        cpSync(file, beside);
+        cpSync(file, temporary);
     }
-    renameSync(beside, target);
+    renameSync(temporary, target);
 }
 
-/** 12 hex over what a home holds: a tool that was built anew must not hide behind the one in an older home. */
+/** Returns a hash (12 hexadecimal digits) over the tools in a home, so that rebuilt tools get a new home. */
 const homeKey = (toolchain: Toolchain): string =>
     createHash("sha256")
         .update(JSON.stringify(Object.values(toolchain).map((folder) => folder && path.basename(folder))))
@@ -29,9 +29,11 @@ const homeKey = (toolchain: Toolchain): string =>
         .slice(0, 12);
 
 /**
- * A PULUMI_HOME with the built CLI, the language host beside it and the providers where Pulumi looks for plugins: so
- * it finds all of them without a network and without warnings. With the official CLI its own home stays in use and only
- * the providers' plugins are added, where they are missing.
+ * Creates a PULUMI_HOME with the built CLI, the language host next to it, and the providers in the plugins folder. Pulumi then finds all of
+ * them without network access and without warnings. With the official CLI, the user's home is used, and only missing provider plugins are
+ * added.
+ *
+ * @returns the path of the home
  */
 export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.ProcessEnv): string {
     const { pulumi, languageHost } = toolchain;

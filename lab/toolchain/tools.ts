@@ -2,10 +2,10 @@
 export interface Tool {
     readonly folder: string;
     readonly version: string;
-    /** Packages to build, each into a binary named like its last element. */
+    /** Go packages to build. Each binary is named after the last element of its package. */
     readonly packages: readonly string[];
     readonly ldflags?: string;
-    /** A copy on PATH serves when this command reports `version` or later. */
+    /** Command that prints the version of a copy on PATH. The copy is used if it reports `version` or later. */
     readonly present?: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export const tools = {
         version: "3.259.0",
         packages: ["."],
         ldflags: "-X main.version=v3.259.0",
-        // The official distribution installs it beside `pulumi`.
+        // The official distribution installs the language host next to `pulumi`.
         present: ["pulumi", "version"],
     },
     dockerBuild: {

@@ -81,7 +81,7 @@ test("what is to read a Dockerfile and can't be had is said before anything is b
     const of = (name: string, more: Readonly<Record<string, string>>) =>
         makeRepository(path.join(lab.paths.state, name), { ...fixture, ...files, ...more });
     const program = of("syntax", {});
-    const said = `Dockerfile:1: image app can't be built here, because ${syntax}, which is to read its Dockerfile, can't be had`;
+    const said = `Dockerfile:1: image app can't be built here, because ${syntax}, the frontend of its Dockerfile, is not available`;
     const preview = await runIn(lab, program, "pulumi", ["preview", "--non-interactive", "--color", "never"]);
     expect(preview.code, preview.output).toBe(0);
     expect(preview.output).toContain(`warning: ${said}`);
