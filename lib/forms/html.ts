@@ -9,11 +9,11 @@ import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 /** Sizes in pixels. */
 const box = { height: 40, gap: 12, indent: 36, character: 8.2, padding: 14 } as const;
 
-/** Where a link to an image leads. */
+/** Returns the id of the row of an image, for links. */
 export const anchorOf = (image: string): string => `image-${image}`;
 
 /**
- * The hierarchy as drawings, one for each image on a root, which stand beside each other where there is room.
+ * Draws the hierarchy: one drawing for each image that is built from a root, side by side if the page is wide enough.
  */
 export function treeSvgs(images: readonly ImagePlan[]): string {
     const trees: TreeLine[][] = [];
@@ -24,7 +24,7 @@ export function treeSvgs(images: readonly ImagePlan[]): string {
     return trees.map(treeSvg).join("\n");
 }
 
-/** One tree: a box an image, below and to the right of the one that it is built FROM, linked to its row. */
+/** Draws one tree: a box per image, below and to the right of its parent, with a link to its row. */
 function treeSvg(lines: readonly TreeLine[]): string {
     const width = (plan: ImagePlan) =>
         Math.round(Math.max(plan.image.length, plan.action.length) * box.character) + 2 * box.padding;
@@ -60,7 +60,7 @@ function treeSvg(lines: readonly TreeLine[]): string {
     );
 }
 
-/** Updates that a page lists. */
+/** Number of updates on a page. */
 const listed = 20;
 
 function bytesOf({ platforms }: ImagePlan): string {
@@ -110,7 +110,7 @@ function historyTable(history: readonly UpdateRecord[]): string {
 
 const section = (title: string, content: string): string => `<h2>${escapeHtml(title)}</h2>\n${content}`;
 
-/** The plan as one self-contained page, with the last updates. */
+/** Renders the plan and the last updates as one self-contained page. */
 export function htmlForm(plan: Plan, history: readonly UpdateRecord[]): string {
     const { images, repository, dangers, warnings } = plan;
     const changes = repository.map(({ kind, name, action }) => ({

@@ -5,7 +5,7 @@ import type { Plan } from "../plan/plan";
 
 const action = z.enum(actions as [Plan["images"][number]["action"], ...Plan["images"][number]["action"][]]);
 
-/** What `npm run review -- --format json` prints. Fields are only ever added within a version: readers pass over others. */
+/** The output of `npm run review -- --format json`. Within a version fields are only added: readers must ignore unknown fields. */
 export const reviewSchema = z.object({
     version: z.literal(1),
     stack: z.string(),
@@ -60,13 +60,13 @@ export const reviewSchema = z.object({
     pending: z.boolean().describe("whether an update would change anything"),
 });
 
-/** What a reader of that has. */
+/** The parsed output. */
 export type Review = z.infer<typeof reviewSchema>;
 
-/** The schema of the JSON form (JSON Schema 2020-12) for its readers, as docs/review.schema.json has it. */
+/** The schema of the output (JSON Schema 2020-12), published as docs/review.schema.json. */
 export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewSchema, { io: "input" }), null, 2)}\n`;
 
-/** The plan for programs. */
+/** Renders the plan as JSON. */
 export function jsonForm(plan: Plan): string {
     const images = plan.images.map((image) => ({ ...image, causes: image.causes.map(causeText) }));
     return `${JSON.stringify({ version: 1, ...plan, images }, null, 2)}\n`;

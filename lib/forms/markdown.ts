@@ -5,10 +5,10 @@ import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
-/** GitHub takes comments of up to 65,536 characters; a chart of more images can't be read. */
+/** GitHub accepts comments of up to 65,536 characters; a chart with more images is not readable. */
 const limits = { bytes: 59_500, chart: 80 } as const;
 
-/** Fill and border that can be read on light and dark pages. */
+/** Fill and border colours that are readable on light and dark pages. */
 const fills: Readonly<Record<Action, string>> = {
     rebuild: "fill:#d97706,stroke:#92400e,color:#ffffff",
     maybe: "fill:#2563eb,stroke:#1e3a8a,color:#ffffff",
@@ -20,8 +20,8 @@ const fills: Readonly<Record<Action, string>> = {
 };
 
 /**
- * Text that GitHub's Markdown shows as it is, also in a table. What follows "@" or "#" would become a mention or a link even
- * behind a backslash, and so would addresses ("https://…", "www.…"): a space without width is between them.
+ * Escapes text for GitHub's Markdown, also inside a table. A backslash does not stop "@", "#" and addresses ("https://…",
+ * "www.…") from becoming mentions or links, so a zero-width space is inserted.
  */
 const escape = (text: string): string =>
     text
@@ -30,10 +30,10 @@ const escape = (text: string): string =>
         .replace(/[\\`*_{}[\]<>()+!|~$]/g, "\\$&")
         .replace(/[@#]|:(?=\/\/)|\bwww(?=\.)/gi, "$&&#8203;");
 
-/** Text between the quotes of a Mermaid node. */
+/** Escapes text between the quotes of a Mermaid node. */
 const quoted = (text: string): string => text.replace(/[#"<>&`\\]/g, (one) => `#${one.charCodeAt(0).toString()};`);
 
-/** A reference with the start of its digest, which would be wider than everything else. */
+/** Shortens the digest of a reference, which would be wider than everything else. */
 const withShortDigest = (reference: string): string => reference.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1");
 
 function chart(images: readonly ImagePlan[]): string[] {
@@ -71,7 +71,7 @@ function imageRows(images: readonly ImagePlan[]): string[] {
 const list = (title: string, lines: readonly string[]): string[] =>
     lines.length > 0 ? [`**${title}**`, "", ...lines] : [];
 
-/** The text's whole lines, as far as a comment can hold them; a chart whole or not at all. */
+/** Cuts a text at a line break so that it fits into a comment; a chart is kept completely or dropped. */
 function shortened(text: string, stack: string): string {
     let room = limits.bytes;
     const lines = text.split("\n");
@@ -84,7 +84,7 @@ function shortened(text: string, stack: string): string {
     return [...whole, "", `The rest is too long for a comment; all of it: \`${command}\``].join("\n");
 }
 
-/** The plan for a pull request's comment or a step's summary. */
+/** Renders the plan for a pull request's comment or a step's summary. */
 export function markdownForm(plan: Plan): string {
     const { images, repository, dangers, warnings } = plan;
     const blocks = [

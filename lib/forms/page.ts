@@ -1,4 +1,4 @@
-/** Style of the pages: for light and dark, for phones, for the keyboard; nothing is loaded from anywhere. */
+/** Style of the pages. It supports light and dark mode, phones and keyboard navigation, and loads nothing. */
 export const style = `
 :root { color-scheme: light dark; --page: #ffffff; --text: #1f2937; --soft: #6b7280; --line: #d1d5db; --card: #f9fafb;
   --rebuild: #b45309; --maybe: #1d4ed8; --retag: #047857; --remove: #b91c1c; --unchanged: #6b7280; --focus: #2563eb; }
@@ -36,29 +36,29 @@ svg .word { fill: currentColor; } svg a { text-decoration: none; } svg a:focus-v
 }
 `;
 
-/** Text as it may stand in HTML, between tags and in quoted attributes. */
+/** Escapes text for HTML, between tags and in quoted attributes. */
 export const escapeHtml = (text: string): string =>
     text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0).toString()};`);
 
-/** A cell of a table: text, or markup that was escaped before. */
+/** A cell of a table: text, or escaped markup. */
 export interface Cell {
     readonly html: string;
     readonly className?: string;
 }
 
-/** A cell with this text. */
+/** Creates a cell from text. */
 export const cell = (text: string, className?: string): Cell => ({
     html: escapeHtml(text),
     ...(className !== undefined && { className }),
 });
 
-/** A row of a table; `id` is where links lead to. */
+/** A row of a table; `id` is the target of links. */
 export interface TableRow {
     readonly id?: string;
     readonly cells: readonly Cell[];
 }
 
-/** A table that becomes a list of cards on a phone. */
+/** Renders a table that becomes a list of cards on a phone. */
 export function htmlTable(caption: string, heads: readonly string[], rows: readonly TableRow[]): string {
     const line = ({ id, cells }: TableRow) => {
         const tags = cells.map(({ html, className }, index) => {
@@ -80,7 +80,7 @@ export function htmlTable(caption: string, heads: readonly string[], rows: reado
     );
 }
 
-/** A whole page that needs no network: no script, no font, no picture from elsewhere. */
+/** Renders a complete page without scripts, external fonts or pictures. */
 export function htmlPage(title: string, body: readonly string[]): string {
     const policy = "default-src 'none'; style-src 'unsafe-inline'";
     return `<!doctype html>

@@ -2,7 +2,7 @@ import type { ReportedFinding, StatusReport } from "../status/status";
 import { cell, escapeHtml, htmlPage, htmlTable } from "./page";
 import { buildRows, buildTitles, isWrong, kindTitles, repairsTogether, togetherTitle, verdictText } from "./statusText";
 
-/** A command, to be copied. */
+/** Renders a command for copying. */
 const command = (text: string): string => `<pre>${escapeHtml(text)}</pre>`;
 
 function section(report: StatusReport, kind: ReportedFinding["kind"]): string {
@@ -27,7 +27,7 @@ function buildTable(report: StatusReport): string {
     return rows.length === 0 ? "" : `<h2>Images</h2>\n${htmlTable("Images", buildTitles, rows)}`;
 }
 
-/** The report as one page that needs nothing else: no script, no network. */
+/** Renders the report as one self-contained page without scripts. */
 export function statusHtml(report: StatusReport): string {
     const title = verdictText(report);
     return htmlPage(title, [

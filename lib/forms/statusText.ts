@@ -2,10 +2,10 @@ import type { BuildStatus } from "../status/imageStatus";
 import type { ReportedFinding, StatusReport } from "../status/status";
 import { size } from "../system/progress";
 
-/** Said of a build that the registry does not have, or not all of. */
+/** Words for a build that the registry lacks, completely or in part. */
 const wrongs = { missing: "MISSING", incomplete: "INCOMPLETE" } as const;
 
-/** Whether a cell says that something is not as it should be. */
+/** Whether a cell reports a problem. */
 export const isWrong = (text: string): boolean => (Object.values(wrongs) as string[]).includes(text);
 
 function presence({ present, lostBlobs = [] }: BuildStatus): string {
@@ -14,7 +14,7 @@ function presence({ present, lostBlobs = [] }: BuildStatus): string {
     return lostBlobs.length > 0 ? wrongs.incomplete : "there";
 }
 
-/** Columns of a build, for every form: present, size, shared with the parent, time, duration, commit. */
+/** Returns the cells of a build: presence, size, size shared with the parent, time, duration, commit. */
 export function buildCells(build: BuildStatus): string[] {
     const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
     const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
@@ -28,7 +28,7 @@ export function buildCells(build: BuildStatus): string[] {
     ];
 }
 
-/** Titles of the columns of builds. */
+/** Titles of the columns. */
 export const buildTitles = [
     "image",
     "platform",
@@ -40,7 +40,7 @@ export const buildTitles = [
     "commit",
 ];
 
-/** Rows of builds: image, platform, then `buildCells`. */
+/** Returns the rows of the table: image, platform, then `buildCells`. */
 export const buildRows = ({ images }: StatusReport): string[][] =>
     images.flatMap(({ image, builds }) =>
         builds.map((build, index) => [index === 0 ? image : "", build.platform, ...buildCells(build)]),
@@ -52,11 +52,11 @@ export const kindTitles = { drift: "drift", unknown: "could not be asked", note:
 /** Title of `repairsTogether`. */
 export const togetherTitle = "all drift at once";
 
-/** The commands that repair all drift, where that is more than one difference. */
+/** Returns the commands that repair all drift at once; empty for a single difference. */
 export const repairsTogether = ({ findings, repairs }: StatusReport): readonly string[] =>
     findings.filter(({ kind }) => kind === "drift").length > 1 ? repairs : [];
 
-/** One sentence that says it all. */
+/** Summarises the report in one sentence. */
 export function verdictText({ stack, verdict, findings }: StatusReport): string {
     const count = (kind: ReportedFinding["kind"]) => findings.filter((finding) => finding.kind === kind).length;
     const said = {
@@ -69,7 +69,7 @@ export function verdictText({ stack, verdict, findings }: StatusReport): string 
 
 const codes = { red: 31, yellow: 33, green: 32, bold: 1 } as const;
 
-/** The report as text for a terminal or a log. Commands stand alone on their lines, to be copied. */
+/** Renders the report for a terminal or a log. Each command has a line of its own, for copying. */
 export function statusText(report: StatusReport, colour: boolean): string {
     const paint = (code: keyof typeof codes, text: string) => (colour ? `\x1b[${codes[code]}m${text}\x1b[0m` : text);
     const rows = [buildTitles, ...buildRows(report)];

@@ -5,9 +5,9 @@ import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 
-/** How a table is written. */
+/** Options of the table. */
 export interface TableOptions {
-    /** Characters in a line. */
+    /** Width of a line in characters. */
     readonly width: number;
     readonly colour: boolean;
 }
@@ -26,7 +26,7 @@ const colourOf: Readonly<Record<Action, Colour>> = {
     unchanged: "grey",
 };
 
-/** Breaks a text at spaces into lines of at most `width`, and where there are none in the middle of a word. */
+/** Breaks a text into lines of at most `width` characters: at spaces, or inside a word that is longer than a line. */
 export function wrap(text: string, width: number): string[] {
     const lines: string[] = [];
     const piece = new RegExp(`.{1,${Math.max(1, width).toString()}}`, "gsu");
@@ -39,13 +39,13 @@ export function wrap(text: string, width: number): string[] {
     return lines;
 }
 
-/** Characters that a terminal obeys instead of showing them: controls, and those that turn the direction of writing. */
+/** Characters that control a terminal instead of being shown: control characters, and marks that change the writing direction. */
 const obeyed = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-/** Text as a terminal may get it. */
+/** Makes text safe for a terminal. */
 const plain = (text: string): string => text.replace(obeyed, "\ufffd");
 
-/** Narrowest column that causes stand in beside the others; in less they stand below. */
+/** Narrowest column for causes; with less space they are printed below the row. */
 const narrow = 30;
 
 function imageLines(plan: Plan, { width }: TableOptions, paint: (text: string, colour: Colour) => string): string[] {
@@ -63,7 +63,7 @@ function imageLines(plan: Plan, { width }: TableOptions, paint: (text: string, c
         ].join("  ");
         const reason = plain(reasonOf(one));
         if (reason === "") return [columns.trimEnd()];
-        // What stands below goes on with the lines of the tree.
+        // The causes below a row continue the lines of the tree.
         const children = (lines[index + 1]?.depth ?? 0) > depth ? "│" : "";
         const tree = prefix.replace("├─ ", "│  ").replace("└─ ", "   ") + children;
         const indent = beside ? tree.padEnd(left) : `${tree.padEnd(prefix.length)}  `;
@@ -83,7 +83,7 @@ function repositoryLines(repository: readonly RepositoryPlan[]): string[] {
     );
 }
 
-/** The plan for a terminal: a line an image, below each other as they are built; then GitHub, dangers, warnings. */
+/** Renders the plan for a terminal: one line per image, as a tree, then GitHub, dangers and warnings. */
 export function tableForm(plan: Plan, options: TableOptions): string {
     const paint = (text: string, colour: Colour) =>
         options.colour ? `\u001b[${colours[colour].toString()}m${text}\u001b[0m` : text;

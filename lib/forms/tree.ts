@@ -1,15 +1,15 @@
 import type { ImagePlan } from "../plan/images";
 
-/** An image with its place in the tree, as lines are drawn. */
+/** An image and its position in the tree. */
 export interface TreeLine {
     readonly plan: ImagePlan;
-    /** Generations above it; 0 for an image on a root. */
+    /** Number of ancestors among the images; 0 if it is built from a root. */
     readonly depth: number;
-    /** What stands before the name: "", "├─ ", "│  └─ " … */
+    /** Text before the name that draws the lines of the tree: "", "├─ ", "│  └─ " … */
     readonly prefix: string;
 }
 
-/** The images as a tree, each below the one that it is built FROM; children by name. */
+/** Arranges images as a tree: each image below its parent, children sorted by name. */
 export function treeLines(images: readonly ImagePlan[]): TreeLine[] {
     const known = new Set(images.map(({ image }) => image));
     const byName = (a: ImagePlan, b: ImagePlan) => (a.image < b.image ? -1 : 1);

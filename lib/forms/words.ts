@@ -14,7 +14,7 @@ const counted: readonly (readonly [Action, string])[] = [
     ["unchanged", "unchanged"],
 ];
 
-/** "2 images to rebuild, 1 maybe, 3 unchanged". */
+/** Counts the images by action: "2 images to rebuild, 1 maybe, 3 unchanged". */
 export function countsOf({ images }: Pick<Plan, "images">): string {
     const parts = counted.flatMap(([action, word]) => {
         const count = images.filter((plan) => plan.action === action).length;
@@ -26,10 +26,10 @@ export function countsOf({ images }: Pick<Plan, "images">): string {
     return [`${number} image${number === "1" ? "" : "s"} ${words.join(" ")}`, ...rest].join(", ");
 }
 
-/** Causes that are said of one image; the rest is counted. */
+/** The number of causes listed for an image; further causes are counted. */
 const saidCauses = 6;
 
-/** Why an image is pending, in one text; "" for an unchanged one. */
+/** Returns the causes of a pending image as one text; "" for an unchanged image. */
 export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePlan): string {
     const staying = platforms.filter((one) => one.action !== "remove");
     const differing = new Set(staying.map((one) => one.action)).size > 1;
@@ -42,7 +42,7 @@ export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePla
     return [...only, ...said.slice(0, saidCauses).map(causeText), ...more, ...each].join("; ");
 }
 
-/** Seconds that an image's builds took last, the slowest platform's; undefined where nothing is built or known. */
+/** Returns the duration of the image's slowest platform build in seconds; undefined if nothing is built or recorded. */
 export function secondsOf({ platforms }: ImagePlan): number | undefined {
     const known = platforms.flatMap(({ action, seconds }) =>
         seconds === undefined || action === "unchanged" || action === "remove" ? [] : [seconds],
@@ -50,7 +50,7 @@ export function secondsOf({ platforms }: ImagePlan): number | undefined {
     return known.length > 0 ? Math.max(...known) : undefined;
 }
 
-/** The expected time in a sentence; "" where nothing would be built. */
+/** Describes the expected duration in a sentence; "" if nothing would be built. */
 export function expectedSentence({ images, expected }: { images: readonly ImagePlan[]; expected: Expected }): string {
     const building = images.filter(({ action }) => ["rebuild", "maybe", "recreate"].includes(action));
     if (building.length === 0) return "";

@@ -28,7 +28,7 @@ const pullsSchema = z.array(
     }),
 );
 
-/** Pull requests into the branch, from branches of this repository that are ours. */
+/** Lists pull requests into the branch from branches that this program created in the repository. */
 async function listOurs(target: GitHubTarget, query: string): Promise<readonly PullRequest[]> {
     const what = "list the pull requests";
     const path = `/pulls?base=${encodeURIComponent(target.branch)}&per_page=100${query}`;
@@ -44,12 +44,12 @@ async function listOurs(target: GitHubTarget, query: string): Promise<readonly P
         }));
 }
 
-/** Our pull requests into the branch that are open, newest first. Errors as `checkRepository`. */
+/** Lists this program's open pull requests into the branch, newest first. Errors as `checkRepository`. */
 const findOpen = (target: GitHubTarget): Promise<readonly PullRequest[]> => listOurs(target, "&state=open");
 
 const sizeSchema = z.object({ changed_files: z.int() });
 
-/** Whether a pull request was closed with something to bring: one that had nothing left to bring was no decision. */
+/** Whether a pull request was declined: closed while it still had changes. Closing an empty pull request declines nothing. */
 async function isDeclined(target: GitHubTarget, { number, open, merged }: PullRequest): Promise<boolean> {
     if (open || merged) return false;
     const what = `read pull request #${number}`;
@@ -58,8 +58,8 @@ async function isDeclined(target: GitHubTarget, { number, open, merged }: PullRe
 }
 
 /**
- * Our pull requests into the branch that matter to the delivery: those that are open, and where there are none, those
- * from every `freshHead`. Errors as `checkRepository`.
+ * Lists this program's pull requests that matter to the delivery: the open pull requests or, if there are none, those from
+ * every `freshHead`. Errors as `checkRepository`.
  */
 async function findPullRequests(
     target: GitHubTarget,
@@ -77,56 +77,56 @@ async function findPullRequests(
     return pulls;
 }
 
-/** What a run is going to change on GitHub. */
+/** The changes that a run makes on GitHub. */
 export interface RunSize {
     readonly files: number;
-    /** Secrets, each once for everybody who gets it. */
+    /** Secrets; a secret counts once for each of its readers. */
     readonly secrets: number;
     readonly variables: number;
 }
 
 /**
- * The most requests that the GitHub provider (6.13.0) makes for one: to make it where the state does not have it, after
- * it was looked for before the plan or removed.
+ * The most requests that the GitHub provider (6.13.0) sends for one object: when it creates an object that the state does
+ * not have, after this program looked it up or removed it.
  */
 const each = {
-    /** Repository, branch, contents twice, the commit, and what it is read back with. */
+    /** Repository, branch, contents twice, the commit, and reading the file back. */
     files: 7,
-    /** Removal, repository, public key, the value, and what it is read back with. */
+    /** Removal, repository, public key, the value, and reading the secret back. */
     secrets: 5,
-    /** The same, and the attempt that found it there. */
+    /** The same, and a first attempt that found the variable. */
     variables: 5,
 } as const satisfies Record<keyof RunSize, number>;
 
-/** What comes beside those: before the plan, by the provider's start, for a pull request, its branch, and leftovers. */
+/** Further requests: before the plan, when the provider starts, for a pull request, its branch, and leftovers. */
 const beside = 40;
 
-/** How many requests to GitHub a run may take: more than it does unless everything is new. */
+/** Returns an upper bound for the requests of a run, which is reached only if everything is new. */
 export const requestsFor = (size: RunSize): number =>
     beside + size.files * each.files + size.secrets * each.secrets + size.variables * each.variables;
 
-/** How this run delivers, and what is to be said of it. */
+/** The delivery of this run, and its messages. */
 export interface DeliveryPlan {
     readonly delivery: Delivery;
     readonly warnings: readonly string[];
-    /** What an update leaves alone, and why. */
+    /** The parts that an update leaves alone, with reasons. */
     readonly refused: readonly RefusedError[];
 }
 
-/** What the stack's configuration wants. */
+/** The wishes of the stack's configuration. */
 export interface DeliveryWishes {
     readonly delivery: "direct" | "pull-request";
-    /** Whether files that are not ours are replaced. */
+    /** Whether files that this program did not generate are replaced. */
     readonly adopt: boolean;
-    /** What else the run is going to change. */
+    /** Kinds of objects that the run changes in addition to files. */
     readonly access: readonly Access[];
-    /** Secrets by name, and who gets each beside workflows. */
+    /** Secrets by name, with their readers in addition to workflows. */
     readonly secrets: Readonly<Record<string, { readonly dependabot: boolean; readonly codespaces: boolean }>>;
-    /** How many variables there are. */
+    /** Number of variables. */
     readonly variables: number;
     /**
-     * Whether this run changes nothing: then a token that can only read files is good enough, and what it lacks is
-     * said.
+     * Whether this run only previews. Then a token that can read files is sufficient, and missing permissions are reported
+     * as warnings.
      */
     readonly looking: boolean;
 }
@@ -138,7 +138,7 @@ const protection = (target: GitHubTarget) =>
 const superseded = (pulls: readonly PullRequest[]): string[] =>
     pulls.map(({ number }) => `pull request #${number} has older workflow files: close it, so that nobody merges them`);
 
-/** What the token lacks for an update. */
+/** Returns what the token lacks for an update. */
 async function findLacks(
     target: GitHubTarget,
     headers: Headers,
@@ -157,7 +157,7 @@ async function findLacks(
     return [missingScope(headers), shortage(headers, need), refused].filter((one) => one !== undefined);
 }
 
-/** Our open pull requests, where the token may see them: who commits needs no permission for pull requests. */
+/** Lists this program's open pull requests if the token may see them: delivery by commits needs no permission for that. */
 const findForgotten = (target: GitHubTarget): Promise<readonly PullRequest[]> =>
     findOpen(target).catch((error: unknown) => {
         if (error instanceof InputError || error instanceof UnreachableError) return [];
@@ -165,11 +165,11 @@ const findForgotten = (target: GitHubTarget): Promise<readonly PullRequest[]> =>
     });
 
 /**
- * Looks at the repository and decides how the workflow files get there.
+ * Examines the repository and decides how to deliver the workflow files.
  *
- * @throws InputError when the configuration names a repository or a branch that is not there
- * @throws RefusedError when GitHub refuses everything: an archived repository, the token, the rate limit
- * @throws UnreachableError when GitHub can't be asked
+ * @throws InputError if the configured repository or branch does not exist
+ * @throws RefusedError if GitHub refuses everything: an archived repository, an invalid token, the rate limit
+ * @throws UnreachableError if GitHub does not answer
  */
 export async function planDelivery(
     target: GitHubTarget,
@@ -183,7 +183,7 @@ export async function planDelivery(
     const foreign = wishes.adopt ? undefined : foreignFiles(found, `${nameOf(target)}, branch ${target.branch}`);
     const lacks = await findLacks(target, headers, Object.keys(files).length, wishes);
     const problems = foreign ? [...lacks, foreign] : lacks;
-    // A token that only reads is good enough to look.
+    // A token that can only read is sufficient for a preview.
     const refused = wishes.looking ? [] : problems;
     const warnings = wishes.looking ? problems.map(({ message }) => message) : [];
     if (foreign) return { delivery: { by: "unknown" }, warnings, refused };
@@ -207,14 +207,14 @@ export async function planDelivery(
     return { delivery: { by: "commits", there }, warnings: [...warnings, ...forgotten], refused };
 }
 
-/** What this run does on GitHub, and what is to be said of it. */
+/** The decisions about GitHub for this run, and their messages. */
 export interface GitHubPlan {
-    /** How the workflow files get there; undefined where they are left alone. */
+    /** Delivery of the workflow files; undefined if they are left alone. */
     readonly delivery: Delivery | undefined;
     /** Whether secrets and variables are set; otherwise they are left alone. */
     readonly setsValues: boolean;
     readonly warnings: readonly string[];
-    /** What an update has to do and leaves alone: it fails, and with that deletes nothing of what it left out. */
+    /** Work that an update must leave undone. The update then fails, so that Pulumi deletes nothing that was left out. */
     readonly errors: readonly string[];
 }
 
@@ -228,10 +228,10 @@ const leftAlone = (message: string, stops: Stopped, next?: string) =>
     `${things[stops]} on GitHub are left as they are: ${message}${next === undefined ? "" : `\n  next: ${next}`}`;
 
 /**
- * Decides what this run does on GitHub. What GitHub refuses today stops no image: that part is left alone.
+ * Decides what this run does on GitHub. A refusal by GitHub stops no image: the refused part is left alone.
  *
- * @throws InputError when the configuration names a repository or a branch that is not there, and for who only looks
- *     also when GitHub refuses everything
+ * @throws InputError if the configured repository or branch does not exist; in a preview also if GitHub refuses
+ *     everything
  */
 export async function planGitHub(
     target: GitHubTarget,

@@ -1,37 +1,37 @@
 /*
- * What a token needs on GitHub: the one table that this program's checks and messages, docs/operations.md and the lab's
- * GitHub stand-in go by. It imports nothing, because the stand-in is compiled by itself.
+ * The permissions that a token needs on GitHub. The program's checks and messages and the lab's GitHub stand-in use this
+ * table, and docs/operations.md is tested against it. This file imports nothing, because the stand-in is compiled separately.
  *
- * Levels and operations are GitHub's:
+ * Levels and operations are those that GitHub documents:
  * docs.github.com/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens, and for classic
  * tokens docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps.
  */
 
-/** Reading, or changing, which includes reading. */
+/** A level of access; write includes read. */
 export type Level = "read" | "write";
 
 /** A permission of a fine-grained token or a GitHub App for one repository. */
 interface PermissionFacts {
     /** Its name in GitHub's settings. */
     readonly title: string;
-    /** The scope that opens the same to a classic token. */
+    /** The scope that gives a classic token the same access. */
     readonly scope: "repo" | "workflow";
-    /** What this program's token needs of it; absent where it needs nothing. */
+    /** The level that this program's token needs; absent if it does not need the permission. */
     readonly level?: Level;
-    /** Why, as docs/operations.md has it. */
+    /** The reason, in the words of docs/operations.md. */
     readonly because: string;
-    /** Whether everybody needs it; otherwise only a stack whose configuration asks for what it opens. */
+    /** Whether every stack needs it, or only stacks whose configuration uses it. */
     readonly always?: boolean;
-    /** Whether anybody may read a public repository's without it. */
+    /** Whether public repositories can be read without it. */
     readonly publicRead: boolean;
     /**
-     * The operations of GitHub's REST API that it opens, by their ids in GitHub's description, with the level that each
-     * one needs. One that several permissions open needs one of them.
+     * The operations of GitHub's REST API that it allows, by operation id in GitHub's description, with the level that each
+     * needs. If several permissions allow an operation, one of them is sufficient.
      */
     readonly opens: Readonly<Record<string, Level>>;
 }
 
-/** What the API for one kind of secrets consists of. */
+/** Returns the operations of the API for one kind of secrets. */
 const secretOperations = <const Prefix extends string>(prefix: Prefix, reading: Level) =>
     ({
         [`${prefix}/list-repo-secrets`]: reading,
@@ -49,8 +49,8 @@ type SecretOperation =
     | "delete-repo-secret";
 
 /**
- * Comments and labels of issues and pull requests are the same API: either permission opens it, to open an issue only
- * its own.
+ * Issues and pull requests share the API for comments and labels, which either permission allows. Opening an issue needs
+ * the permission for issues.
  */
 const conversation = {
     "issues/list-for-repo": "read",
@@ -62,7 +62,7 @@ const conversation = {
 } as const;
 
 /**
- * The permissions, by the names of GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md.
+ * The permissions, keyed by the names in GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md.
  */
 export const permissions = {
     contents: {
@@ -94,7 +94,7 @@ export const permissions = {
         because: "GitHub refuses commits below `.github/workflows` without it",
         always: true,
         publicRead: false,
-        // It opens nothing by itself: see `needsWorkflows`.
+        // It allows no operation by itself: see `needsWorkflows`.
         opens: {},
     },
     secrets: {
@@ -167,25 +167,25 @@ export const permissions = {
         opens: { "issues/create": "write", ...conversation },
     },
 } as const satisfies Record<string, PermissionFacts>;
-/** Name of a permission. */
+/** The key of a permission. */
 export type Permission = keyof typeof permissions;
 
 /** An operation of GitHub's REST API, by its id in GitHub's description. */
 export type Operation = { [P in Permission]: keyof (typeof permissions)[P]["opens"] & string }[Permission];
 
-/** The names of all permissions. */
+/** The keys of all permissions. */
 export const permissionNames = Object.keys(permissions) as [Permission, ...Permission[]];
 
-/** What is known of a permission. */
+/** Returns a permission by its key. */
 export const factsOf = (permission: Permission): PermissionFacts => permissions[permission];
 
-/** Where GitHub looks for workflows: what lies there runs, whoever put it there. */
+/** The folder of workflows. Every file in it runs, regardless of its author. */
 export const workflowFolder = ".github/workflows";
 
-/** Whether a change of this file needs the permission for workflows, besides that for contents. */
+/** Whether changing this file needs the permission for workflows in addition to that for contents. */
 export const needsWorkflows = (path: string): boolean => path.startsWith(`${workflowFolder}/`);
 
-/** Kinds of things on GitHub that a run changes, each with the permissions that a token needs for it. */
+/** Kinds of objects that a run changes on GitHub, each with the permissions that it needs. */
 export const permissionsFor = {
     "a workflow file": ["contents", "workflows"],
     "a branch": ["contents"],
@@ -195,29 +195,29 @@ export const permissionsFor = {
     "a secret for codespaces": ["codespaces_secrets"],
     "a variable": ["actions_variables"],
 } as const satisfies Record<string, readonly Permission[]>;
-/** One of these kinds. */
+/** A kind of object that a run changes on GitHub. */
 export type Kind = keyof typeof permissionsFor;
 
-/** What a run changes besides files: its kind, and a path below the repository that only a token for it can read. */
+/** Objects that a run changes in addition to files: their kind, and an API path that only a sufficient token can read. */
 export const accesses = {
     variables: { kind: "a variable", path: "actions/variables?per_page=1" },
     secrets: { kind: "a secret", path: "actions/secrets/public-key" },
     dependabot: { kind: "a secret for Dependabot", path: "dependabot/secrets/public-key" },
     codespaces: { kind: "a secret for codespaces", path: "codespaces/secrets/public-key" },
 } as const satisfies Record<string, { readonly kind: Kind; readonly path: string }>;
-/** A kind of thing that a run changes besides files. */
+/** A kind of access that a run needs in addition to files. */
 export type Access = keyof typeof accesses;
 
 const levels = { read: "read", write: "read and write" } as const;
 
-/** Scopes of a classic token, in words. */
+/** Lists the scopes of a classic token. */
 export const scopesText = `the scopes ${[...new Set(permissionNames.map((name) => factsOf(name).scope))].join(" and ")}`;
 
-/** The permissions for a kind of thing, in words: "Contents and Workflows: read and write". */
+/** Describes the permissions for a kind of object: "Contents and Workflows: read and write". */
 export const permissionsText = (kind: Kind): string =>
     `${permissionsFor[kind].map((name) => permissions[name].title).join(" and ")}: ${levels.write}`;
 
-/** What this program's token needs, in words: what every stack needs, then what only some do. */
+/** Describes the permissions that this program's token needs: first for every stack, then for some stacks. */
 export function tokenText(): string {
     const wanted = permissionNames.map(factsOf).filter(({ level }) => level === "write");
     const titles = (always: boolean) =>
