@@ -269,7 +269,7 @@ describe("GitHub", () => {
     ])("another owner in %s, which the provider would take, is refused", async (variable, mend) => {
         vi.stubEnv(variable, "them");
         await expect(read(github)).rejects.toThrow(
-            message(`github:owner: us, while the provider takes them from ${variable}. Say one of them: ${mend}`),
+            message(`github:owner: us, while the provider takes them from ${variable}. Keep one of them: ${mend}`),
         );
     });
 

@@ -68,7 +68,7 @@ export function reportReview(review: string, isDangerous: boolean, env: NodeJS.P
     addSummary(review, env);
     setOutputs({ markdown: review }, env);
     // The runner reads both streams. Standard output may be redirected to a file.
-    if (isDangerous && inActions(env)) console.error("::error::The review found something dangerous; it says what.");
+    if (isDangerous && inActions(env)) console.error("::error::The review found something dangerous; see its text.");
 }
 
 /**

@@ -18,7 +18,7 @@ export interface LabOptions {
 export const platformsOption = () =>
     new Option(
         "--platforms <which>",
-        "build for this machine's platform or for all that the images declare (remembered; host at first)",
+        "build for this machine's platform, or for all platforms that the images declare (remembered; initially host)",
     ).choices(["host", "all"]);
 
 /** Option that sets the required free disk space. Only the user knows how large the images are. */
@@ -40,9 +40,9 @@ export function labCommand(done: (code: number) => void): Command {
         "the embedded default: registry, BuildKit and GitHub stand-in on this machine",
     );
     lab.command("start")
-        .description("set up what is missing and start the servers; harmless when they run")
+        .description("set up missing parts and start the servers; safe to repeat")
         .addOption(platformsOption())
-        .option("--renew-root", "make the root's stand-in again; if it comes out different, every image is rebuilt")
+        .option("--renew-root", "build the stand-in base image again; if it differs, every image is rebuilt")
         .action(async (options: LabOptions & { renewRoot?: boolean }) => {
             const { instance, paths } = await startLab(options);
             const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);
@@ -56,8 +56,8 @@ export function labCommand(done: (code: number) => void): Command {
             console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
         });
     lab.command("status")
-        .description("say which servers run; exit code 1 when one does not")
-        .option("--json", "as JSON")
+        .description("show the state of the servers; exit code 1 if a server is not running")
+        .option("--json", "print JSON")
         .action(async (options: { json?: boolean }) => {
             const statuses = await labStatus();
             if (options.json) console.log(JSON.stringify(statuses, null, 2));
@@ -70,7 +70,9 @@ export function labCommand(done: (code: number) => void): Command {
             done(running ? exit.done : exit.failed);
         });
     lab.command("env")
-        .description('print exports, so that plain `pulumi` works on the lab: eval "$(npm run --silent lab -- env)"')
+        .description(
+            'print exports for a shell, so that plain `pulumi` uses the lab: eval "$(npm run --silent lab -- env)"',
+        )
         .action(async () => {
             const description = await describeLab();
             for (const line of exportLines(labVariables(description), labPath(description))) console.log(line);

@@ -46,20 +46,20 @@ export async function main(args: readonly string[]): Promise<number> {
     const stackOption = () =>
         new Option(
             "-s, --stack <name>",
-            "use this stack instead of the lab's, with the `pulumi` and the environment at hand",
+            "use this stack, with the installed `pulumi` and this environment, instead of the lab's stack",
         ).conflicts(["platforms", "minFree"]);
-    passing("up", "set up what is missing and run `pulumi up`, on the lab's stack or on another one")
+    passing("up", "set up missing parts and run `pulumi up`, on the lab's stack or on another stack")
         .addOption(platformsOption())
         .addOption(minFreeOption())
         .addOption(stackOption())
         .option(
             "--renewable-token",
-            "where only GitHub failed, and the token of a GitHub App may have expired: end with 0, and set the step's output again",
+            "if only GitHub failed and the token of a GitHub App may have expired, end with 0 and set the step's output `again`",
         )
         .action(async (rest: string[], options: UpOptions) => {
             done(await runUp(rest, options));
         });
-    passing("preview", "say what `up` would do; builds and pushes nothing")
+    passing("preview", "show what `up` would do, without building or pushing")
         .addOption(platformsOption())
         .addOption(stackOption())
         .action(async (rest: string[], options: PulumiOptions) => {
@@ -67,7 +67,7 @@ export async function main(args: readonly string[]): Promise<number> {
         });
     program
         .command("down")
-        .description("stop what `up` started")
+        .description("stop the servers that `up` started")
         .action(async () => {
             const stopped = await stopLab();
             console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
@@ -75,7 +75,7 @@ export async function main(args: readonly string[]): Promise<number> {
     program.addCommand(labCommand(done));
     program
         .command("canary")
-        .description("build published images again without cache and compare digests; exit code 1 when one differs")
+        .description("build published images again without cache and compare digests; exit code 1 if a digest differs")
         .argument("[images...]", "keys of images.ts; all images by default")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
@@ -83,28 +83,28 @@ export async function main(args: readonly string[]): Promise<number> {
     program
         .command("status")
         .description(
-            "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 could not tell (drift outweighs it)",
+            "compare the stack with registries and GitHub; exit code 0 in step, 2 drift, 1 unknown (drift takes precedence)",
         )
         .addOption(stackOption())
-        .option("--json", "as JSON (StatusReport in lib/status/status.ts)")
-        .option("--html <file>", "also write a page that needs no other file")
+        .option("--json", "print JSON (StatusReport in lib/status/status.ts)")
+        .option("--html <file>", "also write a self-contained page")
         .action(async (options: StatusOptions) => {
             done(await runStatus(options));
         });
     program
         .command("review")
-        .description("say what `up` would do, and why; exit code 3 when something would be lost for good")
-        .addOption(new Option("--format <form>", "form of the review").choices(forms).default("table"))
+        .description("show what `up` would do and why; exit code 3 if something would be lost permanently")
+        .addOption(new Option("--format <form>", "output format").choices(forms).default("table"))
         .option("--output <file>", "write to a file")
         .addOption(stackOption())
         .option(
             "--refresh",
-            "ask the registry too, and show what it lost as recreated: an `up` after a refresh would do that",
+            "also query the registry; images that it lost are shown as recreated, as an `up` with --refresh would do",
         )
         .option(
             "--expect-no-changes",
-            "exit code 2 when something is pending; with --refresh also when a promoted tag is lost or moved, and 1 when " +
-                "the registry can't be asked",
+            "exit code 2 if changes are pending; with --refresh also if a promoted tag is lost or moved, and 1 if " +
+                "the registry does not answer",
         )
         .action(async (options: ReviewOptions) => {
             done(await runReview(options));
@@ -112,8 +112,11 @@ export async function main(args: readonly string[]): Promise<number> {
     program
         .command("workflows")
         .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
-        .option("--take-pins", "take the actions' versions that Dependabot wrote there into workflows/pins.ts instead")
-        .addOption(new Option("--check", "write nothing; exit code 1 when a file is stale").conflicts("takePins"))
+        .option(
+            "--take-pins",
+            "instead copy the action versions that Dependabot changed in .github into workflows/pins.ts",
+        )
+        .addOption(new Option("--check", "write nothing; exit code 1 if a file is stale").conflicts("takePins"))
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
         });
@@ -126,16 +129,16 @@ export async function main(args: readonly string[]): Promise<number> {
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
         done(await suites().runUnitTests(rest));
     });
-    passing("test:real", "try the table of changes on this repository's own images (45 GB of disk, an hour)").action(
+    passing("test:real", "run the table of changes on this repository's images (45 GB of disk, one hour)").action(
         async (rest: string[]) => {
             done(await suites().runRealTests(rest));
         },
     );
     program
         .command("bench")
-        .description("measure updates of a small hierarchy beside `docker buildx bake`: ratios, and what moved")
-        .option("--runs <count>", "of each scenario; the median counts", positive, 3)
-        .option("--json", "as JSON (Result[] in bench/measure.ts)")
+        .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
+        .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
+        .option("--json", "print JSON (Result[] in bench/measure.ts)")
         .action(async (options: Bench.BenchOptions) => {
             // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
             await (require("../bench/command") as typeof Bench).runBench(options);

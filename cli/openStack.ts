@@ -25,7 +25,7 @@ async function checkCli(env: NodeJS.ProcessEnv): Promise<void> {
     const version = versionIn(stdout);
     if (failure !== undefined || version === undefined) {
         throw new InputError({
-            problem: `pulumi can't be run (${failure ?? `it says ${stdout.trim()}`})`,
+            problem: `pulumi can't be run (${failure ?? `it printed ${stdout.trim()}`})`,
             next: "install it (https://www.pulumi.com/docs/install), or leave --stack out to use the lab's",
         });
     }

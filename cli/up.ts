@@ -40,8 +40,8 @@ async function toReplace(engine: Engine): Promise<string[]> {
     else if (registries.length > 0) {
         const names = registries.join(" and ");
         console.error(
-            `warning: ${names} lost layers and would not take them again before being started anew; ` +
-                "the next step is below each difference of: npm run status",
+            `warning: ${names} lost layers and accepts them again only after a restart; ` +
+                "the next step for each difference is shown by: npm run status",
         );
     }
     return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];

@@ -132,7 +132,7 @@ describe("ONBUILD of a root", () => {
     ])("%s than images.ts says is refused, with both", async (name, declared) => {
         const refused = check(`${name.replaceAll(" ", "-")}:1`, triggers, declared);
         await expect(refused).rejects.toThrow("It has:\n    COPY . /srv/\n");
-        await expect(refused).rejects.toThrow(`images.ts says:\n    ${declared[0] ?? ""}\n`);
+        await expect(refused).rejects.toThrow(`images.ts declares:\n    ${declared[0] ?? ""}\n`);
     });
 
     test("that images.ts says and the root has no longer is refused", async () => {

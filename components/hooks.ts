@@ -142,7 +142,7 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
             const problem =
                 declared.length === 0
                     ? `with files that are not inputs:${has}`
-                    : `but images.ts declares other instructions. It has:${has}\n  images.ts says:${indented(declared, "    ")}`;
+                    : `but images.ts declares other instructions. It has:${has}\n  images.ts declares:${indented(declared, "    ")}`;
             throw new InputError({
                 problem:
                     `image ${key} is built from root ${expanded}${pin === undefined ? "" : ` (${pin})`}, whose ONBUILD would run in its ` +

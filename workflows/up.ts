@@ -23,7 +23,7 @@ const timeout = 180;
 const dispatch = {
     inputs: {
         refresh: {
-            description: "Look into the registry first, and build again what it lost",
+            description: "Check the registry first, and rebuild what it lost",
             type: "boolean",
             default: false,
         },

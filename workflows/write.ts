@@ -54,7 +54,7 @@ export function refuseStale(root: string, definitions: Definitions): void {
         problem: `generated files are not what images.ts, the Dockerfiles and workflows/ say: ${stale.join(", ")}`,
         next:
             "npm run workflows (where Dependabot moved versions of actions: npm run workflows -- --take-pins, which keeps " +
-            "them); commit what it writes",
+            "them); commit the result",
     });
 }
 
@@ -71,7 +71,7 @@ export function writeWorkflows(root: string, definitions: Definitions): string[]
     const foreign = paths.find((file) => existsSync(path.join(root, file)) && !isGenerated(path.join(root, file)));
     if (foreign !== undefined) {
         throw new InputError({
-            problem: "this file does not begin with our header, so it is somebody else's",
+            problem: "this file does not begin with our header, so this program did not generate it",
             where: foreign,
             next: "rename or remove it, then run `npm run workflows` again",
         });

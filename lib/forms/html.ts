@@ -55,7 +55,7 @@ function treeSvg(lines: readonly TreeLine[]): string {
     const right = Math.max(0, ...lines.map(({ plan }, index) => (place[index]?.x ?? 0) + width(plan))) + 4;
     const bottom = lines.length * (box.height + box.gap);
     return (
-        `<svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="${escapeHtml(lines[0]?.plan.image ?? "")} and what stands on it" width="${right.toString()}" ` +
+        `<svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="${escapeHtml(lines[0]?.plan.image ?? "")} and its descendants" width="${right.toString()}" ` +
         `height="${bottom.toString()}">${edges.join("")}${boxes.join("\n")}</svg>`
     );
 }

@@ -28,7 +28,7 @@ export const reviewSchema = z.object({
                         bytes: z
                             .number()
                             .optional()
-                            .describe("compressed, of what is published; where it was asked for"),
+                            .describe("compressed size of the published image; present if the registry was queried"),
                     }),
                 ),
                 causes: z.array(z.string()).describe("why, for people"),
@@ -42,7 +42,7 @@ export const reviewSchema = z.object({
                     .describe("where a platform is maybe: the images whose digests decide, of which one is enough"),
             }),
         )
-        .describe("in build order, parents first; those that leave the stack last"),
+        .describe("in build order, parents first; images that leave the stack come last"),
     repository: z.array(
         z.object({
             kind: z.enum(["secret", "variable", "file", "branch", "pull request"]),
@@ -55,7 +55,7 @@ export const reviewSchema = z.object({
         most: z.number().describe("seconds if all of them change"),
         unknown: z.array(z.string()).describe("pending images without a recorded build; the seconds are without them"),
     }),
-    dangers: z.array(z.string()).describe("what would be lost for good; exit code 3 when there are any"),
+    dangers: z.array(z.string()).describe("what would be lost permanently; exit code 3 if there is anything"),
     warnings: z.array(z.string()),
     pending: z.boolean().describe("whether an update would change anything"),
 });

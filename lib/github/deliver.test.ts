@@ -114,7 +114,7 @@ const wrong: readonly (readonly [string, Answers, RegExp, "files" | "values" | "
     [
         "an answer that is none of GitHub's",
         { "": { hello: "world" } },
-        /GitHub's answer to "read the repository us\/bot" is none/,
+        /GitHub's response to "read the repository us\/bot" is invalid/,
         "everything",
     ],
     [

@@ -133,7 +133,7 @@ export interface DeliveryWishes {
 
 const protection = (target: GitHubTarget) =>
     `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them instead ` +
-    "(those that are there stay): pulumi config set --path github.delivery pull-request";
+    "(existing files stay): pulumi config set --path github.delivery pull-request";
 
 const superseded = (pulls: readonly PullRequest[]): string[] =>
     pulls.map(({ number }) => `pull request #${number} has older workflow files: close it, so that nobody merges them`);

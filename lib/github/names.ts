@@ -13,7 +13,7 @@ const maximumName = 255;
 export function nameProblem(name: string): string | undefined {
     if (!/^\w+$/.test(name)) return "only letters, digits and underscores are allowed";
     if (/^\d/.test(name)) return "it must not begin with a digit";
-    if (/^GITHUB_/i.test(name)) return "names that begin with GITHUB_ are GitHub's own";
+    if (/^GITHUB_/i.test(name)) return "names that begin with GITHUB_ are reserved by GitHub";
     if (name.length > maximumName) return `it is longer than ${maximumName} characters`;
     return undefined;
 }

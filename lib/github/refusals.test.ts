@@ -23,7 +23,7 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "what was deleted, or a scope of a classic token",
             "PATCH https://api.github.com/repos/us/bot/actions/variables/A: 404 Not Found []",
             "a variable",
-            /deleted it.*pulumi refresh --exclude '.*Index::\*\*'.*Variables.*scopes repo and workflow/,
+            /deleted on GitHub.*pulumi refresh --exclude '.*Index::\*\*'.*Variables.*scopes repo and workflow/,
         ],
         [
             "a file that changed meanwhile",
@@ -54,7 +54,7 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "POST https://api.github.com/repos/us/bot/pulls: 422 Validation Failed [{Resource:PullRequest Field: " +
                 "Code:custom Message:A pull request already exists for us:layered-images/workflows-1.}]",
             "a pull request",
-            /run the same command again, which goes on with that/,
+            /run the same command again, which continues with it/,
         ],
         ["a token that expired", `${put} 401 Bad credentials []`, "a workflow file", /expired/],
     ])("%s", (_, error, kind, next) => {

@@ -22,15 +22,16 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
         /made through a pull request|protected.branch|rule violations|required status check|approving review|not authorized to push/i,
         () => "propose the files by a pull request: pulumi config set --path github.delivery pull-request",
     ],
-    [exists, () => "somebody made it at the same time: run the same command again, which replaces it"],
+    [exists, () => "another process created it at the same time: run the same command again, which replaces it"],
     [
         /A pull request already exists/i,
-        () => "one from this branch was opened meanwhile: run the same command again, which goes on with that",
+        () =>
+            "a pull request from this branch was opened at the same time: run the same command again, which continues with it",
     ],
     [
         /: 409 .*does not match/,
         () =>
-            `somebody changed it since the state was written. Look at it, then update: ${refreshFiles} (npm run up does both)`,
+            `it was changed on GitHub since the last update. Check it, then update: ${refreshFiles} (npm run up does both)`,
     ],
     [
         /: 401 /,
@@ -45,7 +46,7 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
         // GitHub responds so for deleted resources, and to classic tokens for resources that they must not change.
         /: 404 /,
         (kind) =>
-            `where somebody deleted it, look and make it again: ${refreshAll} (npm run up -- --refresh). Where not: ${grant(kind)}`,
+            `if it was deleted on GitHub, check that and create it again: ${refreshAll} (npm run up -- --refresh). Otherwise: ${grant(kind)}`,
     ],
 ];
 

@@ -33,7 +33,7 @@ export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repos
 export function parse<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
     const parsed = schema.safeParse(body);
     if (parsed.success) return parsed.data;
-    throw new UnreachableError(`GitHub's answer to "${what}" is none: ${z.prettifyError(parsed.error)}`);
+    throw new UnreachableError(`GitHub's response to "${what}" is invalid: ${z.prettifyError(parsed.error)}`);
 }
 
 /**

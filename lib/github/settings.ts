@@ -103,7 +103,7 @@ export function githubProblems({ project, keys, encrypted, readable, provider }:
     if (keys.includes("github") && first && other) {
         const [where, owner] = first;
         const mend = where.startsWith("github:") ? `pulumi config rm ${where}` : `unset ${where}`;
-        add(other[0], `${other[1]}, while the provider takes ${owner} from ${where}. Say one of them`, mend);
+        add(other[0], `${other[1]}, while the provider takes ${owner} from ${where}. Keep one of them`, mend);
     }
     if (!keys.includes("repositorySecrets")) return problems;
     const secrets = `${project}:repositorySecrets`;
@@ -115,7 +115,8 @@ export function githubProblems({ project, keys, encrypted, readable, provider }:
         const places = plain.map((place) => `repositorySecrets.${place}`);
         const which = readable.length > 0 ? ` (at ${readable.join(", ")})` : "";
         const mend = places.map((place) => `pulumi config set --secret --path ${place}`).join("; ");
-        const problem = "readable by everyone in the stack's file. Set each value anew, and change it where it is used";
+        const problem =
+            "readable by everyone in the stack's file. Set each value again, and change the secret wherever it is used";
         add(`${secrets}${which}`, problem, mend);
     }
     return problems;

@@ -292,7 +292,7 @@ describe("pending is whatever an update would do", () => {
         const { pending, warnings } = withStep(added("random:index:Pet", op));
         expect(pending).toBe(true);
         expect(warnings).toEqual([
-            `an update would also ${words} (random:index:Pet), of which this review knows no more`,
+            `an update would also ${words} (random:index:Pet), which this review can't explain`,
         ]);
     });
 
@@ -312,7 +312,7 @@ describe("pending is whatever an update would do", () => {
         const { pending, warnings, images } = plan(recordedPreview("left"));
         expect(pending).toBe(true);
         expect(warnings).toEqual([
-            expect.stringMatching(/would also delete ci-amd64 .* before an earlier one replaced it$/),
+            expect.stringMatching(/would also delete ci-amd64 .* before an earlier update replaced it$/),
         ]);
         expect(images.filter(({ action }) => action !== "unchanged")).toEqual([]);
     });

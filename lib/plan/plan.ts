@@ -83,7 +83,7 @@ export function expectedTime(images: readonly ImagePlan[], other: OtherSeconds =
 
 const retaining = "Run `pulumi up` on a commit that still has it as it was: that writes retainOnDelete into the state";
 const forgetting =
-    "Take it out of the state: `pulumi stack export --file state.json`, remove the resource of this name that says " +
+    "Remove it from the state: `pulumi stack export --file state.json`, delete the resource of this name with " +
     '"delete": true, `pulumi stack import --file state.json`';
 
 /**
@@ -151,7 +151,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         .flatMap(({ new: after, parent }) => suspiciousArguments(after).map((name) => `${name} of image ${parent}`));
     const masked = [...new Set(suspicious)].map(
         (argument) =>
-            `build argument ${argument} looks like a secret and is not shown; everybody who can pull the image can read it`,
+            `build argument ${argument} looks like a secret and is not shown; everyone who can pull the image can read it`,
     );
     return {
         stack,

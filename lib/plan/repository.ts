@@ -42,11 +42,11 @@ export function otherWork(steps: readonly Step[]): string[] {
     return [
         ...otherSteps.map(
             ({ op, name, type }) =>
-                `an update would also ${words[op] ?? "update"} ${name} (${type}), of which this review knows no more`,
+                `an update would also ${words[op] ?? "update"} ${name} (${type}), which this review can't explain`,
         ),
         ...leftovers(steps).map(
             ({ name, type }) =>
-                `an update would also delete ${name} (${type}) as it was before an earlier one replaced it`,
+                `an update would also delete ${name} (${type}) as it was before an earlier update replaced it`,
         ),
     ];
 }

@@ -140,7 +140,7 @@ describe("a file that a pull request brings, of which the state has a hash alone
         const findings = compared([component(inputs), pull], [undefined, "theirs\n"], pullState);
         expect(findings.map(({ kind }) => kind)).toEqual(["note", "note"]);
         expect(findings[1]?.text).toBe(
-            `branch main has others ${said}${said.endsWith("closed") ? " without merging" : ""}: ${paths.join(", ")}`,
+            `branch main has other files ${said}${said.endsWith("closed") ? " without merging" : ""}: ${paths.join(", ")}`,
         );
     });
 
@@ -149,7 +149,7 @@ describe("a file that a pull request brings, of which the state has a hash alone
             {
                 kind: "note",
                 about: "workflow files",
-                text: `branch main has others since pull request #7 with these was closed without merging: ${paths[0]}`,
+                text: `branch main has other files since pull request #7 with these was closed without merging: ${paths[0]}`,
             },
         ]);
     });

@@ -151,7 +151,7 @@ export function compareDelivered(
             ? "until the pull request is merged"
             : `since pull request ${proposal.declined} with these was closed without merging`;
     const list = differing.map(({ file }) => file).join(", ");
-    return [{ kind: "note", about: "workflow files", text: `branch ${first.branch} has others ${why}: ${list}` }];
+    return [{ kind: "note", about: "workflow files", text: `branch ${first.branch} has other files ${why}: ${list}` }];
 }
 
 /**
@@ -195,7 +195,7 @@ function compare({ urn, about, kind }: ResourceQuestion, resource: Resource, fou
         return same ? [] : [drift(about, "it has another value than the one that we wrote", "refresh", urn)];
     }
     const remoteUpdatedAt = providerTime(found.updated);
-    const changed = `it was set by somebody else at ${found.updated}`;
+    const changed = `it was set by another user at ${found.updated}`;
     if (type === githubTypes.codespacesSecret) {
         return remoteUpdatedAt === outputs.updatedAt ? [] : [drift(about, changed, "refresh", urn)];
     }

@@ -134,7 +134,7 @@ describe("a lost layer", () => {
     test("that the registry says it has is made again after the registry was started anew", () => {
         const found = lost(true);
         for (const { text, repair } of findings(found)) {
-            expect(text).toMatch(/, and says that it has it: it takes it again once it is started anew$/);
+            expect(text).toMatch(/, but reports that it has it: it accepts it again only after a restart$/);
             expect(repair).toMatchObject({ by: "replace", restart: true });
         }
         expect(registriesToRestart([base, app], found)).toEqual(["ghcr.io"]);

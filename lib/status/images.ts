@@ -146,7 +146,7 @@ function lostText(build: DeployedBuild, answers: Answers): string | undefined {
     if (lost.length === 0) return undefined;
     const it = lost.length > 1 ? "them" : "it";
     const remembered = lost.some((blob) => blob.remembered)
-        ? `, and says that it has ${it}: it takes ${it} again once it is started anew`
+        ? `, but reports that it has ${it}: it accepts ${it} again only after a restart`
         : "";
     return `${platform}: of ${digest} the registry lost ${lost.map((blob) => blobText(blob, found)).join(" and ")}${remembered}`;
 }

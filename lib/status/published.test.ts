@@ -51,7 +51,7 @@ describe("what registries answered", () => {
         expect([...missing]).toEqual([baseRef]);
         expect([...bytes]).toEqual([["base linux/amd64", 12]]);
         expect(before).toEqual([
-            expect.stringMatching(/^registry r\.io says that it has layers that it lost, .*: npm run down first$/),
+            expect.stringMatching(/^registry r\.io reports layers that it lost as present, .*: npm run down first$/),
         ]);
     });
 

@@ -68,7 +68,7 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
     const moved = images.flatMap((image) => promotionWarnings(image, images, answers, commands));
     const before = registriesToRestart(images, answers).map(
         (registry) =>
-            `registry ${registry} says that it has layers that it lost, and takes them again only once it is started anew` +
+            `registry ${registry} reports layers that it lost as present, and accepts them again only after a restart` +
             (commands.isLab ? ": npm run down first" : ""),
     );
     return { missing, bytes, moved, before, unasked: [...new Set(unasked)] };

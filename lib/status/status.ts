@@ -66,7 +66,7 @@ export async function githubFindings(resources: readonly Resource[], env: NodeJS
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
     const owner = [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
     if (owner === undefined) {
-        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER says the owner" }];
+        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER names the owner" }];
     }
     const target = {
         ...deployed,

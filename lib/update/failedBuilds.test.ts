@@ -164,7 +164,7 @@ test("a failed build names image, platform, step and output", () => {
     const smokeTest = { build: { ...build, kind: "test" }, known: { at: "", output: [] } } as const;
     expect(describeFailedBuild(smokeTest)).toBe("the smoke test of image base failed on linux/arm64, at the start:");
     expect(describeFailedBuild({ build, known: undefined })).toMatch(
-        /^image base failed on linux\/arm64; .* is not told/,
+        /^image base failed on linux\/arm64; .* is not shown/,
     );
 });
 

@@ -158,7 +158,7 @@ export function describeFailedBuild({ build, known }: FailedBuild): string {
     const { image, kind, platform = "" } = build;
     const what = `${kind === "test" ? "the smoke test of " : ""}image ${image} failed on ${platform}`;
     if (!known) {
-        return `${what}; what it printed is not told again: another build failed alike, and BuildKit can't tell them apart`;
+        return `${what}; its output is not shown again: another build failed in the same way, and BuildKit can't tell them apart`;
     }
     const { at, output } = known;
     return [`${what}, at ${at || "the start"}:`, ...output.slice(-30).map((line) => `    ${line.trimEnd()}`)].join(

@@ -23,7 +23,7 @@ function leftOf(outcome: ImageOutcome): string[] {
         .map(failedStep)
         .sort();
     const waiting = waits(outcome) ? ["it was built and is not promoted"] : [];
-    const unreached = outcome.outcome === "not reached" ? ["it was not built: something that it stands on failed"] : [];
+    const unreached = outcome.outcome === "not reached" ? ["it was not built: an image that it needs failed"] : [];
     const reasons = [...failed, ...unreached, ...(unreached.length > 0 ? [] : waiting)];
     return reasons.length > 0 ? [`image ${image}: ${reasons.join("; ")}`] : [];
 }

@@ -35,7 +35,7 @@ test("has a line for each image, with durations by platform", () => {
     expect(rows).toContain("| base | built, another digest | linux/amd64 6 s, linux/arm64 18 s | 2.4 MB |");
     expect(rows).toContain("| devcontainer | built | linux/amd64 1 s |  |");
     expect(summary("cutoff")).toContain("| base | built, the digest that it had | linux/amd64 0 s, linux/arm64 0 s |");
-    expect(summary("cutoff")).toContain("| bot | cut off: no digest that it stands on moved |  |  |");
+    expect(summary("cutoff")).toContain("| bot | cut off: no digest that it needs changed |  |  |");
 });
 
 test("says what failed, where, and the end of what it printed", () => {

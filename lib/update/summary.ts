@@ -110,7 +110,7 @@ function happened({ outcome, moved, steps }: ImageOutcome): string {
         case "built":
             return `built${published ? (moved ? ", another digest" : ", the digest that it had") : ""}${waits}`;
         case "cut off":
-            return `cut off: no digest that it stands on moved${waits}`;
+            return `cut off: no digest that it needs changed${waits}`;
         case "removed":
             return "removed from the stack; what was published stays";
         default:

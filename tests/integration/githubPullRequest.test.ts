@@ -88,7 +88,7 @@ test("while it waits the plan says so, and there is no diff", async () => {
     const { code, report } = await status();
     expect({ code, drift: report.findings.filter(({ kind }) => kind === "drift") }).toEqual({ code: 0, drift: [] });
     expect(report.findings.map(({ text }) => text)).toContainEqual(
-        expect.stringMatching(/^branch main has others until the pull request is merged: .*ci-image\.yml/),
+        expect.stringMatching(/^branch main has other files until the pull request is merged: .*ci-image\.yml/),
     );
 });
 

@@ -265,7 +265,7 @@ test("nothing is built on an image that is broken or whose test fails, and what 
         return await command(lab, program, ["up"]);
     };
     const left =
-        /left to do:\n {2}image base: its (build|smoke test) failed on linux\/amd64[^]*?image bot: it was not built: something that it stands on failed\n/;
+        /left to do:\n {2}image base: its (build|smoke test) failed on linux\/amd64[^]*?image bot: it was not built: an image that it needs failed\n/;
 
     const broken = await build({
         "images.ts": images.replace(/\};\s*$/, other),

@@ -244,7 +244,7 @@ const differences: Readonly<Record<string, Difference>> = {
             await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
         },
         about: "secret DISCORD_TOKEN",
-        text: /set by somebody else at \d{4}-/,
+        text: /set by another user at \d{4}-/,
         repaired: secretIsOurs,
     },
     "a deleted secret": {
@@ -311,7 +311,7 @@ test("a layer that images share is lost in each of them, and comes back with the
     const plan = JSON.parse(review.stdout) as { images: { image: string; action: string }[]; warnings: string[] };
     const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
     expect(recreated).toEqual(["base", "bot", "ci"]);
-    expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost, .*: npm run down first$/));
+    expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost as present, .*: npm run down first$/));
     // A registry that was started anew remembers nothing.
     expect(await shell("npm run down && npm run lab -- start")).toMatchObject({ code: 0 });
     const { report } = await status();
