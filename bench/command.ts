@@ -19,8 +19,8 @@ const images = { base: "docker/Dockerfile.base", ci: "docker/Dockerfile.ci", bot
 const devcontainer = ".devcontainer/Dockerfile";
 
 /**
- * The fixture for this machine's platform, without smoke tests, which Bake has none of. As in this repository the base is
- * the image that takes long, and keeps no build steps in the registry: its layers would be stored twice.
+ * The fixture for this machine's platform, without smoke tests, because Bake has no smoke tests. As in this repository,
+ * the base takes the longest to build and has no registry cache, which would store its layers twice.
  */
 const files = {
     ...fixture,
@@ -35,7 +35,7 @@ const files = {
     ...configWith(`  layered-images:platforms: ["${hostPlatform()}"]\n`),
 };
 
-/** What `latest` of each published image points at, below a prefix of the lab's registry. */
+/** Returns the digest of `latest` for each published image below a prefix of the lab's registry. */
 async function digests(lab: TestLab, prefix: string): Promise<Record<string, string>> {
     const found = await Promise.all(
         Object.keys(images).map(async (image) => [
@@ -56,10 +56,13 @@ function ours(lab: TestLab): Tool {
     };
 }
 
-/** As `components/platformImage.ts` has it. */
+/** The cache export options of `components/platformImage.ts`. */
 const cacheExport = "mode=max,ignore-error=true,image-manifest=true,oci-mediatypes=true,compression=zstd";
 
-/** Bake on the same Dockerfiles, builder and registry, with the same exporter and cache; children stand on its target. */
+/**
+ * Returns a Bake file for the same Dockerfiles, builder and registry, with the same exporter and cache. The child
+ * images use Bake's target `base` as their parent.
+ */
 function bakeFile(lab: TestLab): object {
     const { registry, roots } = lab.instance;
     const common = { context: ".", platforms: [hostPlatform()], args: { SOURCE_DATE_EPOCH: sourceDateEpoch } };
@@ -105,10 +108,10 @@ function bake(lab: TestLab): Tool {
 }
 
 /**
- * Measures what keeping a hierarchy up to date costs with this program and with `docker buildx bake`, side by side in a lab
- * of its own, and prints a table or JSON (`Result[]`).
+ * Measures the cost of keeping a hierarchy up to date with this program and with `docker buildx bake`, side by side in
+ * a separate lab, and prints a table or JSON (`Result[]`).
  *
- * @throws CommandError where a build fails
+ * @throws CommandError if a build fails
  */
 export async function runBench({ runs, json }: BenchOptions): Promise<void> {
     const lab = await startTestLab("host");

@@ -11,7 +11,7 @@ test("an image moved when latest names another digest, or names one for the firs
     expect(movedImages({ base: "a", bot: "b" }, { base: "a", bot: "c", ci: "d" })).toEqual(["bot", "ci"]);
 });
 
-/** A tool that notes when it runs, and moves its image when `moves` says so. */
+/** Returns a tool that logs its builds. If `moves` is true, each build moves its image. */
 function tool(name: string, log: string[], moves: boolean): Tool {
     let builds = 0;
     return {

@@ -1,32 +1,32 @@
 import type { Scenario } from "./scenarios";
 
-/** One of the compared tools, with a checkout of its own. */
+/** A compared tool with a separate checkout. */
 export interface Tool {
     readonly name: string;
-    /** Root of its checkout. */
+    /** Root of the tool's checkout. */
     readonly root: string;
-    /** Brings the registry up to the checkout; throws where that fails. */
+    /** Updates the registry to the state of the checkout; throws if that fails. */
     readonly build: () => Promise<unknown>;
-    /** What `latest` of each image points at in the registry. */
+    /** Returns the digest of `latest` in the registry, by image. */
     readonly digests: () => Promise<Readonly<Record<string, string>>>;
 }
 
-/** What one tool did in one scenario. */
+/** The result of a tool in a scenario. */
 export interface Measurement {
-    /** Median over the runs. */
+    /** Median build time of the runs, in seconds. */
     readonly seconds: number;
-    /** Images of which `latest` moved in any run. */
+    /** Images whose `latest` moved in any run. */
     readonly moved: readonly string[];
 }
 
 export interface Result {
     readonly scenario: string;
     readonly runs: number;
-    /** By tool. */
+    /** Measurements by tool. */
     readonly tools: Readonly<Record<string, Measurement>>;
 }
 
-/** The middle value; of an even number the mean of the two in the middle. */
+/** Returns the middle value, or the mean of the two middle values of an even number of values. */
 export function median(values: readonly number[]): number {
     const sorted = [...values].sort((a, b) => a - b);
     const at = (index: number) => sorted[index] ?? NaN;
@@ -34,18 +34,18 @@ export function median(values: readonly number[]): number {
     return (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
 }
 
-/** Keys whose value is another in `after`. */
+/** Returns the keys of `after` whose value differs from `before`. */
 export const movedImages = (
     before: Readonly<Record<string, string>>,
     after: Readonly<Record<string, string>>,
 ): string[] => Object.keys(after).filter((image) => before[image] !== after[image]);
 
 /**
- * Runs every scenario with every tool, one directly after the other and in turns first, so that what the machine does beside
- * meets them alike.
+ * Runs every scenario with every tool. The tools run directly after each other and take turns at running first, so that
+ * other load on the machine affects them equally.
  *
- * @param emptyBuilder makes the builder forget everything
- * @param runs of each scenario that can be repeated
+ * @param emptyBuilder removes everything from the builder's cache
+ * @param runs number of runs of each scenario that can be repeated
  */
 export async function measure(
     scenarios: readonly Scenario[],
@@ -85,9 +85,10 @@ export async function measure(
 const movedText = (moved: readonly string[]): string => (moved.length === 0 ? "none" : moved.join(", "));
 
 /**
- * The results as a table in Markdown.
+ * Formats the results as a Markdown table.
  *
- * @param own the tool that the others are compared with: a ratio above 1 says how many times as long the other took
+ * @param own name of the reference tool: a ratio above 1 is how many times as long the other tool took
+ * @param other name of the tool to compare with it
  */
 export function table(results: readonly Result[], own: string, other: string): string {
     const rows = results.map(({ scenario, tools }) => {

@@ -1,14 +1,14 @@
 import { appendFileSync, chmodSync, utimesSync } from "node:fs";
 import path from "node:path";
 
-/** What happens to a checkout before both tools are run on it. */
+/** A change to a checkout before each tool runs on it. */
 export interface Scenario {
     readonly name: string;
-    /** Whether the builder starts without anything in its store, as on a machine of CI. */
+    /** Whether the builder starts with an empty cache, as on a CI runner. */
     readonly freshBuilder?: boolean;
-    /** Done once: there is no second first time. */
+    /** Whether the scenario runs only once: a first build cannot be repeated. */
     readonly once?: boolean;
-    /** Changes the checkout at `root`; `mark` is new each time, so that no tool finds the other's steps in the cache. */
+    /** Changes the checkout at `root`; `mark` is unique, so that no tool finds the other tool's steps in the cache. */
     readonly change: (root: string, mark: string) => void;
 }
 
@@ -18,7 +18,7 @@ const changeApp = (root: string, mark: string) => {
 };
 const nothing = () => undefined;
 
-/** In this order: each starts where the one before ended. */
+/** The scenarios in order: each starts from the state that the previous scenario left. */
 export const scenarios: readonly Scenario[] = [
     { name: "first build", freshBuilder: true, once: true, change: nothing },
     { name: "nothing changed", change: nothing },

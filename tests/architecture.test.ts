@@ -9,7 +9,7 @@ import { repositoryRoot } from "../lib/system/paths";
 
 const isTest = (file: string) => /\.test\.ts$|^tests\/|^bench\/|\/testing\.ts$/.test(file);
 
-/** Every TypeScript file of the program, from the repository's root. */
+/** Every TypeScript file of the program, relative to the repository's root. */
 const files = ["cli", "components", "lab", "lib", "workflows"]
     .flatMap((folder) =>
         readdirSync(path.join(repositoryRoot, folder), { recursive: true, encoding: "utf8" }).map(
@@ -27,7 +27,7 @@ const importsOf = (file: string): string[] =>
         .map((name) => path.posix.join(path.posix.dirname(file), `${name}.ts`))
         .filter((name) => existsSync(path.join(repositoryRoot, name)));
 
-/** The project's own lint, without what needs types: these rules need none, and types take seconds. */
+/** The project's lint without type information: these rules do not need it, and it takes seconds to compute. */
 const eslint = new ESLint({
     cwd: repositoryRoot,
     overrideConfig: [
@@ -40,7 +40,7 @@ const eslint = new ESLint({
     ],
 });
 
-/** The rules that are broken by a file which imports another, both from the repository's root. */
+/** Returns the rules that `file` breaks if it imports `imported`; both paths are relative to the repository's root. */
 async function broken(file: string, imported: string): Promise<(string | null)[]> {
     const name = path.posix.relative(path.posix.dirname(file), imported).replace(/\.ts$/, "");
     const text = `import * as found from "${name.startsWith(".") ? name : `./${name}`}";\n\nexport const used = found;\n`;
@@ -48,7 +48,7 @@ async function broken(file: string, imported: string): Promise<(string | null)[]
     return result?.messages.map(({ ruleId }) => ruleId) ?? [];
 }
 
-/** A file of each room, from the roof to the ground. */
+/** A file of each room, from the top floor to the bottom floor. */
 const rooms = [
     "index.ts",
     "images.ts",

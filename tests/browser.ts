@@ -5,32 +5,32 @@ import { expect } from "vitest";
 import { run } from "../lib/system/process";
 import { readPng } from "./png";
 
-/** Debian's Chromium, installed where it is missing, by one suite at a time. */
+/** Installs Debian's Chromium if it is missing. A lock lets only one suite install at a time. */
 async function ensureChromium(): Promise<void> {
     const install = "DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium";
     const script = `command -v chromium || { apt-get update --quiet && ${install}; }`;
     await run("flock", [path.join(tmpdir(), "layered-images-chromium.lock"), "sh", "-c", script]);
 }
 
-/** Shows a page in Chromium, with a profile beside it. */
+/** Opens a page in Chromium, with the profile in a folder next to the page, and returns Chromium's output. */
 async function chromium(page: string, ...options: readonly string[]): Promise<string> {
     await ensureChromium();
     const usual = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${page}.profile`];
     return await run("chromium", [...usual, ...options, `file://${page}`]);
 }
 
-/** A page's document as Chromium understood it. */
+/** Returns a page's DOM as Chromium parsed it. */
 export const shownPage = async (page: string): Promise<string> => await chromium(page, "--dump-dom");
 
-/** How a page is looked at, and the colour of its background then. */
+/** Screen sizes and colour schemes for screenshots, with the page's expected background colour. */
 const looks = {
     "a desktop in the light": { width: 1200, height: 800, options: [], page: "#ffffff" },
     "a phone in the dark": { width: 390, height: 844, options: ["--force-dark-mode"], page: "#111827" },
 } as const;
 
 /**
- * Takes screenshots of a page, beside it, and expects of each: it has the size of the screen and the background of the
- * scheme, is more than a few colours, and nothing reaches into the margins, as it does where a page is too wide.
+ * Takes screenshots of a page and stores them next to it. Expects of each screenshot: it has the size of the screen and
+ * the background of the colour scheme, has more than 20 colours, and has empty margins, unlike a page that is too wide.
  */
 export async function expectPictures(page: string): Promise<void> {
     for (const [name, { width, height, options, page: background }] of Object.entries(looks)) {

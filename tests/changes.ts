@@ -9,7 +9,7 @@ import { manifest } from "./registry";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";
 
-/** The builds of an image of the fixture, by name. */
+/** The fixture's build names, by image. */
 export const builds = {
     base: ["base-amd64", "base-arm64"],
     ci: ["ci-amd64"],
@@ -21,26 +21,26 @@ export const everything: readonly string[] = [...builds.base, ...children];
 
 const aBuild = /^(\w+)-(amd64|arm64)$/;
 
-/** What a change must lead to, and nothing else. */
+/** The complete effect that a change must have. */
 export interface Expected {
-    /** Builds that `up` does. */
+    /** Builds that `up` runs. */
     readonly built: readonly string[];
-    /** Images of which a platform's digest moves. */
+    /** Images for which the digest of a platform changes. */
     readonly moved: readonly string[];
-    /** Smoke tests that run; those of the moved images without. */
+    /** Smoke tests that run; by default the tests of the moved images' builds. */
     readonly tested?: readonly string[];
-    /** Images that leave the stack: their resources are forgotten, and nothing else is. */
+    /** Images that leave the stack: only their resources are removed from the state. */
     readonly removed?: readonly string[];
-    /** By image, the causes that the review names before. */
+    /** Causes that the review names before the update, by image. */
     readonly why?: Readonly<Record<string, readonly string[]>>;
 }
 
 type Outputs = Readonly<Record<string, ImageOutput>>;
 
-/** The image that a resource belongs to. */
+/** Returns the image of a resource. */
 const imageOf = (name: string): string => name.split("-")[0] ?? "";
 
-/** What `up` did to an image, by the operations on its resources. */
+/** Derives from the operations on an image's resources what `up` did to the image. */
 function doneTo(image: string, operations: Readonly<Record<string, string>>, after: Outputs): Action | "built" {
     if (!Object.hasOwn(after, image)) return "remove";
     const own = Object.keys(operations).filter((name) => imageOf(name) === image);
@@ -49,15 +49,16 @@ function doneTo(image: string, operations: Readonly<Record<string, string>>, aft
     return own.length > 0 ? "retest" : "unchanged";
 }
 
-/** What the review said of an image that was not built. */
+/** Returns the action that the review announced for an image that was not built. */
 function announcedOf({ action, inAnyCase = [] }: Review["images"][number]): Action {
     if (action !== "rebuild" && action !== "maybe") return action;
     return inAnyCase.includes("promotion") ? "retag" : inAnyCase.includes("test") ? "retest" : "unchanged";
 }
 
 /**
- * What the review said before is what `up` did: every *rebuild* was built, every *maybe* exactly when its parent's digest
- * moved, every *retag*, *retest* and *remove* was done, also where one was certain of a *maybe*, and nothing else.
+ * Expects that `up` did exactly what the review announced: it built every *rebuild*, built a *maybe* exactly if its
+ * parent's digest changed, did every *retag*, *retest* and *remove*, including a *retag* or *retest* that was certain
+ * for a *maybe*, and did nothing else.
  */
 function expectAnnounced(
     plan: Review,
@@ -88,15 +89,15 @@ function expectAnnounced(
     }
 }
 
-/** A repository with its stack, to which one change after the other is made. */
+/** A repository and its stack, for a sequence of changes. */
 export interface ChangingStack {
     readonly lab: TestLab;
     readonly at: (name: string) => string;
     readonly write: (files: Readonly<Record<string, string>>) => void;
     readonly append: (file: string, text: string) => void;
-    /** Replaces text in images.ts, which must be there. */
+    /** Replaces text in images.ts; the text must occur there. */
     readonly inImages: (from: string | RegExp, to: string) => void;
-    /** Runs `up` and checks that it did what was expected, and that preview had said so before. */
+    /** Runs `up` and checks that it did what is expected, and that the preview announced it. */
     readonly expectChange: (expected: Expected) => Promise<void>;
     /** The stack's output `images` after the last `up`. */
     readonly outputs: () => Readonly<Record<string, ImageOutput>>;
@@ -104,9 +105,9 @@ export interface ChangingStack {
 }
 
 /**
- * Runs the first `up` of a repository that has adopted the program, and leaves it to changes.
+ * Runs the first `up` of a repository that has adopted the program, and returns the stack, ready for changes.
  *
- * @throws Error with its output where that fails; the lab is closed then
+ * @throws Error with the output of `up` if it fails; the lab is closed first
  */
 export async function changingStack(lab: TestLab, program: string): Promise<ChangingStack> {
     const at = (name: string) => path.join(program, name);
@@ -167,7 +168,7 @@ export async function changingStack(lab: TestLab, program: string): Promise<Chan
     };
 }
 
-/** Builds the fixture in a lab of its own, at a path with spaces. */
+/** Builds the fixture in a new lab, at a path with spaces. */
 export async function startChanges(): Promise<ChangingStack> {
     const lab = await startTestLab();
     return await changingStack(lab, makeRepository(path.join(lab.paths.state, "a path with spaces"), fixture));

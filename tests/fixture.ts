@@ -1,6 +1,6 @@
 /**
- * A light hierarchy of the same shape as this repository's: two platforms, of which one is emulated, and nothing that takes
- * longer than a second on it or comes from elsewhere.
+ * A small hierarchy of the same shape as this repository's: two platforms, one of them emulated. Nothing in it takes
+ * longer than a second on the emulated platform or comes from an external source.
  */
 export const fixture: Readonly<Record<string, string>> = {
     "images.ts": `import type { ImageDefinitions } from "./lib/hierarchy/definition";
@@ -65,7 +65,7 @@ test -s /greeting
 `,
     "docker/smoke/ci.sh": "#!/bin/sh\nset -eu\ntest -s /dev.txt\n",
     "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest "$(id -u)" -ne 0\npython -m bot\n',
-    // A build reads them and writes nothing of them: after a change of one the image has the digest that it had.
+    // A build reads these files and writes nothing from them: a change to a file leaves the image's digest unchanged.
     "docker/notes/base.txt": "read by the build\n",
     "docker/notes/ci.txt": "read by the build\n",
     "requirements/base.txt": "six==1.17.0\n",
@@ -74,14 +74,14 @@ test -s /greeting
     "app/bot/__init__.py": "",
     "app/bot/__main__.py": 'print("hello from the bot")\n',
     "app/tests/test_bot.py": "def test_nothing() -> None: ...\n",
-    // Of the stack's build arguments only those of images that exist here may stay.
+    // The stack may keep build arguments only for images that exist in the fixture.
     "Pulumi.local.yaml": `config:
   layered-images:lab: "true"
 encryptionsalt: v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==
 `,
 };
 
-/** The fixture's stack configuration with more lines, each indented by two. */
+/** Returns the fixture's stack configuration with additional lines; the lines must be indented by two spaces. */
 export const configWith = (lines: string): Readonly<Record<string, string>> => ({
     "Pulumi.local.yaml": (fixture["Pulumi.local.yaml"] ?? "").replace("encryptionsalt", `${lines}encryptionsalt`),
 });

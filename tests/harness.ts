@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** A resource as the engine was asked for it. */
+/** A resource as the program registered it with the engine. */
 export interface Recorded {
     readonly type: string;
     readonly name: string;
@@ -10,21 +10,21 @@ export interface Recorded {
         readonly dependencies: readonly string[];
         readonly ignoreChanges: readonly string[];
         readonly deleteBeforeReplace: boolean;
-        /** What the provider calls the thing that is to be taken over; empty for none. */
+        /** The provider's ID of the object to import; empty if the resource imports nothing. */
         readonly importId: string;
-        /** Names of hooks, by the SDK's name for when they are called. */
+        /** Names of hooks, by the SDK's name of the event that calls them. */
         readonly hooks: Readonly<Record<string, readonly string[]>>;
     };
 }
 
-/** Digest that the mocked provider gives an image: made from its name, so that a test can tell whose it is. */
+/** Returns the mocked provider's digest of an image, derived from its name so that tests can recognise the image. */
 export const digestOf = (name: string): string =>
     `sha256:${Buffer.from(name).toString("hex").padEnd(64, "0").slice(0, 64)}`;
 
-/** Number that the mocked provider gives every pull request. */
+/** Number that the mocked provider assigns to every pull request. */
 export const pullRequestNumber = 12;
 
-/** Outputs of the resources that the program uses; anything else is refused. */
+/** Returns the outputs of a resource type that the program uses; throws for every other type. */
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
     switch (type) {
         case "docker-build:index:Image": {
@@ -47,7 +47,7 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
     }
 }
 
-/** What the harness reads of a registration beyond what mocks are told. */
+/** The fields of a registration request that the harness reads and the SDK does not pass to mocks. */
 interface Registration {
     getType(): string;
     getName(): string;
@@ -61,13 +61,13 @@ interface Registration {
 
 type RegisterHook = (request: unknown, answer: (error: null, empty: object) => void) => void;
 
-/** Components and custom resources share names: a component is recorded as "<its class> <name>". */
+/** Returns a resource's key. Components and custom resources share names: a component's key is "<class> <name>". */
 const keyOf = (type: string, name: string): string =>
     type.startsWith("layered-images:") ? `${type.split(":").at(-1) ?? ""} ${name}` : name;
 
 /**
- * Runs `program` against recording mocks, as project layered-images and stack test, and returns what it registered once
- * every registration has been answered.
+ * Runs `program` against recording mocks, as project layered-images and stack test. Returns the registered resources
+ * after every registration has completed.
  */
 export async function record(program: () => void, preview = false): Promise<Record<string, Recorded>> {
     const inputs: Record<string, Record<string, unknown>> = {};
@@ -84,11 +84,11 @@ export async function record(program: () => void, preview = false): Promise<Reco
         },
     };
     await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview);
-    // Mocks are not told a resource's options: they are read where the registration passes.
+    // The SDK does not pass a resource's options to mocks: the harness reads them from the registration request.
     const monitor = pulumi.runtime.getMonitor() as unknown as {
         registerResource: (request: Registration, answer: unknown) => Promise<void>;
     };
-    // The SDK's mocks leave hooks out.
+    // The SDK's mocks do not implement hooks.
     const accept: RegisterHook = (_request, answer) => {
         answer(null, {});
     };

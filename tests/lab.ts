@@ -10,7 +10,7 @@ import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
 
-/** Unmounts what is mounted below a folder, the deepest first: nothing on it can be removed before. */
+/** Unmounts everything below a folder, deepest mounts first: mounted folders cannot be removed. */
 export function unmountBelow(folder: string): void {
     const mounted = readFileSync("/proc/self/mounts", "utf8")
         .split("\n")
@@ -19,7 +19,7 @@ export function unmountBelow(folder: string): void {
     for (const place of mounted.reverse()) spawnSync("umount", ["--lazy", place]);
 }
 
-/** Folder of a test's lab: named by the process, so that what a killed run left behind is recognised. */
+/** Removes the labs of killed test runs: a lab's folder name contains the ID of the process that started it. */
 async function removeLeftovers(): Promise<void> {
     for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
         const pid = name.slice(prefix.length).split("-")[0] ?? "";
@@ -31,18 +31,22 @@ async function removeLeftovers(): Promise<void> {
     }
 }
 
-/** First port to try: those who look for one at the same time look in different places. */
+/** First port to try: workers that look for a port at the same time start from different ports. */
 const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1) - 1);
 
-/** A lab of the tests' own: other ports, other data, the same toolchain. */
+/** A lab for tests: separate ports and data, the shared toolchain. */
 export interface TestLab extends Lab {
-    /** Leads the project's own commands to this lab. */
+    /** Environment variables that direct the project's commands to this lab. */
     readonly variables: { readonly LAYERED_IMAGES_HOME: string };
-    /** Stops its servers and removes its data. */
+    /** Stops the lab's servers and removes its data. */
     readonly close: () => Promise<void>;
 }
 
-/** @param platforms that it builds for */
+/**
+ * Starts a lab for tests, after removing the labs of killed runs.
+ *
+ * @param platforms platforms that the lab builds for
+ */
 export async function startTestLab(platforms: Instance["platforms"] = "all"): Promise<TestLab> {
     await removeLeftovers();
     const home = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
@@ -64,7 +68,7 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
     }
 }
 
-/** The program's own files: what somebody who adopts it copies beside their Dockerfiles. */
+/** The program's files: a repository that adopts the program copies them next to its Dockerfiles. */
 const programFiles = [
     "index.ts",
     "program.ts",
@@ -81,7 +85,7 @@ const programFiles = [
     "Pulumi.yaml",
 ];
 
-/** A repository that has adopted the program, with these files of its own. */
+/** Creates a repository that has adopted the program, with these additional files, and returns its root. */
 export function makeRepository(root: string, files: Readonly<Record<string, string>>): string {
     mkdirSync(root, { recursive: true });
     for (const name of programFiles)
@@ -92,16 +96,16 @@ export function makeRepository(root: string, files: Readonly<Record<string, stri
     return root;
 }
 
-/** A command's exit code and its output, both streams together as a person sees them. */
+/** A command's exit code and its output: both streams together, as in a terminal, and stdout alone. */
 export interface Outcome {
     readonly code: number;
     readonly output: string;
     readonly stdout: string;
 }
 
-/** Runs a command in the lab's environment to its end. */
+/** Runs a command in the lab's environment and waits for it to exit. */
 export async function runIn(lab: Lab, cwd: string, command: string, args: readonly string[]): Promise<Outcome> {
-    // Makes `pulumi up --event-log` available.
+    // Enables `pulumi up --event-log`.
     const env = { ...lab.env, PULUMI_DEBUG_COMMANDS: "true" };
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";

@@ -1,21 +1,21 @@
 import { inflateSync } from "node:zlib";
 
-/** A picture, pixel by pixel. */
+/** A decoded picture. */
 export interface Picture {
     readonly width: number;
     readonly height: number;
-    /** Colour of a pixel: "#rrggbb". */
+    /** Returns the colour of a pixel: "#rrggbb". */
     readonly at: (x: number, y: number) => string;
 }
 
-/** Of the neighbours on the left, above, and above left the one that is nearest to left + above - aboveLeft. */
+/** Returns the neighbour (left, above, or above left) that is nearest to left + above - aboveLeft. */
 function paeth(left: number, above: number, aboveLeft: number): number {
     const distance = (one: number) => Math.abs(left + above - aboveLeft - one);
     const [a, b, c] = [distance(left), distance(above), distance(aboveLeft)];
     return a <= b && a <= c ? left : b <= c ? above : aboveLeft;
 }
 
-/** What the filters of a line add to a byte (PNG, third edition, 9.2). */
+/** The values that a line's filter adds to a byte, by filter type (PNG, third edition, 9.2). */
 const filters: readonly ((left: number, above: number, aboveLeft: number) => number)[] = [
     () => 0,
     (left) => left,
@@ -25,9 +25,9 @@ const filters: readonly ((left: number, above: number, aboveLeft: number) => num
 ];
 
 /**
- * Reads a PNG of 8 bits a channel, with or without alpha, not interlaced: what a browser's screenshot is.
+ * Reads a PNG with 8 bits per channel, with or without alpha, not interlaced: the format of a browser's screenshots.
  *
- * @throws Error when it is something else
+ * @throws Error if the file has another format
  */
 export function readPng(file: Buffer): Picture {
     if (file.toString("latin1", 1, 4) !== "PNG") throw new Error("this is no PNG");

@@ -8,7 +8,7 @@ import { repositoryRoot } from "../lib/system/paths";
 
 const folder = path.join(repositoryRoot, "lib", "engine", "recorded", "previews");
 
-/** A preview that a real engine printed; `lib/engine/recorded/README.md` says of what. */
+/** Reads a recorded preview of a real engine; `lib/engine/recorded/README.md` describes the recordings. */
 export function recordedPreview(name: string): Preview {
     const lines = readFileSync(path.join(folder, `${name}.jsonl`), "utf8")
         .trimEnd()
@@ -19,10 +19,10 @@ export function recordedPreview(name: string): Preview {
     return readPreview(JSON.stringify({ steps, diagnostics }));
 }
 
-/** That a file changed, as a cause. */
+/** Returns the cause for a changed input file. */
 export const fileChanged = (path: string): Cause => ({ kind: "file changed", path, role: "input" });
 
-/** An image of a plan: unchanged, on a root, for one platform, unless something else is said. */
+/** Returns an image of a plan: by default unchanged, built from a root, for one platform. */
 export const imagePlan = (image: string, rest: Partial<ImagePlan> = {}): ImagePlan => ({
     image,
     action: "unchanged",
@@ -32,7 +32,7 @@ export const imagePlan = (image: string, rest: Partial<ImagePlan> = {}): ImagePl
     ...rest,
 });
 
-/** A plan of these images in which nothing else is said. */
+/** Returns a plan of these images; all other fields are empty by default. */
 export const planOf = (images: readonly ImagePlan[], rest: Partial<Plan> = {}): Plan => ({
     stack: "local",
     images,
@@ -44,7 +44,7 @@ export const planOf = (images: readonly ImagePlan[], rest: Partial<Plan> = {}): 
     ...rest,
 });
 
-/** A hierarchy of sixty images, four generations deep: some certain, most waiting for a parent, for two platforms. */
+/** Returns a plan of sixty images, four generations deep, two platforms: some are certain, most depend on a parent. */
 export function sixtyImages(): Plan {
     const both = ["linux/amd64", "linux/arm64"];
     const images = Array.from({ length: 60 }, (_, index): ImagePlan => {

@@ -3,7 +3,7 @@ import path from "node:path";
 import { onTestFinished, vi } from "vitest";
 import { tree } from "./tree";
 
-/** Puts programs, shell scripts by name, in front of PATH until the test ends; returns their folder. */
+/** Puts shell scripts, by program name, at the front of PATH until the test ends, and returns their folder. */
 export function withPrograms(scripts: Readonly<Record<string, string>>): string {
     const folder = tree(
         Object.fromEntries(Object.entries(scripts).map(([name, text]) => [name, `#!/bin/sh\n${text}\n`])),
@@ -16,7 +16,7 @@ export function withPrograms(scripts: Readonly<Record<string, string>>): string 
     return folder;
 }
 
-/** A machine with a Go that takes a moment and notes in "$0.log" what it builds, and with none of the tools themselves. */
+/** Programs of a machine without the tools, but with a `go` that takes 0.05 s and logs its arguments in "$0.log". */
 export const goAlone = {
     go: `test "$1" = env && echo go1.26.0 && exit
 echo "$*" >> "$0.log"

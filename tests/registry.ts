@@ -10,7 +10,7 @@ interface Descriptor {
     readonly platform?: { readonly os: string; readonly architecture: string };
 }
 
-/** An OCI index or manifest, as far as tests read it. */
+/** The fields of an OCI index or manifest that tests read. */
 export interface Manifest {
     readonly digest: string;
     readonly mediaType: string;
@@ -44,7 +44,7 @@ async function ask(lab: Lab, where: string, method = "GET"): Promise<{ status: n
     });
 }
 
-/** What the registry holds under a tag or digest; undefined when nothing. */
+/** Returns the manifest or index of a tag or digest; undefined if the registry has no such manifest. */
 export async function manifest(lab: Lab, repository: string, reference: string): Promise<Manifest | undefined> {
     const { status, digest, text } = await ask(lab, `/v2/${repository}/manifests/${reference}`);
     if (status === 404) return undefined;
@@ -53,27 +53,27 @@ export async function manifest(lab: Lab, repository: string, reference: string):
     return { ...(JSON.parse(text) as Omit<Manifest, "digest">), digest };
 }
 
-/** Deletes a manifest, as somebody who tidies up a registry does. */
+/** Deletes a manifest, as a registry cleanup does. */
 export async function deleteManifest(lab: Lab, repository: string, digest: string): Promise<void> {
     const { status, text } = await ask(lab, `/v2/${repository}/manifests/${digest}`, "DELETE");
     if (status !== 202) throw new Error(`the registry answered ${String(status)} for ${repository}@${digest}: ${text}`);
 }
 
-/** Removes a blob's data, as a disk that fails does. */
+/** Removes a blob's data, to simulate a disk failure. */
 export function removeBlob(lab: Lab, digest: string): void {
     const hex = digest.slice(digest.indexOf(":") + 1);
     const blobs = path.join(lab.paths.state, "registry", "data", "docker", "registry", "v2", "blobs", "sha256");
     rmSync(path.join(blobs, hex.slice(0, 2), hex, "data"));
 }
 
-/** Tags of a repository; none when it does not exist. */
+/** Returns the sorted tags of a repository; empty if the repository does not exist. */
 export async function tags(lab: Lab, repository: string): Promise<string[]> {
     const { status, text } = await ask(lab, `/v2/${repository}/tags/list`);
     if (status === 404) return [];
     return [...((JSON.parse(text) as { tags: string[] | null }).tags ?? [])].sort();
 }
 
-/** Repositories of the registry. */
+/** Returns the repositories of the registry. */
 export async function repositories(lab: Lab): Promise<string[]> {
     return (JSON.parse((await ask(lab, "/v2/_catalog")).text) as { repositories: string[] }).repositories;
 }

@@ -9,12 +9,12 @@ import { readPreview } from "../lib/engine/preview";
 import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";
 
-/** What an `up` did to the resources that it did not leave as they were: by name, the engine's word for it. */
+/** The outcome of an `up`: the engine's operation for each changed resource, by name. */
 export interface UpOutcome extends Outcome {
     readonly operations: Readonly<Record<string, string>>;
-    /** The same for what is on GitHub. */
+    /** Operations on resources on GitHub, by name. */
     readonly onGitHub: Readonly<Record<string, string>>;
-    /** What the engine logged; undefined where it came to no resource. */
+    /** The engine's log; undefined if the engine reached no resource. */
     readonly log: EngineLog | undefined;
 }
 
@@ -24,7 +24,7 @@ interface EngineEvent {
     };
 }
 
-/** Runs `pulumi up` and reads from the engine's event log what it did to images, indexes and GitHub. */
+/** Runs `pulumi up` and reads the operations on images, indexes and GitHub from the engine's event log. */
 export async function up(lab: Lab, program: string, ...args: string[]): Promise<UpOutcome> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-events-"));
     try {
@@ -57,7 +57,7 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
     }
 }
 
-/** What an `up` changed, to be compared as a whole: toMatchObject takes any object for an empty one. */
+/** Returns the changes of an `up` for an exact comparison: toMatchObject accepts any object for an empty object. */
 export const changesOf = ({ code, operations, onGitHub }: UpOutcome) => ({ code, operations, onGitHub });
 /** The changes of an `up` that had nothing to do. */
 export const noChanges = { code: 0, operations: {}, onGitHub: {} };
@@ -72,7 +72,7 @@ export interface StateResource {
     readonly dependencies?: readonly string[];
 }
 
-/** The images and indexes of the exported state, by name. */
+/** Returns the images and indexes of the exported state, by name. */
 export async function exportState(lab: Lab, program: string): Promise<Record<string, StateResource>> {
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
@@ -80,7 +80,7 @@ export async function exportState(lab: Lab, program: string): Promise<Record<str
     return Object.fromEntries(own.map((resource) => [resource.urn.split("::").at(-1) ?? "", resource]));
 }
 
-/** An image as the stack's outputs describe it. */
+/** An image in the stack's output `images`. */
 export interface ImageOutput {
     readonly ref: string | null;
     readonly digest: string | null;
@@ -88,41 +88,41 @@ export interface ImageOutput {
     readonly parent: string | null;
 }
 
-/** The stack's output `images`. */
+/** Returns the stack's output `images`. */
 export async function imageOutputs(lab: Lab, program: string): Promise<Record<string, ImageOutput>> {
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "output", "images", "--json"]);
     return JSON.parse(stdout) as Record<string, ImageOutput>;
 }
 
-/** What a project's command printed and how it ended. */
+/** The outcome of `npm run review`. */
 export interface ReviewOutcome extends Outcome {
-    /** The plan, where it printed one. */
+    /** The printed plan; undefined if stdout is empty. */
     readonly plan: Review | undefined;
 }
 
-/** Runs one of the project's commands as `npm run` does: nothing but the place of the lab is in its environment. */
+/** Runs a command of the project as `npm run` does: of the lab, only its location is in the environment. */
 export function command(lab: TestLab, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const started = { ...lab, env: { ...process.env, ...lab.variables, ...env } };
     return runIn(started, program, process.execPath, ["--eval", commandScript(args)]);
 }
 
-/** JavaScript that does what cli/bootstrap.mjs does once node_modules is there. */
+/** Returns JavaScript that does what cli/bootstrap.mjs does after node_modules is installed. */
 export const commandScript = (args: readonly string[]): string =>
     `require("ts-node/register/transpile-only");
     require("./cli/main.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
 
-/** Runs `npm run review -- --format json` and reads what it printed. */
+/** Runs `npm run review -- --format json` and parses its output. */
 export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {
     const outcome = await command(lab, program, ["review", "--format", "json", ...args]);
     if (outcome.stdout === "") return { ...outcome, plan: undefined };
     return { ...outcome, plan: reviewSchema.parse(JSON.parse(outcome.stdout)) };
 }
 
-/** What the review of this moment says an update would do. */
+/** Returns the review of an update of the stack in its current state. */
 export async function reviewPlan(lab: Lab, program: string): Promise<Review> {
     const preview = ["preview", "--json", "--show-sames", "--show-replacement-steps"];
     const { code, stdout, output } = await runIn(lab, program, "pulumi", preview);
-    // A preview that failed halfway still prints what it came to.
+    // A preview that fails halfway still prints the steps up to the failure.
     expect(code, output).toBe(0);
     return reviewSchema.parse(
         JSON.parse(jsonForm(makePlan({ stack: "local", preview: readPreview(stdout), history: [] }))),

@@ -6,25 +6,29 @@ import { revealSecret, sealedBoxReady } from "../lab/github/sealedBox";
 import type { Repository, SecretKind, State } from "../lab/github/state";
 import type { Lab } from "../lab/lab";
 
-/** The repository of a lab on its GitHub stand-in, as a test looks at it and works on it from outside. */
+/** External access for tests to a lab's repository on the GitHub stand-in. */
 export interface StandInRepository {
-    /** Everything that the stand-in knows of it. */
+    /** Returns the stand-in's complete state of the repository. */
     readonly state: () => Repository;
-    /** Blobs of the files at the head of a branch, by path. */
+    /** Returns the blob IDs of the files at the head of a branch, by path. */
     readonly files: (branch?: string) => Readonly<Record<string, string>>;
-    /** Text of a file at the head of a branch. */
+    /** Returns the text of a file at the head of a branch; undefined if the file does not exist. */
     readonly file: (file: string, branch?: string) => string | undefined;
-    /** What a secret was set to. */
+    /** Returns the plain value of a secret. */
     readonly secret: (kind: SecretKind, name: string) => Promise<string | undefined>;
-    /** Messages of the commits of a branch, newest first. */
+    /** Returns the commit messages of a branch, newest first. */
     readonly messages: (branch?: string) => string[];
-    /** Switches something of the stand-in; see lab/github/control.ts. */
+    /** Sends a request to the stand-in's control interface; see lab/github/control.ts. */
     readonly control: (method: string, where: string, body?: unknown) => Promise<void>;
-    /** Where `control` finds this repository. */
+    /** Path of this repository for `control`. */
     readonly where: string;
 }
 
-/** @param repository of the lab's owner */
+/**
+ * Returns access to a repository on the stand-in.
+ *
+ * @param repository name of a repository of the lab's owner
+ */
 export function standInRepository(lab: Lab, repository: string = labRepository.name): StandInRepository {
     const name = `${labRepository.owner}/${repository}`;
     const all = () => JSON.parse(readFileSync(path.join(lab.paths.state, "github", "state.json"), "utf8")) as State;

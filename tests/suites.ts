@@ -21,7 +21,7 @@ const none: Totals = { passed: 0, failed: 0 };
 const add = (totals: readonly Totals[]): Totals =>
     totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
 
-/** Runs a command under its title; Ctrl-C ends it and everything that would come after. */
+/** Prints a title and runs a command. Ctrl-C ends the command and cancels all later commands. */
 async function runTitled(title: string, command: string, args: readonly string[]): Promise<number> {
     console.log(`\n== ${title}`);
     const code = await runAttached(command, args, process.env);
@@ -29,13 +29,13 @@ async function runTitled(title: string, command: string, args: readonly string[]
     return code;
 }
 
-/** A command that passes or fails as a whole. */
+/** Runs a command that counts as a single test. */
 async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
     const code = await runTitled(title, command, args);
     return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-/** A suite that writes a report: its tests are counted, and a report without any, or none at all, is a failure. */
+/** Runs a suite that writes a report and counts its tests. A missing report or a report without tests is a failure. */
 async function suite(
     title: string,
     command: string,
@@ -53,7 +53,7 @@ async function suite(
             console.error(`${title}: no report was written`);
             return { passed: 0, failed: 1 };
         }
-        // A suite that fails outside its tests (a hook, an unhandled error) must not count as passed.
+        // A suite that fails outside its tests (in a hook, by an unhandled error) must not count as passed.
         const silent = totals.failed === 0 && (code !== 0 || totals.passed === 0);
         return silent ? { ...totals, failed: 1 } : totals;
     } finally {
@@ -64,7 +64,7 @@ async function suite(
 function countVitest(report: string): Totals {
     const result = JSON.parse(report) as { numPassedTests: number; numTotalTests: number; numFailedTestSuites: number };
     const failedTests = result.numTotalTests - result.numPassedTests;
-    // A skipped test counts as failed: what can't run here is not known to work.
+    // A skipped test counts as failed: a test that cannot run does not show that the code works.
     return {
         passed: result.numPassedTests,
         failed: failedTests === 0 && result.numFailedTestSuites > 0 ? 1 : failedTests,
@@ -78,17 +78,17 @@ function countJunit(report: string): Totals {
     return { passed: (tests ?? NaN) - failed, failed };
 }
 
-/** Labs at a time: each takes a core and some 300 MB of memory. */
+/** Number of concurrent labs: each needs a core and about 300 MB of memory. */
 const labsAtOnce = 2;
 
-/** GB of the temporary folder that a lab of the integration tests fills at the highest. */
+/** Peak size of an integration test's lab in the temporary folder, in GB. */
 const testLab = 3;
 
 /**
- * Sees that there is room for every suite, once and before any: in the middle of them a full disk is a failure of each test.
- * BuildKit throws away what it keeps where less than its mark is free, and tests find nothing again.
+ * Checks once, before the first suite, that the disk has room for all suites: a disk that fills up later makes every
+ * test fail. If less than BuildKit's limit is free, BuildKit prunes its cache, and tests miss their cached steps.
  *
- * @throws CommandError where there is less
+ * @throws CommandError if the disk has less room
  */
 async function checkRoom(): Promise<void> {
     const paths = labPaths();
@@ -145,7 +145,7 @@ function close(totals: readonly Totals[]): number {
     return failed === 0 ? 0 : 1;
 }
 
-/** Every suite, one after the other; the last line gives the totals. Errors as `checkRoom`. */
+/** Runs every suite in sequence and prints the totals in the last line. Throws the errors of `checkRoom`. */
 export async function runTests(): Promise<number> {
     await checkRoom();
     return close([
@@ -157,17 +157,20 @@ export async function runTests(): Promise<number> {
     ]);
 }
 
-/** The fast tests, with vitest's own arguments. */
+/** Runs the fast tests with additional arguments for vitest. */
 export const runUnitTests = (args: readonly string[]): Promise<number> =>
     runAttached(bin("vitest"), ["run", "--project", "unit", ...args], process.env);
 
-/** GB of a lab that builds the own hierarchy twice, and once more without cache: BuildKit's store, archives, the registry. */
+/**
+ * Size of a lab that builds this repository's hierarchy twice, and once more without cache, in GB: BuildKit's store,
+ * archives, the registry.
+ */
 const realLab = 45;
 
 /**
- * The table of changes on this repository's own images, with vitest's own arguments.
+ * Runs the table of changes on this repository's images, with additional arguments for vitest.
  *
- * @throws CommandError where the disk has no room for it
+ * @throws CommandError if the disk does not have enough room
  */
 export function runRealTests(args: readonly string[]): Promise<number> {
     const what = "this repository's images, built twice";
@@ -176,7 +179,7 @@ export function runRealTests(args: readonly string[]): Promise<number> {
     return runAttached(bin("vitest"), command, process.env);
 }
 
-/** Lint, format, types and the fast tests. */
+/** Runs lint, format and type checks and the fast tests. */
 export async function runCheck(): Promise<number> {
     return close([...(await staticChecks()), await vitest("unit tests", "unit")]);
 }

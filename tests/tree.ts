@@ -6,7 +6,7 @@ import { writeTree } from "./writeTree";
 
 export { writeTree };
 
-/** A temporary folder that is removed when the test ends. */
+/** Creates a temporary folder that is removed when the test ends. */
 export function temporaryFolder(): string {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-test-"));
     onTestFinished(() => {
@@ -15,7 +15,7 @@ export function temporaryFolder(): string {
     return folder;
 }
 
-/** A temporary folder with these files. */
+/** Creates a temporary folder with these files, by path; it is removed when the test ends. */
 export function tree(files: Readonly<Record<string, string>>): string {
     const root = temporaryFolder();
     writeTree(root, files);

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Writes files, given by path, below a folder; a script (`.sh`) is executable. */
+/** Writes files, by path, below a folder; scripts (`.sh`) are executable. */
 export function writeTree(root: string, files: Readonly<Record<string, string>>): void {
     for (const [name, text] of Object.entries(files)) {
         const file = path.join(root, name);

@@ -1,9 +1,12 @@
-/** A context's values: strings, booleans, or objects of them. */
+/** A context's values: strings, booleans, or nested objects of values. */
 export interface Values {
     readonly [name: string]: string | boolean | Values;
 }
 
-/** GitHub's own evaluator of expressions; loaded so because it is for `import` only, and this file is CommonJS to Node. */
+/**
+ * Returns GitHub's evaluator of expressions. A dynamic import loads it because the package supports only `import` and
+ * Node treats this file as CommonJS.
+ */
 export async function expressions() {
     const { Evaluator, Lexer, Parser, data } = await import("@actions/expressions");
 
@@ -16,7 +19,7 @@ export async function expressions() {
         return new data.Dictionary(...pairs);
     };
 
-    /** Value of an expression without its `${{ }}`; an unknown name is an error. */
+    /** Returns the value of an expression without its `${{ }}`; throws for an unknown name. */
     const evaluate = (text: string, contexts: Values) => {
         const parsed = new Parser(new Lexer(text).lex().tokens, Object.keys(contexts), []).parse();
         const context = toData(contexts) as InstanceType<typeof data.Dictionary>;
@@ -24,10 +27,10 @@ export async function expressions() {
     };
 
     return {
-        /** A text with every `${{ … }}` in it replaced by its value. */
+        /** Replaces every `${{ … }}` in a text with its value. */
         expand: (text: string, contexts: Values): string =>
             text.replace(/\$\{\{(.*?)\}\}/gs, (_all, inner: string) => evaluate(inner, contexts).coerceString()),
-        /** Whether a condition holds, with or without `${{ }}` around it. */
+        /** Returns whether a condition holds, with or without `${{ }}` around it. */
         holds: (text: string, contexts: Values): boolean => {
             const value = evaluate(text.replace(/^\s*\$\{\{(.*)\}\}\s*$/s, "$1"), contexts);
             return !["", "false", "0"].includes(value.coerceString());
@@ -35,5 +38,5 @@ export async function expressions() {
     };
 }
 
-/** What `expressions` resolves to. */
+/** The result of `expressions`. */
 export type Expressions = Awaited<ReturnType<typeof expressions>>;

@@ -9,26 +9,27 @@ interface Run {
     readonly jobs: Job[];
 }
 
-/** A job that builds or promotes; others are not modelled. */
+/** A job that builds or promotes images; the model contains no other jobs. */
 export interface Job {
     readonly run: Run;
     readonly text: JobText;
     readonly group: string | undefined;
     state: "queued" | "pending" | "running" | "done" | "failed" | "cancelled" | "skipped";
-    /** Commit that it checked out, once it runs. */
+    /** Commit that the job checked out; set when the job starts to run. */
     commit?: Commit;
-    /** What its `FROM` found, once it runs, where it builds one image on a `latest`. */
+    /** The `latest` that its `FROM` resolved to, if it builds an image from a `latest`; set when the job starts. */
     parent?: string | undefined;
 }
 
 /**
  * A small model of GitHub: which runs an event starts (push with branches and paths, completion of another workflow,
- * dispatch), and concurrency of jobs (one runs, one waits, a newer one takes the place of the one that waits; a job takes its
- * place before its `if` is looked at). A queued job may take as long as it likes to get there: order is not promised.
+ * dispatch), and the concurrency of jobs (one job of a group runs, one is pending, a newer job replaces the pending
+ * job; a job enters its group before its `if` is evaluated). A queued job may take any time to enter its group: the
+ * order is not guaranteed.
  */
 export class Model {
     readonly jobs: Job[] = [];
-    /** Jobs that ran to their end, in that order. */
+    /** Jobs that ran to completion, in order of completion. */
     readonly ended: Job[] = [];
     readonly registry: Registry;
     private readonly heads: Record<string, Commit>;
@@ -48,23 +49,23 @@ export class Model {
         return this.heads[branch] ?? { branch, files: this.heads.main?.files ?? {} };
     }
 
-    /** Whether every `latest` is what main's head says. */
+    /** Returns whether every `latest` matches the head of main. */
     isConverged(): boolean {
         return this.registry.isConvergedOn(this.head("main"));
     }
 
-    /** Lets people push changes to files, or start a workflow by its name. */
+    /** Applies a push of changed files, or a dispatch of a workflow by its name. */
     happen(event: Event): void {
         if ("push" in event) this.push(event.push, event.branch);
         else this.dispatch(event.dispatch, event.branch);
     }
 
-    /** Jobs that something can happen to: queued ones can get to their group, running ones can end. */
+    /** Returns the jobs that can change state: queued jobs can enter their group, running jobs can end. */
     movable(): Job[] {
         return this.jobs.filter(({ state }) => state === "queued" || state === "running");
     }
 
-    /** Lets the next thing happen to a job of `movable`. */
+    /** Moves a job of `movable` to its next state; `ok` is the result of a running job. */
     move(job: Job, ok = true): void {
         const others = this.jobs.filter((one) => job.group !== undefined && one.group === job.group);
         if (job.state === "running") {
@@ -132,7 +133,7 @@ export class Model {
         this.close(job, ok ? "done" : "failed");
     }
 
-    /** Ends a job, lets the one that waits for it begin, and starts what waits for its workflow. */
+    /** Ends a job, begins the pending job of its group, and starts the workflows that follow its workflow. */
     private close(job: Job, state: Job["state"]): void {
         const heldGroup = job.state !== "pending";
         job.state = state;

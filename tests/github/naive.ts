@@ -42,8 +42,9 @@ jobs:
 `;
 
 /**
- * The five workflows that such a repository usually has: one an image, each with path filters of its own and a build FROM
- * the parent's `latest`, the children again after the base. What ours are measured against.
+ * The five workflows that a repository of this kind usually has: one workflow per image, each with its path filters and
+ * a build FROM the parent's `latest`, with the children rebuilt after the base; and two check workflows. They are the
+ * baseline for this repository's workflows.
  */
 export const naiveWorkflows: Readonly<Record<string, string>> = {
     "build-base-image.yml": workflow(

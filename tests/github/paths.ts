@@ -1,11 +1,11 @@
 import { minimatch } from "minimatch";
 
-/** GitHub's patterns have no braces, no extended globs and no comments, and a dot is a character like any other. */
+/** GitHub's patterns have no braces, no extended globs and no comments, and treat a dot as an ordinary character. */
 const options = { dot: true, nobrace: true, noext: true, nocomment: true, nonegate: true } as const;
 
 /**
- * Whether a push that changed `files` passes a path filter (GitHub's workflow syntax, "Filter pattern cheat sheet"): for
- * each file the last pattern that matches it decides, one with `!` in front against it.
+ * Returns whether a push that changed `files` passes a path filter (GitHub's workflow syntax, "Filter pattern cheat
+ * sheet"): for each file, the last matching pattern decides; a pattern with a leading `!` excludes the file.
  */
 export const passes = (patterns: readonly string[], files: readonly string[]): boolean =>
     files.some((file) => {

@@ -2,13 +2,13 @@ import type { Job, Model } from "./model";
 import type { Event } from "./repository";
 import { type Choose, everyWay } from "./schedules";
 
-/** A course of events. */
+/** A sequence of events. */
 export interface Scenario {
-    /** What people do, in this order; between two of them anything may or may not happen. */
+    /** Actions of users, in this order; between two events, any number of jobs may change state. */
     readonly events: readonly Event[];
-    /** Whether a job fails, asked when it ends. */
+    /** Returns whether a job fails; called when the job ends. */
     readonly fails?: (job: Job, model: Model) => boolean;
-    /** Whether a job is kept waiting for a runner while others can go on. */
+    /** Returns whether a job waits for a runner while other jobs can continue. */
     readonly isLate?: (job: Job) => boolean;
 }
 
@@ -27,7 +27,7 @@ function play(model: Model, { events, fails, isLate }: Scenario, choose: Choose)
     }
 }
 
-/** What comes of a scenario over all orders in which GitHub may do things; each order starts with a model of its own. */
+/** Returns the outcome of a scenario over all orders in which GitHub may process it; each order uses a new model. */
 export function outcome(newModel: () => Model, scenario: Scenario) {
     const ends = everyWay((choose) => {
         const model = play(newModel(), scenario, choose);

@@ -1,28 +1,28 @@
-/** A commit: the version of each file by path. Versions count up over all branches, so no two changes are alike. */
+/** A commit: the version of each file, by path. Versions increase across all branches, so every change is unique. */
 export interface Commit {
     readonly branch: string;
     readonly files: Readonly<Record<string, number>>;
 }
 
-/** What people do: push changes to files, or start a workflow by its name. */
+/** An action of a user: a push of changed files, or a dispatch of a workflow by its name. */
 export type Event = { readonly branch: string } & (
     { readonly push: readonly string[] } | { readonly dispatch: string }
 );
 
-/** An image as the model knows it. */
+/** An image in the model. */
 export interface ModelImage {
     readonly dockerfile: string;
-    /** Key of the image that it is built on. */
+    /** Key of the parent image. */
     readonly parent?: string;
-    /** Its inputs, the Dockerfile apart. */
+    /** Paths of the image's inputs, without the Dockerfile. */
     readonly inputs: readonly string[];
 }
 
-/** What was built, as text: the image's own files and what it was built on. Equal texts are equal digests. */
+/** Returns a build as text: the versions of the image's files and the parent's build. Equal texts are equal digests. */
 export const buildOf = ({ dockerfile, inputs }: ModelImage, { files }: Commit, parent?: string): string =>
     `${dockerfile}[${[dockerfile, ...inputs].map((file) => files[file] ?? 0).join()}]${parent === undefined ? "" : ` on ${parent}`}`;
 
-/** What every image is when it is built from `commit`, parents first. */
+/** Returns the build of every image from `commit`, by key, parents first. */
 export function convergedOn(
     commit: Commit,
     images: Readonly<Record<string, ModelImage>>,
@@ -34,7 +34,7 @@ export function convergedOn(
     return builds;
 }
 
-/** The images' `latest` tags, and how often something was built for them. */
+/** The images' `latest` tags, and the number of builds. */
 export class Registry {
     readonly latest: Record<string, string>;
     built = 0;
@@ -50,7 +50,7 @@ export class Registry {
         return Object.entries(convergedOn(commit, this.images)).every(([key, build]) => this.latest[key] === build);
     }
 
-    /** Brings every image to `commit`, building only what differs. */
+    /** Updates every image to `commit` and builds only the images that differ. */
     promote(commit: Commit): void {
         for (const [key, build] of Object.entries(convergedOn(commit, this.images))) {
             if (this.latest[key] !== build) this.built += 1;
@@ -58,13 +58,13 @@ export class Registry {
         }
     }
 
-    /** The `latest` that a build of `dockerfile` finds in its FROM. */
+    /** Returns the `latest` that the FROM of `dockerfile` resolves to. */
     parentOf(dockerfile: string | undefined): string | undefined {
         const image = Object.values(this.images).find((one) => one.dockerfile === dockerfile);
         return image?.parent === undefined ? undefined : this.latest[image.parent];
     }
 
-    /** Builds one image from `commit` on what its FROM had found, and moves its `latest`. */
+    /** Builds an image from `commit` and the parent that its FROM resolved to, and moves its `latest`. */
     build(dockerfile: string | undefined, commit: Commit, parent: string | undefined): void {
         for (const [key, image] of Object.entries(this.images)) {
             if (image.dockerfile !== dockerfile) continue;

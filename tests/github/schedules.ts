@@ -1,7 +1,7 @@
-/** Picks one of `count` possibilities, by number. */
+/** Returns the index of one of `count` possibilities. */
 export type Choose = (count: number) => number;
 
-/** Plays something with choices in every possible way, and returns what came of each. */
+/** Calls `play` with every possible sequence of choices, and returns the result of each call. */
 export function everyWay<T>(play: (choose: Choose) => T): T[] {
     const outcomes: T[] = [];
     const path: number[] = [];
@@ -12,7 +12,7 @@ export function everyWay<T>(play: (choose: Choose) => T): T[] {
             return (path[at] ??= 0);
         };
         outcomes.push(play(choose));
-        // The next way differs in its last choice that has another possibility.
+        // The next sequence differs in the last choice that has another possibility.
         let last = path.pop();
         while (last !== undefined && last + 1 >= (counts[path.length] ?? 0)) last = path.pop();
         if (last === undefined) return outcomes;

@@ -10,20 +10,21 @@ interface Step {
     readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A step of a workflow, as the runner has it: what it runs, and the environment of that. */
+/** A workflow step as the runner executes it: the command and its environment. */
 export interface RunStep {
     readonly command: string;
-    /** Arguments of the command: `bash` as GitHub starts it for `shell: bash`. */
+    /** Arguments of the command, as GitHub starts `bash` for `shell: bash`. */
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * A step of this repository's workflows that runs a command.
+ * Returns a step of this repository's workflows that runs a command.
  *
- * @param file its workflow: "deploy.yml"
- * @param id the step's
- * @param contexts what its expressions see; what is missing there is empty, as on GitHub
+ * @param file name of the workflow file, such as "deploy.yml"
+ * @param id ID of the step
+ * @param contexts contexts for the step's expressions; missing contexts are empty, as on GitHub
+ * @throws Error if no such step runs a command
  */
 export async function runStep(file: string, id: string, contexts: Values = {}): Promise<RunStep> {
     const text = readFileSync(path.join(repositoryRoot, ".github", "workflows", file), "utf8");

@@ -19,14 +19,14 @@ const images: Record<string, ModelImage> = Object.fromEntries(
         return [key, parent === undefined ? image : { ...image, parent }];
     }),
 );
-/** Our workflows, as they are generated. */
+/** This repository's workflows, as generated. */
 export const ours = Object.entries(workflowFiles(workflowImages(openCheckout(repositoryRoot), definitions), "main"))
     .filter(([file]) => file.startsWith(".github/workflows/"))
     .map(([, text]) => readWorkflow(text));
-/** The naive ones. */
+/** The naive workflows. */
 export const naive = Object.values(naiveWorkflows).map(readWorkflow);
 
-/** Makes models of this repository's published images under some workflows. */
+/** Returns a function that creates a model of this repository's published images for given workflows. */
 export async function modelOf(): Promise<(workflows: readonly WorkflowText[]) => Model> {
     const evaluator = await expressions();
     return (workflows) => new Model(workflows, images, evaluator);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Names that mean something to somebody on the way: to patterns, regular expressions or comments. */
+/** Names with a special meaning in patterns, regular expressions or comments. */
 const names = [
     "a",
     "b",
@@ -23,7 +23,7 @@ const names = [
 
 const isBelow = (file: string, folder: string) => file.startsWith(`${folder}/`);
 
-/** Paths of a context's files, none of which is a folder of another. */
+/** Generates paths of a context's files; no path is a parent folder of another path. */
 export const trees = (of: readonly string[] = names) =>
     fc
         .uniqueArray(
@@ -32,7 +32,7 @@ export const trees = (of: readonly string[] = names) =>
         )
         .map((files) => files.filter((file) => !files.some((other) => isBelow(other, file))));
 
-/** So few that sources, and links, often lead to something. */
+/** A few names only, so that sources and links often point to existing entries. */
 const fewNames = ["a", "b", "ab", ".env", "!a", "[a]"];
 
 const targets = [
@@ -54,10 +54,10 @@ const targets = [
     "b/../a",
 ];
 
-/** What may lie at a path of a context: a file, an empty folder, or a link to somewhere. */
+/** An entry of a context: a file, an empty folder, or a symbolic link to any target. */
 export type Entry = "file" | "folder" | { readonly target: string };
 
-/** Contexts with links and empty folders in them; nothing lies below a file or a link. */
+/** Contexts with links and empty folders; no entry is below a file or a link. */
 export const contexts = fc
     .uniqueArray(
         fc.tuple(
@@ -75,7 +75,7 @@ export const contexts = fc
 const joined = (units: readonly string[], maxLength: number) =>
     fc.array(fc.constantFrom(...units), { minLength: 1, maxLength }).map((parts) => parts.join(""));
 
-/** Patterns that are likely to match something. */
+/** Generates patterns that are likely to match a file. */
 const likely = (of: readonly string[]) => {
     const part = fc.constantFrom(...of, "*", "**", "?", "a*", "**b", "[a-b]", "[^a]", "..", ".", "");
     const parts = fc.array(part, { minLength: 1, maxLength: 3 }).map((all) => all.join("/"));
@@ -84,7 +84,7 @@ const likely = (of: readonly string[]) => {
         .map((all) => all.join(""));
 };
 
-/** Patterns that show where grammars differ. */
+/** Patterns that reveal differences between grammars. */
 const unlikely = joined(
     [
         ...Array.from("ab1/*?![]\\^-.+()|{}$#: \t\rédDswQEpLzx"),
@@ -113,13 +113,13 @@ export const ignoreFiles = fc
     )
     .map(([mark, lines, end]) => mark + lines.join(end));
 
-/** Names that a COPY in JSON takes as they are. */
+/** Names that a COPY in JSON form accepts unchanged. */
 export const plainNames = names.filter((name) => !/[$\s]/.test(name));
 
-/** Patterns that a flag takes as they are. */
+/** Patterns that a flag accepts unchanged. */
 export const flagPatterns = likely(plainNames);
 
-/** Ignore files that leave most of a context there. */
+/** Ignore files that keep most of a context. */
 export const shortIgnoreFiles = fc.array(likely(plainNames), { maxLength: 2 }).map((lines) => lines.join("\n"));
 
 const sourcesOf = (names: readonly string[], maxLength: number) =>
@@ -137,7 +137,7 @@ export const copySources = fc.oneof(
     { weight: 3, arbitrary: sourcesOf(fewNames, 2) },
 );
 
-/** Sources of mounts: paths, some of which look like patterns. */
+/** Sources of mounts: paths, including paths that look like patterns. */
 export const mountSources = fc
     .array(fc.constantFrom("a", "b", "ab", ".env", "!a", "[a]", "."), { minLength: 1, maxLength: 2 })
     .map((parts) => parts.join("/"));

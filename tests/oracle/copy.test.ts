@@ -40,7 +40,7 @@ interface Image {
     readonly folders: readonly string[];
 }
 
-/** The inputs, or why there are none. */
+/** Returns the inputs, or the error that refuses the Dockerfile or its context. */
 function collect(root: string, dockerfile: string): readonly InputFile[] | InputError {
     const file = "Dockerfile";
     try {
@@ -52,7 +52,7 @@ function collect(root: string, dockerfile: string): readonly InputFile[] | Input
     }
 }
 
-/** Files hold their own path. */
+/** Writes the entries of a context; the content of each file is its path. */
 function writeContext(root: string, entries: Readonly<Record<string, Entry>>): void {
     for (const [file, entry] of Object.entries(entries)) {
         const at = path.join(root, file);
@@ -63,16 +63,19 @@ function writeContext(root: string, entries: Readonly<Record<string, Entry>>): v
     }
 }
 
-/** What a build finds only while it copies: a file and a folder that a wildcard brings to one place, or that do not go together. */
+/**
+ * Errors that a build reports only while it copies: a wildcard copies a file and a folder to the same place, or the two
+ * conflict.
+ */
 const inCopying = /cannot replace to directory|cannot copy to non-directory/;
 
-/** What of a case was told apart, so that a suite that tries nothing is seen. */
+/** Number of cases by kind, so that the suite fails if it hardly tries a kind. */
 const seen = { built: 0, refused: 0, links: 0, emptyFolders: 0 };
 
 async function compare(entries: Readonly<Record<string, Entry>>, ignore: string, dockerfile: string): Promise<void> {
     const root = mkdtempSync(path.join(tmpdir(), "layered-images-oracle-"));
     try {
-        // The ignore file lies where no source finds it.
+        // The ignore file ignores itself, so that no source finds it.
         writeContext(root, entries);
         if (ignore !== "") writeTree(root, { "Dockerfile.dockerignore": `${ignore}\nDockerfile.dockerignore` });
         const asked = { context: root, ignore: `${ignore}\nDockerfile.dockerignore`, dockerfile };
@@ -91,19 +94,20 @@ async function compare(entries: Readonly<Record<string, Entry>>, ignore: string,
         if (inputs instanceof InputError) {
             seen.refused += 1;
             if (answer === undefined) return;
-            // What we refuse BuildKit refuses, or it copies a file without its content, or has it only because of another source.
+            // If the program refuses a case, BuildKit refuses it too, or copies a file without its content, or has the
+            // file only because of another source.
             if (inputs.message.includes("reads as a pattern")) expect(dockerfile).toMatch(/to0[^]*to1/);
             else expect(Object.values(answer.files), inputs.message).toContain("");
             return;
         }
-        // What BuildKit refuses we refuse.
+        // The program refuses every case that BuildKit refuses.
         expect(answer, error).toBeDefined();
         if (answer === undefined) return;
         const read = new Set(
             inputs.filter(({ symlink, folder }) => symlink === undefined && !folder).map((input) => input.path),
         );
         const copied = new Set(Object.values(answer.files));
-        // What several folders hold under one name overwrites each other; nothing else is read and not copied.
+        // Files with the same name in several folders overwrite each other; every other input file is also copied.
         if (/\["[^"]*[*?[][^"]*"/.test(dockerfile)) expect([...copied].filter((file) => !read.has(file))).toEqual([]);
         else expect([...read].sort()).toEqual([...copied].sort());
         expect((await stage(inputs)).answer).toEqual(answer);

@@ -5,9 +5,9 @@ interface Instruction {
     readonly keyword: string;
     readonly text: string;
     readonly hereDocuments?: string;
-    /** Whether blanks between its words say nothing. */
+    /** Whether whitespace between the words is insignificant. */
     readonly list?: boolean;
-    /** Whether blanks behind it say something. */
+    /** Whether trailing whitespace is significant. */
     readonly exact?: boolean;
 }
 
@@ -18,7 +18,7 @@ const list = (keyword: string, ...texts: readonly string[]) =>
 const here = (keyword: string, ...texts: readonly (readonly [string, string])[]) =>
     fc.constantFrom(...texts).map(([text, hereDocuments]): Instruction => ({ keyword, text, hereDocuments }));
 
-/** Names of stages and of global ARGs; those of stages count upwards, and so what a stage copies from stands before it. */
+/** Names of stages, in order: a stage copies only from earlier stages. */
 const stageNames = ["one", "two", "three", "four"];
 
 const instruction = (stage: number) =>
@@ -87,7 +87,7 @@ const globals = fc.array(one("ARG", "V=3", "V=$W R=docker.io/", "W=3.12", "A=glo
     maxLength: 3,
 });
 
-/** Dockerfiles of several stages, as instructions. */
+/** Dockerfiles with up to four stages, as lists of instructions. */
 export const dockerfiles = fc
     .tuple(globals, fc.integer({ min: 1, max: stageNames.length }))
     .chain(([before, count]) =>
@@ -96,14 +96,14 @@ export const dockerfiles = fc
             .map((stages): readonly Instruction[] => [...before, ...stages.flat()]),
     );
 
-/** How the instructions of a Dockerfile are written: nothing of it means anything. */
+/** The spelling of an instruction of a Dockerfile: it does not change the meaning. */
 const spelling = fc.record({
     upper: fc.boolean(),
     before: fc.constantFrom("", "", "# a comment\n", "\n", "  \n#\n"),
     start: fc.constantFrom("", "", "  ", "\t"),
     between: fc.constantFrom(" ", " ", "  ", "\t "),
     behind: fc.constantFrom("", "", " ", "\t"),
-    /** Where a line is continued, as a part of its length. */
+    /** Position of a line continuation, as a fraction of the line's length. */
     cut: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
     within: fc.constantFrom("", "", "# a comment\n", "   # another\n"),
     end: fc.constantFrom("\n", "\n", "\n", "\r\n"),
@@ -111,7 +111,7 @@ const spelling = fc.record({
 
 type Spelling = typeof spelling extends fc.Arbitrary<infer T> ? T : never;
 
-/** The plainest way of writing. */
+/** The plainest spelling. */
 export const plain: Spelling = {
     ...{ upper: true, before: "", start: "", between: " ", behind: "", cut: null, within: "", end: "\n" },
 };
@@ -126,18 +126,18 @@ function spell(
     const line = (upper ? keyword : keyword.toLowerCase()) + between + words + (exact ? "" : behind);
     const at = Math.floor((cut ?? 1) * line.length);
     const [head, tail] = [line.slice(0, at), line.slice(at)];
-    // A comment, a blank rest and a doubled escape mean something else.
+    // A cut before a comment or whitespace, or after an escape character, would change the meaning.
     const canCut = cut !== null && head.trim() !== "" && /^[^#\s]/.test(tail) && !head.endsWith(escape);
     const lines = canCut ? `${head}${escape}${end}${within}${tail}` : line;
     return before + start + lines + end + hereDocuments;
 }
 
-/** The text of instructions in as many styles as there are instructions, with an escape character. */
+/** Writes instructions as a Dockerfile with an escape character; the instructions use the styles in turn. */
 export const write = (instructions: readonly Instruction[], styles: readonly Spelling[], escape: string): string =>
     (escape === "\\" ? "" : `# escape=${escape}\n`) +
     instructions
         .map((instruction, index) => spell(instruction, styles[index % styles.length] ?? plain, escape))
         .join("");
 
-/** Ways of writing a Dockerfile. */
+/** Spellings for the instructions of a Dockerfile. */
 export const spellings = fc.array(spelling, { minLength: 1, maxLength: 12 });

@@ -18,7 +18,7 @@ afterAll(() => {
 
 interface Sent {
     readonly files: readonly string[];
-    /** Those of `files` that arrive without their content. */
+    /** The entries of `files` that arrive without their content. */
     readonly empty: readonly string[];
 }
 
@@ -37,7 +37,7 @@ const above = (file: string): string[] => {
     return folder === "." ? [] : [...above(folder), folder];
 };
 
-/** Whether a walk comes to a file: it leaves out folders that nothing is let in below. */
+/** Returns whether a walk reaches a file: it skips ignored folders below which no path can be included again. */
 const isReached = ({ ignores, mayReenter }: Ignore, file: string): boolean =>
     above(file).every((folder) => !ignores(folder) || mayReenter(folder));
 
@@ -59,7 +59,7 @@ function sentByUs(text: string, files: readonly string[]): Sent | undefined {
     return sent;
 }
 
-// Folders are no inputs, so they are not compared.
+// Folders are not inputs, so the test does not compare them.
 test("an ignore file leaves the files that BuildKit sends", async () => {
     await fc.assert(
         fc.asyncProperty(ignoreFiles, trees(), async (ignore, files) => {

@@ -17,7 +17,7 @@ afterAll(() => {
 });
 
 interface Built {
-    /** Hash of the steps that BuildKit would do. */
+    /** Hash of the steps that BuildKit would run. */
     readonly steps: string;
     /** The image's configuration. */
     readonly image: unknown;
@@ -63,8 +63,8 @@ test("what is built in place of a Dockerfile is the same to BuildKit, and the sa
 });
 
 /**
- * Instructions of which another one, or none, may lead to the same steps without this being seen: stages put together in
- * another way, variables that end up the same, and settings of a stage that nothing after them uses.
+ * Instructions whose change or removal may lead to the same steps without `readDockerfile` detecting it: stages
+ * composed in another way, variables with the same final value, and settings of a stage that no later instruction uses.
  */
 const mayDiffer = ["FROM", "ARG", "ENV", "USER", "SHELL", "WORKDIR", "ONBUILD"];
 

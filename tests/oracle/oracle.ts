@@ -6,17 +6,20 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { repositoryRoot } from "../../lib/system/paths";
 
-/** What BuildKit's own code says of a case: an answer, or its refusal. */
+/** The result of BuildKit's code for a case: an answer, or the error that refuses the case. */
 export type Answer<T> =
     { readonly answer: T; readonly error?: undefined } | { readonly error: string; readonly answer?: undefined };
 
-/** The Go program beside this file, running. */
+/** The running Go program, whose source is next to this file. */
 export interface Oracle {
     readonly ask: <T>(mode: string, request: unknown) => Promise<Answer<T>>;
     readonly stop: () => void;
 }
 
-/** How many cases a differential suite tries, and from where on: ORACLE_RUNS and ORACLE_SEED make a longer or another run. */
+/**
+ * Returns the number of cases of a differential suite and its seed. ORACLE_RUNS sets another number of cases,
+ * ORACLE_SEED another seed.
+ */
 export const runs = (usual: number) => ({
     numRuns: Number(process.env.ORACLE_RUNS ?? usual),
     seed: Number(process.env.ORACLE_SEED ?? 20_261_126),
@@ -25,7 +28,7 @@ export const runs = (usual: number) => ({
 const failed = (child: ChildProcess) =>
     new Error(`the oracle ended (${String(child.exitCode ?? child.signalCode)}); its own message stands above`);
 
-/** Builds the oracle and starts it. It answers one case after the other. */
+/** Builds and starts the oracle, which processes the cases in sequence. */
 export async function startOracle(): Promise<Oracle> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-oracle-"));
     const program = path.join(folder, "oracle");

@@ -7,17 +7,17 @@ import { hostPlatform } from "../../lib/platform";
 import { formatReference, parseReference, sameImage } from "../../lib/registry/references";
 import type { Oracle } from "./oracle";
 
-/** A Dockerfile and what is around it. */
+/** A Dockerfile and its surroundings. */
 export interface Case {
     readonly dockerfile: string;
     readonly buildArgs: Readonly<Record<string, string>>;
     readonly target?: string | undefined;
     readonly platform: "linux/amd64" | "linux/arm64";
-    /** External images by reference, where they hold more than files. */
+    /** External images with ONBUILD triggers, by reference. */
     readonly images: Readonly<Record<string, { readonly onBuild: readonly string[] }>>;
 }
 
-/** What a build reads, as texts. */
+/** The sources, references and secrets that a build reads, as texts. */
 export interface Reads {
     readonly copies: readonly string[];
     readonly mounts: readonly string[];
@@ -40,7 +40,7 @@ const full = (reference: string) => formatReference(parseReference(reference));
 const named = (all: Answer["references"]) => texts(all.map(({ reference, platform }) => [reference, platform]));
 
 const fromOracle = ({ copies, mounts, references, secrets }: Answer): Reads => ({
-    // A slash at the end of a pattern means nothing (moby/patternmatcher).
+    // A trailing slash in a pattern has no meaning (moby/patternmatcher).
     copies: texts(
         copies.map(({ source, include, exclude }) => [
             source,
@@ -93,26 +93,29 @@ function read({ dockerfile, buildArgs, target, platform, images }: Case): Docker
     }
 }
 
-/** What we refuse although BuildKit may build it, by our message. */
+/** Messages with which the program refuses cases that BuildKit may build. */
 const stricter: readonly RegExp[] = [
-    // What only the environment of an external image says would have to be asked of a registry.
+    // A value that only an external image's environment defines would require a registry request.
     /depends on the environment of the base image/,
-    // BuildKit counts images that are copied from as stages behind those of the Dockerfile, in no certain order.
+    // BuildKit counts images used as copy sources as stages after the Dockerfile's stages, in no fixed order.
     /"\d" is not a stage before this one/,
-    // An id that turns out empty is the last part of the target to BuildKit.
+    // If an id expands to an empty string, BuildKit uses the last part of the target.
     /a secret mount names no secret/,
 ];
 
-/** What BuildKit refuses although we take it, by its message: nothing is built then, so nothing is missed. */
+/** Messages with which BuildKit refuses cases that the program accepts: without a build, no input is missed. */
 const laxer: readonly RegExp[] = [
-    // The fields of mounts that say nothing of what is read are BuildKit's to look at.
+    // Only BuildKit checks the fields of mounts that do not affect which files are read.
     /invalid value \S+ for |unexpected key |unsupported mount type|both source and id|not allowed for|does not support|'from' doesn't support/,
     /failed to parse csv mounts|failed to parse platform|can't find = in|unexpected end of statement/,
-    // It also reads what ONBUILD leaves where nothing runs it, in part.
+    // BuildKit also reads, in part, ONBUILD triggers that no build runs.
     /arrays must be comprised of strings only|endless triggers/,
 ];
 
-/** Both answers to a case, which have to be equal; undefined where only one refuses, for a reason that is known. */
+/**
+ * Returns the program's and BuildKit's results for a case, which must be equal; undefined if only one of the two
+ * refuses the case, for a known reason.
+ */
 export async function answersTo(
     one: Case,
     oracle: Oracle,
@@ -128,11 +131,12 @@ export async function answersTo(
             ? undefined
             : { ours: reading.message, theirs: whole.answer ? fromOracle(whole.answer) : whole.error };
     }
-    // Stages that nobody needs are not built, so that what is wrong with one is no error.
+    // Stages that the target does not need are not built, so errors in them do not matter.
     const { answer, error } = whole.answer ? whole : await ask(reading.meaning.text);
     const ours = fromReading(reading, one);
     if (!answer) {
-        // BuildKit also reads the triggers of an image that is only copied from, and stages that are there only to be counted.
+        // BuildKit also reads the triggers of an image that is only a copy source, and stages that exist only so that
+        // later stages keep their numbers.
         const isCopied = reading.references.some(
             ({ expanded, from }) => full(expanded) in images && Object.keys(from).length === 0,
         );
@@ -140,7 +144,7 @@ export async function answersTo(
         const isKnown = isCopied || isCounted || laxer.some((reason) => reason.test(error));
         return isKnown ? undefined : { ours, theirs: error };
     }
-    // An image whose files no step uses has to be there all the same.
+    // An image must exist even if no step uses its files.
     const resolved = named(answer.resolved);
     const references = [...fromOracle(answer).references, ...ours.references.filter((each) => resolved.includes(each))];
     return { ours, theirs: { ...fromOracle(answer), references: [...new Set(references)].sort() } };
@@ -159,7 +163,7 @@ const variable = fc
     .tuple(pick(...variables), pick("", "", ":-x", "-x", ":+x", "+x", "#a", "%b", "/a/x", ":-$B"))
     .chain(([name, form]) => (form === "" ? pick(`$${name}`, `\${${name}}`) : fc.constant(`\${${name}${form}}`)));
 
-/** A word as COPY and mounts take it. */
+/** A word that COPY and mounts accept. */
 const word = fc
     .array(
         fc.oneof(pick("a", "b", "a/b", "./a", "*", "c.d", "'a'", '"b"', "\\$A", "a\\*b", "`", "../a", "/"), variable),
@@ -181,7 +185,7 @@ const argument = fc.oneof(
 const rarely = (usual: fc.Arbitrary<string>, other: fc.Arbitrary<string>) =>
     fc.oneof({ weight: 15, arbitrary: usual }, { weight: 1, arbitrary: other });
 
-/** What `from=` names in the stage of a number: mostly what is there. */
+/** Generates the value of `from=` in a stage, given the stage's number: mostly images and stages that exist. */
 const from = (number: number) =>
     rarely(
         pick(
@@ -213,7 +217,7 @@ const files = rarely(
 
 const sourceField = fc.tuple(pick("source", "src", "Source"), word).map((all) => all.join("="));
 
-/** A mount, with what its type takes. */
+/** Generates a mount with fields of its type, for a stage given by number. */
 const mount = (number: number) => {
     const fromField = from(number).map((name) => `from=${name}`);
     const fields: Readonly<Record<string, fc.Arbitrary<string>>> = {
@@ -237,7 +241,7 @@ const mount = (number: number) => {
     );
 };
 
-/** An instruction of the stage of a number. */
+/** Generates an instruction of a stage, given the stage's number. */
 const instruction = (number: number) =>
     fc.oneof(
         { weight: 2, arbitrary: joined([pick("ARG", "arg"), argument, maybe(argument)], " ") },
@@ -328,7 +332,7 @@ const stage = (number: number) =>
             [["FROM", platform, base, name].filter((one) => one !== "").join(" "), ...steps].join("\n"),
         );
 
-/** Cases that show where readings differ. */
+/** Cases that reveal differences between the two readings. */
 export const cases: fc.Arbitrary<Case> = fc.record({
     dockerfile: fc
         .tuple(

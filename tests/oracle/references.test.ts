@@ -97,7 +97,7 @@ const unlikely = fc
         maxLength: 9,
     })
     .map((all) => all.join(""));
-/** What is read in another way than as a name, and what is too long for one. */
+/** References that are not read as names, and names at and above the maximum length. */
 const table = [
     hex.slice(0, 64),
     `${hex.slice(0, 64)}:a`,
@@ -107,7 +107,7 @@ const table = [
     "b".repeat(248),
 ];
 
-/** BuildKit's short form of what we understood. */
+/** Returns BuildKit's short form of a reference, from the program's parsed parts. */
 function familiar(text: string): string {
     const { registry, repository, tag, digest } = parseReference(text);
     const written = digest === undefined && !/:[^/]*$/.test(text.slice(text.indexOf("/") + 1)) ? undefined : tag;
@@ -142,7 +142,7 @@ test("a reference that is refused for its capitals alone is told in lower case",
             fc.pre(lower !== undefined);
             const { answer } = await oracle.ask<Normal>("references", { reference: lower });
             expect(lower.toLowerCase()).toBe(text.toLowerCase());
-            // A tag or digest may be wrong as well.
+            // The tag or digest may be invalid too.
             expect(answer === undefined).toBe(referenceProblem(lower) !== undefined);
             expect(referenceProblem(lower) ?? "").not.toContain("lower case: write");
         }),

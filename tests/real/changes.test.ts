@@ -11,12 +11,13 @@ import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
 
 /*
- * The table of changes on this repository's own hierarchy, PyTorch and all, for this machine's platform: what `up` builds
- * is exactly what had to be built, and the review said so before. Each row starts where the one before ended. Before the
- * first, what was published is built again without cache: these images, too, are the same bits on any day.
+ * The table of changes on this repository's hierarchy, including PyTorch, for this machine's platform: `up` builds
+ * exactly the images that need a build, and the review announces them. Each row starts from the state that the previous
+ * row left. Before the first row, the published images are built again without cache: these images, too, are
+ * bit-for-bit reproducible on any day.
  */
 
-/** What belongs to this repository and not to the program. */
+/** Files of this repository that are not part of the program. */
 const own = ["images.ts", "docker", "requirements", "app", ".devcontainer", ".dockerignore", "Pulumi.local.yaml"];
 
 let stack: ChangingStack;
@@ -31,7 +32,7 @@ afterAll(async () => {
 });
 
 const arch = archOf(hostPlatform());
-/** Those of these images that are built on this machine. */
+/** Returns the given images that this machine builds. */
 const here = (...keys: string[]): string[] =>
     keys.filter((key) => platformsOf(images[key] ?? expect.fail(`no image ${key}`), "host").length > 0);
 const builds = (...keys: string[]): string[] => here(...keys).map((key) => `${key}-${arch}`);
