@@ -446,8 +446,8 @@ USER 10001
 `,
         "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest x86_64 = "$(cat /machine)"\n',
     });
-    // The parent's smoke test would fail here. An image that is only a source of copied files runs its smoke test
-    // itself, and its dependents wait for it.
+    // The parent's smoke test would fail in this image. An image that is only a source of copied files runs its smoke
+    // test itself, and the image that copies from it waits for that test.
     await stack.expectChange({ built: [...builds.bot, ...builds.devcontainer], moved: ["bot"] });
     const { "bot-arm64": bot } = await exportState(stack.lab, stack.at(""));
     const { named } = bot?.inputs.context as { named: Record<string, { location: string }> };

@@ -300,7 +300,7 @@ test("a repository that the registry lost is there again after `up --refresh`, w
     const { ci } = await imageOutputs(lab, program);
     const moved = `${lab.instance.registry}/fixture/base:latest`;
     await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", moved, ci?.ref ?? ""]);
-    // A running registry keeps its contents in memory.
+    // A running registry caches in memory which content it has.
     await stopServer(serversFolder(lab.paths), "registry");
     const data = path.join(lab.paths.state, "registry/data/docker/registry/v2/repositories/fixture/bot");
     rmSync(data, { recursive: true });

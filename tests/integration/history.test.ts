@@ -177,7 +177,7 @@ test("no line of a secret is in anything that `up`, `preview` and `review` print
     expect(output).toMatch(
         /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n( {4}\[secret\]\n){3} {4}oh no$/m,
     );
-    // A line of the secret is written in a file that everyone can read.
+    // A line of the secret is also written in files that everyone can read.
     const files = ["images.ts", "docker/Dockerfile.ci"];
     const [definitions = "", dockerfile = ""] = files.map((file) => readFileSync(path.join(program, file), "utf8"));
     writeTree(program, {

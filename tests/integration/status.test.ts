@@ -318,7 +318,7 @@ test("a layer that images share is lost in each of them, and comes back with the
     const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
     expect(recreated).toEqual(["base", "bot", "ci"]);
     expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost as present, .*: npm run down first$/));
-    // A restarted registry has an empty memory.
+    // A restarted registry has an empty cache.
     expect(await shell("npm run down && npm run lab -- start")).toMatchObject({ code: 0 });
     const { report } = await status();
     const found = driftOf(report);
