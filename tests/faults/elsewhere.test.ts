@@ -204,8 +204,8 @@ test("of what two repositories build at the same time on one builder, each is to
                 'import type { ImageDefinitions } from "./lib/hierarchy/definition";\n' +
                 `export const images: ImageDefinitions = { ${image("own")}, ${image("alike")} };\n`,
             own: `FROM python:3.12-slim\n${step} oh ${name}; false\n`,
-            // Both images have the same file, staged in the same place: BuildKit runs its step once, with the secret of
-            // one image.
+            // Both repositories stage the same file in the same place: BuildKit runs its step once, with the secret of
+            // one of the two.
             alike: `FROM python:3.12-slim\n${step} oh no; false\n`,
             "Pulumi.yaml": stringify({ name, runtime: "nodejs", main: "index.ts" }),
             "Pulumi.local.yaml": stringify({ config: settings, encryptionsalt: salt }),
