@@ -6,31 +6,37 @@ import { own, type Repository, type State, type Token } from "./state";
 const hourlyLimit = 5000;
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** Where the hourly quota stands (schema `rate-limit`). Asking uses it up only where `/_lab/limits` says what is left of it. */
+/**
+ * Returns the state of the hourly quota (schema `rate-limit`). Requests use it up only if `/_lab/limits` sets the
+ * remaining number.
+ */
 export function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
     const { until = 0, left: counted = 0 } = limits.primary ?? {};
     const isLimited = until > seconds();
     const left = isLimited ? counted : hourlyLimit;
-    // The full quota's reset is rounded, so that answers to equal questions are equal.
+    // The full quota's reset time is rounded, so that responses to equal requests are equal.
     const reset = isLimited ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
     return { limit: hourlyLimit, used: hourlyLimit - left, remaining: left, reset };
 }
 
-/** The quota as every answer carries it. */
+/** Returns the quota headers of every response. */
 export function rateLimitHeaders(state: State): Record<string, string> {
     const names = Object.entries(rateLimit(state)).map(([name, value]) => [`x-ratelimit-${name}`, value.toString()]);
     return { ...(Object.fromEntries(names) as Record<string, string>), "x-ratelimit-resource": "core" };
 }
 
-/** Whether a request is to be taken from what is left of the quota. */
+/** Returns whether a request counts against the remaining quota. */
 export const isCounted = ({ limits: { primary } }: State): boolean => (primary?.left ?? 0) > 0;
 
-/** Takes one request from it. */
+/** Subtracts one request from the remaining quota. */
 export function countRequest({ limits }: State): void {
     if (limits.primary) Object.assign(limits.primary, { left: (limits.primary.left ?? 0) - 1 });
 }
 
-/** Refuses what comes while a limit is reached (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api). */
+/**
+ * Refuses requests while a limit is reached
+ * (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+ */
 export function checkLimits(state: State): void {
     const { primary, secondary } = state.limits;
     if (primary && primary.until > seconds() && !isCounted(state)) {
@@ -52,13 +58,13 @@ export function checkLimits(state: State): void {
     }
 }
 
-/** What a classic token may do, as answers to it say; fine-grained ones are told nothing. */
+/** Returns the scopes of a classic token as response headers; a fine-grained token gets no such headers. */
 export function scopeHeaders(state: State, authorization: string | undefined): Record<string, string> {
     const scopes = own(state.tokens, authorization?.split(" ")[1] ?? "")?.scopes;
     return scopes ? { "x-oauth-scopes": scopes.join(", ") } : {};
 }
 
-/** The token that `Authorization: Bearer …` or `token …` names. */
+/** Returns the token in `Authorization: Bearer …` or `token …`. */
 export function authenticate(state: State, authorization: string | undefined): Token {
     if (authorization === undefined) throw new Refusal(401, "Requires authentication");
     const [, text = ""] = /^(?:bearer|token) (.+)$/i.exec(authorization) ?? [];
@@ -73,8 +79,9 @@ function permits(token: Token, permission: Permission, access: Level): boolean {
 }
 
 /**
- * Refuses a token that lacks what is needed, as GitHub does: a fine-grained one learns what is missing (403), a classic one
- * without the scope does not even learn that the repository is there (404). What everybody may see of a public repository any token reads.
+ * Refuses a token that lacks a permission, as GitHub does: a fine-grained token gets the missing permission (403), a
+ * classic token without the scope does not even learn that the repository exists (404). Any token may read the public
+ * data of a public repository.
  */
 export function authorize(token: Token, need: Need | undefined, repository: Repository | undefined): void {
     if (!need || (need.publicRead && repository?.private === false)) return;
@@ -90,13 +97,13 @@ export function authorize(token: Token, need: Need | undefined, repository: Repo
     });
 }
 
-/** Refuses changes to workflow files by tokens that may not make them; a classic one again only gets a 404. */
+/** Refuses changes to workflow files by a token without that permission; a classic token again gets only a 404. */
 export function authorizeWorkflow(token: Token, path: string): void {
     if (needsWorkflows(path))
         authorize(token, { permissions: ["workflows"], access: "write", publicRead: false }, undefined);
 }
 
-/** An archived repository can be read only. */
+/** Refuses changes to an archived repository, which is read-only. */
 export function checkWritable(repository: Repository): void {
     if (repository.archived) throw new Refusal(403, "Repository was archived so is read-only.");
 }

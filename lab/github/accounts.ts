@@ -5,10 +5,10 @@ import { fullRepository } from "./representRepository";
 import { type Handler, ok, type RepositoryHandler } from "./request";
 import { own } from "./state";
 
-/** Whom the token belongs to. */
+/** Returns the user of the token. */
 export const getUser: Handler = ({ state, base, token }) => ok(publicUser(state, base, token.login));
 
-/** An organization; users are none, which is how clients tell them apart. */
+/** Returns an organization; 404 for a user, by which clients tell the two apart. */
 export const getOrganization: Handler = ({ state, base, params }) => {
     const login = params.org ?? "";
     const account = own(state.accounts, login);
@@ -16,11 +16,11 @@ export const getOrganization: Handler = ({ state, base, params }) => {
     return ok(organization(account, base, login));
 };
 
-/** The repository itself (schema `full-repository`). */
+/** Returns the repository (schema `full-repository`). */
 export const getRepository: RepositoryHandler = ({ state, base, repository }) =>
     ok(fullRepository(state, base, repository));
 
-/** What is left of the limits; asking is free. */
+/** Returns the remaining limits; the request does not count. */
 export const getRateLimit: Handler = ({ state }) => {
     const core = rateLimit(state);
     const quiet = { limit: 30, used: 0, remaining: 30, reset: core.reset };

@@ -17,10 +17,10 @@ import { type ApiRequest, type Handler, parseBody, type Reply } from "./request"
 import { findRepository, own, type State } from "./state";
 import type { Store } from "./store";
 
-/** Path below which the API lives, as on GitHub Enterprise Server. */
+/** Path of the API, as on GitHub Enterprise Server. */
 export const apiRoot = "/api/v3";
 
-/** A request as it came over HTTP. */
+/** A request as received over HTTP. */
 export interface Incoming {
     readonly method: string;
     readonly url: URL;
@@ -28,12 +28,12 @@ export interface Incoming {
     readonly body: string;
 }
 
-/** GitHub asks for the type of a body only where it can't be JSON; the description knows JSON alone. */
+/** GitHub needs the type of a body only if it can't be JSON; the description contains only JSON. */
 const headersOf = (incoming: Incoming) => ({
     ...(incoming.body !== "" && { "content-type": "application/json" }),
 });
 
-/** Finds the handler of an operation, after everything that can refuse it: repository, permission, archive, input. */
+/** Finds the handler of an operation after all checks that can refuse it: repository, permission, archive, input. */
 function prepare(state: State, description: Description, matched: Matched, request: ApiRequest): () => Reply {
     const need = operations[matched.id];
     const account: Handler | undefined = own<Handler>(accountHandlers, matched.id);
@@ -71,7 +71,7 @@ function refusalReply(refusal: Refusal): Reply {
     return { status: refusal.status, body: refusal.body, headers: refusal.details.headers ?? {} };
 }
 
-/** Answers to questions carry the hash of what they say; one that the asker has already is not sent again. */
+/** Adds the hash of the body to responses of GET requests; a body that the client already has is not sent again. */
 function withEntityTag(incoming: Incoming, reply: Reply): Reply {
     if (incoming.method !== "GET" || reply.status !== 200) return reply;
     const tag = `W/"${createHash("sha256").update(JSON.stringify(reply.body)).digest("hex")}"`;
@@ -80,7 +80,7 @@ function withEntityTag(incoming: Incoming, reply: Reply): Reply {
     return known.includes(tag) ? { status: 304, headers } : { ...reply, headers };
 }
 
-/** Answers a request to the API; a refused or failed one changes nothing. */
+/** Answers a request to the API; a refused or failed request changes nothing. */
 export function answerApi(store: Store, description: Description, incoming: Incoming): Reply {
     const path = incoming.url.pathname.slice(apiRoot.length);
     let matched: Matched | undefined;

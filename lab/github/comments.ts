@@ -25,14 +25,14 @@ function representComment({ state, base, repository }: RepositoryRequest, issue:
     };
 }
 
-/** Comments of an issue or pull request, oldest first. */
+/** Returns the comments of an issue or pull request, oldest first. */
 export const listComments: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { page, headers } = paginate(request, issue.comments);
     return { ...ok(page.map((comment) => representComment(request, issue, comment))), headers };
 };
 
-/** Adds a comment; an empty one is refused. */
+/** Adds a comment; refuses an empty comment. */
 export const createComment: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { body } = request.body as { body: string };
@@ -43,7 +43,7 @@ export const createComment: RepositoryHandler = (request) => {
     return created(representComment(request, issue, comment));
 };
 
-/** Changes a comment, wherever it is. */
+/** Changes a comment of any issue or pull request. */
 export const updateComment: RepositoryHandler = (request) => {
     for (const issue of request.repository.issues) {
         const comment = issue.comments.find((one) => one.id.toString() === request.params.comment_id);

@@ -77,7 +77,7 @@ test("a push from outside makes the known blob wrong, and reading again gives th
 });
 
 test.each(["../up.txt", "a//b.txt", ".git/config", "README.md/inside.txt"])("the path %s is refused", async (path) => {
-    // A URL's own dots would be resolved before they are sent.
+    // Unencoded dots in a URL would be resolved before the request is sent.
     const sent = path.replace("..", "%2E%2E").split("/").join("%2F");
     expect((await put(`contents/${sent}`, {})).status).toBe(422);
 });

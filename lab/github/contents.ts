@@ -21,7 +21,7 @@ interface FileBody {
     readonly committer?: Person;
 }
 
-/** A path that git can hold. */
+/** Returns a path that git can store. */
 function checkedPath(path: string): string {
     const parts = path.split("/");
     if (parts.some((part) => part === "" || part === "." || part === ".." || part.toLowerCase() === ".git")) {
@@ -30,7 +30,7 @@ function checkedPath(path: string): string {
     return path;
 }
 
-/** A file, or the entries of a folder. */
+/** Returns a file, or the entries of a folder. */
 export const getContent: RepositoryHandler = ({ base, repository, params, query }) => {
     const path = (params.path ?? "").replace(/\/$/, "");
     const ref = query.ref ?? repository.defaultBranch;
@@ -61,7 +61,7 @@ export const getContent: RepositoryHandler = ({ base, repository, params, query 
     );
 };
 
-/** Refuses a direct change of a branch that takes pull requests only. */
+/** Refuses a direct change of a branch that accepts only pull requests. */
 export function checkProtection(repository: Repository, branch: string, what: string): void {
     if (!repository.protected.includes(branch)) return;
     throw new Refusal(409, `Could not ${what}: Changes must be made through a pull request.`, {
@@ -76,7 +76,7 @@ interface Change {
     readonly files: Readonly<Record<string, string>>;
 }
 
-/** The checks that changing and deleting share, in GitHub's order: branch, token, blob, protection. */
+/** Runs the checks that changing and deleting share, in GitHub's order: branch, token, blob, protection. */
 function startChange(request: RepositoryRequest, body: FileBody, verb: string): Change {
     const { repository, token, params } = request;
     const path = checkedPath(params.path ?? "");
@@ -112,7 +112,7 @@ function commitChange(request: RepositoryRequest, body: FileBody, { branch }: Ch
     return commit;
 }
 
-/** Creates a file, or changes it where the blob that it has is named. */
+/** Creates a file, or changes it if the request names its current blob. */
 export const putContent: RepositoryHandler = (request) => {
     const { base, repository } = request;
     const body = request.body as FileBody;
@@ -132,7 +132,7 @@ export const putContent: RepositoryHandler = (request) => {
     return blob === undefined ? created(answer) : ok(answer);
 };
 
-/** Deletes a file; the blob that it has must be named. */
+/** Deletes a file; the request must name its current blob. */
 export const deleteContent: RepositoryHandler = (request) => {
     const { base, repository } = request;
     const body = request.body as FileBody;

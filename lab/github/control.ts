@@ -9,12 +9,12 @@ import { findRepository, own, type Repository, secretKinds, type State } from ".
 import { laterThan, timestamp } from "./time";
 import type { Store } from "./store";
 
-/** Where tests switch what happens around the API. Nothing here is GitHub's. */
+/** Root of the control API, by which tests change the stand-in's state and behaviour. GitHub has no counterpart. */
 export const controlRoot = "/_lab/";
 
-/** What is not worth keeping on disk: the next requests that fail, and the last ones that came. */
+/** State that is not stored on disk: the number of next requests that fail, and the last received requests. */
 export interface Faults {
-    /** So many requests to the API are answered with 502. */
+    /** Number of requests to the API that are answered with 502. */
     outages: number;
     readonly requests: { readonly method: string; readonly path: string; readonly status: number }[];
 }
@@ -27,7 +27,7 @@ function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]):
 
 type Route = (incoming: Incoming, args: readonly string[], state: State, faults: Faults, file: string) => Reply;
 
-/** Method and path → what it does; a `*` is one part of a path, handed on in order. */
+/** Method and path → action; a `*` matches one part of the path, and the matched parts are passed on in order. */
 const routes: Readonly<Record<string, Route>> = {
     "PUT tokens/*": (incoming, [token = ""], state) => {
         const { login, scopes, permissions } = parse(bodies.token, incoming);
@@ -90,7 +90,7 @@ const routes: Readonly<Record<string, Route>> = {
     "GET health": (_, _args, _state, _faults, file) => ok({ state: file }),
 };
 
-/** The route of a request with the parts of its path that stand for a `*`. */
+/** Finds the route of a request and the parts of its path that match a `*`. */
 function findRoute(method: string, path: string): { route: Route; args: string[] } | undefined {
     const parts = path.split("/").map(decodeURIComponent);
     for (const [key, route] of Object.entries(routes)) {

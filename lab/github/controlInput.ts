@@ -7,7 +7,7 @@ import { parseBody } from "./request";
 const level = z.enum(["read", "write"]);
 const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
 
-/** What the control API takes, by what it is about. */
+/** Input of the control API, by subject. */
 export const bodies = {
     token: z.strictObject({
         login: z.string().min(1),
@@ -35,9 +35,9 @@ export const bodies = {
 };
 
 /**
- * The body of a request to the control API.
+ * Parses the body of a request to the control API.
  *
- * @throws Refusal 400 for what is no JSON, 422 with what is wrong about it
+ * @throws Refusal 400 for a body that is not JSON, 422 with the list of errors for other invalid input
  */
 export function parseInput<T extends z.ZodType>(schema: T, incoming: Incoming): z.output<T> {
     const result = schema.safeParse(parseBody(incoming.body));

@@ -28,7 +28,7 @@ const matched = (method: string, path: string, body?: unknown) => {
 };
 
 test("the checked-in description is of the pinned version and holds just the operations of the list", () => {
-    // Stale? npx ts-node --transpile-only lab/github/prune.ts
+    // If the file is stale: npx ts-node --transpile-only lab/github/prune.ts
     const { package: title, version, integrity } = source;
     expect(pruned.info).toEqual({ title, version, "x-integrity": integrity });
     const ids = Object.values(pruned.paths).flatMap((item) => Object.values(item).map((one) => one.operationId));

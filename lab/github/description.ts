@@ -4,17 +4,17 @@ import { Refusal } from "./errors";
 import type { OperationId } from "./operations";
 import { descriptionFile } from "./source";
 
-/** Formats that the description names, as far as they can be told from text; others are not checked. */
+/** The description's formats that can be checked on text; other formats are not checked. */
 const formats = {
     "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/,
     timestamp: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/,
     email: /^[^@\s]+@[^@\s]+$/,
-    // A template counts as an address (`…/contents/{+path}`); relative and empty ones don't.
+    // A template is a valid address (`…/contents/{+path}`); relative and empty addresses are not.
     uri: /^[a-z][a-z0-9+.-]*:\S+$/,
     "repo.nwo": true,
 } as const;
 
-/** A request's operation and its path's parameters. */
+/** A request's operation and the parameters of its path. */
 export interface Matched {
     readonly id: OperationId;
     readonly operation: Operation;
@@ -22,20 +22,20 @@ export interface Matched {
     readonly request: Request;
 }
 
-/** GitHub's own description of its API, pruned: finds operations and says what is wrong with requests and answers. */
+/** GitHub's description of its API, pruned: finds operations and reports the errors of requests and responses. */
 export interface Description {
-    /** The operation that a request means; undefined for one outside the description. */
+    /** Returns the operation of a request; undefined if the description does not contain it. */
     readonly match: (request: Request) => Matched | undefined;
-    /** @throws Refusal with what the description does not allow */
+    /** @throws Refusal with the violations of the description */
     readonly checkRequest: (matched: Matched) => void;
-    /** What is wrong with an answer; undefined when it is as described. */
+    /** Returns the errors of a response; undefined if it matches the description. */
     readonly answerProblem: (matched: Matched, status: number, body: unknown) => string | undefined;
 }
 
-/** Paths whose last parameter may hold slashes: clients send them raw, routers need them encoded. */
+/** Paths whose last parameter may contain slashes: clients send them unencoded, routers need them encoded. */
 const tail = /^(\/repos\/[^/]+\/[^/]+\/(?:contents|branches|commits|git\/refs?)\/)(.+)$/;
 
-/** Reads the checked-in description; validators are compiled when they are first needed. */
+/** Reads the checked-in description; validators are compiled on first use. */
 export async function readDescription(): Promise<Description> {
     const definition = JSON.parse(readFileSync(descriptionFile, "utf8")) as Document;
     const api = new OpenAPIBackend({
@@ -66,7 +66,7 @@ export async function readDescription(): Promise<Description> {
         },
         answerProblem: ({ operation }, status, body) => {
             const described = operation.responses?.[status.toString()];
-            // GitHub describes few of the refusals that every operation can meet.
+            // GitHub describes only some of the refusals that every operation can return.
             if (!described) return status >= 400 ? undefined : `status ${status.toString()} is not described`;
             if (body === undefined) return "content" in described ? "a body is described" : undefined;
             const { valid, errors } = api.validateResponse(body, operation, status);

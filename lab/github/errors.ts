@@ -1,4 +1,4 @@
-/** An answer that refuses a request, in GitHub's form: a message and, where the input is wrong, what about it. */
+/** A response that refuses a request, in GitHub's form: a message and, for invalid input, its errors. */
 export class Refusal extends Error {
     override readonly name = "Refusal";
 
@@ -14,7 +14,7 @@ export class Refusal extends Error {
         super(message);
     }
 
-    /** The body of the answer (schema `basic-error` or `validation-error`). */
+    /** The body of the response (schema `basic-error` or `validation-error`). */
     get body(): object {
         const { errors, documentation } = this.details;
         return {
@@ -26,9 +26,9 @@ export class Refusal extends Error {
     }
 }
 
-/** What GitHub says of everything that is not there, and of much that may not be seen. */
+/** Returns GitHub's response for everything that does not exist, and for much that the token may not see. */
 export const notFound = (): Refusal => new Refusal(404, "Not Found");
 
-/** 422 with GitHub's list of what is wrong. */
+/** Returns 422 with GitHub's list of errors. */
 export const invalid = (...errors: readonly Readonly<Record<string, string>>[]): Refusal =>
     new Refusal(422, "Validation Failed", { errors });

@@ -72,7 +72,7 @@ test("the best commit that two have in common is the one that git finds", () => 
     const best = (one: string, other: string) => mergeBase(repository, one, other)?.sha;
     const topic = next("topic", next("earlier", start));
     const main = next("revert", next("merge", start, topic));
-    // Along the parents, the first commit in common is `start`; the one that was merged descends from it.
+    // Along the parents, the first common commit is `start`; the merged commit descends from it.
     expect([best(main, topic), best(topic, main)]).toEqual([topic, topic]);
     expect(best(main, next("more", topic))).toBe(topic);
     expect(best(main, next("aside", start))).toBe(start);

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { type Commit, own, type Repository, type Signature } from "./state";
 
-/** An object's name: the SHA-1 of its kind, length and content (gitformat-loose). */
+/** Returns an object's name: the SHA-1 of its kind, length and content (gitformat-loose). */
 function objectName(kind: "blob" | "tree" | "commit", content: Buffer): string {
     return createHash("sha1").update(`${kind} ${content.length.toString()}\0`).update(content).digest("hex");
 }
 
-/** Name of a file's content, the one that `git hash-object` prints. */
+/** Returns the name of a file's content, as `git hash-object` prints it. */
 export const blobName = (content: Buffer): string => objectName("blob", content);
 
-/** Name of the tree that holds these files (path → blob), all with mode 100644. */
+/** Returns the name of the tree with these files (path → blob), all with mode 100644. */
 export function treeName(files: Readonly<Record<string, string>>): string {
     const blobs: [string, string][] = [];
     const folders = new Map<string, Record<string, string>>();
@@ -34,11 +34,11 @@ export function treeName(files: Readonly<Record<string, string>>): string {
     return objectName("tree", Buffer.concat(parts));
 }
 
-/** A signature as commits hold it; the time zone is always UTC. */
+/** Formats a signature as in commits; the time zone is always UTC. */
 const signed = ({ name, email, date }: Signature) =>
     `${name} <${email}> ${Math.floor(Date.parse(date) / 1000).toString()} +0000`;
 
-/** What a commit is made from. */
+/** The content of a new commit. */
 export interface NewCommit {
     readonly parents: readonly string[];
     readonly message: string;
@@ -48,7 +48,7 @@ export interface NewCommit {
     readonly files: Readonly<Record<string, string>>;
 }
 
-/** Adds a commit to the repository, under the name that git gives it. */
+/** Adds a commit to the repository under the name that git gives it. */
 export function addCommit(repository: Repository, commit: NewCommit): Commit {
     const { parents, message, author, committer = author, files } = commit;
     const tree = treeName(files);
@@ -66,20 +66,20 @@ export function addCommit(repository: Repository, commit: NewCommit): Commit {
     return added;
 }
 
-/** Keeps a file's content and returns its name. */
+/** Stores a file's content and returns its name. */
 export function addBlob(repository: Repository, content: Buffer): string {
     const name = blobName(content);
     repository.blobs[name] = content.toString("base64");
     return name;
 }
 
-/** The commit that a branch's name or a commit's full sha means; undefined where there is none. */
+/** Returns the commit of a branch name or of a commit's full sha; undefined if neither exists. */
 export function resolve(repository: Repository, ref: string): Commit | undefined {
     const name = ref.replace(/^refs\/heads\//, "").replace(/^heads\//, "");
     return own(repository.commits, own(repository.branches, name) ?? ref);
 }
 
-/** A commit and all before it, newest first along the first parents. */
+/** Returns a commit and all its ancestors, newest first along the first parents. */
 export function history(repository: Repository, sha: string): Commit[] {
     const seen = new Set<string>();
     const open = [sha];
@@ -91,7 +91,7 @@ export function history(repository: Repository, sha: string): Commit[] {
     return [...seen].flatMap((name) => repository.commits[name] ?? []);
 }
 
-/** Paths whose content differs between two trees, sorted. */
+/** Returns the paths whose content differs between two trees, sorted. */
 export function changedPaths(before: Commit["files"], after: Commit["files"]): string[] {
     const paths = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...paths].filter((file) => before[file] !== after[file]).sort();

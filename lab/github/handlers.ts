@@ -10,7 +10,7 @@ import { secretHandlers } from "./secrets";
 import type { SecretKind } from "./state";
 import { createVariable, deleteVariable, getVariable, listVariables, updateVariable } from "./variables";
 
-/** Operations that are about no repository. */
+/** Handlers of operations without a repository. */
 export const accountHandlers = {
     "users/get-authenticated": getUser,
     "orgs/get": getOrganization,
@@ -33,7 +33,7 @@ function secretOperations<const Kind extends SecretKind>(kind: Kind) {
     >;
 }
 
-/** Operations on a repository: the compiler sees that none of the list is missing. */
+/** Handlers of operations on a repository: the compiler checks that the list is complete. */
 export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> = {
     "repos/get": getRepository,
     "repos/get-branch": getBranch,

@@ -1,11 +1,11 @@
-/** Text that is HTML already. */
+/** Text that is already HTML. */
 export interface Html {
     readonly html: string;
 }
 
 type Piece = string | number | Html | readonly Html[];
 
-/** A text as HTML shows it, also inside a quoted attribute. */
+/** Escapes a text for HTML, including quoted attributes. */
 const escape = (text: string): string =>
     text.replaceAll(/[&<>"']/g, (character) => `&#${(character.codePointAt(0) ?? 0).toString()};`);
 
@@ -15,7 +15,7 @@ function render(piece: Piece): string {
     return "html" in piece ? piece.html : piece.map(({ html }) => html).join("");
 }
 
-/** A template whose values are escaped, unless they are HTML of another such template. */
+/** Renders a template whose values are escaped, except HTML from another such template. */
 export const html = (texts: TemplateStringsArray, ...values: readonly Piece[]): Html => ({
     html: texts.map((text, index) => text + (index < values.length ? render(values[index] ?? "") : "")).join(""),
 });

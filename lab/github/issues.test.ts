@@ -5,7 +5,7 @@ import { startTestStandIn, type TestStandIn } from "./testing";
 let github: TestStandIn;
 beforeEach(async () => {
     github = await startTestStandIn();
-    // As the job that reports drift may: the lab's token may not.
+    // The permission of the job that reports drift: the lab's token does not have it.
     await github.control("PUT", `tokens/${labToken}`, { login: "lab", permissions: { issues: "write" } });
 });
 afterEach(async () => {

@@ -6,7 +6,7 @@ import { nextId } from "./seed";
 import type { Issue } from "./state";
 import { laterThan, timestamp } from "./time";
 
-/** Schema `label`, as issues hold it. */
+/** Schema `label`, as part of issues. */
 export const labelOf = (name: string) => ({
     id: 1,
     node_id: nodeId("Label", name),
@@ -17,7 +17,7 @@ export const labelOf = (name: string) => ({
     default: false,
 });
 
-/** Schema `issue`; a pull request is one too, and says so. */
+/** Schema `issue`; a pull request is an issue too, and its representation marks it. */
 function represent({ state, base, repository }: RepositoryRequest, issue: Issue) {
     const root = repositoryUrl(base, repository);
     const url = `${root}/issues/${issue.number.toString()}`;
@@ -54,14 +54,14 @@ function represent({ state, base, repository }: RepositoryRequest, issue: Issue)
     };
 }
 
-/** The issue or pull request of that number. */
+/** Returns the issue or pull request with that number. */
 export function issueOf({ repository, params }: RepositoryRequest, parameter: string): Issue {
     const issue = repository.issues.find((one) => one.number.toString() === params[parameter]);
     if (!issue) throw notFound();
     return issue;
 }
 
-/** An issue that is not yet in its repository: open, without comments. */
+/** Returns an issue that is not yet in its repository: open, without comments. */
 export function newIssue(request: RepositoryRequest, title: string, body: string | null): Issue {
     const now = timestamp();
     return {
@@ -80,7 +80,7 @@ export function newIssue(request: RepositoryRequest, title: string, body: string
     };
 }
 
-/** Applies a new state; closing and opening again keep their times. */
+/** Applies a new state: closing sets the closing time, reopening clears it, and an unchanged state keeps it. */
 export function setState(issue: Issue, state: Issue["state"], reason: Issue["stateReason"] = null): void {
     issue.stateReason = reason;
     if (issue.state === state) return;
@@ -99,7 +99,7 @@ interface IssueBody {
 const labelNames = (labels: NonNullable<IssueBody["labels"]>): string[] =>
     labels.map((label) => (typeof label === "string" ? label : (label.name ?? "")));
 
-/** Issues and pull requests, newest first; by state, labels and who opened them. */
+/** Returns issues and pull requests, newest first; filtered by state, labels and creator. */
 export const listIssues: RepositoryHandler = (request) => {
     const { state = "open", labels = "", creator, direction = "desc" } = request.query;
     const wanted = labels.split(",").filter((label) => label !== "");
@@ -125,10 +125,10 @@ export const createIssue: RepositoryHandler = (request) => {
     return created(represent(request, issue));
 };
 
-/** An issue, or a pull request as one. */
+/** Returns an issue, or a pull request as an issue. */
 export const getIssue: RepositoryHandler = (request) => ok(represent(request, issueOf(request, "issue_number")));
 
-/** Changes what is given of an issue or pull request, and closes or opens it. */
+/** Changes the given properties of an issue or pull request, and closes or opens it. */
 export const updateIssue: RepositoryHandler = (request) => {
     const issue = issueOf(request, "issue_number");
     const { title, body, state, state_reason: reason, labels } = request.body as IssueBody;

@@ -1,17 +1,17 @@
 import { type Level, type Operation, type Permission, factsOf, permissionNames } from "../../lib/github/permissions";
 
-/** What a token needs for an operation: one of these permissions, to read or to write. */
+/** The permissions that a token needs for an operation: one of these, to read or to write. */
 export interface Need {
     readonly permissions: readonly Permission[];
     readonly access: Level;
-    /** Whether any token will do to read a public repository. */
+    /** Whether any token may read a public repository. */
     readonly publicRead: boolean;
 }
 
-/** Operations for which any valid token will do. */
+/** Operations that any valid token may use. */
 const free = ["users/get-authenticated", "orgs/get", "rate-limit/get"] as const;
 
-/** The id of an operation that the stand-in answers. */
+/** The id of an operation that the stand-in supports. */
 export type OperationId = Operation | (typeof free)[number];
 
 function needs(): Map<string, Need> {
@@ -28,8 +28,9 @@ function needs(): Map<string, Need> {
 }
 
 /**
- * What the stand-in answers, by the ids of GitHub's description, with what a token needs for it; undefined where any valid token will
- * do. lib/github/permissions.ts has the list; the checked-in description holds exactly these operations.
+ * The operations that the stand-in supports, by the ids of GitHub's description, with the permissions that a token
+ * needs; undefined if any valid token is sufficient. lib/github/permissions.ts has the list; the checked-in description
+ * contains exactly these operations.
  */
 export const operations = Object.fromEntries([...free.map((id) => [id, undefined] as const), ...needs()]) as Record<
     OperationId,

@@ -5,10 +5,10 @@ import { committerOf } from "./seed";
 import { type Commit, own, type Repository, type State } from "./state";
 import { timestamp } from "./time";
 
-/** Somebody who works on the repository beside the program. */
+/** A user who works on the repository in addition to the program. */
 const outsider = { name: "outsider", email: "outsider@example.com" } as const;
 
-/** What somebody else pushes. */
+/** A push by another user. */
 export interface Push {
     readonly branch?: string | undefined;
     readonly message: string;
@@ -16,7 +16,7 @@ export interface Push {
     readonly files: Readonly<Record<string, string | null>>;
 }
 
-/** A commit that somebody else pushes; a branch that is not there yet starts from the default one. */
+/** Adds a commit that another user pushes; a new branch starts from the default branch. */
 export function pushFiles(repository: Repository, { branch = repository.defaultBranch, message, files }: Push): Commit {
     const head = own(repository.branches, branch) ?? repository.branches[repository.defaultBranch] ?? "";
     const all: Record<string, string> = { ...repository.commits[head]?.files };
@@ -32,9 +32,9 @@ export function pushFiles(repository: Repository, { branch = repository.defaultB
 }
 
 /**
- * Merges a pull request as a person does on its page, with a merge commit.
+ * Merges a pull request with a merge commit, like a user on its page.
  *
- * @throws Refusal 404 for an unknown one, 405 for one that is closed or in conflict
+ * @throws Refusal 404 for an unknown pull request, 405 for a closed or conflicting one
  */
 export function mergePull(state: State, repository: Repository, number: number): Commit {
     const issue = repository.issues.filter(isPull).find((one) => one.number === number);

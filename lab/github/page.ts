@@ -18,7 +18,7 @@ details { border-bottom: 1px solid var(--line); padding: .3rem 0; } summary { cu
 .tag { border: 1px solid var(--line); border-radius: 1rem; padding: 0 .5rem; font-size: .8rem; }
 `;
 
-/** A table, or a line that says there is nothing. */
+/** Renders a table, or a line that marks it as empty. */
 function table(titles: readonly string[], rows: readonly (readonly (string | Html)[])[]): Html {
     if (rows.length === 0) return html`<p class="soft">none</p>`;
     const cells = (row: readonly (string | Html)[]) => row.map((cell) => html`<td>${cell}</td>`);
@@ -117,8 +117,8 @@ function repositorySection(repository: Repository): Html {
 }
 
 /**
- * The page for people: every repository on `/`, one below `/<owner>/<name>`. It says secrets' names and never their values,
- * loads nothing and runs no script.
+ * Renders the page for users: every repository on `/`, one repository on `/<owner>/<name>`. It shows the names of
+ * secrets and never their values, loads nothing and runs no script.
  */
 export function page(state: State, pathname: string): Reply {
     const [, owner = "", name = ""] = pathname.split("/");

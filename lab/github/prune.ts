@@ -1,6 +1,6 @@
-// Makes github-api.json anew: `npx ts-node --transpile-only lab/github/prune.ts`, after `operations.ts` or the version
-// here changed. The package (29 MB, 400 MB unpacked) is downloaded for this and not kept: as a dependency it would be most
-// of everybody's node_modules.
+// Writes github-api.json again: `npx ts-node --transpile-only lab/github/prune.ts`, after a change of `operations.ts`
+// or of the version here. The package (29 MB, 400 MB unpacked) is downloaded for this and not kept: as a dependency it
+// would be most of every user's node_modules.
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,14 +12,14 @@ import { descriptionFile, methods, source } from "./source";
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = Record<string, Json>;
 
-/** What says nothing about validity. Names of properties and schemas are never looked at: see `strip`. */
+/** Keys without effect on validity. Names of properties and schemas are never checked: see `strip`. */
 const prose = /^(description|summary|tags|externalDocs|example|examples|title|x-.*)$/;
-/** Keys whose values are maps from names to schemas or the like, so that a property called `title` stays. */
+/** Keys whose values are maps from names to schemas or similar, so that a property called `title` remains. */
 const maps = new Set(["properties", "patternProperties", "schemas", "parameters", "responses", "headers", "content"]);
 
 /**
- * `nullable` of OpenAPI 3.0 where the validator does not take it as meant: beside `anyOf` and its like instead of a
- * `type`, and beside an `enum` that does not list null.
+ * Rewrites `nullable` of OpenAPI 3.0 where the validator does not read it as meant: next to `anyOf` and similar keys
+ * instead of a `type`, and next to an `enum` that does not list null.
  */
 function withNull({ nullable, ...schema }: JsonObject): JsonObject {
     if (nullable !== true) return schema;
@@ -32,7 +32,8 @@ function strip(value: Json, isMap = false): Json {
     if (Array.isArray(value)) return value.map((item) => strip(item));
     if (value === null || typeof value !== "object") return value;
     const entries = Object.entries(value).filter(([key]) => isMap || !prose.test(key));
-    // Alternatives overlap, those of errors for instance: meant is that one of them fits, not that exactly one does.
+    // Alternatives overlap, for instance those of errors: the description means that one of them matches, not that
+    // exactly one does.
     const name = (key: string) => (key === "oneOf" && !isMap ? "anyOf" : key);
     const stripped = Object.fromEntries(
         entries.map(([key, inner]) => [name(key), strip(inner, !isMap && maps.has(key))]),
@@ -49,7 +50,7 @@ function references(value: Json, found = new Set<string>()): Set<string> {
     return found;
 }
 
-/** The operations, and every component that they refer to. */
+/** Keeps the operations, and every component that they reference. */
 function prune(description: JsonObject): JsonObject {
     const wanted = new Set(Object.keys(operations));
     const paths: JsonObject = {};

@@ -6,7 +6,7 @@ import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest }
 import { own, type Repository } from "./state";
 import { laterThan } from "./time";
 
-/** `owner:branch`, or the branch alone, of this repository; forks are not kept. */
+/** Returns the branch of this repository in `owner:branch` or `branch`; forks are not supported. */
 function branchOf(repository: Repository, head: string): string {
     const [, owner, branch = head] = /^([^:]+):(.+)$/.exec(head) ?? [];
     if (owner !== undefined && owner !== repository.owner)
@@ -14,7 +14,7 @@ function branchOf(repository: Repository, head: string): string {
     return branch;
 }
 
-/** Pull requests, newest first; by state, head (`owner:branch`) and base. */
+/** Returns pull requests, newest first; filtered by state, head (`owner:branch`) and base. */
 export const listPulls: RepositoryHandler = (request) => {
     const { repository, query } = request;
     const { state = "open", head, base, direction = "desc" } = query;
@@ -41,7 +41,7 @@ interface PullBody {
 const custom = (message: string) => invalid({ resource: "PullRequest", code: "custom", message });
 const wrong = (field: string) => invalid({ resource: "PullRequest", field, code: "invalid" });
 
-/** Opens a pull request. GitHub allows one for each pair of branches, and none without a commit. */
+/** Opens a pull request. GitHub allows one per pair of branches, and refuses a pull request without a commit. */
 export const createPull: RepositoryHandler = (request) => {
     const { repository } = request;
     const { title, body = null, head: from = "", base = "", draft = false, ...rest } = request.body as PullBody;
@@ -71,10 +71,10 @@ function pullOf(request: RepositoryRequest): PullRequest {
     return issue;
 }
 
-/** A pull request; while it is open its head is that of its branch. */
+/** Returns a pull request; while it is open, its head is the head of its branch. */
 export const getPull: RepositoryHandler = (request) => ok(represent(request, pullOf(request)));
 
-/** Changes what is given of a pull request, and closes or opens it. */
+/** Changes the given properties of a pull request, and closes or opens it. */
 export const updatePull: RepositoryHandler = (request) => {
     const { repository } = request;
     const issue = pullOf(request);

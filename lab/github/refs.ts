@@ -19,14 +19,14 @@ function gitRef(base: string, repository: Repository, branch: string, sha: strin
     };
 }
 
-/** The branch that `heads/<branch>` names. */
+/** Returns the branch in `heads/<branch>`. */
 function branchOf(ref: string): string {
     const [, branch] = /^heads\/(.+)$/.exec(ref) ?? [];
     if (branch === undefined) throw new Refusal(501, `the stand-in keeps branches only, and ${ref} is none`);
     return branch;
 }
 
-/** The commit of a branch. */
+/** Returns the commit of a branch. */
 export const getRef: RepositoryHandler = ({ base, repository, params }) => {
     const branch = branchOf(params.ref ?? "");
     const sha = own(repository.branches, branch);
@@ -34,7 +34,7 @@ export const getRef: RepositoryHandler = ({ base, repository, params }) => {
     return ok(gitRef(base, repository, branch, sha));
 };
 
-/** Creates a branch. The wording for one that exists is what terraform-provider-github looks for. */
+/** Creates a branch. terraform-provider-github checks for this wording of the message for an existing branch. */
 export const createRef: RepositoryHandler = ({ base, repository, body }) => {
     const { ref, sha } = body as { ref: string; sha: string };
     if (!/^refs\/[^/]+\/.+/.test(ref)) throw new Refusal(422, "Reference does not have the form refs/heads/<branch>");
@@ -55,7 +55,7 @@ function existing({ repository, params }: RepositoryRequest): { branch: string; 
     return { branch, sha };
 }
 
-/** Moves a branch; backwards or aside with `force` only. */
+/** Moves a branch; a move that is not a fast-forward needs `force`. */
 export const updateRef: RepositoryHandler = (request) => {
     const { base, repository, body } = request;
     const { branch, sha: before } = existing(request);
@@ -104,7 +104,7 @@ export const getBranch: RepositoryHandler = ({ state, base, repository, params }
     });
 };
 
-/** Schema `short-branch`, all of them. */
+/** Schema `short-branch` for all branches. */
 export const listBranches: RepositoryHandler = (request) => {
     const { base, repository, query } = request;
     const all = Object.entries(repository.branches).map(([name, sha]) => {
@@ -116,7 +116,7 @@ export const listBranches: RepositoryHandler = (request) => {
     return { ...ok(page), headers };
 };
 
-/** Commits before a branch or commit, newest first; with `path` those that changed it. */
+/** Returns the history of a branch or commit, newest first; with `path` only the commits that changed it. */
 export const listCommits: RepositoryHandler = (request) => {
     const { state, base, repository, query } = request;
     const start = resolve(repository, query.sha ?? repository.defaultBranch);
@@ -133,7 +133,7 @@ export const listCommits: RepositoryHandler = (request) => {
     return { ...ok(page.map((commit) => fullCommit(state, base, repository, commit, false))), headers };
 };
 
-/** A commit with what it changed. */
+/** Returns a commit with its changes. */
 export const getCommit: RepositoryHandler = ({ state, base, repository, params }) => {
     const ref = params.ref ?? "";
     const commit = resolve(repository, ref);

@@ -1,18 +1,18 @@
 import { type Account, own, type State } from "./state";
 
-/** An id as GitHub's other API writes it. */
+/** Returns an id in the form of GitHub's GraphQL API. */
 export const nodeId = (kind: string, id: number | string): string =>
     Buffer.from(`${kind}:${id.toString()}`).toString("base64url");
 
-/** Base of the pages for people that answers point to. */
+/** Returns the base URL of the web pages that responses link to. */
 export const webBase = (base: string): string => base.replace(/\/api\/v3$/, "");
 
-/** URLs of an object, by the names that GitHub gives them: `{ forks: "/forks" }` → `{ forks_url: "<root>/forks" }`. */
+/** Returns the URLs of an object, by GitHub's names: `{ forks: "/forks" }` → `{ forks_url: "<root>/forks" }`. */
 export function urls(root: string, tails: Readonly<Record<string, string>>): Record<string, string> {
     return Object.fromEntries(Object.entries(tails).map(([name, tail]) => [`${name}_url`, `${root}${tail}`]));
 }
 
-/** The account of somebody who owns or did something: there always is one. */
+/** Returns the account of an owner or actor, which always exists. */
 function accountOf(state: State, login: string): Account {
     const account = own(state.accounts, login);
     if (!account) throw new Error(`the state has no account ${login}`);
@@ -49,7 +49,7 @@ export function simpleUser(state: State, base: string, login: string): Record<st
     };
 }
 
-/** Schema `public-user`: what `GET /user` answers to a token that may not see the private part. */
+/** Schema `public-user`: the response of `GET /user` for a token that may not see the private part. */
 export function publicUser(state: State, base: string, login: string): Record<string, unknown> {
     const { createdAt } = accountOf(state, login);
     const unset = { name: null, company: null, blog: null, location: null, email: null, hireable: null, bio: null };

@@ -6,7 +6,7 @@ import { own, type Commit, type Repository, type State } from "./state";
 const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 const unsigned = { verified: false, reason: "unsigned", signature: null, payload: null, verified_at: null };
 
-/** What files and folders have in common as entries of a folder (schema `content-directory`). */
+/** The properties that files and folders share as entries of a folder (schema `content-directory`). */
 export function contentEntry(
     base: string,
     repository: Repository,
@@ -16,7 +16,7 @@ export function contentEntry(
 ) {
     const root = repositoryUrl(base, repository);
     const page = repositoryPage(base, repository);
-    // Clients read the ref back from this address; without it terraform-provider-github ends with a panic.
+    // Clients read the ref from this address; without it terraform-provider-github panics.
     const url = `${root}/contents/${encodePath(path)}?ref=${encodeURIComponent(ref)}`;
     const html = `${page}/${kind}/${ref}/${encodePath(path)}`;
     const git = `${root}/git/${kind}s/${sha}`;
@@ -34,7 +34,7 @@ export function contentEntry(
     };
 }
 
-/** A blob's content. */
+/** Returns a blob's content. */
 export const contentOf = (repository: Repository, blob: string | undefined): Buffer =>
     Buffer.from(own(repository.blobs, blob ?? "") ?? "", "base64");
 
@@ -49,7 +49,7 @@ export function contentFile(base: string, repository: Repository, ref: string, p
     };
 }
 
-/** Schema `file-commit`, the commit half of an answer to a changed file. */
+/** Schema `file-commit`, the commit part of the response to a file change. */
 export function fileCommit(base: string, repository: Repository, commit: Commit) {
     const { sha, author, committer, message, tree, parents } = commit;
     const root = repositoryUrl(base, repository);
@@ -67,7 +67,7 @@ export function fileCommit(base: string, repository: Repository, commit: Commit)
     };
 }
 
-/** Lines of two texts that are in one only. Lines count, not places: one that only moved is no change. */
+/** Counts the lines that only one of two texts contains. Positions do not matter: a moved line is not a change. */
 function changedLines(before: string, after: string): { additions: number; deletions: number } {
     const counts = new Map<string, number>();
     for (const line of before === "" ? [] : before.split("\n")) counts.set(line, (counts.get(line) ?? 0) - 1);
@@ -104,7 +104,7 @@ export function diffEntries(
     });
 }
 
-/** Schema `commit`, with what it changed where that is asked for. */
+/** Schema `commit`, with its changes on request. */
 export function fullCommit(state: State, base: string, repository: Repository, commit: Commit, withFiles: boolean) {
     const { sha, parents, author, committer, message, tree } = commit;
     const root = repositoryUrl(base, repository);

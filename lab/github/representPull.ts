@@ -11,23 +11,27 @@ export interface PullRequest extends Issue {
     readonly pull: Pull;
 }
 
-/** Whether an issue is a pull request. */
+/** Returns whether an issue is a pull request. */
 export const isPull = (issue: Issue): issue is PullRequest => issue.pull !== undefined;
 
-/** The commit that a pull request would merge, or did. */
+/** Returns the commit that a pull request would merge, or has merged. */
 export const headOf = (repository: Repository, { pull }: PullRequest): string =>
     pull.headSha ?? own(repository.branches, pull.head) ?? "";
 
-/** The best commit that two have in common (git-merge-base): one from which no other that they have in common descends. */
+/**
+ * Returns the best common ancestor of two commits (git-merge-base): a common ancestor from which no other common
+ * ancestor descends.
+ */
 export function mergeBase(repository: Repository, one: string, other: string): Commit | undefined {
     const known = new Set(history(repository, other).map((commit) => commit.sha));
     const common = history(repository, one).filter((commit) => known.has(commit.sha));
-    // Whatever comes before one in common is in common too: the parents of all are all that others descend from.
+    // Ancestors of a common ancestor are common ancestors too: the parents of all common ancestors are exactly those
+    // from which another one descends.
     const before = new Set(common.flatMap(({ parents }) => parents));
     return common.find((commit) => !before.has(commit.sha));
 }
 
-/** Paths that both sides changed since their merge base, each in its own way: what can't be merged. */
+/** Returns the paths that both sides changed in different ways since their merge base: they can't be merged. */
 export function conflicts(repository: Repository, base: string, head: string): string[] {
     const start = mergeBase(repository, base, head)?.files ?? {};
     const ours = own(repository.commits, base)?.files ?? {};

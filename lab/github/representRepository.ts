@@ -40,11 +40,11 @@ const repositoryTails = {
     trees: "/git/trees{/sha}",
 };
 
-/** URL of a repository in the API. */
+/** Returns the URL of a repository in the API. */
 export const repositoryUrl = (base: string, { owner, name }: Pick<Repository, "owner" | "name">): string =>
     `${base}/repos/${owner}/${name}`;
 
-/** URL of a repository's page. */
+/** Returns the URL of a repository's page. */
 export const repositoryPage = (base: string, { owner, name }: Pick<Repository, "owner" | "name">): string =>
     `${webBase(base)}/${owner}/${name}`;
 

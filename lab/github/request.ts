@@ -1,36 +1,36 @@
 import { Refusal } from "./errors";
 import type { Repository, State, Token } from "./state";
 
-/** A request after it was matched, authenticated, allowed and validated: what handlers work on. */
+/** A request that was matched, authenticated, authorized and validated: the input of handlers. */
 export interface ApiRequest {
-    /** A draft: kept only when the answer is a success. */
+    /** A draft: stored only if the response is a success. */
     readonly state: State;
     readonly token: Token;
-    /** Base of the API's URLs, without a slash at the end. */
+    /** Base of the API's URLs, without a trailing slash. */
     readonly base: string;
     readonly params: Readonly<Record<string, string>>;
     readonly query: Readonly<Record<string, string>>;
-    /** As the description says; undefined without a body. */
+    /** Valid by the description; undefined without a body. */
     readonly body: unknown;
-    /** Path and query as they were asked for, for links to other pages. */
+    /** Path and query as requested, for links to other pages. */
     readonly url: URL;
 }
 
-/** A request about a repository that exists. */
+/** A request for an existing repository. */
 export interface RepositoryRequest extends ApiRequest {
     readonly repository: Repository;
 }
 
-/** An answer; a body that is text is HTML, any other is sent as JSON. */
+/** A response; a text body is HTML, any other body is sent as JSON. */
 export interface Reply {
     readonly status: number;
     readonly body?: unknown;
     readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers an operation that is about no repository. */
+/** Answers an operation without a repository. */
 export type Handler = (request: ApiRequest) => Reply;
-/** Answers an operation on a repository; throws a Refusal where GitHub refuses. */
+/** Answers an operation on a repository; throws a Refusal if GitHub refuses it. */
 export type RepositoryHandler = (request: RepositoryRequest) => Reply;
 
 /** 200 with a body. */
@@ -41,9 +41,9 @@ export const created = (body: unknown): Reply => ({ status: 201, body });
 export const noContent = (): Reply => ({ status: 204 });
 
 /**
- * The value of a JSON body; undefined for none.
+ * Parses a JSON body; undefined without a body.
  *
- * @throws Refusal 400 for what is no JSON
+ * @throws Refusal 400 for a body that is not JSON
  */
 export function parseBody(text: string): unknown {
     if (text === "") return undefined;
@@ -54,7 +54,9 @@ export function parseBody(text: string): unknown {
     }
 }
 
-/** One page of a list, as `per_page` and `page` ask, with the `Link` header that clients follow (RFC 8288). */
+/**
+ * Returns one page of a list, as `per_page` and `page` request, with the `Link` header that clients follow (RFC 8288).
+ */
 export function paginate<T>(request: ApiRequest, items: readonly T[]): { page: T[]; headers: Record<string, string> } {
     const size = Number(request.query.per_page ?? 30);
     const number = Number(request.query.page ?? 1);

@@ -1,10 +1,10 @@
 import sodium from "libsodium-wrappers";
 import { type KeyPair, own, type SecretKind, type State } from "./state";
 
-/** Resolves when the functions here may be used: the library is WebAssembly. */
+/** Resolves when the functions of this file are ready: the library is WebAssembly. */
 export const sealedBoxReady: Promise<void> = sodium.ready;
 
-/** A new pair of Curve25519 keys. */
+/** Returns a new pair of Curve25519 keys. */
 export function newKeyPair(id: string): KeyPair {
     const { publicKey, privateKey } = sodium.crypto_box_keypair();
     return { id, publicKey: encode(publicKey), privateKey: encode(privateKey) };
@@ -18,7 +18,7 @@ export function seal(text: string, key: Pick<KeyPair, "publicKey">): string {
     return encode(sodium.crypto_box_seal(text, decode(key.publicKey)));
 }
 
-/** The text in a sealed box; undefined when it was not sealed for this key. */
+/** Returns the text in a sealed box; undefined if it was not sealed for this key. */
 export function open(sealed: string, key: KeyPair): string | undefined {
     try {
         const bytes = sodium.crypto_box_seal_open(decode(sealed), decode(key.publicKey), decode(key.privateKey));
@@ -29,10 +29,10 @@ export function open(sealed: string, key: KeyPair): string | undefined {
 }
 
 /**
- * What a secret was set to: for tests that check what was sent. Wait for `sealedBoxReady` first.
+ * Returns the value of a secret, for tests that check the sent values. Wait for `sealedBoxReady` first.
  *
  * @param repository `owner/name`
- * @returns undefined where there is no such secret
+ * @returns undefined if the secret does not exist
  */
 export function revealSecret(state: State, repository: string, kind: SecretKind, name: string): string | undefined {
     const found = own(state.repositories, repository);

@@ -4,11 +4,11 @@ import { open } from "./sealedBox";
 import { own, type Secret, type SecretKind } from "./state";
 import { laterThan, timestamp } from "./time";
 
-/** Bytes of a secret's or a variable's value that GitHub takes. */
+/** Maximum size of a secret's or a variable's value on GitHub, in bytes. */
 export const maxValueBytes = 48 * 1024;
 
 /**
- * Refuses names that GitHub refuses; they are kept in capitals.
+ * Refuses names that GitHub refuses; names are stored in upper case.
  *
  * @param what `Secret` or `Variable`, for the message
  */
@@ -30,7 +30,7 @@ const represent = (name: string, { createdAt, updatedAt }: Secret) => ({
     updated_at: updatedAt,
 });
 
-/** The five operations on one kind of secret. */
+/** Returns the five operations on one kind of secret. */
 export function secretHandlers(kind: SecretKind): Record<"list" | "key" | "get" | "put" | "remove", RepositoryHandler> {
     return {
         list: (request) => {

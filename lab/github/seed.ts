@@ -15,7 +15,7 @@ import {
 } from "./state";
 import { timestamp } from "./time";
 
-/** What the lab's token may do: all that docs/operations.md asks for, and nothing else. */
+/** Permissions of the lab's token: exactly the permissions that docs/operations.md requires. */
 const labPermissions = Object.fromEntries(
     permissionNames.flatMap((name) => {
         const { level } = factsOf(name);
@@ -23,15 +23,17 @@ const labPermissions = Object.fromEntries(
     }),
 ) as Partial<Record<Permission, Level>>;
 
-/** An id that nothing else in the state has. */
+/** Returns an id that is unique in the state. */
 export const nextId = (state: State): number => ++state.lastId;
 
-/** The account of that name, made a user's when there is none. */
+/** Returns the account with that name; creates a user account if it does not exist. */
 export function ensureAccount(state: State, login: string, type: Account["type"] = "User"): Account {
     return own(state.accounts, login) ?? (state.accounts[login] = { id: nextId(state), type, createdAt: timestamp() });
 }
 
-/** Who commits when a request does not say: the account, with the address that GitHub hides real ones behind. */
+/**
+ * Returns the default committer of a request: the account, with the address that GitHub uses to hide real addresses.
+ */
 export function committerOf(state: State, login: string): { name: string; email: string } {
     const { id } = ensureAccount(state, login);
     return { name: login, email: `${id.toString()}+${login}@users.noreply.github.com` };
@@ -41,7 +43,10 @@ function perKind<T>(value: (kind: SecretKind) => T): Record<SecretKind, T> {
     return Object.fromEntries(secretKinds.map((kind) => [kind, value(kind)])) as Record<SecretKind, T>;
 }
 
-/** Adds a repository with one commit, a README; an existing one is left as it is. Its owner becomes an organization. */
+/**
+ * Adds a repository with one commit, a README; leaves an existing repository as it is. Its owner becomes an
+ * organization.
+ */
 export function seedRepository(state: State, owner: string, name: string, isPrivate = false): Repository {
     const known = findRepository(state, owner, name);
     if (known) return known;
@@ -75,7 +80,7 @@ export function seedRepository(state: State, owner: string, name: string, isPriv
     return repository;
 }
 
-/** What a lab starts with: its token and its repository. */
+/** Adds the initial content of a lab: its token and its repository. */
 export function seedLab(state: State, owner: string, name: string): void {
     state.tokens[labToken] ??= { login: "lab", permissions: labPermissions };
     ensureAccount(state, "lab");

@@ -96,7 +96,7 @@ test("the control API says what it was asked and what it knows", async () => {
     await expect(github.control("PATCH", "repositories/acme/gone", {})).rejects.toThrow(/404.*acme\/gone/);
 });
 
-/** Sends what `fetch` does not let through. */
+/** Sends requests that `fetch` does not allow. */
 async function statusWith(headers: Record<string, string>, method: string): Promise<number | undefined> {
     return await new Promise((resolve, reject) => {
         const sent = request(`${github.url}/_lab/limits`, { method, headers }, (response) => {

@@ -9,22 +9,22 @@ import { sealedBoxReady } from "./sealedBox";
 import { seedLab } from "./seed";
 import { openStore, type Store } from "./store";
 
-/** What a stand-in is started with. */
+/** Options of a stand-in. */
 export interface StandInOptions {
     /** File that holds the state. */
     readonly file: string;
-    /** Port on loopback; 0 takes a free one. */
+    /** Port on loopback; 0 selects a free port. */
     readonly port: number;
-    /** The repository that is there from the start. */
+    /** The repository that exists from the start. */
     readonly owner: string;
     readonly repository: string;
-    /** Told every request that changed something or failed: method, path and status, nothing of its content. */
+    /** Receives every request that changed the state or failed: method, path and status, without its content. */
     readonly log?: (line: string) => void;
 }
 
 /** A running stand-in. */
 export interface StandIn {
-    /** Address of the server, without a slash at the end. */
+    /** Address of the server, without a trailing slash. */
     readonly url: string;
     readonly store: Store;
     readonly close: () => Promise<void>;
@@ -43,7 +43,7 @@ async function bodyOf(message: IncomingMessage): Promise<string> {
     return Buffer.concat(parts).toString("utf8");
 }
 
-/** Pages of other sites must not reach it through the browser of whoever runs the lab. */
+/** Returns whether a request comes from another site, which must not reach the stand-in through the user's browser. */
 function isForeign({ headers, method }: IncomingMessage): boolean {
     const local = /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? "");
     return !local || (method !== "GET" && headers.origin !== undefined);
@@ -56,7 +56,9 @@ function send(response: ServerResponse, { status, body, headers }: Reply): void 
     response.end(text);
 }
 
-/** Starts the stand-in and resolves when it serves. Several may share the description, which takes time to read. */
+/**
+ * Starts the stand-in and resolves when it serves. Several stand-ins may share the description, which is slow to read.
+ */
 export async function startStandIn(options: StandInOptions, description = readDescription()): Promise<StandIn> {
     await sealedBoxReady;
     const store = openStore(options.file);

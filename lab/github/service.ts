@@ -6,12 +6,12 @@ import { makeFolder, replaceFile } from "../../lib/system/files";
 import type { Server } from "../servers/server";
 import { labRepository, labToken } from "./defaults";
 
-/** Sources that the server does not need: its own start, tests and the tool that makes the description. */
+/** Sources that the server does not need: this file, tests, and the tool that creates the description. */
 const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
 
 /**
- * The stand-in as plain JavaScript in a folder named by its sources. A compiler kept in memory, as under ts-node, would be
- * most of what the server takes.
+ * Compiles the stand-in to plain JavaScript in a folder named after the hash of its sources. A compiler in memory, as
+ * with ts-node, would use most of the server's memory.
  *
  * @returns path of the program
  */
@@ -41,19 +41,21 @@ async function compile(state: string): Promise<string> {
     return program;
 }
 
-/** Address of the stand-in on that port. */
+/** Returns the address of the stand-in on that port. */
 export const githubUrl = (port: number): string => `http://127.0.0.1:${port.toString()}/`;
 
-/** What the GitHub provider and this program read to work on the stand-in instead of GitHub. */
+/**
+ * Returns the environment variables with which the GitHub provider and this program use the stand-in instead of GitHub.
+ */
 export const githubVariables = (port: number): Record<string, string> => ({
     GITHUB_BASE_URL: githubUrl(port),
     GITHUB_OWNER: labRepository.owner,
-    // The provider would take a user's own before the owner.
+    // The provider would prefer the value in a user's environment to GITHUB_OWNER.
     GITHUB_ORGANIZATION: "",
     GITHUB_TOKEN: labToken,
 });
 
-/** The GitHub stand-in as a server of the lab. */
+/** Returns the GitHub stand-in as a server of the lab. */
 export async function githubServer(paths: LabPaths, port: number): Promise<Server> {
     const folder = path.join(paths.state, "github");
     const file = path.join(folder, "state.json");
@@ -62,9 +64,9 @@ export async function githubServer(paths: LabPaths, port: number): Promise<Serve
     return {
         name: "github",
         command: process.execPath,
-        // Its state is some megabytes; without a bound Node.js would let garbage grow to many times that.
+        // Its state takes some megabytes; without a limit, Node.js would let garbage grow to many times that size.
         args: ["--max-old-space-size=64", await compile(folder), config],
-        // Nothing of the user's environment: tokens for the real GitHub are in it.
+        // The user's environment is not passed on: it contains tokens for the real GitHub.
         env: { NODE_PATH: path.join(repositoryRoot, "node_modules") },
         config: { file: config, text: `${JSON.stringify(options, null, 2)}\n` },
         check: async () => {

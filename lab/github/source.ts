@@ -1,6 +1,6 @@
 import path from "node:path";
 
-/** Where GitHub's description comes from: a package on npm that follows github/rest-api-description. */
+/** Source of GitHub's description: a package on npm that follows github/rest-api-description. */
 export const source = {
     package: "@octokit/openapi",
     version: "23.0.2",
@@ -8,8 +8,8 @@ export const source = {
     file: "package/generated/api.github.com.json",
 } as const;
 
-/** The checked-in subset of it: made by `prune.ts`, never edited. */
+/** The checked-in subset of the description: written by `prune.ts`, never edited. */
 export const descriptionFile = path.join(__dirname, "github-api.json");
 
-/** Methods that GitHub's description uses; a path item's other keys are no operations. */
+/** Methods in GitHub's description; the other keys of a path item are not operations. */
 export const methods: ReadonlySet<string> = new Set(["get", "post", "put", "patch", "delete"]);

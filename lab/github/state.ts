@@ -1,6 +1,6 @@
 import type { Level, Permission } from "../../lib/github/permissions";
 
-/** Somebody who owns repositories or writes to them. */
+/** A user or organization that owns repositories or writes to them. */
 export interface Account {
     readonly id: number;
     readonly type: "Organization" | "User";
@@ -8,8 +8,8 @@ export interface Account {
 }
 
 /**
- * What a token may do: classic ones have scopes (`repo`, `workflow`), fine-grained ones permissions. Only `metadata` is
- * read without being named.
+ * The rights of a token: a classic token has scopes (`repo`, `workflow`), a fine-grained token has permissions. Only
+ * `metadata` is readable without being listed.
  */
 export interface Token {
     readonly login: string;
@@ -17,7 +17,7 @@ export interface Token {
     readonly permissions?: Readonly<Partial<Record<Permission, Level>>>;
 }
 
-/** Who made or committed a commit, and when (RFC 3339). */
+/** Author or committer of a commit, with its time (RFC 3339). */
 export interface Signature {
     readonly name: string;
     readonly email: string;
@@ -36,19 +36,22 @@ export interface Commit {
     readonly files: Readonly<Record<string, string>>;
 }
 
-/** GitHub keeps secrets for workflows, for Dependabot's runs and for Codespaces apart, each with a key of its own. */
+/**
+ * GitHub stores secrets for workflows, for Dependabot's runs and for Codespaces separately, each kind with a separate
+ * key.
+ */
 export const secretKinds = ["actions", "dependabot", "codespaces"] as const;
-/** One of them. */
+/** A kind of secret. */
 export type SecretKind = (typeof secretKinds)[number];
 
-/** A Curve25519 key pair; both halves base64. The private one is what GitHub never shows. */
+/** A Curve25519 key pair; both halves base64. GitHub never shows the private half. */
 export interface KeyPair {
     readonly id: string;
     readonly publicKey: string;
     readonly privateKey: string;
 }
 
-/** A secret as GitHub keeps it; times as all of GitHub's, to the second. */
+/** A secret as GitHub stores it; times have a resolution of one second, like all times of GitHub. */
 export interface Secret {
     /** Sealed with the public key of its kind, base64. */
     readonly sealed: string;
@@ -72,10 +75,10 @@ export interface Comment {
     updatedAt: string;
 }
 
-/** What makes an issue a pull request. */
+/** The properties that turn an issue into a pull request. */
 export interface Pull {
     readonly head: string;
-    /** Commit of the head when the pull request was closed; while it is open its branch says. */
+    /** Commit of the head when the pull request was closed; for an open pull request, its branch has the commit. */
     headSha?: string;
     base: string;
     baseSha: string;
@@ -86,7 +89,7 @@ export interface Pull {
     mergeSha?: string;
 }
 
-/** An issue or a pull request: GitHub numbers them together and keeps their comments alike. */
+/** An issue or a pull request: GitHub numbers them together and stores their comments in the same way. */
 export interface Issue {
     readonly id: number;
     readonly number: number;
@@ -103,7 +106,7 @@ export interface Issue {
     readonly pull?: Pull;
 }
 
-/** A repository with everything in it. */
+/** A repository with all its content. */
 export interface Repository {
     readonly id: number;
     readonly owner: string;
@@ -118,7 +121,7 @@ export interface Repository {
     readonly commits: Record<string, Commit>;
     /** Branch → commit. */
     readonly branches: Record<string, string>;
-    /** Branches that change by pull requests only. */
+    /** Branches that change only by pull requests. */
     protected: string[];
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
@@ -126,17 +129,17 @@ export interface Repository {
     readonly issues: Issue[];
 }
 
-/** Limits that are switched on, each until a time in seconds since 1970. */
+/** Active limits, each until a time in seconds since 1970. */
 export interface Limits {
-    /** Requests that the hourly quota still allows; none without. */
+    /** Number of requests that the hourly quota still allows; 0 if undefined. */
     readonly primary?: { readonly until: number; readonly left?: number | undefined };
-    /** Too many requests at once: with the seconds that GitHub asks to wait. */
+    /** Too many requests at once, with the seconds that GitHub asks clients to wait. */
     readonly secondary?: { readonly until: number; readonly retryAfter: number };
 }
 
-/** Everything that the stand-in knows; keys of repositories are `owner/name`. */
+/** The complete state of the stand-in; keys of repositories are `owner/name`. */
 export interface State {
-    /** Last id that was given to anything. */
+    /** The last assigned id. */
     lastId: number;
     readonly accounts: Record<string, Account>;
     readonly tokens: Record<string, Token>;
@@ -144,12 +147,14 @@ export interface State {
     limits: Limits;
 }
 
-/** The repository of that name, which GitHub reads in any case; undefined where there is none. */
+/** Returns the repository with that name, which GitHub compares without case; undefined if it does not exist. */
 export function findRepository(state: State, owner: string, name: string): Repository | undefined {
     const wanted = `${owner}/${name}`.toLowerCase();
     return Object.entries(state.repositories).find(([key]) => key.toLowerCase() === wanted)?.[1];
 }
 
-/** The record's own value of that key: names come from outside, and objects inherit some (`constructor`). */
+/**
+ * Returns the record's own value of that key: names are external input, and objects inherit some keys (`constructor`).
+ */
 export const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
     Object.hasOwn(record, key) ? record[key] : undefined;

@@ -2,23 +2,23 @@ import { existsSync, readFileSync } from "node:fs";
 import { replaceFile } from "../../lib/system/files";
 import type { State } from "./state";
 
-/** The state while the server runs: a change is on disk before anybody is told of it, or did not happen. */
+/** The state while the server runs: a change is on disk before any client sees it, or it did not happen. */
 export interface Store {
     readonly state: State;
     readonly file: string;
-    /** Applies a change to a copy, keeps that when nothing is thrown, and hands on what the change returns. */
+    /** Applies a change to a copy, keeps the copy if the change does not throw, and returns the change's result. */
     readonly update: <T>(change: (draft: State) => T) => T;
 }
 
-/** A state without anything in it. */
+/** Returns an empty state. */
 export const emptyState = (): State => ({ lastId: 1000, accounts: {}, tokens: {}, repositories: {}, limits: {} });
 
-/** The state in `file`, or an empty one where there is none yet. */
+/** Reads the state in `file`; returns an empty state if the file does not exist. */
 export function readState(file: string): State {
     return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as State) : emptyState();
 }
 
-/** Opens the state in `file`, which only its user may read: private keys and tokens are in it. */
+/** Opens the state in `file`, which only its user may read: it contains private keys and tokens. */
 export function openStore(file: string): Store {
     let state = readState(file);
     let text = JSON.stringify(state);

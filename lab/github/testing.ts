@@ -6,30 +6,30 @@ import { type Description, readDescription } from "./description";
 import { labToken } from "./defaults";
 import { type StandIn, startStandIn } from "./server";
 
-/** An answer with its body read. */
+/** A response with its body. */
 export interface Answer {
     readonly status: number;
     readonly headers: Headers;
     readonly body: never;
 }
 
-/** Who calls (the lab's token; "" for nobody), and headers beside that. */
+/** The caller's token (default: the lab's token; "" for no token), and additional headers. */
 export interface CallOptions {
     readonly token?: string | undefined;
     readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A stand-in on a free port with its state in a folder of its own, and the repository `acme/tool`. */
+/** A stand-in on a free port with its state in a separate folder, and the repository `acme/tool`. */
 export interface TestStandIn extends StandIn {
     readonly file: string;
     readonly log: string[];
-    /** Calls the API (`repos/…`) as a program with that token does. */
+    /** Calls the API (`repos/…`) like a program with that token. */
     readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
-    /** The same below `repos/acme/tool/`. */
+    /** Calls the API below `repos/acme/tool/`. */
     readonly repo: TestStandIn["call"];
-    /** Switches something by the control API; throws when that refuses. */
+    /** Changes the stand-in by the control API; throws if the API refuses. */
     readonly control: (method: string, path: string, body?: unknown) => Promise<never>;
-    /** Stops it and removes its state. */
+    /** Stops the stand-in and removes its state. */
     readonly remove: () => Promise<void>;
 }
 
@@ -41,10 +41,10 @@ async function ask(url: string, method: string, body: unknown, headers: Record<s
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as never };
 }
 
-/** Read once: its validators are compiled when they are first needed, which takes most of a test's time. */
+/** Read once: its validators are compiled on first use, which takes most of a test's time. */
 let description: Promise<Description> | undefined;
 
-/** Starts one; `file` continues with the state of an earlier one. */
+/** Starts a stand-in; with `file` it continues with the state of an earlier stand-in. */
 export async function startTestStandIn(file?: string): Promise<TestStandIn> {
     const folder = file === undefined ? mkdtempSync(path.join(tmpdir(), "github-stand-in-")) : path.dirname(file);
     const state = file ?? path.join(folder, "state.json");
@@ -74,5 +74,5 @@ export async function startTestStandIn(file?: string): Promise<TestStandIn> {
     };
 }
 
-/** A text as the contents API takes it. */
+/** Encodes a text for the contents API. */
 export const base64 = (text: string): string => Buffer.from(text).toString("base64");

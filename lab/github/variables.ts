@@ -16,14 +16,14 @@ function checkedValue(value: string): string {
     return value;
 }
 
-/** All variables with their values. */
+/** Returns all variables with their values. */
 export const listVariables: RepositoryHandler = (request) => {
     const all = Object.entries(request.repository.variables).map(([name, one]) => represent(name, one));
     const { page, headers } = paginate(request, all);
     return { ...ok({ total_count: all.length, variables: page }), headers };
 };
 
-/** A variable; its name is read in any case. */
+/** Returns a variable; the case of its name does not matter. */
 export const getVariable: RepositoryHandler = ({ repository, params }) => {
     const name = (params.name ?? "").toUpperCase();
     const variable = own(repository.variables, name);
@@ -31,7 +31,7 @@ export const getVariable: RepositoryHandler = ({ repository, params }) => {
     return ok(represent(name, variable));
 };
 
-/** Creates a variable; one that is there is refused with 409. */
+/** Creates a variable; refuses an existing variable with 409. */
 export const createVariable: RepositoryHandler = ({ repository, body }) => {
     const { name: given, value } = body as { name: string; value: string };
     const name = checkedName("Variable", given);
@@ -43,7 +43,7 @@ export const createVariable: RepositoryHandler = ({ repository, body }) => {
     return created({});
 };
 
-/** Changes a variable's value, and its name where another one is given. */
+/** Changes a variable's value, and its name if the request gives a different one. */
 export const updateVariable: RepositoryHandler = ({ repository, params, body }) => {
     const name = (params.name ?? "").toUpperCase();
     const before = own(repository.variables, name);

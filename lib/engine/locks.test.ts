@@ -10,9 +10,9 @@ import { removeDeadLocks, runningUpdates, stackLocks } from "./locks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
 const timestamp = new Date().toISOString();
-/** Long before this process started. */
+/** A time long before the start of this process. */
 const longAgo = "2001-01-01T00:00:00Z";
-/** No process has a pid above the kernel's limit. */
+/** A pid above the kernel's limit, which no process has. */
 const gone = 2 ** 22 + 2;
 
 afterEach(() => {
@@ -26,7 +26,7 @@ function locked(file: string, content: unknown) {
     return { removed, left: ["", ".attrs"].filter((end) => existsSync(path.join(state, folder, file + end))) };
 }
 
-/** Runs something that is called pulumi while `work` does. */
+/** Runs a program named pulumi while `work` runs. */
 async function besidePulumi<T>(work: (pid: number) => T): Promise<T> {
     const program = path.join(tree({}), "pulumi");
     copyFileSync("/bin/sleep", program);
@@ -62,14 +62,14 @@ test("the lock of a pulumi stays although it looks older than that: the clock ma
     });
 });
 
-/** What pulumi stops at and which says nothing of a process: file name, content, reason. */
+/** Lock files that stop pulumi and name no process: file name, content, reason. */
 const unreadable: readonly (readonly [string, string, string])[] = [
     ["a.json", "", "it is empty"],
     ["a.json", '{"pid":12,"user', "it is no JSON, or its end is missing"],
     ["a.json", "null", "it does not name the process that took it"],
     ["a.json", "[1]", "it does not name the process that took it"],
     ["a.json", '{"owner":"somebody"}', "it does not name the process that took it"],
-    // What a pulumi leaves that is killed while it writes.
+    // File that a pulumi process leaves if it is killed while it writes.
     ["a.json.18b2f1.tmp", "", "it is empty"],
 ];
 
@@ -101,7 +101,7 @@ test.each(unreadable)(
             const backend = path.join(state, "pulumi");
             const locks = () => stackLocks(`file://${path.join(state, "pulumi")}`, "local", "layered-images") ?? [];
             const mayHold = () => locks().flatMap((lock) => ("file" in lock ? lock.mayHold : []));
-            // Other programs of that name may start and end between two calls.
+            // Other programs with that name may start and end between two calls.
             const found = locks();
             expect(found).toMatchObject([{ file: place, reason }]);
             expect(found.flatMap((lock) => ("file" in lock ? lock.mayHold : []))).toContain(pid);
@@ -110,10 +110,10 @@ test.each(unreadable)(
             expect(told).toContain(`${place} is a lock that can't be read (${reason})`);
             expect(told).toMatch(new RegExp(`\\(pid (\\d+, )*${pid.toString()}\\b`));
             expect(existsSync(place)).toBe(true);
-            // One that holds another stack's lock is not the one.
+            // A process that holds another stack's lock is not a candidate.
             writeTree(state, { [other]: JSON.stringify({ pid, hostname: hostname(), timestamp }) });
             expect(mayHold()).not.toContain(pid);
-            // Nor is one that started after the file was written.
+            // A process that started after the file was written is not a candidate either.
             writeTree(state, { [other]: JSON.stringify({ pid: gone, hostname: hostname(), timestamp }) });
             expect(mayHold()).toContain(pid);
             utimesSync(place, new Date(longAgo), new Date(longAgo));
@@ -164,7 +164,7 @@ test("the locks of one stack are seen in a file backend, with whether their proc
         ]),
     );
     expect(seen("organization/layered-images/other", "layered-images")).toEqual(new Map([[gone, true]]));
-    // A stack of the same name in another project is another one.
+    // A stack with the same name in another project is a different stack.
     expect(seen("local", "other-project")).toEqual(new Map([[gone - 1, true]]));
     expect(seen("local", "third-project")).toEqual(new Map());
     expect(stackLocks(`file://${state}`, "local")).toEqual([]);

@@ -61,7 +61,7 @@ describe("what only an update can know", () => {
     test("values without anything unknown are the same exactly when they are equal", () => {
         fc.assert(
             fc.property(values, values, (a, b) => {
-                // JSON has one zero.
+                // JSON does not distinguish 0 and -0.
                 const [one, other] = [a, b].map((value) => JSON.parse(JSON.stringify(value)) as unknown);
                 expect(sameWhereKnown(one, other)).toBe(deepEqual(one, other));
             }),

@@ -55,7 +55,7 @@ describe("of a preview that failed", () => {
     });
 });
 
-/** An environment in which `pulumi whoami` does this. */
+/** An environment in which `pulumi whoami` runs this script. */
 function saying(script: string): NodeJS.ProcessEnv {
     const folder = tree({ pulumi: `#!/bin/sh\n[ "$1" = whoami ] || exit 9\n${script}\n` });
     chmodSync(path.join(folder, "pulumi"), 0o755);

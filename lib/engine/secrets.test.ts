@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { masked } from "../system/mask";
 import { configSecrets, readSecrets } from "./secrets";
 
-/** As `pulumi config --json --show-secrets` prints it. */
+/** The output of `pulumi config --json --show-secrets`. */
 const config = JSON.stringify({
     "p:registry": { value: "ghcr.io", secret: false },
     "p:token": { value: "token-value", secret: true },

@@ -22,7 +22,7 @@ test.each([
     "lost",
 ])("the plan of the preview %s is as its schema says", (name) => {
     const plan = makePlan({ stack: "local", preview: recordedPreview(name), history: [] });
-    // Reading drops what the schema does not describe.
+    // Parsing drops properties that the schema does not describe.
     const images = plan.images.map((image) => ({ ...image, causes: image.causes.map(causeText) }));
     expect(reviewSchema.parse(JSON.parse(jsonForm(plan)))).toEqual({ version: 1, ...plan, images });
 });

@@ -24,7 +24,7 @@ test("every image has its line, whatever the order and whether its parent is sti
     const hierarchy = fc.array(fc.nat({ max: 100 }), { maxLength: 30 }).chain((above) => {
         const images = above.map((number, index) => {
             const parent = number % (index + 2);
-            // "i-1" never existed: its image has left the stack.
+            // "i-1" never existed: it stands for an image that has left the stack.
             return imagePlan(
                 `i${index.toString()}`,
                 parent === index + 1 ? {} : { parent: `i${(parent - 1).toString()}` },

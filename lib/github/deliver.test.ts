@@ -12,7 +12,7 @@ const text = (content: string) => ({
     content: Buffer.from(content).toString("base64"),
 });
 
-/** What GitHub answers, by path below the repository; anything else is 404. */
+/** GitHub's responses, by path below the repository; any other path returns 404. */
 type Answers = Readonly<Record<string, unknown>>;
 const repository: Answers = {
     "": { archived: false, full_name: "us/bot" },
@@ -21,7 +21,7 @@ const repository: Answers = {
 };
 const contents = "/contents/.github/workflows/a.yml?ref=main";
 
-/** The branch has a file that is not ours, and one of ours that is generated no longer. */
+/** The branch has a file that this program never wrote, and a leftover file that it no longer generates. */
 const leftover = ".github/workflows/old.yml";
 const withLeftover: Answers = {
     "/contents/.github/workflows?ref=main": ["a", "old", "theirs"].map((name) => ({
@@ -57,7 +57,7 @@ describe("a token that can't do everything", () => {
     };
     const lacks = [
         /lacks the scope workflow[\s\S]*\(it has repo, read:org\)/,
-        // 40 beside the file, the secret twice, and three variables.
+        // 40 requests, plus those for the file, for the secret (twice) and for three variables.
         /60 more requests until 2027-01-15T08:00:00\.000Z; a run may need 72/,
         /this token may not use variables of us\/bot/,
     ];
@@ -84,14 +84,14 @@ describe("a token that can't do everything", () => {
     });
 });
 
-/** Our file's place has one that never was ours. */
+/** The path of a generated file holds a file that this program never wrote. */
 const withForeign: Answers = {
     ...repository,
     [contents]: text("on: push\n"),
     [history()]: [{ sha: "1", commit: { message: "Add CI" } }],
 };
 
-/** What is wrong on GitHub, and what it keeps an update from; undefined where the configuration is what is wrong. */
+/** The problem on GitHub, and what it prevents in an update; undefined if the configuration is the problem. */
 const wrong: readonly (readonly [string, Answers, RegExp, "files" | "values" | "everything" | undefined])[] = [
     [
         "a repository that is not there",
@@ -173,7 +173,8 @@ describe("without a token", () => {
             warnings: [],
             errors: [expect.stringMatching(next) as string],
         });
-        // Told that the engine leaves GitHub out, it warns. What it registers then is left out, and nothing asks for its removal.
+        // If the engine is set to leave GitHub out, the program warns. The resources that it registers then are left
+        // out, and no request asks for their removal.
         for (const [name, value] of Object.entries(withoutGitHub({}, []).env)) vi.stubEnv(name, value);
         expect(await planGitHub(anonymous, files, wishes)).toEqual({
             delivery: undefined,

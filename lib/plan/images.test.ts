@@ -12,7 +12,7 @@ const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new S
 };
 type Worded = ReturnType<typeof planImages>[number];
 
-/** What is pending, by image: the action, then the causes. */
+/** Pending changes by image: the action, then the causes. */
 const pending = (plans: readonly Worded[]) =>
     Object.fromEntries(
         plans
@@ -207,7 +207,7 @@ test("what only reads the Dockerfile is not the root that an image stands on", (
 describe("what is certain of an image that may not be built", () => {
     const before = `registry.localhost:17443/fixture/ci@sha256:${"0".repeat(64)}`;
     type Inputs = Readonly<Record<string, unknown>>;
-    /** The inputs of a resource of ci in the state, and those that it is to have. */
+    /** The inputs of a resource of ci in the state, and its new inputs. */
     const changed = (name: string, type: string, of: (old: Inputs, after: Inputs) => [Inputs, Inputs]) =>
         recordedPreview("base").steps.map((step) => {
             if (step.name !== name || step.type !== `docker-build:index:${type}` || !step.old || !step.new) return step;
@@ -215,7 +215,7 @@ describe("what is certain of an image that may not be built", () => {
             return { ...step, old: { ...step.old, inputs: old }, new: { ...step.new, inputs: after } };
         });
     const ci = (steps: readonly Step[]) => planImages(steps).find(({ image }) => image === "ci");
-    /** The same smoke test as before, which passed last on this build; on the one that the state has without. */
+    /** The previous smoke test, which last passed on this build; without an argument, on the build in the state. */
     const sameTest = (on?: string) =>
         changed("ci-amd64-test", "Image", (old, after) => {
             const { context, dockerfile } = old as { context: object; dockerfile: object };
@@ -256,7 +256,7 @@ describe("what is certain of an image that may not be built", () => {
 });
 
 describe("a registry that lost a build", () => {
-    /** `<repository>@<digest>` of a build, as the preview `name` has it in the state. */
+    /** `<repository>@<digest>` of a build in the state of the preview `name`. */
     const published = (name: string, build: string) => {
         const before = recordedPreview(name).steps.find((step) => step.name === build)?.old;
         return `${String((before?.inputs.tags as string[])[0]).replace(/:[^:]*$/, "")}@${String(before?.outputs.digest)}`;

@@ -45,12 +45,12 @@ describe("blobs", () => {
         [`r.io/base@${digest("a")}`, manifest("a", "1", "2")],
         [`r.io/base@${digest("b")}`, manifest("b", "1")],
         [`r.io/app@${digest("c")}`, manifest("c", "1")],
-        // A tag's manifest is looked at under its digest, a root's is not ours.
+        // A tag's manifest is looked up under its digest; a root's manifest is not managed here.
         ["r.io/base:latest", manifest("d", "1")],
         [`r.io/gone@${digest("e")}`, { found: undefined }],
         [`s.io/other@${digest("f")}`, { unknown: "refused" }],
     ]);
-    /** Asks with this for what the registry says, and returns what became of each question and what was asked. */
+    /** Queries the registry through this function; returns the result of each query and the queries sent. */
     const ask = async (look: ReturnType<typeof blobReader>["look"]) => {
         const asked: string[] = [];
         let closed = false;
@@ -109,7 +109,10 @@ describe("what GitHub says is not there", () => {
         resource("github:index/actionsSecret:ActionsSecret", { secretName: "A" }),
         resource("github:index/actionsVariable:ActionsVariable", { variableName: "CI_IMAGE", value: "" }),
     ];
-    /** What is found where GitHub answers 200 below these paths and otherwise this, and how often it was asked. */
+    /**
+     * Returns the result if GitHub responds with 200 below these paths and with this status elsewhere, and the number
+     * of requests.
+     */
     const found = async (there: readonly string[], status = 404) => {
         const fetchMock = vi.fn((url: URL) => {
             const path = url.href.replace("https://api.github.com/repos/o/r", "");

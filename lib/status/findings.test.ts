@@ -55,7 +55,7 @@ test("what was lost is made after what it is made from, and the lab's registry s
     const remembered = { by: "replace", urn: "a", restart: true } as const;
     expect(repairCommand(lab, child)).toBe("npm run up -- --replace 'a' --replace 'b'");
     expect(repairCommand(lab, remembered)).toBe("npm run down && npm run up -- --replace 'a'");
-    // Another registry is not the stack's to start.
+    // The stack cannot start another registry.
     expect(repairCommand(ci, remembered)).toBe("pulumi up --stack 'acme/ci' --replace 'a'");
     expect(repairAll(lab, [drift(remembered), drift(child)])).toEqual([
         "npm run down && npm run up -- --replace 'a' --replace 'b'",

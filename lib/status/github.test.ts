@@ -28,7 +28,7 @@ const variable = resource("github:index/actionsVariable:ActionsVariable", "varia
 });
 const pull = resource("github:index/repositoryPullRequest:RepositoryPullRequest", "pull", { outputs: { number: 7 } });
 
-/** The path of the question about a resource. */
+/** The path of the request for a resource. */
 const pathOf = (known: Resource) => githubQuestions([known])[0]?.path ?? "";
 const compare = (known: Resource, answer: Answer<OnGitHub>) =>
     compareGitHub([files, known], new Map([[pathOf(known), answer]])).map(({ kind, about, text, repair }) => ({
@@ -101,7 +101,7 @@ describe("a file that a pull request brings, of which the state has a hash alone
         inputs: { repository: "r", branch: "main", files: hashes, ...inputs },
     });
     const found = (text: string | undefined) => ({ found: text === undefined ? undefined : { text } });
-    /** What is found where the branch has these texts in the files' places. */
+    /** The findings if the branch has these texts as the contents of the files. */
     const compared = (resources: readonly Resource[], texts: readonly (string | undefined)[], pullState?: OnGitHub) =>
         compareGitHub(
             resources,

@@ -98,7 +98,7 @@ test("builds that are gone are made again before the index over them", () => {
     expect(imageStatus(base, [base], gone, [])).toMatchObject({ found: null, builds: [{}, { present: false }] });
 });
 
-/** What a registry has where it lost something of base and app, or something could not be asked. */
+/** The content of a registry that lost blobs of base and app, or in which a query failed. */
 const broken = (blobs: NonNullable<Held["blobs"]>) =>
     Object.fromEntries(
         (["a", "d"] as const).map((letter) => {

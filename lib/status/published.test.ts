@@ -6,7 +6,7 @@ import { readAnswers } from "./published";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const urn = (name: string) => `urn:pulumi:local::p::t::${name}`;
-/** An image that stands on nothing, of one build. */
+/** An image without a parent, with one build. */
 const image = (key: string, letter: string): DeployedImage => ({
     image: key,
     parents: [],

@@ -14,7 +14,10 @@ const component = resource("layered-images:components:WorkflowFiles", { ...where
 const file = resource("github:index/repositoryFile:RepositoryFile", { ...where, file: "a.yml", content: "ours" });
 const secret = resource("github:index/actionsSecret:ActionsSecret", { secretName: "A" });
 
-/** Whether the files differ when GitHub has this text, or the repository without it, and how often it was asked. */
+/**
+ * Returns whether the files differ if GitHub has this text, or has the repository without it, and the number of
+ * requests.
+ */
 async function ask(resources: readonly Resource[], text: string | undefined, status = 404) {
     const fetchMock = vi.fn((url: URL) => {
         const body = { content: Buffer.from(text ?? "").toString("base64"), encoding: "base64" };

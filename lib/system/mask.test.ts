@@ -31,7 +31,7 @@ test("a line is masked as the engine leaves it: with another secret in it masked
     const secrets = secretTexts(["deploy", "[global]\nextra-index-url = https://deploy:token@index.example/\n"]);
     expect(masked("extra-index-url = https://[secret]:token@index.example/", secrets)).toBe("[secret]");
     expect(masked("extra-index-url = https://deploy:token@index.example/", secrets)).toBe("[secret]");
-    // Of a line that is another secret as a whole nothing is left to be recognised.
+    // If another secret is the whole line, no part of the line remains to be recognised.
     expect(secretTexts(["deploy", "deploy\nx"])).not.toContain("[secret]");
 });
 

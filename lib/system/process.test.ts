@@ -60,7 +60,7 @@ test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
         expect(output).toMatch(/interrupted\n$/);
         expect(output).not.toContain("held");
     });
-    // Nobody holds it any more.
+    // The lock is free again.
     expect(spawnSync("flock", ["--nonblock", file, "true"]).status).toBe(0);
     expect(existsSync(file)).toBe(true);
 }, 30_000);

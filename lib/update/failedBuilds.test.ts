@@ -5,7 +5,7 @@ import type { EngineLog } from "../engine/log";
 import { temporaryFolder, tree } from "../../tests/tree";
 import { type FailedBuild, describeFailedBuild, failedBuilds, tellFailedBuilds } from "./failedBuilds";
 
-/** A build in BuildKit's history: what `history ls` and `history inspect` say of it. */
+/** A build in BuildKit's history: the output of `history ls` and `history inspect` for it. */
 interface Remembered {
     readonly context?: string;
     readonly platform?: string;
@@ -14,7 +14,7 @@ interface Remembered {
     readonly printed?: readonly string[];
     readonly created?: string;
     readonly status?: string;
-    /** Whether BuildKit could not write down how it ended. */
+    /** Whether BuildKit could not record how the build ended. */
     readonly isUnkept?: boolean;
 }
 
@@ -24,7 +24,7 @@ const at = "[2/3] RUN make hunter2";
 const mask = (line: string) => line.replaceAll("hunter2", "[secret]");
 const staged = ".stage/base/0123456789ab/context";
 
-/** A program `buildx` that remembers these builds. */
+/** A program `buildx` whose history contains these builds. */
 function builder(builds: readonly Remembered[]): NodeJS.ProcessEnv {
     const listed = builds.map(({ created = "2026-01-01T12:00:05Z", status = "Error", isUnkept }, index) => {
         const steps = isUnkept ? 0 : 3;
@@ -82,7 +82,7 @@ function logOf(images: Readonly<Record<string, string>>, logged = `failed to sol
     };
 }
 
-/** What is found of the failed image base; undefined where nothing is. */
+/** Returns what is known of the failed image base; null if no record matches. */
 async function found(
     builds: readonly Remembered[],
     log = logOf({ base: staged }),
@@ -125,7 +125,7 @@ test.each<[string, Remembered]>([
 ])("a record %s is none of the update's", async (_name, record) => {
     const own = { at: "[1/1] RUN own", printed: ["own"] };
     expect(await found([record])).toBeNull();
-    // What was somebody else's before is in nobody's way.
+    // A record of another build before it does not hide the update's record.
     expect(await found([{ ...record, at: "[1/1] RUN another" }, own])).toEqual({ at: own.at, output: own.printed });
 });
 

@@ -10,7 +10,10 @@ const parse = (log: string) => {
     if (!parsed) throw new Error("no update in the log");
     return parsed;
 };
-/** One line for each thing that was done: platform and kind of what, the engine's word, result, whether the digest moved. */
+/**
+ * One line per operation: platform and kind of the resource, the engine's operation, the result, whether the digest
+ * moved.
+ */
 const done = (log: string) =>
     updateRecord(parse(log), undefined, new Map()).images.map(
         ({ image, platform = "", kind, operation, result, digestMoved }) =>

@@ -7,7 +7,7 @@ import { repositories } from "../registry";
 import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
 
-/* Bad input with the real engine: one clear message, no stack trace, nothing built and nothing published. */
+/* Bad input with the real engine: one clear message, no stack trace, no build and no publication. */
 
 let lab: TestLab;
 beforeAll(async () => {

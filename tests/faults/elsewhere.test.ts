@@ -16,7 +16,7 @@ import { repositories } from "../registry";
 import { command, exportState, up } from "../stack";
 import { writeTree } from "../tree";
 
-/* A stack without the lab, whose builder or registry does not do what it should. */
+/* A stack without the lab, whose builder or registry fails. */
 
 let lab: TestLab;
 const started: ChildProcess[] = [];
@@ -36,7 +36,7 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** The port that a server listens on. */
+/** Returns the port that a server listens on. */
 function portOf(server: Pick<Server, "address">): number {
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
@@ -52,7 +52,7 @@ async function freePort(): Promise<number> {
     return port;
 }
 
-/** A registry beside the lab's, with these certificates and settings; returns host and port. */
+/** Starts a registry next to the lab's, with these certificates and settings; returns host and port. */
 async function startRegistry(name: string, { certificate, key }: Certificates, settings: object): Promise<string> {
     const port = await freePort();
     const folder = path.join(lab.paths.state, name);
@@ -81,7 +81,9 @@ function repository(name: string, registry: string): string {
     return program;
 }
 
-/** Runs `up`, which fails, and expects that nothing was published and nothing more is recorded as built. */
+/**
+ * Runs `up`, which fails, and expects that no image was published and that no additional image is recorded as built.
+ */
 async function failure(program: string, env: NodeJS.ProcessEnv = lab.env): Promise<string> {
     const before = Object.keys(await exportState(lab, program));
     const { code, output } = await up({ ...lab, env }, program);
@@ -92,7 +94,7 @@ async function failure(program: string, env: NodeJS.ProcessEnv = lab.env): Promi
     return output;
 }
 
-/** A registry with one user, somebody, whose password is "right". */
+/** Starts a registry with one user, `somebody`, whose password is "right". */
 async function closedRegistry(name: string): Promise<string> {
     const users = path.join(lab.paths.state, `${name}-users`);
     writeFileSync(users, "somebody:$2b$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC\n");
@@ -100,7 +102,7 @@ async function closedRegistry(name: string): Promise<string> {
     return await startRegistry(name, await ensureCertificates(lab.paths.state), { auth });
 }
 
-/** The lab's environment, with Docker's file of logins saying this of a registry. */
+/** The lab's environment, with a Docker credentials file that holds this login for a registry. */
 function login(registry: string, password: string): NodeJS.ProcessEnv {
     const folder = path.join(lab.paths.state, `docker-${password}`);
     const auth = Buffer.from(`somebody:${password}`).toString("base64");
@@ -138,7 +140,10 @@ test("a registry that is not there is told before anything is built", async () =
     expect(output).toMatch(/connection refused[\s\S]*next: check that registry.localhost:\d+ runs and can be reached/);
 });
 
-/** A proxy in front of a registry, which answers the first pushes of a manifest as one does that two of them meet in. */
+/**
+ * Starts a proxy in front of a registry. It refuses the first pushes of a manifest, like a registry that receives two
+ * pushes of it at the same time.
+ */
 async function meetingRegistry(refusals: number): Promise<{ registry: string; refused: () => number }> {
     const own = await ensureCertificates(lab.paths.state);
     const behind = Number((await startRegistry("meeting", own, {})).split(":")[1]);
@@ -199,7 +204,8 @@ test("of what two repositories build at the same time on one builder, each is to
                 'import type { ImageDefinitions } from "./lib/hierarchy/definition";\n' +
                 `export const images: ImageDefinitions = { ${image("own")}, ${image("alike")} };\n`,
             own: `FROM python:3.12-slim\n${step} oh ${name}; false\n`,
-            // The same file in both, staged at the same place: BuildKit runs its step once, with the secret of one of them.
+            // Both repositories stage the same file in the same place: BuildKit runs its step once, with the secret of
+            // one of the two.
             alike: `FROM python:3.12-slim\n${step} oh no; false\n`,
             "Pulumi.yaml": stringify({ name, runtime: "nodejs", main: "index.ts" }),
             "Pulumi.local.yaml": stringify({ config: settings, encryptionsalt: salt }),
@@ -246,7 +252,8 @@ describe("a builder whose disk is full", () => {
             "100m",
             "image base: next: free disk space in the builder's store",
         ],
-        // What a step printed the provider does not always tell, and BuildKit can't keep: its record without steps says so.
+        // The provider does not always report the output of a step, and BuildKit cannot store it: its record without
+        // steps shows that.
         ["while a step writes", "900m", "no space left on device?\nnext: free disk space in the builder's store"],
     ])("is told, with what to do, %s", async (_when, size, told) => {
         await shrink(size);

@@ -21,7 +21,10 @@ import { changesOf, command, exportState, imageOutputs, noChanges, up } from "..
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
-/* What GitHub refuses, with the real engine and provider: it stops no image, nothing there is lost, and the next `up` mends it. */
+/*
+ * Refusals by GitHub, with the real engine and provider: they stop no image, no data on GitHub is lost, and the next
+ * `up` repairs it.
+ */
 
 const settings = (github: string, more = "") => `  layered-images:platforms: ["linux/amd64"]
   layered-images:github:
@@ -40,7 +43,9 @@ const make = (config: string, files = {}) =>
         ...configWith(config),
         ...files,
     });
-/** As `npm run up` runs it: what one resource meets keeps no other from being made. */
+/**
+ * The option that `npm run up` uses: the failure of one resource does not prevent the creation of the other resources.
+ */
 const goOn = "--continue-on-error";
 const withEnv = (changes: NodeJS.ProcessEnv) => Object.assign(lab, { env: { ...env, ...changes } });
 
@@ -141,10 +146,10 @@ test("with the builder stopped a preview plans all; with the lab stopped the ima
     expect(await exportState(lab, program)).toEqual({});
 });
 
-/** Digest of what an image's variable on GitHub says. */
+/** Digest in the value of an image's variable on GitHub. */
 const variableOf = (image: string) =>
     github.state().variables[`${image.toUpperCase()}_IMAGE`]?.value.replace(/^.*@/, "");
-/** Digest that an image's tag has in the registry. */
+/** Digest of an image's tag in the registry. */
 const promoted = async (image: string) => (await manifest(lab, `fixture/${image}`, "latest"))?.digest ?? "none";
 
 test("a file that was never ours is left alone, until it is to be adopted; nothing else waits for that", async () => {
@@ -161,22 +166,22 @@ test("a file that was never ours is left alone, until it is to be adopted; nothi
     expect(github.file(file)).toContain("name: Testing Checks");
 });
 
-/** What the state has of GitHub, without where in the program it stands. */
+/** The GitHub resources in the state, without their place in the program. */
 async function onGitHub(program: string): Promise<unknown[]> {
-    // Shown, because each run encrypts them anew.
+    // Secrets are shown, because each run encrypts them again.
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export", "--show-secrets"]);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources: (object & { type: string })[] } };
     return deployment.resources
         .filter(({ type }) => type.startsWith("github:") || type.includes(":WorkflowFiles"))
         .map((resource) => ({ ...resource, stackTrace: undefined, sourcePosition: undefined }));
 }
-/** What is on GitHub. */
+/** The content on GitHub. */
 const remote = () => {
     const { variables, secrets } = github.state();
     return { variables, secrets, messages: github.messages() };
 };
 let changes = 0;
-/** A program whose `ci` is another one than before, and an encrypted secret that goes to GitHub. */
+/** A program with a changed `ci`, and an encrypted secret that is delivered to GitHub. */
 async function changedProgram(): Promise<string> {
     const program = make(settings(""), { "requirements/dev.txt": `# change ${(++changes).toString()}\n` });
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", "hunter2"];
@@ -190,7 +195,7 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
         expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
     });
     afterAll(async () => {
-        // The next `up` finishes it, without a build.
+        // The next `up` completes the update without a build.
         const program = make(settings(""), { "requirements/dev.txt": `# change ${changes.toString()}\n` });
         await runIn(lab, program, "pulumi", [
             "config",
@@ -268,7 +273,7 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
         expect(code).toBe(1);
         expect(await promoted("ci")).not.toBe(tag);
         expect((await imageOutputs(lab, program)).ci?.digest).toBe(await promoted("ci"));
-        // Where files alone are left, the variable follows.
+        // If only the files are left as they are, the variable follows the promotion.
         expect(variableOf("ci")).toBe(left === "files" ? await promoted("ci") : said);
         if (left !== undefined) return;
         expect(remote()).toEqual(there);
@@ -318,7 +323,7 @@ test("a workflow's step without a token builds and promotes, and says once what 
 
 test("a protected branch refuses commits, a pull request is offered, and images are promoted", async () => {
     await github.control("PATCH", github.where, { protected: ["main"] });
-    // Another hierarchy changes the workflows' path filters.
+    // A different hierarchy changes the workflows' path filters.
     const changed = {
         "docker/Dockerfile.ci":
             "FROM ghcr.io/fixture/base:latest\nCOPY requirements/app.txt /app.txt\nRUN touch /dev.txt && echo 1 > /dev.txt\n",
@@ -343,13 +348,14 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     const before = readdirSync(tags).length;
     const program = make(adopting, { "requirements/base.txt": "six==1.16.0\n" });
     const running = up(lab, program);
-    // Planning has asked GitHub by then; the variables follow the promotion, which waits for the smoke test.
+    // At this time, planning has sent its requests to GitHub; the variables follow the promotion, which waits for the
+    // smoke test.
     await expect.poll(() => readdirSync(tags).length, { timeout: 120_000, interval: 20 }).toBeGreaterThan(before);
     await github.control("PUT", "outages", { count: 100_000 });
     const failed = await running;
     expect(failed.output).toMatch(/actions\/variables\/BASE_IMAGE: 502/);
     expect(failed.code).toBe(1);
-    // The image was promoted; its variable is what is left to do.
+    // The image was promoted; only its variable remains to be set.
     const promoted = (await manifest(lab, "fixture/base", "latest"))?.digest ?? "none";
     expect(github.state().variables.BASE_IMAGE?.value).not.toContain(promoted);
 
@@ -399,7 +405,8 @@ test("a workflow that is generated no longer stays until what takes its place is
     expect(await command(lab, make(settings("    adopt: true\n")), ["up"])).toMatchObject({ code: 0 });
     const ours = github.file(taken) ?? "";
     const header = ours.split("\n", 1)[0] ?? "";
-    // A leftover of ours, and a push that makes the next commit fail: it names the version that the state knows.
+    // The branch gets a leftover generated file, and a push that makes the next commit fail: that commit names the
+    // version in the state.
     const files = { [old]: `${header}\non: push\n`, [taken]: `${ours}# theirs\n` };
     await github.control("POST", `${github.where}/push`, { files });
     const program = make(settings("    adopt: true\n"), {
@@ -443,7 +450,7 @@ test("too few requests for all that a run may need are told before it, and just 
     expect(refused).toMatchObject({ code: 1, onGitHub: {} });
 
     const need = Number(/a run may need (\d+)/.exec(refused.output)?.[1]);
-    // The provider's start and the question whose answer is looked at come before.
+    // Two requests come first: the provider's request at its start, and the request whose response is checked.
     await github.control("PUT", "limits", { primary: { until, left: need + 2 } });
     const finished = await up(lab, program);
     expect(finished.code, finished.output).toBe(0);
@@ -465,7 +472,7 @@ test("files that people committed to a protected branch are taken over without a
     expect(guarded().messages()).toEqual(["Add CI", "Initial commit"]);
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
 
-    // A pull request brought what is wanted now; the state has what was.
+    // A pull request brought the wanted files; the state still holds the previous ones.
     const [file = "", text = ""] = Object.entries(generated)[0] ?? [];
     await github.control("POST", `${where}/push`, { message: "By hand", files: { [file]: `${text}# by hand\n` } });
     await github.control("POST", `${where}/push`, { message: "Back", files: { [file]: text } });

@@ -18,8 +18,8 @@ import { type TestLab, runIn, startTestLab } from "../lab";
 import { writeTree } from "../writeTree";
 
 /*
- * What BuildKit builds of the repository as it lies there is compared with what it builds of what is staged: the same bits. And
- * the input hash moves when the digest does. Each row starts where the one before ended.
+ * Compares the BuildKit output of the repository as it is with the output of the staged context: both have the same
+ * bits. The input hash changes when the digest changes. Each row starts from the state that the previous row left.
  */
 
 let lab: TestLab;
@@ -35,7 +35,7 @@ const edit = (file: string, from: string, to: string) => () => {
     writeTree(repository, { [file]: text.replace(from, to) });
 };
 
-/** The digest of an image that is built without our program, or of what our program stages. */
+/** Returns the digest of an image, built either without this program or from the context that this program stages. */
 async function build(context: string, dockerfile: string, buildArgs: PreparedImage["buildArgs"]): Promise<string> {
     const metadata = path.join(lab.paths.state, "metadata.json");
     const [root = ""] = Object.values(lab.instance.roots);
@@ -53,9 +53,9 @@ async function build(context: string, dockerfile: string, buildArgs: PreparedIma
 
 interface Built {
     readonly inputHash: string;
-    /** Of the repository as it is. */
+    /** Digest of the build from the repository as it is. */
     readonly plain: string;
-    /** Of what is staged. */
+    /** Digest of the build from the staged context. */
     readonly staged: string;
 }
 
@@ -116,7 +116,10 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** What a change moves: the image, only the build (something reads it that leaves no trace), or nothing. */
+/**
+ * Effect of a change: the image changes, only the build changes (a file is read without a trace in the image), or
+ * nothing changes.
+ */
 type Moves = "image" | "build" | "nothing";
 
 test.each<[string, () => void, Moves]>([

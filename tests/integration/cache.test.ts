@@ -8,7 +8,7 @@ import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { manifest } from "../registry";
 import { imageOutputs, up } from "../stack";
 
-/* A builder that starts empty, as a CI runner does. */
+/* A builder that starts empty, like the builder of a CI runner. */
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** An instruction that leaves another layer each time that it is executed. */
+/** An instruction that produces a different layer each time it is executed. */
 const mark = (file: string) => `RUN cat /proc/sys/kernel/random/uuid > ${file}\n`;
 
 test("a fresh builder executes the bot's instructions from a change of the app on, and no others", async () => {
@@ -49,7 +49,8 @@ test("a fresh builder executes the bot's instructions from a change of the app o
     for (const [index, had] of before.entries()) {
         const has = after[index] ?? [];
         const first = had.findIndex((layer, position) => layer !== has[position]);
-        // The layers of the base, of app.txt and of /before are the same; those of the app, /after and /app follow.
+        // The layers of the base image, of app.txt and of /before are equal; the layers of the app, /after and /app
+        // follow.
         expect(had.slice(first)).toHaveLength(3);
         expect(has[first + 1]).not.toBe(had[first + 1]);
         expect(has).toHaveLength(had.length);

@@ -6,7 +6,7 @@ import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { up } from "../stack";
 
-/* The same inputs give the same bits: published images built again without any cache. */
+/* The same inputs produce the same bits: published images are built again without any cache. */
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -26,7 +26,8 @@ async function rebuilds(name: string, files: Readonly<Record<string, string>>) {
 }
 
 test("every image of the hierarchy comes back with the same digest, on both platforms, without what cache mounts hold", async () => {
-    // What a cache mount keeps from build to build shows in the image: a second build with the same one would hold 2.
+    // The image shows content that a cache mount keeps between builds: a second build with the same mount would contain
+    // 2.
     const dockerfile =
         (fixture["docker/Dockerfile.ci"] ?? "") +
         "RUN --mount=type=cache,target=/counted echo x >> /counted/builds && wc -l < /counted/builds > /builds\n";

@@ -9,8 +9,8 @@ import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
- * The table of changes: what `up` builds is exactly what had to be built, the digests that move are exactly those that had
- * to, and preview said so before. Each row starts where the one before ended.
+ * The table of changes: `up` builds exactly the images that have to be built, exactly the expected digests change, and
+ * preview predicted both. Each row starts from the state that the previous row left.
  */
 let stack: ChangingStack;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ interface Row extends Expected {
 const buildArgsConfig = (lines: string) => `  layered-images:buildArgs:\n    base:\n${lines}`;
 const buildArgs = (lines: string) => write(configWith(buildArgsConfig(lines)));
 
-/** The stack's settings after the table's rows; what later tests add stays. */
+/** The stack's settings after the rows of the table; settings that later tests add remain. */
 let settings = buildArgsConfig("      GREETING: hi\n      UNUSED: x\n");
 
 test.each<[string, Row]>([
@@ -350,7 +350,7 @@ test.each<[string, Row]>([
     await stack.expectChange(expected);
 });
 
-/** A change and its way back: the digests that were there before are there again. */
+/** Applies a change and reverts it: the digests are the same as before the change. */
 async function thereAndBack(there: () => void, back: () => void, expected: Expected): Promise<void> {
     const before = stack.outputs();
     there();
@@ -368,7 +368,7 @@ test("a change that is taken back brings the same digests back", async () => {
     if (there && back) await thereAndBack(there, back, { built: withArm64, moved: ["base", "ci", "bot"] });
 });
 
-/** Publishes another root beside the lab's, which has a file more; returns `<repository>@<digest>`. */
+/** Publishes another root image next to the lab's, with one additional file; returns `<repository>@<digest>`. */
 async function anotherRoot(tag: string): Promise<string> {
     const { lab } = stack;
     const folder = path.join(lab.paths.state, tag);
@@ -446,7 +446,8 @@ USER 10001
 `,
         "docker/smoke/bot.sh": '#!/bin/sh\nset -eu\ntest x86_64 = "$(cat /machine)"\n',
     });
-    // The parent's own test would not pass here: what an image only copies from tests itself, and is waited for.
+    // The parent's smoke test would fail in this image. An image that is only a source of copied files runs its smoke
+    // test itself, and the image that copies from it waits for that test.
     await stack.expectChange({ built: [...builds.bot, ...builds.devcontainer], moved: ["bot"] });
     const { "bot-arm64": bot } = await exportState(stack.lab, stack.at(""));
     const { named } = bot?.inputs.context as { named: Record<string, { location: string }> };

@@ -20,7 +20,10 @@ const settings = `  layered-images:platforms: ["linux/amd64"]
   github:writeDelayMs: "0"
   github:retryDelayMs: "10"
 `;
-/** Values begin alike, so that one search finds each; EDITOR's is in a property that is a secret only because we say so. */
+/**
+ * All values start with the same text, so that one search finds each of them; EDITOR's value is in a property that is
+ * secret only because this program marks it.
+ */
 const canary = "hunter2-of-";
 const token = `${canary}discord`;
 const values = { DISCORD_TOKEN: token, "INDEX.value": `${canary}index`, "EDITOR.value": `${canary}editor` };
@@ -88,7 +91,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
     expect(commits.filter((message) => !message.includes("[skip ci]"))).toEqual([]);
 });
 
-/** An image's layers in one archive, not compressed as the registry has them: there nothing could be found. */
+/** An image's layers in one archive, uncompressed: a search finds no text in the compressed layers of the registry. */
 async function unpacked(image: string): Promise<string> {
     const { ref } = (await imageOutputs(lab, program))[image] ?? {};
     const folder = path.join(lab.paths.state, `unpacked-${image}`);
@@ -100,7 +103,7 @@ async function unpacked(image: string): Promise<string> {
     expect(await runIn(lab, program, "buildx", args)).toMatchObject({ code: 0 });
     return archive;
 }
-/** Files below a folder, or a file, that hold this text; grep ends with 1 when it found none. */
+/** Files in a folder, or the file itself, that contain this text; grep exits with 1 if it finds no match. */
 const search = async (text: string, where: string) =>
     (await runIn(lab, program, "grep", ["--recursive", "--files-with-matches", text, where])).stdout.split("\n", 1)[0];
 
@@ -119,11 +122,11 @@ test("no secret value is readable in plans, state, logs and data of the lab, in 
     const bot = await unpacked("bot");
     expect(await search("hello from the bot", bot)).toBe(bot);
     await unpacked("ci");
-    // Program, state, logs, registry, the stand-in's data and the layers lie below.
+    // This folder contains the program, state, logs, registry, the stand-in's data and the layers.
     expect(await search(canary, lab.paths.state)).toBe("");
 });
 
-/** Notes in the file $OPENED each file that a process opens to read or copy it, a line each. */
+/** Appends each file that a process opens for reading or copying to the file $OPENED, one per line. */
 const noteOpened = `const fs = require("node:fs");
 const note = fs.appendFileSync;
 let inside = false;
@@ -215,7 +218,7 @@ describe("one change updates one thing", () => {
 });
 
 describe("what changed outside", () => {
-    /** Gives a workflow another name in the program, and returns the text that its file has then. */
+    /** Renames a workflow in the program and returns the resulting text of its file. */
     const rename = (from: string, to: string): string => {
         const source = path.join(program, "workflows/checks.ts");
         writeFileSync(source, readFileSync(source, "utf8").replaceAll(from, to));

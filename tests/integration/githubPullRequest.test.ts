@@ -8,7 +8,7 @@ import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from ".
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
-/* Workflow files by pull request, with the real GitHub provider on the lab's stand-in: one round after the other. */
+/* Workflow files by pull request, with the real GitHub provider on the lab's stand-in, in consecutive rounds. */
 
 const settings = `  layered-images:platforms: ["linux/amd64"]
   layered-images:github:
@@ -34,7 +34,7 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** Somebody works on the repository by GitHub's own interface. */
+/** Another user works on the repository through GitHub's API. */
 async function api(method: string, where: string, body?: unknown): Promise<void> {
     const url = `${lab.env.GITHUB_BASE_URL ?? ""}api/v3/repos/cs24-1/cs24-1-bot/${where}`;
     const headers = { authorization: `Bearer ${lab.env.GITHUB_TOKEN ?? ""}` };
@@ -43,14 +43,14 @@ async function api(method: string, where: string, body?: unknown): Promise<void>
 }
 
 const heads = () => Object.keys(github.state().branches).filter((branch) => branch !== "main");
-/** Another input of the image `ci`: its workflow's path filters change. */
+/** Adds an input to the image `ci`, which changes the path filters of its workflow. */
 const addInput = (name: string) => {
     writeTree(program, {
         [`requirements/${name}.txt`]: "# nothing\n",
         "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
     });
 };
-/** From now on all workflows but these are generated. */
+/** Changes the program to generate all workflows except these. */
 const generateWithout = (...left: readonly string[]) => {
     const source = path.join(program, "workflows/files.ts");
     const last = "reviewWorkflow(branch)]";
@@ -62,7 +62,7 @@ const generateWithout = (...left: readonly string[]) => {
 };
 const createdOn = ({ onGitHub }: UpOutcome, part: string) =>
     Object.entries(onGitHub).filter(([name, operation]) => name.includes(part) && operation === "create");
-/** What `npm run status` finds. */
+/** Returns the findings of `npm run status`. */
 const status = async () => {
     const { code, stdout } = await command(lab, program, ["status", "--json"]);
     return { code, report: JSON.parse(stdout) as StatusReport };
@@ -93,7 +93,7 @@ test("while it waits the plan says so, and there is no diff", async () => {
 });
 
 test("a review that could not ask GitHub shows nothing of what waits as deleted", async () => {
-    // As many as the program asks before it gives up; the provider comes after it.
+    // The number of requests that the program sends before it gives up; the provider's requests come later.
     await github.control("PUT", "outages", { count: 3 });
     const { repository, pending, warnings } = await reviewPlan(lab, program);
     await github.control("PUT", "outages", { count: 0 });

@@ -13,8 +13,8 @@ import { command, exportState, imageOutputs, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
- * The program on a hierarchy of somebody else's, with the real engine, provider, BuildKit and registry. The tests tell one
- * story, in order: each starts where the one before ended.
+ * The program on another project's hierarchy, with the real engine, provider, BuildKit and registry. The tests run in
+ * order: each test starts from the state that the previous test left.
  */
 let lab: TestLab;
 let program: string;
@@ -38,7 +38,7 @@ test("a preview of a fresh stack needs no builder and no registry, and publishes
     expect(output).toMatch(/\+ \d+ to create/);
     expect(output).toContain("no repository on GitHub is configured (github.repository): images only");
     expect(output).not.toContain("warning");
-    // What is not known yet is said to be so.
+    // Unknown values are shown as unknown.
     expect(output).toMatch(/^Outputs:\n {4}images: /m);
     expect(code).toBe(0);
     const { env } = await startLab({ paths: lab.paths });
@@ -126,7 +126,7 @@ describe("nothing is rebuilt", () => {
     test("by a second clone at another path, with another umask", async () => {
         const before = process.umask(0o077);
         try {
-            // Engine, program and staging run under it as well.
+            // Engine, program and staging run under this umask too.
             const clone = makeRepository(path.join(lab.paths.state, "another clone"), fixture);
             const { code, operations } = await up(lab, clone, "--expect-no-changes");
             expect({ code, operations }).toEqual({ code: 0, operations: {} });
@@ -194,14 +194,14 @@ test("a failing smoke test names image and script, leaves latest of image and ch
     }
 });
 
-/** What each repository's `latest` points at. */
+/** Returns the digest of each repository's `latest` tag. */
 const promoted = async (...images: string[]) =>
     Object.fromEntries(
         await Promise.all(
             images.map(async (image) => [image, (await manifest(lab, `fixture/${image}`, "latest"))?.digest] as const),
         ),
     );
-/** The text that stands in a state for what is not known (sdk/v3/go/common/resource/plugin, UnknownStringValue). */
+/** The text that represents an unknown value in a state (sdk/v3/go/common/resource/plugin, UnknownStringValue). */
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 test("a broken image that nothing stands on leaves every other one built, tested and promoted; the run ends red with what is left", async () => {
@@ -217,14 +217,14 @@ test("a broken image that nothing stands on leaves every other one built, tested
     const after = await promoted("base", "bot", "ci");
     expect(after.bot).not.toBe(before.bot);
     expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
-    // What is not known of one image is in no output: it says what the last update said that came to its end.
+    // If a value of one image is unknown, no output changes: the output holds the values of the last completed update.
     expect(await imageOutputs(lab, program)).toEqual(outputs);
     writeTree(program, { ".devcontainer/Dockerfile": dockerfile });
     expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
     expect((await imageOutputs(lab, program)).bot?.digest).toBe(after.bot);
 });
 
-/** An entry of images.ts, with the end of it. */
+/** An entry of images.ts, including its end. */
 const other = `    other: {
         description: "stands on nothing of ours",
         name: "ghcr.io/fixture/other:latest",
@@ -300,7 +300,7 @@ test("a repository that the registry lost is there again after `up --refresh`, w
     const { ci } = await imageOutputs(lab, program);
     const moved = `${lab.instance.registry}/fixture/base:latest`;
     await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", moved, ci?.ref ?? ""]);
-    // A registry remembers what it has as long as it runs.
+    // A running registry caches in memory which content it has.
     await stopServer(serversFolder(lab.paths), "registry");
     const data = path.join(lab.paths.state, "registry/data/docker/registry/v2/repositories/fixture/bot");
     rmSync(data, { recursive: true });
@@ -362,7 +362,7 @@ test("BuildKit puts a named context in the place of a stage of its name, which i
     expect(replaced.output).toMatch(/"\/marker": not found/);
     const dockerfile = stage + (fixture["docker/Dockerfile"] ?? "").concat("COPY --from=python /marker /marker\n");
     const roots = `  layered-images:roots:\n    python: ${pinned}\n`;
-    // The stage only stands for the image where the Dockerfile names that image as well.
+    // The stage replaces the image only if the Dockerfile names that image too.
     const named = `${dockerfile}COPY --from=python:latest /etc/hostname /name\n`;
     writeTree(program, { ...configWith(roots), "docker/Dockerfile": named });
     const { code, output, operations } = await up(lab, program);

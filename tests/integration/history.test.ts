@@ -10,7 +10,10 @@ import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from 
 import { command, commandScript } from "../stack";
 import { writeTree } from "../tree";
 
-/* What updates leave behind, by the project's own commands. The tests tell one story, in order. */
+/*
+ * Records and files that updates leave, created by the project's commands. The tests run in order and depend on each
+ * other.
+ */
 let lab: TestLab;
 let program: string;
 let temporary: string;
@@ -30,17 +33,17 @@ afterAll(async () => {
     await lab.close();
 });
 
-/** One of the project's commands for `node`, as `npm run` starts it. */
+/** Arguments for `node` that run one of the project's commands, as `npm run` starts it. */
 const script = (...args: string[]) => ["--eval", commandScript(args)];
 const environment = () => ({ ...process.env, ...lab.variables, TMPDIR: temporary });
 const upCommand = () => runIn({ ...lab, env: environment() }, program, "node", script("up"));
 
-/** What a workflow's step comes to. */
+/** The outcome of a workflow's step. */
 interface StepOutcome extends Outcome {
     readonly summary: string;
 }
 
-/** The step of the workflows that updates, as GitHub runs it, on a stack of the lab's backend. */
+/** Runs the update step of the workflows as GitHub runs it, on a stack of the lab's backend. */
 async function workflowStep(stack = "local", more: NodeJS.ProcessEnv = {}): Promise<StepOutcome> {
     const file = (name: string) => path.join(temporary, name);
     const env = {
@@ -80,7 +83,7 @@ test("`up` records each build, test and promotion, with commit, durations and wh
     expect(pushing.filter(({ digestMoved, bytesPushed = 0 }) => digestMoved !== true || bytesPushed <= 0)).toEqual([]);
     const base = pushing.filter(({ image }) => image === "base");
     expect(base.filter(({ seconds }) => seconds <= 0 || seconds > update.seconds)).toEqual([]);
-    // What a child stands on is mounted from its parent's repository, and not pushed again.
+    // A child's base layers are mounted from its parent's repository and not pushed again.
     const bytesOf = (image: string) => pushing.find((one) => one.image === image)?.bytesPushed ?? 0;
     expect(bytesOf("ci")).toBeLessThan(bytesOf("base"));
 });
@@ -98,7 +101,7 @@ test("another `up` adds to it: a base that is built to the same digest pushes no
     ]);
 });
 
-/** Folders in which the engine's log of an `up` is kept. */
+/** Folders that hold the engine's log of an `up`. */
 const logs = () => readdirSync(temporary).filter((one) => one.startsWith("layered-images-up-"));
 
 test("the engine's log is gone afterwards", () => {
@@ -144,7 +147,8 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
     const { code, output, summary } = await workflowStep();
     expect(code).not.toBe(0);
-    // GitHub is told each line first, and shows none of them: neither does anything that comes after.
+    // GitHub receives each line as a mask first and shows none of them; the output after the masks contains none of
+    // them either.
     const [masks, told] = [/^(::add-mask::.*\n)+/m.exec(output)?.[0] ?? "", output.replace(/^::add-mask::.*$/gm, "")];
     for (const line of secret) expect(masks).toContain(`::add-mask::${line}\n`);
     expect(told).toMatch(/\[secret\][\s\S]*oh no/);
@@ -156,7 +160,7 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     expect(summary).toMatch(
         /#### build of image ci on linux\/amd64 failed\n\n```\n(\[secret\]\n){3}oh no\nfailed to solve: /,
     );
-    // What the step printed last may be missing in what the engine got; the command that failed never is.
+    // The last output of the step may be missing from the engine's log; the failed command is always present.
     expect(summary).toMatch(
         /<summary>The end of the log<\/summary>\n\n```\n[^`]*oh no; false[^`]*\n```\n\n<\/details>\n$/,
     );
@@ -173,7 +177,7 @@ test("no line of a secret is in anything that `up`, `preview` and `review` print
     expect(output).toMatch(
         /^image ci failed on linux\/amd64, at .*cat \/run\/secrets\/INDEX.*:\n( {4}\[secret\]\n){3} {4}oh no$/m,
     );
-    // Somebody wrote a line of it where everybody reads it.
+    // A line of the secret is also written in files that everyone can read.
     const files = ["images.ts", "docker/Dockerfile.ci"];
     const [definitions = "", dockerfile = ""] = files.map((file) => readFileSync(path.join(program, file), "utf8"));
     writeTree(program, {
@@ -209,7 +213,7 @@ test("Ctrl-C leaves the record of a failed update, and no log of the engine", as
     const isBuilding = () =>
         logs().some((one) => readFileSync(path.join(temporary, one, "events.jsonl"), "utf8").includes("RUN sleep 600"));
     await expect.poll(isBuilding, { timeout: 120_000, interval: 500 }).toBe(true);
-    // A terminal sends it to every process of the foreground.
+    // A terminal sends the signal to every process in the foreground.
     process.kill(-(child.pid ?? 0), "SIGINT");
     expect(await ended).not.toBe(0);
     expect(logs()).toEqual([]);

@@ -117,7 +117,7 @@ test("a lab that was moved is one again, with its builder, and its environment w
     }
 });
 
-/** Starts the lab with these variables in the environment, as a user may have them. */
+/** Starts the lab with these environment variables, which a user may have set. */
 async function startWith(variables: Readonly<Record<string, string>>) {
     for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
     try {
@@ -139,7 +139,7 @@ test("the lab's builder is found whatever builder and Docker engine the user wor
             expect(await found({ BUILDX_BUILDER, DOCKER_HOST })).toBe("layered-images");
         }
     }
-    // One that was made before it was every endpoint's is made so.
+    // A builder that was created before it was set for every endpoint is changed to apply to every endpoint.
     const current = path.join(lab.paths.state, "buildx/current");
     writeFileSync(current, readFileSync(current, "utf8").replace('"Global":true', '"Global":false'));
     await startLab({ paths: lab.paths });
@@ -147,7 +147,7 @@ test("the lab's builder is found whatever builder and Docker engine the user wor
 });
 
 test("behind a proxy the lab's servers are reached without it, and build steps see those of Docker's configuration", async () => {
-    // Nobody listens there: whatever asks it fails.
+    // No process listens on this port: every request to it fails.
     const proxy = "http://127.0.0.1:9";
     const [root = ""] = Object.values(lab.instance.roots);
     const folder = path.join(lab.paths.state, "proxied");
@@ -181,7 +181,7 @@ test("a server that hangs is told apart from one that serves, and replaced", asy
     const { pid } = JSON.parse(readFileSync(pidFile("registry"), "utf8")) as { pid: number };
     process.kill(pid, "SIGSTOP");
     expect((await labStatus(lab.paths)).registry).toMatchObject({ state: "unhealthy", pid });
-    // It is given time to answer, then to end.
+    // The server gets time to respond, then time to exit.
     await startLab({ paths: lab.paths });
     expect((await labStatus(lab.paths)).registry).toEqual({ state: "running", pid: expect.any(Number) as number });
     expect(existsSync(`/proc/${pid.toString()}`)).toBe(false);

@@ -10,7 +10,7 @@ import { tree } from "../tree";
 
 const prefix = "urn:pulumi:ci::layered-images::";
 const stack = `${prefix}pulumi:pulumi:Stack::layered-images-ci`;
-/** A resource of a type that has children, without a provider: a refresh looks at it and asks nobody. */
+/** A resource of a type with children, without a provider: a refresh reads it without a request to any provider. */
 const resource = (parentType: string, type: string, name: string) => ({
     urn: `${prefix}${parentType}$${type}::${name}`,
     custom: false,
@@ -25,7 +25,10 @@ const resources = [
     resource("layered-images:components:ImageLayer", "docker-build:index:Image", "base-amd64"),
 ];
 
-/** A state with these resources, and the command that refreshes it; it returns the names of those that were looked at. */
+/**
+ * Writes a state with these resources and returns the command that refreshes it; the command returns the names of the
+ * refreshed resources.
+ */
 async function stateOf(known: readonly object[]) {
     const { cache } = labPaths();
     const toolchain = await ensureToolchain(cache);

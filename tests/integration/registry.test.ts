@@ -9,7 +9,7 @@ import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories, tags } from "../registry";
 import { changesOf, imageOutputs, up } from "../stack";
 
-/* What is asked of registries, by the lab's own buildx and beside it, of the lab's own registry. */
+/* Requests to registries, sent by the lab's buildx and outside it, to the lab's registry. */
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -58,7 +58,7 @@ test("a blob is looked for where buildx looks for manifests", async () => {
     const reader = blobReader(lab.env);
     for (const { digest } of [...(layers ?? []), ...(config ? [config] : [])]) {
         expect(await reader.look(repository, digest)).toBe("there");
-        // The registry has it, in another repository.
+        // The registry has the blob, in another repository.
         expect(await reader.look(`${lab.instance.registry}/never/made`, digest)).toBe("lost");
     }
     await reader.close();
@@ -71,7 +71,7 @@ export const images: ImageDefinitions = {
 `;
 
 test("what is to read a Dockerfile and can't be had is said before anything is built; BuildKit's own does without", async () => {
-    // A version that nobody published, so that a network changes nothing.
+    // An unpublished version, so that network access changes nothing.
     const syntax = "docker/dockerfile:0.0.0-never-made";
     const files = {
         "images.ts": imageNamed("read"),
@@ -99,7 +99,7 @@ test("what is to read a Dockerfile and can't be had is said before anything is b
 
 describe("a root with ONBUILD", () => {
     let pinned: string;
-    /** A program whose one image has this Dockerfile. */
+    /** A program with a single image that has this Dockerfile. */
     const program = (name: string, dockerfile: string, by: string) =>
         makeRepository(path.join(lab.paths.state, name), {
             ...fixture,
@@ -189,10 +189,10 @@ export const roots: RootDefinitions = { "example.test/light:1": { onBuild: ["COP
         ...{ "a.txt": "a\n", "b.txt": "b\n", "c.txt": "c\n" },
     });
     const arch = archOf(hostPlatform());
-    /** The files of an image. */
+    /** Returns the files of an image. */
     const filesOf = async (name: string) => {
         const { ref } = (await imageOutputs(lab, program))[name] ?? {};
-        // Built FROM it, its ONBUILD would run.
+        // A build FROM the image would run its ONBUILD instructions.
         writeFileSync(path.join(from, "Dockerfile"), `FROM scratch\nCOPY --from=${ref ?? ""} / /\n`);
         const out = path.join(lab.paths.state, "files", name);
         rmSync(out, { recursive: true, force: true });

@@ -11,7 +11,7 @@ import { deleteManifest } from "../registry";
 import { command, commandScript, imageOutputs, review } from "../stack";
 import { writeTree } from "../tree";
 
-/* `npm run review` as people run it. The tests tell one story, in order: what one of them changes, it takes back. */
+/* `npm run review` as a user runs it. The tests run in order: each test reverts its changes. */
 const secret = "hunter2-of-the-index";
 let lab: TestLab;
 let program: string;
@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 const at = (name: string) => path.join(program, name);
-/** Changes a file for as long as `work` takes. */
+/** Changes a file while `work` runs. */
 async function changed<T>(file: string, change: (text: string) => string, work: () => Promise<T>): Promise<T> {
     const before = readFileSync(at(file), "utf8");
     writeFileSync(at(file), change(before));
@@ -76,7 +76,7 @@ test("a change of the app rebuilds the bot, and its last build says how long tha
             expect(seconds).toHaveLength(2);
             const { least = 0, most = 0, unknown } = plan?.expected ?? {};
             expect({ least, unknown }).toEqual({ least: most, unknown: [] });
-            // Its test and promotion come on top.
+            // The image's test and promotion add to this time.
             expect(most).toBeGreaterThanOrEqual(Math.max(...seconds));
         },
     );
@@ -107,7 +107,7 @@ describe("a file that the base's build looks at", () => {
         const [base, bot] = [seconds("base"), seconds("bot")];
         const { least = 0, most = 0, unknown } = plan?.expected ?? {};
         expect(unknown).toEqual([]);
-        // The base installs a package. Tests and promotions, which count too, take less than a few seconds.
+        // The base image installs a package. Tests and promotions, which count too, take less than a few seconds.
         expect(least).toBeGreaterThan(0);
         expect(least).toBeGreaterThanOrEqual(Math.max(...base));
         expect(most).toBeGreaterThanOrEqual(Math.max(...bot.map((one, index) => one + (base[index] ?? NaN))));
@@ -152,7 +152,7 @@ test("a build that the registry lost is recreated, where the registry is asked",
     const outputs = await imageOutputs(lab, program);
     await deleteManifest(lab, "fixture/ci", outputs.ci?.digest ?? "");
     const expecting = await review(lab, program, "--refresh", "--expect-no-changes");
-    // An update without a refresh does not look at a promoted tag: nothing is pending, and yet not all is as it should be.
+    // An update without a refresh does not look at a promoted tag: no change is pending although the tag is missing.
     expect(expecting).toMatchObject({ code: 2, plan: { pending: false } });
     const isLost = [expect.stringMatching(/fixture\/ci:latest is not in .*An update with --refresh puts it back$/)];
     expect(expecting.plan?.warnings).toEqual(isLost);
@@ -183,7 +183,7 @@ test("an image that leaves, where the state does not retain it, is dangerous", a
         "deleting the build ci-amd64",
     ]);
     expect(code).toBe(3);
-    // Retained, the same is none.
+    // With retained resources, the same change is not a danger.
     expect(await changed("images.ts", without, () => review(lab, program))).toMatchObject({
         code: 0,
         plan: { dangers: [] },
@@ -259,7 +259,8 @@ test("Ctrl-C ends everything that the review has started", async () => {
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
     const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-    // The engine, its language host and the program; before them, setting up the lab starts what ends at once.
+    // Waits for the engine, its language host and the program; the lab setup before them starts only short-lived
+    // processes.
     const deadline = Date.now() + 60_000;
     let started: number[] = [];
     while (started.length < 3 && Date.now() < deadline) {

@@ -17,7 +17,7 @@ import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
-/* `npm run status` as people run it, on a lab of its own; what it finds is repaired by the command that it names. */
+/* `npm run status` as a user runs it, on a separate lab; the command that each finding names repairs it. */
 
 const settings = `  layered-images:github:
     repository: cs24-1-bot
@@ -26,7 +26,7 @@ const settings = `  layered-images:github:
 `;
 const token = "hunter2-of-discord";
 const script = (name: string) => `node run.cjs ${name}`;
-/** The commands without what only a checkout of this repository needs: installing node_modules. */
+/** The commands without the step that only a checkout of this repository needs: installing node_modules. */
 const commands = {
     "run.cjs": `require("ts-node/register/transpile-only");
 require("./cli/main.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
@@ -46,7 +46,10 @@ let program: string;
 let github: StandInRepository;
 let outputs: Record<string, ImageOutput>;
 
-/** Runs a line of shell in the repository as somebody does who only knows README: nothing of the lab is in the environment. */
+/**
+ * Runs a shell command line in the repository as a user who has read only the README: the environment contains no
+ * variable of the lab.
+ */
 const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
     runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", ["-c", line]);
 const status = async (options = "") => {
@@ -117,7 +120,10 @@ test("after an `up` state and reality agree, and every build is described", asyn
     ]);
 });
 
-/** A difference that somebody makes: how, what status says, whether all is ours again. */
+/**
+ * A difference that another user causes: how it is caused, what status reports, and whether everything is restored
+ * afterwards.
+ */
 interface Difference {
     readonly make: () => Promise<unknown>;
     readonly about: string;
@@ -150,13 +156,13 @@ const variableIsOurs = () => {
 };
 const root = () => `${lab.instance.registry}/library/python:3.12-slim`;
 const digestOfRoot = async () => (await manifest(lab, "library/python", "3.12-slim"))?.digest;
-/** The same manifests in another index: every image is built again, to the digest that it had. */
+/** Moves the root to another index with the same manifests: every image is built again, with an unchanged digest. */
 const moveRoot = async () => {
     const source = `${repositoryOf(root())}@${(await digestOfRoot()) ?? ""}`;
     const moved = ["--annotation", "index:moved=yes", "--tag", root(), source];
     expect(await runIn(lab, program, "buildx", ["imagetools", "create", ...moved])).toMatchObject({ code: 0 });
 };
-/** The digest is this machine's: nothing of it may enter the file that everybody shares. */
+/** The digest is specific to this machine: it must not appear in the shared file. */
 const rootIsTheLabs = async () => {
     const ref = `${repositoryOf(root())}@${(await digestOfRoot()) ?? ""}`;
     expect(readInstance(instanceFile(lab.env))?.roots).toEqual({ "python:3.12-slim": ref });
@@ -168,7 +174,7 @@ const push = (text: string | null) => {
 };
 
 const removed: string[] = [];
-/** Whether the registry gives what was removed, to others than those who asked for it before. */
+/** Whether the registry serves the removed blobs to a client that did not request them before. */
 const blobsAreThere = async () => {
     const reader = blobReader(lab.env);
     const states = await Promise.all(removed.map((digest) => reader.look(repository("ci"), digest)));
@@ -239,7 +245,7 @@ const differences: Readonly<Record<string, Difference>> = {
     },
     "a changed secret": {
         make: async () => {
-            // GitHub says the time of a change in seconds.
+            // GitHub reports the time of a change in seconds.
             await new Promise((resolve) => setTimeout(resolve, 1100));
             await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
         },
@@ -312,11 +318,11 @@ test("a layer that images share is lost in each of them, and comes back with the
     const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
     expect(recreated).toEqual(["base", "bot", "ci"]);
     expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost as present, .*: npm run down first$/));
-    // A registry that was started anew remembers nothing.
+    // A restarted registry has an empty cache.
     expect(await shell("npm run down && npm run lab -- start")).toMatchObject({ code: 0 });
     const { report } = await status();
     const found = driftOf(report);
-    // Both platforms have it: the same file in the same place.
+    // Both platforms contain the blob: the same file in the same place.
     const images = ["image base", "image base", "image bot", "image bot", "image ci"];
     expect(found.map(({ about }) => about)).toEqual(images);
     for (const { text } of found)
@@ -326,7 +332,7 @@ test("a layer that images share is lost in each of them, and comes back with the
     expect(report.repairs).toEqual([expect.stringMatching(/^npm run up( -- --replace \S+)( --replace \S+){4}$/)]);
     const [ofBase = "none", , ofBot = "none"] = found.flatMap(({ command }) => command ?? []);
     expect(ofBase).toMatch(/^npm run up -- --replace \S+::base-\w+'$/);
-    // Each command is enough by itself: what a build is made from comes first.
+    // Each command is sufficient by itself: the builds of the base images come first.
     expect(ofBot).toMatch(/^npm run up -- --replace \S+::base-\w+' --replace \S+::base-\w+' --replace \S+::bot-\w+'$/);
     expect(await shell(ofBase)).toMatchObject({ code: 0 });
     expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
@@ -357,7 +363,7 @@ test("a lock that a crash left empty is named, and removed by the command that i
     const [broken, other] = ["layered-images/local/a.json", "another/local/b.json"];
     writeTree(locks, { [broken]: "", [other]: held });
     const file = path.join(locks, broken);
-    // Before any pulumi that may run on this machine.
+    // An earlier time than the start of any pulumi process that may run on this machine.
     utimesSync(file, 0, 0);
     const refused = await runIn(lab, program, "pulumi", ["up", "--yes", "--skip-preview", "--non-interactive"]);
     expect(refused.output).toContain("unexpected end of JSON input");
