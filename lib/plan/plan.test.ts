@@ -291,9 +291,7 @@ describe("pending is whatever an update would do", () => {
     ])("to resources of any other type, which a warning names (%s)", (op, words) => {
         const { pending, warnings } = withStep(added("random:index:Pet", op));
         expect(pending).toBe(true);
-        expect(warnings).toEqual([
-            `an update would also ${words} (random:index:Pet), which this review can't explain`,
-        ]);
+        expect(warnings).toEqual([`an update would also ${words} (random:index:Pet), which this review can't explain`]);
     });
 
     test("to what only leaves the state: a platform of an image that is never pushed", () => {
