@@ -39,7 +39,7 @@ export interface ProviderSettings extends Readonly<Record<"baseUrl" | "token", s
 }
 
 /** Reads the GitHub provider's settings from its configuration and environment. */
-export function providerSettings(): ProviderSettings {
+function providerSettings(): ProviderSettings {
     const config = new pulumi.Config("github");
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL } = process.env;
     const owners = [
@@ -56,7 +56,7 @@ export function providerSettings(): ProviderSettings {
 }
 
 /** Builds the GitHub part of the configuration from checked values; undefined if the stack names no repository. */
-export function githubConfig(
+function githubConfig(
     github: z.infer<typeof githubSchema> | undefined,
     repositorySecrets: z.infer<typeof repositorySecretsSchema> = {},
 ): GitHubConfig | undefined {
@@ -82,7 +82,7 @@ export function githubConfig(
 }
 
 /** Whether any part of a key's value was set with --secret. @pulumi/pulumi exports this function, but its types do not. */
-export const isEncrypted = (key: string): boolean =>
+const isEncrypted = (key: string): boolean =>
     (pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean }).isConfigSecret(key);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -131,7 +131,7 @@ function place([key, ...rest]: readonly PropertyKey[], project: string): string 
  * Describes an issue of the stack's configuration, with the command that repairs it. The command for a secret never contains its value.
  * An issue with the parameter `remove` concerns a key instead of its value.
  */
-export function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: ConfigKeys): string {
+function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: ConfigKeys): string {
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");

@@ -47,7 +47,7 @@ function isSame(staged: string, { hash, executable, symlink, folder }: InputFile
  *
  * @param folder the staged context's folder, which contains `context` and `Dockerfile`
  */
-export function isIntact(folder: string, files: readonly InputFile[], dockerfile: string): boolean {
+function isIntact(folder: string, files: readonly InputFile[], dockerfile: string): boolean {
     const context = path.join(folder, "context");
     const file = path.join(folder, "Dockerfile");
     if (!statOf(file)?.isFile() || textOf(readFileSync(file)) !== dockerfile || !statOf(context)?.isDirectory())

@@ -17,21 +17,21 @@ const lengths = (text: string, greedy: boolean): number[] => {
 };
 
 /** `${value#pattern}`: removes the shortest (greedy: longest) matching prefix. */
-export function trimPrefix(value: string, pattern: string, greedy: boolean): string {
+function trimPrefix(value: string, pattern: string, greedy: boolean): string {
     const whole = shellPattern(pattern, ["^", "$"]);
     const length = lengths(value, greedy).find((count) => whole.test(value.slice(0, count)));
     return value.slice(length ?? 0);
 }
 
 /** `${value%pattern}`: removes the shortest (greedy: longest) matching suffix. */
-export function trimSuffix(value: string, pattern: string, greedy: boolean): string {
+function trimSuffix(value: string, pattern: string, greedy: boolean): string {
     const whole = shellPattern(pattern, ["^", "$"]);
     const length = lengths(value, greedy).find((count) => whole.test(value.slice(value.length - count)));
     return value.slice(0, value.length - (length ?? 0));
 }
 
 /** `${value/pattern/replacement}`: replaces the first match; `//` replaces all matches. */
-export const replacePattern = (value: string, pattern: string, replacement: string, all: boolean): string =>
+const replacePattern = (value: string, pattern: string, replacement: string, all: boolean): string =>
     value.replace(shellPattern(pattern, ["", ""], all ? "g" : ""), () => replacement);
 
 /**

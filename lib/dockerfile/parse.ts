@@ -190,7 +190,7 @@ const fromBytes = (bytes: string): string => Buffer.from(bytes, "latin1").toStri
  * Splits an instruction's text into its flags and the rest; `--` ends the flags. BuildKit treats each byte of a flag as
  * a character (extractBuilderFlags), so the value of `--exclude=é` is "Ã©" here as well, and does not exclude é.
  */
-export function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
+function splitFlags(text: string, escape: string): { readonly flags: readonly Flag[]; readonly rest: string } {
     const bytes = toBytes(text);
     const { words, written, end } = scan(bytes, escape, false, (index) => bytes.startsWith("--", index));
     const flags = words.flatMap((word, index): Flag[] => {

@@ -95,7 +95,7 @@ function usesOf(stages: readonly Stage[], target: number, chain: readonly number
  *
  * @throws InputError for a missing target or stage, and for problems of a needed stage
  */
-export function readTarget(
+function readTarget(
     stages: readonly Stage[],
     options: Target,
 ): {

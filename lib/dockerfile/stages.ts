@@ -181,7 +181,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 const fromWords = ({ rest }: Statement): string[] => rest.split(/\s+/).filter((word) => word !== "");
 
 /** Returns the name of a FROM's stage, in lower case as in BuildKit. */
-export const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.toLowerCase();
+const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.toLowerCase();
 
 /**
  * Opens a stage with its FROM. The triggers of its base image are in `triggered`, still to be read.
@@ -191,7 +191,7 @@ export const stageName = (from: Statement): string | undefined => fromWords(from
  * @param target the target platform
  * @throws InputError for a FROM that BuildKit refuses
  */
-export function openStage(
+function openStage(
     statement: Statement,
     scope: Scope,
     stages: readonly Stage[],
@@ -249,7 +249,7 @@ export function openStage(
 }
 
 /** Reads an instruction of a stage after its FROM. */
-export function readInStage(statement: Statement, scope: Scope, stage: Stage): void {
+function readInStage(statement: Statement, scope: Scope, stage: Stage): void {
     const { keyword, line, where, trigger, triggeredBy } = statement;
     const word = (text: string) => stageWord(text, statement, scope, stage);
     const use = (instruction: Use["instruction"], reads: readonly Read[]) => {

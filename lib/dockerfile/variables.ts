@@ -98,7 +98,7 @@ export function readEnv(statement: Statement, { escape }: Scope, stage: StageVar
  *
  * @throws InputError for a name without a value
  */
-export function environmentPairs(rest: string, escape: string, where: string): [name: string, value: string][] {
+function environmentPairs(rest: string, escape: string, where: string): [name: string, value: string][] {
     const words = quotedWords(rest, escape);
     const [, oldName, oldValue] = /^(\S+)\s+(.*)$/s.exec(rest) ?? [];
     if (!words[0]?.includes("=") && oldName !== undefined && oldValue !== undefined) return [[oldName, oldValue]];

@@ -10,12 +10,12 @@ import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
 const box = { height: 40, gap: 12, indent: 36, character: 8.2, padding: 14 } as const;
 
 /** Returns the id of the row of an image, for links. */
-export const anchorOf = (image: string): string => `image-${image}`;
+const anchorOf = (image: string): string => `image-${image}`;
 
 /**
  * Draws the hierarchy: one drawing for each image that is built from a root, side by side if the page is wide enough.
  */
-export function treeSvgs(images: readonly ImagePlan[]): string {
+function treeSvgs(images: readonly ImagePlan[]): string {
     const trees: TreeLine[][] = [];
     for (const line of treeLines(images)) {
         if (line.depth === 0) trees.push([line]);

@@ -15,7 +15,7 @@ function presence({ present, lostBlobs = [] }: BuildStatus): string {
 }
 
 /** Returns the cells of a build: presence, size, size shared with the parent, time, duration, commit. */
-export function buildCells(build: BuildStatus): string[] {
+function buildCells(build: BuildStatus): string[] {
     const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
     const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
     return [

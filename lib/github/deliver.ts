@@ -102,7 +102,7 @@ const each = {
 const beside = 40;
 
 /** Returns an upper bound for the requests of a run, which is reached only if everything is new. */
-export const requestsFor = (size: RunSize): number =>
+const requestsFor = (size: RunSize): number =>
     beside + size.files * each.files + size.secrets * each.secrets + size.variables * each.variables;
 
 /** The delivery of this run, and its messages. */

@@ -16,7 +16,7 @@ const branchName = z
     );
 
 /** Ways to deliver workflow files into the repository. */
-export const deliveries = ["direct", "pull-request"] as const;
+const deliveries = ["direct", "pull-request"] as const;
 
 /** `layered-images:github`: the repository that gets secrets, variables and workflow files. */
 export const githubSchema = z.strictObject({

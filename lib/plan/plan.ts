@@ -90,7 +90,7 @@ const forgetting =
  * Returns the digests that an update would delete from the registry, with all their tags. Smoke tests are not in a
  * registry.
  */
-export function dangersOf(steps: readonly Step[]): string[] {
+function dangersOf(steps: readonly Step[]): string[] {
     const pendingDeletions = new Set(leftovers(steps));
     const lost = steps.filter(
         ({ type, op, old: before }) =>

@@ -98,10 +98,10 @@ export function decidedSteps(steps: readonly Step[]): readonly Step[] {
  * Whether a step only adopts a file into the state that the branch already has with the desired content: GitHub is not
  * changed.
  */
-export const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === githubTypes.file;
+const isTakenOver = ({ op, type }: Step): boolean => op === "import" && type === githubTypes.file;
 
 /** Whether a plan lists a resource as a resource on GitHub. */
-export const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
+const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
 
 /**
  * Returns the changes that an update would make on GitHub.

@@ -130,7 +130,7 @@ async function askHelper(helper: string, key: string, env: NodeJS.ProcessEnv): P
  * @returns undefined if there is no login
  * @throws Error whose message names the file or helper that failed, and contains no secret
  */
-export async function dockerLogin(registry: string, env: NodeJS.ProcessEnv): Promise<Login | undefined> {
+async function dockerLogin(registry: string, env: NodeJS.ProcessEnv): Promise<Login | undefined> {
     const variable = env.DOCKER_AUTH_CONFIG ?? "";
     const login = variable === "" ? undefined : loginIn(parseConfig(variable, "DOCKER_AUTH_CONFIG"), registry);
     const config = login ? undefined : readConfig(env);

@@ -56,7 +56,7 @@ export interface ResourceQuestion extends GitHubQuestion {
 }
 
 /** Returns the query for the content of a file on a branch. */
-export function fileQuestion(file: string, branch: string): GitHubQuestion {
+function fileQuestion(file: string, branch: string): GitHubQuestion {
     const path = file.split("/").map(encodeURIComponent).join("/");
     return { kind: "file", about: `file ${file}`, path: `contents/${path}?ref=${encodeURIComponent(branch)}` };
 }
@@ -84,7 +84,7 @@ function question(resource: Resource): ResourceQuestion[] {
 }
 
 /** Returns the queries about resources, one per resource. */
-export const resourceQuestions = (resources: readonly Resource[]): ResourceQuestion[] => resources.flatMap(question);
+const resourceQuestions = (resources: readonly Resource[]): ResourceQuestion[] => resources.flatMap(question);
 
 /** Returns the queries to GitHub for everything that the stack manages there. */
 export const githubQuestions = (resources: readonly Resource[]): GitHubQuestion[] => [
@@ -101,7 +101,7 @@ export interface DeliveredFile {
 }
 
 /** Returns the files in pull requests; empty for a state of an older version, which contains only their names. */
-export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] {
+function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] {
     const { files = {}, branch = "" } = readWorkflowFiles(resources) ?? {};
     const committed = resources.filter(({ type, inputs }) => type === githubTypes.file && inputs.branch === branch);
     return Object.entries(files).flatMap(([file, hash]) =>
@@ -113,7 +113,7 @@ export function deliveredFiles(resources: readonly Resource[]): DeliveredFile[] 
  * Returns "#" and the number of the pull request with these files that was closed without merging, as of the last
  * update.
  */
-export function declinedIn(resources: readonly Resource[]): string | undefined {
+function declinedIn(resources: readonly Resource[]): string | undefined {
     const declined = readWorkflowFiles(resources)?.declined;
     return declined === undefined ? undefined : `#${declined.toString()}`;
 }
@@ -125,7 +125,7 @@ export type Proposal = "waits" | "over" | "not known" | { readonly declined: str
  * Compares the files in pull requests with their branch. While the pull request is open, or if it was declined, the
  * branch has other files by decision of the maintainers: an update does not change that.
  */
-export function compareDelivered(
+function compareDelivered(
     found: readonly (DeliveredFile & { readonly answer: Answer<OnGitHub> })[],
     proposal: Proposal,
 ): Finding[] {

@@ -60,7 +60,7 @@ export function stackFindings(
 }
 
 /** Queries GitHub for the stack's resources and compares them with the state. */
-export async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
+async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
     const deployed = deployedRepository(resources);
     if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
