@@ -228,7 +228,7 @@ const differences: Readonly<Record<string, Difference>> = {
             expect(removed).toHaveLength(2);
         },
         about: "image ci",
-        text: /linux\/amd64: of sha256:\w+ the registry lost its configuration \(.*\) and layer (\d+) of \1 \(.*\), and says that it has them/,
+        text: /linux\/amd64: of sha256:\w+ the registry lost its configuration \(.*\) and layer (\d+) of \1 \(.*\), but reports that it has them/,
         repaired: blobsAreThere,
     },
     "a hand-edited workflow": {
