@@ -1,6 +1,6 @@
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
-import { type Engine, enginesAdvice } from "../lib/engine/pulumi";
+import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
@@ -11,7 +11,7 @@ import { filesDiffer } from "../lib/status/status";
 import { masked } from "../lib/system/mask";
 import { labPaths } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
-import { tellFailedBuilds } from "../lib/update/failedBuilds";
+import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
 import { recordUp } from "../lib/update/record";
 import { summaryOf } from "../lib/update/summary";
@@ -85,11 +85,11 @@ async function update(session: Session, args: readonly string[], options: UpOpti
     reportDuration("up", start, ready);
     const log = recorded?.log;
     if (code !== exit.done && !isInterrupted()) {
-        if (log) await tellFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
+        if (log) await printFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
         const remaining = log ? leftUndone(log) : [];
         if (remaining.length > 0)
             console.error(["\nleft to do:", ...remaining.map((line) => `  ${mask(line)}`)].join("\n"));
-        const next = log ? undefined : enginesAdvice(printed.join("\n"));
+        const next = log ? undefined : engineAdvice(printed.join("\n"));
         if (next !== undefined) console.error(`next: ${next}`);
     }
     if (process.env.GITHUB_STEP_SUMMARY) {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { goesOn } from "../lib/engine/continuing";
+import { continuesOnError } from "../lib/engine/continuing";
 
 /**
  * `apply` as the SDK uses it internally: it also calls the function for (partly) unknown values, which the public types
@@ -57,7 +57,7 @@ export const allMade = (resources: readonly pulumi.CustomResource[]): pulumi.Out
  * @param outputs outputs that are resolved, known or unknown, when everything is done
  */
 export function deleteNothingAfterFailures(outputs: pulumi.Input<unknown>): void {
-    if (!goesOn(process.env)) return;
+    if (!continuesOnError(process.env)) return;
     applyAlways(pulumi.output(outputs), (all) => {
         if (failed.size === 0 && !pulumi.containsUnknowns(all)) return;
         failAtEnd("something failed: resources that are no longer in the program stay until an update succeeds");

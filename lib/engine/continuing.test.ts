@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { continuing, goesOn } from "./continuing";
+import { continuing, continuesOnError } from "./continuing";
 
 test.each<[string, readonly string[], boolean]>([
     ["everything", ["--yes", "--replace", "urn:a"], true],
@@ -10,6 +10,6 @@ test.each<[string, readonly string[], boolean]>([
 ])("an update of %s goes on past failures; the program is told where it sees all of them", (_what, args, isTold) => {
     const { args: more, env } = continuing(args);
     expect(more).toEqual(["--continue-on-error"]);
-    expect(goesOn(env)).toBe(isTold);
-    expect(goesOn({})).toBe(false);
+    expect(continuesOnError(env)).toBe(isTold);
+    expect(continuesOnError({})).toBe(false);
 });

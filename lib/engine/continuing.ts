@@ -29,4 +29,4 @@ export const continuing = (args: readonly string[]): Continuing => ({
 });
 
 /** Whether the program runs in an update that continues after failures. */
-export const goesOn = (env: NodeJS.ProcessEnv): boolean => env[variable] === "true";
+export const continuesOnError = (env: NodeJS.ProcessEnv): boolean => env[variable] === "true";

@@ -2,7 +2,7 @@ import { chmodSync } from "node:fs";
 import path from "node:path";
 import { expect, test, describe } from "vitest";
 import { tree } from "../../tests/tree";
-import { backendUrl, completeOperation, enginesAdvice, preview, previewErrors, readStackFile } from "./pulumi";
+import { backendUrl, completeOperation, engineAdvice, preview, previewErrors, readStackFile } from "./pulumi";
 
 test.each([
     ["error: get stack secrets manager: incorrect passphrase", /PULUMI_CONFIG_PASSPHRASE/],
@@ -14,11 +14,11 @@ test.each([
     ["error: the stack is currently locked by 1 lock(s)", /docs\/operations\.md/],
     ["error: could not find plugin docker-build", /pulumi plugin install/],
 ])("after %j the next step is said", (said, next) => {
-    expect(enginesAdvice(said)).toMatch(next);
+    expect(engineAdvice(said)).toMatch(next);
 });
 
 test("an error of the program speaks for itself", () => {
-    expect(enginesAdvice("error: image base: FROM names ghcr.io/us/nobody:latest, which no image has")).toBeUndefined();
+    expect(engineAdvice("error: image base: FROM names ghcr.io/us/nobody:latest, which no image has")).toBeUndefined();
 });
 
 describe("of a preview that failed", () => {

@@ -34,7 +34,7 @@ const advice: readonly (readonly [RegExp, string])[] = [
  *
  * @returns undefined if the error needs no further explanation
  */
-export const enginesAdvice = (output: string): string | undefined =>
+export const engineAdvice = (output: string): string | undefined =>
     advice.find(([pattern]) => pattern.test(output))?.[1];
 
 const diagnostics = z.object({
@@ -118,7 +118,7 @@ export function completeOperation(operation: string, { args, env }: Operation): 
  */
 export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
     const output = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
-    const next = enginesAdvice(output) ?? fallback;
+    const next = engineAdvice(output) ?? fallback;
     return new InputError({
         problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${output}`,
         ...(next !== undefined && { next }),

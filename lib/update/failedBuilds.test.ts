@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test, vi } from "vitest";
 import type { EngineLog } from "../engine/log";
 import { temporaryFolder, tree } from "../../tests/tree";
-import { type FailedBuild, describeFailedBuild, failedBuilds, tellFailedBuilds } from "./failedBuilds";
+import { type FailedBuild, describeFailedBuild, failedBuilds, printFailedBuilds } from "./failedBuilds";
 
 /** A build in BuildKit's history: the output of `history ls` and `history inspect` for it. */
 interface Remembered {
@@ -178,7 +178,7 @@ test("of a long output the end is shown", () => {
 test("a builder that can't be asked is no second failure", async () => {
     const told = vi.spyOn(console, "error").mockReturnValue(undefined);
     try {
-        await tellFailedBuilds({ env: { PATH: "/nowhere" }, root: "/", log: logOf({ base: staged }), mask });
+        await printFailedBuilds({ env: { PATH: "/nowhere" }, root: "/", log: logOf({ base: staged }), mask });
         expect(told.mock.calls).toEqual([
             [expect.stringMatching(/^note: what the failed builds printed can't be read: /)],
         ]);

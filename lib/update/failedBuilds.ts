@@ -170,7 +170,7 @@ export function describeFailedBuild({ build, known }: FailedBuild): string {
  * Prints the result of `failedBuilds` on stderr. If BuildKit is not available, the reason is printed, and the user has
  * to rely on Pulumi's output.
  */
-export async function tellFailedBuilds(update: Update): Promise<void> {
+export async function printFailedBuilds(update: Update): Promise<void> {
     try {
         for (const build of await failedBuilds(update)) console.error(`\n${describeFailedBuild(build)}`);
     } catch (error) {
