@@ -9,6 +9,9 @@ const actions: Plugin = {
         /\/@actions\/.+\.js$/.test(id) ? readFileSync(id, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "") : null,
 };
 
+/** Tests that need nothing but node_modules and yet take seconds: they start the command line or the lint. */
+const slow = ["workflows/scripts.test.ts", "tests/architecture.test.ts"];
+
 /**
  * `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes; `real` builds this repository's own
  * images, PyTorch and all.
@@ -22,7 +25,7 @@ export default defineConfig({
                 test: {
                     name: "unit",
                     include: ["*.test.ts", "{bench,cli,components,lib,lab,tests,workflows}/**/*.test.ts"],
-                    exclude: ["tests/{integration,faults,oracle,real}/**"],
+                    exclude: ["tests/{integration,faults,oracle,real}/**", ...slow],
                     sequence: { shuffle: true },
                     // A worker imports what many files share once: half of the time. Shuffled, so that none leans on another.
                     isolate: false,
@@ -33,7 +36,7 @@ export default defineConfig({
             {
                 test: {
                     name: "integration",
-                    include: ["tests/{integration,faults,oracle}/**/*.test.ts"],
+                    include: ["tests/{integration,faults,oracle}/**/*.test.ts", ...slow],
                     testTimeout: 900_000,
                     hookTimeout: 3_600_000,
                 },
