@@ -10,7 +10,7 @@ const actions: Plugin = {
 };
 
 /** Tests that need nothing but node_modules and yet take seconds: they start the command line or the lint. */
-const slow = ["workflows/scripts.test.ts", "tests/architecture.test.ts"];
+const slow = ["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"];
 
 /**
  * `unit` needs nothing but node_modules; `integration` needs the lab and takes minutes; `real` builds this repository's own
