@@ -69,7 +69,7 @@ export interface Checkout {
 }
 
 /**
- * Names of files that are parsed. Their content is small and kept, so that they need not be read again for their hash.
+ * Names of files that may be parsed after they were hashed. Their content is small, and kept like that of parsed files.
  */
 const parsed = /dockerfile|\.dockerignore$/i;
 
@@ -80,14 +80,21 @@ const parsed = /dockerfile|\.dockerignore$/i;
  */
 export function openCheckout(folder: string): Checkout {
     const root = realpathSync(folder);
-    const bytes = memoized((file) => readFileSync(pathOf(file)));
+    const kept = new Map<string, Buffer>();
+    const bytes = (file: string): Buffer => {
+        const content = kept.get(file) ?? readFileSync(pathOf(file));
+        kept.set(file, content);
+        return content;
+    };
     const text = memoized((file): string | undefined => {
         const absolute = path.resolve(root, file);
         if (statSync(pathOf(absolute), { throwIfNoEntry: false })?.isFile() !== true) return undefined;
         return textOf(bytes(textOf(realpathSync(pathOf(absolute), { encoding: "buffer" }))));
     });
     const hash = memoized((file) =>
-        parsed.test(path.basename(file)) ? createHash("sha256").update(bytes(file)).digest("hex") : hashFile(file),
+        kept.has(file) || parsed.test(path.basename(file))
+            ? createHash("sha256").update(bytes(file)).digest("hex")
+            : hashFile(file),
     );
     return { root, text, hash, tree: memoized(diskTree) };
 }
