@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
@@ -66,7 +66,7 @@ describe("the build arguments that workflows are for", () => {
 });
 
 test("with another branch, no workflow speaks of main", () => {
-    const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "trunk");
+    const files = workflowFiles(workflowImages(openCheckout(packageRoot), { images }), "trunk");
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);

@@ -1,6 +1,5 @@
 import path from "node:path";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 
 /** An entry of `updates` (GitHub's Dependabot options reference). */
 interface Update {
@@ -16,9 +15,7 @@ interface Update {
  * afterwards.
  */
 export function dependabot(images: readonly PreparedImage[]): unknown {
-    const folders = [...images.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
-        path.posix.dirname(file),
-    );
+    const folders = images.map(({ definition }) => path.posix.dirname(definition.dockerfile));
     const update = (entry: Update) => ({
         ...entry,
         schedule: { interval: "weekly" },

@@ -5,7 +5,7 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import type { Job, Step } from "./document";
 import { header, workflowFiles } from "./files";
 import { workflowImages } from "./images";
@@ -19,7 +19,7 @@ interface Parsed {
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "main");
+const files = workflowFiles(workflowImages(openCheckout(packageRoot), { images }), "main");
 const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
 const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
 const jobs = [...parsed].flatMap(([file, { jobs }]) =>
@@ -30,7 +30,7 @@ const steps = jobs.flatMap(({ where, steps }) =>
 );
 
 test("the checked-in files are what images.ts, the Dockerfiles and workflows/ say: else `npm run workflows`", () => {
-    const { changed, removed } = staleWorkflows(repositoryRoot, { images });
+    const { changed, removed } = staleWorkflows(packageRoot, { images });
     expect({ changed: Object.keys(changed), removed }).toEqual({ changed: [], removed: [] });
 });
 
@@ -257,6 +257,6 @@ test("dependabot looks after actions, npm, requirements and every folder with a 
 });
 
 test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
-    const others = workflowImages(openCheckout(repositoryRoot), { images }).filter(({ key }) => key !== "ci");
+    const others = workflowImages(openCheckout(packageRoot), { images }).filter(({ key }) => key !== "ci");
     expect(() => workflowFiles(others, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

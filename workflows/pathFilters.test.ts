@@ -7,7 +7,7 @@ import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import { InputError } from "../lib/errors";
 import type { ImageDefinition } from "../lib/hierarchy/definition";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { passes } from "../tests/github/paths";
 import { tree, writeTree } from "../tests/tree";
@@ -29,7 +29,7 @@ const filter = (text: string, files: Readonly<Record<string, string>> = {}, chan
 };
 
 describe("the workflows of this repository", () => {
-    const files = workflowFiles(workflowImages(openCheckout(repositoryRoot), { images }), "main");
+    const files = workflowFiles(workflowImages(openCheckout(packageRoot), { images }), "main");
     const filterOf = (file: string) => {
         const { on } = parse(files[`.github/workflows/${file}`] ?? "") as { on: { push: { paths?: string[] } } };
         return on.push.paths;
@@ -39,11 +39,11 @@ describe("the workflows of this repository", () => {
         ["base", "build-base-image.yml"],
         ["ci", "ci-image.yml"],
     ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
-        const image = workflowImages(openCheckout(repositoryRoot), { images }).find((one) => one.key === key);
+        const image = workflowImages(openCheckout(packageRoot), { images }).find((one) => one.key === key);
         const inputs = image?.inputs.map((input) => input.path) ?? [];
-        const tests = image?.tests ? [...image.tests.scripts, "docker/smoke.Dockerfile"] : [];
+        const tests = image?.tests?.scripts ?? [];
         const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", image?.definition.dockerfile];
-        const repository = (await run("git", ["ls-files"], { cwd: repositoryRoot })).trim().split("\n");
+        const repository = (await run("git", ["ls-files"], { cwd: packageRoot })).trim().split("\n");
         const starting = repository.filter((one) => passes(filterOf(file) ?? [], [one]));
         expect(inputs.length).toBeGreaterThan(0);
         expect(starting.sort()).toEqual([...inputs, ...tests, ...settings].sort());

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
 import { imageOf, workflowImages } from "./images";
 import { installRequirements } from "./requirements";
@@ -13,7 +13,7 @@ const install = (root: string, definitions: ImageDefinitions, key: string) => {
 };
 
 test("the CI image's requirements are those of the base and its own, as each Dockerfile installs them", () => {
-    const [step, ...more] = install(repositoryRoot, images, "ci");
+    const [step, ...more] = install(packageRoot, images, "ci");
     expect(more).toEqual([]);
     expect(step?.run?.split("\n")).toEqual([
         expect.stringMatching(/^pip install .*--require-hashes --requirement requirements\/requirements-uv\.txt$/),

@@ -4,7 +4,7 @@ import path from "node:path";
 import { archOf, hostPlatform } from "../../lib/platform";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
@@ -17,7 +17,7 @@ export const pythonVersion = "3.12.3";
  * @param log file for the output of the commands
  */
 export async function unpackPython(arch: string, destination: string, log: string): Promise<void> {
-    const cwd = path.join(repositoryRoot, "lab", "toolchain", "python");
+    const cwd = path.join(packageRoot, "lab", "toolchain", "python");
     const unpack = (part: string, folder: string) => run("go", ["run", ".", part, folder], { cwd, log });
     await unpack(`linux-${arch}`, destination);
     await unpack("pip", path.join(destination, "lib", "python3.12", "site-packages"));
@@ -36,7 +36,7 @@ const requirements = ["requirements-uv.txt", "requirements.txt", "requirements-d
  * @returns the path of the interpreter
  */
 export async function ensurePython(cache: string): Promise<string> {
-    const files = requirements.map((name) => path.join(repositoryRoot, "requirements", name));
+    const files = requirements.map((name) => path.join(packageRoot, "requirements", name));
     const hash = createHash("sha256").update(pythonVersion);
     for (const file of files) hash.update(readFileSync(file)).update("\0");
     const folder = path.join(cache, "python", hash.digest("hex").slice(0, 12));

@@ -1,6 +1,6 @@
 import { openCheckout } from "../../lib/context/checkout";
 import * as definitions from "../../images";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
 import { expressions } from "./expressions";
@@ -9,7 +9,7 @@ import { naiveWorkflows } from "./naive";
 import type { ModelImage } from "./repository";
 import { type WorkflowText, readWorkflow } from "./workflowText";
 
-const prepared = workflowImages(openCheckout(repositoryRoot), definitions).filter(
+const prepared = workflowImages(openCheckout(packageRoot), definitions).filter(
     ({ repository }) => repository !== undefined,
 );
 const images: Record<string, ModelImage> = Object.fromEntries(
@@ -20,7 +20,7 @@ const images: Record<string, ModelImage> = Object.fromEntries(
     }),
 );
 /** This repository's workflows, as generated. */
-export const ours = Object.entries(workflowFiles(workflowImages(openCheckout(repositoryRoot), definitions), "main"))
+export const ours = Object.entries(workflowFiles(workflowImages(openCheckout(packageRoot), definitions), "main"))
     .filter(([file]) => file.startsWith(".github/workflows/"))
     .map(([, text]) => readWorkflow(text));
 /** The naive workflows. */
