@@ -16,7 +16,7 @@ const files = ["cli", "components", "lab", "lib", "workflows"]
             (name) => `${folder}/${name}`,
         ),
     )
-    .concat(["index.ts", "images.ts", "program.ts", "config.ts"])
+    .concat(["index.ts", "images.ts", "api.ts", "program.ts", "config.ts"])
     .filter((file) => file.endsWith(".ts") && !isTest(file))
     .sort();
 
@@ -53,6 +53,7 @@ const rooms = [
     "index.ts",
     "images.ts",
     "cli/main.ts",
+    "api.ts",
     "program.ts",
     "components/image.ts",
     "workflows/up.ts",
