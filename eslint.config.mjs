@@ -11,6 +11,7 @@ export const floors = [
     ["images.ts", "workflows.ts"],
     ["cli"],
     ["program.ts"],
+    ["definitions.ts"],
     ["components"],
     ["workflows"],
     ["lab"],

@@ -73,7 +73,8 @@ const programFiles = [
     "index.ts",
     "program.ts",
     "config.ts",
-
+    "definitions.ts",
+    "pins.json",
     "components",
     "lib",
     "cli",
