@@ -3,6 +3,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { z } from "zod";
+import { labStack } from "./lib/engine/stacks";
 import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
@@ -15,6 +16,7 @@ import { instanceFile, readInstance } from "./lib/system/instance";
 import { serversFolder } from "./lib/system/paths";
 import { keyArguments } from "./lib/system/shell";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
+import { typed } from "./lib/system/commandLine";
 
 /** A secret of the repository on GitHub. Its workflows get it, and Dependabot and codespaces if the flags are set. */
 export interface RepositorySecret {
@@ -152,7 +154,7 @@ const platform = z.custom<Platform>((text) => typeof text === "string" && /^linu
 
 /** The keys of the stack's configuration (`pulumi config set <key>`) and their values. */
 const schema = z.strictObject({
-    /** Whether registry, platforms and stand-ins for roots come from the lab on this machine. */
+    /** Whether registry, platforms and stand-ins for roots come from the lab on this machine; by default for the lab's own stack. */
     lab: z.boolean().optional(),
     /** Registry host, optionally with port and path prefix, to which images are pushed instead of the registry in their names. */
     registry: z.string().min(1).optional(),
@@ -222,7 +224,7 @@ function requireRunningLab(): void {
     if (dead.length === 0 && startedServers(servers).length > 0) return;
     throw new InputError({
         problem: `the lab is not running (${dead.length > 0 ? `${dead.join(" and ")} ended` : "its servers are stopped"})`,
-        next: "npm run lab -- start",
+        next: typed("lab", "start"),
     });
 }
 
@@ -242,7 +244,7 @@ function readableIn(root: string, key: string): string[] {
 }
 
 /**
- * Reads and checks the stack's configuration and, with `lab: true`, the lab's instance file. A configured key takes precedence over the
+ * Reads and checks the stack's configuration and, for a stack that uses the lab, the lab's instance file. A configured key takes precedence over the
  * lab's value.
  *
  * @param root the repository's root, which contains the stack's file
@@ -269,14 +271,21 @@ export function readConfig(root: string = process.cwd()): StackConfig {
             problem: `the configuration of stack ${pulumi.getStack()} is wrong:\n  ${problems.join("\n  ")}`,
         });
     }
-    const { lab, registry, platforms, roots = {}, buildArgs = {}, buildSecrets = {} } = parsed.data;
+    const {
+        lab = pulumi.getStack() === labStack,
+        registry,
+        platforms,
+        roots = {},
+        buildArgs = {},
+        buildSecrets = {},
+    } = parsed.data;
     const { builtinFrontend = false } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
             problem: `stack ${pulumi.getStack()} uses the lab, and no lab was ever started here`,
             where: instanceFile(),
-            next: "npm run lab -- start",
+            next: typed("lab", "start"),
         });
     }
     if (lab && !pulumi.runtime.isDryRun()) requireRunningLab();

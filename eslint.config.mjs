@@ -43,7 +43,7 @@ const zones = floors.flatMap((rooms, index) =>
 );
 
 export default tseslint.config(
-    { ignores: ["node_modules/", ".stage/", "coverage/"] },
+    { ignores: ["node_modules/", ".stage/", ".packed/", "coverage/", "dist/"] },
     {
         files: ["**/*.ts", "**/*.mts"],
         extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Entry point of every npm script and of `npx layered-images`. It is plain JavaScript and uses only Node's built-in modules, because it
-// runs before node_modules exists.
+// Entry point of every npm script and of `npx layered-images`. It is plain JavaScript and uses only Node's built-in modules, because in a
+// checkout it runs before node_modules exists.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,16 +20,25 @@ if (major < 20 || (major === 20 && minor < 19)) {
 const root = path.dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const installOnly = "--install-only";
+/** The installed package contains no sources: it is compiled, and npm has installed its dependencies. */
+const isCompiled = !existsSync(path.join(root, "cli", "main.ts"));
 
-const lockfileHash = createHash("sha256")
-    .update(readFileSync(path.join(root, "package-lock.json")))
-    .digest("hex");
-const stamp = path.join(root, "node_modules", ".installed-from");
-const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash;
-
-/** Installs node_modules unless another process has already done it. */
-function install() {
-    if (isInstalled()) return;
+/** Installs a checkout's node_modules if it is missing or was installed from a different package-lock.json. */
+function ensureDependencies() {
+    const lockfileHash = createHash("sha256")
+        .update(readFileSync(path.join(root, "package-lock.json")))
+        .digest("hex");
+    const stamp = path.join(root, "node_modules", ".installed-from");
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash) return;
+    if (args[0] !== installOnly) {
+        // Concurrent runs wait for a lock; the first of them installs.
+        const install = [process.execPath, import.meta.filename, installOnly];
+        const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...install], { stdio: "inherit" });
+        if (result.error)
+            fail(`flock could not be started (${result.error.message}); it is in the package util-linux.`);
+        if (result.status !== 0) process.exit(result.status ?? 1);
+        return;
+    }
     console.error("installing node_modules (npm ci) …");
     // Install scripts are disabled: the only packages that have them would download a Pulumi plugin, which the lab provides.
     const result = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -42,23 +51,11 @@ function install() {
     writeFileSync(stamp, lockfileHash);
 }
 
-/** Installs node_modules if it is missing or was installed from a different package-lock.json. Concurrent runs wait for a lock. */
-function ensureDependencies() {
-    if (isInstalled()) return;
-    const installCommand = [process.execPath, import.meta.filename, installOnly];
-    const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...installCommand], { stdio: "inherit" });
-    if (result.error) fail(`flock could not be started (${result.error.message}); it is in the package util-linux.`);
-    if (result.status !== 0) process.exit(result.status ?? 1);
-}
-
-process.chdir(root);
-if (args[0] === installOnly) {
-    install();
-    process.exit();
-}
-ensureDependencies();
+if (!isCompiled) ensureDependencies();
+if (args[0] === installOnly) process.exit();
 
 const require = createRequire(import.meta.url);
-require("ts-node/register/transpile-only");
-const { main } = require("./main.ts");
+// ts-node would otherwise look for a configuration from the working directory, which is in the user's repository.
+if (!isCompiled) require("ts-node").register({ cwd: root, transpileOnly: true });
+const { main } = require(isCompiled ? "../dist/cli/main.js" : "./main.ts");
 process.exitCode = await main(args);

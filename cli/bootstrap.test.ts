@@ -3,9 +3,9 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "no
 import path from "node:path";
 import { expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 
-const bootstrap = path.join(repositoryRoot, "cli", "bootstrap.mjs");
+const bootstrap = path.join(packageRoot, "cli", "bootstrap.mjs");
 
 /** Creates a clone without node_modules, with an `npm` that logs when it begins and ends, and a command that prints its arguments. */
 function freshClone() {
@@ -14,8 +14,8 @@ function freshClone() {
         "bin/npm": `#!/bin/sh
 test -z "$NPM_FAILS" || exit 1
 echo "begin $*" >> npm.log; echo chatter; sleep 0.5
-mkdir -p node_modules/ts-node/register
-echo > node_modules/ts-node/register/transpile-only.js
+mkdir -p node_modules/ts-node
+echo 'exports.register = () => {};' > node_modules/ts-node/index.js
 echo end >> npm.log
 `,
         "cli/main.ts": "exports.main = async (args) => { console.log(args.join()); return 7; };\n",

@@ -9,6 +9,7 @@ import { withDigest } from "../lib/registry/references";
 import { type Platform, archOf } from "../lib/platform";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
+import { typed } from "../lib/system/commandLine";
 
 /** Returns the paths of the layer blobs in an OCI archive (image-spec, image-layout), lowest layer first. */
 async function layersOf(archive: string): Promise<string[]> {
@@ -132,7 +133,7 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
     if (!existsSync(path.resolve(settings.cwd ?? ".", location))) {
         throw new CommandError(
             `the context of ${buildName(build)} (${location}) is not staged in this checkout. Check out the files that it was ` +
-                "published from and run: npm run preview",
+                `published from and run: ${typed("preview")}`,
         );
     }
     const secrets = Object.fromEntries(secretVariables(build).map(({ variable, value }) => [variable, value]));
@@ -178,7 +179,7 @@ export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const unknown = wanted.find((key) => !keys.includes(key));
     if (unknown !== undefined || keys.length === 0) {
         const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
-        throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: npm run up`);
+        throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: ${typed("up")}`);
     }
     let areEqual = true;
     for (const build of builds.filter((candidate) => wanted.length === 0 || wanted.includes(keyOf(candidate)))) {

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { labPath, labVariables } from "../lab/environment";
 import { githubUrl } from "../lab/github/service";
+import { typedSilently } from "../lib/system/commandLine";
 import { quote } from "../lib/system/shell";
 import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
@@ -71,7 +72,7 @@ export function labCommand(done: (code: number) => void): Command {
         });
     lab.command("env")
         .description(
-            'print exports for a shell, so that plain `pulumi` uses the lab: eval "$(npm run --silent lab -- env)"',
+            `print exports for a shell, so that plain \`pulumi\` uses the lab: eval "$(${typedSilently("lab", "env")})"`,
         )
         .action(async () => {
             const description = await describeLab();

@@ -3,12 +3,12 @@ import { cpSync, readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { tree } from "../tests/tree";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { programName } from "./main";
 
 /** Files that README asks adopters to copy: the names between backquotes in its first step. */
 function copiedByAdopters(): string[] {
-    const readme = readFileSync(path.join(repositoryRoot, "README.md"), "utf8");
+    const readme = readFileSync(path.join(packageRoot, "README.md"), "utf8");
     const step = /^1\. Copy ([^;]*);/m.exec(readme)?.[1] ?? "";
     return [...step.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name.replace(/\/$/, ""));
 }
@@ -18,9 +18,9 @@ test("the commands of the lab work in a repository that has what README tells ad
     const names = copiedByAdopters();
     expect(names).toContain("lab");
     for (const name of names) {
-        cpSync(path.join(repositoryRoot, name), path.join(root, name), { recursive: true });
+        cpSync(path.join(packageRoot, name), path.join(root, name), { recursive: true });
     }
-    symlinkSync(path.join(repositoryRoot, "node_modules"), path.join(root, "node_modules"));
+    symlinkSync(path.join(packageRoot, "node_modules"), path.join(root, "node_modules"));
     const script = `require("ts-node/register/transpile-only");
         require("./cli/main.ts").main(["lab", "status"]).then((code) => { process.exitCode = code; });`;
     const env = { ...process.env, LAYERED_IMAGES_HOME: path.join(root, "home") };
@@ -43,13 +43,13 @@ test.each<[readonly string[], string | undefined, string]>([
 });
 
 test("the package's program is the same as its scripts, wherever a link to it lies", () => {
-    const { bin, scripts } = JSON.parse(readFileSync(path.join(repositoryRoot, "package.json"), "utf8")) as {
+    const { bin, scripts } = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8")) as {
         bin: Record<string, string>;
         scripts: Record<string, string>;
     };
     const file = bin["layered-images"] ?? "";
     const root = tree({});
-    symlinkSync(path.join(repositoryRoot, file), path.join(root, "program"));
+    symlinkSync(path.join(packageRoot, file), path.join(root, "program"));
     const env = { ...process.env, npm_lifecycle_event: undefined };
     const options = { cwd: root, env, encoding: "utf8" } as const;
     const { status, stdout, stderr } = spawnSync(path.join(root, "program"), ["--help"], options);

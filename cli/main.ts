@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type * as Bench from "../bench/command";
 import { stopLab } from "../lab/labState";
 import { asInputError, CommandError } from "../lib/errors";
-import { repositoryRoot } from "../lib/system/paths";
+import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
 import { runCanary } from "./canary";
@@ -14,6 +14,12 @@ import type { PulumiOptions } from "./session";
 import { type StatusOptions, runStatus } from "./status";
 import { type UpOptions, runUp } from "./up";
 import { runWorkflows } from "./workflows";
+
+/** Changes to the repository's root. Outside of a repository, only commands that need none work: help, `down`, `lab status`. */
+function enterRepository(): void {
+    const root = findRepositoryRoot();
+    if (root !== undefined) process.chdir(root);
+}
 
 /** Parses a positive integer. Throws InvalidArgumentError for any other text. */
 function positive(text: string): number {
@@ -28,6 +34,39 @@ function positive(text: string): number {
  */
 export const programName = ([command]: readonly string[], env: NodeJS.ProcessEnv): string =>
     command !== undefined && env.npm_lifecycle_event === command ? "npm run" : "layered-images";
+
+/** Adds the commands with which this project tests and measures itself. The package that others install does not contain them. */
+function addOwnCommands(
+    program: Command,
+    passing: (name: string, description: string) => Command,
+    done: (result: number) => void,
+) {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
+    const suites = () => require("../tests/suites") as typeof Suites;
+    passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
+        done(await suites().runTests());
+    });
+    passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
+        done(await suites().runUnitTests(rest));
+    });
+    passing("test:real", "run the table of changes on this repository's images (45 GB of disk, one hour)").action(
+        async (rest: string[]) => {
+            done(await suites().runRealTests(rest));
+        },
+    );
+    program
+        .command("bench")
+        .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
+        .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
+        .option("--json", "print JSON (Result[] in bench/measure.ts)")
+        .action(async (options: Bench.BenchOptions) => {
+            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+            await (require("../bench/command") as typeof Bench).runBench(options);
+        });
+    passing("check", "lint, format, types, unit tests").action(async () => {
+        done(await suites().runCheck());
+    });
+}
 
 /**
  * Runs one of the project's commands.
@@ -118,38 +157,13 @@ export async function main(args: readonly string[]): Promise<number> {
         )
         .addOption(new Option("--check", "write nothing; exit code 1 if a file is stale").conflicts("takePins"))
         .action((options: { takePins?: boolean; check?: boolean }) => {
-            for (const line of runWorkflows(repositoryRoot, options)) console.log(line);
+            for (const line of runWorkflows(repositoryRoot(), options)) console.log(line);
         });
-    // Loaded on demand: a repository that adopts this program does not have these tests.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
-    const suites = () => require("../tests/suites") as typeof Suites;
-    passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
-        done(await suites().runTests());
-    });
-    passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
-        done(await suites().runUnitTests(rest));
-    });
-    passing("test:real", "run the table of changes on this repository's images (45 GB of disk, one hour)").action(
-        async (rest: string[]) => {
-            done(await suites().runRealTests(rest));
-        },
-    );
-    program
-        .command("bench")
-        .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
-        .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
-        .option("--json", "print JSON (Result[] in bench/measure.ts)")
-        .action(async (options: Bench.BenchOptions) => {
-            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
-            await (require("../bench/command") as typeof Bench).runBench(options);
-        });
-    passing("check", "lint, format, types, unit tests").action(async () => {
-        done(await suites().runCheck());
-    });
+    if (!isCompiled) addOwnCommands(program, passing, done);
     for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
         command.exitOverride();
     }
-    process.chdir(repositoryRoot);
+    enterRepository();
     // Other users must be able to read the lab's files: those of the root image, and the caches.
     process.umask(0o022);
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);

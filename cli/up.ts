@@ -18,6 +18,7 @@ import { summaryOf } from "../lib/update/summary";
 import { addSummary, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
 import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
+import { typed } from "../lib/system/commandLine";
 
 /** Options of `up`. */
 export interface UpOptions extends PulumiOptions {
@@ -41,7 +42,7 @@ async function toReplace(engine: Engine): Promise<string[]> {
         const names = registries.join(" and ");
         console.error(
             `warning: ${names} lost layers and accepts them again only after a restart; ` +
-                "the next step for each difference is shown by: npm run status",
+                `the next step for each difference is shown by: ${typed("status")}`,
         );
     }
     return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];

@@ -32,7 +32,6 @@ const files = {
     "docker/other": "FROM python:3\n",
     "docker/own": "# syntax=docker/dockerfile:1 x\nFROM python:3\n",
     "docker/cross": "FROM --platform=linux/amd64 ghcr.io/us/base:latest AS b\nFROM scratch\nCOPY --from=b / /\n",
-    "docker/smoke.Dockerfile": "FROM image-under-test\n",
     "smoke/base.sh": "#!/bin/sh\n",
     "smoke/app.sh": "#!/bin/sh\n",
     "smoke/other.sh": "#!/bin/sh\n",

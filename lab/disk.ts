@@ -8,6 +8,7 @@ import { standInFolder } from "./root/standIn";
 import { store } from "./servers/services";
 import { missingTools } from "./toolchain/build";
 import { tools } from "./toolchain/tools";
+import { typed } from "../lib/system/commandLine";
 
 /** Disk space that a planned step needs. */
 export interface Need {
@@ -116,6 +117,6 @@ export function imagesWarning(
         `built: BuildKit's store grows to ${store.cap.toString()} GB, and beyond while builds run; it shrinks when less than ` +
         `${store.free.toString()} GB are free. In addition, the registry keeps every build.\n` +
         `  next: nothing, if your images are small; else free some, or set ${variable} to a folder on a larger disk. To ` +
-        "refuse to start below a figure that you know: npm run up -- --min-free <GB>"
+        `refuse to start below a figure that you know: ${typed("up", "--min-free", "<GB>")}`
     );
 }

@@ -2,6 +2,7 @@ import type { Frontend } from "../lib/dockerfile/frontends";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError, readManifest } from "../lib/registry/manifest";
 import { formatReference, parseReference } from "../lib/registry/references";
+import { typedSilently } from "../lib/system/commandLine";
 
 /** Registries for which the lab's BuildKit uses the lab's registry as a mirror. */
 export const mirroredRegistries = ["ghcr.io", "docker.io"] as const;
@@ -39,7 +40,7 @@ function nextFor({ official, expanded }: Root & Frontend, registry: string): str
     if (official) {
         return (
             "BuildKit has a built-in version of it, and uses that after: " +
-            'eval "$(npm run --silent lab -- env)" && pulumi config set builtinFrontend true'
+            `eval "$(${typedSilently("lab", "env")})" && pulumi config set builtinFrontend true`
         );
     }
     const [location = ""] = locationsOf(expanded, registry);

@@ -28,6 +28,7 @@ import { ensureCertificates, registryHost } from "./servers/tls";
 import { ensureToolchain } from "./toolchain/build";
 import { ensurePackages, requireRoot } from "./toolchain/packages";
 import { pulumiHome } from "./toolchain/pulumiHome";
+import { typed } from "../lib/system/commandLine";
 
 /** A running lab: its paths, its instance, and the environment for its commands. */
 export interface Lab {
@@ -56,12 +57,12 @@ export interface StartOptions {
  */
 const githubDistance = 300;
 
-async function ensureStack(paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
+async function ensureStack(repository: string, paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     const backend = backendFolder(paths);
-    if (existsSync(stackFile(backend, labStack))) return;
+    if (existsSync(stackFile(backend, labStack, repository))) return;
     mkdirSync(backend, { recursive: true });
     await run("pulumi", ["stack", "init", labStack, "--non-interactive", "--no-select"], {
-        cwd: repositoryRoot,
+        cwd: repository,
         env,
     });
 }
@@ -76,9 +77,11 @@ const keptNote = (server: string, updates: readonly number[]) =>
  * checked, so starting the lab twice is harmless, and a dead server is started again.
  *
  * @throws CommandError if a part can't be created or a server does not start
+ * @throws InputError outside of a repository: the lab also creates the stack of its project
  */
 export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const paths = options.paths ?? labPaths();
+    const repository = repositoryRoot();
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
     const { renewRoot = false, builds = false, minFree = 0 } = options;
@@ -122,7 +125,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
             // Continuing would remove images from the stack and platforms from `latest`.
             throw new CommandError(
                 `this lab builds all platforms, and this machine can't run ${emulation.missing.map(({ platform }) => platform).join(", ")} ` +
-                    "(see the note above). Enable it, or build for this machine's alone: npm run up -- --platforms host",
+                    `(see the note above). Enable it, or build for this machine's alone: ${typed("up", "--platforms", "host")}`,
             );
         }
         const root = await ensureRoot({
@@ -136,7 +139,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         });
         const instance: Instance = { ...ports, platforms, ...root };
         if (JSON.stringify(instance) !== JSON.stringify(known)) writeInstance(instancePath(paths), instance);
-        await ensureStack(paths, env);
+        await ensureStack(repository, paths, env);
         return { paths, instance, env };
     });
 }

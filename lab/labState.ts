@@ -12,6 +12,7 @@ import { buildkitServer, registryServer } from "./servers/services";
 import { type Certificates, ensureCertificates } from "./servers/tls";
 import { type Toolchain, findToolchain } from "./toolchain/build";
 import { pulumiHome } from "./toolchain/pulumiHome";
+import { typed } from "../lib/system/commandLine";
 
 /** Returns the servers of an instance, in start order. */
 export async function labServers(
@@ -37,7 +38,7 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
     const instance = readInstance(instancePath(paths));
     const started = startedServers(serversFolder(paths));
     if (!instance) {
-        const reason = "the lab's first start did not finish: npm run lab -- start";
+        const reason = `the lab's first start did not finish: ${typed("lab", "start")}`;
         for (const name of started) {
             const pid = runningProcess(serversFolder(paths), name)?.pid;
             if (pid !== undefined) statuses[name] = { state: "unhealthy", pid, reason };
@@ -91,7 +92,7 @@ export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
  */
 export async function describeLab(paths: LabPaths = labPaths()): Promise<LabEnvironment> {
     const instance = readInstance(instancePath(paths));
-    if (!instance) throw new CommandError("the lab was never started: run `npm run lab -- start`.");
+    if (!instance) throw new CommandError(`the lab was never started: run \`${typed("lab", "start")}\`.`);
     const certificates = await ensureCertificates(paths.state);
     const toolchain = await findToolchain(paths.cache);
     const home = pulumiHome(paths.cache, toolchain, process.env);

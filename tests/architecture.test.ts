@@ -5,14 +5,14 @@ import { ESLint } from "eslint";
 import tseslint from "typescript-eslint";
 import { preProcessFile } from "typescript";
 import { describe, expect, test } from "vitest";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 
 const isTest = (file: string) => /\.test\.ts$|^tests\/|^bench\/|\/testing\.ts$/.test(file);
 
 /** Every TypeScript file of the program, relative to the repository's root. */
 const files = ["cli", "components", "lab", "lib", "workflows"]
     .flatMap((folder) =>
-        readdirSync(path.join(repositoryRoot, folder), { recursive: true, encoding: "utf8" }).map(
+        readdirSync(path.join(packageRoot, folder), { recursive: true, encoding: "utf8" }).map(
             (name) => `${folder}/${name}`,
         ),
     )
@@ -21,15 +21,15 @@ const files = ["cli", "components", "lab", "lib", "workflows"]
     .sort();
 
 const importsOf = (file: string): string[] =>
-    preProcessFile(readFileSync(path.join(repositoryRoot, file), "utf8"))
+    preProcessFile(readFileSync(path.join(packageRoot, file), "utf8"))
         .importedFiles.map(({ fileName }) => fileName)
         .filter((name) => name.startsWith("."))
         .map((name) => path.posix.join(path.posix.dirname(file), `${name}.ts`))
-        .filter((name) => existsSync(path.join(repositoryRoot, name)));
+        .filter((name) => existsSync(path.join(packageRoot, name)));
 
 /** The project's lint without type information: these rules do not need it, and it takes seconds to compute. */
 const eslint = new ESLint({
-    cwd: repositoryRoot,
+    cwd: packageRoot,
     overrideConfig: [
         {
             files: ["**/*.ts"],
@@ -44,7 +44,7 @@ const eslint = new ESLint({
 async function broken(file: string, imported: string): Promise<(string | null)[]> {
     const name = path.posix.relative(path.posix.dirname(file), imported).replace(/\.ts$/, "");
     const text = `import * as found from "${name.startsWith(".") ? name : `./${name}`}";\n\nexport const used = found;\n`;
-    const [result] = await eslint.lintText(text, { filePath: path.join(repositoryRoot, file) });
+    const [result] = await eslint.lintText(text, { filePath: path.join(packageRoot, file) });
     return result?.messages.map(({ ruleId }) => ruleId) ?? [];
 }
 
@@ -98,7 +98,7 @@ describe("an import of a file", () => {
 });
 
 test("every file belongs to one of the rooms that the lint knows", async () => {
-    const config = pathToFileURL(path.join(repositoryRoot, "eslint.config.mjs")).href;
+    const config = pathToFileURL(path.join(packageRoot, "eslint.config.mjs")).href;
     const { floors } = (await import(config)) as { floors: string[][] };
     const isIn = (file: string, room: string) => file === room || file.startsWith(`${room}/`);
     expect(files.filter((file) => floors.flat().filter((room) => isIn(file, room)).length !== 1)).toEqual([]);

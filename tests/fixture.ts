@@ -5,7 +5,7 @@ import type { WorkflowDefinitions } from "../workflows/definition";
  * longer than a second on the emulated platform or comes from an external source.
  */
 export const fixture: Readonly<Record<string, string>> = {
-    "images.ts": `import type { ImageDefinitions } from "./lib/hierarchy/definition";
+    "images.ts": `import type { ImageDefinitions } from "layered-images";
 
 export const images: ImageDefinitions = {
     base: {

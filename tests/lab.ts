@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
 import type { Instance } from "../lib/system/instance";
-import { labPaths, repositoryRoot } from "../lib/system/paths";
+import { labPaths } from "../lib/system/paths";
+import { packPackage, packedModules } from "./package";
 import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
@@ -49,6 +50,7 @@ export interface TestLab extends Lab {
  */
 export async function startTestLab(platforms: Instance["platforms"] = "all"): Promise<TestLab> {
     await removeLeftovers();
+    await packPackage();
     const home = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
     const variables = { LAYERED_IMAGES_HOME: home };
     const paths = labPaths(variables);
@@ -68,32 +70,20 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
     }
 }
 
-/** The program's files: a repository that adopts the program copies them next to its Dockerfiles. */
-const programFiles = [
-    "index.ts",
-    "program.ts",
-    "config.ts",
-    "definitions.ts",
-    "pins.json",
-    "components",
-    "lib",
-    "cli",
-    "workflows",
-    "lab",
-    "package.json",
-    "package-lock.json",
-    "tsconfig.json",
-    "Pulumi.yaml",
-];
+/** Files of a repository that uses the package, in addition to its images. */
+const repositoryFiles = {
+    "index.ts": `import { program } from "layered-images";
 
-/** Creates a repository that has adopted the program, with these additional files, and returns its root. */
+export = program();
+`,
+    "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n",
+    "package.json": JSON.stringify({ private: true, dependencies: { "layered-images": "*" } }),
+};
+
+/** Creates a repository that has installed the package, with these additional files, and returns its root. */
 export function makeRepository(root: string, files: Readonly<Record<string, string>>): string {
-    mkdirSync(root, { recursive: true });
-    for (const name of programFiles)
-        cpSync(path.join(repositoryRoot, name), path.join(root, name), { recursive: true });
-    symlinkSync(path.join(repositoryRoot, "node_modules"), path.join(root, "node_modules"));
-    cpSync(path.join(repositoryRoot, "docker", "smoke.Dockerfile"), path.join(root, "docker", "smoke.Dockerfile"));
-    writeTree(root, files);
+    writeTree(root, { ...repositoryFiles, ...files });
+    symlinkSync(packedModules(), path.join(root, "node_modules"));
     return root;
 }
 

@@ -5,23 +5,23 @@ import { parse } from "yaml";
 import { describe, expect, test } from "vitest";
 import { images } from "../images";
 import { parseReference } from "../lib/registry/references";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { workflows } from "../workflows";
 
 /* Outside of this repository's own data (images.ts, workflows.ts and what they name) nothing knows its images, app or owner. */
 
-const read = (file: string) => readFileSync(path.join(repositoryRoot, file), "utf8");
+const read = (file: string) => readFileSync(path.join(packageRoot, file), "utf8");
 
 /** The sources of the package. Tests and recorded test data may use any name. */
 async function sources(): Promise<string[]> {
     const listed = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"], {
-        cwd: repositoryRoot,
+        cwd: packageRoot,
     });
     return listed
         .trim()
         .split("\n")
-        .filter((file) => /^(?:cli|components|lab|lib|workflows)\/|^(?:config|definitions|program)\.ts$/.test(file))
+        .filter((file) => /^(?:cli|components|lab|lib|workflows)\/|^(?:api|config|definitions|program)\.ts$/.test(file))
         .filter((file) => !/\.test\.ts$|_test\.go$|\/testing\.ts$|^lib\/engine\/recorded\/|\.sum$/.test(file));
 }
 
@@ -44,8 +44,8 @@ function names(): string[] {
             ...[...up, ...checks].flatMap(({ file, name }) => [file, name]),
             ...checks.flatMap(({ steps }) => steps.flatMap((step) => step.run.split("\n"))),
             ...(dependabot?.ecosystems ?? []).map(({ directory }) => directory),
-            ...readdirSync(path.join(repositoryRoot, "requirements")).filter((file) => file.includes("-")),
-            ...readdirSync(path.join(repositoryRoot, "app")).map((folder) => `app/${folder}`),
+            ...readdirSync(path.join(packageRoot, "requirements")).filter((file) => file.includes("-")),
+            ...readdirSync(path.join(packageRoot, "app")).map((folder) => `app/${folder}`),
         ]),
     ];
 }

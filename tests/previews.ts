@@ -4,9 +4,9 @@ import { type Preview, readPreview } from "../lib/engine/preview";
 import type { Cause } from "../lib/plan/causes";
 import type { ImagePlan } from "../lib/plan/images";
 import type { Plan } from "../lib/plan/plan";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 
-const folder = path.join(repositoryRoot, "lib", "engine", "recorded", "previews");
+const folder = path.join(packageRoot, "lib", "engine", "recorded", "previews");
 
 /** Reads a recorded preview of a real engine; `lib/engine/recorded/README.md` describes the recordings. */
 export function recordedPreview(name: string): Preview {

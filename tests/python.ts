@@ -5,7 +5,7 @@ import { pythonVersion, unpackPython } from "../lab/root/python";
 import { archOf, hostPlatform } from "../lib/platform";
 import { makeFolder } from "../lib/system/files";
 import { withLock } from "../lib/system/lock";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 
@@ -17,7 +17,7 @@ const requirements = ["requirements-uv.txt", "requirements.txt", "requirements-d
  * @returns the path of the interpreter
  */
 export async function ensurePython(cache: string): Promise<string> {
-    const files = requirements.map((name) => path.join(repositoryRoot, "requirements", name));
+    const files = requirements.map((name) => path.join(packageRoot, "requirements", name));
     const hash = createHash("sha256").update(pythonVersion);
     for (const file of files) hash.update(readFileSync(file)).update("\0");
     const folder = path.join(cache, "python", hash.digest("hex").slice(0, 12));

@@ -8,6 +8,7 @@ import { makePlan } from "../lib/plan/plan";
 import { readPreview } from "../lib/engine/preview";
 import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";
+import { installedProgram } from "./package";
 
 /** The outcome of an `up`: the engine's operation for each changed resource, by name. */
 export interface UpOutcome extends Outcome {
@@ -106,10 +107,11 @@ export function command(lab: TestLab, program: string, args: readonly string[], 
     return runIn(started, program, process.execPath, ["--eval", commandScript(args)]);
 }
 
-/** Returns JavaScript that does what cli/bootstrap.mjs does after node_modules is installed. */
+/** Returns JavaScript for `node --eval` that runs a command of the installed package in the working directory. */
 export const commandScript = (args: readonly string[]): string =>
-    `require("ts-node/register/transpile-only");
-    require("./cli/main.ts").main(${JSON.stringify(args)}).then((code) => { process.exitCode = code; });`;
+    `const program = require("node:path").resolve(${JSON.stringify(installedProgram)});
+    process.argv = [process.execPath, program, ...${JSON.stringify(args)}];
+    void import(program);`;
 
 /** Runs `npm run review -- --format json` and parses its output. */
 export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {

@@ -7,7 +7,7 @@ import { store } from "../lab/servers/services";
 import { ensurePackages } from "../lab/toolchain/packages";
 import { CommandError } from "../lib/errors";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
-import { labPaths, repositoryRoot } from "../lib/system/paths";
+import { labPaths, packageRoot } from "../lib/system/paths";
 import { isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "./python";
 
@@ -16,7 +16,7 @@ interface Totals {
     readonly failed: number;
 }
 
-const bin = (name: string) => path.join(repositoryRoot, "node_modules", ".bin", name);
+const bin = (name: string) => path.join(packageRoot, "node_modules", ".bin", name);
 const none: Totals = { passed: 0, failed: 0 };
 const add = (totals: readonly Totals[]): Totals =>
     totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
@@ -127,7 +127,7 @@ async function app(): Promise<Totals[]> {
     await ensurePackages();
     const python = await ensurePython(labPaths().cache);
     const program = (name: string) => path.join(path.dirname(python), name);
-    const dockerfiles = Object.values(loadDefinitions(repositoryRoot).images).map(({ dockerfile }) => dockerfile);
+    const dockerfiles = Object.values(loadDefinitions(packageRoot).images).map(({ dockerfile }) => dockerfile);
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
         await step("Dockerfiles", program("hadolint"), [...dockerfiles, smokeDockerfile]),

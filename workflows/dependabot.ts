@@ -1,6 +1,5 @@
 import path from "node:path";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import type { DependabotDefinition } from "./definition";
 
 /** An entry of `updates` (GitHub's Dependabot options reference). */
@@ -19,9 +18,7 @@ export function dependabot(
     images: readonly PreparedImage[],
     { ecosystems = [], patchesOnly = [] }: DependabotDefinition,
 ): unknown {
-    const folders = [...images.map(({ definition }) => definition.dockerfile), smokeDockerfile].map((file) =>
-        path.posix.dirname(file),
-    );
+    const folders = images.map(({ definition }) => path.posix.dirname(definition.dockerfile));
     const update = (entry: Update) => ({
         ...entry,
         schedule: { interval: "weekly" },

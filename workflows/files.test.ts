@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { inventedFiles } from "../tests/github/invented";
 import { readFiles } from "../tests/github/reading";
 import { type World, ours, plain, theirs } from "../tests/github/world";
@@ -130,7 +130,7 @@ describe.each(worlds)("of %s,", (_which, world) => {
     });
 
     test("every action is used by a commit of pins.json, with the version as a comment", () => {
-        const known = Object.entries(readPins(repositoryRoot)).map(
+        const known = Object.entries(readPins(packageRoot)).map(
             ([action, { commit, version }]) => `uses: ${action}@${commit} # ${version}`,
         );
         const lines = texts.flatMap(([, text]) => text.match(/uses: .+/g) ?? []);
@@ -194,7 +194,7 @@ describe.each(worlds)("of %s,", (_which, world) => {
 
 test("every action that is pinned is used", () => {
     const texts = worlds.flatMap(([, { files }]) => Object.values(files)).join("\n");
-    expect(Object.keys(readPins(repositoryRoot)).filter((action) => !texts.includes(`uses: ${action}@`))).toEqual([]);
+    expect(Object.keys(readPins(packageRoot)).filter((action) => !texts.includes(`uses: ${action}@`))).toEqual([]);
 });
 
 test.each([
@@ -273,7 +273,7 @@ test("a pins.json in the repository's root wins for the actions that it lists", 
     const root = tree({ ...inventedFiles, "pins.json": JSON.stringify({ "actions/checkout": pin }) });
     const { texts } = readFiles({ files: workflowFiles(openCheckout(root), theirs.definitions, "main") });
     const lines = texts.flatMap(([, text]) => text.match(/uses: actions\/(?:checkout|setup-node)@.+/g) ?? []);
-    const { "actions/setup-node": node } = readPins(repositoryRoot);
+    const { "actions/setup-node": node } = readPins(packageRoot);
     expect([...new Set(lines)]).toEqual([
         `uses: actions/checkout@${pin.commit} # v9.1.0`,
         `uses: actions/setup-node@${node?.commit ?? ""} # ${node?.version ?? ""}`,

@@ -2,7 +2,6 @@ import path from "node:path";
 import { partsOf } from "../lib/context/goPatterns";
 import { linkDestination } from "../lib/context/walk";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { ciStackFile } from "./ciStack";
 
 type Source = PreparedImage["sources"][number];
@@ -88,7 +87,7 @@ function imagePatterns({ definition, sources, inputs, tests }: PreparedImage): s
     const read = [...sources.flatMap((source) => sourcePatterns(source, inputs)), ...linkPatterns(inputs)];
     // Included even if they don't exist: adding them can change the build context.
     const ignores = sources.length > 0 ? [`${literal(dockerfile)}.dockerignore`, fromRoot(".dockerignore")] : [];
-    const smoke = tests ? [smokeDockerfile, ...tests.scripts.map(literal)] : [];
+    const smoke = tests?.scripts.map(literal) ?? [];
     return [literal(dockerfile), ...ignores, ...read.map(fromRoot), ...smoke];
 }
 

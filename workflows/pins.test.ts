@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import { tree } from "../tests/tree";
 import { readPins, writePins } from "./pins";
 
 const commit = "c".repeat(40);
-const ours = readPins(repositoryRoot);
+const ours = readPins(packageRoot);
 
 test("a repository without pins.json uses the package's pins, and one with pins.json its own for what that lists", () => {
     expect(readPins(tree({}))).toEqual(ours);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { tools as toolchain } from "../lab/toolchain/tools";
 import { InputError } from "../lib/errors";
 import { replaceFile } from "../lib/system/files";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 
 /** File with the pins, in the package's folder and, if it wants others, in a repository's root. */
 export const pinsFile = "pins.json";
@@ -55,7 +55,7 @@ function readFile(file: string): Pins | undefined {
 }
 
 /** The file of the package itself. It has all actions that workflows use. */
-const packageFile = path.join(repositoryRoot, pinsFile);
+const packageFile = path.join(packageRoot, pinsFile);
 
 /**
  * Returns the pins of all actions that a repository's workflows use: the package's, or those of the pins.json in the repository's root for

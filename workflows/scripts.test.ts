@@ -3,7 +3,7 @@ import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { reportStatus } from "../cli/actions";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 import type { Values } from "../tests/github/expressions";
 import { runStep } from "../tests/github/steps";
 import { tree } from "../tests/tree";
@@ -45,7 +45,7 @@ function runWith(command: string, args: readonly string[], env: Readonly<Record<
 
 /** Runs a script in workflows/scripts. */
 const runScript = (script: string, env: Readonly<Record<string, string>>, programs: Programs) =>
-    runWith(path.join(repositoryRoot, "workflows/scripts", script), [], env, programs);
+    runWith(path.join(packageRoot, "workflows/scripts", script), [], env, programs);
 
 /** Runs a step of a workflow as GitHub does, with a stand-in for `npm`. */
 async function runNpm([file, id]: readonly [file: string, id: string], npm: string, contexts: Values = {}) {
@@ -68,7 +68,7 @@ esac`;
 async function runCommand([file, id]: readonly [file: string, id: string], pulumi: string) {
     const { command, args, env } = await runStep(file, id);
     const [options, run] = [args.slice(0, -1), args.at(-1) ?? ""];
-    return runWith(command, [...options, `cd '${repositoryRoot}'; ${run}`], env, { pulumi });
+    return runWith(command, [...options, `cd '${packageRoot}'; ${run}`], env, { pulumi });
 }
 
 describe("up.sh", () => {
@@ -123,7 +123,7 @@ describe("history.sh", () => {
     });
 
     test("passes over artifacts that expired, of other branches, and of forks", () => {
-        const text = readFileSync(path.join(repositoryRoot, "workflows/scripts/history.sh"), "utf8");
+        const text = readFileSync(path.join(packageRoot, "workflows/scripts/history.sh"), "utf8");
         const [, filter = ""] = /newest='([^']*)'/.exec(text) ?? [];
         const run = (id: number, more: object = {}) => ({
             expired: false,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { type LabPaths, repositoryRoot } from "../../lib/system/paths";
+import { type LabPaths, isCompiled, packageRoot } from "../../lib/system/paths";
 import { makeFolder, replaceFile } from "../../lib/system/files";
 import type { Server } from "../servers/server";
 import { labRepository, labToken } from "./defaults";
@@ -10,16 +10,17 @@ import { labRepository, labToken } from "./defaults";
 const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
 
 /**
- * Compiles the stand-in to plain JavaScript in a folder named after the hash of its sources. A compiler in memory, as
- * with ts-node, would use most of the server's memory.
+ * Returns the stand-in as plain JavaScript. Where this package runs from its sources, they are compiled to a folder named after their
+ * hash: a compiler in memory, as with ts-node, would use most of the server's memory.
  *
  * @returns path of the program
  */
 async function compile(state: string): Promise<string> {
+    if (isCompiled) return path.join(__dirname, "main.js");
     const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
     const own = [...names, "github-api.json"].map((name) => `lab/github/${name}`);
     const texts = ["lib/system/files.ts", "lib/github/permissions.ts", ...own].map(
-        (name) => [name, readFileSync(path.join(repositoryRoot, name), "utf8")] as const,
+        (name) => [name, readFileSync(path.join(packageRoot, name), "utf8")] as const,
     );
     const key = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);
     const folder = path.join(state, `program-${key}`);
@@ -67,7 +68,7 @@ export async function githubServer(paths: LabPaths, port: number): Promise<Serve
         // Its state takes some megabytes; without a limit, Node.js would let garbage grow to many times that size.
         args: ["--max-old-space-size=64", await compile(folder), config],
         // The user's environment is not passed on: it contains tokens for the real GitHub.
-        env: { NODE_PATH: path.join(repositoryRoot, "node_modules") },
+        env: { NODE_PATH: path.join(packageRoot, "node_modules") },
         config: { file: config, text: `${JSON.stringify(options, null, 2)}\n` },
         check: async () => {
             const response = await fetch(`${githubUrl(port)}_lab/health`, { signal: AbortSignal.timeout(2000) });

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { archOf, hostPlatform } from "../../lib/platform";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 
 /** Version of the CPython in the Go module that `lab/toolchain/python` pins. */
@@ -13,7 +13,7 @@ export const pythonVersion = "3.12.3";
  * @param log file for the output of the commands
  */
 export async function unpackPython(arch: string, destination: string, log: string): Promise<void> {
-    const cwd = path.join(repositoryRoot, "lab", "toolchain", "python");
+    const cwd = path.join(packageRoot, "lab", "toolchain", "python");
     const unpack = (part: string, folder: string) => run("go", ["run", ".", part, folder], { cwd, log });
     await unpack(`linux-${arch}`, destination);
     await unpack("pip", path.join(destination, "lib", "python3.12", "site-packages"));

@@ -7,6 +7,7 @@ import type { LabPaths } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { ensureStandIn, standInFolder, standInRoot } from "./standIn";
+import { typed } from "../../lib/system/commandLine";
 
 /** Properties of an instance that describe its root. */
 type Root = Pick<Instance, "roots" | "standIn" | "standInPlatforms">;
@@ -77,7 +78,7 @@ export async function ensureRoot(request: RootRequest): Promise<Root> {
             console.error(
                 `note: a new stand-in for ${standInRoot} would differ (the certificates that this machine trusts, the ` +
                     "platforms that it can run or the lab's recipe changed). The old stand-in is kept, so that nothing is " +
-                    "rebuilt. To use the new stand-in, and rebuild every image: npm run lab -- start --renew-root",
+                    `rebuilt. To use the new stand-in, and rebuild every image: ${typed("lab", "start", "--renew-root")}`,
             );
         }
         const { roots, standIn, standInPlatforms } = known;

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { goAlone, withPrograms } from "../../tests/programs";
 import { temporaryFolder } from "../../tests/tree";
 import { type Toolchain, ensureToolchain, findToolchain, missingTools } from "./build";
@@ -71,7 +71,7 @@ test("a tool whose build fails is not there, and the error quotes its log", asyn
 });
 
 test("every go.mod names a Go with its patch number: older ones look for that version by this name", () => {
-    const folder = path.join(repositoryRoot, "lab", "toolchain");
+    const folder = path.join(packageRoot, "lab", "toolchain");
     const modules = readdirSync(folder).filter((name) => existsSync(path.join(folder, name, "go.mod")));
     expect(modules).toEqual(expect.arrayContaining(Object.values(tools).map((tool) => tool.folder)));
     for (const name of modules) {

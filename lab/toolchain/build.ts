@@ -4,16 +4,17 @@ import path from "node:path";
 import { CommandError } from "../../lib/errors";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { isAtLeast, versionIn } from "../../lib/system/versions";
 import { type Tool, tools } from "./tools";
+import { typed } from "../../lib/system/commandLine";
 
 /** Folders of the built tools; undefined for a tool that is used from PATH. */
 export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>;
 
-const source = (tool: Tool) => path.join(repositoryRoot, "lab", "toolchain", tool.folder);
+const source = (tool: Tool) => path.join(packageRoot, "lab", "toolchain", tool.folder);
 
 /** Returns a hash (12 hexadecimal digits) over everything that decides the built binaries. */
 function buildKey(tool: Tool, goVersion: string): string {
@@ -21,7 +22,7 @@ function buildKey(tool: Tool, goVersion: string): string {
     const files = readdirSync(source(tool), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && /\.(go|mod|sum)$/.test(entry.name) && !entry.name.endsWith("_test.go"))
         .map((entry) => path.join(entry.parentPath, entry.name));
-    for (const file of files.sort()) hash.update(path.relative(repositoryRoot, file)).update(readFileSync(file));
+    for (const file of files.sort()) hash.update(path.relative(packageRoot, file)).update(readFileSync(file));
     return hash.digest("hex").slice(0, 12);
 }
 
@@ -97,7 +98,7 @@ export const ensureToolchain = (cache: string): Promise<Toolchain> =>
 export const findToolchain = (cache: string): Promise<Toolchain> =>
     toolchain(cache, ({ folder, version }) => {
         const missing = `${folder} ${version}, which this checkout's lab uses, is not built yet`;
-        return Promise.reject(new CommandError(`${missing}: run \`npm run lab -- start\`.`));
+        return Promise.reject(new CommandError(`${missing}: run \`${typed("lab", "start")}\`.`));
     });
 
 /** Returns the tools that `ensureToolchain` would build. */

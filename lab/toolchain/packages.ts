@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { CommandError } from "../../lib/errors";
+import { typed } from "../../lib/system/commandLine";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
@@ -61,6 +62,6 @@ export function requireRoot(): void {
     if (process.getuid?.() === 0) return;
     // Not --preserve-env=PATH: Debian's sudoers file sets secure_path, which overrides it.
     throw new CommandError(
-        'the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" npm run …',
+        `the lab runs BuildKit, which needs root. Run this again with: sudo env "PATH=$PATH" "HOME=$HOME" ${typed("…")}`,
     );
 }

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import { temporaryFolder } from "../../tests/tree";
 
 /** A user who writes the fixture into a folder and prepares its images. */
@@ -25,12 +25,12 @@ interface Prepared {
  */
 const script = `
 require("ts-node/register/transpile-only");
-const { mkdirSync, readFileSync, statSync, writeFileSync } = require("node:fs");
+const { mkdirSync, statSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
 const { openCheckout } = require("./lib/context/checkout.ts");
 const { readHierarchy } = require("./lib/hierarchy/prepare.ts");
 const { fixture } = require("./tests/fixture.ts");
-const files = { ...fixture, "docker/smoke.Dockerfile": readFileSync("docker/smoke.Dockerfile") };
+const files = fixture;
 function prepareAs({ root, user, umask }) {
     if (user !== process.getuid()) {
         process.setgroups([]);
@@ -68,7 +68,7 @@ function person(user: number, umask: number): Person {
 const whom = other === self ? "the same user (run it as root to try another one)" : "another user";
 test(`input hashes are the same for ${whom} with another umask`, () => {
     const people = JSON.stringify([person(self, 0o022), person(other, 0o077)]);
-    const run = spawnSync(process.execPath, ["--eval", script, people], { cwd: repositoryRoot, encoding: "utf8" });
+    const run = spawnSync(process.execPath, ["--eval", script, people], { cwd: packageRoot, encoding: "utf8" });
     expect(run.stderr).toBe("");
     const [mine, theirs] = JSON.parse(run.stdout) as Prepared[];
     expect(mine).toMatchObject({ owner: self, mode: 0o644 });

@@ -188,7 +188,11 @@ test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b
     (backend) => {
         const lock = JSON.stringify({ pid: gone, hostname: hostname(), timestamp });
         const files = folder.replace("pulumi/", "");
-        const state = tree({ [`${files}/a.json`]: lock, [`a b/${files}/a.json`]: lock });
+        const state = tree({
+            "Pulumi.yaml": "name: layered-images\n",
+            [`${files}/a.json`]: lock,
+            [`a b/${files}/a.json`]: lock,
+        });
         vi.stubEnv("HOME", state);
         vi.spyOn(process, "cwd").mockReturnValue(state);
         expect(stackLocks(backend, "local")).toHaveLength(1);

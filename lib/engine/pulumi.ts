@@ -8,6 +8,7 @@ import { continuing } from "./continuing";
 import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
+import { typed } from "../system/commandLine";
 
 /** Pulumi's errors for a stack that can't be opened, each with the next step for the user. */
 const advice: readonly (readonly [RegExp, string])[] = [
@@ -25,7 +26,7 @@ const advice: readonly (readonly [RegExp, string])[] = [
     ],
     [
         /no resource plugin|could not find plugin|failed to load plugin/,
-        "pulumi plugin install, with a network; in the lab: npm run lab -- start",
+        `pulumi plugin install, with a network; in the lab: ${typed("lab", "start")}`,
     ],
 ];
 
@@ -84,7 +85,7 @@ export interface Engine {
 
 /** Runs `pulumi <args>` in the repository's root. */
 export const runPulumi = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Captured> =>
-    capture("pulumi", args, { cwd: repositoryRoot, env });
+    capture("pulumi", args, { cwd: repositoryRoot(), env });
 
 /** Returns Pulumi on a stack that the caller has opened. */
 export const engineOn = (opened: Omit<Engine, "pulumi">): Engine => ({

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { PreparedImage } from "../hierarchy/prepare";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import {
     componentTypes,
     contentIn,
@@ -137,7 +137,7 @@ test.each([
 
 test("no other file of the program spells out what is named here", () => {
     const below = (folder: string) =>
-        readdirSync(path.join(repositoryRoot, folder), { recursive: true, encoding: "utf8" }).map((file) =>
+        readdirSync(path.join(packageRoot, folder), { recursive: true, encoding: "utf8" }).map((file) =>
             path.join(folder, file),
         );
     const files = [...["lib", "components", "cli", "workflows"].flatMap(below), "config.ts", "index.ts"].filter(
@@ -145,6 +145,6 @@ test("no other file of the program spells out what is named here", () => {
     );
     const spelt = /layered-images:components:|docker-build:index|github:index|INPUT_HASH|docker-image:\/\//;
     expect(files.length).toBeGreaterThan(100);
-    expect(files.filter((file) => spelt.test(readFileSync(path.join(repositoryRoot, file), "utf8")))).toEqual([]);
+    expect(files.filter((file) => spelt.test(readFileSync(path.join(packageRoot, file), "utf8")))).toEqual([]);
     for (const type of [...Object.values(componentTypes), ...Object.values(dockerTypes)]) expect(type).toMatch(spelt);
 });

@@ -10,7 +10,7 @@ export const labStack = "local";
 export const ciStack = "ci";
 
 /** Returns the name of the project in a checkout's Pulumi.yaml. */
-export function projectName(root: string = repositoryRoot): string {
+export function projectName(root: string = repositoryRoot()): string {
     const { name } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
     return name;
 }

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import { causeText } from "../plan/causes";
 import { makePlan } from "../plan/plan";
 import { planOf, recordedPreview, sixtyImages } from "../../tests/previews";
@@ -41,5 +41,5 @@ test("what may be shown is what the plan has: no value of a masked argument", ()
 });
 
 test("docs/review.schema.json is the schema (to write it anew: npx vitest run --project unit review/forms --update)", async () => {
-    await expect(jsonSchema()).toMatchFileSnapshot(path.join(repositoryRoot, "docs", "review.schema.json"));
+    await expect(jsonSchema()).toMatchFileSnapshot(path.join(packageRoot, "docs", "review.schema.json"));
 });

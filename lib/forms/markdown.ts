@@ -4,6 +4,7 @@ import type { Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
+import { typed } from "../system/commandLine";
 
 /** GitHub accepts comments of up to 65,536 characters; a chart with more images is not readable. */
 const limits = { bytes: 59_500, chart: 80 } as const;
@@ -80,7 +81,7 @@ function shortened(text: string, stack: string): string {
     const kept = lines.slice(0, fits);
     const fences = kept.flatMap((line, index) => (line.startsWith("```") ? [index] : []));
     const whole = fences.length % 2 === 0 ? kept : kept.slice(0, fences.at(-1));
-    const command = `npm run review -- --stack ${stack}`;
+    const command = typed("review", "--stack", stack);
     return [...whole, "", `The rest is too long for a comment; all of it: \`${command}\``].join("\n");
 }
 

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import { accesses, factsOf, permissionNames, permissions, permissionsFor, tokenText } from "./permissions";
 
-const operations = readFileSync(path.join(repositoryRoot, "docs", "operations.md"), "utf8");
+const operations = readFileSync(path.join(packageRoot, "docs", "operations.md"), "utf8");
 
 test("docs/operations.md has people give the token what this table says, and nothing else", () => {
     const [, chapter = ""] = operations.split("### 2. The token that writes to GitHub\n");

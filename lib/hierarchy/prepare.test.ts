@@ -5,7 +5,7 @@ import { openCheckout } from "../context/checkout";
 import { images } from "../../images";
 import { tree } from "../../tests/tree";
 import { stageContext } from "../context/stage";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
 import { readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
@@ -33,7 +33,7 @@ const prepare = (
 };
 
 describe("this repository's images", () => {
-    const prepared = readHierarchy(openCheckout(repositoryRoot), { images }, settings).images;
+    const prepared = readHierarchy(openCheckout(packageRoot), { images }, settings).images;
     const paths = (key: string) => prepared.find((found) => found.key === key)?.inputs.map((file) => file.path) ?? [];
 
     test("form the hierarchy of the README", () => {
@@ -195,7 +195,7 @@ test("an image runs the smoke tests of those that it is built FROM first, each o
     };
     const prepared = prepare(
         {
-            ...{ "smoke.Dockerfile": "", "base.sh": "", "tools.sh": "", "leaf.sh": "" },
+            ...{ "base.sh": "", "tools.sh": "", "leaf.sh": "" },
             base: "FROM x\n",
             tools: "FROM ghcr.io/us/base\n",
             middle: "FROM ghcr.io/us/base\n",
@@ -211,7 +211,7 @@ test("an image runs the smoke tests of those that it is built FROM first, each o
 
 test("what copies from an image of ours has no smoke test where it has none itself, and waits for that image", () => {
     const definitions = { base: image("base", { smokeTest: "docker/base.sh" }), app: image("app") };
-    const files = { "smoke.Dockerfile": "", "base.sh": "" };
+    const files = { "base.sh": "" };
     const app = "FROM scratch\nCOPY --from=ghcr.io/us/base /x /x\n";
     const [, found] = prepare({ ...files, base: "FROM x\n", app }, definitions);
     expect(found?.tests).toBeUndefined();
@@ -270,7 +270,6 @@ test("a smoke test that is missing is named with the image", () => {
 test("a smoke test that .dockerignore leaves out of the images is run all the same", () => {
     const files = {
         "docker/base": "FROM x\n",
-        "docker/smoke.Dockerfile": "",
         "docker/base.sh": "",
         ".dockerignore": "docker",
     };
@@ -284,7 +283,7 @@ test("a smoke test that .dockerignore leaves out of the images is run all the sa
 
 test("a smoke test that could not be run is refused before anything is built", () => {
     const run = (smokeTest: string) => {
-        const root = tree({ "docker/base": "FROM x\n", "docker/smoke.Dockerfile": "", [smokeTest]: "" });
+        const root = tree({ "docker/base": "FROM x\n", [smokeTest]: "" });
         return readHierarchy(openCheckout(root), { images: { base: image("base", { smokeTest }) } }, settings).images;
     };
     expect(() => run("smoke/base")).toThrow(

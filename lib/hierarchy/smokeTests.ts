@@ -1,15 +1,19 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Checkout } from "../context/checkout";
 import { inputHash } from "../context/hash";
 import { InputError } from "../errors";
 import { collectInputs } from "../context/inputs";
 import type { InputFile } from "../context/walk";
+import { packageRoot } from "../system/paths";
 import type { ImageDefinition } from "./definition";
 import type { PlacedParent } from "./place";
 
-/** The Dockerfile that runs every smoke test. */
-export const smokeDockerfile = "docker/smoke.Dockerfile";
+/** Path of the Dockerfile that runs every smoke test. It is part of this package. */
+export const smokeDockerfile = path.join(packageRoot, "lib", "hierarchy", "smoke.Dockerfile");
+
+/** Its text. It is read when the program starts, because a process that changes its user afterwards may have no access to the package. */
+const smokeDockerfileText = readFileSync(smokeDockerfile, "utf8");
 
 /** The smoke tests of an image: the inputs of `stageContext`, and the scripts in the order of execution. */
 export interface SmokeTests {
@@ -51,7 +55,7 @@ function smokeScripts(image: Tested, images: readonly Tested[]): string[] {
  * Reads the smoke tests of a published image; undefined if neither it nor any image that it is built FROM has a smoke
  * test.
  *
- * @throws InputError if a script or smoke.Dockerfile is missing, and for a script that can't be run
+ * @throws InputError if a script is missing, and for a script that can't be run
  */
 export function collectSmokeTests(
     checkout: Checkout,
@@ -60,7 +64,7 @@ export function collectSmokeTests(
 ): SmokeTests | undefined {
     const scripts = smokeScripts(image, images);
     if (image.repository === undefined || scripts.length === 0) return undefined;
-    const missing = [...scripts, smokeDockerfile].find((file) => !existsSync(path.join(checkout.root, file)));
+    const missing = scripts.find((file) => !existsSync(path.join(checkout.root, file)));
     if (missing !== undefined) {
         throw new InputError({
             problem: `a smoke test of image ${image.key} is missing`,
@@ -76,13 +80,13 @@ export function collectSmokeTests(
     }
     const sources = scripts.map((pattern, index) => ({ pattern, line: index + 1, instruction: "smokeTest" }));
     // .dockerignore applies only to the builds of the images.
-    const files = collectInputs(checkout, sources, { dockerfile: smokeDockerfile, ignored: false });
+    const files = collectInputs(checkout, sources, { dockerfile: path.basename(smokeDockerfile), ignored: false });
     const plain = files.find((file) => scripts.includes(file.path) && !file.executable && file.symlink === undefined);
     if (plain !== undefined) {
         const problem = `smoke test of image ${image.key} is not executable`;
         throw new InputError({ problem, where: plain.path, next: `chmod +x ${plain.path}` });
     }
-    const dockerfile = checkout.text(smokeDockerfile) ?? "";
+    const dockerfile = smokeDockerfileText;
     const hash = inputHash({
         dockerfile,
         files,

@@ -5,6 +5,7 @@ import { keyArguments, quote } from "../system/shell";
 import { type Answer, type Finding, type Repair, unknownFindings } from "./findings";
 import { type Answers, type Held, type LostBlob, refOf } from "./imageStatus";
 import { type Commands, repairCommand } from "./repair";
+import { typed, typedSilently } from "../system/commandLine";
 
 /** A root of the stack: an external base image. */
 export interface RootStatus {
@@ -42,7 +43,7 @@ export function rootsOf(images: readonly DeployedImage[]): RootStatus[] {
 export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.flatMap(({ tag }) => tag ?? []);
 
 /** Returns the shell command that puts the lab's Pulumi on the PATH; "" for another stack. */
-const labPulumi = ({ isLab }: Commands): string => (isLab ? 'eval "$(npm run --silent lab -- env)" && ' : "");
+const labPulumi = ({ isLab }: Commands): string => (isLab ? `eval "$(${typedSilently("lab", "env")})" && ` : "");
 
 /** Returns the name of the stack's configuration file. */
 const stackFile = ({ stack }: Commands): string => `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`;
@@ -65,7 +66,7 @@ function moveCommand(
 ): string {
     const up = repairCommand(commands, { by: "up" });
     if (labRoot !== undefined && repositoryOf(labRoot) === repositoryOf(pinned)) {
-        return digestOf(labRoot) === found ? up : `npm run lab -- start --renew-root && ${up}`;
+        return digestOf(labRoot) === found ? up : `${typed("lab", "start", "--renew-root")} && ${up}`;
     }
     const value = withDigest(repositoryOf(pinned), found);
     const set = `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} ${keyArguments(["roots", root])} ${value}`;

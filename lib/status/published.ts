@@ -4,6 +4,7 @@ import { askBlobs, askRegistries } from "./ask";
 import { type Answers, refOf } from "./imageStatus";
 import { imageFindings, isLost, lostPromotions, registriesToRestart, unansweredReason } from "./images";
 import { type Commands, repairCommand } from "./repair";
+import { typed } from "../system/commandLine";
 
 /** The state of the stack's images in the registry. */
 export interface Published {
@@ -69,7 +70,7 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
     const before = registriesToRestart(images, answers).map(
         (registry) =>
             `registry ${registry} reports layers that it lost as present, and accepts them again only after a restart` +
-            (commands.isLab ? ": npm run down first" : ""),
+            (commands.isLab ? `: ${typed("down")} first` : ""),
     );
     return { missing, bytes, moved, before, unasked: [...new Set(unasked)] };
 }

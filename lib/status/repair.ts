@@ -1,5 +1,6 @@
 import { quote } from "../system/shell";
 import type { Finding, Repair } from "./findings";
+import { typed } from "../system/commandLine";
 
 /** Selects the commands in messages: the lab's npm scripts, or plain Pulumi for another stack. */
 export interface Commands {
@@ -13,7 +14,7 @@ type Replacement = Extract<Repair, { by: "replace" }>;
 
 function up({ stack, isLab }: Commands, options: readonly string[]): string {
     if (!isLab) return ["pulumi up --stack", quote(stack), ...options].join(" ");
-    return ["npm run up", ...(options.length > 0 ? ["--", ...options] : [])].join(" ");
+    return typed("up", ...options);
 }
 
 /**
@@ -30,7 +31,7 @@ function replacing(repairs: readonly Replacement[]): string[] {
  */
 function replace(commands: Commands, repairs: readonly Replacement[]): string {
     const restart = commands.isLab && repairs.some((repair) => repair.restart);
-    return `${restart ? "npm run down && " : ""}${up(commands, replacing(repairs))}`;
+    return `${restart ? `${typed("down")} && ` : ""}${up(commands, replacing(repairs))}`;
 }
 
 const refreshing = (urns: readonly string[]) => ["--refresh", ...urns.map((urn) => `--target ${quote(urn)}`)];

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { InputError } from "../errors";
 import { replaceFile } from "./files";
 import { instancePath, labPaths } from "./paths";
+import { typed } from "./commandLine";
 
 /**
  * A description of the lab for stacks that use it (`lab: true`). The lab writes it when it starts. It outlives the servers, so that images
@@ -44,7 +45,7 @@ export function readInstance(file: string): Instance | undefined {
             problem: `the lab's instance file can't be read: ${reason}`,
             where: file,
             // The servers have to stop first, so that the lab finds its former ports free and nothing is rebuilt.
-            next: "npm run down, then remove this file, then npm run lab -- start (with --platforms all if it was started so before)",
+            next: `${typed("down")}, then remove this file, then ${typed("lab", "start")} (with --platforms all if it was started so before)`,
         });
     let value: unknown;
     try {

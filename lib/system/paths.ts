@@ -1,8 +1,42 @@
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { InputError } from "../errors";
 
-/** Root of the checkout. */
-export const repositoryRoot = path.dirname(path.dirname(__dirname));
+/** Returns the nearest folder, from `folder` upwards, that contains a file of this name; undefined if there is none. */
+function nearest(folder: string, file: string): string | undefined {
+    if (existsSync(path.join(folder, file))) return folder;
+    const above = path.dirname(folder);
+    return above === folder ? undefined : nearest(above, file);
+}
+
+/**
+ * Root of this package's files: the checkout, or the folder `dist` of the installed package, which has the same layout. Scripts,
+ * smoke.Dockerfile and the toolchain are below it.
+ */
+export const packageRoot = path.dirname(path.dirname(__dirname));
+
+/** Whether this package runs compiled, as it is installed from a registry, and not from a checkout of its sources. */
+export const isCompiled = __filename.endsWith(".js");
+
+/** Returns the root of the repository that contains a folder, by default the working directory; undefined if there is none. */
+export const findRepositoryRoot = (from: string = process.cwd()): string | undefined => nearest(from, "Pulumi.yaml");
+
+/**
+ * Returns the root of the user's repository: the folder of Pulumi.yaml. All paths in images.ts and in the state are relative to it.
+ *
+ * @param from folder in the repository; the working directory by default
+ * @throws InputError if neither the folder nor one above it contains a Pulumi.yaml
+ */
+export function repositoryRoot(from: string = process.cwd()): string {
+    const root = findRepositoryRoot(from);
+    if (root !== undefined) return root;
+    throw new InputError({
+        problem: "there is no Pulumi.yaml here or in a folder above",
+        where: from,
+        next: "run the command in a repository that uses layered-images; README.md shows the files that it needs",
+    });
+}
 
 /** The lab's folders. */
 export interface LabPaths {

@@ -8,7 +8,7 @@ import { maskStream } from "./mask";
 const interruption = new AbortController();
 
 /** Aborted by `interrupt`. */
-export const onInterrupt = interruption.signal;
+export const onInterrupt: AbortSignal = interruption.signal;
 
 /** Ends what `run` has started: its callers then clean up after themselves, as after any failure. */
 export function interrupt(): void {

@@ -3,12 +3,12 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { parseEngineLog } from "../engine/log";
 import { masked } from "../system/mask";
-import { repositoryRoot } from "../system/paths";
+import { packageRoot } from "../system/paths";
 import { imageSteps, updateRecord } from "./steps";
 import { quotations, updateSummary } from "./summary";
 
 const recorded = (name: string) => {
-    const file = path.join(repositoryRoot, "lib/engine/recorded", `${name}.jsonl`);
+    const file = path.join(packageRoot, "lib/engine/recorded", `${name}.jsonl`);
     const log = parseEngineLog(readFileSync(file, "utf8"));
     if (!log) throw new Error("no update in the log");
     const pushed = imageSteps(log).flatMap((step) => (step.operation === "same" ? [] : (step.pushed ?? [])));

@@ -201,7 +201,7 @@ test("of what two repositories build at the same time on one builder, each is to
         const salt = /encryptionsalt: (.*)/.exec(fixture["Pulumi.local.yaml"] ?? "")?.[1];
         return makeRepository(path.join(lab.paths.state, `at-once-${name}`), {
             "images.ts":
-                'import type { ImageDefinitions } from "./lib/hierarchy/definition";\n' +
+                'import type { ImageDefinitions } from "layered-images";\n' +
                 `export const images: ImageDefinitions = { ${image("own")}, ${image("alike")} };\n`,
             own: `FROM python:3.12-slim\n${step} oh ${name}; false\n`,
             // Both repositories stage the same file in the same place: BuildKit runs its step once, with the secret of

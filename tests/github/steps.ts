@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { type Values, expressions } from "./expressions";
 
 interface Step {
@@ -27,7 +27,7 @@ export interface RunStep {
  * @throws Error if no such step runs a command
  */
 export async function runStep(file: string, id: string, contexts: Values = {}): Promise<RunStep> {
-    const text = readFileSync(path.join(repositoryRoot, ".github", "workflows", file), "utf8");
+    const text = readFileSync(path.join(packageRoot, ".github", "workflows", file), "utf8");
     const { jobs } = parse(text) as { jobs: Readonly<Record<string, { steps: readonly Step[] }>> };
     const step = Object.values(jobs)
         .flatMap(({ steps }) => steps)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { openCheckout } from "../../lib/context/checkout";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { workflowImages } from "../../workflows/images";
 import { staleWorkflows } from "../../workflows/write";
@@ -12,10 +12,10 @@ import { ours } from "./world";
 /* What workflows.ts of this repository makes. What holds for every repository is in workflows/files.test.ts. */
 
 const { workflows, jobs } = readFiles(ours);
-const images = workflowImages(openCheckout(repositoryRoot), ours.definitions);
+const images = workflowImages(openCheckout(packageRoot), ours.definitions);
 
 test("the checked-in files are what images.ts, workflows.ts and the Dockerfiles say: else `npm run workflows`", () => {
-    const { changed, removed } = staleWorkflows(repositoryRoot, ours.definitions);
+    const { changed, removed } = staleWorkflows(packageRoot, ours.definitions);
     expect({ changed: Object.keys(changed), removed }).toEqual({ changed: [], removed: [] });
 });
 
@@ -85,9 +85,9 @@ describe("the workflow", () => {
     ])("of %s starts on pushes of its inputs and tests, and of no other file there is", async (key, file) => {
         const image = images.find((one) => one.key === key);
         const inputs = image?.inputs.map((input) => input.path) ?? [];
-        const tests = image?.tests ? [...image.tests.scripts, "docker/smoke.Dockerfile"] : [];
+        const tests = image?.tests?.scripts ?? [];
         const settings = ["images.ts", "Pulumi.ci.yaml", ".dockerignore", image?.definition.dockerfile];
-        const repository = (await run("git", ["ls-files"], { cwd: repositoryRoot })).trim().split("\n");
+        const repository = (await run("git", ["ls-files"], { cwd: packageRoot })).trim().split("\n");
         const starting = repository.filter((one) => passes(filterOf(file) ?? [], [one]));
         expect(inputs.length).toBeGreaterThan(0);
         expect(starting.sort()).toEqual([...inputs, ...tests, ...settings].sort());

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { images } from "../../images";
 import { openCheckout } from "../../lib/context/checkout";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { workflows } from "../../workflows";
 import type { RepositoryDefinitions } from "../../workflows/definition";
 import { workflowFiles } from "../../workflows/files";
@@ -59,7 +59,7 @@ function inventedWorld(definitions: RepositoryDefinitions): World {
 }
 
 /** This repository. */
-export const ours = worldOf(repositoryRoot, { images, workflows });
+export const ours = worldOf(packageRoot, { images, workflows });
 /** A repository that has nothing in common with this one. */
 export const theirs = inventedWorld(invented);
 /** The same repository without a workflows.ts. */

@@ -244,10 +244,15 @@ test("what somebody changes on the branch afterwards is found by status, and pro
     const { code, report } = await status();
     expect(code).toBe(2);
     expect(report.findings.filter(({ kind }) => kind === "drift")).toEqual([
-        { kind: "drift", about: `file ${lintYml}`, text: "it is not on branch main", command: "npm run up" },
-        { kind: "drift", about: `file ${testYml}`, text: "it was changed on branch main", command: "npm run up" },
+        { kind: "drift", about: `file ${lintYml}`, text: "it is not on branch main", command: "npx layered-images up" },
+        {
+            kind: "drift",
+            about: `file ${testYml}`,
+            text: "it was changed on branch main",
+            command: "npx layered-images up",
+        },
     ]);
-    expect(report.repairs).toEqual(["npm run up"]);
+    expect(report.repairs).toEqual(["npx layered-images up"]);
     const repaired = await command(lab, program, ["up"]);
     expect(repaired).toMatchObject({ code: 0 });
     expect(repaired.output).toContain("waiting for #5 to be merged");

@@ -64,7 +64,7 @@ test("a blob is looked for where buildx looks for manifests", async () => {
     await reader.close();
 });
 
-const imageNamed = (name: string) => `import type { ImageDefinitions } from "./lib/hierarchy/definition";
+const imageNamed = (name: string) => `import type { ImageDefinitions } from "layered-images";
 export const images: ImageDefinitions = {
     app: { description: "the only one", name: "ghcr.io/fixture/${name}:latest", dockerfile: "Dockerfile", platforms: "host" },
 };
@@ -178,7 +178,7 @@ test("ONBUILD of a declared root and of a parent brings its files into what is b
     const program = makeRepository(path.join(lab.paths.state, "declared"), {
         ...fixture,
         ...configWith(`  layered-images:roots:\n    example.test/light:1: ${pinned}\n`),
-        "images.ts": `import type { ImageDefinitions, RootDefinitions } from "./lib/hierarchy/definition";
+        "images.ts": `import type { ImageDefinitions, RootDefinitions } from "layered-images";
 const image = (name: string) =>
     ({ description: name, name: \`ghcr.io/declared/\${name}:latest\`, dockerfile: \`\${name}.Dockerfile\`, platforms: "host" }) as const;
 export const images: ImageDefinitions = { parent: image("parent"), app: image("app") };

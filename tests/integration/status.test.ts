@@ -25,22 +25,6 @@ const settings = `  layered-images:github:
   github:retryDelayMs: "10"
 `;
 const token = "hunter2-of-discord";
-const script = (name: string) => `node run.cjs ${name}`;
-/** The commands without the step that only a checkout of this repository needs: installing node_modules. */
-const commands = {
-    "run.cjs": `require("ts-node/register/transpile-only");
-require("./cli/main.ts").main(process.argv.slice(2)).then((code) => { process.exitCode = code; });\n`,
-    "package.json": JSON.stringify({
-        scripts: {
-            up: script("up"),
-            status: script("status"),
-            lab: script("lab"),
-            down: script("down"),
-            review: script("review"),
-        },
-    }),
-};
-
 let lab: TestLab;
 let program: string;
 let github: StandInRepository;
@@ -53,7 +37,7 @@ let outputs: Record<string, ImageOutput>;
 const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
     runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", ["-c", line]);
 const status = async (options = "") => {
-    const outcome = await shell(`npm run --silent status -- --json ${options}`);
+    const outcome = await shell(`npx layered-images status --json ${options}`);
     return { ...outcome, report: JSON.parse(outcome.stdout) as StatusReport };
 };
 const driftOf = ({ findings }: StatusReport) => findings.filter(({ kind }) => kind === "drift");
@@ -80,7 +64,6 @@ beforeAll(async () => {
         ...fixture,
         ...workflowsFile(),
         ...configWith(settings),
-        ...commands,
     });
     github = standInRepository(lab);
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", token];
@@ -94,12 +77,12 @@ test("before the first `up` there is nothing that could differ", async () => {
     const { code, report } = await status();
     expect(code).toBe(0);
     expect(report.findings).toContainEqual(
-        expect.objectContaining({ text: "nothing was published yet", command: "npm run up" }),
+        expect.objectContaining({ text: "nothing was published yet", command: "npx layered-images up" }),
     );
 });
 
 test("after an `up` state and reality agree, and every build is described", async () => {
-    const made = await shell("npm run up");
+    const made = await shell("npx layered-images up");
     expect(made.code, made.output).toBe(0);
     outputs = await imageOutputs(lab, program);
     const { code, report } = await status();
@@ -300,7 +283,7 @@ describe("is found, and repaired by the very command that is named:", () => {
         const found: readonly ReportedFinding[] = driftOf(before.report);
         expect(found).toEqual([expect.objectContaining({ about, text: expect.stringMatching(text) as string })]);
         const command = found[0]?.command ?? "";
-        const people = await shell("npm run --silent status");
+        const people = await shell("npx layered-images status");
         expect(people.code).toBe(2);
         expect(people.stdout.split("\n").map((line) => line.trim())).toContain(command);
         expect(before.output + people.output).not.toContain(token);
@@ -314,13 +297,15 @@ describe("is found, and repaired by the very command that is named:", () => {
 test("a layer that images share is lost in each of them, and comes back with the one that it is of", async () => {
     const { layers = [] } = (await manifest(lab, "fixture/base", build("base"))) ?? {};
     removeBlob(lab, layers.at(-1)?.digest ?? "");
-    const review = await shell("npm run --silent review -- --refresh --format json");
+    const review = await shell("npx layered-images review --refresh --format json");
     const plan = JSON.parse(review.stdout) as { images: { image: string; action: string }[]; warnings: string[] };
     const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
     expect(recreated).toEqual(["base", "bot", "ci"]);
-    expect(plan.warnings).toContainEqual(expect.stringMatching(/that it lost as present, .*: npm run down first$/));
+    expect(plan.warnings).toContainEqual(
+        expect.stringMatching(/that it lost as present, .*: npx layered-images down first$/),
+    );
     // A restarted registry has an empty cache.
-    expect(await shell("npm run down && npm run lab -- start")).toMatchObject({ code: 0 });
+    expect(await shell("npx layered-images down && npx layered-images lab start")).toMatchObject({ code: 0 });
     const { report } = await status();
     const found = driftOf(report);
     // Both platforms contain the blob: the same file in the same place.
@@ -330,11 +315,15 @@ test("a layer that images share is lost in each of them, and comes back with the
         expect(text).toMatch(/linux\/\w+: of \S+ the registry lost layer \d+ of \d+ \([^)]*\)$/);
     for (const { builds } of report.images)
         for (const { lostBlobs } of builds) expect(lostBlobs).toEqual([layers.at(-1)?.digest]);
-    expect(report.repairs).toEqual([expect.stringMatching(/^npm run up( -- --replace \S+)( --replace \S+){4}$/)]);
+    expect(report.repairs).toEqual([
+        expect.stringMatching(/^npx layered-images up( --replace \S+)( --replace \S+){4}$/),
+    ]);
     const [ofBase = "none", , ofBot = "none"] = found.flatMap(({ command }) => command ?? []);
-    expect(ofBase).toMatch(/^npm run up -- --replace \S+::base-\w+'$/);
+    expect(ofBase).toMatch(/^npx layered-images up --replace \S+::base-\w+'$/);
     // Each command is sufficient by itself: the builds of the base images come first.
-    expect(ofBot).toMatch(/^npm run up -- --replace \S+::base-\w+' --replace \S+::base-\w+' --replace \S+::bot-\w+'$/);
+    expect(ofBot).toMatch(
+        /^npx layered-images up --replace \S+::base-\w+' --replace \S+::base-\w+' --replace \S+::bot-\w+'$/,
+    );
     expect(await shell(ofBase)).toMatchObject({ code: 0 });
     expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
     expect(await imageOutputs(lab, program)).toEqual(outputs);
@@ -376,11 +365,11 @@ test("a lock that a crash left empty is named, and removed by the command that i
                 kind: "note",
                 about: "stack local",
                 text: `pulumi refuses to update it because of a lock that can't be read: ${file} (it is empty)`,
-                command: "npm run up",
+                command: "npx layered-images up",
             },
         ],
     });
-    const repaired = await shell("npm run up");
+    const repaired = await shell("npx layered-images up");
     expect(repaired.output).toContain(`removed a lock that no pulumi on this machine can hold: ${file} (it is empty)`);
     expect(repaired).toMatchObject({ code: 0 });
     expect(readFileSync(path.join(locks, other), "utf8")).toBe(held);
@@ -401,18 +390,18 @@ test("a wrong passphrase does not matter: no secret is read", async () => {
     const engine = { PULUMI_CONFIG_PASSPHRASE: "wrong" };
     const { stdout } = await runIn({ ...lab, env: { ...lab.env, ...engine } }, program, "pulumi", ["stack", "export"]);
     expect(stdout).toContain("ciphertext");
-    expect(await shell("npm run --silent status", engine)).toMatchObject({ code: 0 });
+    expect(await shell("npx layered-images status", engine)).toMatchObject({ code: 0 });
 });
 
 test("an unknown stack is told with the known ones", async () => {
-    const line = "npm run --silent status -- --stack nope";
+    const line = "npx layered-images status --stack nope";
     const outcome = await shell(line, lab.env);
     expect(outcome).toMatchObject({ code: 1, stdout: "" });
     expect(outcome.output).toMatch(/there is no stack "nope".*\n +allowed: local\n/);
 });
 
 test("an unknown option is wrong use", async () => {
-    expect(await shell("npm run --silent status -- --format json")).toMatchObject({ code: 64 });
+    expect(await shell("npx layered-images status --format json")).toMatchObject({ code: 64 });
 });
 
 test("what can't be asked is named, and is no difference", async () => {

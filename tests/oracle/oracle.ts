@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 
 /** The result of BuildKit's code for a case: an answer, or the error that refuses the case. */
 export type Answer<T> =
@@ -32,7 +32,7 @@ const failed = (child: ChildProcess) =>
 export async function startOracle(): Promise<Oracle> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-oracle-"));
     const program = path.join(folder, "oracle");
-    const source = path.join(repositoryRoot, "tests", "oracle");
+    const source = path.join(packageRoot, "tests", "oracle");
     await promisify(execFile)("go", ["build", "-C", source, "-buildvcs=false", "-o", program, "."]);
     const child = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
     const waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = [];

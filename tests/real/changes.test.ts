@@ -6,7 +6,7 @@ import { images } from "../../images";
 import { buildName, publishedBuilds } from "../../lib/engine/state";
 import { platformsOf } from "../../lib/hierarchy/definition";
 import { archOf, hostPlatform } from "../../lib/platform";
-import { repositoryRoot } from "../../lib/system/paths";
+import { packageRoot } from "../../lib/system/paths";
 import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
 
@@ -33,7 +33,7 @@ let stack: ChangingStack;
 beforeAll(async () => {
     const lab = await startTestLab("host");
     const program = makeRepository(path.join(lab.paths.state, "repository"), {});
-    for (const name of own) cpSync(path.join(repositoryRoot, name), path.join(program, name), { recursive: true });
+    for (const name of own) cpSync(path.join(packageRoot, name), path.join(program, name), { recursive: true });
     stack = await changingStack(lab, program);
 });
 afterAll(async () => {

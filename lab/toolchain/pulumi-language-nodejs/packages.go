@@ -75,10 +75,54 @@ func dependencies(folder string) ([]manifest, error) {
 	return found, nil
 }
 
-// requiredPlugins returns the resource plugins of the program's direct dependencies: what the `pulumi` section of their
-// package.json declares, with the package's own name and version where it names none.
+// allDependencies returns the manifests of all packages on which the program depends, directly or through others, by
+// name. A direct dependency must be installed; npm omits others that it does not need on this machine.
+func allDependencies(folder string) ([]manifest, error) {
+	direct, err := dependencies(folder)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	var found []manifest
+	var visit func(from, name string) error
+	visit = func(from, name string) error {
+		file, err := findInstalled(from, name, "package.json")
+		if err != nil {
+			return nil
+		}
+		// Node.js looks for the dependencies of a linked package from the place to which the link leads.
+		if file, err = filepath.EvalSymlinks(file); err != nil {
+			return err
+		}
+		if seen[file] {
+			return nil
+		}
+		seen[file] = true
+		dependency, err := readManifest(file)
+		if err != nil {
+			return err
+		}
+		found = append(found, dependency)
+		for inner := range dependency.Dependencies {
+			if err := visit(filepath.Dir(file), inner); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, dependency := range direct {
+		if err := visit(folder, dependency.Name); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(found, func(a, b manifest) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// requiredPlugins returns the resource plugins of the packages on which the program depends: what the `pulumi` section of
+// their package.json declares, with the package's own name and version where it names none.
 func requiredPlugins(folder string) ([]plugin, error) {
-	manifests, err := dependencies(folder)
+	manifests, err := allDependencies(folder)
 	if err != nil {
 		return nil, err
 	}

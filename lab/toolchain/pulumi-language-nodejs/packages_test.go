@@ -40,6 +40,28 @@ func TestPluginsComeFromTheDirectDependenciesThatDeclareThem(t *testing.T) {
 	}
 }
 
+func TestPluginsComeFromTheDependenciesOfDependencies(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"whole":"1"}}`)
+	modules := filepath.Join(folder, "node_modules")
+	// `whole` is linked to a folder elsewhere, which has modules of its own; `optional` is not installed.
+	elsewhere := t.TempDir()
+	write(t, filepath.Join(elsewhere, "package.json"), `{"name":"whole","dependencies":{"x":"1","optional":"1"}}`)
+	write(t, filepath.Join(elsewhere, "node_modules/x/package.json"),
+		`{"name":"x","version":"1.0.0","dependencies":{"whole":"1"},"pulumi":{"resource":true}}`)
+	write(t, filepath.Join(modules, "unneeded/package.json"), `{"name":"unneeded","pulumi":{"resource":true}}`)
+	if err := os.Symlink(elsewhere, filepath.Join(modules, "whole")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := requiredPlugins(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []plugin{{Name: "x", Version: "v1.0.0"}}; !slices.Equal(found, want) {
+		t.Fatalf("got %v, want %v", found, want)
+	}
+}
+
 func TestAProgramBelowItsPackageFindsManifestAndModulesAbove(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "package.json"), `{"dependencies":{"x":"1"}}`)
