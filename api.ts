@@ -1,6 +1,7 @@
 /**
  * What the package `layered-images` exports: the Pulumi program; the components that it creates, and what their arguments are made of, for
- * programs that also create other resources; and the types of images.ts.
+ * programs that also create other resources; and the types of images.ts and
+ * workflows.ts.
  */
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
 export { RepositorySettings, type RepositorySettingsArgs } from "./components/repositorySettings";
@@ -17,3 +18,12 @@ export type {
 export { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
 export { type StagedImage, stageHierarchy } from "./lib/hierarchy/staging";
 export { program } from "./program";
+export type {
+    CheckDefinition,
+    DependabotDefinition,
+    RepositoryDefinitions,
+    ReviewDefinition,
+    StepDefinition,
+    UpDefinition,
+    WorkflowDefinitions,
+} from "./workflows/definition";

@@ -20,6 +20,7 @@ const compiled = spawnSync(
     { stdio: "inherit" },
 );
 if (compiled.status !== 0) process.exit(1);
+cpSync(path.join(root, "pins.json"), path.join(output, "pins.json"));
 for (const room of ["cli", "components", "lab", "lib", "workflows"]) {
     for (const entry of readdirSync(path.join(root, room), { recursive: true, withFileTypes: true })) {
         const file = path.relative(root, path.join(entry.parentPath, entry.name));

@@ -1,4 +1,3 @@
-import * as definitions from "./images";
 import { program } from "./program";
 
-export = program(definitions);
+export = program();

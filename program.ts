@@ -4,6 +4,7 @@ import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
+import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { asInputError } from "./lib/errors";
@@ -11,19 +12,17 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import type { Definitions } from "./lib/hierarchy/definition";
 import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
-import { ciBranch } from "./workflows/ciStack";
+import type { RepositoryDefinitions } from "./workflows/definition";
 import { workflowFiles } from "./workflows/files";
-import { workflowImages } from "./workflows/images";
 
 /** Folder of staged build contexts, relative to the repository's root. */
 const stageRoot = ".stage";
 
 /** Reads everything that the stack builds, and logs warnings about input that may be unintended. */
-async function read(checkout: Checkout, definitions: Definitions, config: StackConfig): Promise<Hierarchy> {
+async function read(checkout: Checkout, definitions: RepositoryDefinitions, config: StackConfig): Promise<Hierarchy> {
     const withoutFrontends = readHierarchy(checkout, definitions, config);
     const images = await askFrontends(withoutFrontends.images, config.labRegistry);
     const hierarchy = { ...withoutFrontends, images };
@@ -32,13 +31,18 @@ async function read(checkout: Checkout, definitions: Definitions, config: StackC
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
-async function decide(checkout: Checkout, hierarchy: Hierarchy, { github }: StackConfig) {
+async function decide(
+    checkout: Checkout,
+    definitions: RepositoryDefinitions,
+    { images }: Hierarchy,
+    { github }: StackConfig,
+) {
     if (!github) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
         return undefined;
     }
-    const files = workflowFiles(workflowImages(checkout, hierarchy.definitions), ciBranch(checkout.root));
-    const published = hierarchy.images.filter(({ repository }) => repository !== undefined);
+    const files = workflowFiles(checkout, definitions);
+    const published = images.filter(({ repository }) => repository !== undefined);
     const options = { variables: published.length, looking: pulumi.runtime.isDryRun() };
     const plan = await planGitHub(github, files, { ...github, ...options });
     for (const warning of plan.warnings) void pulumi.log.warn(warning);
@@ -77,12 +81,13 @@ function deliver(
 /**
  * Reads, decides and stages, and only then creates resources: all decisions are made before the first resource exists.
  */
-async function compose(definitions: Definitions) {
+async function compose() {
     // The engine starts the program in the repository's root; all paths in the state are relative to it.
     const checkout = openCheckout(process.cwd());
+    const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const decided = await decide(checkout, hierarchy, config);
+    const decided = await decide(checkout, definitions, hierarchy, config);
     const staged = stageHierarchy(checkout, hierarchy, stageRoot);
     const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets: config.secrets });
     const delivered = decided && deliver(decided, images.promotedRefs());
@@ -91,18 +96,17 @@ async function compose(definitions: Definitions) {
 }
 
 /**
- * Returns the Pulumi program for a repository, to be exported by its index.ts. Its stack outputs are `images` (for each
+ * Returns the Pulumi program for the repository whose root is the engine's working directory, to be exported by its index.ts. It reads the
+ * repository's images.ts and workflows.ts itself, as the commands do. Its stack outputs are `images` (for each
  * image the promoted ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is
  * configured, `github` (its variables, and the open pull request). After a failed update, the outputs are those of the
  * last successful update.
  *
  * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.
- *
- * @param definitions the exports of the repository's images.ts
  */
-export const program = (definitions: Definitions) => async () => {
+export const program = () => async () => {
     try {
-        return await compose(definitions);
+        return await compose();
     } catch (error) {
         const input = asInputError(error);
         throw input ? new pulumi.RunError(input.message) : error;

@@ -150,10 +150,10 @@ export async function main(args: readonly string[]): Promise<number> {
         });
     program
         .command("workflows")
-        .description("write the workflow files in .github from images.ts, the Dockerfiles and workflows/")
+        .description("write the workflow files in .github from images.ts, workflows.ts and the Dockerfiles")
         .option(
             "--take-pins",
-            "instead copy the action versions that Dependabot changed in .github into workflows/pins.ts",
+            "instead copy the newer versions of actions that Dependabot wrote in .github into pins.json",
         )
         .addOption(new Option("--check", "write nothing; exit code 1 if a file is stale").conflicts("takePins"))
         .action((options: { takePins?: boolean; check?: boolean }) => {

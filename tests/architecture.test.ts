@@ -16,7 +16,7 @@ const files = ["cli", "components", "lab", "lib", "workflows"]
             (name) => `${folder}/${name}`,
         ),
     )
-    .concat(["index.ts", "images.ts", "api.ts", "program.ts", "config.ts"])
+    .concat(["index.ts", "images.ts", "workflows.ts", "api.ts", "program.ts", "definitions.ts", "config.ts"])
     .filter((file) => file.endsWith(".ts") && !isTest(file))
     .sort();
 
@@ -55,6 +55,7 @@ const rooms = [
     "cli/main.ts",
     "api.ts",
     "program.ts",
+    "definitions.ts",
     "components/image.ts",
     "workflows/up.ts",
     "lab/lab.ts",

@@ -1,3 +1,5 @@
+import type { WorkflowDefinitions } from "../workflows/definition";
+
 /**
  * A small hierarchy of the same shape as this repository's: two platforms, one of them emulated. Nothing in it takes
  * longer than a second on the emulated platform or comes from an external source.
@@ -80,6 +82,24 @@ test -s /greeting
 encryptionsalt: v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==
 `,
 };
+
+/** Workflows of the fixture, for suites that look at files on GitHub; the others do without a workflows.ts. */
+export const fixtureWorkflows = {
+    up: [
+        { file: "base-image.yml", name: "Build Base", images: ["base"] },
+        { file: "ci-image.yml", name: "Build CI Docker Image", images: ["ci"] },
+        { file: "deploy.yml", name: "Deploy", after: "base-image.yml" },
+    ],
+    checks: [
+        { file: "test.yml", name: "Testing Checks", image: "ci", steps: [{ name: "Test", run: "python -m pytest" }] },
+        { file: "lint.yml", name: "Linting Checks", image: "ci", steps: [{ name: "Lint", run: "ruff check app" }] },
+    ],
+} satisfies WorkflowDefinitions;
+
+/** Returns a workflows.ts with these definitions. */
+export const workflowsFile = (workflows: WorkflowDefinitions = fixtureWorkflows): Readonly<Record<string, string>> => ({
+    "workflows.ts": `export const workflows = ${JSON.stringify(workflows, undefined, 4)};\n`,
+});
 
 /** Returns the fixture's stack configuration with additional lines; the lines must be indented by two spaces. */
 export const configWith = (lines: string): Readonly<Record<string, string>> => ({

@@ -73,9 +73,8 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
 /** Files of a repository that uses the package, in addition to its images. */
 const repositoryFiles = {
     "index.ts": `import { program } from "layered-images";
-import * as definitions from "./images";
 
-export = program(definitions);
+export = program();
 `,
     "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n",
     "package.json": JSON.stringify({ private: true, dependencies: { "layered-images": "*" } }),

@@ -1,15 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { loadDefinitions } from "../cli/definitions";
+import { loadDefinitions } from "../definitions";
 import { checkDisk, labNeeds } from "../lab/disk";
-import { ensurePython } from "../lab/root/python";
 import { store } from "../lab/servers/services";
 import { ensurePackages } from "../lab/toolchain/packages";
 import { CommandError } from "../lib/errors";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { labPaths, packageRoot } from "../lib/system/paths";
 import { isInterrupted, runAttached } from "../lib/system/process";
+import { ensurePython } from "./python";
 
 interface Totals {
     readonly passed: number;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { openCheckout } from "../lib/context/checkout";
-import { images } from "../images";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
-import { packageRoot } from "../lib/system/paths";
+import { inventedFiles } from "../tests/github/invented";
+import { theirs } from "../tests/github/world";
 import { tree } from "../tests/tree";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";
@@ -47,8 +47,8 @@ describe("the build arguments that workflows are for", () => {
     ])("are those of CI's stack, given as %s: they decide what a Dockerfile reads", (_what, config) => {
         const image = imageOf(workflowImages(openCheckout(root(config)), { images: one }), "one");
         expect(image.roots.map(({ expanded }) => expanded)).toEqual(["python:3.12-slim"]);
-        expect(pathFilters(image)).toContain("requirements-prod.txt");
-        expect(pathFilters(image)).not.toContain("requirements-dev.txt");
+        expect(pathFilters([image])).toContain("requirements-prod.txt");
+        expect(pathFilters([image])).not.toContain("requirements-dev.txt");
     });
 
     test("are none where that stack has none, and refused where they are no text", () => {
@@ -66,7 +66,8 @@ describe("the build arguments that workflows are for", () => {
 });
 
 test("with another branch, no workflow speaks of main", () => {
-    const files = workflowFiles(workflowImages(openCheckout(packageRoot), { images }), "trunk");
+    const root = tree({ ...inventedFiles, "Pulumi.ci.yaml": "config:\n  p:github:\n    branch: trunk\n" });
+    const files = workflowFiles(openCheckout(root), theirs.definitions);
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);

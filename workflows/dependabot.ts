@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import type { DependabotDefinition } from "./definition";
 
 /** An entry of `updates` (GitHub's Dependabot options reference). */
 interface Update {
@@ -11,10 +12,12 @@ interface Update {
 
 /**
  * Returns Dependabot's configuration: one pull request per ecosystem and week, for releases that are at least a week old.
- * docs/operations.md, "Pull requests", lists its limits: it does not find the pins of root images, and requirements have to be compiled
- * afterwards.
+ * docs/operations.md, "Pull requests", lists its limits: for example, it does not find the pins of root images.
  */
-export function dependabot(images: readonly PreparedImage[]): unknown {
+export function dependabot(
+    images: readonly PreparedImage[],
+    { ecosystems = [], patchesOnly = [] }: DependabotDefinition,
+): unknown {
     const folders = images.map(({ definition }) => path.posix.dirname(definition.dockerfile));
     const update = (entry: Update) => ({
         ...entry,
@@ -27,18 +30,16 @@ export function dependabot(images: readonly PreparedImage[]): unknown {
         updates: [
             update({ "package-ecosystem": "github-actions", directory: "/" }),
             update({ "package-ecosystem": "npm", directory: "/" }),
-            // Not `pip`, which would recompile the files with a different program and for a single platform.
-            update({ "package-ecosystem": "uv", directory: "/requirements" }),
+            ...ecosystems.map(({ ecosystem, directory }) => update({ "package-ecosystem": ecosystem, directory })),
             update({
                 "package-ecosystem": "docker",
                 directories: [...new Set(folders)].map((folder) => path.posix.join("/", folder)).sort(),
-                // The requirements are compiled for one minor version of Python, so both are updated together, by hand.
-                ignore: [
-                    {
-                        "dependency-name": "python",
+                ...(patchesOnly.length > 0 && {
+                    ignore: patchesOnly.map((name) => ({
+                        "dependency-name": name,
                         "update-types": ["version-update:semver-major", "version-update:semver-minor"],
-                    },
-                ],
+                    })),
+                }),
             }),
         ],
     };

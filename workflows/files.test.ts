@@ -1,108 +1,70 @@
 import { createHash } from "node:crypto";
-import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
-import { images } from "../images";
 import { packageRoot } from "../lib/system/paths";
-import type { Job, Step } from "./document";
+import { inventedFiles } from "../tests/github/invented";
+import { readFiles } from "../tests/github/reading";
+import { type World, ours, plain, theirs } from "../tests/github/world";
+import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
-import { workflowImages } from "./images";
-import { pins } from "./pins";
-import { staleWorkflows } from "./write";
+import { readPins } from "./pins";
 
-interface Parsed {
-    readonly name: string;
-    readonly on: Readonly<Record<string, unknown>>;
-    readonly permissions: unknown;
-    readonly jobs: Readonly<Record<string, Job>>;
+/** Three repositories: this one, one that has nothing in common with it, and that one without a workflows.ts. */
+const worlds: readonly (readonly [string, World])[] = [
+    ["this repository", ours],
+    ["another repository", theirs],
+    ["a repository without a workflows.ts", plain],
+];
+
+/** Asks GitHub's own language service. */
+async function problems(text: string): Promise<unknown[]> {
+    // TypeScript treats this file as CommonJS, and the package can only be loaded with `import`.
+    const { validate } = await import("@actions/languageservice");
+    // The parser caches results by URL, so each text needs a unique URL.
+    const address = `file:///.github/workflows/${createHash("sha256").update(text).digest("hex")}.yml`;
+    const document = TextDocument.create(address, "yaml", 1, text);
+    return (await validate(document)).map(({ message }) => message);
 }
 
-const files = workflowFiles(workflowImages(openCheckout(packageRoot), { images }), "main");
-const workflows = Object.entries(files).filter(([file]) => file.startsWith(".github/workflows/"));
-const parsed = new Map(workflows.map(([file, text]) => [path.basename(file), parse(text) as Parsed]));
-const jobs = [...parsed].flatMap(([file, { jobs }]) =>
-    Object.entries(jobs).map(([key, job]) => ({ where: `${file} ${key}`, job, steps: job.steps ?? [] })),
-);
-const steps = jobs.flatMap(({ where, steps }) =>
-    steps.map((step: Step) => ({ where: `${where} ${step.name ?? ""}`, step })),
-);
+describe.each(worlds)("of %s,", (_which, world) => {
+    const { texts, workflows, jobs, steps } = readFiles(world);
+    const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
+    const isCheck = (file: string) => checks.some((check) => check.file === file);
 
-test("the checked-in files are what images.ts, the Dockerfiles and workflows/ say: else `npm run workflows`", () => {
-    const { changed, removed } = staleWorkflows(packageRoot, { images });
-    expect({ changed: Object.keys(changed), removed }).toEqual({ changed: [], removed: [] });
-});
+    test("every file begins with the header that makes it ours", () => {
+        expect(Object.values(world.files).filter((text) => !text.startsWith(`${header}\n`))).toEqual([]);
+    });
 
-test("every file begins with the header that makes it ours", () => {
-    expect(Object.values(files).filter((text) => !text.startsWith(`${header}\n`))).toEqual([]);
-});
+    test("the workflows are those that are defined, and the review", () => {
+        const defined = [...up, ...checks].map(({ file }) => file);
+        expect([...workflows.keys()]).toEqual([...defined, "review.yml"]);
+    });
 
-test("the workflows have the names and triggers that people and other workflows know them by", () => {
-    const table = [...parsed].map(([file, { name, on }]) => [file, name, Object.keys(on).join(" ")]);
-    expect(table).toEqual([
-        ["build-base-image.yml", "Build Base Docker Image", "push workflow_dispatch"],
-        ["ci-image.yml", "Build CI Docker Image", "push workflow_dispatch"],
-        ["deploy.yml", "Deploy Discord Bot", "push workflow_run workflow_dispatch"],
-        ["test.yml", "Testing Checks", "pull_request workflow_dispatch"],
-        ["lint.yml", "Linting Checks", "pull_request workflow_dispatch"],
-        ["review.yml", "Review", "pull_request schedule"],
-    ]);
-});
-
-describe("GitHub's own language service", () => {
-    const problems = async (text: string) => {
-        // TypeScript treats this file as CommonJS, and the package can only be loaded with `import`.
-        const { validate } = await import("@actions/languageservice");
-        // The parser caches results by URL, so each text needs a unique URL.
-        const address = `file:///.github/workflows/${createHash("sha256").update(text).digest("hex")}.yml`;
-        const document = TextDocument.create(address, "yaml", 1, text);
-        return (await validate(document)).map(({ message }) => message);
-    };
-
-    test.each(workflows)("finds nothing wrong with %s", async (_file, text) => {
+    test.each(texts)("GitHub's own language service finds nothing wrong with %s", async (_file, text) => {
         expect(await problems(text)).toEqual([]);
     });
 
-    test.each([
-        ["runs-on: ubuntu-latest", "run-on: ubuntu-latest"],
-        ["github.run_id", "github.run_identity"],
-        ["packages: write", "packages: all"],
-        ["branches:", "branch:"],
-    ])("finds what is wrong in a workflow with %s replaced by %s", async (right, wrong) => {
-        const text = files[".github/workflows/deploy.yml"] ?? "";
-        expect(text).toContain(right);
-        expect(await problems(text.replaceAll(right, wrong))).not.toEqual([]);
-    });
-});
-
-describe("permissions", () => {
-    test("are none for a workflow, and for each job just what it needs", () => {
-        expect([...parsed.values()].map(({ permissions }) => permissions)).toEqual([...parsed].map(() => ({})));
-        const writing = jobs.map(({ where, job }) => {
+    test("a workflow has no permissions, and a job just what it needs", () => {
+        expect([...workflows.values()].map(({ permissions }) => permissions)).toEqual([...workflows].map(() => ({})));
+        const wanted: Readonly<Record<string, string>> = {
+            up: "packages id-token",
+            review: "id-token",
+            comment: "pull-requests",
+            lab: "",
+            status: "id-token",
+            drift: "issues",
+        };
+        for (const { file, key, job } of jobs) {
             const granted = Object.entries(job.permissions ?? {}).filter(([, level]) => level === "write");
-            return [where, granted.map(([scope]) => scope).join(" ")];
-        });
-        expect(Object.fromEntries(writing)).toEqual({
-            "build-base-image.yml up": "packages id-token",
-            "build-base-image.yml review": "id-token",
-            "ci-image.yml up": "packages id-token",
-            "ci-image.yml review": "id-token",
-            "deploy.yml up": "packages id-token",
-            "deploy.yml review": "id-token",
-            "test.yml test": "",
-            "lint.yml lint": "",
-            "review.yml review": "id-token",
-            "review.yml comment": "pull-requests",
-            "review.yml lab": "",
-            "review.yml status": "id-token",
-            "review.yml drift": "issues",
-        });
+            expect(granted.map(([scope]) => scope).join(" ")).toBe(isCheck(file) ? "" : wanted[key]);
+        }
     });
 
     test("jobs that run the code of forks and bots have no secret, no environment and no token but to pull their image", () => {
-        const exposed = jobs.filter(({ where }) => /test|lint|lab/.test(where)).map(({ job }) => job);
-        expect(exposed.map(({ container }) => typeof container)).toEqual(["object", "object", "undefined"]);
+        const exposed = jobs.filter(({ file, key }) => isCheck(file) || key === "lab").map(({ job }) => job);
+        expect(exposed.map(({ container }) => typeof container)).toEqual([...checks.map(() => "object"), "undefined"]);
         for (const { container, ...job } of exposed) {
             const { credentials, ...rest } = (container ?? {}) as Record<string, unknown>;
             expect(JSON.stringify([job, rest])).not.toMatch(/secrets|github\.token|GITHUB_TOKEN|id-token/);
@@ -117,7 +79,7 @@ describe("permissions", () => {
             return inputs ? [{ job, inputs: inputs as Record<string, string | number> }] : [];
         });
         const ofReview = logins.filter(({ job }) => (job.environment as { name: string }).name === "review");
-        expect([logins.length, ofReview.length]).toEqual([8, 4]);
+        expect([logins.length, ofReview.length]).toEqual([2 * up.length + 2, up.length + 1]);
         for (const { job, inputs } of logins) {
             const [type, scope] = ofReview.some((one) => one.job === job)
                 ? [
@@ -132,13 +94,13 @@ describe("permissions", () => {
     });
 
     test("jobs that may write to pull requests or issues check out main's scripts", () => {
-        const refs = ["comment", "drift"].map((key) => parsed.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
+        const refs = ["comment", "drift"].map((key) => workflows.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
         const main = { ref: "main", "sparse-checkout": "workflows/scripts" };
         expect(refs).toEqual([1, 2].map(() => ({ ...main, "persist-credentials": false })));
     });
 
     test("the comment is written of a review that failed, too, and is told the commit and the run", () => {
-        const comment = parsed.get("review.yml")?.jobs.comment;
+        const comment = workflows.get("review.yml")?.jobs.comment;
         expect(comment?.if).toBe("${{ !cancelled() && needs.review.result != 'skipped' }}");
         expect(comment?.steps?.at(-1)?.env).toMatchObject({
             SHA: "${{ github.event.pull_request.head.sha }}",
@@ -149,19 +111,17 @@ describe("permissions", () => {
     test("recorded updates are kept where those before them were not lost", () => {
         const named = (name: string) => steps.filter(({ step }) => step.name === name).map(({ step }) => step);
         const kept = named("Keep the recorded updates").map((step) => step.if);
-        expect(kept).toEqual([1, 2, 3].map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
+        expect(kept).toEqual(up.map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
         expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
     });
-});
 
-describe("every job", () => {
-    test("ends by itself", () => {
+    test("every job ends by itself", () => {
         expect(jobs.filter(({ job }) => typeof job["timeout-minutes"] !== "number").map(({ where }) => where)).toEqual(
             [],
         );
     });
 
-    test("leaves no token in its checkout", () => {
+    test("every job leaves no token in its checkout", () => {
         const checkouts = steps.filter(({ step }) => step.uses?.startsWith("actions/checkout@"));
         expect(
             checkouts.filter(({ step }) => (step.with as Record<string, unknown>)["persist-credentials"] !== false),
@@ -169,94 +129,153 @@ describe("every job", () => {
         expect(checkouts).toHaveLength(jobs.length);
     });
 
-    test("uses actions by a commit of pins.ts, with the version as a comment", () => {
-        const known = Object.values(pins).map(
-            ({ action, commit, version }) => `uses: ${action}@${commit} # ${version}`,
+    test("every action is used by a commit of pins.json, with the version as a comment", () => {
+        const known = Object.entries(readPins(packageRoot)).map(
+            ([action, { commit, version }]) => `uses: ${action}@${commit} # ${version}`,
         );
-        const lines = workflows.flatMap(([, text]) => text.match(/uses: .+/g) ?? []);
+        const lines = texts.flatMap(([, text]) => text.match(/uses: .+/g) ?? []);
+        expect(lines.length).toBeGreaterThan(0);
         expect(
             lines.filter((line) => !known.some((one) => line === one || line.startsWith(`${one} # zizmor:`))),
         ).toEqual([]);
-        expect(Object.values(pins).filter(({ commit }) => !/^[0-9a-f]{40}$/.test(commit))).toEqual([]);
-        expect(known.filter((one) => !lines.some((line) => line.startsWith(one)))).toEqual([]);
     });
 
-    test("hands nothing to a shell but through its environment", () => {
+    test("nothing is handed to a shell but through its environment", () => {
         expect(steps.filter(({ step }) => step.run?.includes("${{")).map(({ where }) => where)).toEqual([]);
     });
 
-    test("gives a linter's exception with its reason", () => {
-        const ignores = workflows.flatMap(([, text]) => text.match(/zizmor: ignore.*/g) ?? []);
+    test("every exception of a linter has its reason", () => {
+        const ignores = texts.flatMap(([, text]) => text.match(/zizmor: ignore.*/g) ?? []);
         expect(ignores.length).toBeGreaterThan(0);
         expect(ignores.filter((one) => !/^zizmor: ignore\[[a-z-]+\] \w.{20,}/.test(one))).toEqual([]);
     });
-});
 
-test("every `up` waits in one group, is never cancelled, and checks out main afterwards; elsewhere nothing is promoted", () => {
-    const ups = jobs.filter(({ where }) => where.endsWith(" up"));
-    expect(ups).toHaveLength(3);
-    for (const { job, steps } of ups) {
-        expect(job.if).toBe("github.ref == 'refs/heads/main'");
-        expect(job.concurrency).toEqual({
-            group: "${{ github.ref == 'refs/heads/main' && 'pulumi-up' || github.run_id }}",
-            "cancel-in-progress": false,
-        });
-        expect(steps[0]?.with).toMatchObject({ ref: "main" });
-    }
-    const promoting = steps
-        .filter(({ step }) => step.run?.startsWith("npm run --silent up "))
-        .map(({ where }) => where);
-    expect(promoting).toHaveLength(6);
-    expect(promoting.every((where) => where.includes(" up "))).toBe(true);
-});
-
-test("an `up` during which the App's token may have expired is finished with another one", () => {
-    for (const { steps } of jobs.filter(({ where }) => where.endsWith(" up"))) {
-        const later = steps.slice(steps.findIndex(({ id }) => id === "up"));
-        const [up, token, finish] = later.map((step) => ({ ...step, env: step.env as Record<string, string> }));
-        expect(up?.env).toMatchObject({
-            GITHUB_TOKEN: "${{ steps.app-token.outputs.token || secrets.REPOSITORY_TOKEN }}",
-            RENEWABLE: "${{ steps.app-token.outputs.token != '' && 'true' || '' }}",
-        });
-        expect([token?.uses, finish?.run]).toEqual([steps.find(({ id }) => id === "app-token")?.uses, up?.run]);
-        expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));
-        expect(finish?.env.GITHUB_TOKEN).toBe(`\${{ steps.${token?.id ?? ""}.outputs.token }}`);
-        const added = Object.keys(up?.env ?? {}).filter((name) => !(name in (finish?.env ?? {})));
-        expect(added.sort()).toEqual(["REFRESH", "RENEWABLE"]);
-    }
-});
-
-test("jobs that look at a pull request check the generated files first, before a secret or an hour is spent", () => {
-    const looking = jobs.filter(({ where }) => / (review|lab)$/.test(where));
-    const runs = looking.map(({ steps }) => steps.findIndex(({ run }) => run?.endsWith("workflows -- --check")));
-    expect(looking.map(({ where }) => where)).toContain("review.yml lab");
-    expect(runs).toEqual(looking.map(() => 2));
-});
-
-test("tests and linters run in the published image, with the requirements of the pull request, the base's included", () => {
-    for (const [file, job] of [
-        ["test.yml", "test"],
-        ["lint.yml", "lint"],
-    ] as const) {
-        const { container, steps = [] } = parsed.get(file)?.jobs[job] ?? {};
-        expect(container).toMatchObject({ image: "${{ vars.CI_IMAGE || 'ghcr.io/cs24-1/cs24-1-bot-ci:latest' }}" });
-        for (const name of ["-uv", "-torch", "", "-dev"]) {
-            expect(steps[1]?.run).toContain(`--requirement requirements/requirements${name}.txt`);
+    test("every `up` waits in one group, is never cancelled, and checks out main afterwards; elsewhere nothing is promoted", () => {
+        const ups = jobs.filter(({ key }) => key === "up");
+        expect(ups.map(({ file }) => file)).toEqual(up.map(({ file }) => file));
+        for (const { job, steps } of ups) {
+            expect(job.if).toBe("github.ref == 'refs/heads/main'");
+            expect(job.concurrency).toEqual({
+                group: "${{ github.ref == 'refs/heads/main' && 'pulumi-up' || github.run_id }}",
+                "cancel-in-progress": false,
+            });
+            expect(steps[0]?.with).toMatchObject({ ref: "main" });
         }
-    }
+        const promoting = steps
+            .filter(({ step }) => step.run?.startsWith("npm run --silent up "))
+            .map(({ where }) => where);
+        expect(promoting).toHaveLength(2 * up.length);
+        expect(promoting.every((where) => where.includes(" up "))).toBe(true);
+    });
+
+    test("an `up` during which the App's token may have expired is finished with another one", () => {
+        for (const { steps } of jobs.filter(({ key }) => key === "up")) {
+            const later = steps.slice(steps.findIndex(({ id }) => id === "up"));
+            const [first, token, finish] = later.map((step) => ({ ...step, env: step.env as Record<string, string> }));
+            expect(first?.env).toMatchObject({
+                GITHUB_TOKEN: "${{ steps.app-token.outputs.token || secrets.REPOSITORY_TOKEN }}",
+                RENEWABLE: "${{ steps.app-token.outputs.token != '' && 'true' || '' }}",
+            });
+            expect([token?.uses, finish?.run]).toEqual([steps.find(({ id }) => id === "app-token")?.uses, first?.run]);
+            expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));
+            expect(finish?.env.GITHUB_TOKEN).toBe(`\${{ steps.${token?.id ?? ""}.outputs.token }}`);
+            const added = Object.keys(first?.env ?? {}).filter((name) => !(name in (finish?.env ?? {})));
+            expect(added.sort()).toEqual(["REFRESH", "RENEWABLE"]);
+        }
+    });
+
+    test("jobs that look at a pull request check the generated files first, before a secret or an hour is spent", () => {
+        const looking = jobs.filter(({ key }) => key === "review" || key === "lab");
+        const runs = looking.map(({ steps }) => steps.findIndex(({ run }) => run?.endsWith("workflows -- --check")));
+        expect(looking.map(({ where }) => where)).toContain("review.yml lab");
+        expect(runs).toEqual(looking.map(() => 2));
+    });
 });
 
-test("dependabot looks after actions, npm, requirements and every folder with a Dockerfile", () => {
-    const { updates } = parse(files[".github/dependabot.yml"] ?? "") as { updates: Record<string, unknown>[] };
-    expect(updates.map((one) => [one["package-ecosystem"], one.directories ?? one.directory])).toEqual([
-        ["github-actions", "/"],
-        ["npm", "/"],
-        ["uv", "/requirements"],
-        ["docker", ["/.devcontainer", "/docker"]],
+test("every action that is pinned is used", () => {
+    const texts = worlds.flatMap(([, { files }]) => Object.values(files)).join("\n");
+    expect(Object.keys(readPins(packageRoot)).filter((action) => !texts.includes(`uses: ${action}@`))).toEqual([]);
+});
+
+test.each([
+    ["runs-on: ubuntu-latest", "run-on: ubuntu-latest"],
+    ["github.run_id", "github.run_identity"],
+    ["packages: write", "packages: all"],
+    ["branches:", "branch:"],
+])("the language service finds what is wrong in a workflow with %s replaced by %s", async (right, wrong) => {
+    const text = plain.files[".github/workflows/images.yml"] ?? "";
+    expect(text).toContain(right);
+    expect(await problems(text.replaceAll(right, wrong))).not.toEqual([]);
+});
+
+describe("what a workflows.ts says", () => {
+    const { workflows } = readFiles(theirs);
+
+    test("about updates decides file, name, triggers and time limit", () => {
+        const [soil, shop] = ["soil.yml", "shop.yml"].map((file) => workflows.get(file));
+        expect([soil?.name, shop?.name]).toEqual(["Soil and greenhouse", "Shop"]);
+        const paths = (...own: string[]) => ["Pulumi.ci.yaml", "images.ts", ...own].sort();
+        const ignores = [".dockerignore", "images/soil.Dockerfile.dockerignore"];
+        expect(soil?.on.push).toEqual({
+            branches: ["main"],
+            paths: paths(
+                ...ignores,
+                "glass.txt",
+                "images/greenhouse.Dockerfile",
+                "images/greenhouse.Dockerfile.dockerignore",
+                "images/soil.Dockerfile",
+                "soil/**",
+            ),
+        });
+        expect(soil?.on).not.toHaveProperty("workflow_run");
+        expect(shop?.on.workflow_run).toEqual({
+            workflows: ["Soil and greenhouse"],
+            types: ["completed"],
+            branches: ["main"],
+        });
+        expect([soil?.jobs.up?.["timeout-minutes"], shop?.jobs.up?.["timeout-minutes"]]).toEqual([45, 180]);
+    });
+
+    test("about checks decides image, steps and time limit", () => {
+        const { name, "timeout-minutes": minutes, container, steps } = workflows.get("harvest.yml")?.jobs.harvest ?? {};
+        expect([name, minutes]).toEqual(["Harvest", 5]);
+        expect(container).toMatchObject({
+            image: "${{ vars.GREENHOUSE_IMAGE || 'registry.example/orchard/greenhouse:stable' }}",
+        });
+        expect(steps?.slice(1)).toEqual([
+            { name: "Plant", run: "make plant\nmake water", env: { SEASON: "spring" } },
+            { name: "Count", if: "${{ !cancelled() }}", run: "make count" },
+        ]);
+    });
+
+    test("about review and dependabot decides schedule, time limit, ecosystems and releases", () => {
+        const review = workflows.get("review.yml");
+        expect([review?.on.schedule, review?.jobs.lab?.["timeout-minutes"]]).toEqual([[{ cron: "5 6 * * 2,5" }], 30]);
+        const { updates } = parse(theirs.files[".github/dependabot.yml"] ?? "") as {
+            updates: Record<string, unknown>[];
+        };
+        expect(updates.map((one) => one["package-ecosystem"])).toEqual(["github-actions", "npm", "gomod", "docker"]);
+        expect(updates.at(-1)?.ignore).toMatchObject([{ "dependency-name": "debian" }]);
+    });
+
+    test("can be left out: then every push updates, there are no checks, and Mondays are for drift", () => {
+        const { workflows: defaults } = readFiles(plain);
+        const [images, review] = ["images.yml", "review.yml"].map((file) => defaults.get(file));
+        expect([images?.name, images?.on.push]).toEqual(["Images", { branches: ["main"] }]);
+        expect(images?.on).not.toHaveProperty("workflow_run");
+        expect(review?.on.schedule).toEqual([{ cron: "23 4 * * 1" }]);
+        expect(defaults.size).toBe(2);
+    });
+});
+
+test("a pins.json in the repository's root wins for the actions that it lists", () => {
+    const pin = { version: "v9.1.0", commit: "c".repeat(40) };
+    const root = tree({ ...inventedFiles, "pins.json": JSON.stringify({ "actions/checkout": pin }) });
+    const { texts } = readFiles({ files: workflowFiles(openCheckout(root), theirs.definitions, "main") });
+    const lines = texts.flatMap(([, text]) => text.match(/uses: actions\/(?:checkout|setup-node)@.+/g) ?? []);
+    const { "actions/setup-node": node } = readPins(packageRoot);
+    expect([...new Set(lines)]).toEqual([
+        `uses: actions/checkout@${pin.commit} # v9.1.0`,
+        `uses: actions/setup-node@${node?.commit ?? ""} # ${node?.version ?? ""}`,
     ]);
-});
-
-test("an image that a workflow is about and images.ts lacks is refused with those that there are", () => {
-    const others = workflowImages(openCheckout(packageRoot), { images }).filter(({ key }) => key !== "ci");
-    expect(() => workflowFiles(others, "main")).toThrow(/image "ci"[\s\S]*allowed: base, bot, devcontainer/);
 });

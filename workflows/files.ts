@@ -1,25 +1,41 @@
-import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { checkWorkflows } from "./checks";
+import type { Checkout } from "../lib/context/checkout";
+import { checkWorkflow } from "./checks";
+import { ciBranch } from "./ciStack";
+import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
+import { workflowImages } from "./images";
+import { readPins } from "./pins";
 import { reviewWorkflow } from "./review";
 import { upWorkflows } from "./up";
 
 export { header } from "./document";
 
 /**
- * Returns the generated files of `.github/`: their texts by path, relative to the repository's root.
+ * Returns the generated files of `.github/`: their texts by path, relative to the repository's root. Whatever the current stack is, they are
+ * those of CI's stack, so that every stack delivers the same files.
  *
- * @param images the result of `workflowImages`
- * @param branch the branch from which images are built: the result of `ciBranch`
- * @throws InputError if a workflow refers to an image that does not exist
+ * @param definitions checked definitions: the result of `loadDefinitions`
+ * @param branch the branch from which images are built; by default that of CI's stack
+ * @throws InputError for bad input in images.ts, the Dockerfiles, the configuration of CI's stack and pins.json
  */
-export function workflowFiles(images: readonly PreparedImage[], branch: string): Readonly<Record<string, string>> {
-    const workflows = [...upWorkflows(images, branch), ...checkWorkflows(images), reviewWorkflow(branch)];
+export function workflowFiles(
+    checkout: Checkout,
+    definitions: RepositoryDefinitions,
+    branch: string = ciBranch(checkout.root),
+): Readonly<Record<string, string>> {
+    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {} } = definitions.workflows ?? {};
+    const images = workflowImages(checkout, definitions);
+    const pins = readPins(checkout.root);
+    const workflows = [
+        ...upWorkflows(images, up, branch),
+        ...checks.map((check) => checkWorkflow(images, check)),
+        reviewWorkflow(review, branch),
+    ];
     return {
         ...Object.fromEntries(
-            workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow)]),
+            workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow, pins)]),
         ),
-        ".github/dependabot.yml": render(dependabot(images)),
+        ".github/dependabot.yml": render(dependabot(images, updates), pins),
     };
 }

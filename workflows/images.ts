@@ -1,4 +1,3 @@
-import { InputError } from "../lib/errors";
 import type { Checkout } from "../lib/context/checkout";
 import type { Definitions } from "../lib/hierarchy/definition";
 import { type PreparedImage, readHierarchy } from "../lib/hierarchy/prepare";
@@ -18,18 +17,9 @@ export const workflowImages = (checkout: Checkout, definitions: Definitions): re
         secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
     }).images;
 
-/**
- * Returns the image with this key.
- *
- * @throws InputError that lists the existing keys if there is no such image
- */
+/** Returns the image with this key. `workflowProblems` has refused keys that do not exist. */
 export function imageOf(images: readonly PreparedImage[], key: string): PreparedImage {
     const image = images.find((candidate) => candidate.key === key);
     if (image) return image;
-    throw new InputError({
-        problem: `a workflow refers to image "${key}", which images.ts does not define`,
-        where: "workflows/",
-        allowed: images.map((candidate) => candidate.key),
-        next: "name another image in workflows/up.ts or workflows/checks.ts",
-    });
+    throw new Error(`there is no image ${key}`);
 }

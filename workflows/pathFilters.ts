@@ -79,15 +79,8 @@ function shortened(patterns: readonly string[]): string[] {
     );
 }
 
-/**
- * Returns path filters (GitHub's workflow syntax, `on.push.paths`) for pushes that can make an image stale. They cover the files that the
- * Dockerfile reads, now or after files were added or removed, the Dockerfile and its .dockerignore, the smoke tests, and the settings.
- * They never match less than that, but may match more: GitHub's patterns are less expressive, and files that .dockerignore excludes are
- * not subtracted. A parent's files are not covered: the parent's workflow updates all images.
- *
- * @returns sorted patterns, relative to the repository's root
- */
-export function pathFilters({ definition, sources, inputs, tests }: PreparedImage): string[] {
+/** Returns patterns for the files of an image: those that its Dockerfile reads, the Dockerfile, its .dockerignore and the smoke tests. */
+function imagePatterns({ definition, sources, inputs, tests }: PreparedImage): string[] {
     const { dockerfile, context = "." } = definition;
     const base = path.posix.join(context, ".");
     const fromRoot = (pattern: string) => (base === "." ? pattern : `${literal(base.replace(/\/$/, ""))}/${pattern}`);
@@ -95,5 +88,16 @@ export function pathFilters({ definition, sources, inputs, tests }: PreparedImag
     // Included even if they don't exist: adding them can change the build context.
     const ignores = sources.length > 0 ? [`${literal(dockerfile)}.dockerignore`, fromRoot(".dockerignore")] : [];
     const smoke = tests?.scripts.map(literal) ?? [];
-    return shortened([...settings, literal(dockerfile), ...ignores, ...read.map(fromRoot), ...smoke]);
+    return [literal(dockerfile), ...ignores, ...read.map(fromRoot), ...smoke];
 }
+
+/**
+ * Returns path filters (GitHub's workflow syntax, `on.push.paths`) for pushes that can make images stale. They cover the files that the
+ * Dockerfiles read, now or after files were added or removed, the Dockerfiles and their .dockerignore, the smoke tests, and the settings.
+ * They never match less than that, but may match more: GitHub's patterns are less expressive, and files that .dockerignore excludes are
+ * not subtracted. The files of parents are not covered: a workflow that watches the parent updates all images.
+ *
+ * @returns sorted patterns, relative to the repository's root
+ */
+export const pathFilters = (images: readonly PreparedImage[]): [string, ...string[]] =>
+    shortened([...settings, ...images.flatMap(imagePatterns)]) as [string, ...string[]];

@@ -1,31 +1,101 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
 import { tools as toolchain } from "../lab/toolchain/tools";
+import { InputError } from "../lib/errors";
+import { replaceFile } from "../lib/system/files";
+import { packageRoot } from "../lib/system/paths";
 
-/** An action, pinned to a commit. */
+/** File with the pins, in the package's folder and, if it wants others, in a repository's root. */
+export const pinsFile = "pins.json";
+
+/** The release and the commit that an action is pinned to. A commit, because a tag can be moved to different code. */
 export interface Pin {
-    readonly action: string;
-    /** Release of the commit. It is written after the commit as a comment, and Dependabot updates both. */
+    /** It is written after the commit as a comment, and Dependabot updates both. */
     readonly version: string;
+    /** 40 hexadecimal digits. */
     readonly commit: string;
 }
 
-const pin = (action: string, version: string, commit: string): Pin => ({ action, version, commit });
+/** Pins by action ("owner/repository"). */
+export type Pins = Readonly<Record<string, Pin>>;
 
-/** All actions that workflows use. They are pinned by commit, because a tag can be moved to different code. */
-export const pins = {
-    checkout: pin("actions/checkout", "v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
-    setupNode: pin("actions/setup-node", "v7.0.0", "820762786026740c76f36085b0efc47a31fe5020"),
-    setupGo: pin("actions/setup-go", "v7.0.0", "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e"),
-    uploadArtifact: pin("actions/upload-artifact", "v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
-    appToken: pin("actions/create-github-app-token", "v3.1.1", "1b10c78c7865c340bc4f6099eb2f838309f1e8c3"),
-    setupQemu: pin("docker/setup-qemu-action", "v4.2.0", "96fe6ef7f33517b61c61be40b68a1882f3264fb8"),
-    setupBuildx: pin("docker/setup-buildx-action", "v4.3.0", "37fe631027851001ddb9b187196cc803df7f5f0e"),
-    login: pin("docker/login-action", "v4.1.0", "4907a6ddec9925e35a0a9e82d7399ccc52663121"),
-    pulumi: pin("pulumi/actions", "v7.0.0", "8e5e406f4007fca908480587cb9893c07090f58d"),
-    pulumiLogin: pin("pulumi/auth-actions", "v2.1.0", "141415910c3beb54e03b48e9057c204c97b956f2"),
-} as const satisfies Readonly<Record<string, Pin>>;
+const schema = z.record(
+    z.string().regex(/^[\w.-]+\/[\w./-]+$/, "not an action, which is <owner>/<repository>"),
+    z.strictObject(
+        {
+            version: z.string("not text").regex(/^v\d+(\.\d+)*$/, "not a version such as v1.2.3"),
+            commit: z.string("not text").regex(/^[0-9a-f]{40}$/, "not a commit of 40 hexadecimal digits"),
+        } satisfies Record<keyof Pin, z.ZodType>,
+        "not an object with version and commit",
+    ),
+    "not an object",
+);
 
-/** Formats a pin as the `uses` of a step: `owner/repository@commit`. */
-export const uses = ({ action, commit }: Pin): string => `${action}@${commit}`;
+/** Reads a file of pins; undefined if it does not exist. Throws InputError for every problem in it. */
+function readFile(file: string): Pins | undefined {
+    if (!existsSync(file)) return undefined;
+    let json: unknown;
+    try {
+        json = JSON.parse(readFileSync(file, "utf8"));
+    } catch (error) {
+        throw new InputError({ problem: `not JSON: ${(error as Error).message}`, where: file, next: "correct it" });
+    }
+    const { data, error } = schema.safeParse(json);
+    if (data) return data;
+    const problems = error.issues.map((issue) => {
+        const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? "") : issue.message;
+        return [...issue.path.map(String), message].join(": ");
+    });
+    throw new InputError({
+        problem: problems.join("\n  "),
+        where: file,
+        next: 'correct it; an entry is "owner/repository": { "version": "v1.2.3", "commit": "<40 hexadecimal digits>" }',
+    });
+}
+
+/** The file of the package itself. It has all actions that workflows use. */
+const packageFile = path.join(packageRoot, pinsFile);
+
+/**
+ * Returns the pins of all actions that a repository's workflows use: the package's, or those of the pins.json in the repository's root for
+ * the actions that it lists.
+ *
+ * @param root the repository's root
+ * @throws InputError if a file is broken, or if the repository's file has an action that no workflow uses
+ */
+export function readPins(root: string): Pins {
+    const ours = readFile(packageFile) ?? {};
+    const file = path.join(root, pinsFile);
+    const theirs = readFile(file) ?? {};
+    const unknown = Object.keys(theirs).filter((action) => !(action in ours));
+    if (unknown.length > 0) {
+        throw new InputError({
+            problem: `no workflow uses ${unknown.join(", ")}`,
+            where: file,
+            allowed: Object.keys(ours),
+            next: "correct the name, or remove the entry",
+        });
+    }
+    return { ...ours, ...theirs };
+}
+
+/**
+ * Writes the pins that differ from the package's to the repository's pins.json; if the repository is the package itself, all of them.
+ *
+ * @param root the repository's root
+ * @param pins the pins that `readPins` shall return from now on
+ * @throws InputError if the package's file is broken
+ */
+export function writePins(root: string, pins: Pins): void {
+    const file = path.join(root, pinsFile);
+    const ours = path.resolve(file) === packageFile ? {} : (readFile(packageFile) ?? {});
+    const isOurs = (action: string, { version, commit }: Pin) =>
+        ours[action]?.version === version && ours[action].commit === commit;
+    const differing = Object.entries(pins).filter(([action, pin]) => !isOurs(action, pin));
+    if (differing.length === 0) rmSync(file, { force: true });
+    else replaceFile(file, `${JSON.stringify(Object.fromEntries(differing), null, 2)}\n`);
+}
 
 /** Versions of tools that actions install. Pulumi and BuildKit have the lab's versions, so that CI and the lab build identical images. */
 export const tools = {

@@ -1,5 +1,5 @@
+import type { ReviewDefinition } from "./definition";
 import type { Job, Step, Workflow } from "./document";
-import { uses, pins } from "./pins";
 import {
     checkout,
     command,
@@ -90,12 +90,12 @@ const statusJob = (branch: string): Job => ({
     ],
 });
 
-/** Builds all images in the lab, for code that must not see secrets. */
-const labJob: Job = {
+/** Returns the job that builds all images in the lab, for code that must not see secrets. */
+const labJob = (minutes: number): Job => ({
     name: "Build everything in the lab",
     if: `${onPullRequest} && !(${trusted})`,
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": 120,
+    "timeout-minutes": minutes,
     permissions: { contents: "read" },
     steps: [
         checkout(),
@@ -103,12 +103,12 @@ const labJob: Job = {
         checkGenerated,
         {
             name: "Set up Go",
-            uses: uses(pins.setupGo),
+            uses: "actions/setup-go",
             with: { "go-version-file": "lab/toolchain/pulumi/go.mod", cache: false },
         },
         script("Build the hierarchy into a registry on the runner", "lab.sh"),
     ],
-};
+});
 
 /** URL of the workflow run. */
 const run = "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}";
@@ -132,16 +132,23 @@ const writingJob = (
     ],
 });
 
+/** File and name of the review's workflow. */
+export const reviewFile = "review.yml";
+export const reviewName = "Review";
+
 /**
  * Returns the workflow that comments on pull requests with a review, builds all images for pull requests that must not see secrets, and
- * opens an issue on drift once a week.
+ * opens an issue on drift, once a week unless another schedule is defined.
  *
  * @param branch the branch from which images are built
  */
-export const reviewWorkflow = (branch: string): Workflow => ({
-    file: "review.yml",
-    name: "Review",
-    on: { pull_request: {}, schedule: [{ cron: "23 4 * * 1" }] },
+export const reviewWorkflow = (
+    { schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
+    branch: string,
+): Workflow => ({
+    file: reviewFile,
+    name: reviewName,
+    on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
         review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
@@ -166,7 +173,7 @@ export const reviewWorkflow = (branch: string): Workflow => ({
             ],
             branch,
         ),
-        lab: labJob,
+        lab: labJob(minutes),
         status: statusJob(branch),
         drift: writingJob(
             { name: "Drift", needs: "status" },

@@ -1,67 +1,68 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { WorkflowText } from "../tests/github/workflowText";
-import { modelOf, naive, ours } from "../tests/github/world";
+import type { Model } from "../tests/github/model";
+import { type World, modelOf, naive, ours, plain, theirs } from "../tests/github/world";
 
-const files = [
-    "requirements/requirements-torch.txt",
-    "requirements/requirements.txt",
-    "requirements/requirements-dev.txt",
-    "app/bot/client.py",
-    "README.md",
-];
-const names = ["Build Base Docker Image", "Build CI Docker Image", "Deploy Discord Bot"];
-
-let model: Awaited<ReturnType<typeof modelOf>>;
-beforeAll(async () => {
-    model = await modelOf();
-});
-
-describe("whatever people do, and in whatever order GitHub does it,", () => {
+/** What people and GitHub do: events, moves of jobs between them, and the order of the moves that are left at the end. */
+function historiesOf({ images, definitions }: World) {
+    const inputs = Object.values(images).flatMap(({ dockerfile, inputs }) => [dockerfile, ...inputs]);
+    const files = [...new Set([...inputs, "README.md"])];
+    const names = (definitions.workflows?.up ?? [{ name: "Images" }]).map(({ name }) => name);
     const branch = fc.constantFrom("main", "main", "feature");
     const event = fc.oneof(
-        fc.record({ push: fc.subarray(files, { minLength: 1 }), branch }),
+        fc.record({ push: fc.subarray(files, { minLength: 1, maxLength: 5 }), branch }),
         fc.record({ dispatch: fc.constantFrom(...names), branch }),
         fc.record({ moved: fc.nat(), ok: fc.boolean() }),
         fc.record({ moved: fc.nat(), ok: fc.constant(true) }),
     );
-    const history = fc.tuple(fc.array(event, { maxLength: 30 }), fc.infiniteStream(fc.nat()));
-    type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
-    const live = (workflows: readonly WorkflowText[], [events, rest]: History) => {
-        const github = model(workflows);
-        const move = (number: number, ok: boolean) => {
-            const jobs = github.movable();
-            const job = jobs[number % jobs.length];
-            if (job) github.move(job, ok);
-        };
-        for (const one of events) {
-            if ("moved" in one) move(one.moved, one.ok);
-            else github.happen(one);
-        }
-        while (github.movable().length > 0) move(Number(rest.next().value), true);
-        return github;
+    return fc.tuple(fc.array(event, { maxLength: 30 }), fc.infiniteStream(fc.nat()));
+}
+type History = ReturnType<typeof historiesOf> extends fc.Arbitrary<infer T> ? T : never;
+
+function live(github: Model, [events, rest]: History): Model {
+    const move = (number: number, ok: boolean) => {
+        const jobs = github.movable();
+        const job = jobs[number % jobs.length];
+        if (job) github.move(job, ok);
     };
+    for (const one of events) {
+        if ("moved" in one) move(one.moved, one.ok);
+        else github.happen(one);
+    }
+    while (github.movable().length > 0) move(Number(rest.next().value), true);
+    return github;
+}
+
+const isConverged = (github: Model) => github.isConverged() || github.ended.at(-1)?.state === "failed";
+
+describe.each<[string, World]>([
+    ["this repository", ours],
+    ["a repository with other images and workflows", theirs],
+    ["a repository without a workflows.ts", plain],
+])("whatever people do in %s, and in whatever order GitHub does it,", (_which, world) => {
+    let model: Awaited<ReturnType<typeof modelOf>>;
+    beforeAll(async () => {
+        model = await modelOf(world.images);
+    });
 
     test("main ends converged, unless the last run is red", () => {
-        const property = fc.property(history, (one) => {
-            const github = live(ours, one);
-            expect(github.isConverged() || github.ended.at(-1)?.state === "failed").toBe(true);
+        const property = fc.property(historiesOf(world), (history) => {
+            expect(isConverged(live(model(world.workflows), history))).toBe(true);
         });
         fc.assert(property, { numRuns: 2000 });
     });
 
     test("nothing is promoted from another branch", () => {
-        const property = fc.property(history, (one) => {
-            expect(live(ours, one).ended.filter(({ commit }) => commit?.branch !== "main")).toEqual([]);
+        const property = fc.property(historiesOf(world), (history) => {
+            const { ended } = live(model(world.workflows), history);
+            expect(ended.filter(({ commit }) => commit?.branch !== "main")).toEqual([]);
         });
         fc.assert(property, { numRuns: 500 });
     });
+});
 
-    test("which naive workflows do not live up to", () => {
-        const property = fc.property(history, (one) => {
-            const github = live(naive, one);
-            expect(github.isConverged() || github.ended.at(-1)?.state === "failed").toBe(true);
-        });
-        expect(fc.check(property, { numRuns: 2000 }).failed).toBe(true);
-    });
+test("naive workflows do not live up to that", async () => {
+    const model = await modelOf();
+    const property = fc.property(historiesOf(ours), (history) => isConverged(live(model(naive), history)));
+    expect(fc.check(property, { numRuns: 2000 }).failed).toBe(true);
 });

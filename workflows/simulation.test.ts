@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Scenario, outcome } from "../tests/github/play";
 import { type JobText, type WorkflowText, promotes } from "../tests/github/workflowText";
-import { modelOf, naive, ours } from "../tests/github/world";
+import { modelOf, naive, ours, plain, theirs } from "../tests/github/world";
 
 const files = { base: "requirements/requirements-torch.txt", app: "app/bot/client.py" };
 let model: Awaited<ReturnType<typeof modelOf>>;
@@ -63,8 +63,39 @@ const scenarios: readonly (Scenario & { readonly name: string; readonly ours: Ou
 
 describe("in every order in which GitHub may do things, main ends converged, with no more builds than naive workflows", () => {
     test.each(scenarios)("after $name", (scenario) => {
-        expect(outcome(() => model(ours), scenario)).toEqual(scenario.ours);
+        expect(outcome(() => model(ours.workflows), scenario)).toEqual(scenario.ours);
         expect(outcome(() => model(naive), scenario)).toEqual(scenario.naive);
+    });
+});
+
+describe("the same holds for a repository with other images, workflows and names", () => {
+    const [soil, glass, till] = ["soil/loam.txt", "glass.txt", "shop/till.go"] as const;
+    const started = (events: Scenario["events"], world: typeof theirs) =>
+        modelOf(world.images).then((of) => outcome(() => of(world.workflows), { events }));
+
+    test.each<[string, Scenario["events"], Outcome]>([
+        ["the parent of all", [pushed(soil)], { runs: "2", built: "3", stale: "never" }],
+        ["an image that is watched with its parent", [pushed(glass)], { runs: "2", built: "1", stale: "never" }],
+        ["an image with its own workflow", [pushed(till)], { runs: "1", built: "1", stale: "never" }],
+        ["everything at once", [pushed(soil, glass, till)], { runs: "3", built: "3", stale: "never" }],
+        ["nothing that an image reads", [pushed("README.md")], { runs: "0", built: "0", stale: "never" }],
+        ["images in two pushes", [pushed(till), pushed(soil)], { runs: "3", built: "3–4", stale: "never" }],
+        [
+            "a feature branch, and a dispatch there",
+            [
+                { ...pushed(soil), branch: "feature" },
+                { dispatch: "Shop", branch: "feature" },
+            ],
+            { runs: "0", built: "0", stale: "never" },
+        ],
+    ])("after a push of %s", async (_what, events, expected) => {
+        expect(await started(events, theirs)).toEqual(expected);
+    });
+
+    test("without a workflows.ts every push starts the one workflow", async () => {
+        expect(await started([pushed(glass)], plain)).toEqual({ runs: "1", built: "1", stale: "never" });
+        expect(await started([pushed("README.md")], plain)).toEqual({ runs: "1", built: "0", stale: "never" });
+        expect(await started([{ dispatch: "Images", branch: "main" }], plain)).toMatchObject({ runs: "1" });
     });
 });
 
@@ -73,7 +104,7 @@ describe("the model finds what would go wrong", () => {
         Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T;
     /** This repository's workflows, with each `up` job changed. */
     const changed = (change: (job: JobText) => JobText) =>
-        ours.map((workflow) => {
+        ours.workflows.map((workflow) => {
             const jobs = Object.entries(workflow.jobs).map(([key, job]) => [key, promotes(job) ? change(job) : job]);
             return { ...workflow, jobs: Object.fromEntries(jobs) as WorkflowText["jobs"] };
         });

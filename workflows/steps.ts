@@ -1,7 +1,7 @@
 import { ciStack } from "../lib/engine/stacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import type { Step } from "./document";
-import { pins, tools, uses } from "./pins";
+import { type Step, appTokenAction } from "./document";
+import { tools } from "./pins";
 
 /** Registry that accepts the workflow's token. */
 const registry = "ghcr.io";
@@ -45,7 +45,7 @@ export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ gith
 /** Checks out the event's commit, or the commit that `ref` names when the step runs. The token is not stored in the checkout. */
 export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step => ({
     name: "Check out",
-    uses: uses(pins.checkout),
+    uses: "actions/checkout",
     with: { ...inputs, "persist-credentials": false },
 });
 
@@ -55,7 +55,7 @@ export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step =>
  */
 export const setUpNode: Step = {
     name: "Set up Node.js",
-    uses: uses(pins.setupNode),
+    uses: "actions/setup-node",
     with: { "node-version": tools.node, "package-manager-cache": false },
 };
 
@@ -82,12 +82,12 @@ const tokenTypes = {
  * @param minutes the job's timeout: the token stays valid that long
  */
 export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): readonly Step[] => [
-    { name: "Set up Pulumi", uses: uses(pins.pulumi), with: { "pulumi-version": tools.pulumi } },
+    { name: "Set up Pulumi", uses: "pulumi/actions", with: { "pulumi-version": tools.pulumi } },
     {
         name: "Log in to Pulumi Cloud",
         id: "pulumi-login",
         if: "vars.PULUMI_ORGANIZATION != ''",
-        uses: uses(pins.pulumiLogin),
+        uses: "pulumi/auth-actions",
         with: {
             organization: variable("PULUMI_ORGANIZATION"),
             ...tokenTypes[access],
@@ -100,7 +100,7 @@ export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): r
 /** Logs in to the registry. The job's permissions for packages decide whether it can read or push images. */
 export const logInToRegistry: Step = {
     name: `Log in to ${registry}`,
-    uses: uses(pins.login),
+    uses: "docker/login-action",
     with: { registry, username: "${{ github.actor }}", password: "${{ github.token }}" },
 };
 
@@ -109,7 +109,7 @@ export const getAppToken: Step = {
     name: "Get the token of the GitHub App",
     id: appTokenStep,
     if: "vars.REPOSITORY_APP_CLIENT_ID != ''",
-    uses: uses(pins.appToken),
+    uses: appTokenAction,
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
 
@@ -151,12 +151,12 @@ export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
     foreign.delete("linux/amd64");
     const emulation = {
         name: "Set up QEMU",
-        uses: uses(pins.setupQemu),
+        uses: "docker/setup-qemu-action",
         with: { platforms: [...foreign].sort().join() },
     };
     const builder = {
         name: "Set up BuildKit",
-        uses: uses(pins.setupBuildx),
+        uses: "docker/setup-buildx-action",
         with: { "driver-opts": `image=moby/buildkit:v${tools.buildkit}`, "cache-binary": false },
     };
     return foreign.size > 0 ? [emulation, builder] : [builder];
@@ -191,7 +191,7 @@ export const restoreHistory = (branch: string): Step => ({
 export const keepHistory: Step = {
     name: "Keep the recorded updates",
     if: `\${{ !cancelled() && steps.${historyStep}.outputs.lost != 'true' }}`,
-    uses: uses(pins.uploadArtifact),
+    uses: "actions/upload-artifact",
     with: {
         name: "updates",
         path: ".updates/*.json",

@@ -1,21 +1,95 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { takePins } from "./takePins";
 
-const [old, next] = ["a".repeat(40), "b".repeat(40)];
-const pins = `checkout: pin("actions/checkout", "v1.0.0", "${old}"),\nnode: pin("actions/setup-node", "v2.0.0", "${old}"),\n`;
+const [old, next, other] = ["a".repeat(40), "b".repeat(40), "c".repeat(40)];
+const pins = {
+    "actions/checkout": { version: "v1.9.0", commit: old },
+    "actions/setup-node": { version: "v2", commit: old },
+};
 
-test("takes the versions that Dependabot wrote, and leaves the others", () => {
-    const { text, taken } = takePins(pins, [
-        `- uses: actions/checkout@${next} # v1.1.0\n- uses: other/action@${next} # v9\n`,
-    ]);
-    expect(text).toBe(pins.replace(`"v1.0.0", "${old}"`, `"v1.1.0", "${next}"`));
-    expect(taken).toEqual(["actions/checkout v1.1.0"]);
+/** A workflow file with these uses. */
+const file = (...uses: string[]) =>
+    `# header\njobs:\n  up:\n    steps:\n${uses.map((one) => `      - name: one\n        uses: ${one}\n`).join("")}`;
+const take = (...uses: string[]) => takePins(pins, { "a.yml": file(...uses) });
+
+describe("a version is taken if it is newer:", () => {
+    test.each([
+        ["in its last number", "v1.9.1"],
+        ["in its second number, which is not compared as text", "v1.10.0"],
+        ["in its first number", "v2"],
+        ["and has more numbers", "v1.9.0.1"],
+    ])("%s", (_how, version) => {
+        expect(take(`actions/checkout@${next} # ${version}`)).toEqual({
+            pins: { ...pins, "actions/checkout": { version, commit: next } },
+            taken: [`actions/checkout ${version}`],
+            kept: [],
+        });
+    });
+
+    test("also where the comment of a linter follows it, and the step is written in one line", () => {
+        const text = `jobs:\n  up:\n    steps:\n      - uses: "actions/checkout@${next}" # v2.0.0 # zizmor: ignore[x] y\n`;
+        expect(takePins(pins, { "a.yml": text }).taken).toEqual(["actions/checkout v2.0.0"]);
+    });
+
+    test("the newest of several, in whatever order they stand", () => {
+        const uses = [
+            `actions/checkout@${next} # v2.0.0`,
+            `actions/checkout@${other} # v3.0.0`,
+            `actions/checkout@${old} # v1.9.0`,
+        ];
+        for (const some of [uses, [...uses].reverse()]) {
+            const { pins: taken } = take(...some);
+            expect(taken["actions/checkout"]).toEqual({ version: "v3.0.0", commit: other });
+        }
+    });
 });
 
-test("finds pins over several lines, and takes nothing where nothing is new", () => {
-    const split = `pin(\n    "actions/checkout",\n    "v1.0.0",\n    "${old}",\n)`;
-    expect(takePins(split, [`uses: actions/checkout@${next} # v2.0.0 # zizmor: ignore[x] y`]).text).toBe(
-        `pin("actions/checkout", "v2.0.0", "${next}")`,
-    );
-    expect(takePins(pins, [`uses: actions/checkout@${old} # v1.0.0`])).toEqual({ text: pins, taken: [] });
+describe("nothing is taken, and the reason is told, of", () => {
+    test.each([
+        [
+            "an older version",
+            `actions/checkout@${next} # v1.8.9`,
+            "actions/checkout v1.8.9 is not taken: v1.9.0 is newer",
+        ],
+        [
+            "another commit of the same version",
+            `actions/setup-node@${next} # v2.0`,
+            `actions/setup-node v2.0 is not taken: v2 is pinned to another commit, ${old}`,
+        ],
+        ["an action that is used no longer", `x/y@${next} # v9`, "x/y v9 is not taken: no workflow uses it any longer"],
+    ])("%s", (_what, use, reason) => {
+        expect(take(use)).toEqual({ pins, taken: [], kept: [`a.yml:6: ${reason}`] });
+    });
+
+    test("what is pinned already", () => {
+        expect(take(`actions/checkout@${old} # v1.9.0`)).toEqual({ pins, taken: [], kept: [] });
+    });
+
+    test("a command that only looks like an action", () => {
+        const text = `jobs:\n  up:\n    steps:\n      - run: |\n          uses: actions/checkout@${next} # v2.0.0\n`;
+        expect(takePins(pins, { "a.yml": text }).taken).toEqual([]);
+    });
+});
+
+describe("a line that is not understood is refused with its place:", () => {
+    test.each([
+        ["without a version", `actions/checkout@${next}`],
+        ["with a comment that is not a version", `actions/checkout@${next} # main`],
+        [
+            "with a version that is not in the comment's first word",
+            `actions/checkout@${next} # zizmor: ignore[x] v2.0.0`,
+        ],
+        ["with a tag", "actions/checkout@v2 # v2.0.0"],
+        ["with a short commit", "actions/checkout@bbbbbbb # v2.0.0"],
+        ["without anything", "actions/checkout"],
+    ])("%s", (_what, use) => {
+        const good = `actions/setup-node@${next} # v3`;
+        expect(() => take(good, use)).toThrow(
+            `a.yml:8: "uses: ${use}" was not understood\n  allowed: uses: <action>@<commit`,
+        );
+    });
+
+    test("and so is a file that is not YAML", () => {
+        expect(() => takePins(pins, { "a.yml": "jobs: [\n" })).toThrow(/^a\.yml: /);
+    });
 });

@@ -1,4 +1,5 @@
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import type { UpDefinition } from "./definition";
 import type { Job, Workflow } from "./document";
 import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
@@ -17,9 +18,6 @@ import {
 
 const isBranch = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
 
-/** Timeout of an `up` in minutes: it may build every image for two platforms, one of them emulated. */
-const timeout = 180;
-
 const dispatch = {
     inputs: {
         refresh: {
@@ -35,7 +33,7 @@ const dispatch = {
  * branch after they waited. So it doesn't matter which job runs, or that GitHub cancels all waiting jobs except the newest: the last job
  * sees all commits. On other branches the group is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
  */
-const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
+const upJob = (images: readonly PreparedImage[], branch: string, minutes: number): Job => ({
     name: "Up",
     if: isBranch(branch),
     concurrency: {
@@ -43,13 +41,13 @@ const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
         "cancel-in-progress": false,
     },
     "runs-on": "ubuntu-latest",
-    "timeout-minutes": timeout,
+    "timeout-minutes": minutes,
     environment: upEnvironment,
     permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),
         setUpNode,
-        ...setUpPulumi("write", timeout),
+        ...setUpPulumi("write", minutes),
         ...setUpBuilder(images),
         logInToRegistry,
         restoreHistory(branch),
@@ -58,39 +56,35 @@ const upJob = (images: readonly PreparedImage[], branch: string): Job => ({
     ],
 });
 
-/** Returns a workflow that updates the stack, or that runs a review if it was started by hand on another branch. */
-const upWorkflow = (
-    workflow: Pick<Workflow, "file" | "name" | "on">,
-    images: readonly PreparedImage[],
-    branch: string,
-): Workflow => ({
-    ...workflow,
-    jobs: { up: upJob(images, branch), review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch) },
-});
-
-/** Images with a workflow that runs when their inputs change. The workflow's name lets users find the image on GitHub. */
-const watched = [
-    { file: "build-base-image.yml", name: "Build Base Docker Image", image: "base" },
-    { file: "ci-image.yml", name: "Build CI Docker Image", image: "ci" },
-] as const;
-
 /**
- * Returns the workflows that run `up`: one for each watched image, on pushes that change its inputs, and the deployment, on every push.
- * The deployment alone keeps the stack up to date, even if the path filters of the other workflows miss a change.
+ * Returns the workflows that run `up`, or a review if they are started by hand on another branch: each on pushes that change the inputs of
+ * its images, or on every push. A workflow for every push alone keeps the stack up to date, even if the path filters of the others miss a
+ * change.
  *
  * @param branch the branch from which images are built
- * @throws InputError if a watched image does not exist
  */
-export function upWorkflows(images: readonly PreparedImage[], branch: string): Workflow[] {
-    const imageWorkflows = watched.map(({ file, name, image }) => {
-        const paths = pathFilters(imageOf(images, image)) as [string, ...string[]];
-        const on = { push: { branches: [branch], paths }, workflow_dispatch: dispatch } satisfies Workflow["on"];
-        return upWorkflow({ file, name, on }, images, branch);
+export function upWorkflows(
+    images: readonly PreparedImage[],
+    definitions: readonly UpDefinition[],
+    branch: string,
+): Workflow[] {
+    return definitions.map(({ file, name, images: watched, after, minutes = 180 }) => {
+        const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
+        const earlier = definitions.find((workflow) => workflow.file === after);
+        return {
+            file,
+            name,
+            on: {
+                push: { branches: [branch], ...(paths && { paths }) },
+                ...(earlier && {
+                    workflow_run: { workflows: [earlier.name], types: ["completed"], branches: [branch] },
+                }),
+                workflow_dispatch: dispatch,
+            },
+            jobs: {
+                up: upJob(images, branch, minutes),
+                review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch),
+            },
+        };
     });
-    const on = {
-        push: { branches: [branch] },
-        workflow_run: { workflows: [watched[0].name], types: ["completed"], branches: [branch] },
-        workflow_dispatch: dispatch,
-    } satisfies Workflow["on"];
-    return [...imageWorkflows, upWorkflow({ file: "deploy.yml", name: "Deploy Discord Bot", on }, images, branch)];
 }

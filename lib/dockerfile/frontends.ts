@@ -10,7 +10,7 @@ export interface Frontend {
     readonly reference: string;
     /** The text after the reference, including the leading space: arguments of the frontend. */
     readonly rest: string;
-    /** Its location, for messages: "docker/Dockerfile:1". */
+    /** Its location, for messages: "Dockerfile:1". */
     readonly where: string;
     /**
      * Whether it is a version of docker/dockerfile, BuildKit's own frontend, which reads Dockerfiles as BuildKit does.

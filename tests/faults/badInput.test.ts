@@ -1,7 +1,7 @@
 import { rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { configWith, fixture } from "../fixture";
+import { configWith, fixture, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { repositories } from "../registry";
 import { exportState, up } from "../stack";
@@ -99,6 +99,28 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
         "a field of images.ts that is misspelt, and one of another kind",
         { "images.ts": images.replace("smokeTest:", "smoketest:").replace('["linux/amd64"]', '"linux/amd64"') },
         /image base has an unknown field "smoketest"; known are description, [\s\S]*image ci: its platforms is neither/,
+    ],
+    [
+        "an images.ts that does not compile",
+        { "images.ts": `${images}export const more = {;\n` },
+        /images\.ts: it can't be loaded: [^]*next: correct images\.ts/,
+    ],
+    [
+        "an images.ts that throws",
+        { "images.ts": `${images}throw new Error("no base today");\n` },
+        /images\.ts: it can't be loaded: no base today\n +next: correct images\.ts/,
+    ],
+    [
+        "a workflows.ts that throws",
+        { "workflows.ts": 'throw new Error("no workflows today");\n' },
+        /workflows\.ts: it can't be loaded: no workflows today\n +next: correct workflows\.ts/,
+    ],
+    [
+        "a workflows.ts that names an image that is not there",
+        workflowsFile({
+            checks: [{ file: "test.yml", name: "Tests", image: "cy", steps: [{ name: "Test", run: "make" }] }],
+        }),
+        /workflows\.ts: checks\[0\]\.image: images\.ts has no image "cy"; it has base, ci, bot, devcontainer/,
     ],
     [
         "a source that is a link out of the repository",

@@ -12,8 +12,7 @@ import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { planRepository } from "../../lib/plan/repository";
 import { serversFolder } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
-import { workflowImages } from "../../workflows/images";
-import { configWith, fixture } from "../fixture";
+import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { runStep } from "../github/steps";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, repositories } from "../registry";
@@ -40,6 +39,7 @@ let programs = 0;
 const make = (config: string, files = {}) =>
     makeRepository(path.join(lab.paths.state, `repository-${(++programs).toString()}`), {
         ...fixture,
+        ...workflowsFile(),
         ...configWith(config),
         ...files,
     });
@@ -462,7 +462,7 @@ test("files that people committed to a protected branch are taken over without a
     const where = `repositories/cs24-1/${name}`;
     const program = make(settings("").replace("cs24-1-bot", name));
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const generated = workflowFiles(workflowImages(openCheckout(program), { images }), "main");
+    const generated = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
     await github.control("POST", "repositories", { owner: "cs24-1", name });
     await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
     await github.control("PATCH", where, { protected: ["main"] });

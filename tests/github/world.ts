@@ -1,33 +1,76 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { images } from "../../images";
 import { openCheckout } from "../../lib/context/checkout";
-import * as definitions from "../../images";
 import { packageRoot } from "../../lib/system/paths";
+import { workflows } from "../../workflows";
+import type { RepositoryDefinitions } from "../../workflows/definition";
 import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
+import { writeTree } from "../writeTree";
 import { expressions } from "./expressions";
+import { invented, inventedFiles } from "./invented";
 import { Model } from "./model";
 import { naiveWorkflows } from "./naive";
 import type { ModelImage } from "./repository";
 import { type WorkflowText, readWorkflow } from "./workflowText";
 
-const prepared = workflowImages(openCheckout(packageRoot), definitions).filter(
-    ({ repository }) => repository !== undefined,
-);
-const images: Record<string, ModelImage> = Object.fromEntries(
-    prepared.map(({ key, definition, parents, inputs }) => {
-        const parent = parents[0]?.key;
-        const image = { dockerfile: definition.dockerfile, inputs: inputs.map((input) => input.path) };
-        return [key, parent === undefined ? image : { ...image, parent }];
-    }),
-);
-/** This repository's workflows, as generated. */
-export const ours = Object.entries(workflowFiles(workflowImages(openCheckout(packageRoot), definitions), "main"))
-    .filter(([file]) => file.startsWith(".github/workflows/"))
-    .map(([, text]) => readWorkflow(text));
-/** The naive workflows. */
+/** A repository as GitHub knows it. */
+export interface World {
+    readonly definitions: RepositoryDefinitions;
+    /** The generated files, by path. */
+    readonly files: Readonly<Record<string, string>>;
+    /** The generated workflows, as the model reads them. */
+    readonly workflows: readonly WorkflowText[];
+    /** The published images, parents first. */
+    readonly images: Readonly<Record<string, ModelImage>>;
+}
+
+function worldOf(root: string, definitions: RepositoryDefinitions): World {
+    const checkout = openCheckout(root);
+    const files = workflowFiles(checkout, definitions, "main");
+    const published = workflowImages(checkout, definitions).filter(({ repository }) => repository !== undefined);
+    return {
+        definitions,
+        files,
+        workflows: Object.entries(files)
+            .filter(([file]) => file.startsWith(".github/workflows/"))
+            .map(([, text]) => readWorkflow(text)),
+        images: Object.fromEntries(
+            published.map(({ key, definition, parents, inputs }) => {
+                const parent = parents[0]?.key;
+                const image = { dockerfile: definition.dockerfile, inputs: inputs.map((input) => input.path) };
+                return [key, parent === undefined ? image : { ...image, parent }];
+            }),
+        ),
+    };
+}
+
+/** The invented repository lies on the disk only while it is read. */
+function inventedWorld(definitions: RepositoryDefinitions): World {
+    const root = mkdtempSync(path.join(tmpdir(), "layered-images-invented-"));
+    try {
+        writeTree(root, inventedFiles);
+        return worldOf(root, definitions);
+    } finally {
+        rmSync(root, { recursive: true });
+    }
+}
+
+/** This repository. */
+export const ours = worldOf(packageRoot, { images, workflows });
+/** A repository that has nothing in common with this one. */
+export const theirs = inventedWorld(invented);
+/** The same repository without a workflows.ts. */
+export const plain = inventedWorld({ images: invented.images });
+/** The naive workflows of a repository with this one's images. */
 export const naive = Object.values(naiveWorkflows).map(readWorkflow);
 
-/** Returns a function that creates a model of this repository's published images for given workflows. */
-export async function modelOf(): Promise<(workflows: readonly WorkflowText[]) => Model> {
+/** Returns a function that creates a model of a repository's published images for given workflows. */
+export async function modelOf(
+    images: World["images"] = ours.images,
+): Promise<(workflows: readonly WorkflowText[]) => Model> {
     const evaluator = await expressions();
     return (workflows) => new Model(workflows, images, evaluator);
 }

@@ -6,7 +6,7 @@ import { labToken } from "../../lab/github/defaults";
 import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
-import { configWith, fixture } from "../fixture";
+import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -51,7 +51,7 @@ const push = (file: string, text: string | null) =>
 
 beforeAll(async () => {
     lab = await startTestLab();
-    const files = { ...fixture, ...configWith(settings), ".dockerignore": "*.log\n" };
+    const files = { ...fixture, ...workflowsFile(), ...configWith(settings), ".dockerignore": "*.log\n" };
     program = makeRepository(path.join(lab.paths.state, "repository"), files);
     github = standInRepository(lab);
     expect(await setSecrets(values)).toMatchObject({ code: 0 });
@@ -83,7 +83,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         BOT_IMAGE: outputs.bot?.ref,
     });
     const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
-    const files = workflowFiles(workflowImages(openCheckout(program), { images }), "main");
+    const files = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
@@ -194,18 +194,11 @@ describe("one change updates one thing", () => {
 
     test("a workflow that is there no longer is removed, and nothing else", async () => {
         const others = Object.keys(github.files()).filter((file) => file !== lintYml);
-        const source = path.join(program, "workflows/files.ts");
-        const text = readFileSync(source, "utf8");
-        writeFileSync(
-            source,
-            text.replace(
-                "reviewWorkflow(branch)];",
-                'reviewWorkflow(branch)].filter(({ file }) => file !== "lint.yml");',
-            ),
-        );
+        const checks = fixtureWorkflows.checks.filter(({ file }) => file !== "lint.yml");
+        writeTree(program, workflowsFile({ ...fixtureWorkflows, checks }));
         expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "delete" });
         expect(Object.keys(github.files())).toEqual(others);
-        writeFileSync(source, text);
+        writeTree(program, workflowsFile());
         expect((await up(lab, program)).onGitHub).toEqual({ [`workflows-${lintYml}`]: "create" });
     });
 
@@ -218,9 +211,9 @@ describe("one change updates one thing", () => {
 });
 
 describe("what changed outside", () => {
-    /** Renames a workflow in the program and returns the resulting text of its file. */
+    /** Renames a workflow in workflows.ts and returns the resulting text of its file. */
     const rename = (from: string, to: string): string => {
-        const source = path.join(program, "workflows/checks.ts");
+        const source = path.join(program, "workflows.ts");
         writeFileSync(source, readFileSync(source, "utf8").replaceAll(from, to));
         const before = github.file(lintYml) ?? "";
         const text = before.replaceAll(from, to);

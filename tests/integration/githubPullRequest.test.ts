@@ -1,8 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StatusReport } from "../../lib/status/status";
-import { configWith, fixture } from "../fixture";
+import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -26,7 +26,8 @@ let program: string;
 let github: StandInRepository;
 beforeAll(async () => {
     lab = await startTestLab();
-    program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
+    const files = { ...fixture, ...workflowsFile(), ...configWith(settings) };
+    program = makeRepository(path.join(lab.paths.state, "repository"), files);
     github = standInRepository(lab);
     await github.control("PATCH", github.where, { protected: ["main"] });
 });
@@ -50,15 +51,11 @@ const addInput = (name: string) => {
         "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
     });
 };
-/** Changes the program to generate all workflows except these. */
+/** Changes workflows.ts to define all workflows except these checks. */
 const generateWithout = (...left: readonly string[]) => {
-    const source = path.join(program, "workflows/files.ts");
-    const last = "reviewWorkflow(branch)]";
-    const text = readFileSync(source, "utf8").replace(/(?<=reviewWorkflow\(branch\)\])\.filter\(.*\);/, ";");
-    expect(text).toContain(`${last};`);
-    const names = JSON.stringify(left.map((file) => path.basename(file)));
-    const filter = `.filter(({ file }) => !${names}.includes(file));`;
-    writeFileSync(source, left.length === 0 ? text : text.replace(`${last};`, `${last}${filter}`));
+    const checks = fixtureWorkflows.checks.filter(({ file }) => !left.includes(`.github/workflows/${file}`));
+    expect(checks).toHaveLength(fixtureWorkflows.checks.length - left.length);
+    writeTree(program, workflowsFile({ ...fixtureWorkflows, checks }));
 };
 const createdOn = ({ onGitHub }: UpOutcome, part: string) =>
     Object.entries(onGitHub).filter(([name, operation]) => name.includes(part) && operation === "create");

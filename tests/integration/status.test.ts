@@ -10,7 +10,7 @@ import { repositoryOf } from "../../lib/registry/references";
 import type { ReportedFinding, StatusReport } from "../../lib/status/status";
 import { instanceFile, readInstance, writeInstance } from "../../lib/system/instance";
 import { expectPictures, shownPage } from "../browser";
-import { configWith, fixture } from "../fixture";
+import { configWith, fixture, workflowsFile } from "../fixture";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { manifest, removeBlob } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
@@ -62,6 +62,7 @@ beforeAll(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...fixture,
+        ...workflowsFile(),
         ...configWith(settings),
     });
     github = standInRepository(lab);

@@ -18,7 +18,16 @@ import { makeRepository, startTestLab } from "../lab";
  */
 
 /** Files of this repository that are not part of the program. */
-const own = ["images.ts", "docker", "requirements", "app", ".devcontainer", ".dockerignore", "Pulumi.local.yaml"];
+const own = [
+    "images.ts",
+    "workflows.ts",
+    "docker",
+    "requirements",
+    "app",
+    ".devcontainer",
+    ".dockerignore",
+    "Pulumi.local.yaml",
+];
 
 let stack: ChangingStack;
 beforeAll(async () => {

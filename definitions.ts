@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { InputError } from "./lib/errors";
+import type { ImageDefinitions, RootDefinitions } from "./lib/hierarchy/definition";
+import type { RepositoryDefinitions, WorkflowDefinitions } from "./workflows/definition";
+import { workflowProblems } from "./workflows/validate";
+
+/** The file that defines a repository's images, and the one that defines its workflows. */
+const imagesFile = "images.ts";
+const workflowsFile = "workflows.ts";
+
+/** Loads a module of the repository. Throws InputError with the message of the compiler or of the module, without a stack trace of ours. */
+function load(root: string, file: string): Readonly<Record<string, unknown>> {
+    try {
+        return createRequire(path.join(root, file))(`./${file}`) as Readonly<Record<string, unknown>>;
+    } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        // Node.js adds the modules that required a missing one, which are ours.
+        const [reason = ""] = stripVTControlCharacters(message).split("\nRequire stack:");
+        throw new InputError({ problem: `it can't be loaded: ${reason.trim()}`, where: file, next: `correct ${file}` });
+    }
+}
+
+/** Returns an export that must be an object. */
+function objectIn(module: Readonly<Record<string, unknown>>, file: string, name: string, type: string): unknown {
+    const { [name]: value } = module;
+    if (typeof value === "object" && value !== null) return value;
+    throw new InputError({
+        problem: `it exports no ${name}`,
+        where: file,
+        next: `export const ${name}: ${type} = { … }; README.md shows how`,
+    });
+}
+
+/**
+ * Loads what a repository defines: `images` and `roots` of its images.ts and, if it has one, `workflows` of its workflows.ts. Commands and
+ * program get their definitions here and nowhere else, so they can't disagree.
+ *
+ * The files are TypeScript, so ts-node must be registered: the engine does that for programs, and the command line for itself.
+ *
+ * @param root the repository's root
+ * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, and for every problem in workflows.ts;
+ *     `readHierarchy` checks the images
+ */
+export function loadDefinitions(root: string): RepositoryDefinitions {
+    if (!existsSync(path.join(root, imagesFile))) {
+        throw new InputError({
+            problem: "there is no such file, and it defines the images of the hierarchy",
+            where: path.join(root, imagesFile),
+            next: "write it: README.md shows how",
+        });
+    }
+    const { roots, ...module } = load(root, imagesFile);
+    const images = objectIn(module, imagesFile, "images", "ImageDefinitions") as ImageDefinitions;
+    const definitions = { images, ...(roots !== undefined && { roots: roots as RootDefinitions }) };
+    if (!existsSync(path.join(root, workflowsFile))) return definitions;
+    const found = objectIn(load(root, workflowsFile), workflowsFile, "workflows", "WorkflowDefinitions");
+    const workflows = found as WorkflowDefinitions;
+    const problems = workflowProblems({ ...definitions, workflows });
+    if (problems.length === 0) return { ...definitions, workflows };
+    throw new InputError({ problem: problems.join("\n  "), where: workflowsFile, next: `correct ${workflowsFile}` });
+}

@@ -1,0 +1,94 @@
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { type Node, ScriptTarget, createSourceFile, forEachChild, isStringLiteralLike } from "typescript";
+import { parse } from "yaml";
+import { describe, expect, test } from "vitest";
+import { images } from "../images";
+import { parseReference } from "../lib/registry/references";
+import { packageRoot } from "../lib/system/paths";
+import { run } from "../lib/system/process";
+import { workflows } from "../workflows";
+
+/* Outside of this repository's own data (images.ts, workflows.ts and what they name) nothing knows its images, app or owner. */
+
+const read = (file: string) => readFileSync(path.join(packageRoot, file), "utf8");
+
+/** The sources of the package. Tests and recorded test data may use any name. */
+async function sources(): Promise<string[]> {
+    const listed = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"], {
+        cwd: packageRoot,
+    });
+    return listed
+        .trim()
+        .split("\n")
+        .filter((file) => /^(?:cli|components|lab|lib|workflows)\/|^(?:api|config|definitions|program)\.ts$/.test(file))
+        .filter((file) => !/\.test\.ts$|_test\.go$|\/testing\.ts$|^lib\/engine\/recorded\/|\.sum$/.test(file));
+}
+
+/** The names that no source may contain anywhere, not even in a comment. */
+function names(): string[] {
+    const { config } = parse(read("Pulumi.ci.yaml")) as { config: Record<string, unknown> };
+    const github = config["layered-images:github"] as { repository: string };
+    const definitions = Object.values(images);
+    const repositories = definitions.flatMap(({ name }) =>
+        name === undefined ? [] : [parseReference(name).repository],
+    );
+    const { up = [], checks = [], dependabot } = workflows;
+    return [
+        ...new Set([
+            config["github:owner"] as string,
+            github.repository,
+            ...repositories,
+            ...repositories.map((repository) => path.posix.basename(repository)),
+            ...definitions.flatMap(({ dockerfile, smokeTest = dockerfile }) => [dockerfile, smokeTest]),
+            ...[...up, ...checks].flatMap(({ file, name }) => [file, name]),
+            ...checks.flatMap(({ steps }) => steps.flatMap((step) => step.run.split("\n"))),
+            ...(dependabot?.ecosystems ?? []).map(({ directory }) => directory),
+            ...readdirSync(path.join(packageRoot, "requirements")).filter((file) => file.includes("-")),
+            ...readdirSync(path.join(packageRoot, "app")).map((folder) => `app/${folder}`),
+        ]),
+    ];
+}
+
+/** Whether a text contains a name that is not a part of a longer one. */
+function contains(text: string, name: string): boolean {
+    const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return new RegExp(`(?<![\\w-])${escaped}(?![\\w-]|\\.\\w)`).test(text);
+}
+
+/** The texts of the string literals of a TypeScript file. */
+function literals(file: string): string[] {
+    const found: string[] = [];
+    const visit = (node: Node) => {
+        if (isStringLiteralLike(node)) found.push(node.text);
+        forEachChild(node, visit);
+    };
+    visit(createSourceFile(file, read(file), ScriptTarget.Latest));
+    return found;
+}
+
+describe("no source of the package contains", () => {
+    test("a repository, owner, Dockerfile, script, workflow or command of this repository, the lab's GitHub excepted", async () => {
+        const found = (await sources()).flatMap((file) => {
+            const text = read(file);
+            return names().flatMap((name) => (contains(text, name) ? [file] : []));
+        });
+        // The one repository of the lab's GitHub stand-in, which the stack `local` uses.
+        expect([...new Set(found)]).toEqual(["lab/github/README.md", "lab/github/defaults.ts"]);
+    });
+
+    test("the key of one of its images as text, where it does not mean something else", async () => {
+        const keys = Object.keys(images);
+        const found = (await sources())
+            .filter((file) => file.endsWith(".ts"))
+            .flatMap((file) => literals(file).flatMap((text) => (keys.includes(text) ? [`${file}: ${text}`] : [])));
+        expect([...new Set(found)]).toEqual([
+            // GitHub's word for the branch that a pull request is for.
+            "lab/github/pulls.ts: base",
+            // The name of CI's stack.
+            "lib/engine/stacks.ts: ci",
+            // A field of a parent.
+            "lib/hierarchy/smokeTests.ts: base",
+        ]);
+    });
+});

@@ -1,0 +1,78 @@
+import type { Definitions } from "../lib/hierarchy/definition";
+
+/**
+ * A workflow that runs `up` on the head of the branch: after a push, or when somebody starts it by hand. Every one of them updates all
+ * images, so the list decides only which pushes start an update, and under which name people find it on GitHub.
+ */
+export interface UpDefinition {
+    /** File name in .github/workflows, such as "images.yml". */
+    readonly file: string;
+    /** Name that GitHub shows. */
+    readonly name: string;
+    /** Keys of the images whose changed inputs start the workflow. Without this field every push starts it. */
+    readonly images?: readonly string[];
+    /** File of a workflow earlier in the list. When it has ended, this workflow starts too. */
+    readonly after?: string;
+    /** Time limit in minutes: enough to build every image for every platform. Default: 180. */
+    readonly minutes?: number;
+}
+
+/** A command that a check runs in its image, with the checkout as working directory. */
+export interface StepDefinition {
+    /** Name that GitHub shows. */
+    readonly name: string;
+    /** Commands for bash, one a line. The first one that fails ends the step. */
+    readonly run: string;
+    /** Environment variables. Checks run the code of anybody who opens a pull request, so they get no secrets. */
+    readonly env?: Readonly<Record<string, string>>;
+    /** Whether the step runs even after an earlier step failed, so that one run reports all problems. Default: false. */
+    readonly always?: boolean;
+}
+
+/** A workflow that checks pull requests, in an image that the last `up` published. */
+export interface CheckDefinition {
+    /** File name in .github/workflows. Without its ending it is also the key of the workflow's job. */
+    readonly file: string;
+    /** Name that GitHub shows. */
+    readonly name: string;
+    /** Key of the image in which the steps run. It must have a `name`. */
+    readonly image: string;
+    /** What runs, in this order. If the image contains requirements, the first step installs those of the pull request. */
+    readonly steps: readonly StepDefinition[];
+    /** Time limit in minutes. Default: 20. */
+    readonly minutes?: number;
+}
+
+/** Settings of the workflow that reviews pull requests and, once in a while, compares the stack with reality. */
+export interface ReviewDefinition {
+    /** When it looks for drift, as a cron expression in UTC. Default: Mondays at 4:23. */
+    readonly schedule?: string;
+    /** Time limit in minutes of the job that builds all images for pull requests that must not see secrets. Default: 120. */
+    readonly minutes?: number;
+}
+
+/** What Dependabot keeps up to date in addition to actions, npm packages and Dockerfiles. */
+export interface DependabotDefinition {
+    /** More ecosystems, by GitHub's names for them ("uv"), each with a folder of the repository ("/tools"). */
+    readonly ecosystems?: readonly { readonly ecosystem: string; readonly directory: string }[];
+    /** Base images, as Dockerfiles name them without a tag ("python"), of which it proposes only patch releases. */
+    readonly patchesOnly?: readonly string[];
+}
+
+/** What GitHub does for a repository: the export `workflows` of its `workflows.ts`. */
+export interface WorkflowDefinitions {
+    /** Default: one workflow "Images" in images.yml, which every push to the branch starts. */
+    readonly up?: readonly UpDefinition[];
+    /** Default: none. */
+    readonly checks?: readonly CheckDefinition[];
+    readonly review?: ReviewDefinition;
+    readonly dependabot?: DependabotDefinition;
+}
+
+/** Everything that a repository defines: the exports of its images.ts and, if it has one, of its workflows.ts. */
+export interface RepositoryDefinitions extends Definitions {
+    readonly workflows?: WorkflowDefinitions;
+}
+
+/** The workflows that run `up` if a repository does not define any. */
+export const defaultUp: readonly UpDefinition[] = [{ file: "images.yml", name: "Images" }];
