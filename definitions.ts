@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { REGISTER_INSTANCE, register } from "ts-node";
 import { InputError } from "./lib/errors";
 import type { ImageDefinitions, RootDefinitions } from "./lib/hierarchy/definition";
 import type { RepositoryDefinitions, WorkflowDefinitions } from "./workflows/definition";
@@ -11,9 +12,20 @@ import { workflowProblems } from "./workflows/validate";
 const imagesFile = "images.ts";
 const workflowsFile = "workflows.ts";
 
+/**
+ * Lets Node.js load TypeScript, unless something else did so: the engine for programs, and the command line of a checkout for itself. The
+ * files are plain data, so a repository's tsconfig.json, which may be for its app, does not matter.
+ */
+function registerTypeScript(root: string): void {
+    if (REGISTER_INSTANCE in process) return;
+    const compilerOptions = { module: "CommonJS", target: "ES2022", esModuleInterop: true };
+    register({ cwd: root, skipProject: true, transpileOnly: true, compilerOptions });
+}
+
 /** Loads a module of the repository. Throws InputError with the message of the compiler or of the module, without a stack trace of ours. */
 function load(root: string, file: string): Readonly<Record<string, unknown>> {
     try {
+        registerTypeScript(root);
         return createRequire(path.join(root, file))(`./${file}`) as Readonly<Record<string, unknown>>;
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -37,8 +49,6 @@ function objectIn(module: Readonly<Record<string, unknown>>, file: string, name:
 /**
  * Loads what a repository defines: `images` and `roots` of its images.ts and, if it has one, `workflows` of its workflows.ts. Commands and
  * program get their definitions here and nowhere else, so they can't disagree.
- *
- * The files are TypeScript, so ts-node must be registered: the engine does that for programs, and the command line for itself.
  *
  * @param root the repository's root
  * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, and for every problem in workflows.ts;

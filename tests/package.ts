@@ -12,7 +12,18 @@ const packed = path.join(packageRoot, ".packed");
 /** Files and folders that decide the content of the package. */
 const sources = [
     ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "build.mjs"],
-    ...["api.ts", "program.ts", "config.ts", "cli", "components", "lab", "lib", "workflows"],
+    ...[
+        "api.ts",
+        "program.ts",
+        "definitions.ts",
+        "config.ts",
+        "pins.json",
+        "cli",
+        "components",
+        "lab",
+        "lib",
+        "workflows",
+    ],
 ];
 
 function filesOf(name: string): string[] {

@@ -1,9 +1,13 @@
 import type { ReviewDefinition } from "./definition";
 import type { Job, Step, Workflow } from "./document";
+import { typedSilently } from "../lib/system/commandLine";
 import {
+    buildInLab,
     checkout,
+    checkoutScripts,
     command,
     getAppToken,
+    inPackage,
     logInToRegistry,
     onStack,
     readingEnvironment,
@@ -28,7 +32,7 @@ const onSchedule = "github.event_name == 'schedule'";
  * Fails early if a generated file is stale. Otherwise `up` would silently revert it, for example versions of actions that Dependabot
  * updated.
  */
-const checkGenerated: Step = { name: "Check the generated files", run: "npm run --silent workflows -- --check" };
+const checkGenerated: Step = { name: "Check the generated files", run: typedSilently("workflows", "--check") };
 
 /** Timeout in minutes of jobs that only read the stack. */
 const timeout = 20;
@@ -55,12 +59,12 @@ export const reviewJob = (condition: string, branch: string): Job => ({
     outputs: { markdown: "${{ steps.review.outputs.markdown }}" },
     steps: [
         checkout(),
-        setUpNode,
+        ...setUpNode,
         checkGenerated,
         ...setUpPulumi("read", timeout),
         logInToRegistry,
         restoreHistory(branch),
-        { id: "review", ...command("Review", `review -- ${onStack}`, readingEnvironment) },
+        { id: "review", ...command("Review", ["review", onStack], readingEnvironment) },
     ],
 });
 
@@ -76,7 +80,7 @@ const statusJob = (branch: string): Job => ({
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
     steps: [
         checkout(),
-        setUpNode,
+        ...setUpNode,
         // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
         logInToRegistry,
@@ -85,7 +89,7 @@ const statusJob = (branch: string): Job => ({
         // Drift (exit code 2) is an output and must not fail the job.
         {
             id: "status",
-            ...command("Compare the stack with reality", `status -- ${onStack} || [ "$?" -eq 2 ]`, writingEnvironment),
+            ...command("Compare the stack with reality", ["status", onStack, '|| [ "$?" -eq 2 ]'], writingEnvironment),
         },
     ],
 });
@@ -99,14 +103,14 @@ const labJob = (minutes: number): Job => ({
     permissions: { contents: "read" },
     steps: [
         checkout(),
-        setUpNode,
+        ...setUpNode,
         checkGenerated,
         {
             name: "Set up Go",
             uses: "actions/setup-go",
-            with: { "go-version-file": "lab/toolchain/pulumi/go.mod", cache: false },
+            with: { "go-version-file": inPackage("lab/toolchain/pulumi/go.mod"), cache: false },
         },
-        script("Build the hierarchy into a registry on the runner", "lab.sh"),
+        buildInLab,
     ],
 });
 
@@ -126,10 +130,7 @@ const writingJob = (
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 5,
     permissions: { contents: "read", [permission]: "write" },
-    steps: [
-        checkout({ ref: branch, "sparse-checkout": "workflows/scripts" }),
-        script(title, file, { ...github, ...env }),
-    ],
+    steps: [...checkoutScripts(branch), script(title, file, { ...github, ...env })],
 });
 
 /** File and name of the review's workflow. */

@@ -44,8 +44,12 @@ function runWith(command: string, args: readonly string[], env: Readonly<Record<
 }
 
 /** Runs a script in workflows/scripts. */
-const runScript = (script: string, env: Readonly<Record<string, string>>, programs: Programs) =>
-    runWith(path.join(packageRoot, "workflows/scripts", script), [], env, programs);
+const runScript = (
+    script: string,
+    env: Readonly<Record<string, string>>,
+    programs: Programs,
+    args: readonly string[] = [],
+) => runWith(path.join(packageRoot, "workflows/scripts", script), args, env, programs);
 
 /** Runs a step of a workflow as GitHub does, with a stand-in for `npm`. */
 async function runNpm([file, id]: readonly [file: string, id: string], npm: string, contexts: Values = {}) {
@@ -267,9 +271,10 @@ describe("drift.sh", () => {
     });
 });
 
-test("lab.sh runs the lab as root with the runner's own programs, and hands on its failure", () => {
+test("lab.sh runs its command as root with the runner's own programs, and hands on its failure", () => {
+    const env = (code: number) => ({ CODE: String(code), HOME: "/home/runner" });
     const lab = (code: number) =>
-        runScript("lab.sh", { CODE: String(code), HOME: "/home/runner" }, { sudo: '[ "$1" = rm ] || exit "$CODE"' });
-    expect(lab(0).calls[1]).toMatch(/^sudo env PATH=\S+\/bin:\S+ HOME=\/home\/runner npm run up -- --platforms host$/);
+        runScript("lab.sh", env(code), { sudo: '[ "$1" = rm ] || exit "$CODE"' }, ["npm", "run", "up", "--", "-x"]);
+    expect(lab(0).calls[1]).toMatch(/^sudo env PATH=\S+\/bin:\S+ HOME=\/home\/runner npm run up -- -x$/);
     expect([lab(0).status, lab(1).status]).toEqual([0, 1]);
 });

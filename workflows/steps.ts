@@ -1,5 +1,7 @@
 import { ciStack } from "../lib/engine/stacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import { typed, typedSilently } from "../lib/system/commandLine";
+import { isCompiled } from "../lib/system/paths";
 import { type Step, appTokenAction } from "./document";
 import { tools } from "./pins";
 
@@ -50,14 +52,26 @@ export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step =>
 });
 
 /**
- * Installs Node.js for the repository's commands. No cache is used, because its content may come from another branch and must not enter an
- * image.
+ * Installs Node.js for the repository's commands, and this package where it is a dependency: in its own checkout, the first command installs
+ * what it needs. No cache is used, because its content may come from another branch and must not enter an image.
  */
-export const setUpNode: Step = {
-    name: "Set up Node.js",
-    uses: "actions/setup-node",
-    with: { "node-version": tools.node, "package-manager-cache": false },
-};
+export const setUpNode: readonly Step[] = [
+    {
+        name: "Set up Node.js",
+        uses: "actions/setup-node",
+        with: { "node-version": tools.node, "package-manager-cache": false },
+    },
+    ...(isCompiled ? [{ name: "Install the packages", run: "npm ci --ignore-scripts --no-audit --no-fund" }] : []),
+];
+
+/** Returns the path of a file of this package on a runner, relative to the repository's root. */
+export const inPackage = (file: string): string => (isCompiled ? `node_modules/layered-images/dist/${file}` : file);
+
+const scripts = inPackage("workflows/scripts");
+
+/** Checks out the scripts of a branch, for jobs that must not run the code under review. */
+export const checkoutScripts = (branch: string): [Step, ...Step[]] =>
+    isCompiled ? [checkout({ ref: branch }), ...setUpNode] : [checkout({ ref: branch, "sparse-checkout": scripts })];
 
 /** Repository variable with the Pulumi Cloud team that has read-only access to the stack. */
 const reviewTeam = "vars.PULUMI_REVIEW_TEAM";
@@ -113,12 +127,16 @@ export const getAppToken: Step = {
     with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
 };
 
-/** Returns a step that runs a command of the repository. Values that differ between runs are passed as environment variables. */
-export const command = (name: string, args: string, env: Readonly<Record<string, string>>): Step => ({
-    name,
-    run: `npm run --silent ${args}`,
-    env,
-});
+/**
+ * Returns a step that runs a command of this package. Values that differ between runs are passed as environment variables.
+ *
+ * @param args the command and its arguments, for bash
+ */
+export const command = (
+    name: string,
+    args: readonly [command: string, ...args: string[]],
+    env: Readonly<Record<string, string>>,
+): Step => ({ name, run: typedSilently(...args), env });
 
 /** Option that passes the stack from the step's environment to a command. */
 export const onStack = '--stack "$PULUMI_STACK"';
@@ -134,7 +152,7 @@ const onlyIf = (condition: string): string => `\${{ ${condition} && 'true' || ''
  */
 export function upSteps(refresh: string): Step[] {
     const mustRepeat = "steps.up.outputs.again == 'true'";
-    const up = `up -- ${onStack} \${REFRESH:+--refresh} \${RENEWABLE:+--renewable-token}`;
+    const up = ["up", onStack, "${REFRESH:+--refresh}", "${RENEWABLE:+--renewable-token}"] as const;
     const options = { REFRESH: onlyIf(refresh), RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`) };
     const laterEnvironment = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
     return [
@@ -163,11 +181,20 @@ export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
 }
 
 /** Returns a step that runs a script in workflows/scripts. */
-export const script = (name: string, file: string, env: Readonly<Record<string, string>> = {}): Step => ({
+export const script = (name: string, file: string, env: Readonly<Record<string, string>>): Step => ({
     name,
-    run: `workflows/scripts/${file}`,
-    ...(Object.keys(env).length > 0 && { env }),
+    run: `${scripts}/${file}`,
+    env,
 });
+
+/**
+ * Builds all images in the lab. Only for the runner's platform: emulating another one takes hours, and `up` on the branch builds and tests all
+ * platforms before it promotes.
+ */
+export const buildInLab: Step = {
+    name: "Build the hierarchy into a registry on the runner",
+    run: `${scripts}/lab.sh ${typed("up", "--platforms", "host")}`,
+};
 
 const historyStep = "history";
 

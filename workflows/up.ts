@@ -46,7 +46,7 @@ const upJob = (images: readonly PreparedImage[], branch: string, minutes: number
     permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
     steps: [
         checkout({ ref: branch }),
-        setUpNode,
+        ...setUpNode,
         ...setUpPulumi("write", minutes),
         ...setUpBuilder(images),
         logInToRegistry,
