@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { labPaths, repositoryRoot } from "./paths";
 

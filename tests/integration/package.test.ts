@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { type Outcome, type TestLab, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { writeTree } from "../writeTree";
 
 /*
@@ -47,7 +48,7 @@ const imageFiles = {
 const layeredImages = (...args: string[]): Promise<Outcome> =>
     runIn({ ...lab, env: { ...process.env, ...lab.variables } }, root, "npx", ["layered-images", ...args]);
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab("host");
     root = path.join(lab.paths.state, "acme");
     mkdirSync(root);
@@ -61,7 +62,7 @@ beforeAll(async () => {
     });
     writeTree(root, { ...definitions, ...imageFiles });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
