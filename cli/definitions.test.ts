@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import { InputError } from "../lib/errors";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { loadDefinitions } from "./definitions";
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { repositoryRoot } from "../lib/system/paths";
 import { programName } from "./main";
@@ -28,7 +28,7 @@ test("the commands of the lab work in a repository that has what README tells ad
     expect(stderr).toBe("");
     expect(stdout).toMatch(/registry +stopped\nbuildkitd +stopped/);
     expect(status).toBe(1);
-}, 30_000);
+}).timeout(30_000);
 
 test.each<[readonly string[], string | undefined, string]>([
     [["up"], "up", "npm run"],
@@ -58,4 +58,4 @@ test("the package's program is the same as its scripts, wherever a link to it li
     expect(stdout).toMatch(/^Usage: layered-images /);
     expect(commands.sort()).toEqual(Object.keys(scripts).sort());
     expect(Object.entries(scripts)).toEqual(Object.keys(scripts).map((one) => [one, `node ${file} ${one}`]));
-}, 30_000);
+}).timeout(30_000);

@@ -2,10 +2,11 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { ESLint } from "eslint";
+import { describe } from "mocha";
 import tseslint from "typescript-eslint";
 import { preProcessFile } from "typescript";
-import { describe, expect, test } from "vitest";
 import { repositoryRoot } from "../lib/system/paths";
+import { expect, test } from "./mocha";
 
 const isTest = (file: string) => /\.test\.ts$|^tests\/|^bench\/|\/testing\.ts$/.test(file);
 

@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";

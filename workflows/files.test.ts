@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import { repositoryRoot } from "../lib/system/paths";
+import { languageService } from "../tests/github/languageService";
+import { expect, test } from "../tests/mocha";
 import type { Job, Step } from "./document";
 import { header, workflowFiles } from "./files";
 import { workflowImages } from "./images";
@@ -52,8 +54,7 @@ test("the workflows have the names and triggers that people and other workflows 
 
 describe("GitHub's own language service", () => {
     const problems = async (text: string) => {
-        // TypeScript treats this file as CommonJS, and the package can only be loaded with `import`.
-        const { validate } = await import("@actions/languageservice");
+        const { validate } = await languageService();
         // The parser caches results by URL, so each text needs a unique URL.
         const address = `file:///.github/workflows/${createHash("sha256").update(text).digest("hex")}.yml`;
         const document = TextDocument.create(address, "yaml", 1, text);

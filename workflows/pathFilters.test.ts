@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
@@ -10,6 +10,7 @@ import type { ImageDefinition } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { passes } from "../tests/github/paths";
+import { expect, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { workflowFiles } from "./files";
 import { workflowImages } from "./images";

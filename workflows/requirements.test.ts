@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { openCheckout } from "../lib/context/checkout";
 import { images } from "../images";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { repositoryRoot } from "../lib/system/paths";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { imageOf, workflowImages } from "./images";
 import { installRequirements } from "./requirements";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { before, describe } from "mocha";
 import type { WorkflowText } from "../tests/github/workflowText";
 import { modelOf, naive, ours } from "../tests/github/world";
+import { expect, test } from "../tests/mocha";
 
 const files = [
     "requirements/requirements-torch.txt",
@@ -13,7 +14,7 @@ const files = [
 const names = ["Build Base Docker Image", "Build CI Docker Image", "Deploy Discord Bot"];
 
 let model: Awaited<ReturnType<typeof modelOf>>;
-beforeAll(async () => {
+before(async () => {
     model = await modelOf();
 });
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { takePins } from "./takePins";
 
 const [old, next] = ["a".repeat(40), "b".repeat(40)];

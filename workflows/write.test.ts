@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { fixture } from "../tests/fixture";
+import { expect, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { header } from "./files";
 import { refuseStale, staleWorkflows, writeWorkflows } from "./write";

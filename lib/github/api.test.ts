@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import timers from "node:timers/promises";
+import { fn } from "jest-mock";
+import { beforeEach, describe } from "mocha";
+import { expect, spyOn, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { UnreachableError, ask, restAddress } from "./api";
-
-vi.mock("node:timers/promises", () => ({ setTimeout: () => Promise.resolve() }));
 
 describe("the REST interface", () => {
     test.each([
@@ -26,13 +27,11 @@ describe("asking", () => {
         baseUrl: "https://github.example/",
         token: "t0ken",
     };
-    const fetchMock = vi.fn<typeof fetch>();
+    const fetchMock = fn<typeof fetch>();
     const asked = () => ask(target, "repos/us/bot", "read the repository");
     beforeEach(() => {
-        vi.stubGlobal("fetch", fetchMock.mockReset());
-    });
-    afterEach(() => {
-        vi.unstubAllGlobals();
+        spyOn(timers, "setTimeout").mockResolvedValue(undefined);
+        stubGlobal("fetch", fetchMock.mockReset());
     });
 
     test("sends the token, and gives the answer", async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { type FoundFile, type PullRequest, byPullRequest, foreignFiles, freshHead, pathsThere } from "./delivery";
 
 const files = { "a.yml": "# ours\nnew\n", "b.yml": "# ours\nb\n" };

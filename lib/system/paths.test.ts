@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { labPaths } from "./paths";
 
 const ofHome = {

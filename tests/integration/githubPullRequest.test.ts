@@ -1,9 +1,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import type { StatusReport } from "../../lib/status/status";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
@@ -24,13 +25,13 @@ const testYml = ".github/workflows/test.yml";
 let lab: TestLab;
 let program: string;
 let github: StandInRepository;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), { ...fixture, ...configWith(settings) });
     github = standInRepository(lab);
     await github.control("PATCH", github.where, { protected: ["main"] });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
