@@ -157,6 +157,11 @@ function shuffle(suite: Suite, seed: string): void {
     for (const one of suite.suites) shuffle(one, seed);
 }
 
+// A worker writes what it covered when it ends. That may take longer than the second after which mocha ends it.
+if (process.env.NODE_V8_COVERAGE !== undefined && process.env.MOCHA_WORKER_ID !== undefined) {
+    process.on("SIGTERM", () => undefined);
+}
+
 const rethrow = (reason: unknown): never => {
     throw reason;
 };
