@@ -86,9 +86,10 @@ export const spyOn = ((object: never, method: never): unknown => {
 /** Throws an error again, with a message in front of its own. */
 function explain(error: unknown, message: string): never {
     if (error instanceof Error) {
-        const before = error.message;
+        // The stack is made when it is first read, from the message of that moment.
+        const { message: before, stack = "" } = error;
         error.message = `${message}\n\n${before}`;
-        if (error.stack !== undefined) error.stack = error.stack.replace(before, () => error.message);
+        error.stack = stack.replace(before, () => error.message);
     }
     throw error;
 }
