@@ -214,7 +214,7 @@ describe("a wrong configuration", () => {
                 message: expect.stringMatching(
                     /^(?=[\s\S]*stack test)(?=[\s\S]*layered-images:platforms)(?=[\s\S]*layered-images:roots \(at python:3\): not <repository>@sha256)(?=[\s\S]*unknown key layered-images:regsitry; known are lab, registry)(?=[\s\S]*pulumi config set lab <value>)/,
                 ) as string,
-            }) as Error,
+            }),
         );
     });
 });

@@ -46,12 +46,12 @@ const zones = floors.flatMap((rooms, index) =>
 export default tseslint.config(
     { ignores: ["node_modules/", ".stage/", ".packed/", "coverage/", "dist/"] },
     {
-        files: ["**/*.ts", "**/*.mts"],
+        files: ["**/*.ts"],
         extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
         plugins: { "@pulumi": pulumi, "import-x": importX },
         languageOptions: {
             parserOptions: {
-                projectService: { allowDefaultProject: ["vitest.config.mts"] },
+                projectService: true,
                 tsconfigRootDir: import.meta.dirname,
             },
         },

@@ -111,7 +111,14 @@ export async function record(program: () => void, preview = false): Promise<Reco
             },
         };
     };
-    program();
-    await pulumi.runtime.disconnect();
+    // The SDK reads a stack trace for every promise: translating each into lines of TypeScript takes more time than the tests.
+    const translator = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+    Object.assign(Error, { prepareStackTrace: undefined });
+    try {
+        program();
+        await pulumi.runtime.disconnect();
+    } finally {
+        if (translator) Object.defineProperty(Error, "prepareStackTrace", translator);
+    }
     return recorded;
 }

@@ -33,7 +33,7 @@ async function removeLeftovers(): Promise<void> {
 }
 
 /** First port to try: workers that look for a port at the same time start from different ports. */
-const firstPort = 15443 + 1000 * (Number(process.env.VITEST_POOL_ID ?? 1) - 1);
+const firstPort = 15443 + 1000 * Number(process.env.MOCHA_WORKER_ID ?? 0);
 
 /** A lab for tests: separate ports and data, the shared toolchain. */
 export interface TestLab extends Lab {

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Hook, type MochaOptions, type Runnable, Runner, type Suite, type Test, reporters } from "mocha";
-import { repositoryRoot } from "../lib/system/paths";
+import { packageRoot } from "../lib/system/paths";
 
 /** Numbers of tests. A test that did not run, or a file without tests, counts as failed. */
 export interface Totals {
@@ -62,9 +62,7 @@ export default class FileReporter extends reporters.Base {
         const { name, tests, failed, milliseconds } = this.file;
         const mark = failed > 0 ? reporters.Base.color("fail", "✗") : reporters.Base.color("checkmark", "✓");
         const failures = failed > 0 ? `, ${failed} failed` : "";
-        console.log(
-            `${mark} ${path.relative(repositoryRoot, name)}: ${tests} tests${failures}, ${inWords(milliseconds)}`,
-        );
+        console.log(`${mark} ${path.relative(packageRoot, name)}: ${tests} tests${failures}, ${inWords(milliseconds)}`);
         this.file = { name: "", tests: 0, failed: 0, milliseconds: 0 };
     }
 
@@ -72,7 +70,7 @@ export default class FileReporter extends reporters.Base {
         this.epilogue();
         const { files = [], grep, reporterOption: { output } = {} } = this.given;
         const empty = grep === undefined ? files.filter((file) => !this.seen.has(file)) : [];
-        for (const file of empty) console.log(`${path.relative(repositoryRoot, file)} has no tests`);
+        for (const file of empty) console.log(`${path.relative(packageRoot, file)} has no tests`);
         const failed = this.stats.failures + empty.length;
         if (output !== undefined)
             writeFileSync(output, JSON.stringify({ passed: this.stats.passes, failed } satisfies Totals));

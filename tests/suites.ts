@@ -1,19 +1,87 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { randomInt } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { checkDisk, labNeeds } from "../lab/disk";
 import { store } from "../lab/servers/services";
 import { ensurePackages } from "../lab/toolchain/packages";
-import { CommandError } from "../lib/errors";
+import { CommandError, InputError } from "../lib/errors";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { labPaths, packageRoot } from "../lib/system/paths";
 import { isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "./python";
+import type { Totals } from "./reporter";
+import { seedVariable, shuffled as inOrder } from "./shuffled";
 
-interface Totals {
-    readonly passed: number;
-    readonly failed: number;
+/** Folders whose tests need the lab, and take minutes. */
+const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
+/** Folder whose tests build this repository's own images, PyTorch and all. */
+const realFolder = "tests/real";
+/** Tests that need nothing but node_modules and yet take seconds: they start the command line or the lint. */
+const slow = ["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"];
+
+/** Number of concurrent labs: each needs a core and about 300 MB of memory. */
+const labsAtOnce = 2;
+
+const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
+const isLab = (file: string) => slow.includes(file) || labFolders.some((folder) => isIn(file, folder));
+const isReal = (file: string) => isIn(file, realFolder);
+
+interface Suite {
+    /** Returns whether a test file, relative to the repository's root, belongs to the suite. */
+    readonly has: (file: string) => boolean;
+    /** Minutes that a hook may take. A test may take a quarter of them. */
+    readonly minutes: number;
+    /** Options of mocha. */
+    readonly options: readonly string[];
+    /** Whether files, and the tests in each, run in another order each time, so that none leans on another. */
+    readonly shuffled: boolean;
+}
+
+const suites = {
+    unit: {
+        has: (file) => !isLab(file) && !isReal(file),
+        minutes: 2,
+        options: ["--jobs", availableParallelism().toString()],
+        shuffled: true,
+    },
+    integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], shuffled: false },
+    // One file, which may take an hour: each of its tests is shown when it ends.
+    real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], shuffled: false },
+} as const satisfies Record<string, Suite>;
+
+/** Returns all test files, relative to the repository's root. */
+function testFiles(): string[] {
+    const folders = ["bench", "cli", "components", "lab", "lib", "tests", "workflows"];
+    const below = folders.flatMap((folder) =>
+        readdirSync(path.join(packageRoot, folder), { recursive: true, encoding: "utf8" }).map(
+            (name) => `${folder}/${name}`,
+        ),
+    );
+    return [...readdirSync(packageRoot), ...below].filter((name) => name.endsWith(".test.ts")).sort();
+}
+
+/**
+ * Returns a suite's test files, relative to the repository's root.
+ *
+ * @param paths files and folders to choose from, relative to the repository's root; all if there are none
+ * @throws InputError if one of the paths has no test of the suite
+ */
+function filesOf(suite: Suite, paths: readonly string[] = []): string[] {
+    const files = testFiles().filter((file) => suite.has(file));
+    if (paths.length === 0) return files;
+    const below = (given: string) => {
+        const relative = path.relative(packageRoot, path.resolve(given));
+        const found = files.filter((file) => file === relative || isIn(file, relative));
+        if (found.length > 0) return found;
+        throw new InputError({
+            problem: `no test of this suite is at ${given}`,
+            allowed: ["files and folders that have tests of the suite", "options of mocha, as --name=value"],
+            next: `for a test that needs the lab: node_modules/.bin/mocha --timeout ${suites.integration.minutes * 60_000} <file>`,
+        });
+    };
+    return [...new Set(paths.flatMap(below))];
 }
 
 const bin = (name: string) => path.join(packageRoot, "node_modules", ".bin", name);
@@ -21,31 +89,37 @@ const none: Totals = { passed: 0, failed: 0 };
 const add = (totals: readonly Totals[]): Totals =>
     totals.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), none);
 
+/** A command, its arguments, and variables for its environment. */
+interface Command {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly variables?: Readonly<Record<string, string>>;
+}
+
 /** Prints a title and runs a command. Ctrl-C ends the command and cancels all later commands. */
-async function runTitled(title: string, command: string, args: readonly string[]): Promise<number> {
+async function runTitled(title: string, { command, args, variables = {} }: Command): Promise<number> {
     console.log(`\n== ${title}`);
-    const code = await runAttached(command, args, process.env);
+    const code = await runAttached(command, args, { ...process.env, ...variables });
     if (isInterrupted()) throw new CommandError("interrupted");
     return code;
 }
 
 /** Runs a command that counts as a single test. */
 async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
-    const code = await runTitled(title, command, args);
+    const code = await runTitled(title, { command, args });
     return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
 /** Runs a suite that writes a report and counts its tests. A missing report or a report without tests is a failure. */
 async function suite(
     title: string,
-    command: string,
-    args: (report: string) => readonly string[],
+    command: (report: string) => Command,
     count: (report: string) => Totals,
 ): Promise<Totals> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-report-"));
     try {
         const report = path.join(folder, "report");
-        const code = await runTitled(title, command, args(report));
+        const code = await runTitled(title, command(report));
         let totals: Totals;
         try {
             totals = count(readFileSync(report, "utf8"));
@@ -61,25 +135,12 @@ async function suite(
     }
 }
 
-function countVitest(report: string): Totals {
-    const result = JSON.parse(report) as { numPassedTests: number; numTotalTests: number; numFailedTestSuites: number };
-    const failedTests = result.numTotalTests - result.numPassedTests;
-    // A skipped test counts as failed: a test that cannot run does not show that the code works.
-    return {
-        passed: result.numPassedTests,
-        failed: failedTests === 0 && result.numFailedTestSuites > 0 ? 1 : failedTests,
-    };
-}
-
 function countJunit(report: string): Totals {
     const attribute = (name: string) => Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(report)?.[1]);
     const [tests, ...bad] = ["tests", "failures", "errors", "skipped"].map(attribute);
     const failed = bad.reduce((sum, one) => sum + one, 0);
     return { passed: (tests ?? NaN) - failed, failed };
 }
-
-/** Number of concurrent labs: each needs a core and about 300 MB of memory. */
-const labsAtOnce = 2;
 
 /** Peak size of an integration test's lab in the temporary folder, in GB. */
 const testLab = 3;
@@ -101,20 +162,33 @@ async function checkRoom(): Promise<void> {
     });
 }
 
-const vitest = (title: string, project: string, more: readonly string[] = []) =>
+/**
+ * Returns the command that runs a suite with mocha. A shuffled suite takes its order from the environment variable
+ * `TEST_SEED`, or from a new seed, which is printed.
+ *
+ * @param files relative to the repository's root
+ */
+function mocha({ minutes, options, shuffled }: Suite, files: readonly string[], more: readonly string[]): Command {
+    const seed = process.env[seedVariable] ?? randomInt(1_000_000).toString();
+    if (shuffled) console.log(`order: ${seedVariable}=${seed}`);
+    return {
+        command: bin("mocha"),
+        args: [
+            "--timeout",
+            (minutes * 60_000).toString(),
+            ...options,
+            ...more,
+            ...(shuffled ? inOrder(files, seed) : files),
+        ],
+        variables: shuffled ? { [seedVariable]: seed } : {},
+    };
+}
+
+const mochaSuite = (title: string, one: Suite) =>
     suite(
         title,
-        bin("vitest"),
-        (report) => [
-            "run",
-            "--project",
-            project,
-            "--reporter=default",
-            "--reporter=json",
-            `--outputFile.json=${report}`,
-            ...more,
-        ],
-        countVitest,
+        (report) => mocha(one, filesOf(one), ["--reporter-option", `output=${report}`]),
+        (report) => JSON.parse(report) as Totals,
     );
 
 const staticChecks = async (): Promise<Totals[]> => [
@@ -135,7 +209,11 @@ async function app(): Promise<Totals[]> {
         await module("lint", "ruff", "check", "app"),
         await module("format", "ruff", "format", "--check", "app"),
         await module("types", "mypy"),
-        await suite("app: tests", python, (report) => ["-m", "pytest", "--quiet", `--junitxml=${report}`], countJunit),
+        await suite(
+            "app: tests",
+            (report) => ({ command: python, args: ["-m", "pytest", "--quiet", `--junitxml=${report}`] }),
+            countJunit,
+        ),
     ];
 }
 
@@ -150,16 +228,44 @@ export async function runTests(): Promise<number> {
     await checkRoom();
     return close([
         ...(await staticChecks()),
-        await vitest("unit tests", "unit"),
+        await mochaSuite("unit tests", suites.unit),
         await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
         ...(await app()),
-        await vitest("integration tests", "integration", [`--maxWorkers=${labsAtOnce.toString()}`]),
+        await mochaSuite("integration tests", suites.integration),
     ]);
 }
 
-/** Runs the fast tests with additional arguments for vitest. */
-export const runUnitTests = (args: readonly string[]): Promise<number> =>
-    runAttached(bin("vitest"), ["run", "--project", "unit", ...args], process.env);
+/** Options of mocha whose value may stand in the next argument, because people write them so. */
+const takesText = ["-g", "--grep", "-f", "--fgrep"];
+
+/** Splits arguments into paths of tests and options of mocha. */
+function splitArguments(args: readonly string[]): { readonly paths: string[]; readonly options: string[] } {
+    const isPath = (arg: string, index: number) => !arg.startsWith("-") && !takesText.includes(args[index - 1] ?? "");
+    return { paths: args.filter(isPath), options: args.filter((arg, index) => !isPath(arg, index)) };
+}
+
+/**
+ * Runs fast tests.
+ *
+ * @param args files and folders of tests (default: all), options of mocha, and `--coverage`, which prints a summary of the covered
+ *     lines and writes a report to `coverage/`
+ * @throws InputError if a path has no fast test
+ */
+export function runUnitTests(args: readonly string[]): Promise<number> {
+    const { paths, options } = splitArguments(args.filter((arg) => arg !== "--coverage"));
+    const { command, args: rest, variables } = mocha(suites.unit, filesOf(suites.unit, paths), options);
+    const env = { ...process.env, ...variables };
+    if (!args.includes("--coverage")) return runAttached(command, rest, env);
+    const reports = ["--reporter=text-summary", "--reporter=lcov"];
+    const own = [
+        "--all",
+        "--include=**/*.ts",
+        "--exclude=**/*.test.ts",
+        "--exclude=**/testing.ts",
+        "--exclude={tests,bench}/**",
+    ];
+    return runAttached(bin("c8"), [...reports, ...own, command, ...rest], env);
+}
 
 /**
  * Size of a lab that builds this repository's hierarchy twice, and once more without cache, in GB: BuildKit's store,
@@ -168,18 +274,19 @@ export const runUnitTests = (args: readonly string[]): Promise<number> =>
 const realLab = 45;
 
 /**
- * Runs the table of changes on this repository's images, with additional arguments for vitest.
+ * Runs the table of changes on this repository's images.
  *
+ * @param args options of mocha
  * @throws CommandError if the disk does not have enough room
  */
 export function runRealTests(args: readonly string[]): Promise<number> {
     const what = "this repository's images, built twice";
     checkDisk([{ folder: tmpdir(), what, gigabytes: realLab }], { variable: "TMPDIR" });
-    const command = ["run", "--project", "real", "--reporter=verbose", ...args];
-    return runAttached(bin("vitest"), command, process.env);
+    const { command, args: all } = mocha(suites.real, filesOf(suites.real), args);
+    return runAttached(command, all, process.env);
 }
 
 /** Runs lint, format and type checks and the fast tests. */
 export async function runCheck(): Promise<number> {
-    return close([...(await staticChecks()), await vitest("unit tests", "unit")]);
+    return close([...(await staticChecks()), await mochaSuite("unit tests", suites.unit)]);
 }

@@ -1,11 +1,9 @@
+import timers from "node:timers/promises";
 import { fn } from "jest-mock";
 import { beforeEach, describe } from "mocha";
-import { vi } from "vitest";
-import { expect, stubGlobal, test } from "../../tests/mocha";
+import { expect, spyOn, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { UnreachableError, ask, restAddress } from "./api";
-
-vi.mock("node:timers/promises", () => ({ setTimeout: () => Promise.resolve() }));
 
 describe("the REST interface", () => {
     test.each([
@@ -32,6 +30,7 @@ describe("asking", () => {
     const fetchMock = fn<typeof fetch>();
     const asked = () => ask(target, "repos/us/bot", "read the repository");
     beforeEach(() => {
+        spyOn(timers, "setTimeout").mockResolvedValue(undefined);
         stubGlobal("fetch", fetchMock.mockReset());
     });
 

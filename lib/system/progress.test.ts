@@ -1,26 +1,28 @@
+import { mock } from "node:test";
 import { afterEach, beforeEach } from "mocha";
-import { vi } from "vitest";
 import { expect, spyOn, test } from "../../tests/mocha";
 import { progress } from "./progress";
 
 let said: string[] = [];
 beforeEach(() => {
     said = [];
-    vi.useFakeTimers();
+    // Node says that its mocked timers are experimental, on the stream that these tests read.
+    spyOn(process, "emitWarning").mockReturnValue();
+    mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
     spyOn(process.stderr, "write").mockImplementation((text) => {
         said.push(String(text));
         return true;
     });
 });
 afterEach(() => {
-    vi.useRealTimers();
+    mock.timers.reset();
 });
 
 const work = (milliseconds: number) => () =>
     new Promise<string>((resolve) => setTimeout(resolve, milliseconds, "done"));
 const during = async (milliseconds: number, options?: { readonly after: number }) => {
     const running = progress("looking", work(milliseconds), options);
-    await vi.advanceTimersByTimeAsync(milliseconds);
+    mock.timers.tick(milliseconds);
     expect(await running).toBe("done");
     return said.join("");
 };

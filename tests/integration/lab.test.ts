@@ -3,7 +3,6 @@ import { createServer } from "node:net";
 import { hostname } from "node:os";
 import path from "node:path";
 import { after, before } from "mocha";
-import { vi } from "vitest";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
 import { startServer } from "../../lab/servers/server";
@@ -12,7 +11,7 @@ import { labPaths } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import { eventually, expect, stubEnv, test } from "../mocha";
+import { eventually, expect, test } from "../mocha";
 import { commandScript } from "../stack";
 import { writeTree } from "../tree";
 
@@ -123,11 +122,12 @@ test("a lab that was moved is one again, with its builder, and its environment w
 
 /** Starts the lab with these environment variables, which a user may have set. */
 async function startWith(variables: Readonly<Record<string, string>>) {
-    for (const [name, value] of Object.entries(variables)) stubEnv(name, value);
+    const before = process.env;
+    process.env = { ...before, ...variables };
     try {
         return await startLab({ paths: lab.paths });
     } finally {
-        vi.unstubAllEnvs();
+        process.env = before;
     }
 }
 
