@@ -152,6 +152,7 @@ export async function runTests(): Promise<number> {
         ...(await staticChecks()),
         await vitest("unit tests", "unit"),
         await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
+        await step("command provider", "go", ["test", "-C", "lab/toolchain/pulumi-resource-command", "./..."]),
         ...(await app()),
         await vitest("integration tests", "integration", [`--maxWorkers=${labsAtOnce.toString()}`]),
     ]);
