@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi-go-provider/infer/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
@@ -38,8 +39,8 @@ type LocalRunProperties struct {
 // LocalOutput is the result of a local run.
 type LocalOutput struct {
 	CommandOutput
-	Assets  map[string]*resource.Asset `pulumi:"assets,optional"`
-	Archive *resource.Archive          `pulumi:"archive,optional"`
+	Assets  map[string]types.AssetOrArchive `pulumi:"assets,optional"`
+	Archive *resource.Archive               `pulumi:"archive,optional"`
 }
 
 // LocalCommandInputs are the inputs of command:local:Command.
@@ -143,8 +144,13 @@ func runLocally(ctx context.Context, command string, run LocalRunProperties, las
 	}
 	folder := valueOr(run.Dir, ".")
 	if run.AssetPaths != nil {
-		if output.Assets, err = findAssets(folder, run.AssetPaths); err != nil {
+		found, err := findAssets(folder, run.AssetPaths)
+		if err != nil {
 			return output, err
+		}
+		output.Assets = make(map[string]types.AssetOrArchive, len(found))
+		for path, asset := range found {
+			output.Assets[path] = types.AssetOrArchive{Asset: asset}
 		}
 	}
 	if run.ArchivePaths != nil {

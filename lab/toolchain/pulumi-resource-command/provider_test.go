@@ -67,6 +67,15 @@ func lacks(t *testing.T, whole string, parts ...string) {
 	}
 }
 
+// The engine needs the schema to configure the provider; whether it is the right one is tested against the npm package.
+func TestSchema(t *testing.T) {
+	schema, err := newServer(t).GetSchema(p.GetSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, schema.Schema, localToken, remoteToken, copyToken, "command:local:run")
+}
+
 func TestRefusedInputs(t *testing.T) {
 	connection := func(fields values) values { return values{"connection": property.New(fields), "create": text("true")} }
 	at := func(field string, value property.Value) values {
