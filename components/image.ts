@@ -65,6 +65,7 @@ export class Image extends pulumi.ComponentResource {
                 name: definition.name,
                 repository,
                 refs: platformImages.map(({ ref }) => ref),
+                tags: definition.tags ?? [],
                 tests: platformImages.flatMap(({ test }) => test ?? []),
                 after: Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
             },

@@ -241,6 +241,23 @@ describe("a promotion", () => {
         expect(options?.dependencies).toEqual(expect.arrayContaining(["app-amd64-test", "app-arm64-test", "base"]));
     });
 
+    test("with tags gives them to each new release, by inputs that are the same on every machine", async () => {
+        const plain = await run();
+        expect(Object.keys(plain).filter((name) => name.endsWith("-tags"))).toEqual([]);
+        const tagged = await run({ images: { ...definitions, app: image("app", { tags: ["v-{commit}", "{date}"] }) } });
+        const { inputs, options } = tagged["app-tags"] ?? {};
+        const ref = `registry.test/us/app@${digestOf("app-index")}`;
+        expect(inputs).toMatchObject({
+            environment: { REF: ref, TAGS: "v-{commit} {date}" },
+            triggers: [digestOf("app-index")],
+            interpreter: ["/bin/sh", "-c"],
+        });
+        expect(inputs?.delete).toBeUndefined();
+        expect(options?.dependencies).toContain("app");
+        // The builds are what they are without tags.
+        expect(tagged["app-amd64"]?.inputs).toEqual(plain["app-amd64"]?.inputs);
+    });
+
     test("of an image that only copies from another one waits for that one, and runs its own test alone", async () => {
         const resources = await run({ images: { base: image("base"), cross: image("cross") } });
         expect(resources["cross-arm64-test"]?.inputs.buildArgs).toEqual({ SCRIPTS: "smoke/cross.sh" });

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import { digestOf, parseReference, withDigest } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
+import { releaseTags } from "./releaseTags";
 
 /** The arguments of a promotion. */
 export interface PromotionArgs {
@@ -14,6 +15,8 @@ export interface PromotionArgs {
     readonly refs: readonly pulumi.Input<string>[];
     /** Smoke tests that must have passed. */
     readonly tests: readonly pulumi.Resource[];
+    /** Tags that each new release gets, with placeholders. */
+    readonly tags: readonly string[];
     /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
 }
@@ -33,6 +36,10 @@ export class Promotion extends pulumi.ComponentResource {
             { parent: this, retainOnDelete: true, dependsOn: [...args.tests, ...args.after] },
         );
         this.ref = index.ref.apply((ref) => withDigest(args.repository, digestOf(ref) ?? ref));
+        if (args.tags.length > 0) {
+            const { repository, tags } = args;
+            releaseTags(key, { repository, ref: this.ref, tags }, { parent: this, dependsOn: index });
+        }
         this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
 }

@@ -12,6 +12,7 @@ test("what a user has set for other builders and proxies does not lead away from
             languageHost: undefined,
             dockerBuild: undefined,
             github: undefined,
+            command: undefined,
         },
         home: "/h",
         instanceFile: "/s/instance.json",

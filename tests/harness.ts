@@ -33,6 +33,8 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
         }
         case "docker-build:index:Index":
             return { ...inputs, ref: `${String(inputs.tag)}@${digestOf(`${name}-index`)}` };
+        case "command:local:Command":
+            return { ...inputs, stdout: "", stderr: "" };
         case "github:index/actionsSecret:ActionsSecret":
         case "github:index/dependabotSecret:DependabotSecret":
         case "github:index/codespacesSecret:CodespacesSecret":

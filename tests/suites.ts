@@ -230,6 +230,7 @@ export async function runTests(): Promise<number> {
         ...(await staticChecks()),
         await mochaSuite("unit tests", suites.unit),
         await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
+        await step("command provider", "go", ["test", "-C", "lab/toolchain/pulumi-resource-command", "./..."]),
         ...(await app()),
         await mochaSuite("integration tests", suites.integration),
     ]);

@@ -6,7 +6,11 @@ import type { Toolchain } from "./build";
 import { tools } from "./tools";
 
 /** Tools that Pulumi loads as plugins from its home, with the plugins' names. */
-const plugins = { dockerBuild: "resource-docker-build", github: "resource-github" } as const;
+const plugins = {
+    dockerBuild: "resource-docker-build",
+    github: "resource-github",
+    command: "resource-command",
+} as const;
 
 /** Places `file` at `target` atomically: as a hard link if the file system allows it, otherwise as a copy. */
 function place(file: string, target: string): void {

@@ -50,4 +50,10 @@ export const tools = {
         packages: ["."],
         ldflags: "-X main.version=6.15.0",
     },
+    command: {
+        folder: "pulumi-resource-command",
+        version: "1.2.1",
+        packages: ["."],
+        ldflags: "-X main.version=1.2.1",
+    },
 } as const satisfies Record<string, Tool>;

@@ -19,6 +19,17 @@ export const componentTypes = {
 /** Types of the docker-build provider's resources: builds and smoke tests, and promoted tags. */
 export const dockerTypes = { image: "docker-build:index:Image", index: "docker-build:index:Index" } as const;
 
+/** Type of the command provider's resource that adds a release's tags. */
+export const commandType = "command:local:Command";
+
+/** Variables of the command that adds a release's tags. */
+export interface TagVariables<Text = string> {
+    /** `<repository>@<digest>` of the release. */
+    readonly REF: Text;
+    /** Tags with placeholders, separated by spaces. */
+    readonly TAGS: Text;
+}
+
 /** Prefix of the types of the GitHub provider's resources. */
 const githubPrefix = "github:index/";
 
@@ -63,7 +74,7 @@ export const nameOf = (urn: string): string => readUrn(urn).name;
 export const isInside = (urn: string, type: string): boolean => readUrn(urn).types.slice(0, -1).includes(type);
 
 /**
- * Returns the image of a build, smoke test or promoted tag, from the URN of its parent; undefined for other parents.
+ * Returns the image of a build, smoke test, promoted tag or release's tags, from the URN of its parent; undefined for other parents.
  * Both components that have such resources as children are named by the image's key.
  */
 export function imageAbove(parentUrn: string): string | undefined {
@@ -175,6 +186,10 @@ export function readImage(properties: Properties = {}): ImageInputs {
         smokeTests: textsIn(properties.smokeTests),
     };
 }
+
+/** Returns the tags, with placeholders, that a resource of type `commandType` adds to a release, from its inputs. */
+export const releaseTagsIn = ({ environment }: Properties = {}): readonly string[] =>
+    (textsIn(environment).TAGS ?? "").split(" ").filter(Boolean);
 
 /**
  * Build argument of every build of an image, but of no smoke test. No Dockerfile reads it: an input that changes with

@@ -9,6 +9,12 @@ export interface ImageDefinition {
      * is never pushed: it has no digest and no children.
      */
     readonly name?: string;
+    /**
+     * Tags that each new release of the image gets in addition to that of `name`, and that stay when the next release is
+     * made: text with {commit} (12 hexadecimal digits, "-dirty" with uncommitted changes) and {date} (2026-01-31, UTC).
+     * An update that makes no new release adds none.
+     */
+    readonly tags?: readonly string[];
     /** Path from the repository's root. */
     readonly dockerfile: string;
     /** Root of the build context, relative to the repository's root; default ".". */

@@ -72,6 +72,30 @@ test("a smoke test or registry cache of an image that is never pushed is refused
         /image dev has no name, so it has no repository for a registryCache/,
     );
     expect(unnamed({ registryCache: false })).not.toThrow();
+    expect(unnamed({ tags: ["v-{commit}"] })).toThrow(/image dev has no name, so it is never pushed and gets no tags/);
+});
+
+test.each<[string, string[], string | undefined]>([
+    ["a commit", ["{commit}"], undefined],
+    ["a commit and a date", ["v-{date}-{commit}.1"], undefined],
+    ["none", [], undefined],
+    ["one without a placeholder", ["stable"], 'image app: its tag "stable" has neither {commit} nor {date}, so every'],
+    [
+        "an unknown placeholder",
+        ["{date}-{branch}"],
+        '"{date}-{branch}" has {branch}: a tag can have {commit} and {date}',
+    ],
+    ["a text that is no tag", ["a/{date}"], '"a/{date}" gives a/2026-01-31, which is no tag'],
+    ["a brace that is left open", ["{commit}{"], "which is no tag"],
+    ["a dash first", ["-{date}"], "which is no tag"],
+    ["one that is too long", [`${"x".repeat(111)}{commit}`], "up to 128 letters"],
+    ["the longest", [`${"x".repeat(110)}{commit}`], undefined],
+    ["one that looks like a build's", ["b-{commit}"], "begins like the tags of builds and caches"],
+    ["one twice", ["{date}", "{date}"], "image app lists a tag twice: {date}"],
+])("tags of releases: %s", (_name, tags, problem) => {
+    const resolved = () => resolve({ app: ["FROM scratch", { tags }] });
+    if (problem === undefined) expect(resolved).not.toThrow();
+    else expect(resolved).toThrow(problem);
 });
 
 test("capitals in a host change nothing: the parent is found, under the name that BuildKit sees", () => {

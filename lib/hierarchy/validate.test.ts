@@ -19,6 +19,7 @@ test.each([
         entry({
             ...{ name: "ghcr.io/us/bot:latest", context: ".", target: "t", platforms: "host", registryCache: true },
             ...{ buildArgs: { A: "b" }, plainArguments: ["A"], labels: { l: "v" }, secrets: ["S"], smokeTest: "s.sh" },
+            ...{ tags: ["v-{commit}", "{date}"] },
         }),
     ],
     ["with fields that are there and undefined", entry({ name: undefined, secrets: undefined })],
@@ -27,7 +28,7 @@ test.each([
 });
 
 const known =
-    "description, name, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
+    "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
     "registryCache, smokeTest";
 
 test.each<[string, object, string]>([

@@ -19,6 +19,7 @@ const flag = z.boolean({ error: "neither true nor false" });
 const entry = z.strictObject({
     description: text,
     name: text.optional(),
+    tags: texts.optional(),
     dockerfile: text,
     context: text.optional(),
     target: text.optional(),
@@ -113,10 +114,41 @@ function nameProblems({ name }: ImageDefinition): string[] {
     return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag to promote`];
 }
 
+/** The longest values of the placeholders in tags. */
+const placeholders: Readonly<Record<string, string>> = { "{commit}": "0123456789ab-dirty", "{date}": "2026-01-31" };
+
+/** Tags that the program itself gives to builds and registry caches. */
+const ownTags = /^(b|r|cache)-/;
+
+function tagProblem(tag: string): string | undefined {
+    const allowed = Object.keys(placeholders).join(" and ");
+    const used = tag.match(/\{[^{}]*\}/g) ?? [];
+    const unknown = used.filter((placeholder) => !(placeholder in placeholders));
+    if (unknown.length > 0) return `has ${unknown.join(" and ")}: a tag can have ${allowed}`;
+    if (used.length === 0)
+        return `has neither ${allowed.replace(" and ", " nor ")}, so every release would move it: name the tag in the image's name, or add one`;
+    if (ownTags.test(tag)) return "begins like the tags of builds and caches (b-, r-, cache-): begin it otherwise";
+    const longest = tag.replace(/\{[^{}]*\}/g, (placeholder) => placeholders[placeholder] ?? "");
+    return /^\w[\w.-]{0,127}$/.test(longest)
+        ? undefined
+        : `gives ${longest}, which is no tag: up to 128 letters, digits, "_", "." and "-", not "." or "-" first`;
+}
+
+function tagProblems({ tags = [] }: ImageDefinition): string[] {
+    const repeated = tags.filter((tag, index) => tags.indexOf(tag) < index);
+    return [
+        ...tags.flatMap((tag) => tagProblem(tag)?.replace(/^/, `: its tag "${tag}" `) ?? []),
+        ...repeated.map((tag) => `lists a tag twice: ${tag}`),
+    ];
+}
+
 /** Refuses settings that have no effect without a name: an ignored smoke test would look like a passed test. */
-function unpublishedProblems({ name, smokeTest, registryCache }: ImageDefinition): string[] {
+function unpublishedProblems({ name, tags = [], smokeTest, registryCache }: ImageDefinition): string[] {
     if (name !== undefined) return [];
     return [
+        ...(tags.length === 0
+            ? []
+            : ["has no name, so it is never pushed and gets no tags: give it a name, or remove tags"]),
         ...(smokeTest === undefined
             ? []
             : [
@@ -153,9 +185,12 @@ export function entryProblems(images: ImageDefinitions): string[] {
         ...(key.endsWith(reservedSuffix)
             ? [`image ${key}: a key can't end in "${reservedSuffix}", which is reserved for smoke tests`]
             : []),
-        ...[...platformProblems(image), ...nameProblems(image), ...unpublishedProblems(image)].map(
-            (problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`,
-        ),
+        ...[
+            ...platformProblems(image),
+            ...nameProblems(image),
+            ...tagProblems(image),
+            ...unpublishedProblems(image),
+        ].map((problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`),
     ]);
     return [...problems, ...duplicates(images)];
 }

@@ -60,7 +60,7 @@ export type Cause =
     | { readonly kind: "in any case"; readonly tests: boolean; readonly promotion: boolean };
 
 type ValueKind = "build argument" | "label";
-type EntryKind = "root" | "secret" | "parent" | "platform";
+type EntryKind = "root" | "secret" | "parent" | "platform" | "tag";
 
 const roleText = (role: FileRole): string => (role === "input" ? "" : `${role} `);
 

@@ -1,5 +1,5 @@
 import { listOf, type Step, withoutParts } from "../engine/preview";
-import { componentTypes, dockerTypes, isSmokeTest } from "../engine/resources";
+import { commandType, componentTypes, dockerTypes, isSmokeTest } from "../engine/resources";
 
 /** The resources of one image. */
 export interface Group {
@@ -8,6 +8,8 @@ export interface Group {
     readonly builds: readonly Step[];
     readonly tests: readonly Step[];
     readonly index: Step | undefined;
+    /** The command that adds the tags of a release. */
+    readonly tags: Step | undefined;
 }
 
 /** Whether an update would change a resource. */
@@ -37,6 +39,7 @@ export function groups(previewSteps: readonly Step[]): Group[] {
                 builds: imageSteps.filter((step) => !isTest(step)),
                 tests: imageSteps.filter(isTest),
                 index: steps.find(({ type, name }) => type === dockerTypes.index && name === component.name),
+                tags: steps.find(({ type, parent }) => type === commandType && parent === component.name),
             };
         });
 }

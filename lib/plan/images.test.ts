@@ -5,6 +5,7 @@ import { planBuilds } from "./builds";
 import { groups } from "./groups";
 import { causeText } from "./causes";
 import { planImages as imagesOf } from "./images";
+import { otherWork } from "./repository";
 import type { ResourceState, Step } from "../engine/preview";
 
 const planImages = (steps: readonly Step[], missing: ReadonlySet<string> = new Set()) => {
@@ -330,6 +331,46 @@ describe("what only leaves the state is said of an unchanged image", () => {
     test("a platform of an image that is never pushed", () => {
         const devcontainer = of("devcontainer", gone("same", "devcontainer-amd64"));
         expect(devcontainer).toMatchObject({ action: "unchanged", causes: ["platform linux/amd64 removed"] });
+    });
+});
+
+describe("tags of releases", () => {
+    const tagsOf = (tags: string | undefined): ResourceState | undefined =>
+        tags === undefined
+            ? undefined
+            : {
+                  type: "command:local:Command",
+                  custom: true,
+                  parent: "urn:pulumi:s::p::layered-images:components:Promotion::ci",
+                  inputs: { environment: { REF: "r", TAGS: tags } },
+                  outputs: {},
+                  retainOnDelete: false,
+              };
+    /** The plan of an update with nothing to do but a step on the tags of ci. */
+    const planned = (op: string, before?: string, after?: string) => {
+        const command: Step = {
+            op,
+            urn: "urn:pulumi:s::p::command:local:Command::ci-tags",
+            type: "command:local:Command",
+            name: "ci-tags",
+            parent: "ci",
+            old: tagsOf(before),
+            new: tagsOf(after),
+            reasons: [],
+        };
+        const steps = [...recordedPreview("same").steps, command];
+        const { action, causes } = planImages(steps).find(({ image }) => image === "ci") ?? {};
+        return { action, causes, warnings: otherWork(steps) };
+    };
+
+    test.each<[string, Parameters<typeof planned>, string, string[]]>([
+        ["none new", ["same", "{date}", "{date}"], "unchanged", []],
+        ["the first", ["create", undefined, "v-{commit}"], "retag", ["tag v-{commit} added"]],
+        ["one more", ["update", "{date}", "{date} {commit}"], "retag", ["tag {commit} added"]],
+        ["one that an earlier update could not add", ["replace", "{date}", "{date}"], "retag", ["tag {date} added"]],
+        ["none any more", ["delete", "{date}", undefined], "unchanged", ["tag {date} removed"]],
+    ])("%s", (_name, given, action, causes) => {
+        expect(planned(...given)).toEqual({ action, causes, warnings: [] });
     });
 });
 

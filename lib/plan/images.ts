@@ -1,9 +1,10 @@
 import type { Step } from "../engine/preview";
-import { readImage } from "../engine/resources";
+import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
     type Cause,
     buildCauses,
+    listCauses,
     endedCauses,
     imageCauses,
     parentCauses,
@@ -48,10 +49,12 @@ function renamedFrom({ component }: Group, all: readonly Group[]): string | unde
 }
 
 /**
- * Returns the causes for resources that only leave the state: a platform of an image that is never pushed, or smoke
- * tests.
+ * Returns the causes for resources that only leave the state: a platform of an image that is never pushed, smoke tests,
+ * or tags of releases.
  */
-function forgottenCauses({ component: { old: before, new: after }, builds, tests }: Group): Cause[] {
+function forgottenCauses(group: Group): Cause[] {
+    const { builds, tests } = group;
+    const { old: before, new: after } = group.component;
     const isTestGone = tests.some(isGone);
     const changedTests =
         before && after && isTestGone ? testCauses(readImage(before.inputs), readImage(after.inputs)) : [];
@@ -60,7 +63,19 @@ function forgottenCauses({ component: { old: before, new: after }, builds, tests
             .filter(isGone)
             .map((step): Cause => ({ kind: "entry removed", of: "platform", name: platformOf(step) })),
         ...(isTestGone && changedTests.length === 0 ? [{ kind: "smoke tests removed" } as const] : changedTests),
+        ...tagCauses(group),
     ];
+}
+
+/**
+ * Returns the causes for tags that are added to a release or no longer added. A new release gets all of them, and needs no cause for
+ * that.
+ */
+function tagCauses({ index, tags }: Group): Cause[] {
+    if (!changes(tags) || changes(index)) return [];
+    const [before, after] = [tags?.old, tags?.new].map((state) => releaseTagsIn(state?.inputs));
+    const changed = listCauses("tag", before ?? [], after ?? []);
+    return changed.length > 0 ? changed : listCauses("tag", [], after ?? []);
 }
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
@@ -82,6 +97,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
             : []),
         ...placeCauses(group),
         ...(tests.some(changes) ? testCauses(before, after) : []),
+        ...tagCauses(group),
     ]);
     if (visible.length > 0) return visible;
     if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
@@ -103,14 +119,15 @@ const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
-    const { image, component, tests, index } = group;
+    const { image, component, tests, index, tags } = group;
     const platforms = plans.get(image) ?? [];
     // The removal of a single platform is not an action of the image: it changes the index and is listed as a cause.
     const buildActions = isGone(component)
         ? ["remove" as const]
         : platforms.map((platform) => platform.action).filter((buildAction) => buildAction !== "remove");
     const built = mostUrgent(buildActions);
-    const rest = changes(index) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
+    const rest =
+        changes(index) || (tags !== undefined && runs(tags)) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
     const action = built === "unchanged" ? rest : built;
     const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
     const [root] = Object.keys(roots).filter((name) => name !== frontend);

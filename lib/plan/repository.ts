@@ -36,7 +36,11 @@ const words: Readonly<Record<string, string>> = {
  */
 export function otherWork(steps: readonly Step[]): string[] {
     const imageSteps = new Set(
-        groups(steps).flatMap(({ builds, tests, index }) => [...builds, ...tests, ...(index ? [index] : [])]),
+        groups(steps).flatMap(({ builds, tests, index, tags }) => [
+            ...builds,
+            ...tests,
+            ...[index, tags].filter((step) => step !== undefined),
+        ]),
     );
     const otherSteps = withoutParts(steps).filter((step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step));
     return [

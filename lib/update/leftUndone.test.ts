@@ -42,6 +42,22 @@ test("of an update that failed: what failed of which image and where, and what w
     ]);
 });
 
+test("a tag of a release that could not be added, although the release is promoted", () => {
+    const tagging: EngineStep = {
+        ...step("command:local:Command", "bot-tags", { environment: { TAGS: "{date}" } }, "failed"),
+        after: undefined,
+        before: {
+            parent: "urn:pulumi:ci::p::layered-images:components:Promotion::bot",
+            inputs: {},
+            outputs: {},
+        },
+    };
+    const first = parseEngineLog(readFileSync(path.join(__dirname, "../engine/recorded/first.jsonl"), "utf8"));
+    expect(leftUndone({ ...log([]), steps: [...(first?.steps ?? []), tagging] })).toEqual([
+        "image bot: its tagging failed",
+    ]);
+});
+
 test("in the order of the platforms, in whatever order they failed", () => {
     const steps = recorded("failing").steps.map((one): EngineStep =>
         one.type === "docker-build:index:Image" ? { ...one, result: "failed" } : one,

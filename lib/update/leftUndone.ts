@@ -3,7 +3,7 @@ import { githubTitle, isGitHubs } from "../engine/resources";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import type { ImageStep } from "./steps";
 
-const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
+const kinds = { build: "build", test: "smoke test", promotion: "promotion", tags: "tagging" } as const;
 
 function failedStep({ kind, platform }: ImageStep): string {
     return `its ${kinds[kind]} failed${platform === undefined ? "" : ` on ${platform}`}`;

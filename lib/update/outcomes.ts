@@ -6,7 +6,7 @@ import { type ImageStep, hasMoved, imageSteps as readSteps } from "./steps";
 /**
  * The outcome of an update for an image.
  *
- * - `failed`: a build, test or promotion of it failed or was interrupted.
+ * - `failed`: a build, test or promotion of it failed, or a tag of its release, or was interrupted.
  * - `not reached`: the update ended before it reached all builds of the image.
  * - `built`: at least one platform was built.
  * - `cut off`: not built, although a parent was built or was itself cut off: no digest of its parents changed.

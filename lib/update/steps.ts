@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { EngineLog, EngineStep } from "../engine/log";
-import { dockerTypes, imageAbove, isSmokeTest, namedImages, pushedBy } from "../engine/resources";
+import { commandType, dockerTypes, imageAbove, isSmokeTest, namedImages, pushedBy } from "../engine/resources";
 import { digestOf, isDigest } from "../registry/references";
 import type { ImageRecord, UpdateRecord } from "./history";
 
-/** A build, test or promotion in the engine's log, including unchanged resources. */
-export interface ImageStep extends Omit<ImageRecord, "digestMoved" | "bytesPushed"> {
+/** A build, test, promotion or addition of a release's tags in the engine's log, including unchanged resources. */
+export interface ImageStep extends Omit<ImageRecord, "kind" | "digestMoved" | "bytesPushed"> {
+    readonly kind: ImageRecord["kind"] | "tags";
     readonly urn: string;
     /** The staged build context of a build or test, relative to the repository's root. */
     readonly context?: string;
@@ -38,6 +39,7 @@ function readStep(step: EngineStep): ImageStep[] {
     const result = step.result === "succeeded" ? "succeeded" : "failed";
     const common = { urn: step.urn, image, operation, seconds: step.seconds, result } as const;
     if (step.type === dockerTypes.index) return [{ ...common, kind: "promotion", bases: [] }];
+    if (step.type === commandType) return [{ ...common, kind: "tags", bases: [] }];
     const { data } = build.safeParse(state.inputs);
     if (step.type !== dockerTypes.image || !data) return [];
     const [platform] = data.platforms;
@@ -58,7 +60,7 @@ function readStep(step: EngineStep): ImageStep[] {
     ];
 }
 
-/** Returns the builds, tests and promotions in the engine's log, in the order of their starts. */
+/** Returns the builds, tests, promotions and tags of releases in the engine's log, in the order of their starts. */
 export const imageSteps = ({ steps }: EngineLog): ImageStep[] => steps.flatMap(readStep);
 
 /** Whether a build resulted in another digest than before; undefined if it pushed nothing. */
@@ -82,16 +84,20 @@ export function updateRecord(
         seconds: log.seconds,
         result: log.result,
         ...(commit !== undefined && { commit }),
-        images: changed.map((step): ImageRecord => {
+        images: changed.flatMap((step): ImageRecord[] => {
             const { image, platform, kind, operation, seconds, result, pushed } = step;
+            // It takes no time that an estimate would need.
+            if (kind === "tags") return [];
             const [digestMoved, bytesPushed] = [hasMoved(step), pushed && pushedBytes.get(pushed)];
-            return {
-                image,
-                ...(platform !== undefined && { platform }),
-                ...{ kind, operation, seconds, result },
-                ...(digestMoved !== undefined && { digestMoved }),
-                ...(typeof bytesPushed === "number" && { bytesPushed }),
-            };
+            return [
+                {
+                    image,
+                    ...(platform !== undefined && { platform }),
+                    ...{ kind, operation, seconds, result },
+                    ...(digestMoved !== undefined && { digestMoved }),
+                    ...(typeof bytesPushed === "number" && { bytesPushed }),
+                },
+            ];
         }),
     };
 }

@@ -36,7 +36,7 @@ const fencing =
     (lines, most) =>
         fenced(lines.slice(-most).map((line) => mask(line).trimEnd().slice(0, quoted.width)));
 
-const kinds = { build: "build", test: "smoke test", promotion: "promotion" } as const;
+const kinds = { build: "build", test: "smoke test", promotion: "promotion", tags: "tagging" } as const;
 
 function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Printed["output"], quote: Quote) {
     const messages = log.messages.get(urn) ?? [];
