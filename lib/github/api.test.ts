@@ -5,8 +5,6 @@ import { expect, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { UnreachableError, ask, restAddress } from "./api";
 
-vi.mock("node:timers/promises", () => ({ setTimeout: () => Promise.resolve() }));
-
 describe("the REST interface", () => {
     test.each([
         ["https://api.github.com/", "https://api.github.com/"],
@@ -40,7 +38,7 @@ describe("asking", () => {
         expect((await asked()).body).toEqual({ id: 1 });
         const [url, options] = fetchMock.mock.calls[0] ?? [];
         expect(url).toEqual(new URL("https://github.example/api/v3/repos/us/bot"));
-        expect(options?.headers).toMatchObject({ authorization: "Bearer t0ken" });
+        expect(options?.headers).toMatchObject({ authorization: "token t0ken" });
     });
 
     test("takes 404 for the answer that there is none", async () => {
