@@ -17,7 +17,7 @@ import {
 import { findFiles, findLeftovers } from "./files";
 import { RefusedError, type Stopped, missingScope, shortage } from "./refusals";
 import type { Access } from "./permissions";
-import { checkAccess, checkRepository, nameOf, inRepository, parse } from "./repository";
+import { asking, checkAccess, checkRepository, inRepository, nameOf, parse } from "./repository";
 
 const pullsSchema = z.array(
     z.object({
@@ -242,7 +242,8 @@ export async function planGitHub(
         return { delivery: undefined, setsValues: true, warnings, errors: [] };
     }
     try {
-        const { delivery, warnings, refused } = await planDelivery(target, files, wishes);
+        const planning = () => planDelivery(target, files, wishes);
+        const { delivery, warnings, refused } = await asking(target, planning);
         const isStopped = (part: Stopped) => refused.some(({ stops }) => stops === part || stops === "everything");
         const errors = refused.map(({ message, stops }) => leftAlone(message, stops));
         return {
