@@ -77,7 +77,7 @@ test("a classic token without the scope repo reads public repositories only", as
 test("what everybody may see of a public repository any token reads, and no secret or variable of it", async () => {
     for (const grants of [{ scopes: [] }, { permissions: {} }]) {
         await makeToken(grants);
-        for (const path of ["contents/README.md", "branches/main", "pulls", "issues"])
+        for (const path of ["contents/README.md", "branches/main", "pulls"])
             expect((await github.repo("GET", path, undefined, asOther)).status, path).toBe(200);
         for (const path of ["actions/variables", "actions/secrets", "dependabot/secrets", "codespaces/secrets"])
             expect((await github.repo("GET", path, undefined, asOther)).status, path).toBe(

@@ -1,6 +1,7 @@
 import { notFound, Refusal } from "./errors";
 import { type Level, type Permission, factsOf, needsWorkflows } from "../../lib/github/permissions";
 import type { Need } from "./operations";
+import { type Handler, ok } from "./request";
 import { own, type Repository, type State, type Token } from "./state";
 
 const hourlyLimit = 5000;
@@ -18,6 +19,13 @@ export function rateLimit({ limits }: State): { limit: number; used: number; rem
     const reset = isLimited ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
     return { limit: hourlyLimit, used: hourlyLimit - left, remaining: left, reset };
 }
+
+/** Returns the remaining limits; the request does not count. */
+export const getRateLimit: Handler = ({ state }) => {
+    const core = rateLimit(state);
+    const quiet = { limit: 30, used: 0, remaining: 30, reset: core.reset };
+    return ok({ resources: { core, search: quiet }, rate: core });
+};
 
 /** Returns the quota headers of every response. */
 export function rateLimitHeaders(state: State): Record<string, string> {

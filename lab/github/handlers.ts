@@ -1,10 +1,10 @@
-import { getOrganization, getRateLimit, getRepository, getUser } from "./accounts";
-import { createComment, listComments, updateComment } from "./comments";
+import { getRateLimit } from "./access";
+import { getOrganization, getUser } from "./accounts";
 import { deleteContent, getContent, putContent } from "./contents";
-import { createIssue, getIssue, listIssues, updateIssue } from "./issues";
 import type { OperationId } from "./operations";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listBranches, listCommits, updateRef } from "./refs";
+import { getRepository } from "./repositories";
 import type { Handler, RepositoryHandler } from "./request";
 import { secretHandlers } from "./secrets";
 import type { SecretKind } from "./state";
@@ -51,13 +51,6 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     "pulls/create": createPull,
     "pulls/get": getPull,
     "pulls/update": updatePull,
-    "issues/list-for-repo": listIssues,
-    "issues/create": createIssue,
-    "issues/get": getIssue,
-    "issues/update": updateIssue,
-    "issues/list-comments": listComments,
-    "issues/create-comment": createComment,
-    "issues/update-comment": updateComment,
     ...secretOperations("actions"),
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),

@@ -1,7 +1,7 @@
 import { notFound, Refusal } from "./errors";
 import { history, resolve } from "./git";
-import { nodeId } from "./representAccount";
-import { repositoryUrl } from "./representRepository";
+import { nodeId } from "./accounts";
+import { repositoryUrl } from "./repositories";
 import { fullCommit } from "./representGit";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { own, type Repository } from "./state";
@@ -75,10 +75,10 @@ export const deleteRef: RepositoryHandler = (request) => {
     const { branch, sha } = existing(request);
     if (branch === repository.defaultBranch) throw new Refusal(422, "Cannot delete the default branch");
     if (repository.protected.includes(branch)) throw new Refusal(422, "Cannot delete a protected branch");
-    for (const issue of repository.issues) {
-        if (issue.state !== "open" || issue.pull?.head !== branch) continue;
-        issue.pull.headSha = sha;
-        Object.assign(issue, { state: "closed", closedAt: timestamp(), updatedAt: timestamp() });
+    for (const pull of repository.pulls) {
+        if (pull.state !== "open" || pull.head !== branch) continue;
+        const now = timestamp();
+        Object.assign(pull, { headSha: sha, state: "closed", closedAt: now, updatedAt: now });
     }
     Reflect.deleteProperty(repository.branches, branch);
     return noContent();

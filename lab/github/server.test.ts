@@ -1,10 +1,11 @@
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
-import { afterEach, beforeEach } from "mocha";
-import { expect, test } from "../../tests/mocha";
-import { labToken } from "./defaults";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { pushFiles } from "./control";
+import { type PullRequest, secretKinds, type State } from "./state";
 import { base64, startTestStandIn, type TestStandIn } from "./testing";
+import { timestamp } from "./time";
 
 let github: TestStandIn;
 beforeEach(async () => {
@@ -15,6 +16,9 @@ afterEach(async () => {
 });
 
 const file = { message: "Add it", content: base64("text") };
+/** Every stand-in has another port, and answers are full of its addresses. */
+const withoutPorts = (answer: unknown) =>
+    JSON.parse(JSON.stringify(answer).replaceAll(/127\.0\.0\.1:\d+/g, "")) as unknown;
 
 test("accounts: the token's user, organizations, and no organization that is a user", async () => {
     expect((await github.call("GET", "user")).body).toMatchObject({ login: "lab", type: "User" });
@@ -30,7 +34,7 @@ test("what it does not know is answered with 501 and logged, not taken for done"
 });
 
 test("a body that is no JSON is refused", async () => {
-    expect(await github.repo("POST", "issues", "{")).toMatchObject({
+    expect(await github.repo("POST", "actions/variables", "{")).toMatchObject({
         status: 400,
         body: { message: "Problems parsing JSON" },
     });
@@ -75,8 +79,7 @@ test("its state is for its user's eyes only, and replaced as a whole", async () 
 
 test("reading changes nothing", async () => {
     const before = readFileSync(github.file, "utf8");
-    for (const where of ["", "branches", "commits", "issues", "pulls", "actions/secrets"])
-        await github.repo("GET", where);
+    for (const where of ["", "branches", "commits", "pulls", "actions/secrets"]) await github.repo("GET", where);
     await github.control("GET", "requests");
     expect(readFileSync(github.file, "utf8")).toBe(before);
 });
@@ -114,33 +117,74 @@ test("a page of another site can't reach it through a browser", async () => {
     expect(await statusWith({ host: "example.com" }, "PUT")).toBe(403);
 });
 
-test("its page shows files, commits, names of secrets, variables, pull requests and issues, all escaped", async () => {
-    const evil = `<script>alert("1")</script>`;
-    await github.repo("PUT", "contents/%3Cb%3E.txt", { message: evil, content: base64(evil) });
-    await github.repo("POST", "actions/variables", { name: "CI_IMAGE", value: evil });
-    const rights = {
-        contents: "write",
-        secrets: "write",
-        actions_variables: "write",
-        pull_requests: "write",
-        issues: "write",
-    };
-    await github.control("PUT", `tokens/${labToken}`, { login: "lab", permissions: rights });
-    await github.repo("POST", "issues", { title: evil, body: evil });
-    await github.repo("POST", "issues/1/comments", { body: evil });
-    await github.control("PUT", "repositories/acme/tool/secrets/actions/TOKEN", { value: "canary-value" });
-    for (const where of ["/", "/acme/tool", "/acme/tool/pull/1"]) {
-        const response = await fetch(`${github.url}${where}`);
-        const text = await response.text();
-        expect(response.status).toBe(200);
-        expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
-        for (const part of ["acme/tool", "README.md", "Initial commit", "CI_IMAGE", "TOKEN"]) {
-            expect(text).toContain(part);
+test("an address outside the API is told where that is", async () => {
+    const response = await fetch(`${github.url}/acme/tool`);
+    expect([response.status, await response.json()]).toEqual([
+        404,
+        { message: "GitHub stand-in: the API is below /api/v3/" },
+    ]);
+});
+
+test("the state of an earlier version, which has issues, keeps its pull requests", async () => {
+    const topic = { message: "Add it", files: { "a.txt": "text" }, branch: "topic" };
+    await github.control("POST", "repositories/acme/tool/push", topic);
+    await github.repo("POST", "pulls", { title: "Bring it", head: "topic", base: "main" });
+    const { body } = await github.repo("GET", "pulls/1");
+    await github.close();
+    const state = JSON.parse(readFileSync(github.file, "utf8")) as State;
+    const repository = state.repositories["acme/tool"] as unknown as Record<string, unknown>;
+    const [{ head, base, baseSha, draft, maintainerCanModify, ...issue }] = repository.pulls as [PullRequest];
+    const pull = { head, base, baseSha, draft, maintainerCanModify };
+    delete repository.pulls;
+    repository.issues = [
+        { ...issue, pull },
+        { ...issue, number: 2 },
+    ];
+    writeFileSync(github.file, JSON.stringify(state));
+    const again = await startTestStandIn(github.file);
+    const list = (await again.repo("GET", "pulls")).body as object[];
+    expect(list).toHaveLength(1);
+    expect(withoutPorts(list[0])).toEqual(withoutPorts(body));
+    await again.close();
+});
+
+test.each([
+    ["pulls", 30, 100],
+    ["branches", 30, 100],
+    ["commits", 30, 100],
+    ["actions/secrets", 30, 100],
+    ["dependabot/secrets", 30, 100],
+    ["codespaces/secrets", 30, 100],
+    ["actions/variables", 10, 30],
+])("%s come in pages of %i, or of %i at most, which link to each other", async (where, usual, most) => {
+    github.store.update((draft) => {
+        const repository = draft.repositories["acme/tool"];
+        if (!repository) return;
+        const now = timestamp();
+        for (let number = 1; number <= 205; number++) {
+            const name = `n${number.toString()}`;
+            const { sha } = pushFiles(repository, { message: name, files: { a: name } });
+            repository.branches[name] = sha;
+            repository.variables[name.toUpperCase()] = { value: name, createdAt: now, updatedAt: now };
+            for (const kind of secretKinds)
+                repository.secrets[kind][name.toUpperCase()] = { sealed: "", createdAt: now, updatedAt: now };
+            repository.pulls.push({
+                ...{ id: number, number, user: "lab", title: name, body: null, state: "open", closedAt: null },
+                ...{ createdAt: now, updatedAt: now, draft: false, maintainerCanModify: false },
+                ...{ head: name, base: "main", baseSha: sha },
+            });
         }
-        expect(text.split("&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;")).toHaveLength(7);
-        expect(text).not.toContain("<script");
-        expect(text).not.toContain("<b>");
-        expect(text).not.toContain("canary-value");
-    }
-    expect((await fetch(`${github.url}/acme/gone`)).status).toBe(404);
+    });
+    const read = async (query: string) => {
+        const { body, headers } = await github.repo("GET", `${where}${query}`);
+        const list = (Array.isArray(body) ? body : Object.values<unknown>(body).find(Array.isArray)) as object[];
+        const links = [...(headers.get("link") ?? "").matchAll(/[?&]page=(\d+)[^>]*>; rel="(\w+)"/g)];
+        return { list, links: Object.fromEntries(links.map(([, page, relation]) => [relation, Number(page)])) };
+    };
+    expect((await read("")).list).toHaveLength(usual);
+    const first = await read("?per_page=1000");
+    const last = Math.ceil((first.list.length === most ? 206 : 0) / most);
+    expect(first.links).toEqual({ next: 2, last });
+    expect((await read("?per_page=1000&page=2")).links).toEqual({ prev: 1, next: 3, last, first: 1 });
+    expect((await read(`?per_page=1000&page=${last.toString()}`)).links).toEqual({ prev: last - 1, first: 1 });
 });

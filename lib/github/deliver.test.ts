@@ -4,7 +4,7 @@ import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
 import { labToken } from "../../lab/github/defaults";
-import { pushFiles } from "../../lab/github/outside";
+import { pushFiles } from "../../lab/github/control";
 import { startTestStandIn } from "../../lab/github/testing";
 
 const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
