@@ -4,8 +4,7 @@ import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
 import { labToken } from "../../lab/github/defaults";
-import { pushFiles } from "../../lab/github/control";
-import { startTestStandIn } from "../../lab/github/testing";
+import { openPullRequests, startTestStandIn } from "../../lab/github/testing";
 
 const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
 const target = { ...anonymous, token: "t" };
@@ -330,14 +329,11 @@ test("ours is found among 150 open pull requests, whichever was opened first", a
     const github = await startTestStandIn();
     onTestFinished(() => github.remove());
     const ours = "layered-images/workflows-0123456789ab";
-    const heads = [ours, ...Array.from({ length: 150 }, (_, index) => `topic-${index.toString()}`)];
+    const others = Array.from({ length: 150 }, (_, index) => `topic-${index.toString()}`);
     github.store.update((draft) => {
         const repository = draft.repositories["acme/tool"];
-        for (const branch of heads)
-            if (repository) pushFiles(repository, { branch, message: "A", files: { a: branch } });
+        if (repository) openPullRequests(repository, [ours, ...others]);
     });
-    for (const head of heads)
-        expect(await github.repo("POST", "pulls", { title: head, head, base: "main" })).toMatchObject({ status: 201 });
     const acme = { owner: "acme", repository: "tool", branch: "main", baseUrl: `${github.url}/`, token: labToken };
     const asked = { ...wishes, secrets: {}, access: [] };
     const proposed = await planDelivery(acme, files, { ...asked, delivery: "pull-request" });

@@ -262,3 +262,23 @@ test("what somebody changes on the branch afterwards is found by status, and pro
     expect(github.file(testYml)).toBe(ours);
     expect(await status()).toMatchObject({ code: 0 });
 });
+
+test("ours goes on when 150 others were opened after it", async () => {
+    addInput("fourth");
+    expect((await up(lab, program)).output).toContain("waiting for #6 to be merged");
+    for (let number = 1; number <= 150; number++) {
+        const branch = `topic-${number.toString()}`;
+        await github.control("POST", `${github.where}/push`, { branch, files: { "topic.txt": branch } });
+        await api("POST", "pulls", { title: branch, head: branch, base: "main" });
+    }
+    addInput("fifth");
+    const { code, output } = await up(lab, program);
+    expect(output).toContain("waiting for #6 to be merged");
+    expect(code).toBe(0);
+    expect(
+        github
+            .state()
+            .pulls.filter(({ head }) => head.startsWith("layered-images/"))
+            .at(-1)?.number,
+    ).toBe(6);
+});
