@@ -1,5 +1,5 @@
 import type { RequestError } from "@octokit/request-error";
-import { refusal } from "./refusals";
+import { RefusedError, refusal } from "./refusals";
 
 /** The repository to query, with the address and token for the requests. */
 export interface GitHubTarget {
@@ -76,6 +76,14 @@ async function send(address: string, init: RequestInit): Promise<Response> {
 
 /** Returns a client for requests with that purpose. Octokit is loaded here, because most commands never ask GitHub. */
 async function connect({ baseUrl, token }: GitHubTarget, what: string) {
+    // Fetch would repeat the token in its error.
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+        throw new RefusedError({
+            where: "environment variable GITHUB_TOKEN",
+            problem: "it has a line break, a space or another character that is in no token",
+            next: "set it to the token alone",
+        });
+    }
     const [{ Octokit }, { paginateRest }, { retry }, { throttling }] = await Promise.all([
         import("@octokit/core"),
         import("@octokit/plugin-paginate-rest"),
