@@ -1,7 +1,6 @@
 import { notFound, Refusal } from "./errors";
 import { type Level, type Permission, factsOf, needsWorkflows } from "../../lib/github/permissions";
 import type { Need } from "./operations";
-import { type Handler, ok } from "./request";
 import { own, type Repository, type State, type Token } from "./state";
 
 const hourlyLimit = 5000;
@@ -11,7 +10,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
  * Returns the state of the hourly quota (schema `rate-limit`). Requests use it up only if `/_lab/limits` sets the
  * remaining number.
  */
-export function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
+function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
     const { until = 0, left: counted = 0 } = limits.primary ?? {};
     const isLimited = until > seconds();
     const left = isLimited ? counted : hourlyLimit;
@@ -19,13 +18,6 @@ export function rateLimit({ limits }: State): { limit: number; used: number; rem
     const reset = isLimited ? until : Math.ceil((seconds() + 1) / 3600) * 3600;
     return { limit: hourlyLimit, used: hourlyLimit - left, remaining: left, reset };
 }
-
-/** Returns the remaining limits; the request does not count. */
-export const getRateLimit: Handler = ({ state }) => {
-    const core = rateLimit(state);
-    const quiet = { limit: 30, used: 0, remaining: 30, reset: core.reset };
-    return ok({ resources: { core, search: quiet }, rate: core });
-};
 
 /** Returns the quota headers of every response. */
 export function rateLimitHeaders(state: State): Record<string, string> {

@@ -51,14 +51,6 @@ export function simpleUser(state: State, base: string, login: string): Record<st
     };
 }
 
-/** Schema `public-user`: the response of `GET /user` for a token that may not see the private part. */
-function publicUser(state: State, base: string, login: string): Record<string, unknown> {
-    const { createdAt } = accountOf(state, login);
-    const unset = { name: null, company: null, blog: null, location: null, email: null, hireable: null, bio: null };
-    const counts = { public_repos: 0, public_gists: 0, followers: 0, following: 0 };
-    return { ...simpleUser(state, base, login), ...unset, ...counts, created_at: createdAt, updated_at: createdAt };
-}
-
 /** Schema `organization-full`. */
 function organization(account: Account, base: string, login: string): Record<string, unknown> {
     const url = `${base}/orgs/${login}`;
@@ -81,9 +73,6 @@ function organization(account: Account, base: string, login: string): Record<str
         archived_at: null,
     };
 }
-
-/** Returns the user of the token. */
-export const getUser: Handler = ({ state, base, token }) => ok(publicUser(state, base, token.login));
 
 /** Returns an organization; 404 for a user, by which clients tell the two apart. */
 export const getOrganization: Handler = ({ state, base, params }) => {

@@ -34,7 +34,6 @@ interface PermissionFacts {
 /** Returns the operations of the API for one kind of secrets. */
 const secretOperations = <const Prefix extends string>(prefix: Prefix, reading: Level) =>
     ({
-        [`${prefix}/list-repo-secrets`]: reading,
         [`${prefix}/get-repo-public-key`]: reading,
         [`${prefix}/get-repo-secret`]: reading,
         [`${prefix}/create-or-update-repo-secret`]: "write",
@@ -42,11 +41,7 @@ const secretOperations = <const Prefix extends string>(prefix: Prefix, reading: 
     }) as Record<`${Prefix}/${SecretOperation}`, Level>;
 
 type SecretOperation =
-    | "list-repo-secrets"
-    | "get-repo-public-key"
-    | "get-repo-secret"
-    | "create-or-update-repo-secret"
-    | "delete-repo-secret";
+    "get-repo-public-key" | "get-repo-secret" | "create-or-update-repo-secret" | "delete-repo-secret";
 
 /**
  * The permissions, keyed by the names in GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md.
@@ -61,7 +56,6 @@ export const permissions = {
         publicRead: true,
         opens: {
             "repos/get-branch": "read",
-            "repos/list-branches": "read",
             "repos/get-content": "read",
             "repos/create-or-update-file-contents": "write",
             "repos/delete-file": "write",
@@ -69,7 +63,6 @@ export const permissions = {
             "repos/get-commit": "read",
             "git/get-ref": "read",
             "git/create-ref": "write",
-            "git/update-ref": "write",
             "git/delete-ref": "write",
             "pulls/get": "read",
         },
