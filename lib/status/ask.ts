@@ -181,7 +181,5 @@ export async function askGitHub(
             return { unknown: unreachable ?? error.message };
         }
     };
-    return await asking(target, async () =>
-        withoutBlindness(target, await askAll(questions, atOnce.github, answer)),
-    );
+    return await asking(target, async () => withoutBlindness(target, await askAll(questions, atOnce.github, answer)));
 }
