@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { pushFiles } from "./control";
 import type { PullRequest, State } from "./state";
 import { base64, openPullRequests, startTestStandIn, type TestStandIn } from "./testing";

@@ -1,6 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { afterEach, beforeEach, describe } from "mocha";
+import { expect, onTestFinished, spyOn, stubGlobal, test } from "../../tests/mocha";
 import { labToken } from "../../lab/github/defaults";
 import { type TestStandIn, startTestStandIn } from "../../lab/github/testing";
 import { InputError } from "../errors";
@@ -28,7 +30,7 @@ describe("asking", () => {
         baseUrl: "https://github.example/",
         token: "t0ken",
     };
-    const fetchMock = vi.fn<typeof fetch>();
+    const fetchMock = fn<typeof fetch>();
     const asked = (token = target.token) => ask({ ...target, token }, "repos/us/bot", "read the repository");
     beforeEach(() => {
         stubGlobal("fetch", fetchMock.mockReset());
@@ -101,10 +103,9 @@ describe("a rate limit", () => {
     beforeEach(async () => {
         github = await startTestStandIn();
         said = [];
-        vi.spyOn(process.stderr, "write").mockImplementation((text) => said.push(String(text)) > 0);
+        spyOn(process.stderr, "write").mockImplementation((text) => said.push(String(text)) > 0);
     });
     afterEach(async () => {
-        vi.restoreAllMocks();
         await github.remove();
     });
 

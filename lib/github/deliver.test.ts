@@ -1,5 +1,5 @@
 import { beforeEach, describe } from "mocha";
-import { expect, stubEnv, stubGlobal, test } from "../../tests/mocha";
+import { expect, onTestFinished, stubEnv, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
