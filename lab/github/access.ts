@@ -10,7 +10,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
  * Returns the state of the hourly quota (schema `rate-limit`). Requests use it up only if `/_lab/limits` sets the
  * remaining number.
  */
-export function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
+function rateLimit({ limits }: State): { limit: number; used: number; remaining: number; reset: number } {
     const { until = 0, left: counted = 0 } = limits.primary ?? {};
     const isLimited = until > seconds();
     const left = isLimited ? counted : hourlyLimit;

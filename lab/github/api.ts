@@ -50,7 +50,7 @@ function prepare(state: State, description: Description, matched: Matched, reque
 
 function answer(state: State, description: Description, matched: Matched | undefined, incoming: Incoming): Reply {
     const token = authenticate(state, incoming.headers.authorization);
-    if (matched?.id !== "rate-limit/get") checkLimits(state);
+    checkLimits(state);
     if (!matched) {
         throw new Refusal(
             501,
@@ -97,7 +97,7 @@ export function answerApi(store: Store, description: Description, incoming: Inco
         const problem = matched && description.answerProblem(matched, reply.status, reply.body);
         if (problem !== undefined) throw new Error(`the refusal is not as described: ${problem}`, { cause: error });
     }
-    if (matched?.id !== "rate-limit/get" && isCounted(store.state)) store.update(countRequest);
+    if (isCounted(store.state)) store.update(countRequest);
     const tagged = withEntityTag(incoming, reply);
     const about = { ...rateLimitHeaders(store.state), ...scopeHeaders(store.state, incoming.headers.authorization) };
     return { ...tagged, headers: { ...about, ...tagged.headers } };

@@ -1,11 +1,13 @@
+import { z } from "zod";
+import { permissionNames } from "../../lib/github/permissions";
 import type { Incoming } from "./api";
 import { Refusal } from "./errors";
-import { bodies, parseInput as parse } from "./controlInput";
-import { mergePull, pushFiles } from "./outside";
-import { noContent, ok, type Reply } from "./request";
+import { addBlob, addCommit } from "./git";
+import { mergePull } from "./pulls";
+import { noContent, ok, parseBody, type Reply } from "./request";
 import { seal } from "./sealedBox";
 import { ensureAccount, seedRepository } from "./seed";
-import { findRepository, own, type Repository, secretKinds, type State } from "./state";
+import { type Commit, findRepository, own, type Repository, secretKinds, type State } from "./state";
 import { laterThan, timestamp } from "./time";
 import type { Store } from "./store";
 
@@ -17,6 +19,68 @@ export interface Faults {
     /** Number of requests to the API that are answered with 502. */
     outages: number;
     readonly requests: { readonly method: string; readonly path: string; readonly status: number }[];
+}
+
+const level = z.enum(["read", "write"]);
+const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
+
+/** Input of the control API, by subject. */
+const bodies = {
+    token: z.strictObject({
+        login: z.string().min(1),
+        scopes: z.array(z.string()).optional(),
+        permissions: z.partialRecord(z.enum(permissionNames), level).optional(),
+    }),
+    repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
+    settings: z.strictObject({
+        archived: z.boolean().optional(),
+        private: z.boolean().optional(),
+        protected: z.array(z.string()).optional(),
+    }),
+    push: z.strictObject({
+        branch: z.string().optional(),
+        message: z.string().default("Change from outside"),
+        /** Path → text; null deletes. */
+        files: z.record(z.string(), z.string().nullable()),
+    }),
+    value: z.strictObject({ value: z.string() }),
+    limits: z.strictObject({
+        primary: z.strictObject({ until, left: z.int().min(0).optional() }).optional(),
+        secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
+    }),
+    outages: z.strictObject({ count: z.int().min(0) }),
+};
+
+/**
+ * Parses the body of a request to the control API.
+ *
+ * @throws Refusal 400 for a body that is not JSON, 422 with the list of errors for other invalid input
+ */
+function parse<T extends z.ZodType>(schema: T, incoming: Incoming): z.output<T> {
+    const result = schema.safeParse(parseBody(incoming.body));
+    if (!result.success) throw new Refusal(422, z.prettifyError(result.error));
+    return result.data;
+}
+
+/** A user who works on the repository in addition to the program. */
+const outsider = { name: "outsider", email: "outsider@example.com" } as const;
+
+/** Adds a commit that another user pushes; a new branch starts from the default branch. A file that is null is deleted. */
+export function pushFiles(
+    repository: Repository,
+    { branch = repository.defaultBranch, message, files }: z.output<typeof bodies.push>,
+): Commit {
+    const head = own(repository.branches, branch) ?? repository.branches[repository.defaultBranch] ?? "";
+    const all: Record<string, string> = { ...repository.commits[head]?.files };
+    for (const [path, text] of Object.entries(files)) {
+        if (text === null) Reflect.deleteProperty(all, path);
+        else all[path] = addBlob(repository, Buffer.from(text));
+    }
+    const author = { ...outsider, date: timestamp() };
+    const commit = addCommit(repository, { parents: [head], message, author, files: all });
+    repository.branches[branch] = commit.sha;
+    repository.pushedAt = timestamp();
+    return commit;
 }
 
 function repositoryOf(state: State, [owner = "", name = ""]: readonly string[]): Repository {

@@ -79,7 +79,7 @@ test.each([
         { encrypted_value: "*", key_id: "1" },
         /encrypted_value/,
     ],
-    ["a number that is none", "GET", "/repos/o/r/issues/first", undefined, /issue_number/],
+    ["a number that is none", "GET", "/repos/o/r/pulls/first", undefined, /pull_number/],
 ] as const)("a request with %s is refused", (_, method, path, body, message) => {
     expect(() => {
         description.checkRequest(matched(method, path, body));

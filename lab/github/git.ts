@@ -96,3 +96,25 @@ export function changedPaths(before: Commit["files"], after: Commit["files"]): s
     const paths = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...paths].filter((file) => before[file] !== after[file]).sort();
 }
+
+/**
+ * Returns the best common ancestor of two commits (git-merge-base): a common ancestor from which no other common
+ * ancestor descends.
+ */
+export function mergeBase(repository: Repository, one: string, other: string): Commit | undefined {
+    const known = new Set(history(repository, other).map((commit) => commit.sha));
+    const common = history(repository, one).filter((commit) => known.has(commit.sha));
+    // Ancestors of a common ancestor are common ancestors too: the parents of all common ancestors are exactly those
+    // from which another one descends.
+    const before = new Set(common.flatMap(({ parents }) => parents));
+    return common.find((commit) => !before.has(commit.sha));
+}
+
+/** Returns the paths that both sides changed in different ways since their merge base: they can't be merged. */
+export function conflicts(repository: Repository, base: string, head: string): string[] {
+    const start = mergeBase(repository, base, head)?.files ?? {};
+    const ours = own(repository.commits, base)?.files ?? {};
+    const theirs = own(repository.commits, head)?.files ?? {};
+    const changed = new Set(changedPaths(start, ours));
+    return changedPaths(start, theirs).filter((file) => changed.has(file) && ours[file] !== theirs[file]);
+}

@@ -1,10 +1,9 @@
-import { getOrganization, getRateLimit, getRepository, getUser } from "./accounts";
-import { createComment, listComments, updateComment } from "./comments";
+import { getOrganization } from "./accounts";
 import { deleteContent, getContent, putContent } from "./contents";
-import { createIssue, getIssue, listIssues, updateIssue } from "./issues";
 import type { OperationId } from "./operations";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
-import { createRef, deleteRef, getBranch, getCommit, getRef, listBranches, listCommits, updateRef } from "./refs";
+import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
+import { getRepository } from "./repositories";
 import type { Handler, RepositoryHandler } from "./request";
 import { secretHandlers } from "./secrets";
 import type { SecretKind } from "./state";
@@ -12,23 +11,20 @@ import { createVariable, deleteVariable, getVariable, listVariables, updateVaria
 
 /** Handlers of operations without a repository. */
 export const accountHandlers = {
-    "users/get-authenticated": getUser,
     "orgs/get": getOrganization,
-    "rate-limit/get": getRateLimit,
 } satisfies Partial<Record<OperationId, Handler>>;
 
 type RepositoryOperation = Exclude<OperationId, keyof typeof accountHandlers>;
 
 function secretOperations<const Kind extends SecretKind>(kind: Kind) {
-    const { list, key, get, put, remove } = secretHandlers(kind);
+    const { key, get, put, remove } = secretHandlers(kind);
     return {
-        [`${kind}/list-repo-secrets`]: list,
         [`${kind}/get-repo-public-key`]: key,
         [`${kind}/get-repo-secret`]: get,
         [`${kind}/create-or-update-repo-secret`]: put,
         [`${kind}/delete-repo-secret`]: remove,
     } as Record<
-        Extract<RepositoryOperation, `${Kind}/${string}-repo-secret${"s" | ""}` | `${Kind}/get-repo-public-key`>,
+        Extract<RepositoryOperation, `${Kind}/${string}-repo-secret` | `${Kind}/get-repo-public-key`>,
         RepositoryHandler
     >;
 }
@@ -37,7 +33,6 @@ function secretOperations<const Kind extends SecretKind>(kind: Kind) {
 export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> = {
     "repos/get": getRepository,
     "repos/get-branch": getBranch,
-    "repos/list-branches": listBranches,
     "repos/get-content": getContent,
     "repos/create-or-update-file-contents": putContent,
     "repos/delete-file": deleteContent,
@@ -45,19 +40,11 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     "repos/get-commit": getCommit,
     "git/get-ref": getRef,
     "git/create-ref": createRef,
-    "git/update-ref": updateRef,
     "git/delete-ref": deleteRef,
     "pulls/list": listPulls,
     "pulls/create": createPull,
     "pulls/get": getPull,
     "pulls/update": updatePull,
-    "issues/list-for-repo": listIssues,
-    "issues/create": createIssue,
-    "issues/get": getIssue,
-    "issues/update": updateIssue,
-    "issues/list-comments": listComments,
-    "issues/create-comment": createComment,
-    "issues/update-comment": updateComment,
     ...secretOperations("actions"),
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),

@@ -9,7 +9,7 @@ export interface Need {
 }
 
 /** Operations that any valid token may use. */
-const free = ["users/get-authenticated", "orgs/get", "rate-limit/get"] as const;
+const free = ["orgs/get"] as const;
 
 /** The id of an operation that the stand-in supports. */
 export type OperationId = Operation | (typeof free)[number];

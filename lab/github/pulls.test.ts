@@ -27,18 +27,12 @@ async function proposed(): Promise<void> {
     expect((await propose()).status).toBe(201);
 }
 
-test("a branch is made at a commit, read, moved and deleted", async () => {
+test("a branch is made at a commit, read and deleted", async () => {
     expect((await makeBranch("topic/one")).body).toMatchObject({ ref: "refs/heads/topic/one" });
-    const start = await shaOf("topic/one");
     expect((await github.repo("GET", "branches/topic/one")).body).toMatchObject({
         name: "topic/one",
         protected: false,
     });
-    await put("a.txt", "main");
-    const move = (sha: string, force = false) => github.repo("PATCH", "git/refs/heads/topic/one", { sha, force });
-    expect((await move(await shaOf("main"))).status).toBe(200);
-    expect(await move(start)).toMatchObject({ status: 422, body: { message: "Update is not a fast forward" } });
-    expect((await move(start, true)).status).toBe(200);
     expect((await github.repo("DELETE", "git/refs/heads/topic/one")).status).toBe(204);
     expect((await github.repo("GET", "git/ref/heads/topic/one")).status).toBe(404);
     expect((await github.repo("GET", "branches/topic/one")).status).toBe(404);

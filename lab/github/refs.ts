@@ -1,7 +1,7 @@
 import { notFound, Refusal } from "./errors";
 import { history, resolve } from "./git";
-import { nodeId } from "./representAccount";
-import { repositoryUrl } from "./representRepository";
+import { nodeId } from "./accounts";
+import { repositoryUrl } from "./repositories";
 import { fullCommit } from "./representGit";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { own, type Repository } from "./state";
@@ -55,30 +55,16 @@ function existing({ repository, params }: RepositoryRequest): { branch: string; 
     return { branch, sha };
 }
 
-/** Moves a branch; a move that is not a fast-forward needs `force`. */
-export const updateRef: RepositoryHandler = (request) => {
-    const { base, repository, body } = request;
-    const { branch, sha: before } = existing(request);
-    const { sha, force = false } = body as { sha: string; force?: boolean };
-    if (repository.protected.includes(branch)) throw new Refusal(422, "Changes must be made through a pull request.");
-    if (!own(repository.commits, sha)) throw new Refusal(422, "Object does not exist");
-    const forward = history(repository, sha).some((commit) => commit.sha === before);
-    if (!forward && !force) throw new Refusal(422, "Update is not a fast forward");
-    repository.branches[branch] = sha;
-    repository.pushedAt = timestamp();
-    return ok(gitRef(base, repository, branch, sha));
-};
-
 /** Deletes a branch, and closes the pull requests that would have merged it. */
 export const deleteRef: RepositoryHandler = (request) => {
     const { repository } = request;
     const { branch, sha } = existing(request);
     if (branch === repository.defaultBranch) throw new Refusal(422, "Cannot delete the default branch");
     if (repository.protected.includes(branch)) throw new Refusal(422, "Cannot delete a protected branch");
-    for (const issue of repository.issues) {
-        if (issue.state !== "open" || issue.pull?.head !== branch) continue;
-        issue.pull.headSha = sha;
-        Object.assign(issue, { state: "closed", closedAt: timestamp(), updatedAt: timestamp() });
+    for (const pull of repository.pulls) {
+        if (pull.state !== "open" || pull.head !== branch) continue;
+        const now = timestamp();
+        Object.assign(pull, { headSha: sha, state: "closed", closedAt: now, updatedAt: now });
     }
     Reflect.deleteProperty(repository.branches, branch);
     return noContent();
@@ -102,18 +88,6 @@ export const getBranch: RepositoryHandler = ({ state, base, repository, params }
         ...protection,
         protection: { enabled: protection.protected },
     });
-};
-
-/** Schema `short-branch` for all branches. */
-export const listBranches: RepositoryHandler = (request) => {
-    const { base, repository, query } = request;
-    const all = Object.entries(repository.branches).map(([name, sha]) => {
-        const url = `${repositoryUrl(base, repository)}/commits/${sha}`;
-        return { name, commit: { sha, url }, ...protectionOf(base, repository, name) };
-    });
-    const wanted = all.filter((branch) => query.protected === undefined || `${branch.protected}` === query.protected);
-    const { page, headers } = paginate(request, wanted);
-    return { ...ok(page), headers };
 };
 
 /** Returns the history of a branch or commit, newest first; with `path` only the commits that changed it. */

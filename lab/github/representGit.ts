@@ -1,6 +1,6 @@
 import { changedPaths } from "./git";
-import { nodeId, simpleUser } from "./representAccount";
-import { repositoryPage, repositoryUrl } from "./representRepository";
+import { nodeId, simpleUser } from "./accounts";
+import { repositoryPage, repositoryUrl } from "./repositories";
 import { own, type Commit, type Repository, type State } from "./state";
 
 const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");

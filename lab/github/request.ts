@@ -21,7 +21,7 @@ export interface RepositoryRequest extends ApiRequest {
     readonly repository: Repository;
 }
 
-/** A response; a text body is HTML, any other body is sent as JSON. */
+/** A response; its body is sent as JSON. */
 export interface Reply {
     readonly status: number;
     readonly body?: unknown;
@@ -56,17 +56,27 @@ export function parseBody(text: string): unknown {
 
 /**
  * Returns one page of a list, as `per_page` and `page` request, with the `Link` header that clients follow (RFC 8288).
+ *
+ * @param sizes items on a page: if the request does not say, and at most, whatever it says
  */
-export function paginate<T>(request: ApiRequest, items: readonly T[]): { page: T[]; headers: Record<string, string> } {
-    const size = Number(request.query.per_page ?? 30);
-    const number = Number(request.query.page ?? 1);
+export function paginate<T>(
+    { query, url }: ApiRequest,
+    items: readonly T[],
+    sizes = { usual: 30, most: 100 },
+): { page: T[]; headers: Record<string, string> } {
+    const size = Math.min(Number(query.per_page ?? sizes.usual), sizes.most);
+    const number = Number(query.page ?? 1);
     const last = Math.max(1, Math.ceil(items.length / size));
     const link = (page: number, relation: string) => {
-        const url = new URL(request.url);
-        url.searchParams.set("page", page.toString());
-        return `<${url.href}>; rel="${relation}"`;
+        const other = new URL(url);
+        other.searchParams.set("page", page.toString());
+        return `<${other.href}>; rel="${relation}"`;
     };
-    const links = number < last ? [link(number + 1, "next"), link(last, "last")] : [];
+    const links = [
+        ...(number > 1 ? [link(number - 1, "prev")] : []),
+        ...(number < last ? [link(number + 1, "next"), link(last, "last")] : []),
+        ...(number > 1 ? [link(1, "first")] : []),
+    ];
     return {
         page: items.slice((number - 1) * size, number * size),
         headers: links.length > 0 ? { link: links.join(", ") } : {},

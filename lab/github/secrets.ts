@@ -1,5 +1,5 @@
 import { invalid, notFound, Refusal } from "./errors";
-import { created, noContent, ok, paginate, type RepositoryHandler } from "./request";
+import { created, noContent, ok, type RepositoryHandler } from "./request";
 import { open } from "./sealedBox";
 import { own, type Secret, type SecretKind } from "./state";
 import { laterThan, timestamp } from "./time";
@@ -30,14 +30,9 @@ const represent = (name: string, { createdAt, updatedAt }: Secret) => ({
     updated_at: updatedAt,
 });
 
-/** Returns the five operations on one kind of secret. */
-export function secretHandlers(kind: SecretKind): Record<"list" | "key" | "get" | "put" | "remove", RepositoryHandler> {
+/** Returns the four operations on one kind of secret. */
+export function secretHandlers(kind: SecretKind): Record<"key" | "get" | "put" | "remove", RepositoryHandler> {
     return {
-        list: (request) => {
-            const all = Object.entries(request.repository.secrets[kind]).map(([name, one]) => represent(name, one));
-            const { page, headers } = paginate(request, all);
-            return { ...ok({ total_count: all.length, secrets: page }), headers };
-        },
         key: ({ repository }) => {
             const { id, publicKey } = repository.keys[kind];
             return ok({ key_id: id, key: publicKey });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Level, type Permission, factsOf, permissionNames } from "../../lib/github/permissions";
+import { factsOf, permissionNames } from "../../lib/github/permissions";
 import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
 import { newKeyPair } from "./sealedBox";
@@ -16,12 +16,7 @@ import {
 import { timestamp } from "./time";
 
 /** Permissions of the lab's token: exactly the permissions that docs/operations.md requires. */
-const labPermissions = Object.fromEntries(
-    permissionNames.flatMap((name) => {
-        const { level } = factsOf(name);
-        return level === undefined ? [] : [[name, level]];
-    }),
-) as Partial<Record<Permission, Level>>;
+const labPermissions = Object.fromEntries(permissionNames.map((name) => [name, factsOf(name).level]));
 
 /** Returns an id that is unique in the state. */
 export const nextId = (state: State): number => ++state.lastId;
@@ -71,7 +66,7 @@ export function seedRepository(state: State, owner: string, name: string, isPriv
         keys: perKind(key),
         secrets: perKind(() => ({})),
         variables: {},
-        issues: [],
+        pulls: [],
     };
     const files = { "README.md": addBlob(repository, Buffer.from(`# ${name}\n`)) };
     const author = { ...committerOf(state, owner), date: now };

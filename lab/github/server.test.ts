@@ -1,10 +1,12 @@
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { labToken } from "./defaults";
-import { base64, startTestStandIn, type TestStandIn } from "./testing";
+import { pushFiles } from "./control";
+import type { PullRequest, State } from "./state";
+import { base64, openPullRequests, startTestStandIn, type TestStandIn } from "./testing";
+import { timestamp } from "./time";
 
 let github: TestStandIn;
 beforeEach(async () => {
@@ -15,9 +17,11 @@ afterEach(async () => {
 });
 
 const file = { message: "Add it", content: base64("text") };
+/** Every stand-in has another port, and answers are full of its addresses. */
+const withoutPorts = (answer: unknown) =>
+    JSON.parse(JSON.stringify(answer).replaceAll(/127\.0\.0\.1:\d+/g, "")) as unknown;
 
-test("accounts: the token's user, organizations, and no organization that is a user", async () => {
-    expect((await github.call("GET", "user")).body).toMatchObject({ login: "lab", type: "User" });
+test("accounts: organizations, and no organization that is a user", async () => {
     expect((await github.call("GET", "orgs/acme")).body).toMatchObject({ login: "acme" });
     expect((await github.call("GET", "orgs/lab")).status).toBe(404);
     expect((await github.call("GET", "orgs/nobody")).status).toBe(404);
@@ -30,7 +34,7 @@ test("what it does not know is answered with 501 and logged, not taken for done"
 });
 
 test("a body that is no JSON is refused", async () => {
-    expect(await github.repo("POST", "issues", "{")).toMatchObject({
+    expect(await github.repo("POST", "actions/variables", "{")).toMatchObject({
         status: 400,
         body: { message: "Problems parsing JSON" },
     });
@@ -75,8 +79,7 @@ test("its state is for its user's eyes only, and replaced as a whole", async () 
 
 test("reading changes nothing", async () => {
     const before = readFileSync(github.file, "utf8");
-    for (const where of ["", "branches", "commits", "issues", "pulls", "actions/secrets"])
-        await github.repo("GET", where);
+    for (const where of ["", "branches/main", "commits", "pulls", "actions/variables"]) await github.repo("GET", where);
     await github.control("GET", "requests");
     expect(readFileSync(github.file, "utf8")).toBe(before);
 });
@@ -114,33 +117,66 @@ test("a page of another site can't reach it through a browser", async () => {
     expect(await statusWith({ host: "example.com" }, "PUT")).toBe(403);
 });
 
-test("its page shows files, commits, names of secrets, variables, pull requests and issues, all escaped", async () => {
-    const evil = `<script>alert("1")</script>`;
-    await github.repo("PUT", "contents/%3Cb%3E.txt", { message: evil, content: base64(evil) });
-    await github.repo("POST", "actions/variables", { name: "CI_IMAGE", value: evil });
-    const rights = {
-        contents: "write",
-        secrets: "write",
-        actions_variables: "write",
-        pull_requests: "write",
-        issues: "write",
-    };
-    await github.control("PUT", `tokens/${labToken}`, { login: "lab", permissions: rights });
-    await github.repo("POST", "issues", { title: evil, body: evil });
-    await github.repo("POST", "issues/1/comments", { body: evil });
-    await github.control("PUT", "repositories/acme/tool/secrets/actions/TOKEN", { value: "canary-value" });
-    for (const where of ["/", "/acme/tool", "/acme/tool/pull/1"]) {
-        const response = await fetch(`${github.url}${where}`);
-        const text = await response.text();
-        expect(response.status).toBe(200);
-        expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
-        for (const part of ["acme/tool", "README.md", "Initial commit", "CI_IMAGE", "TOKEN"]) {
-            expect(text).toContain(part);
+test("an address outside the API is told where that is", async () => {
+    const response = await fetch(`${github.url}/acme/tool`);
+    expect([response.status, await response.json()]).toEqual([
+        404,
+        { message: "GitHub stand-in: the API is below /api/v3/" },
+    ]);
+});
+
+test("the state of an earlier version, which has issues, keeps its pull requests", async () => {
+    const topic = { message: "Add it", files: { "a.txt": "text" }, branch: "topic" };
+    await github.control("POST", "repositories/acme/tool/push", topic);
+    await github.repo("POST", "pulls", { title: "Bring it", head: "topic", base: "main" });
+    const { body } = await github.repo("GET", "pulls/1");
+    await github.close();
+    const state = JSON.parse(readFileSync(github.file, "utf8")) as State;
+    const repository = state.repositories["acme/tool"] as unknown as Record<string, unknown>;
+    const [{ head, base, baseSha, draft, maintainerCanModify, ...issue }] = repository.pulls as [PullRequest];
+    const pull = { head, base, baseSha, draft, maintainerCanModify };
+    delete repository.pulls;
+    repository.issues = [
+        { ...issue, pull },
+        { ...issue, number: 2 },
+    ];
+    writeFileSync(github.file, JSON.stringify(state));
+    const again = await startTestStandIn(github.file);
+    const list = (await again.repo("GET", "pulls")).body as object[];
+    expect(list).toHaveLength(1);
+    expect(withoutPorts(list[0])).toEqual(withoutPorts(body));
+    await again.close();
+});
+
+test.each([
+    ["pulls", 30, 100, 3],
+    ["commits", 30, 100, 3],
+    ["actions/variables", 10, 30, 7],
+])("%s come in pages of %i, or of %i at most, which link to each other", async (where, usual, most, last) => {
+    github.store.update((draft) => {
+        const repository = draft.repositories["acme/tool"];
+        const names = Array.from({ length: 205 }, (_, index) => `N${index.toString()}`);
+        if (!repository) return;
+        openPullRequests(repository, names);
+        const times = { createdAt: timestamp(), updatedAt: timestamp() };
+        for (const name of names) {
+            pushFiles(repository, { message: name, files: { a: name } });
+            repository.variables[name] = { value: name, ...times };
         }
-        expect(text.split("&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;")).toHaveLength(7);
-        expect(text).not.toContain("<script");
-        expect(text).not.toContain("<b>");
-        expect(text).not.toContain("canary-value");
-    }
-    expect((await fetch(`${github.url}/acme/gone`)).status).toBe(404);
+    });
+    const read = async (query: string) => {
+        const { body, headers } = await github.repo("GET", `${where}${query}`);
+        const list = [body, ...Object.values<unknown>(body)].find(Array.isArray) as object[];
+        const links = [...(headers.get("link") ?? "").matchAll(/[?&]page=(\d+)[^>]*>; rel="(\w+)"/g)];
+        return [list.length, links.map(([, page = "", relation = ""]) => `${relation} ${page}`)];
+    };
+    expect(await read("")).toEqual([usual, ["next 2", expect.stringMatching(/^last \d+$/)]]);
+    expect(await read("?per_page=1000")).toEqual([most, ["next 2", `last ${last.toString()}`]]);
+    expect(await read("?per_page=1000&page=2")).toEqual([
+        most,
+        ["prev 1", "next 3", `last ${last.toString()}`, "first 1"],
+    ]);
+    const [rest, links] = await read(`?per_page=1000&page=${last.toString()}`);
+    expect(rest).toBeLessThan(most);
+    expect(links).toEqual([`prev ${(last - 1).toString()}`, "first 1"]);
 });

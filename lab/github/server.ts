@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net";
 import { answerApi, apiRoot, type Incoming } from "./api";
 import { answerControl, controlRoot, type Faults } from "./control";
 import { readDescription } from "./description";
-import { page } from "./page";
 import type { Reply } from "./request";
 import { sealedBoxReady } from "./sealedBox";
 import { seedLab } from "./seed";
@@ -50,9 +49,11 @@ function isForeign({ headers, method }: IncomingMessage): boolean {
 }
 
 function send(response: ServerResponse, { status, body, headers }: Reply): void {
-    const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
-    const type = typeof body === "string" ? "text/html; charset=utf-8" : "application/json; charset=utf-8";
-    response.writeHead(status, { ...(text !== "" && { "content-type": type }), ...headers });
+    const text = body === undefined ? "" : JSON.stringify(body);
+    response.writeHead(status, {
+        ...(text !== "" && { "content-type": "application/json; charset=utf-8" }),
+        ...headers,
+    });
     response.end(text);
 }
 
@@ -70,7 +71,9 @@ export async function startStandIn(options: StandInOptions, description = readDe
     const answer = (incoming: Incoming): Reply => {
         const { pathname } = incoming.url;
         if (pathname.startsWith(controlRoot)) return answerControl(store, faults, incoming);
-        if (!pathname.startsWith(`${apiRoot}/`)) return page(store.state, pathname);
+        if (!pathname.startsWith(`${apiRoot}/`)) {
+            return { status: 404, body: { message: `GitHub stand-in: the API is below ${apiRoot}/` } };
+        }
         if (faults.outages > 0) {
             faults.outages--;
             return { status: 502, body: { message: "Server Error" } };

@@ -66,17 +66,17 @@ export interface Variable {
     readonly updatedAt: string;
 }
 
-/** A comment on an issue or pull request. */
-export interface Comment {
+/** A pull request between two branches of a repository. */
+export interface PullRequest {
     readonly id: number;
+    readonly number: number;
     readonly user: string;
-    body: string;
+    title: string;
+    body: string | null;
+    state: "open" | "closed";
     readonly createdAt: string;
     updatedAt: string;
-}
-
-/** The properties that turn an issue into a pull request. */
-export interface Pull {
+    closedAt: string | null;
     readonly head: string;
     /** Commit of the head when the pull request was closed; for an open pull request, its branch has the commit. */
     headSha?: string;
@@ -87,23 +87,6 @@ export interface Pull {
     mergedAt?: string;
     mergedBy?: string;
     mergeSha?: string;
-}
-
-/** An issue or a pull request: GitHub numbers them together and stores their comments in the same way. */
-export interface Issue {
-    readonly id: number;
-    readonly number: number;
-    readonly user: string;
-    title: string;
-    body: string | null;
-    state: "open" | "closed";
-    stateReason: "completed" | "not_planned" | "duplicate" | "reopened" | null;
-    labels: string[];
-    readonly createdAt: string;
-    updatedAt: string;
-    closedAt: string | null;
-    readonly comments: Comment[];
-    readonly pull?: Pull;
 }
 
 /** A repository with all its content. */
@@ -126,7 +109,7 @@ export interface Repository {
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
     readonly variables: Record<string, Variable>;
-    readonly issues: Issue[];
+    readonly pulls: PullRequest[];
 }
 
 /** Active limits, each until a time in seconds since 1970. */

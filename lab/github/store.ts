@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { replaceFile } from "../../lib/system/files";
-import type { State } from "./state";
+import type { PullRequest, State } from "./state";
 
 /** The state while the server runs: a change is on disk before any client sees it, or it did not happen. */
 export interface Store {
@@ -13,9 +13,21 @@ export interface Store {
 /** Returns an empty state. */
 export const emptyState = (): State => ({ lastId: 1000, accounts: {}, tokens: {}, repositories: {}, limits: {} });
 
+/** A repository in a file that an earlier version wrote, which kept pull requests as a kind of issues. */
+interface EarlierRepository {
+    pulls?: PullRequest[];
+    readonly issues?: readonly (PullRequest & { readonly pull?: Partial<PullRequest> })[];
+}
+
 /** Reads the state in `file`; returns an empty state if the file does not exist. */
 export function readState(file: string): State {
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as State) : emptyState();
+    if (!existsSync(file)) return emptyState();
+    const state = JSON.parse(readFileSync(file, "utf8")) as State;
+    for (const repository of Object.values<EarlierRepository>(state.repositories))
+        repository.pulls ??= (repository.issues ?? []).flatMap(({ pull, ...issue }) =>
+            pull ? [{ ...issue, ...pull }] : [],
+        );
+    return state;
 }
 
 /** Opens the state in `file`, which only its user may read: it contains private keys and tokens. */

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { controlRoot } from "./control";
 import { type Description, readDescription } from "./description";
 import { labToken } from "./defaults";
+import { controlRoot, pushFiles } from "./control";
 import { type StandIn, startStandIn } from "./server";
+import type { Repository } from "./state";
+import { timestamp } from "./time";
 
 /** A response with its body. */
 export interface Answer {
@@ -76,3 +78,16 @@ export async function startTestStandIn(file?: string): Promise<TestStandIn> {
 
 /** Encodes a text for the contents API. */
 export const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+/** Adds a branch with a commit for each name, and opens its pull request into main. */
+export function openPullRequests(repository: Repository, heads: readonly string[]): void {
+    for (const head of heads) {
+        pushFiles(repository, { branch: head, message: head, files: { "topic.txt": head } });
+        const [number, now] = [repository.pulls.length + 1, timestamp()];
+        repository.pulls.push({
+            ...{ id: number, number, user: "lab", title: head, body: null, state: "open", closedAt: null },
+            ...{ createdAt: now, updatedAt: now, draft: false, maintainerCanModify: false },
+            ...{ head, base: "main", baseSha: repository.branches.main ?? "" },
+        });
+    }
+}

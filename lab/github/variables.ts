@@ -19,7 +19,7 @@ function checkedValue(value: string): string {
 /** Returns all variables with their values. */
 export const listVariables: RepositoryHandler = (request) => {
     const all = Object.entries(request.repository.variables).map(([name, one]) => represent(name, one));
-    const { page, headers } = paginate(request, all);
+    const { page, headers } = paginate(request, all, { usual: 10, most: 30 });
     return { ...ok({ total_count: all.length, variables: page }), headers };
 };
 

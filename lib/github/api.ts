@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { refusal } from "./refusals";
+import type { RequestError } from "@octokit/request-error";
+import { RefusedError, refusal } from "./refusals";
 
 /** The repository to query, with the address and token for the requests. */
 export interface GitHubTarget {
@@ -27,7 +27,7 @@ export class UnreachableError extends Error {
     }
 }
 
-/** A response: its JSON, null for 204, or undefined for 404, and its headers. */
+/** A response: its JSON, or undefined for 404, and its headers. */
 export interface Answer {
     readonly body: unknown;
     readonly headers: Headers;
@@ -39,8 +39,11 @@ export interface Change {
     readonly body?: unknown;
 }
 
+/** Longest duration of one request, in milliseconds. */
 const timeout = 15_000;
-const pauses = [500, 2_000];
+
+/** Longest wait for a rate limit, in seconds. A preview has to be quick, and an update has images to build. */
+const longestWait = 10;
 
 /** Returns the address of the REST interface for a base URL, by the provider's rules. */
 export function restAddress(baseUrl: string): URL {
@@ -53,21 +56,79 @@ export function restAddress(baseUrl: string): URL {
     return new URL(isGitHub || pathname.endsWith("api/v3/") ? pathname : `${pathname}api/v3/`, url);
 }
 
-async function attempt(url: URL, init: RequestInit): Promise<Response | string> {
+/**
+ * Sends a request and reads its response within the time limit. Octokit would take a response that breaks off for an
+ * empty one, so a list would seem to end there.
+ */
+async function send(address: string, init: RequestInit): Promise<Response> {
+    const url = new URL(address);
     try {
         const response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeout) });
-        return response.status >= 500 ? `it answered ${response.status}` : response;
+        const text = await response.text();
+        if (response.ok && text !== "") JSON.parse(text);
+        return new Response(text === "" ? null : text, response);
     } catch (error) {
         const { cause, message } = error as Error;
-        return `${url.host}: ${cause instanceof Error && cause.message !== "" ? cause.message : message}`;
+        const reason = cause instanceof Error && cause.message !== "" ? cause.message : message;
+        throw new Error(`${url.host}: ${reason}`, { cause: error });
     }
 }
 
-const bodyOf = ({ body }: Change) => (body === undefined ? {} : { body: JSON.stringify(body) });
+/** Returns a client for requests with that purpose. Octokit is loaded here, because most commands never ask GitHub. */
+async function connect({ baseUrl, token }: GitHubTarget, what: string) {
+    // Fetch would repeat the token in its error.
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+        throw new RefusedError({
+            where: "environment variable GITHUB_TOKEN",
+            problem: "it has a line break, a space or another character that is in no token",
+            next: "set it to the token alone",
+        });
+    }
+    const [{ Octokit }, { paginateRest }, { retry }, { throttling }] = await Promise.all([
+        import("@octokit/core"),
+        import("@octokit/plugin-paginate-rest"),
+        import("@octokit/plugin-retry"),
+        import("@octokit/plugin-throttling"),
+    ]);
+    const waits = (seconds: number, _request: unknown, _client: unknown, retries: number): boolean => {
+        const isShort = retries === 0 && seconds <= longestWait;
+        if (isShort) process.stderr.write(`GitHub's rate limit: waiting ${seconds.toString()} s to ${what}\n`);
+        return isShort;
+    };
+    return new (Octokit.plugin(paginateRest, retry, throttling))({
+        baseUrl: restAddress(baseUrl).href.replace(/\/$/, ""),
+        userAgent: "layered-images",
+        ...(token !== undefined && { auth: token }),
+        request: { fetch: send },
+        // Pauses of 0.5 and 2 seconds, after server errors only.
+        retry: {
+            retries: 2,
+            retryAfterBaseValue: 500,
+            doNotRetry: Array.from({ length: 100 }, (_, index) => 400 + index),
+        },
+        throttle: { onRateLimit: waits, onSecondaryRateLimit: waits },
+    });
+}
+
+const headers = { "x-github-api-version": "2022-11-28" };
+
+/** Returns the answer 404 for a request that failed with it. Throws the errors of `ask` for every other failure. */
+function answerOf(error: unknown, what: string): Answer {
+    if (!(error instanceof Error && "status" in error)) throw error;
+    const { status, message, response } = error as RequestError;
+    if (!response) throw new UnreachableError(`GitHub can't be asked to ${what}: ${message}`);
+    const answered = new Headers(response.headers as Record<string, string>);
+    if (status === 404) return { body: undefined, headers: answered };
+    const refused = refusal(status, answered, what);
+    if (refused) throw refused;
+    const said = status < 500 ? (response.data as { message?: string } | undefined)?.message : undefined;
+    const reason = `it answered ${status}${said === undefined ? "" : `: ${said}`}`;
+    throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`);
+}
 
 /**
  * Sends a request to GitHub's REST interface. After a server error the request is repeated up to twice, so a `change`
- * must be harmless if it is made twice.
+ * must be harmless if it is made twice. A rate limit that ends within seconds is waited for, which stderr says.
  *
  * @param path path below the interface's address, with its query: "repos/o/r"
  * @param what purpose of the request, for messages: "read the branch main"
@@ -75,27 +136,28 @@ const bodyOf = ({ body }: Change) => (body === undefined ? {} : { body: JSON.str
  * @throws UnreachableError if GitHub does not respond, or the response is unexpected
  */
 export async function ask(target: GitHubTarget, path: string, what: string, change?: Change): Promise<Answer> {
-    const url = new URL(path, restAddress(target.baseUrl));
-    const headers = {
-        accept: "application/vnd.github+json",
-        "x-github-api-version": "2022-11-28",
-        ...(target.token !== undefined && { authorization: `Bearer ${target.token}` }),
-    };
-    const init = change ? { headers, method: change.method, ...bodyOf(change) } : { headers };
-    let response = await attempt(url, init);
-    for (const pause of pauses) {
-        if (typeof response !== "string") break;
-        await sleep(pause);
-        response = await attempt(url, init);
+    const client = await connect(target, what);
+    try {
+        const parameters = change?.body === undefined ? { headers } : { headers, data: change.body };
+        const answer = await client.request(`${change?.method ?? "GET"} /${path}`, parameters);
+        return { body: answer.data as unknown, headers: new Headers(answer.headers as Record<string, string>) };
+    } catch (error) {
+        return answerOf(error, what);
     }
-    if (typeof response === "string") throw new UnreachableError(`GitHub can't be asked to ${what}: ${response}`);
-    const refused = refusal(response.status, response.headers, what);
-    if (refused) throw refused;
-    if (response.status === 404) return { body: undefined, headers: response.headers };
-    if (!response.ok) {
-        const { message = "" } = (await response.json().catch(() => ({}))) as { message?: string };
-        const reason = `it answered ${response.status}${message && `: ${message}`}`;
-        throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`);
+}
+
+/**
+ * Reads a list of GitHub's REST interface, all its pages; undefined if there is no such list (404). Parameters and errors
+ * are those of `ask`.
+ *
+ * @param path with its query, except for the size of a page: "repos/o/r/pulls?state=open"
+ */
+export async function list(target: GitHubTarget, path: string, what: string): Promise<readonly unknown[] | undefined> {
+    const client = await connect(target, what);
+    try {
+        return await client.paginate(`GET /${path}`, { headers, per_page: 100 });
+    } catch (error) {
+        answerOf(error, what);
+        return undefined;
     }
-    return { body: response.status === 204 ? null : await response.json(), headers: response.headers };
 }

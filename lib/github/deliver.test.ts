@@ -1,8 +1,10 @@
 import { beforeEach, describe } from "mocha";
-import { expect, stubEnv, stubGlobal, test } from "../../tests/mocha";
+import { expect, onTestFinished, stubEnv, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
+import { labToken } from "../../lab/github/defaults";
+import { openPullRequests, startTestStandIn } from "../../lab/github/testing";
 
 const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
 const target = { ...anonymous, token: "t" };
@@ -216,7 +218,7 @@ describe("a delivery by commits", () => {
             ...{ number: 3, state: "open", merged_at: null },
             head: { ref, repo: { full_name: "us/bot" } },
         });
-        const list = "/pulls?base=main&per_page=100&state=open";
+        const list = "/pulls?base=main&state=open&per_page=100";
         serve({ ...repository, [list]: [open("layered-images/workflows-1"), open("feature")] });
         expect((await plan()).warnings).toEqual([expect.stringContaining("pull request #3 has older workflow files")]);
         serve(repository);
@@ -237,8 +239,9 @@ describe("a delivery by commits", () => {
 });
 
 describe("a delivery by pull request", () => {
-    const open = "/pulls?base=main&per_page=100&state=open";
-    const ours = /^\/pulls\?base=main&per_page=100&state=all&head=us%3Alayered-images%2Fworkflows-[0-9a-f]{12}$/;
+    const open = "/pulls?base=main&state=open&per_page=100";
+    const ours = /^\/pulls\?base=main&state=all&head=us%3A(layered-images%2Fworkflows-[0-9a-f]{12})&per_page=100$/;
+    const headIn = (key: string) => decodeURIComponent(ours.exec(key)?.[1] ?? "");
     let requested: string[];
     const pull = {
         number: 3,
@@ -284,7 +287,7 @@ describe("a delivery by pull request", () => {
         servePulls([], {}, (key) => {
             if (merged.length === 2) return [];
             merged.push(merged.length + 4);
-            const ref = decodeURIComponent(key.slice(key.indexOf("&head=") + 6)).replace("us:", "");
+            const ref = headIn(key);
             return [
                 { ...pull, number: merged.at(-1), state: "closed", merged_at: "2026", head: { ...pull.head, ref } },
             ];
@@ -300,7 +303,7 @@ describe("a delivery by pull request", () => {
     ])("one that was %s", async (_, changed, delivery) => {
         let head = "";
         servePulls([], { "/pulls/2": { changed_files: changed } }, (key) => {
-            head = decodeURIComponent(key.slice(key.indexOf("&head=") + 6)).replace("us:", "");
+            head = headIn(key);
             return [{ ...pull, number: 2, state: "closed", head: { ...pull.head, ref: head } }];
         });
         const planned = await plan("pull-request");
@@ -320,4 +323,21 @@ describe("a delivery by pull request", () => {
         const { delivery } = await plan("pull-request");
         expect(delivery).toMatchObject({ by: "pull-request", head: expect.stringMatching(/-[0-9a-f]{12}$/) as string });
     });
+});
+
+test("ours is found among 150 open pull requests, whichever was opened first", async () => {
+    const github = await startTestStandIn();
+    onTestFinished(() => github.remove());
+    const ours = "layered-images/workflows-0123456789ab";
+    const others = Array.from({ length: 150 }, (_, index) => `topic-${index.toString()}`);
+    github.store.update((draft) => {
+        const repository = draft.repositories["acme/tool"];
+        if (repository) openPullRequests(repository, [ours, ...others]);
+    });
+    const acme = { owner: "acme", repository: "tool", branch: "main", baseUrl: `${github.url}/`, token: labToken };
+    const asked = { ...wishes, secrets: {}, access: [] };
+    const proposed = await planDelivery(acme, files, { ...asked, delivery: "pull-request" });
+    expect(proposed.delivery).toMatchObject({ by: "pull-request", head: ours, number: 1 });
+    const committed = await planDelivery(acme, files, asked);
+    expect(committed.warnings).toEqual([expect.stringContaining("pull request #1 has older workflow files")]);
 });

@@ -3,7 +3,7 @@ import { githubPattern } from "../engine/resources";
 import { isLeftOut, tokenAdvice } from "../engine/withoutGitHub";
 import { InputError } from "../errors";
 import { quote } from "../system/shell";
-import { type GitHubTarget, UnreachableError, ask } from "./api";
+import { type GitHubTarget, UnreachableError, ask, list } from "./api";
 import {
     type Delivery,
     type PullRequest,
@@ -17,7 +17,7 @@ import {
 import { findFiles, findLeftovers } from "./files";
 import { RefusedError, type Stopped, missingScope, shortage } from "./refusals";
 import type { Access } from "./permissions";
-import { checkAccess, checkRepository, nameOf, inRepository, parse } from "./repository";
+import { asking, checkAccess, checkRepository, inRepository, nameOf, parse } from "./repository";
 
 const pullsSchema = z.array(
     z.object({
@@ -31,9 +31,8 @@ const pullsSchema = z.array(
 /** Lists pull requests into the branch from branches that this program created in the repository. */
 async function listOurs(target: GitHubTarget, query: string): Promise<readonly PullRequest[]> {
     const what = "list the pull requests";
-    const path = `/pulls?base=${encodeURIComponent(target.branch)}&per_page=100${query}`;
-    const { body } = await ask(target, inRepository(target, path), what);
-    return parse(pullsSchema, body, what)
+    const path = `/pulls?base=${encodeURIComponent(target.branch)}${query}`;
+    return parse(pullsSchema, await list(target, inRepository(target, path), what), what)
         .filter(({ head }) => head.repo?.full_name.toLowerCase() === nameOf(target).toLowerCase())
         .filter(({ head }) => isOurHead(head.ref))
         .map((pull) => ({
@@ -243,7 +242,8 @@ export async function planGitHub(
         return { delivery: undefined, setsValues: true, warnings, errors: [] };
     }
     try {
-        const { delivery, warnings, refused } = await planDelivery(target, files, wishes);
+        const planning = () => planDelivery(target, files, wishes);
+        const { delivery, warnings, refused } = await asking(target, planning);
         const isStopped = (part: Stopped) => refused.some(({ stops }) => stops === part || stops === "everything");
         const errors = refused.map(({ message, stops }) => leftAlone(message, stops));
         return {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type FoundFile, commitMessage, hasHeader, trailer } from "./delivery";
 import { type GitHubTarget, ask } from "./api";
 import { workflowFolder } from "./permissions";
-import { inRepository, parse } from "./repository";
+import { asking, inRepository, parse } from "./repository";
 
 /* The files of a branch that matter to the delivery: files at the paths of generated files, and leftovers. */
 
@@ -99,11 +99,13 @@ export async function removeLeftovers(
     files: Readonly<Record<string, string>>,
     options: { readonly quiet: boolean },
 ): Promise<readonly string[]> {
-    const leftovers = await findLeftovers(target, files);
-    // Sequentially: each commit builds on the previous commit.
-    for (const { path, sha } of leftovers) {
-        const change = { message: commitMessage(`Remove ${path}`, options), sha, branch: target.branch };
-        await ask(target, contents(target, path, ""), `remove ${path}`, { method: "DELETE", body: change });
-    }
-    return leftovers.map(({ path }) => path);
+    return await asking(target, async () => {
+        const leftovers = await findLeftovers(target, files);
+        // Sequentially: each commit builds on the previous commit.
+        for (const { path, sha } of leftovers) {
+            const change = { message: commitMessage(`Remove ${path}`, options), sha, branch: target.branch };
+            await ask(target, contents(target, path, ""), `remove ${path}`, { method: "DELETE", body: change });
+        }
+        return leftovers.map(({ path }) => path);
+    });
 }

@@ -16,8 +16,8 @@ interface PermissionFacts {
     readonly title: string;
     /** The scope that gives a classic token the same access. */
     readonly scope: "repo" | "workflow";
-    /** The level that this program's token needs; absent if it does not need the permission. */
-    readonly level?: Level;
+    /** The level that this program's token needs. */
+    readonly level: Level;
     /** The reason, in the words of docs/operations.md. */
     readonly because: string;
     /** Whether every stack needs it, or only stacks whose configuration uses it. */
@@ -34,7 +34,6 @@ interface PermissionFacts {
 /** Returns the operations of the API for one kind of secrets. */
 const secretOperations = <const Prefix extends string>(prefix: Prefix, reading: Level) =>
     ({
-        [`${prefix}/list-repo-secrets`]: reading,
         [`${prefix}/get-repo-public-key`]: reading,
         [`${prefix}/get-repo-secret`]: reading,
         [`${prefix}/create-or-update-repo-secret`]: "write",
@@ -42,24 +41,7 @@ const secretOperations = <const Prefix extends string>(prefix: Prefix, reading: 
     }) as Record<`${Prefix}/${SecretOperation}`, Level>;
 
 type SecretOperation =
-    | "list-repo-secrets"
-    | "get-repo-public-key"
-    | "get-repo-secret"
-    | "create-or-update-repo-secret"
-    | "delete-repo-secret";
-
-/**
- * Issues and pull requests share the API for comments and labels, which either permission allows. Opening an issue needs
- * the permission for issues.
- */
-const conversation = {
-    "issues/list-for-repo": "read",
-    "issues/get": "read",
-    "issues/update": "write",
-    "issues/list-comments": "read",
-    "issues/create-comment": "write",
-    "issues/update-comment": "write",
-} as const;
+    "get-repo-public-key" | "get-repo-secret" | "create-or-update-repo-secret" | "delete-repo-secret";
 
 /**
  * The permissions, keyed by the names in GitHub's `X-Accepted-GitHub-Permissions` header, in the order of docs/operations.md.
@@ -74,7 +56,6 @@ export const permissions = {
         publicRead: true,
         opens: {
             "repos/get-branch": "read",
-            "repos/list-branches": "read",
             "repos/get-content": "read",
             "repos/create-or-update-file-contents": "write",
             "repos/delete-file": "write",
@@ -82,7 +63,6 @@ export const permissions = {
             "repos/get-commit": "read",
             "git/get-ref": "read",
             "git/create-ref": "write",
-            "git/update-ref": "write",
             "git/delete-ref": "write",
             "pulls/get": "read",
         },
@@ -132,7 +112,6 @@ export const permissions = {
             "pulls/create": "write",
             "pulls/get": "read",
             "pulls/update": "write",
-            ...conversation,
         },
     },
     dependabot_secrets: {
@@ -158,13 +137,6 @@ export const permissions = {
         because: "GitHub adds it by itself",
         publicRead: true,
         opens: { "repos/get": "read" },
-    },
-    issues: {
-        title: "Issues",
-        scope: "repo",
-        because: "only the job that reports drift needs it, which has a token of its own",
-        publicRead: true,
-        opens: { "issues/create": "write", ...conversation },
     },
 } as const satisfies Record<string, PermissionFacts>;
 /** The key of a permission. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../errors";
+import { progress } from "../system/progress";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./api";
 import { type Access, accesses } from "./permissions";
 import { RefusedError, grant } from "./refusals";
@@ -12,7 +13,8 @@ import { RefusedError, grant } from "./refusals";
  */
 export async function removeVariable(target: GitHubTarget, name: string): Promise<void> {
     const path = `/actions/variables/${encodeURIComponent(name)}`;
-    await ask(target, inRepository(target, path), `remove the variable ${name}`, { method: "DELETE" });
+    const what = `remove the variable ${name}`;
+    await asking(target, () => ask(target, inRepository(target, path), what, { method: "DELETE" }));
 }
 
 /* Queries to GitHub before the plan. They change nothing. */
@@ -24,6 +26,10 @@ const branchSchema = z.object({ protected: z.boolean() });
 export const inRepository = ({ owner, repository }: GitHubTarget, path = "") => `repos/${owner}/${repository}${path}`;
 /** "owner/repository". */
 export const nameOf = ({ owner, repository }: GitHubTarget) => `${owner}/${repository}`;
+
+/** Runs requests to the repository, and reports on stderr if they take more than two seconds. */
+export const asking = <T>(target: GitHubTarget, requests: () => Promise<T>): Promise<T> =>
+    progress(`asking GitHub about ${nameOf(target)}`, requests, { after: 2000 });
 
 /**
  * Returns the body of a response.

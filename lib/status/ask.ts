@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import { type GitHubTarget, UnreachableError, ask } from "../github/api";
-import { checkAccess, inRepository, readRepository } from "../github/repository";
+import { asking, checkAccess, inRepository, readRepository } from "../github/repository";
 import { type BlobState, blobReader } from "../registry/blobs";
 import { type Manifest, RegistryError, readManifest } from "../registry/manifest";
 import { digestOf, parseReference, repositoryOf, withDigest } from "../registry/references";
@@ -167,7 +167,7 @@ export async function askGitHub(
     questions: readonly GitHubQuestion[],
 ): Promise<Map<string, Answer<OnGitHub>>> {
     let unreachable: string | undefined = target.token === undefined ? "GITHUB_TOKEN is not set" : undefined;
-    const found = await askAll(questions, atOnce.github, async ({ kind, path, about }): Promise<Answer<OnGitHub>> => {
+    const answer = async ({ kind, path, about }: GitHubQuestion): Promise<Answer<OnGitHub>> => {
         if (unreachable !== undefined) return { unknown: unreachable };
         try {
             const { body } = await ask(target, inRepository(target, `/${path}`), `read ${about}`);
@@ -180,6 +180,6 @@ export async function askGitHub(
             if (error instanceof UnreachableError) unreachable ??= error.message;
             return { unknown: unreachable ?? error.message };
         }
-    });
-    return await withoutBlindness(target, found);
+    };
+    return await asking(target, async () => withoutBlindness(target, await askAll(questions, atOnce.github, answer)));
 }

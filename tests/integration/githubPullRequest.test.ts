@@ -138,7 +138,7 @@ test("the next change is proposed by the next pull request, which removes what i
     expect(createdOn(outcome, "pull-request")).toHaveLength(1);
     const [head = ""] = heads();
     expect(Object.keys(github.files(head))).toEqual(Object.keys(github.files()).filter((file) => file !== testYml));
-    expect(github.state().issues[1]?.body).toContain(testYml);
+    expect(github.state().pulls[1]?.body).toContain(testYml);
 });
 
 test("a pull request that was closed is a decision: the same is not proposed again", async () => {
@@ -154,7 +154,7 @@ test("one that was closed and is opened again is taken back", async () => {
     const outcome = await up(lab, program);
     expect(outcome).toMatchObject({ code: 0 });
     expect(outcome.output).toContain("waiting for #2 to be merged");
-    expect(github.state().issues).toHaveLength(2);
+    expect(github.state().pulls).toHaveLength(2);
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
@@ -186,7 +186,7 @@ test("one that an `up` opened without the state knowing is taken over, by a prev
     expect(preview.code).toBe(0);
     expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
-    expect(github.state().issues).toHaveLength(2);
+    expect(github.state().pulls).toHaveLength(2);
 });
 
 test("what was merged and then reverted is proposed again, by a pull request that brings it", async () => {
@@ -261,4 +261,24 @@ test("what somebody changes on the branch afterwards is found by status, and pro
     await github.control("POST", `${github.where}/pulls/5/merge`);
     expect(github.file(testYml)).toBe(ours);
     expect(await status()).toMatchObject({ code: 0 });
+});
+
+test("ours goes on when 150 others were opened after it", async () => {
+    addInput("fourth");
+    expect((await up(lab, program)).output).toContain("waiting for #6 to be merged");
+    for (let number = 1; number <= 150; number++) {
+        const branch = `topic-${number.toString()}`;
+        await github.control("POST", `${github.where}/push`, { branch, files: { "topic.txt": branch } });
+        await api("POST", "pulls", { title: branch, head: branch, base: "main" });
+    }
+    addInput("fifth");
+    const { code, output } = await up(lab, program);
+    expect(output).toContain("waiting for #6 to be merged");
+    expect(code).toBe(0);
+    expect(
+        github
+            .state()
+            .pulls.filter(({ head }) => head.startsWith("layered-images/"))
+            .at(-1)?.number,
+    ).toBe(6);
 });

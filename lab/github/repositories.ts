@@ -1,4 +1,5 @@
-import { nodeId, simpleUser, urls, webBase } from "./representAccount";
+import { nodeId, simpleUser, urls, webBase } from "./accounts";
+import { ok, type RepositoryHandler } from "./request";
 import type { Repository, State } from "./state";
 
 const repositoryTails = {
@@ -50,10 +51,10 @@ export const repositoryPage = (base: string, { owner, name }: Pick<Repository, "
 
 /** Schemas `repository` and `full-repository`. */
 export function fullRepository(state: State, base: string, repository: Repository): Record<string, unknown> {
-    const { id, owner, name, private: isPrivate, archived, defaultBranch, createdAt, pushedAt, issues } = repository;
+    const { id, owner, name, private: isPrivate, archived, defaultBranch, createdAt, pushedAt, pulls } = repository;
     const url = repositoryUrl(base, repository);
     const page = repositoryPage(base, repository);
-    const openIssues = issues.filter((issue) => issue.state === "open").length;
+    const openIssues = pulls.filter((pull) => pull.state === "open").length;
     return {
         id,
         node_id: nodeId("Repository", id),
@@ -81,3 +82,7 @@ export function fullRepository(state: State, base: string, repository: Repositor
         pushed_at: pushedAt,
     };
 }
+
+/** Returns the repository (schema `full-repository`). */
+export const getRepository: RepositoryHandler = ({ state, base, repository }) =>
+    ok(fullRepository(state, base, repository));
