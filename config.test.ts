@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe } from "mocha";
 import { parse } from "yaml";
 import { readConfig, readableSecrets } from "./config";
 import { type Instance, writeInstance } from "./lib/system/instance";
 import { record } from "./tests/harness";
+import { expect, onTestFinished, spyOn, stubEnv, test } from "./tests/mocha";
 import { temporaryFolder, tree } from "./tests/tree";
 
 const key = "bot:repositorySecrets";
@@ -22,10 +23,6 @@ test.each<[string, string, string[]]>([
     ["numbers and lists, which are no secrets either", file({ A: 12, B: ["x"] }), ["A", "B"]],
 ])("of %s these are readable", (_, text, names) => {
     expect(readableSecrets(text, key)).toEqual(names);
-});
-
-afterEach(() => {
-    vi.unstubAllEnvs();
 });
 
 const root = `registry.test/python@sha256:${"1".repeat(64)}`;
@@ -76,7 +73,7 @@ test.each([
     );
     // What the engine decrypts before the program sees it.
     const decrypted = texts.map(([key, text]) => [key, text.replace(/\{"secure":"[^"]*"\}/, '"decrypted"')] as const);
-    vi.stubEnv("GITHUB_OWNER", "cs24-1");
+    stubEnv("GITHUB_OWNER", "cs24-1");
     expect(await read(Object.fromEntries(decrypted), instance)).toMatchObject({
         ...expected,
         roots: { "python:3.12-slim": expect.stringMatching(/@sha256:/) as string },
@@ -130,7 +127,7 @@ test("build secrets are secret from the moment they are read", async () => {
 });
 
 test("build secrets that were set without --secret are warned of, and not repeated", async () => {
-    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const warn = spyOn(pulumi.log, "warn").mockResolvedValue();
     onTestFinished(() => {
         warn.mockRestore();
     });
@@ -225,15 +222,15 @@ describe("a wrong configuration", () => {
 describe("GitHub", () => {
     const github = { "github:owner": "us", github: '{"repository":"bot"}' };
     beforeEach(() => {
-        vi.stubEnv("GITHUB_OWNER", undefined);
-        vi.stubEnv("GITHUB_ORGANIZATION", undefined);
+        stubEnv("GITHUB_OWNER", undefined);
+        stubEnv("GITHUB_ORGANIZATION", undefined);
     });
     const message = (text: string) =>
         expect.objectContaining({ message: expect.stringContaining(text) as string }) as Error;
 
     test("needs a repository and an owner; files are committed to main and replace none of others", async () => {
-        vi.stubEnv("GITHUB_TOKEN", "t0ken");
-        vi.stubEnv("GITHUB_BASE_URL", undefined);
+        stubEnv("GITHUB_TOKEN", "t0ken");
+        stubEnv("GITHUB_BASE_URL", undefined);
         expect((await read(github)).github).toEqual({
             owner: "us",
             repository: "bot",
@@ -248,10 +245,10 @@ describe("GitHub", () => {
     });
 
     test("has owner and address in the provider's settings, or in the environment as the provider has", async () => {
-        vi.stubEnv("GITHUB_BASE_URL", "http://127.0.0.1:1/");
-        vi.stubEnv("GITHUB_OWNER", "them");
+        stubEnv("GITHUB_BASE_URL", "http://127.0.0.1:1/");
+        stubEnv("GITHUB_OWNER", "them");
         expect((await read({ github: github.github })).github?.owner).toBe("them");
-        vi.stubEnv("GITHUB_OWNER", "us");
+        stubEnv("GITHUB_OWNER", "us");
         expect((await read(github)).github?.owner).toBe("us");
         expect((await read(github)).github?.baseUrl).toBe("http://127.0.0.1:1/");
         const own = { ...github, "github:baseUrl": "https://github.example/" };
@@ -259,7 +256,7 @@ describe("GitHub", () => {
     });
 
     test("takes the same owner in other letters for the same", async () => {
-        vi.stubEnv("GITHUB_OWNER", "US");
+        stubEnv("GITHUB_OWNER", "US");
         expect((await read(github)).github?.owner).toBe("US");
     });
 
@@ -267,7 +264,7 @@ describe("GitHub", () => {
         ["GITHUB_OWNER", "unset GITHUB_OWNER"],
         ["GITHUB_ORGANIZATION", "unset GITHUB_ORGANIZATION"],
     ])("another owner in %s, which the provider would take, is refused", async (variable, mend) => {
-        vi.stubEnv(variable, "them");
+        stubEnv(variable, "them");
         await expect(read(github)).rejects.toThrow(
             message(`github:owner: us, while the provider takes them from ${variable}. Keep one of them: ${mend}`),
         );

@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { InputError } from "./lib/errors";
 import { invented } from "./tests/github/invented";
+import { expect, test } from "./tests/mocha";
 import { tree } from "./tests/tree";
 import { loadDefinitions } from "./definitions";
 

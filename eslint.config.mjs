@@ -10,6 +10,7 @@ export const floors = [
     ["index.ts"],
     ["images.ts", "workflows.ts"],
     ["cli"],
+    ["api.ts"],
     ["program.ts"],
     ["definitions.ts"],
     ["components"],

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { type Tool, measure, median, movedImages, table } from "./measure";
 
 test("the median is the middle value, or the mean of the two in the middle", () => {

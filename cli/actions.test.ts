@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { expect, spyOn, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { addMask, addSummary, cut, outputLines, setOutputs, reportReview, reportStatus } from "./actions";
 
@@ -73,22 +73,18 @@ test("an output is short enough for a comment and for a variable; the summary is
 });
 
 test("only a dangerous review is an error, on the stream that no file gets", () => {
-    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
-    try {
-        step((env) => {
-            reportReview("### Nothing\n", false, env);
-        });
-        reportReview("### Nothing\n", true, {});
-        expect(error).not.toHaveBeenCalled();
-        step((env) => {
-            reportReview("### Lost\n", true, env);
-        });
-        expect(error.mock.calls).toEqual([[expect.stringMatching(/^::error::/)]]);
-        expect(log).not.toHaveBeenCalled();
-    } finally {
-        vi.restoreAllMocks();
-    }
+    const error = spyOn(console, "error").mockImplementation(() => undefined);
+    const log = spyOn(console, "log").mockImplementation(() => undefined);
+    step((env) => {
+        reportReview("### Nothing\n", false, env);
+    });
+    reportReview("### Nothing\n", true, {});
+    expect(error).not.toHaveBeenCalled();
+    step((env) => {
+        reportReview("### Lost\n", true, env);
+    });
+    expect(error.mock.calls).toEqual([[expect.stringMatching(/^::error::/)]]);
+    expect(log).not.toHaveBeenCalled();
 });
 
 test("a report is shown as it is, in a fence that is longer than any in it", () => {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { run } from "../lib/system/process";
+import { expect, test } from "../tests/mocha";
 import { temporaryFolder, tree, writeTree } from "../tests/tree";
 import { firstDifference } from "./canary";
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { Command } from "commander";
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { exportLines, minFreeOption } from "./lab";
 
 /** Parses the options of `up`. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { knownStacks } from "./openStack";
 
 test("the stacks are those that the engine lists", () => {

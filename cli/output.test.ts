@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { InputError } from "../lib/errors";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { writeOutput } from "./output";
 

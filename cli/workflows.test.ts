@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { invented, inventedFiles } from "../tests/github/invented";
+import { expect, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { runWorkflows } from "./workflows";
 

@@ -1,8 +1,10 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { beforeEach, describe } from "mocha";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
+import { expect, test } from "../tests/mocha";
 import { type Registries, buildHooks, type MakeWay, refusalHook } from "./hooks";
 
 const post = "POST https://api.github.com/repos/us/bot/actions/variables:";
@@ -38,8 +40,8 @@ test("nothing is removed for another refusal, or where it can't be", async () =>
 });
 
 const registry = {
-    onBuildTriggers: vi.fn<Registries["onBuildTriggers"]>(),
-    readManifest: vi.fn<Registries["readManifest"]>(),
+    onBuildTriggers: fn<Registries["onBuildTriggers"]>(),
+    readManifest: fn<Registries["readManifest"]>(),
 };
 
 const met =
@@ -122,7 +124,7 @@ describe("ONBUILD of a root", () => {
 
     test("that images.ts says is built", async () => {
         await check("four:1", triggers, triggers);
-        expect(registry.onBuildTriggers).toHaveBeenCalledOnce();
+        expect(registry.onBuildTriggers).toHaveBeenCalledTimes(1);
     });
 
     test.each([

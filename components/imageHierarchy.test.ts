@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { stageHierarchy } from "../lib/hierarchy/staging";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
@@ -7,6 +7,7 @@ import { readHierarchy } from "../lib/hierarchy/prepare";
 import type { HierarchySettings } from "../lib/hierarchy/settings";
 import { archOf, hostPlatform } from "../lib/platform";
 import { digestOf, record } from "../tests/harness";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
 import { digestRef } from "./platformImage";

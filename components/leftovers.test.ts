@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { expect, test } from "vitest";
 import { UnreachableError } from "../lib/github/api";
 import { record } from "../tests/harness";
+import { expect, test } from "../tests/mocha";
 import { tidy } from "./leftovers";
 
 test("that GitHub refuses to remove a file is told as a message with the next step", async () => {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { expect, test } from "vitest";
 import { record } from "../tests/harness";
+import { expect, test } from "../tests/mocha";
 import { RepositorySettings, type RepositorySettingsArgs } from "./repositorySettings";
 
 const secret = (value: string, readers = {}) => ({

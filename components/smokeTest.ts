@@ -1,6 +1,7 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import { imageUnderTest } from "../lib/hierarchy/smokeTests";
 import { imageScheme } from "../lib/engine/resources";
 import type { Platform } from "../lib/platform";
 
@@ -15,9 +16,6 @@ export interface SmokeTestArgs {
     readonly staged: StagedTests;
     readonly parent: pulumi.Resource;
 }
-
-/** The name in smoke.Dockerfile's FROM that the image under test replaces. */
-const imageUnderTest = "image-under-test";
 
 /**
  * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker

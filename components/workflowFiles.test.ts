@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { type Delivery, fileHash } from "../lib/github/delivery";
 import { pullRequestNumber, record } from "../tests/harness";
+import { expect, test } from "../tests/mocha";
 import { WorkflowFiles } from "./workflowFiles";
 
 const files = { ".github/workflows/a.yml": "# ours\na\n", ".github/dependabot.yml": "# ours\nb\n" };

@@ -1,10 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
+import { expect, test } from "../tests/mocha";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder, writeTree } from "../tests/tree";
 import { type Need, checkDisk, imagesWarning, labNeeds } from "./disk";

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { type LabEnvironment, labVariables } from "./environment";
 
 test("what a user has set for other builders and proxies does not lead away from the lab", () => {

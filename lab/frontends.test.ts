@@ -1,8 +1,9 @@
-import { expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { type PreparedImage, readHierarchy } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { askFrontends } from "./frontends";
 
@@ -19,7 +20,7 @@ const prepared = (syntaxes: readonly string[], roots = {}): readonly PreparedIma
 };
 /** Registries that have the images `held`. The lab's registry lacks all other images, and other registries do not respond. */
 const having = (...held: readonly string[]) =>
-    vi.fn((ref: string) =>
+    fn((ref: string) =>
         held.includes(ref)
             ? Promise.resolve({})
             : ref.startsWith("lab:5000/")

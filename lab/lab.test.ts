@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
 import { withLock } from "../lib/system/lock";
 import { lockPath } from "../lib/system/paths";
+import { expect, test } from "../tests/mocha";
 import { temporaryFolder } from "../tests/tree";
 import { startLab } from "./lab";
 import { labStatus, stopLab } from "./labState";

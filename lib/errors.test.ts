@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../tests/mocha";
 import { InputError, asInputError } from "./errors";
 
 test("a file that may not be touched is told as bad input, with the command that gives it back", () => {

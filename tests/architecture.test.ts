@@ -2,10 +2,11 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { ESLint } from "eslint";
+import { describe } from "mocha";
 import tseslint from "typescript-eslint";
 import { preProcessFile } from "typescript";
-import { describe, expect, test } from "vitest";
 import { packageRoot } from "../lib/system/paths";
+import { expect, test } from "./mocha";
 
 const isTest = (file: string) => /\.test\.ts$|^tests\/|^bench\/|\/testing\.ts$/.test(file);
 
@@ -16,7 +17,7 @@ const files = ["cli", "components", "lab", "lib", "workflows"]
             (name) => `${folder}/${name}`,
         ),
     )
-    .concat(["index.ts", "images.ts", "workflows.ts", "program.ts", "definitions.ts", "config.ts"])
+    .concat(["index.ts", "images.ts", "workflows.ts", "api.ts", "program.ts", "definitions.ts", "config.ts"])
     .filter((file) => file.endsWith(".ts") && !isTest(file))
     .sort();
 
@@ -53,6 +54,7 @@ const rooms = [
     "index.ts",
     "images.ts",
     "cli/main.ts",
+    "api.ts",
     "program.ts",
     "definitions.ts",
     "components/image.ts",

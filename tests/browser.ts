@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { expect } from "vitest";
 import { run } from "../lib/system/process";
+import { expect } from "./mocha";
 import { readPng } from "./png";
 
 /** Installs Debian's Chromium if it is missing. A lock lets only one suite install at a time. */

@@ -1,10 +1,10 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect } from "vitest";
 import type { Review } from "../lib/forms/json";
 import type { Action } from "../lib/plan/builds";
 import { fixture } from "./fixture";
 import { type TestLab, makeRepository, startTestLab } from "./lab";
+import { expect } from "./mocha";
 import { manifest } from "./registry";
 import { type ImageOutput, imageOutputs, reviewPlan, up } from "./stack";
 import { writeTree } from "./tree";

@@ -1,13 +1,14 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
+import { describe } from "mocha";
 import { type Node, ScriptTarget, createSourceFile, forEachChild, isStringLiteralLike } from "typescript";
 import { parse } from "yaml";
-import { describe, expect, test } from "vitest";
 import { images } from "../images";
 import { parseReference } from "../lib/registry/references";
 import { packageRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { workflows } from "../workflows";
+import { expect, test } from "./mocha";
 
 /* Outside of this repository's own data (images.ts, workflows.ts and what they name) nothing knows its images, app or owner. */
 

@@ -1,6 +1,6 @@
 import { chmodSync } from "node:fs";
 import path from "node:path";
-import { onTestFinished, vi } from "vitest";
+import { stubEnv } from "./mocha";
 import { tree } from "./tree";
 
 /** Puts shell scripts, by program name, at the front of PATH until the test ends, and returns their folder. */
@@ -9,10 +9,7 @@ export function withPrograms(scripts: Readonly<Record<string, string>>): string 
         Object.fromEntries(Object.entries(scripts).map(([name, text]) => [name, `#!/bin/sh\n${text}\n`])),
     );
     for (const name of Object.keys(scripts)) chmodSync(path.join(folder, name), 0o755);
-    vi.stubEnv("PATH", `${folder}:${process.env.PATH ?? ""}`);
-    onTestFinished(() => {
-        vi.unstubAllEnvs();
-    });
+    stubEnv("PATH", `${folder}:${process.env.PATH ?? ""}`);
     return folder;
 }
 

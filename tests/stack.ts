@@ -1,13 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { expect } from "vitest";
 import type { Lab } from "../lab/lab";
 import { type EngineLog, parseEngineLog } from "../lib/engine/log";
 import { makePlan } from "../lib/plan/plan";
 import { readPreview } from "../lib/engine/preview";
 import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
 import { type Outcome, type TestLab, runIn } from "./lab";
+import { expect } from "./mocha";
 import { installedProgram } from "./package";
 
 /** The outcome of an `up`: the engine's operation for each changed resource, by name. */

@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { inventedFiles } from "../tests/github/invented";
 import { theirs } from "../tests/github/world";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ciBranch, ciBuildArgs } from "./ciStack";
 import { workflowFiles } from "./files";

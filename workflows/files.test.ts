@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
@@ -7,6 +7,7 @@ import { packageRoot } from "../lib/system/paths";
 import { inventedFiles } from "../tests/github/invented";
 import { readFiles } from "../tests/github/reading";
 import { type World, ours, plain, theirs } from "../tests/github/world";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
 import { readPins } from "./pins";

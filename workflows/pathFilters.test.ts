@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
 import type { ImageDefinition } from "../lib/hierarchy/definition";
 import { passes } from "../tests/github/paths";
+import { expect, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { workflowImages } from "./images";
 import { pathFilters } from "./pathFilters";

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { packageRoot } from "../lib/system/paths";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { readPins, writePins } from "./pins";
 

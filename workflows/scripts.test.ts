@@ -1,11 +1,12 @@
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { reportStatus } from "../cli/actions";
 import { packageRoot } from "../lib/system/paths";
 import type { Values } from "../tests/github/expressions";
 import { runStep } from "../tests/github/steps";
+import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 
 type Programs = Readonly<Record<string, string>>;

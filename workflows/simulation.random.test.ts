@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { before, describe } from "mocha";
 import type { Model } from "../tests/github/model";
 import { type World, modelOf, naive, ours, plain, theirs } from "../tests/github/world";
+import { expect, test } from "../tests/mocha";
 
 /** What people and GitHub do: events, moves of jobs between them, and the order of the moves that are left at the end. */
 function historiesOf({ images, definitions }: World) {
@@ -41,7 +42,7 @@ describe.each<[string, World]>([
     ["a repository without a workflows.ts", plain],
 ])("whatever people do in %s, and in whatever order GitHub does it,", (_which, world) => {
     let model: Awaited<ReturnType<typeof modelOf>>;
-    beforeAll(async () => {
+    before(async () => {
         model = await modelOf(world.images);
     });
 

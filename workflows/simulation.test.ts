@@ -1,11 +1,12 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { before, describe } from "mocha";
 import { type Scenario, outcome } from "../tests/github/play";
 import { type JobText, type WorkflowText, promotes } from "../tests/github/workflowText";
 import { modelOf, naive, ours, plain, theirs } from "../tests/github/world";
+import { expect, test } from "../tests/mocha";
 
 const files = { base: "requirements/requirements-torch.txt", app: "app/bot/client.py" };
 let model: Awaited<ReturnType<typeof modelOf>>;
-beforeAll(async () => {
+before(async () => {
     model = await modelOf();
 });
 

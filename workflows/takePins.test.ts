@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../tests/mocha";
 import { takePins } from "./takePins";
 
 const [old, next, other] = ["a".repeat(40), "b".repeat(40), "c".repeat(40)];

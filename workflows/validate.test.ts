@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { invented } from "../tests/github/invented";
+import { expect, test } from "../tests/mocha";
 import { workflowProblems } from "./validate";
 
 const { images, workflows = {} } = invented;

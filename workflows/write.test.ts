@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { invented as definitions, inventedFiles } from "../tests/github/invented";
+import { expect, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { header } from "./files";
 import { refuseStale, staleWorkflows, writeWorkflows } from "./write";

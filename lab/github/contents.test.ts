@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
 import { readFileSync } from "node:fs";
+import { afterEach, beforeEach } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { blobName } from "./git";
 import { base64, startTestStandIn, type TestStandIn } from "./testing";
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { beforeAll, expect, test } from "vitest";
+import { before } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { type Description, readDescription } from "./description";
 import { operations } from "./operations";
 import { descriptionFile, source } from "./source";
@@ -12,7 +13,7 @@ const pruned = JSON.parse(text) as {
 };
 
 let description: Description;
-beforeAll(async () => {
+before(async () => {
     description = await readDescription();
 });
 

@@ -2,14 +2,15 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { before } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { addBlob, addCommit, changedPaths, history } from "./git";
 import { mergeBase } from "./representPull";
 import { sealedBoxReady } from "./sealedBox";
 import { seedRepository } from "./seed";
 import { emptyState } from "./store";
 
-beforeAll(() => sealedBoxReady);
+before(() => sealedBoxReady);
 
 test("blobs, trees and commits have the names that git gives them", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "git-names-"));

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { labToken } from "./defaults";
 import { startTestStandIn, type TestStandIn } from "./testing";
 

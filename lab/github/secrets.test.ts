@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { revealSecret, seal } from "./sealedBox";
 import { secretKinds } from "./state";
 import { startTestStandIn, type TestStandIn } from "./testing";

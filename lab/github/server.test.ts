@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { labToken } from "./defaults";
 import { base64, startTestStandIn, type TestStandIn } from "./testing";
 

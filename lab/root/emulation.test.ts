@@ -1,6 +1,6 @@
 import path from "node:path";
-import { expect, test } from "vitest";
 import { hostPlatform } from "../../lib/platform";
+import { expect, test } from "../../tests/mocha";
 import { withPrograms } from "../../tests/programs";
 import { tree } from "../../tests/tree";
 import { enableEmulation } from "./emulation";

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { keepsRoot } from "./root";
 
 const known = { roots: { "python:3": "r@sha256:0" }, standIn: "then", standInPlatforms: ["linux/amd64"] };

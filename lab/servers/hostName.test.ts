@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { CommandError } from "../../lib/errors";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { ensureHostName } from "./hostName";
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { proxyExceptions } from "./proxies";
 
 const own = "registry.localhost,localhost,127.0.0.1";

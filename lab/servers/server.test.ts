@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { eventually, expect, test } from "../../tests/mocha";
 import { temporaryFolder, tree } from "../../tests/tree";
 import { deadServers, runningProcess, startedServers, writePidFile } from "../../lib/system/pidFiles";
 import { descendants, startOf } from "../../lib/system/processTable";
@@ -23,7 +23,9 @@ test("stopping a server ends what it has started, even what ignores its end", as
     await startServer(folder, shell);
     const status = await serverStatus(folder, shell);
     const pid = status.state === "running" ? status.pid : 0;
-    await expect.poll(() => descendants(pid)).toHaveLength(1);
+    await eventually(() => {
+        expect(descendants(pid)).toHaveLength(1);
+    });
     const [child = 0] = descendants(pid);
     expect(await stopServer(folder, "server")).toBe(true);
     expect([startOf(pid), startOf(child)]).toEqual([undefined, undefined]);
@@ -36,7 +38,9 @@ test("a server's temporary files lie in its own folder, from which a start remov
     const shell = server(folder, "mktemp -d -t made-XXXX && exec sleep 100", () => Promise.resolve());
     try {
         await startServer(folder, { ...shell, temporary });
-        await expect.poll(() => readdirSync(temporary).some((name) => name.startsWith("made-"))).toBe(true);
+        await eventually(() => {
+            expect(readdirSync(temporary).some((name) => name.startsWith("made-"))).toBe(true);
+        });
         expect(readdirSync(temporary).filter((name) => !name.startsWith("made-"))).toEqual(["file", "full"]);
     } finally {
         await stopServer(folder, "server");
@@ -70,7 +74,9 @@ test("a server with another configuration is started anew, but not while it has 
         const second = runningProcess(folder, "server")?.pid ?? 0;
         expect(second).not.toBe(first);
         process.kill(second, "SIGKILL");
-        await expect.poll(() => startOf(second)).toBeUndefined();
+        await eventually(() => {
+            expect(startOf(second)).toBeUndefined();
+        });
         expect(await startServer(folder, serving(102), true)).toBe("started");
     } finally {
         await stopServer(folder, "server");

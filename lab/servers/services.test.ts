@@ -1,5 +1,5 @@
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { buildkitServer, builderAddress } from "./services";
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { packageRoot } from "../../lib/system/paths";
+import { expect, test } from "../../tests/mocha";
 import { goAlone, withPrograms } from "../../tests/programs";
 import { temporaryFolder } from "../../tests/tree";
 import { type Toolchain, ensureToolchain, findToolchain, missingTools } from "./build";

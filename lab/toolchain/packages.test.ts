@@ -1,10 +1,10 @@
-import { expect, onTestFinished, test, vi } from "vitest";
 import { CommandError } from "../../lib/errors";
+import { expect, onTestFinished, spyOn, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { ensurePackages, requireRoot } from "./packages";
 
 function as(uid: number): void {
-    const spy = vi.spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(uid);
+    const spy = spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(uid);
     onTestFinished(() => {
         spy.mockRestore();
     });

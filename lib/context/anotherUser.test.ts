@@ -1,7 +1,8 @@
+import { fail } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { packageRoot } from "../system/paths";
 import { temporaryFolder } from "../../tests/tree";
 
@@ -52,7 +53,7 @@ function prepareAs({ root, user, umask }) {
 console.log(JSON.stringify(JSON.parse(process.argv[1]).map(prepareAs)));
 `;
 
-const self = process.getuid?.() ?? expect.fail("not a POSIX system");
+const self = process.getuid?.() ?? fail("not a POSIX system");
 /** Only root can become another user: "nobody", who owns no file and shares no group with root. */
 const other = self === 0 ? 65534 : self;
 
@@ -77,4 +78,4 @@ test(`input hashes are the same for ${whom} with another umask`, () => {
     // Only the devcontainer has no smoke test: it is never pushed.
     expect(mine?.hashes.flat().filter((hash) => hash === null)).toHaveLength(1);
     expect(theirs?.hashes).toEqual(mine?.hashes);
-}, 30_000);
+}).timeout(30_000);

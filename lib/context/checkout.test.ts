@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { openCheckout } from "./checkout";
 

@@ -1,6 +1,7 @@
 import { symlinkSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { openCheckout } from "./checkout";
 import { tree } from "../../tests/tree";
 import { readIgnore } from "./checkout";

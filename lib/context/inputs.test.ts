@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { openCheckout } from "./checkout";
 import { tree, writeTree } from "../../tests/tree";
 import { type InputSource, collectInputs, readContext } from "./inputs";

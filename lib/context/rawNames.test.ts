@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { pathOf, shownPath, textOf } from "./rawNames";
 
 /** Bytes of names: letters, multi-byte characters, and fragments of these. */

@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { openCheckout } from "./checkout";
 import { temporaryFolder, tree } from "../../tests/tree";
 import { type InputHashParts, buildTag, inputHash } from "./hash";

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { expand } from "./expand";
 
 const variables = new Map([

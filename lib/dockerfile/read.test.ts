@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { hostPlatform } from "../platform";
 import { readDockerfile } from "./read";
 import type { ReadOptions } from "./stages";

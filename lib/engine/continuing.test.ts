@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { continuing, continuesOnError } from "./continuing";
 
 test.each<[string, readonly string[], boolean]>([

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
 import { startTime } from "../system/processTable";
 import { removeDeadLocks, runningUpdates, stackLocks } from "./locks";
@@ -14,11 +14,6 @@ const timestamp = new Date().toISOString();
 const longAgo = "2001-01-01T00:00:00Z";
 /** A pid above the kernel's limit, which no process has. */
 const gone = 2 ** 22 + 2;
-
-afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.restoreAllMocks();
-});
 
 function locked(file: string, content: unknown) {
     const state = tree({ [`${folder}/${file}`]: JSON.stringify(content), [`${folder}/${file}.attrs`]: "{}" });
@@ -193,8 +188,8 @@ test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b
             [`${files}/a.json`]: lock,
             [`a b/${files}/a.json`]: lock,
         });
-        vi.stubEnv("HOME", state);
-        vi.spyOn(process, "cwd").mockReturnValue(state);
+        stubEnv("HOME", state);
+        spyOn(process, "cwd").mockReturnValue(state);
         expect(stackLocks(backend, "local")).toHaveLength(1);
     },
 );

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { isUnknown, readPreview, sameWhereKnown, unknown } from "./preview";
 import { nameOf } from "./resources";
 

@@ -1,6 +1,7 @@
 import { chmodSync } from "node:fs";
 import path from "node:path";
-import { expect, test, describe } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { backendUrl, completeOperation, engineAdvice, preview, previewErrors, readStackFile } from "./pulumi";
 

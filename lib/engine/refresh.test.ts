@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { refreshBefore, refreshOptions, changedSecrets } from "./refresh";
 
 const at = (remoteUpdatedAt: string) => ({ updatedAt: "2026-01-01", remoteUpdatedAt });

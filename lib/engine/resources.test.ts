@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import type { PreparedImage } from "../hierarchy/prepare";
 import { packageRoot } from "../system/paths";
 import {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { masked } from "../system/mask";
 import { configSecrets, readSecrets } from "./secrets";
 

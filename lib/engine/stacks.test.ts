@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { labStack, stackFile } from "./stacks";
 

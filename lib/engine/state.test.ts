@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { compareRoots, rootQuestions, rootsOf } from "../status/images";
 import { type Commands, repairCommand } from "../status/repair";
 import { stackFindings } from "../status/status";

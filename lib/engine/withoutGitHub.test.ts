@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { isLeftOut, withoutGitHub } from "./withoutGitHub";
 
 describe("a run without a token", () => {

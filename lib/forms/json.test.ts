@@ -1,5 +1,5 @@
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { packageRoot } from "../system/paths";
 import { causeText } from "../plan/causes";
 import { makePlan } from "../plan/plan";

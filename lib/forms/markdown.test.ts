@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { makePlan } from "../plan/plan";
 import { fileChanged, imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { markdownForm } from "./markdown";

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import type { StatusReport } from "../status/status";
 import { statusHtml } from "./statusHtml";
 import { statusText } from "./statusText";

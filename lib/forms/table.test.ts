@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { makePlan } from "../plan/plan";
 import { imagePlan, planOf, recordedPreview, sixtyImages } from "../../tests/previews";
 import { tableForm, wrap } from "./table";

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { fileChanged, imagePlan, planOf } from "../../tests/previews";
 import { roughly, size } from "../system/progress";
 import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";

@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { beforeEach, describe } from "mocha";
+import { vi } from "vitest";
+import { expect, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { UnreachableError, ask, restAddress } from "./api";
 
@@ -26,13 +29,10 @@ describe("asking", () => {
         baseUrl: "https://github.example/",
         token: "t0ken",
     };
-    const fetchMock = vi.fn<typeof fetch>();
+    const fetchMock = fn<typeof fetch>();
     const asked = () => ask(target, "repos/us/bot", "read the repository");
     beforeEach(() => {
-        vi.stubGlobal("fetch", fetchMock.mockReset());
-    });
-    afterEach(() => {
-        vi.unstubAllGlobals();
+        stubGlobal("fetch", fetchMock.mockReset());
     });
 
     test("sends the token, and gives the answer", async () => {

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe } from "mocha";
+import { expect, stubEnv, stubGlobal, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
@@ -34,12 +35,11 @@ const withLeftover: Answers = {
 
 function serve(answers: Answers, headers: Record<string, string> = {}): void {
     const prefix = "https://github.example/api/v3/repos/us/bot";
-    vi.stubGlobal("fetch", (url: URL) => {
+    stubGlobal("fetch", (url: URL) => {
         const body = answers[url.href.slice(prefix.length)];
         const status = body === undefined ? 404 : 200;
         return Promise.resolve(Response.json(body ?? { message: "Not Found" }, { status, headers }));
     });
-    onTestFinished(() => void vi.unstubAllGlobals());
 }
 
 const wishes = {
@@ -165,7 +165,7 @@ describe("without a token", () => {
             /next: make one: docs\/operations\.md, "The token that writes/,
         ],
     ])("an update fails and leaves all as it is: %s", async (_, env, next) => {
-        vi.stubEnv("GITHUB_ACTIONS", env.GITHUB_ACTIONS);
+        stubEnv("GITHUB_ACTIONS", env.GITHUB_ACTIONS);
         const left = await planGitHub(anonymous, files, wishes);
         expect(left).toEqual({
             delivery: undefined,
@@ -175,14 +175,13 @@ describe("without a token", () => {
         });
         // If the engine is set to leave GitHub out, the program warns. The resources that it registers then are left
         // out, and no request asks for their removal.
-        for (const [name, value] of Object.entries(withoutGitHub({}, []).env)) vi.stubEnv(name, value);
+        for (const [name, value] of Object.entries(withoutGitHub({}, []).env)) stubEnv(name, value);
         expect(await planGitHub(anonymous, files, wishes)).toEqual({
             delivery: undefined,
             setsValues: true,
             warnings: left.errors.map((error) => error.replace(", so GitHub can't be asked", "")),
             errors: [],
         });
-        vi.unstubAllEnvs();
     });
 });
 

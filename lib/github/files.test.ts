@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe } from "mocha";
 import { labToken } from "../../lab/github/defaults";
 import { type TestStandIn, startTestStandIn } from "../../lab/github/testing";
+import { expect, test } from "../../tests/mocha";
 import { findFiles, findLeftovers, removeLeftovers } from "./files";
 
 let github: TestStandIn;

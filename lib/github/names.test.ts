@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { checkVariable, imageVariable, maximumValue, nameProblem, publishedVariables, valueProblem } from "./names";
 
 describe("the name of a secret or variable", () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { packageRoot } from "../system/paths";
 import { accesses, factsOf, permissionNames, permissions, permissionsFor, tokenText } from "./permissions";
 

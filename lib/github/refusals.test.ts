@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { type Kind, permissions, permissionsFor } from "./permissions";
 import { nextAfterRefusal, refusal, shortage } from "./refusals";
 

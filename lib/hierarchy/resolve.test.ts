@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { readDockerfile } from "../dockerfile/read";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
 import { resolveHierarchy } from "./resolve";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { looksSecret, refuseSecretArguments, requireSecrets } from "./secrets";
 
 const letters = (length: number) => "a1B2c3".repeat(length).slice(0, length);

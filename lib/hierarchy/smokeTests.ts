@@ -12,6 +12,9 @@ import type { PlacedParent } from "./place";
 /** Path of the Dockerfile that runs every smoke test. It is part of this package. */
 export const smokeDockerfile = path.join(packageRoot, "lib", "hierarchy", "smoke.Dockerfile");
 
+/** The name in its FROM that the image under test replaces. */
+export const imageUnderTest = "image-under-test";
+
 /** Its text. It is read when the program starts, because a process that changes its user afterwards may have no access to the package. */
 const smokeDockerfileText = readFileSync(smokeDockerfile, "utf8");
 

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { images } from "../../images";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { openCheckout } from "../context/checkout";
 import { InputError } from "../errors";

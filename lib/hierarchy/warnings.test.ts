@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { openCheckout } from "../context/checkout";
 import { tree } from "../../tests/tree";
 import { type Platform, hostPlatform } from "../platform";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { type Cause, causeText, difference, fileCauses, listCauses, valueCauses } from "./causes";
 
 const texts = (causes: readonly Cause[]) => causes.map(causeText);

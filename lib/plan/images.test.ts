@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { recordedPreview } from "../../tests/previews";
 import { planBuilds } from "./builds";
 import { groups } from "./groups";

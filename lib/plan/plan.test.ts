@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { imagePlan, planOf, recordedPreview } from "../../tests/previews";
 import type { Preview, Step } from "../engine/preview";
 import type { UpdateRecord } from "../update/history";

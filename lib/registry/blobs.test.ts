@@ -5,7 +5,8 @@ import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { after, before, beforeEach, describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { blobReader } from "./blobs";
 
@@ -95,7 +96,7 @@ const handle = (request: IncomingMessage, response: ServerResponse): void => {
     });
 };
 
-beforeAll(async () => {
+before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), "layered-images-test-"));
     const [key, certificate] = ["key.pem", "certificate.pem"].map((name) => path.join(folder, name));
     const made = spawnSync("openssl", [
@@ -127,7 +128,7 @@ beforeAll(async () => {
     });
     proxy = `http://127.0.0.1:${port(tunnel)}`;
 });
-afterAll(() => {
+after(() => {
     for (const server of servers) {
         server.closeAllConnections();
         server.close();

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { isTransient, nextAfter, nextAfterStep, refusesPushes } from "./failures";
 
 describe("a registry's answer to a question", () => {

@@ -1,6 +1,7 @@
 import { chmodSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { RegistryError, onBuildTriggers, parseManifest, readManifest } from "./manifest";
 

@@ -1,14 +1,12 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { describe } from "mocha";
+import { expect, stubGlobal, test } from "../../tests/mocha";
 import type { Resource } from "../engine/state";
 import type { blobReader } from "../registry/blobs";
 import { type Manifest, RegistryError } from "../registry/manifest";
 import { askBlobs, askGitHub, askRegistries } from "./ask";
 import { type Answer, exitCode } from "./findings";
 import { compareGitHub, githubQuestions } from "./github";
-
-afterEach(() => {
-    vi.unstubAllGlobals();
-});
 
 test("a reference that stands in the state several times is asked for once", async () => {
     const asked: string[] = [];
@@ -114,11 +112,11 @@ describe("what GitHub says is not there", () => {
      * of requests.
      */
     const found = async (there: readonly string[], status = 404) => {
-        const fetchMock = vi.fn((url: URL) => {
+        const fetchMock = fn((url: URL) => {
             const path = url.href.replace("https://api.github.com/repos/o/r", "");
             return Promise.resolve(there.includes(path) ? Response.json({}) : new Response("{}", { status }));
         });
-        vi.stubGlobal("fetch", fetchMock);
+        stubGlobal("fetch", fetchMock);
         const findings = compareGitHub(state, await askGitHub(target, githubQuestions(state)));
         return { findings, code: exitCode(findings), asked: fetchMock.mock.calls.length };
     };

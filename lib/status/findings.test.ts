@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { type Finding, exitCode, unknownFindings } from "./findings";
 import { repairAll, repairCommand } from "./repair";
 

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import type { Resource } from "../engine/state";
 import { fileHash } from "../github/delivery";
 import type { Answer } from "./findings";

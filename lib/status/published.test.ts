@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import type { DeployedImage } from "../engine/state";
 import type { Answer } from "./findings";
 import type { Held } from "./imageStatus";

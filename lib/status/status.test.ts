@@ -1,10 +1,7 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { expect, stubGlobal, test } from "../../tests/mocha";
 import type { Resource } from "../engine/state";
 import { filesDiffer } from "./status";
-
-afterEach(() => {
-    vi.unstubAllGlobals();
-});
 
 const resource = (type: string, inputs: Record<string, unknown>): Resource => ({
     ...{ urn: `urn:pulumi:local::p::${type}::n`, type, inputs, outputs: {} },
@@ -19,12 +16,12 @@ const secret = resource("github:index/actionsSecret:ActionsSecret", { secretName
  * requests.
  */
 async function ask(resources: readonly Resource[], text: string | undefined, status = 404) {
-    const fetchMock = vi.fn((url: URL) => {
+    const fetchMock = fn((url: URL) => {
         const body = { content: Buffer.from(text ?? "").toString("base64"), encoding: "base64" };
         const isThere = text !== undefined || (status === 404 && url.href.endsWith("/repos/us/bot"));
         return Promise.resolve(isThere ? Response.json(body) : new Response("{}", { status }));
     });
-    vi.stubGlobal("fetch", fetchMock);
+    stubGlobal("fetch", fetchMock);
     const differ = await filesDiffer(resources, { GITHUB_OWNER: "us", GITHUB_TOKEN: "t" });
     return { differ, asked: fetchMock.mock.calls.length };
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { InputError } from "../errors";
 import { readInstance, writeInstance } from "./instance";

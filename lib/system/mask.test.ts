@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { maskStream, masked, maskedIn, secretTexts } from "./mask";
 
 const key = '-----BEGIN KEY-----\n  first "line"  \r\nab\nsecond line\n-----END KEY-----';

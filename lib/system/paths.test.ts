@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
 import path from "node:path";
-import { expect, test } from "vitest";
-import { labPaths } from "./paths";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
+import { tree } from "../../tests/tree";
+import { labPaths, repositoryRoot } from "./paths";
 
 const ofHome = {
     cache: path.join(homedir(), ".cache/layered-images"),
@@ -24,4 +26,20 @@ test.each<[string, NodeJS.ProcessEnv, ReturnType<typeof labPaths>]>([
     ],
 ])("with %s the lab's places are known and absolute", (_name, env, places) => {
     expect(labPaths(env)).toEqual(places);
+});
+
+describe("the repository's root is the nearest folder with a Pulumi.yaml", () => {
+    test.each([
+        ["", ""],
+        ["a/b", ""],
+        ["nested", "nested"],
+    ])("from %j it is %j", (from, expected) => {
+        const root = tree({ "Pulumi.yaml": "", "a/b/file": "", "nested/Pulumi.yaml": "" });
+        expect(repositoryRoot(path.join(root, from))).toBe(path.join(root, expected));
+    });
+
+    test("outside of a repository the error names the folder and the file", () => {
+        const folder = tree({ file: "" });
+        expect(() => repositoryRoot(folder)).toThrow(`${folder}: there is no Pulumi.yaml here or in a folder above`);
+    });
 });

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { eventually, expect, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { makeFolder } from "./files";
 import { withLock } from "./lock";
@@ -51,9 +51,12 @@ test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
         let output = "";
         child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
         child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
-        await expect
-            .poll(() => output, { timeout: 20_000 })
-            .toContain(`waiting for another run to finish (it holds ${file})`);
+        await eventually(
+            () => {
+                expect(output).toContain(`waiting for another run to finish (it holds ${file})`);
+            },
+            { timeout: 20_000 },
+        );
         const ended = new Promise((resolve) => child.on("close", resolve));
         child.kill("SIGINT");
         await ended;
@@ -63,4 +66,4 @@ test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
     // The lock is free again.
     expect(spawnSync("flock", ["--nonblock", file, "true"]).status).toBe(0);
     expect(existsSync(file)).toBe(true);
-}, 30_000);
+}).timeout(30_000);

@@ -1,18 +1,19 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach } from "mocha";
+import { vi } from "vitest";
+import { expect, spyOn, test } from "../../tests/mocha";
 import { progress } from "./progress";
 
 let said: string[] = [];
 beforeEach(() => {
     said = [];
     vi.useFakeTimers();
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    spyOn(process.stderr, "write").mockImplementation((text) => {
         said.push(String(text));
         return true;
     });
 });
 afterEach(() => {
     vi.useRealTimers();
-    vi.restoreAllMocks();
 });
 
 const work = (milliseconds: number) => () =>

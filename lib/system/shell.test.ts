@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { keyArguments, pinCommand, quote } from "./shell";
 
 test("a quoted word arrives in a shell as it is, whatever is in it", () => {

@@ -1,6 +1,6 @@
 import { chmodSync } from "node:fs";
 import path from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, spyOn, test } from "../../tests/mocha";
 import type { EngineLog } from "../engine/log";
 import { temporaryFolder, tree } from "../../tests/tree";
 import { type FailedBuild, describeFailedBuild, failedBuilds, printFailedBuilds } from "./failedBuilds";
@@ -176,7 +176,7 @@ test("of a long output the end is shown", () => {
 });
 
 test("a builder that can't be asked is no second failure", async () => {
-    const told = vi.spyOn(console, "error").mockReturnValue(undefined);
+    const told = spyOn(console, "error").mockReturnValue(undefined);
     try {
         await printFailedBuilds({ env: { PATH: "/nowhere" }, root: "/", log: logOf({ base: staged }), mask });
         expect(told.mock.calls).toEqual([

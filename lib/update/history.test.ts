@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test, afterEach, vi } from "vitest";
+import { describe } from "mocha";
+import { expect, spyOn, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
 import {
     type ImageRecord,
@@ -12,10 +13,6 @@ import {
     historyFile,
     readHistory,
 } from "./history";
-
-afterEach(() => {
-    vi.restoreAllMocks();
-});
 
 const recorded = (seconds: number): UpdateRecord => ({
     start: "2026-11-23T20:00:00.000Z",
@@ -60,7 +57,7 @@ test.each([
     ["no updates", '{"seconds": 1}'],
     ["another kind of record", '[{"start": "yesterday", "seconds": 1, "result": "succeeded", "images": []}]'],
 ])("a file with %s is said and put aside, and the next update begins anew", async (_what, text) => {
-    const said = vi.spyOn(console, "error").mockReturnValue();
+    const said = spyOn(console, "error").mockReturnValue();
     const root = tree({ ".updates/ci.json": text });
     await appendHistory("ci", {}, recorded(1), root);
     expect(said.mock.calls.flat().join()).toMatch(

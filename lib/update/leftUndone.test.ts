@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
 import { type EngineLog, type EngineStep, parseEngineLog } from "../engine/log";
 import { leftUndone, mayHaveExpired } from "./leftUndone";
 

@@ -1,4 +1,5 @@
-import { expect, test, vi } from "vitest";
+import { fn } from "jest-mock";
+import { expect, test } from "../../tests/mocha";
 import { type Manifest, RegistryError } from "../registry/manifest";
 import { pushedBytes } from "./record";
 import type { ImageStep } from "./steps";
@@ -22,7 +23,7 @@ const manifest = (layers: Readonly<Record<string, number>>, platforms: Manifest[
     platforms,
 });
 const registry = (held: Readonly<Record<string, Manifest>>) =>
-    vi.fn((name: string) => Promise.resolve<Manifest | undefined>(held[name]));
+    fn((name: string) => Promise.resolve<Manifest | undefined>(held[name]));
 
 test("layers count that neither the former digest nor the parents had", async () => {
     const held = {
@@ -58,7 +59,7 @@ test("a build to the digest that was there pushes nothing and asks nothing; what
 });
 
 test("a registry that can't be asked is asked once and costs its numbers alone", async () => {
-    const read = vi.fn((name: string) =>
+    const read = fn((name: string) =>
         name.startsWith("ghcr.io")
             ? Promise.reject(new RegistryError("ghcr.io", "no route"))
             : Promise.resolve<Manifest | undefined>(manifest({ own: 4 })),

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test } from "../../tests/mocha";
 import { parseEngineLog } from "../engine/log";
 import { masked } from "../system/mask";
 import { packageRoot } from "../system/paths";

@@ -1,8 +1,9 @@
 import { rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { configWith, fixture, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { repositories } from "../registry";
 import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
@@ -10,10 +11,10 @@ import { writeTree } from "../tree";
 /* Bad input with the real engine: one clear message, no stack trace, no build and no publication. */
 
 let lab: TestLab;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

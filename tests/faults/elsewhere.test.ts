@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type Server, createServer as createHttpsServer, request } from "node:https";
 import { createServer } from "node:net";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { stringify } from "yaml";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
@@ -12,6 +12,7 @@ import { type Certificates, ensureCertificates, registryHost } from "../../lab/s
 import { failedBuilds } from "../../lib/update/failedBuilds";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab, unmountBelow } from "../lab";
+import { expect, test } from "../mocha";
 import { repositories } from "../registry";
 import { command, exportState, up } from "../stack";
 import { writeTree } from "../tree";
@@ -21,10 +22,10 @@ import { writeTree } from "../tree";
 let lab: TestLab;
 const started: ChildProcess[] = [];
 const proxies: Server[] = [];
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     for (const proxy of proxies) {
         proxy.closeAllConnections();
         proxy.close();
@@ -230,11 +231,11 @@ test("of what two repositories build at the same time on one builder, each is to
 describe("a builder whose disk is full", () => {
     let small: TestLab;
     let store: string;
-    beforeAll(async () => {
+    before(async () => {
         small = await startTestLab("host");
         store = path.join(small.paths.state, "buildkit", "root");
     });
-    afterAll(async () => {
+    after(async () => {
         await small.close();
     });
 

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { after, afterEach, before, describe } from "mocha";
 import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
@@ -15,6 +15,7 @@ import { workflowFiles } from "../../workflows/files";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { runStep } from "../github/steps";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { eventually, expect, test } from "../mocha";
 import { manifest, repositories } from "../registry";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -49,7 +50,7 @@ const make = (config: string, files = {}) =>
 const goOn = "--continue-on-error";
 const withEnv = (changes: NodeJS.ProcessEnv) => Object.assign(lab, { env: { ...env, ...changes } });
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     github = standInRepository(lab);
     ({ env } = lab);
@@ -60,7 +61,7 @@ afterEach(async () => {
     await github.control("PUT", "limits", {});
     await github.control("PUT", "outages", { count: 0 });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
@@ -190,11 +191,11 @@ async function changedProgram(): Promise<string> {
 }
 
 describe("what GitHub refuses today is left as it is, in the state and there, and images are promoted", () => {
-    beforeAll(async () => {
+    before(async () => {
         expect(await up(lab, await changedProgram())).toMatchObject({ code: 0 });
         expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
     });
-    afterAll(async () => {
+    after(async () => {
         // The next `up` completes the update without a build.
         const program = make(settings(""), { "requirements/dev.txt": `# change ${changes.toString()}\n` });
         await runIn(lab, program, "pulumi", [
@@ -350,7 +351,12 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     const running = up(lab, program);
     // At this time, planning has sent its requests to GitHub; the variables follow the promotion, which waits for the
     // smoke test.
-    await expect.poll(() => readdirSync(tags).length, { timeout: 120_000, interval: 20 }).toBeGreaterThan(before);
+    await eventually(
+        () => {
+            expect(readdirSync(tags).length).toBeGreaterThan(before);
+        },
+        { timeout: 120_000, interval: 20 },
+    );
     await github.control("PUT", "outages", { count: 100_000 });
     const failed = await running;
     expect(failed.output).toMatch(/actions\/variables\/BASE_IMAGE: 502/);

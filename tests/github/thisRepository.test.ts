@@ -1,10 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { describe } from "mocha";
 import { parse } from "yaml";
 import { openCheckout } from "../../lib/context/checkout";
 import { packageRoot } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { workflowImages } from "../../workflows/images";
 import { staleWorkflows } from "../../workflows/write";
+import { expect, test } from "../mocha";
 import { passes } from "./paths";
 import { readFiles } from "./reading";
 import { ours } from "./world";

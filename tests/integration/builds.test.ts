@@ -9,12 +9,13 @@ import {
     utimesSync,
 } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before as beforeAll } from "mocha";
 import { openCheckout } from "../../lib/context/checkout";
 import { stageContext } from "../../lib/context/stage";
 import { type PreparedImage, readHierarchy, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { hostPlatform } from "../../lib/platform";
 import { type TestLab, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { writeTree } from "../writeTree";
 
 /*
@@ -112,7 +113,7 @@ EOF
     });
     before = await buildBoth();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -1,20 +1,21 @@
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { manifest } from "../registry";
 import { imageOutputs, up } from "../stack";
 
 /* A builder that starts empty, like the builder of a CI runner. */
 
 let lab: TestLab;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -1,18 +1,19 @@
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { rebuild } from "../../cli/canary";
 import { publishedBuilds } from "../../lib/engine/state";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { up } from "../stack";
 
 /* The same inputs produce the same bits: published images are built again without any cache. */
 
 let lab: TestLab;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

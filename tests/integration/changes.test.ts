@@ -1,9 +1,10 @@
 import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { type ChangingStack, type Expected, builds, children, everything, startChanges } from "../changes";
 import { configWith, fixture } from "../fixture";
 import { runIn } from "../lab";
+import { expect, test } from "../mocha";
 import { manifest } from "../registry";
 import { exportState, up } from "../stack";
 import { writeTree } from "../tree";
@@ -13,10 +14,10 @@ import { writeTree } from "../tree";
  * preview predicted both. Each row starts from the state that the previous row left.
  */
 let stack: ChangingStack;
-beforeAll(async () => {
+before(async () => {
     stack = await startChanges();
 });
-afterAll(async () => {
+after(async () => {
     await stack.close();
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import type { ImageDefinitions } from "../../lib/hierarchy/definition";
@@ -8,6 +8,7 @@ import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
@@ -49,7 +50,7 @@ const refreshFiles = () =>
 const push = (file: string, text: string | null) =>
     github.control("POST", `${github.where}/push`, { files: { [file]: text } });
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     const files = { ...fixture, ...workflowsFile(), ...configWith(settings), ".dockerignore": "*.log\n" };
     program = makeRepository(path.join(lab.paths.state, "repository"), files);
@@ -58,7 +59,7 @@ beforeAll(async () => {
     await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.INDEX.dependabot", "true"]);
     await runIn(lab, program, "pulumi", ["config", "set", "--path", "repositorySecrets.EDITOR.codespaces", "true"]);
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import type { StatusReport } from "../../lib/status/status";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
@@ -24,14 +25,14 @@ const testYml = ".github/workflows/test.yml";
 let lab: TestLab;
 let program: string;
 let github: StandInRepository;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     const files = { ...fixture, ...workflowsFile(), ...configWith(settings) };
     program = makeRepository(path.join(lab.paths.state, "repository"), files);
     github = standInRepository(lab);
     await github.control("PATCH", github.where, { protected: ["main"] });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers/server";
@@ -8,6 +8,7 @@ import { serversFolder } from "../../lib/system/paths";
 import { failedBuilds } from "../../lib/update/failedBuilds";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { manifest, repositories, tags } from "../registry";
 import { command, exportState, imageOutputs, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
@@ -19,11 +20,11 @@ import { writeTree } from "../tree";
 let lab: TestLab;
 let program: string;
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { run } from "../../lib/system/process";
 import { type ImageRecord, type UpdateRecord, readHistory } from "../../lib/update/history";
 import { fixture } from "../fixture";
 import { runStep } from "../github/steps";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { eventually, expect, test } from "../mocha";
 import { command, commandScript } from "../stack";
 import { writeTree } from "../tree";
 
@@ -18,7 +19,7 @@ let lab: TestLab;
 let program: string;
 let temporary: string;
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), fixture);
     temporary = path.join(lab.paths.state, "temporary");
@@ -29,7 +30,7 @@ beforeAll(async () => {
     await git("add", "images.ts");
     await git("commit", "--quiet", "--message", "Begin");
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
@@ -212,7 +213,12 @@ test("Ctrl-C leaves the record of a failed update, and no log of the engine", as
     const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
     const isBuilding = () =>
         logs().some((one) => readFileSync(path.join(temporary, one, "events.jsonl"), "utf8").includes("RUN sleep 600"));
-    await expect.poll(isBuilding, { timeout: 120_000, interval: 500 }).toBe(true);
+    await eventually(
+        () => {
+            expect(isBuilding()).toBe(true);
+        },
+        { timeout: 120_000, interval: 500 },
+    );
     // A terminal sends the signal to every process in the foreground.
     process.kill(-(child.pid ?? 0), "SIGINT");
     expect(await ended).not.toBe(0);

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync }
 import { createServer } from "node:net";
 import { hostname } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { after, before } from "mocha";
+import { vi } from "vitest";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
 import { startServer } from "../../lab/servers/server";
@@ -11,14 +12,15 @@ import { labPaths } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { eventually, expect, stubEnv, test } from "../mocha";
 import { commandScript } from "../stack";
 import { writeTree } from "../tree";
 
 let lab: TestLab;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
@@ -64,7 +66,9 @@ test("what a start would start anew is kept while an update runs, and started an
 test.each(["registry", "buildkitd", "github"])("a dead %s is started again, with its data", async (name) => {
     const { pid } = JSON.parse(readFileSync(pidFile(name), "utf8")) as { pid: number };
     process.kill(pid, "SIGKILL");
-    await expect.poll(async () => (await labStatus(lab.paths))[name]).toEqual({ state: "stopped" });
+    await eventually(async () => {
+        expect((await labStatus(lab.paths))[name]).toEqual({ state: "stopped" });
+    });
     const again = await startLab({ paths: lab.paths });
     expect(again.instance.roots).toEqual(lab.instance.roots);
     expect((await labStatus(lab.paths))[name]?.state).toBe("running");
@@ -119,7 +123,7 @@ test("a lab that was moved is one again, with its builder, and its environment w
 
 /** Starts the lab with these environment variables, which a user may have set. */
 async function startWith(variables: Readonly<Record<string, string>>) {
-    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+    for (const [name, value] of Object.entries(variables)) stubEnv(name, value);
     try {
         return await startLab({ paths: lab.paths });
     } finally {

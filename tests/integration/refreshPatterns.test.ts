@@ -1,11 +1,11 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
 import { ensureToolchain } from "../../lab/toolchain/build";
 import { pulumiHome } from "../../lab/toolchain/pulumiHome";
 import { refreshOptions } from "../../lib/engine/refresh";
 import { labPaths } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
+import { expect, test } from "../mocha";
 import { tree } from "../tree";
 
 const prefix = "urn:pulumi:ci::layered-images::";

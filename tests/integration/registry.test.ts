@@ -1,21 +1,22 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { archOf, hostPlatform } from "../../lib/platform";
 import { blobReader } from "../../lib/registry/blobs";
 import { onBuildTriggers, readManifest } from "../../lib/registry/manifest";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { manifest, repositories, tags } from "../registry";
 import { changesOf, imageOutputs, up } from "../stack";
 
 /* Requests to registries, sent by the lab's buildx and outside it, to the lab's registry. */
 
 let lab: TestLab;
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
@@ -109,7 +110,7 @@ describe("a root with ONBUILD", () => {
             "a.txt": "a\n",
         });
 
-    beforeAll(async () => {
+    before(async () => {
         const folder = path.join(lab.paths.state, "onbuild");
         mkdirSync(folder);
         const [root = ""] = Object.values(lab.instance.roots);

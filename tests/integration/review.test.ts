@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { appendFileSync, chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { descendants, startOf } from "../../lib/system/processTable";
 import type { Review } from "../../lib/forms/json";
 import { expectPictures, shownPage } from "../browser";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 import { deleteManifest } from "../registry";
 import { command, commandScript, imageOutputs, review } from "../stack";
 import { writeTree } from "../tree";
@@ -16,7 +17,7 @@ const secret = "hunter2-of-the-index";
 let lab: TestLab;
 let program: string;
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     const images = (fixture["images.ts"] ?? "").replace(
         'dockerfile: "docker/Dockerfile",',
@@ -26,7 +27,7 @@ beforeAll(async () => {
     const set = ["config", "set", "--secret", "--path", "buildSecrets.INDEX_PASSWORD", secret];
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, utimesSync } from "node:fs";
 import { request } from "node:https";
 import { hostname } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { after, before, describe } from "mocha";
 import { registryHost } from "../../lab/servers/tls";
 import { blobReader } from "../../lib/registry/blobs";
 import { repositoryOf } from "../../lib/registry/references";
@@ -12,6 +12,7 @@ import { instanceFile, readInstance, writeInstance } from "../../lib/system/inst
 import { expectPictures, shownPage } from "../browser";
 import { configWith, fixture, workflowsFile } from "../fixture";
 import { type Outcome, type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { eventually, expect, test } from "../mocha";
 import { manifest, removeBlob } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
@@ -58,7 +59,7 @@ async function deleteManifest(image: string, digest: string): Promise<void> {
     expect(code).toBe(202);
 }
 
-beforeAll(async () => {
+before(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...fixture,
@@ -69,7 +70,7 @@ beforeAll(async () => {
     const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", token];
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
 });
-afterAll(async () => {
+after(async () => {
     await lab.close();
 });
 
@@ -409,7 +410,12 @@ test("what can't be asked is named, and is no difference", async () => {
     for (const name of ["registry", "github"]) {
         const { pid } = JSON.parse(readFileSync(path.join(servers, `${name}.pid`), "utf8")) as { pid: number };
         spawnSync("kill", [pid.toString()]);
-        await expect.poll(() => spawnSync("kill", ["-0", pid.toString()]).status, { timeout: 10_000 }).not.toBe(0);
+        await eventually(
+            () => {
+                expect(spawnSync("kill", ["-0", pid.toString()]).status).not.toBe(0);
+            },
+            { timeout: 10_000 },
+        );
     }
     const { code, report } = await status();
     expect({ code, verdict: report.verdict }).toEqual({ code: 1, verdict: "unknown" });

@@ -1,16 +1,17 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { before, describe } from "mocha";
 import { parse } from "yaml";
 import { invented, inventedFiles } from "../github/invented";
 import { makeRepository } from "../lab";
+import { expect, test } from "../mocha";
 import { installedProgram, packPackage } from "../package";
 import { temporaryFolder, writeTree } from "../tree";
 
 /* The command `workflows` of the packed package, in a repository that installed it: TypeScript, and no file of this repository. */
 
-beforeAll(packPackage);
+before(packPackage);
 
 const definitions = {
     "images.ts":

@@ -2,13 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { openCheckout } from "../../lib/context/checkout";
 import { collectInputs } from "../../lib/context/inputs";
 import type { InputFile } from "../../lib/context/walk";
 import { stageContext } from "../../lib/context/stage";
 import { readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
+import { expect, test } from "../mocha";
 import { writeTree } from "../writeTree";
 import {
     type Entry,
@@ -24,11 +25,11 @@ import { type Oracle, runs, startOracle } from "./oracle";
 
 let oracle: Oracle;
 
-beforeAll(async () => {
+before(async () => {
     oracle = await startOracle();
 });
 
-afterAll(() => {
+after(() => {
     oracle.stop();
 });
 

@@ -1,18 +1,19 @@
 import path from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { type Ignore, ignoring } from "../../lib/context/ignore";
 import { InputError } from "../../lib/errors";
+import { expect, test } from "../mocha";
 import { ignoreFiles, trees } from "./arbitraries";
 import { type Oracle, runs, startOracle } from "./oracle";
 
 let oracle: Oracle;
 
-beforeAll(async () => {
+before(async () => {
     oracle = await startOracle();
 });
 
-afterAll(() => {
+after(() => {
     oracle.stop();
 });
 

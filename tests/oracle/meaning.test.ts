@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { readDockerfile } from "../../lib/dockerfile/read";
 import { InputError } from "../../lib/errors";
+import { expect, test } from "../mocha";
 import { dockerfiles, plain, spellings, write } from "./dockerfiles";
 import { type Oracle, runs, startOracle } from "./oracle";
 
 let oracle: Oracle;
 
-beforeAll(async () => {
+before(async () => {
     oracle = await startOracle();
 });
 
-afterAll(() => {
+after(() => {
     oracle.stop();
 });
 

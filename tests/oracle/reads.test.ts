@@ -1,15 +1,16 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
+import { expect, test } from "../mocha";
 import { type Oracle, runs, startOracle } from "./oracle";
 import { type Case, answersTo, cases } from "./reads";
 
 let oracle: Oracle;
 
-beforeAll(async () => {
+before(async () => {
     oracle = await startOracle();
 });
 
-afterAll(() => {
+after(() => {
     oracle.stop();
 });
 

@@ -1,16 +1,17 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { detectSyntax } from "../../lib/dockerfile/frontends";
 import { formatReference, parseReference, referenceProblem } from "../../lib/registry/references";
+import { expect, test } from "../mocha";
 import { type Oracle, runs, startOracle } from "./oracle";
 
 let oracle: Oracle;
 
-beforeAll(async () => {
+before(async () => {
     oracle = await startOracle();
 });
 
-afterAll(() => {
+after(() => {
     oracle.stop();
 });
 

@@ -1,6 +1,7 @@
+import { fail } from "node:assert/strict";
 import { cpSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { after, before } from "mocha";
 import { rebuild } from "../../cli/canary";
 import { images } from "../../images";
 import { buildName, publishedBuilds } from "../../lib/engine/state";
@@ -9,6 +10,7 @@ import { archOf, hostPlatform } from "../../lib/platform";
 import { packageRoot } from "../../lib/system/paths";
 import { type ChangingStack, type Expected, changingStack } from "../changes";
 import { makeRepository, startTestLab } from "../lab";
+import { expect, test } from "../mocha";
 
 /*
  * The table of changes on this repository's hierarchy, including PyTorch, for this machine's platform: `up` builds
@@ -30,20 +32,20 @@ const own = [
 ];
 
 let stack: ChangingStack;
-beforeAll(async () => {
+before(async () => {
     const lab = await startTestLab("host");
     const program = makeRepository(path.join(lab.paths.state, "repository"), {});
     for (const name of own) cpSync(path.join(packageRoot, name), path.join(program, name), { recursive: true });
     stack = await changingStack(lab, program);
 });
-afterAll(async () => {
+after(async () => {
     await stack.close();
 });
 
 const arch = archOf(hostPlatform());
 /** Returns the given images that this machine builds. */
 const here = (...keys: string[]): string[] =>
-    keys.filter((key) => platformsOf(images[key] ?? expect.fail(`no image ${key}`), "host").length > 0);
+    keys.filter((key) => platformsOf(images[key] ?? fail(`no image ${key}`), "host").length > 0);
 const builds = (...keys: string[]): string[] => here(...keys).map((key) => `${key}-${arch}`);
 
 interface Row extends Expected {
