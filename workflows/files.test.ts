@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import { packageRoot } from "../lib/system/paths";
 import { inventedFiles } from "../tests/github/invented";
+import { languageService } from "../tests/github/languageService";
 import { readFiles } from "../tests/github/reading";
 import { type World, ours, plain, theirs } from "../tests/github/world";
 import { expect, test } from "../tests/mocha";
@@ -21,8 +22,7 @@ const worlds: readonly (readonly [string, World])[] = [
 
 /** Asks GitHub's own language service. */
 async function problems(text: string): Promise<unknown[]> {
-    // TypeScript treats this file as CommonJS, and the package can only be loaded with `import`.
-    const { validate } = await import("@actions/languageservice");
+    const { validate } = await languageService();
     // The parser caches results by URL, so each text needs a unique URL.
     const address = `file:///.github/workflows/${createHash("sha256").update(text).digest("hex")}.yml`;
     const document = TextDocument.create(address, "yaml", 1, text);
