@@ -5,9 +5,9 @@ import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import { packageRoot } from "../lib/system/paths";
 import { inventedFiles } from "../tests/github/invented";
+import { languageService } from "../tests/github/languageService";
 import { readFiles } from "../tests/github/reading";
 import { type World, ours, plain, theirs } from "../tests/github/world";
-import { languageService } from "../tests/github/languageService";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
@@ -29,7 +29,7 @@ async function problems(text: string): Promise<unknown[]> {
     return (await validate(document)).map(({ message }) => message);
 }
 
-const describeFiles = (world: World) => () => {
+const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
     const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
     const isCheck = (file: string) => checks.some((check) => check.file === file);
@@ -192,8 +192,11 @@ const describeFiles = (world: World) => () => {
         expect(runs).toEqual(looking.map(() => 2));
     });
 };
-
-for (const [which, world] of worlds) describe(`of ${which},`, describeFiles(world));
+for (const [which, world] of worlds) {
+    describe(`of ${which},`, () => {
+        testWorld(world);
+    });
+}
 
 test("every action that is pinned is used", () => {
     const texts = worlds.flatMap(([, { files }]) => Object.values(files)).join("\n");

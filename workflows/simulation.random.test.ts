@@ -36,36 +36,33 @@ function live(github: Model, [events, rest]: History): Model {
 
 const isConverged = (github: Model) => github.isConverged() || github.ended.at(-1)?.state === "failed";
 
-const worlds: readonly [string, World][] = [
+const worlds: readonly (readonly [string, World])[] = [
     ["this repository", ours],
     ["a repository with other images and workflows", theirs],
     ["a repository without a workflows.ts", plain],
 ];
-
-const describeHistories = (world: World) => () => {
-    let model: Awaited<ReturnType<typeof modelOf>>;
-    before(async () => {
-        model = await modelOf(world.images);
-    });
-
-    test("main ends converged, unless the last run is red", () => {
-        const property = fc.property(historiesOf(world), (history) => {
-            expect(isConverged(live(model(world.workflows), history))).toBe(true);
-        });
-        fc.assert(property, { numRuns: 2000 });
-    });
-
-    test("nothing is promoted from another branch", () => {
-        const property = fc.property(historiesOf(world), (history) => {
-            const { ended } = live(model(world.workflows), history);
-            expect(ended.filter(({ commit }) => commit?.branch !== "main")).toEqual([]);
-        });
-        fc.assert(property, { numRuns: 500 });
-    });
-};
-
 for (const [which, world] of worlds) {
-    describe(`whatever people do in ${which}, and in whatever order GitHub does it,`, describeHistories(world));
+    describe(`whatever people do in ${which}, and in whatever order GitHub does it,`, () => {
+        let model: Awaited<ReturnType<typeof modelOf>>;
+        before(async () => {
+            model = await modelOf(world.images);
+        });
+
+        test("main ends converged, unless the last run is red", () => {
+            const property = fc.property(historiesOf(world), (history) => {
+                expect(isConverged(live(model(world.workflows), history))).toBe(true);
+            });
+            fc.assert(property, { numRuns: 2000 });
+        });
+
+        test("nothing is promoted from another branch", () => {
+            const property = fc.property(historiesOf(world), (history) => {
+                const { ended } = live(model(world.workflows), history);
+                expect(ended.filter(({ commit }) => commit?.branch !== "main")).toEqual([]);
+            });
+            fc.assert(property, { numRuns: 500 });
+        });
+    });
 }
 
 test("naive workflows do not live up to that", async () => {

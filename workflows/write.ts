@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../lib/errors";
+import { hasHeader } from "../lib/github/delivery";
+import { typed } from "../lib/system/commandLine";
 import { replaceFile } from "../lib/system/files";
 import { openCheckout } from "../lib/context/checkout";
 import type { RepositoryDefinitions } from "./definition";
@@ -13,7 +15,7 @@ export function generatedWorkflows(root: string): Readonly<Record<string, string
     if (!existsSync(path.join(root, folder))) return {};
     const files = readdirSync(path.join(root, folder)).map((name) => path.join(folder, name));
     const texts = files.map((file) => [file, readFileSync(path.join(root, file), "utf8")] as const);
-    return Object.fromEntries(texts.filter(([, text]) => text.startsWith(header)));
+    return Object.fromEntries(texts.filter(([, text]) => hasHeader(text, header)));
 }
 
 /** Differences between the generated files in the checkout and their expected content. */
@@ -51,7 +53,7 @@ export function refuseStale(root: string, definitions: RepositoryDefinitions): v
     throw new InputError({
         problem: `generated files are not what images.ts, workflows.ts and the Dockerfiles say: ${stale.join(", ")}`,
         next:
-            "npm run workflows (where Dependabot moved versions of actions: npm run workflows -- --take-pins, which keeps " +
+            `${typed("workflows")} (where Dependabot moved versions of actions: ${typed("workflows", "--take-pins")}, which keeps ` +
             "them); commit the result",
     });
 }
@@ -66,13 +68,13 @@ export function refuseStale(root: string, definitions: RepositoryDefinitions): v
 export function writeWorkflows(root: string, definitions: RepositoryDefinitions): string[] {
     const { changed, removed } = staleWorkflows(root, definitions);
     const paths = Object.keys(changed);
-    const isForeign = (file: string) => existsSync(file) && !readFileSync(file, "utf8").startsWith(header);
+    const isForeign = (file: string) => existsSync(file) && !hasHeader(readFileSync(file, "utf8"), header);
     const foreign = paths.find((file) => isForeign(path.join(root, file)));
     if (foreign !== undefined) {
         throw new InputError({
             problem: "this file does not begin with our header, so this program did not generate it",
             where: foreign,
-            next: "rename or remove it, then run `npm run workflows` again",
+            next: `rename or remove it, then run \`${typed("workflows")}\` again`,
         });
     }
     for (const [file, text] of Object.entries(changed)) replaceFile(path.join(root, file), text);

@@ -57,8 +57,15 @@ export const commitMessage = (change: string, { quiet }: { readonly quiet: boole
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
-/** Whether a file has the header of generated files, which names their source. */
-export const hasHeader = (found: string, ours: string): boolean => firstLine(found) === firstLine(ours);
+/** The part of a header that says what generated the file. What follows, from which sources, may differ between versions. */
+const generator = (text: string): string | undefined => firstLine(text).split(" from ", 1)[0];
+
+/**
+ * Whether a file has the header of generated files.
+ *
+ * @param ours a generated file, or its header
+ */
+export const hasHeader = (found: string, ours: string): boolean => generator(found) === generator(ours);
 
 /**
  * Returns the error for foreign files at the paths of generated files; undefined if there are no foreign files.

@@ -1,3 +1,4 @@
+import { typed } from "../system/commandLine";
 import { refreshAll, refreshFiles } from "../engine/refresh";
 import { InputError, type InputProblem } from "../errors";
 import { type Kind, permissions, permissionsText, scopesText, tokenText, workflowFolder } from "./permissions";
@@ -31,7 +32,7 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
     [
         /: 409 .*does not match/,
         () =>
-            `it was changed on GitHub since the last update. Check it, then update: ${refreshFiles} (npm run up does both)`,
+            `it was changed on GitHub since the last update. Check it, then update: ${refreshFiles} (${typed("up")} does both)`,
     ],
     [
         /: 401 /,
@@ -46,7 +47,7 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
         // GitHub responds so for deleted resources, and to classic tokens for resources that they must not change.
         /: 404 /,
         (kind) =>
-            `if it was deleted on GitHub, check that and create it again: ${refreshAll} (npm run up -- --refresh). Otherwise: ${grant(kind)}`,
+            `if it was deleted on GitHub, check that and create it again: ${refreshAll} (${typed("up", "--refresh")}). Otherwise: ${grant(kind)}`,
     ],
 ];
 
