@@ -1,5 +1,6 @@
 import { LineCounter, type Scalar, isScalar, parseDocument, visit } from "yaml";
 import { InputError } from "../lib/errors";
+import { typed } from "../lib/system/commandLine";
 import type { Pin, Pins } from "./pins";
 
 /** A use of an action in a workflow file. */
@@ -14,7 +15,7 @@ function usesIn(file: string, text: string): Use[] {
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines });
     const [broken] = document.errors;
-    if (broken) throw new InputError({ problem: broken.message, where: file, next: "npm run workflows" });
+    if (broken) throw new InputError({ problem: broken.message, where: file, next: typed("workflows") });
     const uses: Use[] = [];
     visit(document, {
         Pair(_key, { key, value }) {
@@ -30,7 +31,7 @@ function usesIn(file: string, text: string): Use[] {
                 problem: `"uses: ${String(value.value)}${value.comment == null ? "" : ` #${value.comment}`}" was not understood`,
                 where,
                 allowed: ["uses: <action>@<commit of 40 hexadecimal digits> # <version, such as v1.2.3>"],
-                next: "correct the line, or write the file again: npm run workflows",
+                next: `correct the line, or write the file again: ${typed("workflows")}`,
             });
         },
     });
