@@ -5,7 +5,6 @@ import { expect, test } from "./tests/mocha";
 import { tree } from "./tests/tree";
 import { loadDefinitions } from "./definitions";
 
-// Node.js loads these files as JavaScript here. In a program and in the command line ts-node loads them as TypeScript.
 const load = (files: Readonly<Record<string, string>>) => loadDefinitions(tree(files));
 const images = `exports.images = { base: { name: "r.example/o/base", dockerfile: "Dockerfile" } };`;
 
@@ -66,11 +65,16 @@ describe("is refused with one message, without a stack trace:", () => {
         ["throws a text", 'throw "no base";', "no base"],
         ["uses what is not there", "exports.images = { base: imge() };", "imge is not defined"],
         ["requires what is not there", 'require("./gone");', "Cannot find module './gone'"],
-        ["is not a program", "exports.images = {", "Unexpected end of input"],
     ])("a file that %s", (_what, text, reason) => {
         const message = (file: string) => `${file}: it can't be loaded: ${reason}\n  next: correct ${file}`;
         expect(refusal(() => load({ "images.ts": text }))).toBe(message("images.ts"));
         expect(refusal(() => load({ "images.ts": images, "workflows.ts": text }))).toBe(message("workflows.ts"));
+    });
+
+    test("a file that does not compile, with the line", () => {
+        const message = refusal(() => load({ "images.ts": "exports.images = {\n" }));
+        expect(message).toMatch(/^images\.ts: it can't be loaded: [^]*images\.ts[^]*\n {2}next: correct images\.ts$/);
+        expect(message).not.toMatch(/backtrace|node_modules|\n\s+at /);
     });
 
     test("a workflows.ts with problems, all of them at once", () => {

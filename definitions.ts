@@ -29,8 +29,8 @@ function load(root: string, file: string): Readonly<Record<string, unknown>> {
         return createRequire(path.join(root, file))(`./${file}`) as Readonly<Record<string, unknown>>;
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        // Node.js adds the modules that required a missing one, which are ours.
-        const [reason = ""] = stripVTControlCharacters(message).split("\nRequire stack:");
+        // Node.js adds the modules that required a missing one, and the compiler of a checkout its own stack: both are ours.
+        const [reason = ""] = stripVTControlCharacters(message).split(/\n\s*(?:Require stack|Stack backtrace):/);
         throw new InputError({ problem: `it can't be loaded: ${reason.trim()}`, where: file, next: `correct ${file}` });
     }
 }
