@@ -57,8 +57,12 @@ export const commitMessage = (change: string, { quiet }: { readonly quiet: boole
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
-/** The part of a header that says what generated the file. What follows, from which sources, may differ between versions. */
-const generator = (text: string): string | undefined => firstLine(text).split(" from ", 1)[0];
+/**
+ * The part of a header that says what generated the file. What follows, from which sources, may differ between versions; earlier versions
+ * named the command instead of the package.
+ */
+const generator = (text: string): string | undefined =>
+    firstLine(text).split(" from ", 1)[0]?.replace("`npm run workflows`", "layered-images");
 
 /**
  * Whether a file has the header of generated files.
