@@ -375,7 +375,7 @@ export const said = command.stdout;
     expect(await preview()).toEqual({ copy: "update", remote: "update" });
     const unchecked = await up();
     expect(unchecked).toMatchObject({ code: 0 });
-    expect(unchecked.output.match(/the key of 127.0.0.1:\d+ is not checked/g)).toHaveLength(1);
+    expect(unchecked.output.match(/^ +warning: the key of 127.0.0.1:\d+ is not checked/gm)).toHaveLength(1);
     expect(await outputs()).toEqual({ said: "copied by hand" });
     expect(await pulumi("destroy", "--yes", "--skip-preview")).toMatchObject({ code: 0 });
     expect(existsSync(path.join(engine.folder, "deleted"))).toBe(true);

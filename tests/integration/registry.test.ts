@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
 import { archOf, hostPlatform } from "../../lib/platform";
@@ -8,7 +9,7 @@ import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest, repositories, tags } from "../registry";
-import { changesOf, imageOutputs, up } from "../stack";
+import { changesOf, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 
 /* Requests to registries, sent by the lab's buildx and outside it, to the lab's registry. */
 
@@ -213,4 +214,102 @@ export const roots: RootDefinitions = { "example.test/light:1": { onBuild: ["COP
         onGitHub: {},
     });
     expect(await filesOf("app")).toBe("a\nanother\nc\n");
+});
+
+describe("tags by commit and date", () => {
+    let program: string;
+    const git = (...args: string[]) => {
+        const author = ["-c", "user.name=a", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
+        return execFileSync("git", [...author, ...args], { cwd: program, encoding: "utf8", stdio: "pipe" }).trim();
+    };
+    const commit = (text: string) => {
+        writeFileSync(path.join(program, "a.txt"), text);
+        git("add", "a.txt", "Dockerfile", "images.ts");
+        git("commit", "-q", "-m", text);
+        return git("rev-parse", "HEAD").slice(0, 12);
+    };
+    const setTags = (...list: string[]) => {
+        const entry = imageNamed("tagged").replace(
+            'platforms: "host"',
+            `platforms: "host", tags: ${JSON.stringify(list)}`,
+        );
+        writeFileSync(path.join(program, "images.ts"), entry);
+    };
+    /** Returns the tags by commit or date, and the digest that each of them and `latest` have. */
+    const released = async () => {
+        const names = (await tags(lab, "fixture/tagged")).filter((tag) => !/^(b|cache)-/.test(tag));
+        const digests = names.map(async (tag) => [tag, (await manifest(lab, "fixture/tagged", tag))?.digest] as const);
+        return Object.fromEntries(await Promise.all(digests));
+    };
+    const pending = async () => {
+        const {
+            images: [plan],
+            warnings,
+        } = await reviewPlan(lab, program);
+        return { action: plan?.action, causes: plan?.causes, warnings };
+    };
+    let first: string;
+    let former: string;
+
+    before(() => {
+        program = makeRepository(path.join(lab.paths.state, "tagged"), {
+            ...fixture,
+            Dockerfile: "FROM scratch\nCOPY a.txt /\n",
+        });
+        setTags("v-{commit}");
+        git("init", "-q");
+        first = commit("a\n");
+    });
+
+    test("are added to a release after its promotion, with its digest; an update with nothing to do adds none", async () => {
+        const made = await up(lab, program);
+        expect(made.code, made.output).toBe(0);
+        const { latest = "", ...rest } = await released();
+        expect(rest).toEqual({ [`v-${first}`]: latest });
+        former = latest;
+        expect(changesOf(await up(lab, program, "--expect-no-changes"))).toEqual(noChanges);
+        expect(await pending()).toEqual({ action: "unchanged", causes: [], warnings: [] });
+    });
+
+    test("stay when a new release gets its own; a change that is not committed is told", async () => {
+        const second = commit("b\n");
+        expect(await pending()).toMatchObject({ action: "rebuild", causes: ["a.txt changed"], warnings: [] });
+        expect(await up(lab, program)).toMatchObject({ code: 0 });
+        const { latest = "" } = await released();
+        expect(latest).not.toBe(former);
+        expect(await released()).toEqual({ latest, [`v-${first}`]: former, [`v-${second}`]: latest });
+        writeFileSync(path.join(program, "a.txt"), "c\n");
+        expect(await up(lab, program)).toMatchObject({ code: 0 });
+        expect(await released()).toMatchObject({
+            [`v-${second}`]: latest,
+            [`v-${second}-dirty`]: expect.any(String) as string,
+        });
+    });
+
+    test("are added to the last release when they are declared later, without another build", async () => {
+        setTags("v-{commit}", "{date}");
+        expect(await pending()).toMatchObject({ action: "retag", causes: ["tag {date} added"], warnings: [] });
+        const made = await up(lab, program);
+        expect(changesOf(made)).toEqual(noChanges);
+        const { latest, ...rest } = await released();
+        expect(Object.entries(rest).find(([tag]) => /^\d{4}-\d\d-\d\d$/.test(tag))?.[1]).toBe(latest);
+    });
+
+    test("that can't be added leave the release promoted, and the next update adds them", async () => {
+        const { latest: before } = await released();
+        renameSync(path.join(program, ".git"), path.join(program, "moved.git"));
+        writeFileSync(path.join(program, "a.txt"), "d\n");
+        const failed = await up(lab, program);
+        expect(failed.code).not.toBe(0);
+        expect(failed.output).toContain(`git does not tell the commit of ${program}`);
+        expect(failed.output).toMatch(
+            /The release \S+@sha256:\w+ is promoted and stays so\. .*the next update adds its tags/,
+        );
+        const { latest } = await released();
+        expect(latest).not.toBe(before);
+        renameSync(path.join(program, "moved.git"), path.join(program, ".git"));
+        const third = commit("d\n");
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+        expect((await released())[`v-${third}`]).toBe(latest);
+    });
 });
