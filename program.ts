@@ -79,6 +79,17 @@ function deliver(
 }
 
 /**
+ * Turns off the translation of stack traces to TypeScript, which ts-node and the engine's runner turn on. The SDK takes a stack trace for each
+ * resource and promise, so the translation costs more than everything that this program does. And Node.js 20.20 never finishes printing
+ * an error whose translated trace contains `node_modules/@pulumi/resource.ts`: it looks for the end of the package's name
+ * (markNodeModules in lib/internal/util/inspect.js).
+ */
+function leaveStackTraces(): void {
+    // undefined is Node's own trace, although the types do not allow it.
+    Reflect.set(Error, "prepareStackTrace", undefined);
+}
+
+/**
  * Reads, decides and stages, and only then creates resources: all decisions are made before the first resource exists.
  */
 async function compose() {
@@ -105,6 +116,7 @@ async function compose() {
  * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.
  */
 export const program = () => async () => {
+    leaveStackTraces();
     try {
         return await compose();
     } catch (error) {
