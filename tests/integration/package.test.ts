@@ -17,11 +17,14 @@ let root: string;
 
 /** The files that define a hierarchy; everything else in the repository belongs to its images. */
 const definitions = {
-    "Pulumi.yaml": "name: acme\nruntime: nodejs\n",
-    "index.ts": `import { program } from "layered-images";
-import * as definitions from "./images";
+    "Pulumi.yaml": "name: acme\nruntime: nodejs\nmain: index.ts\n",
+    "index.ts": 'import { program } from "layered-images";\n\nexport = program();\n',
+    "workflows.ts": `import type { WorkflowDefinitions } from "layered-images";
 
-export = program(definitions);
+export const workflows: WorkflowDefinitions = {
+    up: [{ file: "publish.yml", name: "Publish" }],
+    checks: [{ file: "check.yml", name: "Check", image: "tools", steps: [{ name: "Look", run: "cat /tools" }] }],
+};
 `,
     "images.ts": `import type { ImageDefinitions } from "layered-images";
 
@@ -73,6 +76,15 @@ test("a preview plans the images, and says in this repository's terms how to go 
     expect(code, output).toBe(0);
 });
 
+test("bad input ends a preview with its message, and with nothing of the program's own", async () => {
+    writeTree(root, { "images.ts": definitions["images.ts"].replace("tools/Dockerfile", "tools/Dockerfle") });
+    const { code, output } = await layeredImages("preview");
+    writeTree(root, { "images.ts": definitions["images.ts"] });
+    expect(output).toMatch(/error: tools\/Dockerfle: the Dockerfile of image tools is missing\n\s+next: create it/);
+    expect(output).not.toMatch(/\n\s+at /);
+    expect(code, output).not.toBe(0);
+});
+
 test("an up builds, tests and promotes them; another one has nothing to do", async () => {
     const first = await layeredImages("up");
     expect(first.output).toContain("docker-build:index:Image shop-amd64-test created");
@@ -94,7 +106,10 @@ test("a review and the status agree that nothing is pending", async () => {
 test("the workflow files are written from its data", async () => {
     const written = await layeredImages("workflows");
     expect(written.code, written.output).toBe(0);
-    expect(written.stdout).toContain(".github/workflows/");
+    expect(written.stdout.split("\n").filter(Boolean).sort()).toEqual([
+        ".github/dependabot.yml",
+        ...["check", "publish", "review"].map((name) => `.github/workflows/${name}.yml`),
+    ]);
     expect(await layeredImages("workflows", "--check")).toMatchObject({ code: 0 });
 });
 
