@@ -6,7 +6,7 @@ import { type Lab, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
 import type { Instance } from "../lib/system/instance";
 import { labPaths } from "../lib/system/paths";
-import { packPackage, packedModules } from "./package";
+import { installedProgram, packPackage, packedModules } from "./package";
 import { writeTree } from "./writeTree";
 
 const prefix = "layered-images-lab-";
@@ -77,7 +77,11 @@ const repositoryFiles = {
 export = program();
 `,
     "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n",
-    "package.json": JSON.stringify({ private: true, dependencies: { "layered-images": "*" } }),
+    "package.json": JSON.stringify({
+        ...{ private: true, dependencies: { "layered-images": "*" } },
+        // The steps of this repository's workflows, which tests run here, use the script.
+        scripts: { up: `node ${installedProgram} up` },
+    }),
 };
 
 /** Creates a repository that has installed the package, with these additional files, and returns its root. */

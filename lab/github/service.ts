@@ -1,45 +1,67 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { type LabPaths, isCompiled, packageRoot } from "../../lib/system/paths";
 import { makeFolder, replaceFile } from "../../lib/system/files";
 import type { Server } from "../servers/server";
 import { labRepository, labToken } from "./defaults";
 
-/** Sources that the server does not need: this file, tests, and the tool that creates the description. */
-const leftOut = /^(service|prune|testing)\.ts$|\.test\.ts$/;
+/** Files beside this one that the server does not need: this file, tests, and the tool that creates the description. */
+const leftOut = /^(service|prune|testing)\.[jt]s$|\.test\.ts$/;
+
+/** Files of a program, each with its text. */
+type Texts = readonly (readonly [name: string, text: string])[];
+
+const keyOf = (texts: Texts): string => createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);
+
+/** Returns the program's files as they are in this package: TypeScript in a checkout, JavaScript in the installed package. */
+function readProgram(): Texts {
+    const extension = path.extname(__filename);
+    const beside = readdirSync(__dirname)
+        .filter((name) => name.endsWith(extension) && !leftOut.test(name))
+        .sort();
+    const others = [`lib/system/files${extension}`, `lib/github/permissions${extension}`];
+    return [...others, ...[...beside, "github-api.json"].map((name) => `lab/github/${name}`)].map((name) => [
+        name,
+        readFileSync(path.join(packageRoot, name), "utf8"),
+    ]);
+}
+
+/** Compiles the TypeScript among the files. A compiler in memory, as with ts-node, would use most of the server's memory. */
+async function compile(texts: Texts): Promise<Texts> {
+    const { ModuleKind, ScriptTarget, transpileModule } = (await import("typescript")).default;
+    const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023, esModuleInterop: true };
+    return texts.map(([name, text]) =>
+        name.endsWith(".ts")
+            ? [name.replace(/ts$/, "js"), transpileModule(text, { compilerOptions }).outputText]
+            : [name, text],
+    );
+}
 
 /**
- * Returns the stand-in as plain JavaScript. Where this package runs from its sources, they are compiled to a folder named after their
- * hash: a compiler in memory, as with ts-node, would use most of the server's memory.
+ * Stores the stand-in as plain JavaScript in a folder named after the hash of it, so that all checkouts and installed packages of a
+ * version share the running server. In a checkout, a link named after the hash of the sources saves the compilation.
  *
  * @returns path of the program
  */
-async function compile(state: string): Promise<string> {
-    if (isCompiled) return path.join(__dirname, "main.js");
-    const names = readdirSync(__dirname).filter((name) => name.endsWith(".ts") && !leftOut.test(name));
-    const own = [...names, "github-api.json"].map((name) => `lab/github/${name}`);
-    const texts = ["lib/system/files.ts", "lib/github/permissions.ts", ...own].map(
-        (name) => [name, readFileSync(path.join(packageRoot, name), "utf8")] as const,
-    );
-    const key = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 12);
-    const folder = path.join(state, `program-${key}`);
-    const program = path.join(folder, "lab", "github", "main.js");
-    if (existsSync(program)) return program;
-    const { ModuleKind, ScriptTarget, transpileModule } = (await import("typescript")).default;
-    const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023, esModuleInterop: true };
-    for (const old of existsSync(state) ? readdirSync(state) : []) {
-        if (old.startsWith("program-")) rmSync(path.join(state, old), { recursive: true });
-    }
-    await makeFolder(folder, (beside) => {
-        for (const [name, text] of texts) {
-            const isSource = name.endsWith(".ts");
-            const target = path.join(beside, name.replace(/\.ts$/, ".js"));
-            replaceFile(target, isSource ? transpileModule(text, { compilerOptions }).outputText : text);
+async function storeProgram(state: string): Promise<string> {
+    const texts = readProgram();
+    const link = path.join(state, `sources-${keyOf(texts)}`);
+    const main = path.join("lab", "github", "main.js");
+    if (!isCompiled && existsSync(link)) return path.join(realpathSync(link), main);
+    const program = isCompiled ? texts : await compile(texts);
+    const folder = path.join(state, `program-${keyOf(program)}`);
+    if (!existsSync(folder)) {
+        for (const old of existsSync(state) ? readdirSync(state) : []) {
+            if (/^(program|sources)-/.test(old)) rmSync(path.join(state, old), { recursive: true });
         }
-        return Promise.resolve();
-    });
-    return program;
+        await makeFolder(folder, (beside) => {
+            for (const [name, text] of program) replaceFile(path.join(beside, name), text);
+            return Promise.resolve();
+        });
+    }
+    if (!isCompiled) symlinkSync(path.basename(folder), link);
+    return path.join(folder, main);
 }
 
 /** Returns the address of the stand-in on that port. */
@@ -66,7 +88,7 @@ export async function githubServer(paths: LabPaths, port: number): Promise<Serve
         name: "github",
         command: process.execPath,
         // Its state takes some megabytes; without a limit, Node.js would let garbage grow to many times that size.
-        args: ["--max-old-space-size=64", await compile(folder), config],
+        args: ["--max-old-space-size=64", await storeProgram(folder), config],
         // The user's environment is not passed on: it contains tokens for the real GitHub.
         env: { NODE_PATH: path.join(packageRoot, "node_modules") },
         config: { file: config, text: `${JSON.stringify(options, null, 2)}\n` },
