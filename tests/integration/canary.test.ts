@@ -70,6 +70,6 @@ test("an image that is built with a secret gets it again, and one whose context 
     const elsewhere = { env: lab.env, cwd: path.join(lab.paths.state, "secret", "docker") };
     const [first] = await publishedBuilds({ env: lab.env, cwd: path.join(lab.paths.state, "secret") });
     await expect(first && rebuild(first, elsewhere)).rejects.toThrow(
-        /is not staged in this checkout[\s\S]*npx layered-images preview/,
+        /is not staged in this checkout[\s\S]*npm run preview/,
     );
 });
