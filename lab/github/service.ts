@@ -89,8 +89,9 @@ export async function githubServer(paths: LabPaths, port: number): Promise<Serve
         command: process.execPath,
         // Its state takes some megabytes; without a limit, Node.js would let garbage grow to many times that size.
         args: ["--max-old-space-size=64", await storeProgram(folder), config],
-        // The user's environment is not passed on: it contains tokens for the real GitHub.
-        env: { NODE_PATH: path.join(packageRoot, "node_modules") },
+        // The user's environment is not passed on: it contains tokens for the real GitHub. The program finds its dependencies where this
+        // package does, which depends on how npm arranged them.
+        env: { NODE_PATH: module.paths.join(path.delimiter) },
         config: { file: config, text: `${JSON.stringify(options, null, 2)}\n` },
         check: async () => {
             const response = await fetch(`${githubUrl(port)}_lab/health`, { signal: AbortSignal.timeout(2000) });

@@ -306,7 +306,8 @@ test("a layer that images share is lost in each of them, and comes back with the
         expect.stringMatching(/that it lost as present, .*: npx layered-images down first$/),
     );
     // A restarted registry has an empty cache.
-    expect(await shell("npx layered-images down && npx layered-images lab start")).toMatchObject({ code: 0 });
+    const restarted = await shell("npx layered-images down && npx layered-images lab start");
+    expect(restarted.code, restarted.output).toBe(0);
     const { report } = await status();
     const found = driftOf(report);
     // Both platforms contain the blob: the same file in the same place.
