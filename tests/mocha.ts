@@ -1,7 +1,7 @@
 import { format } from "node:util";
 import { expect as plainExpect } from "expect";
 import { type MockInstance, spyOn as jestSpyOn } from "jest-mock";
-import { type Context, type RootHookObject, type Suite, it } from "mocha";
+import { type Context, type RootHookObject, Suite, type Test, it } from "mocha";
 import { seedVariable, shuffled } from "./shuffled";
 
 /* What mocha lacks: tables of tests, what is undone when a test ends, and `expect` with a message. */
@@ -24,6 +24,21 @@ function nameOf(template: string, row: Row): string {
     return name.replace(/\$([\w.]+)/g, (_, keys: string) => String(valueAt(first, keys)));
 }
 
+/**
+ * Defines a test that runs where it is written. Mocha runs all tests of a suite before the suites in it, and tests may depend on the order
+ * in which they are written; so a test that follows a suite gets a suite of its own, which does not show in its name.
+ */
+function define(name: string, body: () => unknown): Test {
+    const created = it(name, body);
+    const { parent } = created;
+    if (!parent || parent.suites.length === 0) return created;
+    parent.tests.pop();
+    const place = Suite.create(parent, "");
+    place.titlePath = () => parent.titlePath();
+    place.addTest(created);
+    return created;
+}
+
 interface Each {
     <R extends readonly unknown[] | readonly [unknown]>(
         rows: readonly R[],
@@ -37,12 +52,12 @@ const each: Each =
     (template: string, body: (...row: never[]) => unknown): void => {
         for (const row of rows) {
             const values: Row = Array.isArray(row) ? row : [row];
-            it(nameOf(template, values), () => body(...(values as never[])));
+            define(nameOf(template, values), () => body(...(values as never[])));
         }
     };
 
 /** Defines a test. `test.each` defines a test for each row of a table. */
-export const test = Object.assign((name: string, body: () => unknown) => it(name, body), { each });
+export const test = Object.assign(define, { each });
 
 /** What to do when the running test ends, in reverse order; undefined while no test runs. */
 let finishers: (() => unknown)[] | undefined;
