@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, describe } from "mocha";
+import { loadDefinitions } from "../../definitions";
 import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
@@ -8,7 +9,6 @@ import { labStatus, stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers/server";
 import { readPreview } from "../../lib/engine/preview";
 import { withoutGitHub } from "../../lib/engine/withoutGitHub";
-import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { planRepository } from "../../lib/plan/repository";
 import { serversFolder } from "../../lib/system/paths";
 import { workflowFiles } from "../../workflows/files";
@@ -467,7 +467,7 @@ test("files that people committed to a protected branch are taken over without a
     const name = "guarded";
     const where = `repositories/cs24-1/${name}`;
     const program = make(settings("").replace("cs24-1-bot", name));
-    const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
+    const { images } = loadDefinitions(program);
     const generated = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
     await github.control("POST", "repositories", { owner: "cs24-1", name });
     await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
+import { loadDefinitions } from "../../definitions";
 import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
-import type { ImageDefinitions } from "../../lib/hierarchy/definition";
 import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
@@ -83,7 +83,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         CI_IMAGE: outputs.ci?.ref,
         BOT_IMAGE: outputs.bot?.ref,
     });
-    const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
+    const { images } = loadDefinitions(program);
     const files = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
@@ -154,7 +154,7 @@ test("a run opens each Dockerfile, ignore file and input once, for images and wo
     const env = { ...lab.env, OPENED: opened, NODE_OPTIONS: `--require ${preload}` };
     expect(await runIn({ ...lab, env }, program, "pulumi", ["preview"])).toMatchObject({ code: 0 });
     const all = readFileSync(opened, "utf8").split("\n");
-    const { images } = (await import(path.join(program, "images.ts"))) as { images: ImageDefinitions };
+    const { images } = loadDefinitions(program);
     const prepared = workflowImages(openCheckout(program), { images });
     const read = prepared.flatMap(({ definition, inputs, tests }) => [
         definition.dockerfile,
