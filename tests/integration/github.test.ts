@@ -4,12 +4,11 @@ import { after, before, describe } from "mocha";
 import { loadDefinitions } from "../../definitions";
 import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
-import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
-import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
@@ -83,8 +82,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         CI_IMAGE: outputs.ci?.ref,
         BOT_IMAGE: outputs.bot?.ref,
     });
-    const { images } = loadDefinitions(program);
-    const files = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
+    const files = await generatedFiles(lab, program);
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
