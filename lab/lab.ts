@@ -55,7 +55,7 @@ export interface StartOptions {
  * Distance from the registry's port to the first port to try for the GitHub stand-in. It keeps the ports of labs that run at the same time
  * apart.
  */
-const githubDistance = 300;
+export const githubDistance = 300;
 
 async function ensureStack(repository: string, paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     const backend = backendFolder(paths);
