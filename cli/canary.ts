@@ -1,12 +1,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { imageScheme } from "../lib/engine/resources";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
 import { CommandError } from "../lib/errors";
+import { keysOf } from "../lib/hierarchy/definition";
 import { withDigest } from "../lib/registry/references";
 import { type Platform, archOf } from "../lib/platform";
+import { repositoryRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 import { typed } from "../lib/system/commandLine";
@@ -167,7 +170,7 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
  * Builds published images of the lab's stack again and compares the digests. If a digest differs, prints the first layer and file that
  * differ.
  *
- * @param wanted keys of the images; all images if empty
+ * @param wanted keys of images or of entries with a matrix; all images if empty
  * @returns whether all digests are equal
  * @throws CommandError for a key that is not published
  */
@@ -176,13 +179,17 @@ export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const builds = await publishedBuilds(options);
     const keyOf = (build: Build) => buildName(build).slice(0, -(archOf(build.inputs.platforms[0]).length + 1));
     const keys = [...new Set(builds.map(keyOf))];
-    const unknown = wanted.find((key) => !keys.includes(key));
+    const definitions = wanted.length > 0 ? loadDefinitions(repositoryRoot()) : undefined;
+    // An image that images.ts no longer has may still be published.
+    const namedBy = (name: string) => [...(definitions ? keysOf(definitions, name) : []), name];
+    const unknown = wanted.find((name) => !namedBy(name).some((key) => keys.includes(key)));
+    const chosen = wanted.flatMap(namedBy);
     if (unknown !== undefined || keys.length === 0) {
         const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
         throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: ${typed("up")}`);
     }
     let areEqual = true;
-    for (const build of builds.filter((candidate) => wanted.length === 0 || wanted.includes(keyOf(candidate)))) {
+    for (const build of builds.filter((candidate) => wanted.length === 0 || chosen.includes(keyOf(candidate)))) {
         const outcome = await progress(`building ${buildName(build)} again`, () => rebuild(build, options));
         areEqual &&= outcome.difference === undefined;
         console.log(

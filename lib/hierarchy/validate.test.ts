@@ -29,7 +29,7 @@ test.each([
 
 const known =
     "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
-    "registryCache, smokeTest";
+    "registryCache, smokeTest, matrix, exclude, key";
 
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],
@@ -89,6 +89,12 @@ describe("roots", () => {
     ])("%s is said", (_name, roots, problem) => {
         expect(of(roots)[0]).toContain(problem);
     });
+});
+
+test("a matrix that was not expanded is refused, with what expands it", () => {
+    expect(fieldProblems({ images: entry({ matrix: { A: ["b"] } }) })).toEqual([
+        "image bot has a matrix that was not expanded: read images.ts by loadDefinitions",
+    ]);
 });
 
 test("an images.ts that exports no images is told", () => {

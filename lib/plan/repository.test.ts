@@ -156,10 +156,10 @@ describe("on GitHub", () => {
 
         test("not where the registry lost a build, of which the engine says nothing", () => {
             const same = step(variable, "same", held, held);
-            expect(planRepository([same], new Set(["r.io/us/ci"]))).toMatchObject([
+            expect(planRepository([same], new Set(["ci"]))).toMatchObject([
                 { name: "CI_IMAGE", action: "maybe" },
             ]);
-            expect(planRepository([same], new Set(["r.io/us/bot"]))).toEqual([]);
+            expect(planRepository([same], new Set(["bot"]))).toEqual([]);
         });
     });
 
