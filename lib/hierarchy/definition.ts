@@ -29,8 +29,8 @@ export interface ImageDefinition {
     /** Names of build secrets; stack configuration holds their values. */
     readonly secrets?: readonly string[];
     /**
-     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. Further images of the same repository have
-     * `<repository>:cache-<key>-<arch>`. It publishes every step, including the stages from which the image only copies
+     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. Images of a matrix, and
+     * further images of the same repository, have `<repository>:cache-<key>-<arch>`. It publishes every step, including the stages from which the image only copies
      * files, to everyone who may pull the image. If it does, a warning appears until this is set to true or false.
      * Rewritten layers and cached layers are different blobs, so the registry stores a huge layer twice.
      */

@@ -75,7 +75,7 @@ const named = (values: Combination): string =>
         .map(([name, value]) => `${name}=${value === "" ? '""' : value}`)
         .join(" ");
 
-const inBraces = (names: readonly string[]): string => names.map((name) => `{${name}}`).join(", ");
+const inBraces = (names: readonly string[]): string => names.map((name) => `{${name}}`).join(", ") || "no variable";
 
 /** Returns the problems of a matrix itself and of what its entry makes of it, before it is expanded. */
 function matrixProblems(entry: MatrixDefinition): string[] {

@@ -14,7 +14,7 @@ import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfil
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
-import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
+import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
@@ -225,17 +225,22 @@ const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[
     Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
 
 /**
- * Returns the tags of the images' registry caches by key, without the architecture at their end. The first image of a
- * repository has "cache": an image that gets company keeps its cache, whose name is an input of its builds.
+ * Returns the tags of the images' registry caches by key, without the architecture at their end. The tag is an input of
+ * the builds: if it changes, the image is built again, in CI without any cache. So the first entry of a repository keeps
+ * "cache", which an image that is alone has, when others join it; and the images of a matrix, which come and go, have
+ * tags that do not depend on each other.
  */
-function cacheTags(images: Images, { registry }: HierarchySettings): Readonly<Record<string, string>> {
+function cacheTags({ images, matrices = {} }: Definitions, registry?: string): Readonly<Record<string, string>> {
+    const variants = new Set(
+        Object.entries(matrices).flatMap(([entry, matrix]) => matrix.images.filter((key) => key !== entry)),
+    );
     const seen = new Set<string>();
     return Object.fromEntries(
         namedImages(images).map(({ key, name }) => {
             const repository = pushedRepository(name, registry);
-            const isFirst = !seen.has(repository);
+            if (variants.has(key) || seen.has(repository)) return [key, `cache-${key}`];
             seen.add(repository);
-            return [key, isFirst ? "cache" : `cache-${key}`];
+            return [key, "cache"];
         }),
     );
 }
@@ -316,7 +321,7 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     const { placed, readings } = readImages(checkout, definitions, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
-    const tags = cacheTags(images, settings);
+    const tags = cacheTags(definitions, settings.registry);
     const prepared: PreparedImage[] = [];
     for (const image of placed) {
         const reading = readings[image.key];
