@@ -34,6 +34,7 @@ const known =
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],
     ["two", { a: 1, b: 2 }, `image bot has an unknown field "a" and "b"; known are ${known}`],
+    ["a field of entries with a matrix", { exclude: [] }, "image bot has the field exclude, but no matrix"],
     ["a field that is missing", { dockerfile: undefined }, "image bot lacks the field dockerfile"],
     ["a number for a text", { target: 1 }, "image bot: its target is not text"],
     ["a text for a flag", { registryCache: "no" }, "image bot: its registryCache is neither true nor false"],

@@ -46,6 +46,9 @@ const root = z.strictObject({ onBuild: texts } satisfies Record<keyof RootDefini
 
 function describe(named: string, kind: Kind, issue: z.core.$ZodIssue, value: unknown): string {
     const known = Object.keys((kind === entry ? matrixEntry : kind).shape).join(", ");
+    const ofMatrix =
+        issue.code === "unrecognized_keys" && kind === entry && issue.keys.find((key) => key in matrixEntry.shape);
+    if (ofMatrix) return `${named} has the field ${ofMatrix}, but no matrix`;
     if (issue.code === "unrecognized_keys") {
         const fields = issue.keys.map((field) => `"${field}"`).join(" and ");
         return `${named} has an unknown field ${fields}; known are ${known}`;
