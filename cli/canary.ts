@@ -10,6 +10,7 @@ import { type Platform, archOf } from "../lib/platform";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 import { typed } from "../lib/system/commandLine";
+import { neededParts } from "./openStack";
 
 /** Returns the paths of the layer blobs in an OCI archive (image-spec, image-layout), lowest layer first. */
 async function layersOf(archive: string): Promise<string[]> {
@@ -172,7 +173,7 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
  * @throws CommandError for a key that is not published
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
-    const options = { env: (await startLab()).env };
+    const options = { env: (await startLab({ parts: neededParts() })).env };
     const builds = await publishedBuilds(options);
     const keyOf = (build: Build) => buildName(build).slice(0, -(archOf(build.inputs.platforms[0]).length + 1));
     const keys = [...new Set(builds.map(keyOf))];
