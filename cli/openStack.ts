@@ -11,6 +11,7 @@ import { InputError, asInputError } from "../lib/errors";
 import { openCheckout } from "../lib/context/checkout";
 import { readImages } from "../lib/hierarchy/prepare";
 import { repositoryRoot } from "../lib/system/paths";
+import { progress } from "../lib/system/progress";
 import { isAtLeast, versionIn } from "../lib/system/versions";
 
 const stacks = z.array(z.object({ name: z.string() }));
@@ -93,8 +94,11 @@ export async function openStack({ stack = labStack, start, lab }: OpenOptions): 
         start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
     const env = isLab ? await labEnv() : process.env;
     if (!isLab) {
-        await checkCli(env);
-        await checkStack(env, stack);
+        const check = async () => {
+            await checkCli(env);
+            await checkStack(env, stack);
+        };
+        await progress(`looking for stack ${stack}`, check, { after: 2000 });
     }
     return engineOn({ stack, isLab, isCi: stack.split("/").at(-1) === ciStack, env });
 }
