@@ -13,6 +13,7 @@ import { repositoryRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 import { typed } from "../lib/system/commandLine";
+import { neededParts } from "./openStack";
 
 /** Returns the paths of the layer blobs in an OCI archive (image-spec, image-layout), lowest layer first. */
 async function layersOf(archive: string): Promise<string[]> {
@@ -199,7 +200,7 @@ export function chosenImages(
  * @throws CommandError for a name of no published image
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
-    const options = { env: (await startLab()).env };
+    const options = { env: (await startLab({ parts: neededParts() })).env };
     const builds = await publishedBuilds(options);
     const keyOf = (build: Build) => buildName(build).slice(0, -(archOf(build.inputs.platforms[0]).length + 1));
     const chosen = chosenImages(wanted, [...new Set(builds.map(keyOf))], () => loadDefinitions(repositoryRoot()));

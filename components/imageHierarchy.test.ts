@@ -127,7 +127,7 @@ describe("a build", () => {
 
     test("has its registry asked before and a failure explained; an image that is never pushed has no registry", async () => {
         const resources = await run();
-        const hooks = ["ask the registries of image app"];
+        const hooks = ["ask the registries of image app", "say what of image app is not committed"];
         expect(resources["app-arm64"]?.options.hooks).toMatchObject({
             beforeCreateList: hooks,
             beforeUpdateList: hooks,
