@@ -52,8 +52,9 @@ const registryData = ({ state }: Pick<LabPaths, "state">) => path.join(state, "r
  */
 async function takeRoot(paths: LabPaths): Promise<void> {
     const known = readInstance(path.join(keptRoot(), "instance.json"));
+    if (!known) return;
     const { platforms } = await enableEmulation();
-    if (known?.standIn !== path.basename(standInFolder(paths.cache, platforms))) return;
+    if (known.standIn !== path.basename(standInFolder(paths.cache, platforms))) return;
     cpSync(path.join(keptRoot(), "data"), registryData(paths), { recursive: true });
     const port = await choosePort(firstPort);
     const githubPort = await choosePort(port + githubDistance);
