@@ -29,6 +29,8 @@ export interface HierarchySettings {
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** By image, the period of its last scheduled rebuild ("2026-W48"). */
+    readonly rebuilds?: Readonly<Record<string, string>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
     /** Names of the build secrets in the stack's configuration. */
@@ -48,9 +50,12 @@ export const buildArgsOf = (
  *
  * @throws InputError for build arguments of an unknown image, and for an unknown platform
  */
-export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }: HierarchySettings): void {
-    for (const key of Object.keys(buildArgs).filter((name) => !(name in images))) {
-        const problem = `buildArgs names image "${key}", which is not in images.ts`;
+export function refuseUnknown(images: ImageDefinitions, settings: HierarchySettings): void {
+    const { buildArgs, rebuilds = {}, platforms } = settings;
+    for (const [setting, byImage] of Object.entries({ buildArgs, rebuilds })) {
+        const key = Object.keys(byImage).find((name) => !(name in images));
+        if (key === undefined) continue;
+        const problem = `${setting} names image "${key}", which is not in images.ts`;
         throw new InputError({ problem, allowed: Object.keys(images) });
     }
     const declared = platformsIn(images);

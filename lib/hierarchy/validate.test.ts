@@ -29,7 +29,7 @@ test.each([
 
 const known =
     "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
-    "registryCache, smokeTest";
+    "registryCache, rebuild, smokeTest";
 
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],
