@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { loadDefinitions } from "../definitions";
+import { labEnvironment } from "../lab/environment";
+import { describeLab } from "../lab/labState";
 import { openCheckout } from "../lib/context/checkout";
 import {
     type ConfigFile,
@@ -299,8 +301,8 @@ const purpose =
     "Merging it rebuilds what it says; a rebuild that comes back to the same digest moves no tag and no child.";
 
 /** Proposes the changed configuration file, with the report and the review of its update as text. */
-async function proposeFile(config: ConfigFile, report: BumpReport, now: Date): Promise<void> {
-    const target = targetOf(config, process.env);
+async function proposeFile(config: ConfigFile, report: BumpReport, now: Date, env: NodeJS.ProcessEnv): Promise<void> {
+    const target = targetOf(config, env);
     if (typeof target === "string") {
         console.error(`warning: no pull request is opened: ${target}`);
         addSummary(`\nNo pull request is opened: ${target}.\n`);
@@ -337,6 +339,8 @@ export async function runBump(names: readonly string[], options: BumpOptions): P
     const { stack } = options;
     const now = new Date();
     const config = openConfigFile(root, stack, projectName(root));
+    // The lab's registry needs the lab's buildx and certificate.
+    const env = stack === labStack ? labEnvironment(await describeLab()) : process.env;
     const { definitions, images, rebuilds, wanted } = readStack(config, root, stack);
     const asked = selected(wanted, names);
     const answers = await progress(
@@ -344,14 +348,14 @@ export async function runBump(names: readonly string[], options: BumpOptions): P
         () =>
             askRegistries(
                 asked.map(({ tag }) => tag),
-                process.env,
+                env,
             ),
         { after: 2000 },
     );
     const roots = await Promise.all(
         asked.map(async (one): Promise<RootBump> => {
             const compared = compareRoot(one, answers.get(one.tag));
-            const created = compared.to === undefined ? undefined : await createdOf(compared.to, process.env);
+            const created = compared.to === undefined ? undefined : await createdOf(compared.to, env);
             return created === undefined ? compared : { ...compared, created };
         }),
     );
@@ -377,7 +381,7 @@ export async function runBump(names: readonly string[], options: BumpOptions): P
     for (const { root: name, problem } of roots) {
         if (problem !== undefined) console.error(`error: root ${name}: ${problem}`);
     }
-    if (written && options.propose) await proposeFile(config, report, now);
+    if (written && options.propose) await proposeFile(config, report, now, env);
     if (options.check && behind) return exit.differs;
     return roots.some(({ problem }) => problem !== undefined) ? exit.failed : exit.done;
 }

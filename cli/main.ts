@@ -6,6 +6,7 @@ import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
+import { runBuild } from "./build";
 import { type BumpOptions, runBump } from "./bump";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
@@ -121,6 +122,15 @@ export async function main(args: readonly string[]): Promise<number> {
         .argument("[images...]", "keys of images.ts; all images by default")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
+        });
+    program
+        .command("build")
+        .description(
+            "build and test what `up` would build, for this machine's platform, without pushing or recording anything",
+        )
+        .addOption(stackOption())
+        .action(async (options: { stack?: string }) => {
+            done(await runBuild(options));
         });
     program
         .command("bump")
