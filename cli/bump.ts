@@ -139,7 +139,9 @@ function wantedRoots(
 /** Compares a root with the registry's answer about its tag. */
 export function compareRoot({ tag, platforms, ...root }: Wanted, answer: Answer<Manifest> | undefined): RootBump {
     if (!answer || "unknown" in answer) {
-        return { ...root, problem: `${tag} can't be looked up: ${answer?.unknown ?? "it was not asked for"}` };
+        // The rest of a longer reason is the usage of the program that was run.
+        const [reason = ""] = (answer?.unknown ?? "it was not asked for").split("\n");
+        return { ...root, problem: `${tag} can't be looked up: ${reason}` };
     }
     const { found } = answer;
     if (!found) return { ...root, problem: `${tag} does not exist in its registry` };
@@ -190,7 +192,7 @@ function checked<T>(config: ConfigFile, key: string, schema: z.ZodType<T>, other
 }
 
 /** What a stack's file and images.ts say about roots and scheduled rebuilds. */
-function readStack(config: ConfigFile, root: string, stack: string) {
+function readStack(config: ConfigFile, root: string) {
     const definitions = loadDefinitions(root);
     const pins = checked(config, "roots", rootsSchema, {});
     const rebuilds = checked(config, "rebuilds", rebuildsSchema, {});
@@ -201,7 +203,7 @@ function readStack(config: ConfigFile, root: string, stack: string) {
         builtinFrontend: checked(config, "builtinFrontend", z.stringbool().or(z.boolean()), false),
         secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
     });
-    return { definitions, images, rebuilds, wanted: wantedRoots(images, pins, stack === labStack) };
+    return { definitions, images, pins, rebuilds };
 }
 
 /** Limits the roots to those that the user named. Throws InputError for a name that is none of them. */
@@ -221,9 +223,12 @@ function selected(wanted: readonly Wanted[], names: readonly string[]): readonly
 const rebuiltText = ({ images, maybe }: Rebuilt): string =>
     `rebuilds ${images.join(", ")}${maybe.length > 0 ? `; maybe ${maybe.join(", ")}` : ""}`;
 
-/** Says how old an image is: "built 2026-11-20, 7 days ago". */
+/**
+ * Says how old an image is: "built 2026-11-20, 7 days ago"; nothing if it is older than Docker: it then has the constant date of a
+ * reproducible build.
+ */
 export function ageText(created: string | undefined, now: Date): string {
-    if (created === undefined) return "";
+    if (created === undefined || created < "2013") return "";
     const days = Math.floor((now.getTime() - Date.parse(created)) / 86_400_000);
     return `, built ${created.slice(0, 10)}${days < 1 ? "" : `, ${days.toString()} day${days === 1 ? "" : "s"} ago`}`;
 }
@@ -293,6 +298,12 @@ function targetOf(config: ConfigFile, env: NodeJS.ProcessEnv): GitHubTarget | st
     return { owner, repository, branch, baseUrl, token };
 }
 
+/** GitHub's limit is 65,536 characters. */
+const longestBody = 60_000;
+
+/** How many roots and images the title of the pull request names. */
+const namedInTitle = 3;
+
 /** Branch of the pull request. */
 const head = "layered-images/bump";
 
@@ -313,45 +324,44 @@ async function proposeFile(config: ConfigFile, report: BumpReport, now: Date, en
         ...report.roots.filter(isBehind).map(({ root }) => root),
         ...report.rebuilds.filter(isBehind).flatMap(({ images }) => images),
     ];
+    const more = moved.length - namedInTitle;
     const { number, url, isNew } = await propose(target, {
         head,
         files: { [path.basename(config.file)]: readFileSync(config.file, "utf8") },
-        title: `Move ${moved.length > 3 ? `${moved.slice(0, 3).join(", ")} and ${(moved.length - 3).toString()} more` : moved.join(", ")}`,
+        title: `Move ${moved.slice(0, namedInTitle).join(", ")}${more > 0 ? ` and ${more.toString()} more` : ""}`,
         body: cut([purpose, bumpMarkdown(report, now), review].join("\n\n"), longestBody),
     });
     console.log(`${isNew ? "opened" : "updated"} pull request #${number.toString()}: ${url}`);
     addSummary(`\n${isNew ? "Opened" : "Updated"} [pull request #${number.toString()}](${url}).\n`);
 }
 
-/** GitHub's limit is 65,536 characters. */
-const longestBody = 60_000;
+/** Where and when `makeBump` works. */
+export interface BumpPlace {
+    /** The repository's root. */
+    readonly root: string;
+    readonly now: Date;
+    /** Environment of buildx, which asks the registries. */
+    readonly env: NodeJS.ProcessEnv;
+}
 
 /**
- * Runs `npm run bump`: looks up the tag of each root at its registry, and moves the pins and the scheduled rebuilds in the stack's
- * configuration file. A root whose registry does not answer keeps its pin.
+ * Looks up the tag of each root at its registry, and moves the pins and the scheduled rebuilds in the stack's configuration file. A root
+ * that can't be looked up keeps its pin.
  *
  * @param names roots to look up, as Dockerfiles write them; without any, all roots and the scheduled rebuilds
- * @returns the exit code: 0, or 1 if a root could not be looked up; with `check` 2 if anything is behind
- * @throws InputError for bad input, and if the pull request is refused
+ * @throws InputError for bad input, before anything is written
  */
-export async function runBump(names: readonly string[], options: BumpOptions): Promise<number> {
-    const root = repositoryRoot();
-    const { stack } = options;
-    const now = new Date();
+export async function makeBump(
+    { root, now, env }: BumpPlace,
+    names: readonly string[],
+    { stack, check, dryRun }: BumpOptions,
+): Promise<{ readonly report: BumpReport; readonly config: ConfigFile }> {
     const config = openConfigFile(root, stack, projectName(root));
-    // The lab's registry needs the lab's buildx and certificate.
-    const env = stack === labStack ? labEnvironment(await describeLab()) : process.env;
-    const { definitions, images, rebuilds, wanted } = readStack(config, root, stack);
-    const asked = selected(wanted, names);
-    const answers = await progress(
-        `looking up ${asked.length.toString()} root${asked.length === 1 ? "" : "s"}`,
-        () =>
-            askRegistries(
-                asked.map(({ tag }) => tag),
-                env,
-            ),
-        { after: 2000 },
-    );
+    const { definitions, images, pins, rebuilds } = readStack(config, root);
+    const asked = selected(wantedRoots(images, pins, stack === labStack), names);
+    const tags = asked.map(({ tag }) => tag);
+    const label = `looking up ${tags.length.toString()} root${tags.length === 1 ? "" : "s"}`;
+    const answers = await progress(label, () => askRegistries(tags, env), { after: 2000 });
     const roots = await Promise.all(
         asked.map(async (one): Promise<RootBump> => {
             const compared = compareRoot(one, answers.get(one.tag));
@@ -361,27 +371,36 @@ export async function runBump(names: readonly string[], options: BumpOptions): P
     );
     const scheduled = names.length > 0 ? [] : scheduledRebuilds(definitions, images, rebuilds, now);
     const behind = [...roots, ...scheduled].some(isBehind);
-    const written = behind && !options.check && !options.dryRun;
+    const written = behind && check !== true && dryRun !== true;
     if (written) {
-        const pins = settingIn(config, "roots") as Readonly<Record<string, string>> | undefined;
-        for (const { root: name, to } of roots.filter(isBehind)) {
-            const key = Object.keys(pins ?? {}).find((pin) => sameImage(pin, name)) ?? name;
-            setEntry(config, "roots", key, to ?? "");
+        for (const { root: name, to = "" } of roots.filter(isBehind)) {
+            const key = Object.keys(pins).find((pin) => sameImage(pin, name)) ?? name;
+            setEntry(config, "roots", key, to);
         }
-        for (const {
-            images: [key = ""],
-            to,
-        } of scheduled.filter(isBehind))
-            setEntry(config, "rebuilds", key, to);
+        for (const rebuild of scheduled.filter(isBehind))
+            setEntry(config, "rebuilds", rebuild.images.join(), rebuild.to);
         writeConfigFile(config);
     }
-    const report: BumpReport = { stack, file: config.file, roots, rebuilds: scheduled, behind, written };
+    return { report: { stack, file: config.file, roots, rebuilds: scheduled, behind, written }, config };
+}
+
+/**
+ * Runs `npm run bump`: `makeBump`, and prints what it did.
+ *
+ * @param names as for `makeBump`
+ * @returns the exit code: 0, or 1 if a root could not be looked up; with `check` 2 if anything is behind
+ * @throws InputError for bad input, and if the pull request is refused
+ */
+export async function runBump(names: readonly string[], options: BumpOptions): Promise<number> {
+    const now = new Date();
+    // The lab's registry needs the lab's buildx and certificate.
+    const env = options.stack === labStack ? labEnvironment(await describeLab()) : process.env;
+    const { report, config } = await makeBump({ root: repositoryRoot(), now, env }, names, options);
     process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : bumpText(report, now));
     addSummary(bumpMarkdown(report, now));
-    for (const { root: name, problem } of roots) {
-        if (problem !== undefined) console.error(`error: root ${name}: ${problem}`);
-    }
-    if (written && options.propose) await proposeFile(config, report, now, env);
-    if (options.check && behind) return exit.differs;
-    return roots.some(({ problem }) => problem !== undefined) ? exit.failed : exit.done;
+    const failed = report.roots.filter(({ problem }) => problem !== undefined);
+    for (const { root, problem = "" } of failed) console.error(`error: root ${root}: ${problem}`);
+    if (report.written && options.propose) await proposeFile(config, report, now, env);
+    if (options.check && report.behind) return exit.differs;
+    return failed.length > 0 ? exit.failed : exit.done;
 }

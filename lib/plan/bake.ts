@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type Step, isUnknown, listOf, textOf, textsOf } from "../engine/preview";
 import { type Properties, type Texts, readImage, textIn } from "../engine/resources";
-import { sameImage } from "../registry/references";
+import { parseReference, sameImage } from "../registry/references";
 import { type Group, groups } from "./groups";
 import type { ImagePlan } from "./images";
 
@@ -43,6 +43,16 @@ const isRecord = (value: unknown): value is Properties => typeof value === "obje
 
 const locationIn = (value: unknown): string => (isRecord(value) ? (textIn(value.location) ?? "") : "");
 
+/**
+ * Returns a reference as the frontend looks up named contexts: without Docker Hub and without `latest` (buildkit, dockerui, namedContext).
+ * `docker buildx build` shortens the names that it is given, bake does not, and a name that is not found is no error.
+ */
+function contextName(name: string): string {
+    const { registry, repository, tag, digest } = parseReference(name);
+    const short = registry === "docker.io" ? repository.replace(/^library\//, "") : `${registry}/${repository}`;
+    return `${short}${tag === undefined || tag === "latest" ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}
+
 /** The builds or smoke tests of an image for one platform. */
 const ofPlatform = (steps: readonly Step[], platform: string) =>
     steps.find((step) => step.new && listOf(step.new, "platforms").includes(platform));
@@ -82,7 +92,7 @@ export function bakeFile(sources: BakeSources): BakeFile | undefined {
         const named = isRecord(context.named) ? context.named : {};
         const contexts = Object.entries(named).map(([name, value]) => {
             const key = keyOf(name);
-            return [name, key === undefined ? locationIn(value) : `target:${key}`] as const;
+            return [contextName(name), key === undefined ? locationIn(value) : `target:${key}`] as const;
         });
         const [target, labels] = [textOf(state, "target"), textsOf(state, "labels")];
         const caches = Array.isArray(state.inputs.cacheFrom) ? (state.inputs.cacheFrom as unknown[]) : [];
