@@ -96,8 +96,8 @@ export function setEntry(config: ConfigFile, key: string, name: string, value: s
     const entries = document.get("config") as YAMLMap;
     let pair = entryOf(config, key);
     if (!pair) {
-        pair = document.createPair(`${project}:${key}`, {}) as Pair<Scalar>;
-        entries.items.push(pair as Pair);
+        pair = document.createPair(`${project}:${key}`, {});
+        entries.items.push(pair);
     }
     if (isMap(pair.value) && pair.value.has("secure")) {
         throw new InputError({

@@ -56,8 +56,9 @@ export async function readBuildSecrets({ pulumi }: Pick<Engine, "pulumi">): Prom
     const read = await pulumi(["config", "--json", "--show-secrets", "--non-interactive"]);
     if (read.failure !== undefined) throw engineError("the build secrets can't be read", { ...read, stdout: "" });
     const entry = Object.entries(config.parse(JSON.parse(read.stdout))).find(([key]) => key.endsWith(":buildSecrets"));
-    const values = entry?.[1].objectValue ?? JSON.parse(entry?.[1].value || "{}");
-    return z.record(z.string(), z.string()).parse(values);
+    if (!entry) return {};
+    const [, { objectValue, value }] = entry;
+    return z.record(z.string(), z.string()).parse(objectValue ?? JSON.parse(value));
 }
 
 /** Tokens that a run may use. */

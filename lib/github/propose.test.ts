@@ -51,9 +51,9 @@ test("one pull request is opened, updated while it is open, and followed by the 
 });
 
 test("a token that lacks a permission is told which, and opens nothing", async () => {
-    const permissions = { contents: "write", pull_requests: "read", metadata: "read" };
+    const permissions = { contents: "read", pull_requests: "write", metadata: "read" };
     await github.control("PUT", "tokens/narrow", { login: "lab", permissions });
     await expect(
         propose({ ...target, token: "narrow" }, { ...proposal("four"), head: "layered-images/other" }),
-    ).rejects.toThrow(/this token may not open a pull request\n {2}allowed: pull_requests=write/);
+    ).rejects.toThrow(/this token may not create the branch layered-images\/other\n {2}allowed: contents=write/);
 });
