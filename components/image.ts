@@ -9,7 +9,7 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** The arguments of an image's component. */
-export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets"> {
+export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets" | "uncached"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }

@@ -13,6 +13,7 @@ import {
     readingEnvironment,
     restoreHistory,
     script,
+    setUpBuilder,
     setUpNode,
     setUpPulumi,
     upEnvironment,
@@ -94,6 +95,49 @@ const statusJob = (branch: string): Job => ({
     ],
 });
 
+/**
+ * Returns the job that proposes newer roots and due rebuilds by a pull request. It runs main's code, and needs the token of the GitHub App
+ * because a pull request that the workflow's token opens starts no workflow.
+ */
+const bumpJob = (branch: string): Job => ({
+    name: "Newer roots",
+    if: onSchedule,
+    ...readingJob,
+    environment: upEnvironment,
+    steps: [
+        checkout(),
+        ...setUpNode,
+        // The environment `up` does not allow a token of the review team.
+        ...setUpPulumi("write", timeout),
+        logInToRegistry,
+        restoreHistory(branch),
+        getAppToken,
+        {
+            id: "bump",
+            ...command("Propose newer roots and due rebuilds", ["bump", onStack, "--propose"], writingEnvironment),
+        },
+    ],
+});
+
+/**
+ * Returns the job that builds what a pull request changes, for the runner's platform. Like the review it can read the stack and the
+ * registry, and write neither.
+ */
+const buildJob = (minutes: number): Job => ({
+    name: "Build what changed",
+    if: `${onPullRequest} && ${trusted}`,
+    ...readingJob,
+    "timeout-minutes": minutes,
+    steps: [
+        checkout(),
+        ...setUpNode,
+        ...setUpPulumi("read", minutes),
+        ...setUpBuilder([]),
+        logInToRegistry,
+        command("Build and test what changed", ["build", onStack], readingEnvironment),
+    ],
+});
+
 /** Returns the job that builds all images in the lab, for code that must not see secrets. */
 const labJob = (minutes: number): Job => ({
     name: "Build everything in the lab",
@@ -138,13 +182,13 @@ export const reviewFile = "review.yml";
 export const reviewName = "Review";
 
 /**
- * Returns the workflow that comments on pull requests with a review, builds all images for pull requests that must not see secrets, and
- * opens an issue on drift, once a week unless another schedule is defined.
+ * Returns the workflow that comments on pull requests with a review and builds all images for pull requests that must not see secrets. Once
+ * a week, unless another schedule is defined, it opens an issue on drift and proposes newer roots.
  *
  * @param branch the branch from which images are built
  */
 export const reviewWorkflow = (
-    { schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
+    { schedule = "23 4 * * 1", minutes = 120, build = false, bump = true }: ReviewDefinition,
     branch: string,
 ): Workflow => ({
     file: reviewFile,
@@ -174,7 +218,9 @@ export const reviewWorkflow = (
             ],
             branch,
         ),
+        ...(build && { build: buildJob(minutes) }),
         lab: labJob(minutes),
+        ...(bump && { bump: bumpJob(branch) }),
         status: statusJob(branch),
         drift: writingJob(
             { name: "Drift", needs: "status" },

@@ -25,6 +25,11 @@ const dispatch = {
             type: "boolean",
             default: false,
         },
+        rebuild: {
+            description: "Images to build again without cache: keys of images.ts, separated by spaces",
+            type: "string",
+            default: "",
+        },
     },
 } as const;
 
@@ -51,7 +56,7 @@ const upJob = (images: readonly PreparedImage[], branch: string, minutes: number
         ...setUpBuilder(images),
         logInToRegistry,
         restoreHistory(branch),
-        ...upSteps("inputs.refresh"),
+        ...upSteps("inputs.refresh", "inputs.rebuild"),
         keepHistory,
     ],
 });

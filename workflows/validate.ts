@@ -46,11 +46,13 @@ const unchanged = text.refine(
 );
 const plain = unchanged.regex(/\S/, "is empty");
 
+const flag = z.boolean(is("true or false")).optional();
+
 const step = fields<StepDefinition>({
     name: plain,
     run: plain,
     env: z.record(z.string(), unchanged, is("an object of texts")).optional(),
-    always: z.boolean(is("true or false")).optional(),
+    always: flag,
 });
 
 /**
@@ -79,7 +81,7 @@ const schema = fields<WorkflowDefinitions>({
     checks: list(
         fields<CheckDefinition>({ file, name, image: text, steps: list(step).min(1, "is empty"), minutes }),
     ).optional(),
-    review: fields<ReviewDefinition>({ schedule, minutes }).optional(),
+    review: fields<ReviewDefinition>({ schedule, minutes, build: flag, bump: flag }).optional(),
     dependabot: fields<DependabotDefinition>({
         ecosystems: list(
             fields<{ ecosystem: string; directory: string }>({

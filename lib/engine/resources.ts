@@ -152,6 +152,8 @@ export interface ImageInputs {
      * written by an older version.
      */
     readonly inputHash?: string;
+    /** The period of its last scheduled rebuild; absent if there was none. */
+    readonly rebuild?: string;
     /** Names of its build secrets: the build's property of the same name is secret as a whole. */
     readonly secrets: readonly string[];
     /** Smoke tests by path, in the form of `inputs`. */
@@ -167,6 +169,7 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
     platforms: image.platforms,
     inputs: describeFiles(image.inputs),
     inputHash: image.inputHash,
+    ...(image.rebuild !== undefined && { rebuild: image.rebuild }),
     secrets: [...(image.definition.secrets ?? [])],
     smokeTests: describeFiles(image.tests?.files ?? []),
 });
@@ -174,6 +177,7 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
 /** Reads the inputs of an image's component; missing values are empty. */
 export function readImage(properties: Properties = {}): ImageInputs {
     const [frontend, inputHash] = [textIn(properties.frontend), textIn(properties.inputHash)];
+    const rebuild = textIn(properties.rebuild);
     return {
         ...(properties.dockerfile !== undefined && { dockerfile: textsIn(properties.dockerfile) }),
         parents: listIn(properties.parents),
@@ -182,6 +186,7 @@ export function readImage(properties: Properties = {}): ImageInputs {
         platforms: listIn(properties.platforms),
         inputs: textsIn(properties.inputs),
         ...(inputHash !== undefined && { inputHash }),
+        ...(rebuild !== undefined && { rebuild }),
         secrets: listIn(properties.secrets),
         smokeTests: textsIn(properties.smokeTests),
     };

@@ -1,4 +1,5 @@
 import { type Platform, hostPlatform } from "../platform";
+import type { RebuildInterval } from "./rebuild";
 
 /** An entry of `images.ts`. */
 export interface ImageDefinition {
@@ -35,6 +36,11 @@ export interface ImageDefinition {
      * Rewritten layers and cached layers are different blobs, so the registry stores a huge layer twice.
      */
     readonly registryCache?: boolean;
+    /**
+     * How often `bump` schedules a rebuild that repeats all downloads. One that downloads the same files has the same digest,
+     * and moves nothing.
+     */
+    readonly rebuild?: RebuildInterval;
     /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
     readonly smokeTest?: string;
 }

@@ -89,6 +89,8 @@ export interface PreparedImage {
     /** Sources in its Dockerfile that read more than they name, for warnings. */
     readonly broadCopies?: BroadCopies;
     readonly inputHash: string;
+    /** The period of its last scheduled rebuild; absent if the stack has none. */
+    readonly rebuild?: string;
     /** Smoke tests of the images that it is built FROM, then its own; absent if it has none or is never pushed. */
     readonly tests?: SmokeTests;
 }
@@ -271,6 +273,7 @@ function prepare(
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
         return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
     });
+    const rebuild = settings.rebuilds?.[key];
     const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {
@@ -296,6 +299,7 @@ function prepare(
         mountedSecrets,
         inputs,
         ...(broadCopies && { broadCopies }),
+        ...(rebuild !== undefined && { rebuild }),
         inputHash: inputHash({
             dockerfile: reading.meaning.text,
             files: inputs,
@@ -305,6 +309,7 @@ function prepare(
             secrets: definition.secrets,
             exporter: definition.name === undefined ? "cacheonly" : registryExport,
             cache: registryCache,
+            rebuild,
         }),
     };
 }

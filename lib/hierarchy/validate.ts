@@ -9,6 +9,7 @@ import type {
     MatrixDefinition,
     RootDefinition,
 } from "./definition";
+import { rebuildIntervals } from "./rebuild";
 
 const text = z.string({ error: "not text" });
 const texts = z.array(text, { error: "not a list" });
@@ -29,6 +30,7 @@ const entry = z.strictObject({
     labels: pairs.optional(),
     secrets: texts.optional(),
     registryCache: flag.optional(),
+    rebuild: z.enum(rebuildIntervals, { error: `none of ${rebuildIntervals.join(", ")}` }).optional(),
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 

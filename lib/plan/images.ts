@@ -86,6 +86,8 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         const from = renamedFrom(group, all);
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
+    // An update that failed early writes the component before it builds anything: what changed since then is no cause.
+    if (builds.length > 0 && builds.every((step) => step.op === "create")) return [{ kind: "first build" }];
     const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
     const visible = unique([
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
@@ -100,6 +102,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         ...tagCauses(group),
     ]);
     if (visible.length > 0) return visible;
+    // An update that failed built it for another platform.
     if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
     if (action === "retag") return [{ kind: "not promoted yet" }];
     if (action === "retest") return [{ kind: "not tested yet" }];
