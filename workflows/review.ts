@@ -1,4 +1,4 @@
-import type { ReviewDefinition } from "./definition";
+import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import { typedSilently } from "../lib/system/commandLine";
 import {
@@ -133,10 +133,6 @@ const writingJob = (
     steps: [...checkoutScripts(branch), script(title, file, { ...github, ...env })],
 });
 
-/** File and name of the review's workflow. */
-export const reviewFile = "review.yml";
-export const reviewName = "Review";
-
 /**
  * Returns the workflow that comments on pull requests with a review, builds all images for pull requests that must not see secrets, and
  * opens an issue on drift, once a week unless another schedule is defined.
@@ -144,11 +140,11 @@ export const reviewName = "Review";
  * @param branch the branch from which images are built
  */
 export const reviewWorkflow = (
-    { schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
+    { file = defaultReview.file, name = defaultReview.name, schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
     branch: string,
 ): Workflow => ({
-    file: reviewFile,
-    name: reviewName,
+    file,
+    name,
     on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
