@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { Checkout } from "../context/checkout";
+import { type Checkout, readIgnore } from "../context/checkout";
 import { InputError } from "../errors";
-import { type Hierarchy, readHierarchy, readImages } from "../hierarchy/prepare";
+import { type Hierarchy, type PreparedImage, readHierarchy, readImages } from "../hierarchy/prepare";
 import { sameImage } from "../registry/references";
 import type { Note, SourceFile } from "./build";
 import { readMakefile } from "./commands";
@@ -129,6 +129,20 @@ function generatedNote({ where, instruction, file, exists }: Generated, sources:
     };
 }
 
+/** Files that `adopt` adds, and npm after it, without those that the program keeps out of images itself. */
+const added = ["images.ts", "workflows.ts", "index.ts", "package.json", "package-lock.json"];
+
+/** Notes an image that copies the repository's whole root, and so what `adopt` adds to it. */
+function broadNotes(checkout: Checkout, { key, definition, broadCopies }: PreparedImage): Note[] {
+    const [first] = broadCopies?.instructions ?? [];
+    if (first === undefined || (definition.context ?? ".") !== ".") return [];
+    const ignore = readIgnore(checkout, checkout.root, definition.dockerfile);
+    const copied = added.filter((file) => !ignore.ignores(file));
+    if (copied.length === 0) return [];
+    const text = `image ${key} copies the repository's root (${first}), so that it gets and is rebuilt with ${copied.join(", ")}; to keep them out, list them in ${ignore.file ?? ".dockerignore"}`;
+    return [{ where: definition.dockerfile, text }];
+}
+
 /**
  * Reads the entries as the program will, and decides which of them images.ts gets: all that can be read, and those that only lack files
  * which are made before a build.
@@ -196,6 +210,7 @@ export function checkEntries(
     let hierarchy: Hierarchy | undefined;
     const problem = problemOf(() => (hierarchy = readHierarchy(checkout, definitionsOf(readable), settings)));
     if (problem !== undefined) notes.push({ where: "images.ts", text: problem });
+    notes.push(...(hierarchy?.images ?? []).flatMap((image) => broadNotes(checkout, image)));
     const parents = Object.fromEntries(
         [...references].flatMap(([key, list]) => {
             const [first] = list.filter(({ base }) => base);

@@ -41,7 +41,12 @@ export function readDevcontainer({ file, text }: SourceFile): Reading {
         notes: args.flatMap(([name, value]) =>
             isKnown(value)
                 ? []
-                : [{ where, text: `the build argument ${name} is ${asText(value) ?? ""}, which each machine replaces` }],
+                : [
+                      {
+                          where,
+                          text: `the build argument ${name} is ${asText(value) ?? ""}, which each machine replaces`,
+                      },
+                  ],
         ),
     };
 }

@@ -1,4 +1,4 @@
-import { applyEdits, modify, parse } from "jsonc-parser";
+import { type Node, findNodeAtLocation, parse, parseTree } from "jsonc-parser";
 import { defaultReview, defaultUp } from "../../workflows/definition";
 import { ciStackFile } from "../../workflows/ciStack";
 import { InputError } from "../errors";
@@ -169,26 +169,34 @@ function stackFile({ project, pins, repository, branch, typed }: FileOptions): s
     ].join("");
 }
 
-/** Adds this package to a package.json, whose order and format stay. */
+/** Adds this package to a package.json. All other characters stay, because formatters and people have their own order. */
 function manifestFile(
     existing: string | undefined,
     { version, project }: Pick<FileOptions, "version" | "project">,
 ): string {
+    const name = "layered-images";
     if (existing === undefined) {
-        return `${JSON.stringify({ name: project, private: true, dependencies: { "layered-images": version } }, undefined, 2)}\n`;
+        return `${JSON.stringify({ name: project, private: true, dependencies: { [name]: version } }, undefined, 2)}\n`;
     }
-    const manifest = parse(existing) as
-        Readonly<Record<string, Readonly<Record<string, string>> | undefined>> | undefined;
-    const isThere = ["dependencies", "devDependencies", "optionalDependencies"].some(
-        (kind) => manifest?.[kind]?.["layered-images"] !== undefined,
-    );
-    if (isThere) return existing;
-    const indent = /^(?:(\t)|( +))"/m.exec(existing);
-    const formattingOptions = { insertSpaces: indent?.[1] === undefined, tabSize: indent?.[2]?.length ?? 2, eol: "\n" };
-    return applyEdits(
-        existing,
-        modify(existing, ["devDependencies", "layered-images"], version, { formattingOptions }),
-    );
+    const root = parseTree(existing);
+    if (root?.type !== "object") {
+        throw new InputError({ problem: "it is not a JSON object", where: "package.json", next: "correct it" });
+    }
+    const kinds = ["dependencies", "devDependencies", "optionalDependencies"];
+    if (kinds.some((kind) => findNodeAtLocation(root, [kind, name]))) return existing;
+    const [indent = "  "] = /^[ \t]+(?=")/m.exec(existing) ?? [];
+    const entry = `${JSON.stringify(name)}: ${JSON.stringify(version)}`;
+    /** Inserts a property after the last one of an object. */
+    const inserted = ({ children = [], offset, length }: Node, text: string, depth: number): string => {
+        const last = children.at(-1);
+        const line = `\n${indent.repeat(depth)}${text}`;
+        const at = last ? last.offset + last.length : offset + length - 1;
+        const end = last ? "" : `\n${indent.repeat(depth - 1)}`;
+        return `${existing.slice(0, at)}${last ? "," : ""}${line}${end}${existing.slice(at)}`;
+    };
+    const development = findNodeAtLocation(root, ["devDependencies"]);
+    if (development) return inserted(development, entry, 2);
+    return inserted(root, `"devDependencies": {\n${indent.repeat(2)}${entry}\n${indent}}`, 1);
 }
 
 /** What a repository's .gitignore needs, each with the spellings that also do. */
@@ -229,20 +237,15 @@ export function plannedFiles(options: FileOptions): PlannedFile[] {
         refuseForeign(file, existing, program.file);
         return { file, action: "keep", text: existing, remark: "is there already" };
     });
-    const merged: readonly (readonly [string, string])[] = [
-        ["package.json", manifestFile(textOf("package.json"), options)],
-        [".gitignore", ignoreFile(textOf(".gitignore"))],
+    const merged: readonly (readonly [string, string, string])[] = [
+        ["package.json", manifestFile(textOf("package.json"), options), "adds layered-images to devDependencies"],
+        [".gitignore", ignoreFile(textOf(".gitignore")), "adds lines for what layered-images and npm write"],
     ];
-    const changed = merged.map(([file, text]): PlannedFile => {
+    const changed = merged.map(([file, text, remark]): PlannedFile => {
         const existing = textOf(file);
         if (existing === undefined) return { file, action: "create", text };
-        if (existing === text) return { file, action: "keep", text, remark: "has what is needed" };
-        const before = existing.split("\n");
-        const added = text
-            .split("\n")
-            .filter((line) => line.trim() !== "" && !before.includes(line))
-            .map((line) => line.trim());
-        return { file, action: "change", text, remark: `adds ${added.join("  ")}` };
+        const isSame = existing === text;
+        return { file, action: isSame ? "keep" : "change", text, remark: isSame ? "has what is needed" : remark };
     });
     return [...created, ...changed];
 }

@@ -373,7 +373,7 @@ export function readWorkflows(files: readonly SourceFile[], options: WorkflowOpt
         const platforms = inputs.list("platforms");
         const pushed = push.includes("true") || outputs.some((output) => /type=registry|push=true/.test(output));
         const byDigest = outputs.flatMap((output) =>
-            output.includes('push-by-digest=true') ? (/(?:^|,)"?name=([^,"]+)/.exec(output)?.[1] ?? []) : [],
+            output.includes("push-by-digest=true") ? (/(?:^|,)"?name=([^,"]+)/.exec(output)?.[1] ?? []) : [],
         );
         return {
             ...{ where, kind: "workflow", context: contextPath, pushed },
