@@ -53,7 +53,7 @@ export interface ScriptOptions {
 /** Marks the end of a command among the words of a script. */
 const end = Symbol("end");
 
-const variable = /^(?:\{([A-Za-z_]\w*)(?:(?::?[-=])([^{}]*)|(,,|\^\^))?\}|([A-Za-z_]\w*))/;
+const variable = /^(?:\{([A-Za-z_]\w*)(?:(?::?[-=])([^{}]*)|(,,|\^\^))?\}|([A-Za-z_]\w*|[\d@*#?!]))/;
 const makeVariable = /^(?:\(([A-Za-z_][\w.-]*)\)|\{([A-Za-z_][\w.-]*)\})/;
 
 /** Returns the value of the variable or command that follows a "$", and how many characters it takes; undefined for a plain "$". */

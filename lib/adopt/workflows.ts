@@ -265,6 +265,13 @@ class Inputs {
         });
     }
 
+    /** Returns the known lines of an input without space around them and without empty ones. */
+    trimmed(name: string): string[] {
+        return this.lines(name)
+            .map((line) => line.trim())
+            .filter((line) => line !== "");
+    }
+
     /** Returns the entries of an input that is a list. */
     list(name: string): string[] {
         return this.lines(name).flatMap((line) => listOf(line));
@@ -405,12 +412,9 @@ export function readWorkflows(files: readonly SourceFile[], options: WorkflowOpt
                 if (build) builds.push(build);
             } else if (action === "docker/metadata-action") {
                 const input = {
-                    images: inputs.list("images"),
-                    tags: inputs
-                        .lines("tags")
-                        .map((line) => line.trim())
-                        .filter(Boolean),
-                    flavor: inputs.lines("flavor").map((line) => line.trim()),
+                    images: inputs.trimmed("images"),
+                    tags: inputs.trimmed("tags"),
+                    flavor: inputs.trimmed("flavor"),
                 };
                 const { names: tags, notes: others } = metadataTags(input, scope.event);
                 for (const entry of others) {
@@ -429,10 +433,7 @@ export function readWorkflows(files: readonly SourceFile[], options: WorkflowOpt
                 const folder = pathIn(inputs.text("workdir") ?? ".") ?? ".";
                 bakes.push({
                     ...{ where, folder, files: inputs.list("files"), targets: inputs.list("targets") },
-                    sets: inputs
-                        .lines("set")
-                        .map((line) => line.trim())
-                        .filter(Boolean),
+                    sets: inputs.trimmed("set"),
                     env: Object.fromEntries(
                         Object.entries(isObject(scope.contexts.env) ? scope.contexts.env : {}).map(([name, value]) => [
                             name,
