@@ -8,10 +8,15 @@ export { RepositorySettings, type RepositorySettingsArgs } from "./components/re
 export { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
 export { type StackConfig, readConfig } from "./config";
 export { type Checkout, openCheckout } from "./lib/context/checkout";
+export { loadDefinitions } from "./definitions";
 export type {
+    Combination,
     Definitions,
     ImageDefinition,
     ImageDefinitions,
+    Images,
+    Matrix,
+    MatrixDefinition,
     RootDefinition,
     RootDefinitions,
 } from "./lib/hierarchy/definition";

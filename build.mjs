@@ -1,13 +1,11 @@
 // Compiles the package into dist/, which has the layout of the sources, with the files that the program reads at run time beside the
 // compiled ones. `npm pack` and `npm publish` run this script.
-//
-// usage: node build.mjs [folder, by default dist]
 import { spawnSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
 const root = import.meta.dirname;
-const output = path.resolve(process.argv[2] ?? path.join(root, "dist"));
+const output = path.join(root, "dist");
 
 /** Returns whether the program reads a file at run time: everything that is neither TypeScript, nor a test, nor a description for readers. */
 const isRead = (file) => !/\.ts$|_test\.go$|\.md$|^lib\/engine\/recorded\//.test(file);

@@ -39,6 +39,27 @@ describe("definitions are", () => {
     });
 });
 
+test("an entry with a matrix is replaced by its images, and by them in workflows", () => {
+    const entry = { description: "", name: "r.test/a:{V}", dockerfile: "Dockerfile", platforms: ["linux/amd64"] };
+    const loaded = load({
+        "images.ts": `exports.images = ${JSON.stringify({ a: { ...entry, matrix: { V: ["1", "2"] } } })};`,
+        "workflows.ts": `exports.workflows = { up: [{ file: "a.yml", name: "A", images: ["a"] }, { file: "b.yml", name: "B" }] };`,
+    });
+    expect(loaded).toEqual({
+        images: {
+            "a-1": { ...entry, name: "r.test/a:1", buildArgs: { V: "1" } },
+            "a-2": { ...entry, name: "r.test/a:2", buildArgs: { V: "2" } },
+        },
+        matrices: { a: { images: ["a-1", "a-2"], variables: ["V"], inTemplates: [] } },
+        workflows: {
+            up: [
+                { file: "a.yml", name: "A", images: ["a-1", "a-2"] },
+                { file: "b.yml", name: "B" },
+            ],
+        },
+    });
+});
+
 describe("is refused with one message, without a stack trace:", () => {
     test.each(["", "exports.image = {};", "exports.images = null;", "module.exports = { default: { images: {} } };"])(
         "an images.ts with %j",
@@ -79,6 +100,18 @@ describe("is refused with one message, without a stack trace:", () => {
         expect(message).toContain("exports.images = {");
         expect(message).toMatch(/\n {2}next: correct images\.ts$/);
         expect(message).not.toMatch(/stack|Caused by/i);
+    });
+
+    test("a matrix with problems, all of them at once", () => {
+        const entry = { description: "{X}", name: "r.test/a:1", dockerfile: "Dockerfile", platforms: ["linux/amd64"] };
+        const text = `exports.images = ${JSON.stringify({ a: { ...entry, matrix: { V: [] } }, b: { ...entry, matrix: {} } })};`;
+        expect(refusal(() => load({ "images.ts": text })).split("\n")).toEqual([
+            "images.ts: image a: the variable V of its matrix has no values",
+            "  image a: its description has {X}: its matrix has {V}",
+            "  image b: its description has {X}: its matrix has no variable",
+            "  image b: its matrix has no combination: add values, or remove the entry",
+            "  next: correct images.ts",
+        ]);
     });
 
     test("a workflows.ts with problems, all of them at once", () => {

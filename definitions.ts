@@ -4,7 +4,8 @@ import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { REGISTER_INSTANCE, register } from "ts-node";
 import { InputError } from "./lib/errors";
-import type { ImageDefinitions, RootDefinitions } from "./lib/hierarchy/definition";
+import { type Definitions, type ImageDefinitions, type RootDefinitions, keysOf } from "./lib/hierarchy/definition";
+import { expandImages } from "./lib/hierarchy/matrix";
 import type { RepositoryDefinitions, WorkflowDefinitions } from "./workflows/definition";
 import { workflowProblems } from "./workflows/validate";
 
@@ -48,13 +49,25 @@ function objectIn(module: Readonly<Record<string, unknown>>, file: string, name:
     });
 }
 
+/** Returns workflows that name the images of a matrix instead of its entry. */
+const withKeys = (definitions: Definitions, workflows: WorkflowDefinitions): WorkflowDefinitions => ({
+    ...workflows,
+    ...(workflows.up && {
+        up: workflows.up.map((one) => ({
+            ...one,
+            ...(one.images && { images: one.images.flatMap((name) => keysOf(definitions, name)) }),
+        })),
+    }),
+});
+
 /**
  * Loads what a repository defines: `images` and `roots` of its images.ts and, if it has one, `workflows` of its workflows.ts. Commands and
- * program get their definitions here and nowhere else, so they can't disagree.
+ * program get their definitions here and nowhere else, so they can't disagree. An entry with a matrix is replaced by its images, also where
+ * workflows name it.
  *
  * @param root the repository's root
- * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, and for every problem in workflows.ts;
- *     `readHierarchy` checks the images
+ * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, and for every problem of a matrix or in
+ *     workflows.ts; `readHierarchy` checks the images
  */
 export function loadDefinitions(root: string): RepositoryDefinitions {
     if (!existsSync(path.join(root, imagesFile))) {
@@ -65,12 +78,12 @@ export function loadDefinitions(root: string): RepositoryDefinitions {
         });
     }
     const { roots, ...module } = load(root, imagesFile);
-    const images = objectIn(module, imagesFile, "images", "ImageDefinitions") as ImageDefinitions;
-    const definitions = { images, ...(roots !== undefined && { roots: roots as RootDefinitions }) };
+    const written = objectIn(module, imagesFile, "images", "ImageDefinitions") as ImageDefinitions;
+    const definitions = { ...expandImages(written), ...(roots !== undefined && { roots: roots as RootDefinitions }) };
     if (!existsSync(path.join(root, workflowsFile))) return definitions;
     const found = objectIn(load(root, workflowsFile), workflowsFile, "workflows", "WorkflowDefinitions");
     const workflows = found as WorkflowDefinitions;
     const problems = workflowProblems({ ...definitions, workflows });
-    if (problems.length === 0) return { ...definitions, workflows };
+    if (problems.length === 0) return { ...definitions, workflows: withKeys(definitions, workflows) };
     throw new InputError({ problem: problems.join("\n  "), where: workflowsFile, next: `correct ${workflowsFile}` });
 }

@@ -31,13 +31,14 @@ function ensureDependencies() {
     const stamp = path.join(root, "node_modules", ".installed-from");
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash) return;
     if (args[0] !== installOnly) {
-        // Concurrent runs wait for a lock; the first of them installs.
+        // Concurrent runs wait for a lock; the first of them installs. macOS has no flock: there, each run installs for itself.
         const install = [process.execPath, import.meta.filename, installOnly];
         const result = spawnSync("flock", ["--exclusive", import.meta.dirname, ...install], { stdio: "inherit" });
-        if (result.error)
-            fail(`flock could not be started (${result.error.message}); it is in the package util-linux.`);
-        if (result.status !== 0) process.exit(result.status ?? 1);
-        return;
+        if (result.error?.code !== "ENOENT") {
+            if (result.error) fail(`flock could not be started (${result.error.message}).`);
+            if (result.status !== 0) process.exit(result.status ?? 1);
+            return;
+        }
     }
     console.error("installing node_modules (npm ci) …");
     // Install scripts are disabled: the only packages that have them would download a Pulumi plugin, which the lab provides.

@@ -41,6 +41,16 @@ test("two commands at once in a fresh clone install once, and print nothing but 
     expect(readFileSync(log, "utf8")).toMatch(/^begin ci .*\nend\n$/);
 });
 
+test("without flock, which macOS lacks, it installs all the same", () => {
+    const { root, env, log } = freshClone();
+    const programs = ["sh", "sleep", "mkdir"].map((name) => `ln -s "$(command -v ${name})" bin/${name}`);
+    spawnSync("sh", ["-c", programs.join(" && ")], { cwd: root });
+    const alone = { ...env, PATH: path.join(root, "bin") };
+    const run = spawnSync(process.execPath, ["cli/bootstrap.mjs", "up"], { cwd: root, env: alone, encoding: "utf8" });
+    expect([run.status, run.stdout]).toEqual([7, "up\n"]);
+    expect(readFileSync(log, "utf8")).toMatch(/^begin ci .*\nend\n$/);
+});
+
 test("an installation that fails is no installation", () => {
     const { root, env } = freshClone();
     const failing = { ...env, NPM_FAILS: "yes" };

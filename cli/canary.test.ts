@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
 import path from "node:path";
+import { expandImages } from "../lib/hierarchy/matrix";
 import { run } from "../lib/system/process";
 import { expect, test } from "../tests/mocha";
 import { temporaryFolder, tree, writeTree } from "../tests/tree";
-import { firstDifference } from "./canary";
+import { chosenImages, firstDifference } from "./canary";
 
 type Files = Readonly<Record<string, string>>;
 
@@ -59,4 +60,18 @@ test.each<[string, readonly Files[], readonly Files[], RegExp]>([
     ],
 ])("images that differ in %s are told apart", async (_name, published, rebuilt, text) => {
     expect(await firstDifference(await image(...published), await image(...rebuilt), temporaryFolder())).toMatch(text);
+});
+
+test("names choose published images: all of a matrix, one of it, or one that images.ts no longer has", () => {
+    const one = { description: "", dockerfile: "Dockerfile", platforms: ["linux/amd64"] as const };
+    const definitions = () => expandImages({ python: { ...one, matrix: { V: ["1", "2", "3"] } }, app: one });
+    const published = ["python-1", "python-2", "app", "old"];
+    const chosen = (...wanted: string[]) => chosenImages(wanted, published, definitions);
+    expect(chosen()).toEqual(published);
+    expect(chosen("python")).toEqual(["python-1", "python-2"]);
+    expect(chosen("python-2", "old")).toEqual(["python-2", "old"]);
+    expect(() => chosen("app", "python-3")).toThrow(
+        'no image "python-3" is published; published are: python-1, python-2, app, old. Publish with: ',
+    );
+    expect(() => chosenImages([], [], definitions)).toThrow("nothing is published; published are: none");
 });

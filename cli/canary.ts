@@ -1,15 +1,19 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { imageScheme } from "../lib/engine/resources";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
 import { CommandError } from "../lib/errors";
+import { type Definitions, keysOf } from "../lib/hierarchy/definition";
 import { withDigest } from "../lib/registry/references";
 import { type Platform, archOf } from "../lib/platform";
+import { repositoryRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { progress } from "../lib/system/progress";
 import { typed } from "../lib/system/commandLine";
+import { neededParts } from "./openStack";
 
 /** Returns the paths of the layer blobs in an OCI archive (image-spec, image-layout), lowest layer first. */
 async function layersOf(archive: string): Promise<string[]> {
@@ -164,25 +168,44 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
 }
 
 /**
+ * Returns the keys of the published images that names stand for; all of them if there are no names. An image that images.ts
+ * no longer has may still be published.
+ *
+ * @param wanted keys of images, or of entries with a matrix for all their images
+ * @param published keys of the published images
+ * @throws CommandError for a name of no published image, and if nothing is published
+ */
+export function chosenImages(
+    wanted: readonly string[],
+    published: readonly string[],
+    definitions: () => Definitions,
+): readonly string[] {
+    const publish = () => `published are: ${published.join(", ") || "none"}. Publish with: ${typed("up")}`;
+    if (published.length === 0) throw new CommandError(`nothing is published; ${publish()}`);
+    if (wanted.length === 0) return published;
+    const known = definitions();
+    return wanted.flatMap((name) => {
+        const keys = [...new Set([...keysOf(known, name), name])].filter((key) => published.includes(key));
+        if (keys.length === 0) throw new CommandError(`no image "${name}" is published; ${publish()}`);
+        return keys;
+    });
+}
+
+/**
  * Builds published images of the lab's stack again and compares the digests. If a digest differs, prints the first layer and file that
  * differ.
  *
- * @param wanted keys of the images; all images if empty
+ * @param wanted keys of images or of entries with a matrix; all images if empty
  * @returns whether all digests are equal
- * @throws CommandError for a key that is not published
+ * @throws CommandError for a name of no published image
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
-    const options = { env: (await startLab()).env };
+    const options = { env: (await startLab({ parts: neededParts() })).env };
     const builds = await publishedBuilds(options);
     const keyOf = (build: Build) => buildName(build).slice(0, -(archOf(build.inputs.platforms[0]).length + 1));
-    const keys = [...new Set(builds.map(keyOf))];
-    const unknown = wanted.find((key) => !keys.includes(key));
-    if (unknown !== undefined || keys.length === 0) {
-        const problem = unknown === undefined ? "nothing is published" : `no image "${unknown}" is published`;
-        throw new CommandError(`${problem}; published are: ${keys.join(", ") || "none"}. Publish with: ${typed("up")}`);
-    }
+    const chosen = chosenImages(wanted, [...new Set(builds.map(keyOf))], () => loadDefinitions(repositoryRoot()));
     let areEqual = true;
-    for (const build of builds.filter((candidate) => wanted.length === 0 || wanted.includes(keyOf(candidate)))) {
+    for (const build of builds.filter((candidate) => chosen.includes(keyOf(candidate)))) {
         const outcome = await progress(`building ${buildName(build)} again`, () => rebuild(build, options));
         areEqual &&= outcome.difference === undefined;
         console.log(

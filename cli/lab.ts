@@ -7,6 +7,7 @@ import { startLab } from "../lab/lab";
 import { describeLab, labStatus, stopLab } from "../lab/labState";
 import type { Instance } from "../lib/system/instance";
 import { exit } from "./exitCodes";
+import { neededParts } from "./openStack";
 
 /** Options of the commands that start the lab. */
 export interface LabOptions {
@@ -24,7 +25,10 @@ export const platformsOption = () =>
 
 /** Option that sets the required free disk space. Only the user knows how large the images are. */
 export const minFreeOption = () =>
-    new Option("--min-free <GB>", "refuse to start with less disk space than this").argParser((text) => {
+    new Option(
+        "--min-free <GB>",
+        "refuse to start with less disk space than this, instead of a warning by estimates",
+    ).argParser((text) => {
         if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
         throw new InvalidArgumentError("Allowed: GB as a number, such as 40 or 7.5.");
     });
@@ -43,9 +47,10 @@ export function labCommand(done: (code: number) => void): Command {
     lab.command("start")
         .description("set up missing parts and start the servers; safe to repeat")
         .addOption(platformsOption())
+        .addOption(minFreeOption())
         .option("--renew-root", "build the stand-in base image again; if it differs, every image is rebuilt")
         .action(async (options: LabOptions & { renewRoot?: boolean }) => {
-            const { instance, paths } = await startLab(options);
+            const { instance, paths } = await startLab({ ...options, parts: neededParts() });
             const github = instance.githubPort === undefined ? "none" : githubUrl(instance.githubPort);
             console.log(`registry  https://${instance.registry}\ngithub    ${github}`);
             console.log(`state     ${paths.state}\ncache     ${paths.cache}`);

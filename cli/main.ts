@@ -116,7 +116,7 @@ export async function main(args: readonly string[]): Promise<number> {
     program
         .command("canary")
         .description("build published images again without cache and compare digests; exit code 1 if a digest differs")
-        .argument("[images...]", "keys of images.ts; all images by default")
+        .argument("[images...]", "keys of images.ts, of a matrix for all its images; all images by default")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
         });

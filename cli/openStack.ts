@@ -1,10 +1,17 @@
 import { z } from "zod";
+import { loadDefinitions } from "../definitions";
 import { labEnvironment } from "../lab/environment";
 import { type StartOptions, startLab } from "../lab/lab";
 import { describeLab } from "../lab/labState";
+import { partsOf } from "../lab/parts";
+import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineError, engineOn, runPulumi } from "../lib/engine/pulumi";
 import { ciStack, labStack } from "../lib/engine/stacks";
-import { InputError } from "../lib/errors";
+import { InputError, asInputError } from "../lib/errors";
+import { openCheckout } from "../lib/context/checkout";
+import { readImages } from "../lib/hierarchy/prepare";
+import { repositoryRoot } from "../lib/system/paths";
+import { progress } from "../lib/system/progress";
 import { isAtLeast, versionIn } from "../lib/system/versions";
 
 const stacks = z.array(z.object({ name: z.string() }));
@@ -50,6 +57,21 @@ async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> 
     });
 }
 
+/**
+ * Returns the parts of the lab that the images of the working directory's repository need. If the images can't be read, that is every part:
+ * the program then reports what is wrong.
+ */
+export function neededParts(): LabParts {
+    try {
+        const root = repositoryRoot();
+        const settings = { platforms: "declared", roots: {}, buildArgs: {} } as const;
+        return partsOf(readImages(openCheckout(root), loadDefinitions(root), settings).placed);
+    } catch (error) {
+        if (asInputError(error)) return allParts;
+        throw error;
+    }
+}
+
 /** Options of `openStack`. */
 export interface OpenOptions {
     /** Name of the stack; the lab's stack by default. */
@@ -68,11 +90,15 @@ export interface OpenOptions {
  */
 export async function openStack({ stack = labStack, start, lab }: OpenOptions): Promise<Engine> {
     const isLab = stack === labStack;
-    const labEnv = async () => (start ? (await startLab(lab)).env : labEnvironment(await describeLab()));
+    const labEnv = async () =>
+        start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
     const env = isLab ? await labEnv() : process.env;
     if (!isLab) {
-        await checkCli(env);
-        await checkStack(env, stack);
+        const check = async () => {
+            await checkCli(env);
+            await checkStack(env, stack);
+        };
+        await progress(`looking for stack ${stack}`, check, { after: 2000 });
     }
     return engineOn({ stack, isLab, isCi: stack.split("/").at(-1) === ciStack, env });
 }

@@ -5,7 +5,7 @@ import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
 import { backendFolder, labPaths } from "../lib/system/paths";
 import { runMasked } from "../lib/system/process";
-import { elapsed } from "../lib/system/progress";
+import { elapsed, progress } from "../lib/system/progress";
 import { addMask, inActions } from "./actions";
 import type { LabOptions } from "./lab";
 import { openStack } from "./openStack";
@@ -38,7 +38,8 @@ export interface Session {
 export async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
     const engine = await openStack({ stack, start: true, lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
-    const secrets = await readSecrets(engine);
+    const reading = () => readSecrets(engine);
+    const secrets = await progress(`reading the configuration of stack ${engine.stack}`, reading, { after: 2000 });
     // The runner reads workflow commands from both streams. Standard output may be redirected to a file, and a terminal would display
     // the secrets.
     if (inActions(process.env) && !process.stderr.isTTY) {

@@ -17,6 +17,7 @@ import { recordUp } from "../lib/update/record";
 import { summaryOf } from "../lib/update/summary";
 import { addSummary, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
+import { neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
 import { typed } from "../lib/system/commandLine";
 
@@ -37,7 +38,7 @@ async function toReplace(engine: Engine): Promise<string[]> {
     const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
     const registries = registriesToRestart(images, answers);
     const isStopped = registries.length > 0 && engine.isLab && (await stopRegistry(labPaths()));
-    if (isStopped) await startLab();
+    if (isStopped) await startLab({ parts: neededParts() });
     else if (registries.length > 0) {
         const names = registries.join(" and ");
         console.error(

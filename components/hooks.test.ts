@@ -1,11 +1,11 @@
-import type * as pulumi from "@pulumi/pulumi";
-import { fn } from "jest-mock";
+import * as pulumi from "@pulumi/pulumi";
+import { fn, spyOn } from "jest-mock";
 import { beforeEach, describe } from "mocha";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
 import { expect, test } from "../tests/mocha";
-import { type Registries, buildHooks, type MakeWay, refusalHook } from "./hooks";
+import { type Registries, buildHooks, type MakeWay, refusalHook, uncommittedHooks } from "./hooks";
 
 const post = "POST https://api.github.com/repos/us/bot/actions/variables:";
 const exists = `${post} 409 Already exists - Variable already exists []`;
@@ -171,4 +171,19 @@ test("an image that stands on no root and is never pushed has nothing to ask", (
     expect(
         buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }),
     ).not.toHaveProperty("beforeCreate");
+});
+
+test("what an image's build has and no commit is warned of once, before the first of its platforms", async () => {
+    const warn = spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+    try {
+        const ask = fn(() => Promise.resolve([{ path: "docker/Dockerfile", isDeleted: false }]));
+        const image = { key: "a", definition: { dockerfile: "docker/Dockerfile" }, inputs: [], sources: [] };
+        const [hook] = uncommittedHooks({ ...image, repository: "ghcr.io/us/a" }, ask);
+        await hook?.callback({ urn: "u", id: "", name: "a-amd64", type: "t" });
+        await hook?.callback({ urn: "v", id: "", name: "a-arm64", type: "t" });
+        expect(warn.mock.calls).toEqual([["image a is built from what is not committed: docker/Dockerfile"]]);
+        expect(uncommittedHooks(image, ask)).toEqual([]);
+    } finally {
+        warn.mockRestore();
+    }
 });

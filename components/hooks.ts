@@ -3,6 +3,7 @@ import { InputError } from "../lib/errors";
 import type { Kind } from "../lib/github/permissions";
 import { existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
+import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
 import { isTransient, nextAfter, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
@@ -166,10 +167,13 @@ const repetitions = 2;
  * Returns the hooks around the build of an image. Before the build, they query the image's registry and those of its
  * roots, once. After a failure, they log the next step, or repeat a push that conflicted with another push. They cost
  * nothing for an image that is not built.
+ *
+ * @param before further hooks before the build of an image that is pushed
  */
 export function buildHooks(
     image: RegistryChecks & Pick<PreparedImage, "repository" | "unreadable">,
     registries: Registries = { readManifest, onBuildTriggers },
+    before: readonly pulumi.ResourceHook[] = [],
 ): pulumi.ResourceHookBinding {
     const { key, repository, roots, unreadable } = image;
     const registry = repository === undefined ? undefined : parseReference(repository).registry;
@@ -202,5 +206,27 @@ export function buildHooks(
     };
     let checks: Promise<void> | undefined;
     const check = new pulumi.ResourceHook(`ask the registries of image ${key}`, () => (checks ??= runChecks()));
-    return { beforeCreate: [check], beforeUpdate: [check], onError: [advise] };
+    return { beforeCreate: [check, ...before], beforeUpdate: [check, ...before], onError: [advise] };
+}
+
+/** The uncommitted files of the checkout: git is asked once in a run, before the first build. */
+let changes: ReturnType<typeof changedFiles> | undefined;
+
+/**
+ * Returns the hooks that warn, once, before an image is built from files that are not committed. They cost nothing if the image is not
+ * built. An image that is never pushed needs none: nobody else gets it.
+ *
+ * @param ask returns the uncommitted files of the checkout
+ */
+export function uncommittedHooks(
+    image: BuildFiles & Pick<PreparedImage, "key" | "repository">,
+    ask: () => ReturnType<typeof changedFiles> = () => (changes ??= changedFiles(process.cwd())),
+): pulumi.ResourceHook[] {
+    if (image.repository === undefined) return [];
+    let warned: Promise<void> | undefined;
+    const warn = async () => {
+        const files = uncommittedFiles(image, await ask());
+        if (files.length > 0) await pulumi.log.warn(describeUncommitted(image.key, files));
+    };
+    return [new pulumi.ResourceHook(`say what of image ${image.key} is not committed`, () => (warned ??= warn()))];
 }

@@ -4,7 +4,7 @@ import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
 import { digestOf } from "../lib/registry/references";
 import { knownOutputs } from "./failures";
-import { buildHooks } from "./hooks";
+import { buildHooks, uncommittedHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
@@ -27,7 +27,7 @@ export class Image extends pulumi.ComponentResource {
         const { prepared, parents } = args;
         super(componentTypes.image, prepared.key, imageInputs(prepared), opts);
         this.prepared = prepared;
-        const hooks = buildHooks(prepared);
+        const hooks = buildHooks(prepared, undefined, uncommittedHooks(prepared));
         const build = (platform: Platform): PlatformImage => {
             const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {
                 const parentPlatform = platforms[platform];

@@ -127,7 +127,7 @@ describe("a build", () => {
 
     test("has its registry asked before and a failure explained; an image that is never pushed has no registry", async () => {
         const resources = await run();
-        const hooks = ["ask the registries of image app"];
+        const hooks = ["ask the registries of image app", "say what of image app is not committed"];
         expect(resources["app-arm64"]?.options.hooks).toMatchObject({
             beforeCreateList: hooks,
             beforeUpdateList: hooks,
@@ -178,6 +178,23 @@ describe("a build", () => {
             cacheTo: [{ registry: { ref, mode: "max", ignoreError: true } }],
         });
         expect(resources["base-arm64"]?.inputs).not.toHaveProperty("cacheTo");
+    });
+
+    test("of an image that shares its repository has a cache of its own, and the build tag of what is equal", async () => {
+        const named = (tag: string, changes: Partial<ImageDefinition> = {}) =>
+            image("base", { name: `ghcr.io/us/base:${tag}`, ...changes });
+        const arguments_ = { A: "1" };
+        const images = { one: named("1"), two: named("2"), three: named("3", { buildArgs: arguments_ }) };
+        const resources = await run({ images });
+        const inputs = ["one", "two", "three"].map((key) => resources[`${key}-amd64`]?.inputs ?? {});
+        const ref = "registry.test/us/base:cache";
+        expect(inputs.map(({ cacheFrom }) => cacheFrom)).toEqual(
+            [`${ref}-amd64`, `${ref}-two-amd64`, `${ref}-three-amd64`].map((own) => [{ registry: { ref: own } }]),
+        );
+        expect(inputs[1]?.tags).toEqual(inputs[0]?.tags);
+        expect(inputs[2]?.tags).not.toEqual(inputs[0]?.tags);
+        const tags = ["one", "two", "three"].map((key) => resources[key]?.inputs.tag);
+        expect(tags).toEqual([1, 2, 3].map((tag) => `registry.test/us/base:${String(tag)}`));
     });
 
     test("gets just the secrets that it names, as secrets", async () => {

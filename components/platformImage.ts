@@ -80,9 +80,9 @@ function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<
  * fail the build.
  */
 function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
-    const { repository, registryCache } = prepared;
+    const { repository, registryCache, cacheTag } = prepared;
     if (repository === undefined || !registryCache) return {};
-    const ref = `${repository}:cache-${archOf(platform)}`;
+    const ref = `${repository}:${cacheTag}-${archOf(platform)}`;
     const to = {
         ref,
         mode: "max",

@@ -4,10 +4,11 @@ import path from "node:path";
 import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
+import type { UpdateRecord } from "../lib/update/history";
 import { expect, test } from "../tests/mocha";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder, writeTree } from "../tests/tree";
-import { type Need, checkDisk, imagesWarning, labNeeds } from "./disk";
+import { type Need, checkDisk, diskWarning, imagesNeed, labNeeds } from "./disk";
 import { standInFolder } from "./root/standIn";
 import { ensureToolchain } from "./toolchain/build";
 import { tools } from "./toolchain/tools";
@@ -64,7 +65,7 @@ const known: Instance = {
     registry: "registry.localhost:5443",
     port: 5443,
     platforms: "host",
-    roots: {},
+    roots: { "python:3.12-slim": "registry.localhost:5443/library/python@sha256:0" },
     standIn: "0123456789ab",
     standInPlatforms: [],
 };
@@ -87,20 +88,36 @@ test("what a start needs is what is not there yet", async () => {
     expect(await sizes(false, known)).toEqual([]);
     expect(await sizes(true, known)).toEqual([2]);
 
+    const parts = { standIn: false, emulation: false };
+    expect(await labNeeds(paths, { known: undefined, renewRoot: false, parts })).toEqual([]);
+
     mkdirSync(standInFolder(paths.cache, [hostPlatform()]), { recursive: true });
     expect(await sizes(true, known)).toEqual([]);
 });
 
-test("images are never refused for what they may take, but warned of before they fill a disk", () => {
-    const state = temporaryFolder();
-    const paths = { cache: state, state };
-    const warned = (gigabytes: number) => imagesWarning(paths, { free: () => gigabytes });
-    expect(warned(33)).toBeUndefined();
-    expect(warned(32.96)).toMatch(
-        /^warning: 33\.0 GB are free at .*grows to 25 GB.*less than 8 GB.*\n {2}next: .*--min-free/,
+test("an estimate warns, with what may be needed and how to set a figure, and never refuses", () => {
+    expect(diskWarning(needs, { ...one, free: () => 35 })).toBeUndefined();
+    expect(diskWarning(needs, { ...one, free: () => 26.04 })).toBe(
+        "warning: 26.0 GB are free at /c and /s, and 35 GB may be needed (building the toolchain 8 GB, the stand-in for the root image " +
+            "2 GB, building the images 25 GB).\n  next: nothing, if your images are small; else free some, or set LAYERED_IMAGES_HOME to a " +
+            "folder on a larger disk. To be refused below a figure that you know, without this warning: npm run up -- --min-free <GB>",
     );
-    // Later builds find most of their layers.
-    writeTree(state, { "registry/data/docker/registry/v2/repositories/us/base/x": "" });
-    expect(warned(8)).toBeUndefined();
-    expect(warned(7.9)).toContain("7.9 GB are free");
+});
+
+test("images are estimated from the largest of their recorded builds, and guessed before the first", () => {
+    const update = (image: string, platform: string, bytesPushed?: number): UpdateRecord => {
+        const build = { image, platform, kind: "build", operation: "update", seconds: 1, result: "succeeded" } as const;
+        const images = [{ ...build, ...(bytesPushed !== undefined && { bytesPushed }) }];
+        return { start: "2026-11-01T10:00:00Z", seconds: 1, result: "succeeded", images };
+    };
+    const gigabytes = (...history: readonly UpdateRecord[]) => imagesNeed("/s", history).gigabytes;
+    expect(gigabytes()).toBe(2);
+    expect(gigabytes(update("base", "linux/amd64"), update("base", "linux/amd64", 0))).toBe(2);
+    const history = [
+        update("base", "linux/amd64", 1000),
+        update("base", "linux/amd64", 40_000_000),
+        update("base", "linux/arm64", 8_000_000),
+        update("app", "linux/amd64", 2_000_000),
+    ];
+    expect(gigabytes(...history)).toBe(0.5);
 });

@@ -49,7 +49,8 @@ export function labVariables(lab: LabEnvironment, env: NodeJS.ProcessEnv = proce
 
 /** Returns the folders to prepend to PATH. */
 export function labPath(lab: LabEnvironment): string[] {
-    const folders = [lab.toolchain.pulumi && path.join(lab.home, "bin"), lab.toolchain.buildx, lab.toolchain.buildkit];
+    const { pulumi, languageHost, buildx, buildkit } = lab.toolchain;
+    const folders = [pulumi === undefined ? languageHost : path.join(lab.home, "bin"), buildx, buildkit];
     return folders.filter((folder) => folder !== undefined);
 }
 

@@ -15,8 +15,9 @@ import {
     serversFolder,
 } from "../lib/system/paths";
 import { run } from "../lib/system/process";
+import { readHistory } from "../lib/update/history";
 import { ensureBuilder } from "./builder";
-import { checkDisk, imagesWarning, labNeeds } from "./disk";
+import { checkDisk, diskWarning, imagesNeed, labNeeds } from "./disk";
 import { labEnvironment } from "./environment";
 import { labServers } from "./labState";
 import { enableEmulation } from "./root/emulation";
@@ -26,7 +27,7 @@ import { choosePort } from "./servers/ports";
 import { startServer } from "./servers/server";
 import { ensureCertificates, registryHost } from "./servers/tls";
 import { ensureToolchain } from "./toolchain/build";
-import { ensurePackages, requireRoot } from "./toolchain/packages";
+import { type LabParts, allParts, ensurePackages, requireRoot } from "./toolchain/packages";
 import { pulumiHome } from "./toolchain/pulumiHome";
 import { typed } from "../lib/system/commandLine";
 
@@ -45,8 +46,10 @@ export interface StartOptions {
     readonly renewRoot?: boolean;
     /** Whether images will be built, which may fill the disk. */
     readonly builds?: boolean;
-    /** Required free disk space in GB for the lab's state. */
+    /** Required free disk space in GB for the lab's state, instead of a warning by estimates. */
     readonly minFree?: number;
+    /** The parts of the lab that the images need; every part by default. */
+    readonly parts?: LabParts;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
@@ -55,7 +58,7 @@ export interface StartOptions {
  * Distance from the registry's port to the first port to try for the GitHub stand-in. It keeps the ports of labs that run at the same time
  * apart.
  */
-const githubDistance = 300;
+export const githubDistance = 300;
 
 async function ensureStack(repository: string, paths: LabPaths, env: NodeJS.ProcessEnv): Promise<void> {
     const backend = backendFolder(paths);
@@ -72,6 +75,19 @@ const keptNote = (server: string, updates: readonly number[]) =>
     `that it can run or the proxy changed). It keeps running while an update runs (pid ${updates.join(", ")}), because a restart ` +
     "would abort the builds; the next start after the update restarts it.";
 
+/** Warns before a start that may fill the disk. */
+async function warnOfDisk(
+    paths: LabPaths,
+    repository: string,
+    { builds, ...purpose }: { readonly renewRoot: boolean; readonly parts: LabParts; readonly builds: boolean },
+): Promise<void> {
+    const known = readInstance(instancePath(paths));
+    const history = await readHistory(labStack, { LAYERED_IMAGES_INSTANCE: instancePath(paths) }, repository);
+    const images = builds ? [imagesNeed(paths.state, history)] : [];
+    const warning = diskWarning([...(await labNeeds(paths, { ...purpose, known })), ...images]);
+    if (warning !== undefined) console.error(warning);
+}
+
 /**
  * Starts the lab and creates missing parts: packages, toolchain, certificates, servers, stand-ins, builder, stack. Existing parts are only
  * checked, so starting the lab twice is harmless, and a dead server is started again.
@@ -84,17 +100,15 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     const repository = repositoryRoot();
     mkdirSync(paths.cache, { recursive: true });
     mkdirSync(paths.state, { recursive: true });
-    const { renewRoot = false, builds = false, minFree = 0 } = options;
-    checkDisk([{ folder: paths.state, what: "asked for by --min-free", gigabytes: minFree }]);
-    checkDisk(await labNeeds(paths, { known: readInstance(instancePath(paths)), renewRoot }));
-    const warning = builds ? imagesWarning(paths) : undefined;
-    if (warning !== undefined) console.error(warning);
-    await ensurePackages();
+    const { renewRoot = false, builds = false, minFree, parts = allParts } = options;
+    if (minFree === undefined) await warnOfDisk(paths, repository, { renewRoot, parts, builds });
+    else checkDisk([{ folder: paths.state, what: "asked for by --min-free", gigabytes: minFree }]);
+    await ensurePackages({ ...parts, standIn: parts.standIn || renewRoot });
     requireRoot();
     const toolchain = await ensureToolchain(paths.cache);
     await ensureHostName();
     const emulation = await enableEmulation();
-    for (const { platform, reason } of emulation.missing) {
+    for (const { platform, reason } of parts.emulation ? emulation.missing : []) {
         console.error(`note: ${platform} can't be built on this machine: ${reason}`);
     }
     return await withLock(lockPath(paths), async () => {
@@ -121,7 +135,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         });
         await ensureBuilder(paths, env);
         const platforms = options.platforms ?? known?.platforms ?? "host";
-        if (platforms === "all" && emulation.missing.length > 0) {
+        if (platforms === "all" && parts.emulation && emulation.missing.length > 0) {
             // Continuing would remove images from the stack and platforms from `latest`.
             throw new CommandError(
                 `this lab builds all platforms, and this machine can't run ${emulation.missing.map(({ platform }) => platform).join(", ")} ` +
@@ -135,6 +149,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
             makeable: emulation.platforms,
             needed: platforms === "all" ? emulation.platforms : [hostPlatform()],
             renew: renewRoot,
+            wanted: parts.standIn,
             env,
         });
         const instance: Instance = { ...ports, platforms, ...root };

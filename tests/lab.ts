@@ -1,11 +1,17 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Lab, startLab } from "../lab/lab";
+import { type Lab, githubDistance, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
-import type { Instance } from "../lib/system/instance";
-import { labPaths } from "../lib/system/paths";
+import { enableEmulation } from "../lab/root/emulation";
+import { standInFolder } from "../lab/root/standIn";
+import { choosePort } from "../lab/servers/ports";
+import { registryHost } from "../lab/servers/tls";
+import { makeFolder } from "../lib/system/files";
+import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
+import { withLock } from "../lib/system/lock";
+import { type LabPaths, instancePath, labPaths } from "../lib/system/paths";
 import { installedProgram, packPackage, packedModules } from "./package";
 import { writeTree } from "./writeTree";
 
@@ -35,6 +41,44 @@ async function removeLeftovers(): Promise<void> {
 /** First port to try: workers that look for a port at the same time start from different ports. */
 const firstPort = 15443 + 1000 * Number(process.env.MOCHA_WORKER_ID ?? 0);
 
+/** Folder with the data of a registry that contains the root and nothing else, and the instance that it belonged to. */
+const keptRoot = () => path.join(labPaths().cache, "test-root");
+
+const registryData = ({ state }: Pick<LabPaths, "state">) => path.join(state, "registry", "data");
+
+/**
+ * Gives a new lab the root that an earlier test lab published, because publishing takes longer than many a test. Does nothing if there is
+ * none, or if this machine would make another root today.
+ */
+async function takeRoot(paths: LabPaths): Promise<void> {
+    const known = readInstance(path.join(keptRoot(), "instance.json"));
+    if (!known) return;
+    const { platforms } = await enableEmulation();
+    if (known.standIn !== path.basename(standInFolder(paths.cache, platforms))) return;
+    cpSync(path.join(keptRoot(), "data"), registryData(paths), { recursive: true });
+    const port = await choosePort(firstPort);
+    const githubPort = await choosePort(port + githubDistance);
+    const registry = `${registryHost}:${port.toString()}`;
+    const roots = Object.entries(known.roots).map(
+        ([name, ref]) => [name, ref.replace(known.registry, registry)] as const,
+    );
+    writeInstance(instancePath(paths), { ...known, registry, port, githubPort, roots: Object.fromEntries(roots) });
+}
+
+/** Keeps the root of a lab that has nothing else in its registry yet, for `takeRoot`. */
+async function keepRoot({ paths, instance }: Lab): Promise<void> {
+    const kept = keptRoot();
+    await withLock(`${kept}.lock`, async () => {
+        if (readInstance(path.join(kept, "instance.json"))?.standIn === instance.standIn) return;
+        rmSync(kept, { recursive: true, force: true });
+        await makeFolder(kept, (partial) => {
+            cpSync(registryData(paths), path.join(partial, "data"), { recursive: true });
+            writeInstance(path.join(partial, "instance.json"), instance);
+            return Promise.resolve();
+        });
+    });
+}
+
 /** A lab for tests: separate ports and data, the shared toolchain. */
 export interface TestLab extends Lab {
     /** Environment variables that direct the project's commands to this lab. */
@@ -62,7 +106,9 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
         rmSync(home, { recursive: true, force: true });
     };
     try {
+        await takeRoot(paths);
         const lab = await startLab({ paths, platforms, port: firstPort });
+        await keepRoot(lab);
         return { ...lab, variables, close };
     } catch (error) {
         await close();

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
@@ -112,6 +112,15 @@ export const commandScript = (args: readonly string[]): string =>
     `const program = require("node:path").resolve(${JSON.stringify(installedProgram)});
     process.argv = [process.execPath, program, ...${JSON.stringify(args)}];
     void import(program);`;
+
+/** Has the installed package write a repository's workflow files, and returns all files below .github: texts by path. */
+export async function generatedFiles(lab: TestLab, program: string): Promise<Record<string, string>> {
+    const { code, output } = await command(lab, program, ["workflows"]);
+    expect(code, output).toBe(0);
+    const entries = readdirSync(path.join(program, ".github"), { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => path.join(parentPath, name));
+    return Object.fromEntries(files.map((file) => [path.relative(program, file), readFileSync(file, "utf8")]));
+}
 
 /** Runs `npm run review -- --format json` and parses its output. */
 export async function review(lab: TestLab, program: string, ...args: string[]): Promise<ReviewOutcome> {

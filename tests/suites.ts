@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
@@ -12,7 +12,7 @@ import { labPaths, packageRoot } from "../lib/system/paths";
 import { isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "./python";
 import type { Totals } from "./reporter";
-import { seedVariable, shuffled as inOrder } from "./shuffled";
+import { seedVariable, shuffled } from "./shuffled";
 
 /** Folders whose tests need the lab, and take minutes. */
 const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
@@ -21,8 +21,8 @@ const realFolder = "tests/real";
 /** Tests that need nothing but node_modules and yet take seconds: they start the command line or the lint. */
 const slow = ["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"];
 
-/** Number of concurrent labs: each needs a core and about 300 MB of memory. */
-const labsAtOnce = 2;
+/** Number of concurrent labs. Each needs a core while it works, for a fifth of the time it waits, and about 300 MB of memory. */
+const labsAtOnce = 3;
 
 const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
 const isLab = (file: string) => slow.includes(file) || labFolders.some((folder) => isIn(file, folder));
@@ -35,8 +35,11 @@ interface Suite {
     readonly minutes: number;
     /** Options of mocha. */
     readonly options: readonly string[];
-    /** Whether files, and the tests in each, run in another order each time, so that none leans on another. */
-    readonly shuffled: boolean;
+    /**
+     * "shuffled": files, and the tests in each, run in another order each time, so that none leans on another. "largest first": files start
+     * in the order of their sizes, by which minutes can be told roughly, so that none starts late and runs alone at the end.
+     */
+    readonly order: "shuffled" | "largest first";
 }
 
 const suites = {
@@ -44,11 +47,11 @@ const suites = {
         has: (file) => !isLab(file) && !isReal(file),
         minutes: 2,
         options: ["--jobs", availableParallelism().toString()],
-        shuffled: true,
+        order: "shuffled",
     },
-    integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], shuffled: false },
+    integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], order: "largest first" },
     // One file, which may take an hour: each of its tests is shown when it ends.
-    real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], shuffled: false },
+    real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], order: "largest first" },
 } as const satisfies Record<string, Suite>;
 
 /** Returns all test files, relative to the repository's root. */
@@ -168,9 +171,10 @@ async function checkRoom(): Promise<void> {
  *
  * @param files relative to the repository's root
  */
-function mocha({ minutes, options, shuffled }: Suite, files: readonly string[], more: readonly string[]): Command {
-    const seed = process.env[seedVariable] ?? randomInt(1_000_000).toString();
-    if (shuffled) console.log(`order: ${seedVariable}=${seed}`);
+function mocha({ minutes, options, order }: Suite, files: readonly string[], more: readonly string[]): Command {
+    const seed = order === "shuffled" ? (process.env[seedVariable] ?? randomInt(1_000_000).toString()) : undefined;
+    if (seed !== undefined) console.log(`order: ${seedVariable}=${seed}`);
+    const size = (file: string) => statSync(path.join(packageRoot, file)).size;
     return {
         command: bin("mocha"),
         args: [
@@ -178,9 +182,9 @@ function mocha({ minutes, options, shuffled }: Suite, files: readonly string[], 
             (minutes * 60_000).toString(),
             ...options,
             ...more,
-            ...(shuffled ? inOrder(files, seed) : files),
+            ...(seed === undefined ? [...files].sort((a, b) => size(b) - size(a)) : shuffled(files, seed)),
         ],
-        variables: shuffled ? { [seedVariable]: seed } : {},
+        variables: seed === undefined ? {} : { [seedVariable]: seed },
     };
 }
 

@@ -9,7 +9,10 @@ export interface UpDefinition {
     readonly file: string;
     /** Name that GitHub shows. */
     readonly name: string;
-    /** Keys of the images whose changed inputs start the workflow. Without this field every push starts it. */
+    /**
+     * Keys of the images whose changed inputs start the workflow; the key of an entry with a matrix stands for all its
+     * images. Without this field every push starts it.
+     */
     readonly images?: readonly string[];
     /** File of a workflow earlier in the list. When it has ended, this workflow starts too. */
     readonly after?: string;
@@ -35,7 +38,7 @@ export interface CheckDefinition {
     readonly file: string;
     /** Name that GitHub shows. */
     readonly name: string;
-    /** Key of the image in which the steps run. It must have a `name`. */
+    /** Key of the image in which the steps run; of an entry with a matrix, that of one of its images. It must have a `name`. */
     readonly image: string;
     /** What runs, in this order. If the image contains requirements, the first step installs those of the pull request. */
     readonly steps: readonly StepDefinition[];

@@ -1,5 +1,6 @@
 import { describe } from "mocha";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
+import { expandImages } from "../lib/hierarchy/matrix";
 import { invented } from "../tests/github/invented";
 import { expect, test } from "../tests/mocha";
 import { workflowProblems } from "./validate";
@@ -125,6 +126,28 @@ describe("each problem is one message that names the place and what is allowed:"
         ],
     ])("%s", (_what, found, expected) => {
         expect(found).toEqual([expected]);
+    });
+
+    test("an entry with a matrix stands for its images, except where one image is needed", () => {
+        const ground = { description: "", dockerfile: "images/soil.Dockerfile", platforms: ["linux/amd64"] as const };
+        const matrix = { A: ["1", "2"] };
+        const { images: expanded, matrices = {} } = expandImages({
+            ...images,
+            soil: { ...ground, name: "r.test/soil:{A}", matrix },
+        });
+        const of = (changes: object) =>
+            workflowProblems({ images: expanded, matrices, workflows: { ...workflows, ...changes } });
+        expect(of({})).toEqual([]);
+        expect(of({ checks: [{ ...harvest, image: "soil-2" }] })).toEqual([]);
+        expect(of({ checks: [{ ...harvest, image: "soil" }] })).toEqual([
+            "checks[0].image: soil is a matrix; name one of its images: soil-1, soil-2",
+        ]);
+        expect(of({ up: [{ ...soil, images: ["soil-1", "greenhouse"] }, shop] })).toEqual([
+            expect.stringMatching(/^up: no workflow starts when soil-2 changes/),
+        ]);
+        expect(of({ checks: [{ ...harvest, image: "soil-3" }] })).toEqual([
+            'checks[0].image: images.ts has no image "soil-3"; it has soil, soil-1, soil-2, greenhouse, shop',
+        ]);
     });
 
     test("an image that is never pushed", () => {

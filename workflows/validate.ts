@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Definitions } from "../lib/hierarchy/definition";
+import { type Definitions, keysOf } from "../lib/hierarchy/definition";
 import {
     type CheckDefinition,
     type DependabotDefinition,
@@ -109,13 +109,21 @@ function repeated(what: string, entries: readonly (readonly [where: string, valu
 }
 
 /** Returns the problems of the images that workflows name. */
-function imageProblems({ up = [], checks = [] }: WorkflowDefinitions, { images }: Definitions): string[] {
+function imageProblems({ up = [], checks = [] }: WorkflowDefinitions, definitions: Definitions): string[] {
+    const { images, matrices = {} } = definitions;
     const known = Object.keys(images);
     const named = [
         ...up.flatMap(({ images: keys = [] }, index) => keys.map((key) => [`up[${index}].images`, key] as const)),
         ...checks.map(({ image }, index) => [`checks[${index}].image`, image] as const),
     ];
-    const unknown = named.filter(([, key]) => !known.includes(key));
+    const unknown = named.filter(([, key]) => keysOf(definitions, key).length === 0);
+    const several = checks.flatMap(({ image }, index) =>
+        image in matrices && !known.includes(image)
+            ? [
+                  `checks[${index}].image: ${image} is a matrix; name one of its images: ${keysOf(definitions, image).join(", ")}`,
+              ]
+            : [],
+    );
     const unpublished = checks.flatMap(({ image }, index) =>
         known.includes(image) && images[image]?.name === undefined
             ? [
@@ -124,7 +132,11 @@ function imageProblems({ up = [], checks = [] }: WorkflowDefinitions, { images }
             : [],
     );
     return [
-        ...unknown.map(([where, key]) => `${where}: images.ts has no image "${key}"; it has ${known.join(", ")}`),
+        ...unknown.map(
+            ([where, key]) =>
+                `${where}: images.ts has no image "${key}"; it has ${[...new Set([...Object.keys(matrices), ...known])].join(", ")}`,
+        ),
+        ...several,
         ...unpublished,
     ];
 }
@@ -133,7 +145,8 @@ function imageProblems({ up = [], checks = [] }: WorkflowDefinitions, { images }
  * Returns the problems of what starts updates. Every published image must start one, or its changes would stay unpublished until somebody
  * notices.
  */
-function startProblems({ up }: WorkflowDefinitions, { images }: Definitions): string[] {
+function startProblems({ up }: WorkflowDefinitions, definitions: Definitions): string[] {
+    const { images } = definitions;
     if (up === undefined) return [];
     const wrong = up.flatMap(({ after }, index) => {
         const earlier = up.slice(0, index).map((workflow) => workflow.file);
@@ -141,7 +154,7 @@ function startProblems({ up }: WorkflowDefinitions, { images }: Definitions): st
         const allowed = earlier.length > 0 ? `allowed are ${earlier.join(", ")}` : "there is none";
         return [`up[${index}].after: "${after}" is not the file of a workflow before it in the list; ${allowed}`];
     });
-    const watched = up.flatMap((workflow) => workflow.images ?? []);
+    const watched = up.flatMap(({ images: names = [] }) => names.flatMap((name) => keysOf(definitions, name)));
     const isAlwaysStarted = up.some((workflow) => workflow.images === undefined);
     const forgotten = Object.keys(images).filter((key) => images[key]?.name !== undefined && !watched.includes(key));
     if (isAlwaysStarted || forgotten.length === 0) return wrong;

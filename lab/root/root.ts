@@ -22,15 +22,18 @@ export interface RootChoice {
     readonly needed: readonly Platform[];
     /** Whether the user requested a new root. */
     readonly renew: boolean;
+    /** Whether a Dockerfile names the root. */
+    readonly wanted: boolean;
 }
 
 /**
  * Returns whether to keep the instance's root. It is kept as long as it has the needed platforms, because a new root rebuilds every image,
  * and the certificates and the emulation of a machine change for reasons that have nothing to do with images. On request the root is
- * published again even if it is the same, which restores a moved tag.
+ * published again even if it is the same, which restores a moved tag. A root that no Dockerfile names is not made.
  */
-export function keepsRoot({ known, today, needed, renew }: RootChoice): boolean {
-    if (known === undefined || renew) return false;
+export function keepsRoot({ known, today, needed, renew, wanted }: RootChoice): boolean {
+    if (renew) return false;
+    if (known?.roots[standInRoot] === undefined) return !wanted;
     return known.standIn === today || needed.every((platform) => known.standInPlatforms.includes(platform));
 }
 
@@ -60,7 +63,7 @@ async function publishStandIn(
 }
 
 /** Arguments of `ensureRoot`. */
-export interface RootRequest extends Pick<RootChoice, "known" | "needed" | "renew"> {
+export interface RootRequest extends Pick<RootChoice, "known" | "needed" | "renew" | "wanted"> {
     readonly paths: LabPaths;
     /** Host and port of the lab's registry. */
     readonly registry: string;
@@ -69,26 +72,29 @@ export interface RootRequest extends Pick<RootChoice, "known" | "needed" | "rene
     readonly env: NodeJS.ProcessEnv;
 }
 
+/** The root of a lab in which no Dockerfile has named one yet. */
+const noRoot: Root = { roots: {}, standIn: "", standInPlatforms: [] };
+
 /** Returns the lab's root: the existing root, or a stand-in that is created and published. */
 export async function ensureRoot(request: RootRequest): Promise<Root> {
     const { paths, known, registry, makeable, env } = request;
     const today = path.basename(standInFolder(paths.cache, makeable));
-    if (known && keepsRoot({ ...request, today })) {
-        if (known.standIn !== today) {
+    if (keepsRoot({ ...request, today })) {
+        const { roots, standIn, standInPlatforms } = known ?? noRoot;
+        if (roots[standInRoot] !== undefined && standIn !== today) {
             console.error(
                 `note: a new stand-in for ${standInRoot} would differ (the certificates that this machine trusts, the ` +
                     "platforms that it can run or the lab's recipe changed). The old stand-in is kept, so that nothing is " +
                     `rebuilt. To use the new stand-in, and rebuild every image: ${typed("lab", "start", "--renew-root")}`,
             );
         }
-        const { roots, standIn, standInPlatforms } = known;
         return { roots, standIn, standInPlatforms };
     }
     const folder = await ensureStandIn(paths.cache, makeable);
     const roots = await progress(`publishing the stand-in for ${standInRoot}`, () =>
         publishStandIn(folder, registry, makeable, env, paths.state),
     );
-    if (known && known.roots[standInRoot] !== roots[standInRoot]) {
+    if (known?.roots[standInRoot] !== undefined && known.roots[standInRoot] !== roots[standInRoot]) {
         console.error(`the stand-in for ${standInRoot} is replaced: every image is built again`);
     }
     return { roots, standIn: today, standInPlatforms: [...makeable] };

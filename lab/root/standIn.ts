@@ -7,6 +7,7 @@ import { withLock } from "../../lib/system/lock";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { systemBundle } from "../servers/tls";
+import { requireGo } from "../toolchain/build";
 import { pythonVersion, unpackPython } from "./python";
 
 /** Increase this if `makeRootfs` changes its result for the same settings. Labs then create a new root and rebuild all images. */
@@ -104,6 +105,7 @@ export async function ensureStandIn(cache: string, platforms: readonly Platform[
     if (existsSync(folder)) return folder;
     await withLock(path.join(cache, "stand-in", "lock"), async () => {
         if (existsSync(folder)) return;
+        await requireGo(`the stand-in for ${standInRoot}`);
         await makeFolder(folder, async (partial) => {
             for (const arch of platforms.map(archOf)) {
                 const log = `${folder}-${arch}.log`;

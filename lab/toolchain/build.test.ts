@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../lib/system/paths";
-import { expect, test } from "../../tests/mocha";
+import { expect, stubEnv, test } from "../../tests/mocha";
 import { goAlone, withPrograms } from "../../tests/programs";
-import { temporaryFolder } from "../../tests/tree";
+import { temporaryFolder, writeTree } from "../../tests/tree";
 import { type Toolchain, ensureToolchain, findToolchain, missingTools } from "./build";
 import { pulumiHome } from "./pulumiHome";
 import { tools } from "./tools";
@@ -79,9 +79,63 @@ test("every go.mod names a Go with its patch number: older ones look for that ve
     }
 });
 
-test("without Go the error says which is needed", async () => {
-    withPrograms({ go: "exit 127" });
-    await expect(ensureToolchain(temporaryFolder())).rejects.toThrow(/Install Go 1\.21 or later/);
+test("without Go the error says which is needed, and what is built needs none", async () => {
+    const cache = temporaryFolder();
+    withPrograms({ ...goAlone, go: "exit 127" });
+    await expect(ensureToolchain(cache)).rejects.toThrow(/^Go is needed to build buildkit .*Install Go 1\.21 or later/);
+    withPrograms(goAlone);
+    const built = await ensureToolchain(cache);
+    withPrograms({ ...goAlone, go: "exit 127" });
+    expect(await ensureToolchain(cache)).toEqual(built);
+    expect(await findToolchain(cache)).toEqual(built);
+});
+
+/** Programs of a machine with official releases, each at least as new as the lab's; its Pulumi logs its arguments in "$0.log". */
+const official = {
+    go: "exit 127",
+    buildkitd: 'echo "buildkitd github.com/moby/buildkit v0.99.0 0"',
+    buildx: 'echo "github.com/docker/buildx v0.99.0 0"',
+    pulumi: 'echo "$*" >> "$0.log"; test "$1" != version || echo v3.999.0',
+    "pulumi-language-nodejs": "",
+} as const;
+const none = Object.fromEntries(Object.keys(tools).map((name) => [name, undefined]));
+const downloads = ["docker-build 0.0.22", "github 6.15.0", "command 1.2.1"].map(
+    (one) => `plugin install resource ${one}`,
+);
+
+test("with an official Pulumi and builder nothing is built, and Pulumi downloads the plugins that its home lacks", async () => {
+    const home = temporaryFolder();
+    stubEnv("PULUMI_HOME", home);
+    const folder = withPrograms(official);
+    const calls = () => readFileSync(`${folder}/pulumi.log`, "utf8").split("\n");
+    expect(await ensureToolchain(temporaryFolder())).toEqual(none);
+    expect(calls().filter((call) => call.startsWith("plugin"))).toEqual(downloads);
+
+    for (const { plugin, folder: file, version } of [tools.dockerBuild, tools.github, tools.command]) {
+        writeTree(home, { [`plugins/resource-${plugin}-v${version}/${file}`]: "" });
+    }
+    expect(await missingTools(temporaryFolder())).toEqual([]);
+    expect(await findToolchain(temporaryFolder())).toEqual(none);
+    expect(await ensureToolchain(temporaryFolder())).toEqual(none);
+    expect(calls().filter((call) => call.startsWith("plugin"))).toEqual(downloads);
+});
+
+test("plugins that Pulumi can't download are built, and nothing else is", async () => {
+    stubEnv("PULUMI_HOME", temporaryFolder());
+    withPrograms({ ...official, go: goAlone.go, pulumi: `test "$1" != plugin || exit 1; ${official.pulumi}` });
+    const found = await ensureToolchain(temporaryFolder());
+    const built = Object.entries(found).flatMap(([name, folder]) => (folder === undefined ? [] : [name]));
+    expect(built).toEqual(["dockerBuild", "github", "command"]);
+});
+
+test("a Pulumi without its language host does not spare the language host", async () => {
+    stubEnv("PULUMI_HOME", temporaryFolder());
+    const folder = withPrograms(official);
+    rmSync(path.join(folder, "pulumi-language-nodejs"));
+    stubEnv("PATH", `${folder}:/bin`);
+    const names = (await missingTools(temporaryFolder())).map(({ folder }) => folder);
+    expect(names).toContain("pulumi-language-nodejs");
+    expect(names).not.toContain("pulumi");
 });
 
 test("a tool of this version or later that is on PATH is used, and an older one is not", async () => {

@@ -5,10 +5,11 @@ import { CommandError } from "../../lib/errors";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
 import { packageRoot } from "../../lib/system/paths";
-import { run } from "../../lib/system/process";
+import { isInterrupted, run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 import { isAtLeast, versionIn } from "../../lib/system/versions";
-import { type Tool, tools } from "./tools";
+import { isIn, searchPath } from "./packages";
+import { type Tool, officialHome, pluginFile, tools } from "./tools";
 import { typed } from "../../lib/system/commandLine";
 
 /** Folders of the built tools; undefined for a tool that is used from PATH. */
@@ -16,9 +17,13 @@ export type Toolchain = Readonly<Record<keyof typeof tools, string | undefined>>
 
 const source = (tool: Tool) => path.join(packageRoot, "lab", "toolchain", tool.folder);
 
-/** Returns a hash (12 hexadecimal digits) over everything that decides the built binaries. */
-function buildKey(tool: Tool, goVersion: string): string {
-    const hash = createHash("sha256").update(JSON.stringify([tool, goVersion, process.arch]));
+/**
+ * Returns a hash (12 hexadecimal digits) over what decides the built binaries, without the version of Go: a newer Go builds nothing again,
+ * and a toolchain that is built needs no Go.
+ */
+function buildKey(tool: Tool): string {
+    const { folder, version, packages, ldflags } = tool;
+    const hash = createHash("sha256").update(JSON.stringify([folder, version, packages, ldflags, process.arch]));
     const files = readdirSync(source(tool), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && /\.(go|mod|sum)$/.test(entry.name) && !entry.name.endsWith("_test.go"))
         .map((entry) => path.join(entry.parentPath, entry.name));
@@ -26,20 +31,29 @@ function buildKey(tool: Tool, goVersion: string): string {
     return hash.digest("hex").slice(0, 12);
 }
 
-async function isPresent(tool: Tool): Promise<boolean> {
+/**
+ * Whether the machine has a tool of this version or later, so that it need not be built.
+ *
+ * @param official whether Pulumi itself is used from PATH: it can use the plugins in its home
+ */
+async function isPresent(tool: Tool, official: boolean): Promise<boolean> {
+    if (tool.plugin !== undefined)
+        return official && existsSync(pluginFile(officialHome(process.env), tool.plugin, tool));
     const [command, ...args] = tool.present ?? [];
     if (command === undefined) return false;
+    if (tool.beside !== undefined && !isIn(searchPath(), tool.beside)) return false;
     const output = await run(command, args).catch(() => "");
     const found = versionIn(output);
     return found !== undefined && isAtLeast(found, tool.version);
 }
 
-async function goVersion(): Promise<string> {
+/** Throws a CommandError if there is no Go. */
+export async function requireGo(what: string): Promise<void> {
     try {
-        return (await run("go", ["env", "GOVERSION"])).trim();
+        await run("go", ["env", "GOVERSION"]);
     } catch {
         throw new CommandError(
-            "Go is needed to build the toolchain and `go` is not on PATH. Install Go 1.21 or later: https://go.dev/dl " +
+            `Go is needed to build ${what} and \`go\` is not on PATH. Install Go 1.21 or later: https://go.dev/dl ` +
                 "(it fetches the exact version by itself).",
         );
     }
@@ -62,33 +76,53 @@ async function build(tool: Tool, folder: string): Promise<void> {
 async function buildOnce(cache: string, tool: Tool, folder: string): Promise<void> {
     await withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
         if (existsSync(folder)) return;
+        await requireGo(tool.folder);
         await progress(`building ${tool.folder} ${tool.version} from source`, () => build(tool, folder));
     });
 }
 
-/** Returns the folders of the tools. Calls `make` for each tool that is neither built nor on PATH. */
-async function toolchain(cache: string, make: (tool: Tool, folder: string) => Promise<void>): Promise<Toolchain> {
-    const version = await goVersion();
-    const entries: [string, string | undefined][] = [];
-    for (const [name, tool] of Object.entries<Tool>(tools)) {
-        const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool, version)}`);
-        const isBuilt = existsSync(folder);
-        if (!isBuilt && (await isPresent(tool))) {
-            entries.push([name, undefined]);
-            continue;
-        }
-        if (!isBuilt) await make(tool, folder);
-        entries.push([name, folder]);
+/** Lets an official Pulumi download a plugin. Returns false if it can't. */
+async function downloadPlugin(plugin: string, { version }: Tool): Promise<boolean> {
+    const label = `downloading the plugin ${plugin} ${version}`;
+    try {
+        await progress(label, () => run("pulumi", ["plugin", "install", "resource", plugin, version]));
+        return true;
+    } catch (error) {
+        if (!(error instanceof CommandError) || isInterrupted()) throw error;
+        return false;
     }
-    return Object.fromEntries(entries) as Toolchain;
+}
+
+/** Obtains a tool that the machine lacks; returns its folder if it was built. */
+type Make = (tool: Tool, folder: string, official: boolean) => Promise<string | undefined>;
+
+/** Returns the folders of the tools. Calls `make` for each tool that is neither built nor on the machine. */
+async function toolchain(cache: string, make: Make): Promise<Toolchain> {
+    const folders = new Map<string, string | undefined>();
+    // Pulumi comes before its plugins.
+    for (const [name, tool] of Object.entries<Tool>(tools)) {
+        const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool)}`);
+        const official = folders.has("pulumi") && folders.get("pulumi") === undefined;
+        if (existsSync(folder)) folders.set(name, folder);
+        else if (await isPresent(tool, official)) folders.set(name, undefined);
+        else folders.set(name, await make(tool, folder, official));
+    }
+    return Object.fromEntries(folders) as Toolchain;
 }
 
 /**
- * Builds the missing tools, one after the other because the compiler uses every core, and returns the folders of all tools. Cached tools
- * are only checked. If two processes run at the same time, each tool is built once.
+ * Obtains the missing tools, one after the other because the compiler uses every core, and returns the folders of all tools. The plugins
+ * of an official Pulumi are downloaded, or built if that fails; everything else is built. Cached tools are only checked. If two processes
+ * run at the same time, each tool is built once.
+ *
+ * @throws CommandError if a tool has to be built and can't be
  */
 export const ensureToolchain = (cache: string): Promise<Toolchain> =>
-    toolchain(cache, (tool, folder) => buildOnce(cache, tool, folder));
+    toolchain(cache, async (tool, folder, official) => {
+        if (official && tool.plugin !== undefined && (await downloadPlugin(tool.plugin, tool))) return undefined;
+        await buildOnce(cache, tool, folder);
+        return folder;
+    });
 
 /**
  * Returns the folders of an existing toolchain.
@@ -101,12 +135,12 @@ export const findToolchain = (cache: string): Promise<Toolchain> =>
         return Promise.reject(new CommandError(`${missing}: run \`${typed("lab", "start")}\`.`));
     });
 
-/** Returns the tools that `ensureToolchain` would build. */
+/** Returns the tools that `ensureToolchain` would download or build. */
 export async function missingTools(cache: string): Promise<Tool[]> {
     const missing: Tool[] = [];
-    await toolchain(cache, (tool) => {
+    await toolchain(cache, (tool, folder) => {
         missing.push(tool);
-        return Promise.resolve();
+        return Promise.resolve(folder);
     });
     return missing;
 }

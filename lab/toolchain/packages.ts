@@ -5,24 +5,44 @@ import { typed } from "../../lib/system/commandLine";
 import { run } from "../../lib/system/process";
 import { progress } from "../../lib/system/progress";
 
-/** Programs that the lab needs, with the Debian packages that contain them. */
-const programs: Readonly<Record<string, string>> = {
-    runc: "runc",
-    "docker-registry": "docker-registry",
-    debootstrap: "debootstrap",
-    openssl: "openssl",
-    strip: "binutils",
-    flock: "util-linux",
-    "qemu-aarch64-static": "qemu-user-static",
-    "update-binfmts": "binfmt-support",
+/** The parts of the lab, in addition to its servers, that a repository's images need. */
+export interface LabParts {
+    /** Whether a Dockerfile names the root for which the lab makes a stand-in. */
+    readonly standIn: boolean;
+    /** Whether an image is built for another platform than this machine's. */
+    readonly emulation: boolean;
+}
+
+/** Every part: for images that are not known. */
+export const allParts: LabParts = { standIn: true, emulation: true };
+
+/** A program that the lab needs. */
+interface Program {
+    /** The Debian package that contains it. */
+    readonly package: string;
+    /** The part of the lab that runs it; always needed if absent. */
+    readonly part?: keyof LabParts;
+}
+
+const programs: Readonly<Record<string, Program>> = {
+    runc: { package: "runc" },
+    "docker-registry": { package: "docker-registry" },
+    openssl: { package: "openssl" },
+    flock: { package: "util-linux" },
+    debootstrap: { package: "debootstrap", part: "standIn" },
+    strip: { package: "binutils", part: "standIn" },
+    "qemu-aarch64-static": { package: "qemu-user-static", part: "emulation" },
+    "update-binfmts": { package: "binfmt-support", part: "emulation" },
 };
 
 /** Folders with system programs. Debian does not include all of them in the PATH of ordinary users. */
 export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-const searchPath = () => [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
+/** Folders in which programs are found: those of PATH, and those for system programs. */
+export const searchPath = () => [...(process.env.PATH ?? "").split(path.delimiter), ...systemFolders];
 
-function isIn(folders: readonly string[], program: string): boolean {
+/** Whether one of the folders has this program. */
+export function isIn(folders: readonly string[], program: string): boolean {
     return folders.some((folder) => {
         try {
             accessSync(path.join(folder, program), constants.X_OK);
@@ -36,13 +56,18 @@ function isIn(folders: readonly string[], program: string): boolean {
 /**
  * Installs the missing Debian packages. This requires root.
  *
+ * @param parts the parts of the lab that are used
  * @param folders folders that are searched for programs
  * @throws CommandError with the command to run if packages are missing and the user is not root, or if the installation fails
  */
-export async function ensurePackages(folders: readonly string[] = searchPath()): Promise<void> {
-    const missing = Object.entries(programs).filter(([program]) => !isIn(folders, program));
+export async function ensurePackages(
+    parts: LabParts = allParts,
+    folders: readonly string[] = searchPath(),
+): Promise<void> {
+    const needed = Object.entries(programs).filter(([, { part }]) => part === undefined || parts[part]);
+    const missing = needed.filter(([program]) => !isIn(folders, program));
     if (missing.length === 0) return;
-    const packages = [...new Set(missing.map(([, name]) => name))];
+    const packages = [...new Set(missing.map(([, { package: name }]) => name))];
     const install = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
     if (process.getuid?.() !== 0) {
         throw new CommandError(

@@ -1,16 +1,8 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, linkSync, mkdirSync, renameSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import type { Toolchain } from "./build";
-import { tools } from "./tools";
-
-/** Tools that Pulumi loads as plugins from its home, with the plugins' names. */
-const plugins = {
-    dockerBuild: "resource-docker-build",
-    github: "resource-github",
-    command: "resource-command",
-} as const;
+import { type Tool, officialHome, pluginFile, tools } from "./tools";
 
 /** Places `file` at `target` atomically: as a hard link if the file system allows it, otherwise as a copy. */
 function place(file: string, target: string): void {
@@ -41,20 +33,16 @@ const homeKey = (toolchain: Toolchain): string =>
  */
 export function pulumiHome(cache: string, toolchain: Toolchain, env: NodeJS.ProcessEnv): string {
     const { pulumi, languageHost } = toolchain;
-    const home =
-        pulumi === undefined
-            ? (env.PULUMI_HOME ?? path.join(homedir(), ".pulumi"))
-            : path.join(cache, "pulumi", homeKey(toolchain));
+    const home = pulumi === undefined ? officialHome(env) : path.join(cache, "pulumi", homeKey(toolchain));
     if (pulumi !== undefined && languageHost !== undefined) {
         const host = tools.languageHost.folder;
         place(path.join(pulumi, "pulumi"), path.join(home, "bin", "pulumi"));
         place(path.join(languageHost, host), path.join(home, "bin", host));
     }
-    for (const [name, plugin] of Object.entries(plugins) as [keyof typeof plugins, string][]) {
-        const { folder, version } = tools[name];
-        const built = toolchain[name];
-        if (built === undefined) continue;
-        place(path.join(built, folder), path.join(home, "plugins", `${plugin}-v${version}`, folder));
+    for (const [name, tool] of Object.entries<Tool>(tools)) {
+        const built = toolchain[name as keyof Toolchain];
+        if (built === undefined || tool.plugin === undefined) continue;
+        place(path.join(built, tool.folder), pluginFile(home, tool.plugin, tool));
     }
     return home;
 }

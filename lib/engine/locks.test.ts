@@ -5,7 +5,6 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
-import { startTime } from "../system/processTable";
 import { removeDeadLocks, runningUpdates, stackLocks } from "./locks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
@@ -116,12 +115,6 @@ test.each(unreadable)(
         });
     },
 );
-
-test("a process started between boot and now, and one that is gone never did", () => {
-    const started = startTime(process.pid) ?? 0;
-    expect(Math.abs(started - (Date.now() - process.uptime() * 1000))).toBeLessThan(5000);
-    expect(startTime(gone)).toBeUndefined();
-});
 
 test.each([
     ["of a process that lives", { pid: process.pid, hostname: hostname(), timestamp }],

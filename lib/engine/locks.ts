@@ -3,7 +3,7 @@ import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { nameOf, processesNamed, startTime } from "../system/processTable";
+import { processTable } from "../system/processTable";
 import { projectName } from "./stacks";
 
 /** A lock of a stack in a file backend. */
@@ -60,18 +60,18 @@ function readLock(file: string): LockFile | undefined {
     }
 }
 
-/** Milliseconds by which a lock may look older than the process that wrote it: /proc counts from a whole second. */
+/** Milliseconds by which a lock may look older than the process that wrote it: the process table counts in seconds. */
 const tolerance = 5000;
 
 /** Whether the process that took a lock lives; undefined for a lock of another machine. */
 function holderLives({ pid, hostname: host, timestamp }: Lock): boolean | undefined {
     if (host !== hostname()) return undefined;
-    const started = startTime(pid);
-    if (started === undefined) return false;
+    const holder = processTable().find((one) => one.pid === pid);
+    if (!holder) return false;
     // A process that started after the lock was taken has merely reused the pid of the process that took it. A process
     // named pulumi is an exception: after a change of the clock it would look the same, and the lock of a running
     // update must never be removed.
-    return !(started > Date.parse(timestamp) + tolerance) || nameOf(pid) === "pulumi";
+    return !(holder.started > Date.parse(timestamp) + tolerance) || holder.name === "pulumi";
 }
 
 const locksFolder = (backend: string) => path.join(backend, ".pulumi", "locks");
@@ -101,9 +101,10 @@ function lockFiles(backend: string): LockFile[] {
 function holders(lockFile: LockFile, backendLocks: readonly LockFile[]): number[] {
     if ("lock" in lockFile) return holderLives(lockFile.lock) === true ? [lockFile.lock.pid] : [];
     const busy = new Set(backendLocks.flatMap((other) => ("lock" in other ? holders(other, backendLocks) : [])));
-    return processesNamed("pulumi").filter(
-        (pid) => !busy.has(pid) && (startTime(pid) ?? Infinity) <= lockFile.changed + tolerance,
-    );
+    return processTable()
+        .filter(({ name, started }) => name === "pulumi" && started <= lockFile.changed + tolerance)
+        .map(({ pid }) => pid)
+        .filter((pid) => !busy.has(pid));
 }
 
 /**

@@ -158,8 +158,9 @@ export async function preview({ pulumi, stack, env }: Engine): Promise<Preview> 
  *
  * @throws InputError if it can't be read
  */
-export async function exportStack({ pulumi }: Engine): Promise<Deployment> {
-    const done = await pulumi(["stack", "export", "--non-interactive"]);
+export async function exportStack({ pulumi, stack }: Engine): Promise<Deployment> {
+    const exporting = () => pulumi(["stack", "export", "--non-interactive"]);
+    const done = await progress(`reading the state of stack ${stack}`, exporting, { after: 2000 });
     if (done.failure !== undefined) throw engineError("the state can't be read", done);
     return parseDeployment(done.stdout);
 }

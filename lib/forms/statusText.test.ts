@@ -4,6 +4,7 @@ import { statusHtml } from "./statusHtml";
 import { statusText } from "./statusText";
 
 const digest = `sha256:${"a".repeat(64)}`;
+const dirty = { commit: "0123456789abcdef", uncommitted: ["a"] };
 const report: StatusReport = {
     stack: "ci",
     verdict: "drift",
@@ -19,7 +20,17 @@ const report: StatusReport = {
         {
             image: "app",
             parents: ["base"],
-            builds: [{ platform: "linux/amd64", digest, sharedSize: 4_100, sharedLayers: 2, layers: 3, seconds: 61.4 }],
+            builds: [
+                {
+                    platform: "linux/amd64",
+                    digest,
+                    sharedSize: 4_100,
+                    sharedLayers: 2,
+                    layers: 3,
+                    seconds: 61.4,
+                    ...dirty,
+                },
+            ],
         },
     ],
     roots: [],
@@ -36,7 +47,7 @@ test("text has a line for each build, and each command alone on its line", () =>
 image  platform     in registry  size   shared with parent   built              took  commit
 base   linux/amd64  there        45 MB                       2026-11-01 10:00Z
        linux/arm64  MISSING
-app    linux/amd64  not known           4.1 kB (2/3 layers)                     61 s
+app    linux/amd64  not known           4.1 kB (2/3 layers)                     61 s  0123456789-dirty
 
 drift
   image base: linux/arm64: <gone>

@@ -16,7 +16,7 @@ function presence({ present, lostBlobs = [] }: BuildStatus): string {
 
 /** Returns the cells of a build: presence, size, size shared with the parent, time, duration, commit. */
 function buildCells(build: BuildStatus): string[] {
-    const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit } = build;
+    const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit, uncommitted } = build;
     const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
     return [
         presence(build),
@@ -24,7 +24,7 @@ function buildCells(build: BuildStatus): string[] {
         shared,
         built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`,
         seconds === undefined ? "" : `${seconds.toFixed(0)} s`,
-        commit?.slice(0, 10) ?? "",
+        commit === undefined ? "" : `${commit.slice(0, 10)}${uncommitted ? "-dirty" : ""}`,
     ];
 }
 

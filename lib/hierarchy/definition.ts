@@ -29,18 +29,52 @@ export interface ImageDefinition {
     /** Names of build secrets; stack configuration holds their values. */
     readonly secrets?: readonly string[];
     /**
-     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. It publishes every step, including the
-     * stages from which the image only copies files, to everyone who may pull the image. If it does, a warning appears
-     * until this is set to true or false. Rewritten layers and cached layers are different blobs, so the registry
-     * stores a huge layer twice.
+     * Registry cache `<repository>:cache-<arch>`, mode max; on by default. Images of a matrix, and
+     * further images of the same repository, have `<repository>:cache-<key>-<arch>`. It publishes every step, including the stages from which the image only copies
+     * files, to everyone who may pull the image. If it does, a warning appears until this is set to true or false.
+     * Rewritten layers and cached layers are different blobs, so the registry stores a huge layer twice.
      */
     readonly registryCache?: boolean;
     /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
     readonly smokeTest?: string;
 }
 
-/** The hierarchy: images by key. */
-export type ImageDefinitions = Readonly<Record<string, ImageDefinition>>;
+/** Values by variable, for example `{ PYTHON: "3.12", CUDA: "" }`. */
+export type Combination = Readonly<Record<string, string>>;
+
+/**
+ * An entry of `images.ts` that stands for several images: one for each combination of the values in `matrix`. The
+ * variables are build arguments of the same name. `description`, `name`, `tags`, `dockerfile`, `context`, `target`,
+ * `smokeTest` and the values of `buildArgs` and `labels` are templates: {PYTHON} is the value of the variable PYTHON, and
+ * text in square brackets is left out if a value in it is empty. With `matrix: { PYTHON: ["3.11", "3.12"], CUDA: ["", "12"] }`,
+ * "ghcr.io/acme/base:py{PYTHON}[-cuda{CUDA}]" names base:py3.11, base:py3.11-cuda12, base:py3.12 and base:py3.12-cuda12.
+ */
+export interface MatrixDefinition extends ImageDefinition {
+    /** The values of each variable. */
+    readonly matrix: Readonly<Record<string, readonly string[]>>;
+    /** Combinations without an image: those that have all the values of one of these. */
+    readonly exclude?: readonly Combination[];
+    /**
+     * Template of the images' keys, in which values are written in lower case and with dashes: "base-py{PYTHON}" gives
+     * base-py3-11. Default: the key of the entry and the values that are not empty, such as base-3-11-12.
+     */
+    readonly key?: string;
+}
+
+/** The images of `images.ts`, as written: entries by key. */
+export type ImageDefinitions = Readonly<Record<string, ImageDefinition | MatrixDefinition>>;
+
+/** The images of a repository by key; each entry with a matrix is replaced by its images. */
+export type Images = Readonly<Record<string, ImageDefinition>>;
+
+/** What is known of a matrix after its entry was replaced. */
+export interface Matrix {
+    /** The keys of its images. */
+    readonly images: readonly string[];
+    readonly variables: readonly string[];
+    /** The variables that templates of what is built contain, so that they matter even if no Dockerfile reads them. */
+    readonly inTemplates: readonly string[];
+}
 
 /** Properties of an external image. */
 export interface RootDefinition {
@@ -54,11 +88,20 @@ export interface RootDefinition {
 /** External images by reference as written in Dockerfiles, in any spelling. */
 export type RootDefinitions = Readonly<Record<string, RootDefinition>>;
 
-/** The exports of `images.ts`. */
+/** What `images.ts` defines, after matrices were expanded. */
 export interface Definitions {
-    readonly images: ImageDefinitions;
+    readonly images: Images;
+    /** The entries with a matrix, by their keys in `images.ts`; absent if there is none. */
+    readonly matrices?: Readonly<Record<string, Matrix>>;
     readonly roots?: RootDefinitions;
 }
+
+/**
+ * Returns the keys of the images that a name stands for: those of a matrix for the key of its entry, otherwise the key
+ * of an image itself. Empty if there is no such image.
+ */
+export const keysOf = ({ images, matrices = {} }: Definitions, name: string): readonly string[] =>
+    (Object.hasOwn(matrices, name) ? matrices[name]?.images : undefined) ?? (Object.hasOwn(images, name) ? [name] : []);
 
 /**
  * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting

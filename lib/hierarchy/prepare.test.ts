@@ -97,11 +97,11 @@ describe("settings", () => {
         }
     });
 
-    test("that push two images to one repository are refused", () => {
+    test("that give two images the same tag of one repository are refused", () => {
         const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
         expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
         expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
-            /images base and app would both be pushed to registry\.test:5000\/us\/base.*\n\s+next: change a name/,
+            /with registry registry\.test:5000:\n {2}base and app are both registry\.test:5000\/us\/base:latest.*\n\s+next: change a name/,
         );
     });
 

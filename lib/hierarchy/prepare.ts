@@ -18,7 +18,14 @@ import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms 
 import { type PlacedParent, placeParents } from "./place";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
-import { type HierarchySettings, buildArgsOf, refuseEmpty, refuseShared, refuseUnknown } from "./settings";
+import {
+    type HierarchySettings,
+    buildArgsOf,
+    refuseEmpty,
+    refuseShared,
+    refuseUnknown,
+    withImageArguments,
+} from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smokeTests";
 import { fieldProblems, namedImages } from "./validate";
 
@@ -65,6 +72,8 @@ export interface PreparedImage {
     readonly unreadArguments: readonly string[];
     /** Whether the registry caches the build's steps, for builders with an empty cache. */
     readonly registryCache: boolean;
+    /** The tag of its registry cache, without the architecture at its end. */
+    readonly cacheTag: string;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
     /** Its meaning to BuildKit, as a Dockerfile: the text that is built. */
@@ -215,14 +224,35 @@ export function readImages(
 const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
 
+/**
+ * Returns the tags of the images' registry caches by key, without the architecture at their end. The tag is an input of
+ * the builds: if it changes, the image is built again, in CI without any cache. So the first entry of a repository keeps
+ * "cache", which an image that is alone has, when others join it; and the images of a matrix, which come and go, have
+ * tags that do not depend on each other.
+ */
+function cacheTags({ images, matrices = {} }: Definitions, registry?: string): Readonly<Record<string, string>> {
+    const variants = new Set(
+        Object.entries(matrices).flatMap(([entry, matrix]) => matrix.images.filter((key) => key !== entry)),
+    );
+    const seen = new Set<string>();
+    return Object.fromEntries(
+        namedImages(images).map(({ key, name }) => {
+            const repository = pushedRepository(name, registry);
+            if (variants.has(key) || seen.has(repository)) return [key, `cache-${key}`];
+            seen.add(repository);
+            return [key, "cache"];
+        }),
+    );
+}
+
 function prepare(
     checkout: Checkout,
-    image: Pick<PreparedImage, "platforms" | "parents"> &
+    image: Pick<PreparedImage, "platforms" | "parents" | "cacheTag"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
 ): PreparedImage {
-    const { key, definition, platforms, parents } = image;
+    const { key, definition, platforms, parents, cacheTag } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
@@ -257,6 +287,7 @@ function prepare(
         buildArgs,
         unreadArguments,
         registryCache,
+        cacheTag,
         dockerfile,
         meaning: reading.meaning.text,
         sources: reading.sources,
@@ -284,11 +315,13 @@ function prepare(
  *
  * @throws InputError for every kind of bad input, before anything is built
  */
-export function readHierarchy(checkout: Checkout, definitions: Definitions, settings: HierarchySettings): Hierarchy {
+export function readHierarchy(checkout: Checkout, definitions: Definitions, wanted: HierarchySettings): Hierarchy {
     const { images } = definitions;
+    const settings = withImageArguments(definitions, wanted);
     const { placed, readings } = readImages(checkout, definitions, settings);
     refuseUnknown(images, settings);
     refuseShared(images, settings);
+    const tags = cacheTags(definitions, settings.registry);
     const prepared: PreparedImage[] = [];
     for (const image of placed) {
         const reading = readings[image.key];
@@ -296,7 +329,12 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, sett
         const { parents, complete } = placeParents(image, platforms, prepared);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
-        const ready = prepare(checkout, { ...image, platforms, parents }, reading, settings);
+        const ready = prepare(
+            checkout,
+            { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache" },
+            reading,
+            settings,
+        );
         const tests = collectSmokeTests(checkout, ready, prepared);
         prepared.push(tests ? { ...ready, tests } : ready);
     }

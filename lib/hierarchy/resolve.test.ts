@@ -103,6 +103,48 @@ test("capitals in a host change nothing: the parent is found, under the name tha
     expect(child).toMatchObject({ parents: [{ key: "base", expanded: "GHCR.IO/us/base" }], roots: [] });
 });
 
+describe("images of one repository", () => {
+    const named = (tag: string, changes: Partial<ImageDefinition> = {}) => ({
+        name: `ghcr.io/us/py:${tag}`,
+        ...changes,
+    });
+
+    test("differ by their tags, also from those of each other's releases", () => {
+        const images = {
+            old: ["FROM x", named("3.11", { tags: ["3.11-{date}", "{commit}"] })],
+            new: ["FROM x", named("3.12", { tags: ["3.12-{date}", "{commit}.1"] })],
+            date: ["FROM x", named("2026-01-31")],
+        } as const;
+        expect(order(images)).toEqual(["old", "new", "date"]);
+    });
+
+    test("are told apart as parents, and a reference to none of them is refused with their names", () => {
+        const images = {
+            old: ["FROM x", named("3.11")],
+            new: ["FROM x", named("3.12")],
+            app: ["FROM ghcr.io/us/py:3.12"],
+        } as const;
+        expect(resolve(images)[2]?.parents).toMatchObject([{ key: "new" }]);
+        expect(() => resolve({ ...images, app: ["FROM ghcr.io/us/py"] })).toThrow(
+            /docker\/app:1: ghcr.io\/us\/py is in the namespace .*allowed: ghcr.io\/us\/py:3.11, ghcr.io\/us\/py:3.12/,
+        );
+    });
+
+    test.each([
+        ["the one of the tag", `ghcr.io/us/py:3.12@${digest}`, ["new"]],
+        ["any of them without a tag", `ghcr.io/us/py@${digest}`, ["old", "new"]],
+        ["any of them with the tag of a release", `ghcr.io/us/py:2026-01-31@${digest}`, ["old", "new"]],
+    ])("are what a digest is a release of: %s", (_name, reference, keys) => {
+        const images = { old: ["FROM x", named("3.11")], new: ["FROM x", named("3.12")], app: [`FROM ${reference}`] };
+        expect(resolve(images as never)[2]?.pinned).toEqual([{ keys, expanded: reference, where: "docker/app:1" }]);
+    });
+
+    test("may be built on an earlier release of one of them, which is then not told to be out of date", () => {
+        const images = { old: ["FROM x", named("3.11")], new: [`FROM ghcr.io/us/py@${digest}`, named("3.12")] };
+        expect(resolve(images as never)[1]).toMatchObject({ parents: [], pinned: [] });
+    });
+});
+
 describe("a digest makes a root of an image of ours", () => {
     test.each([
         ["beside its tag", `ghcr.io/us/base:latest@${digest}`],
@@ -115,7 +157,7 @@ describe("a digest makes a root of an image of ours", () => {
             key: "child",
             parents: [],
             roots: [reference],
-            pinned: [{ key: "base", expanded: reference, where: "docker/child:2" }],
+            pinned: [{ keys: ["base"], expanded: reference, where: "docker/child:2" }],
         });
         expect(base?.pinned).toEqual([]);
     });
@@ -135,7 +177,7 @@ describe("a digest makes a root of an image of ours", () => {
     test("while what it is copied from by its tag stays a parent", () => {
         const text = `FROM ghcr.io/us/base@${digest}\nCOPY --from=ghcr.io/us/base / /`;
         const prepared = resolve({ base: ["FROM python:3"], child: [text] });
-        expect(prepared[1]).toMatchObject({ parents: [{ key: "base", base: false }], pinned: [{ key: "base" }] });
+        expect(prepared[1]).toMatchObject({ parents: [{ key: "base", base: false }], pinned: [{ keys: ["base"] }] });
     });
 });
 
@@ -185,9 +227,19 @@ describe("bad hierarchies are refused", () => {
             "a and b are both ghcr.io/us/a:latest",
         ],
         [
-            "two images of one repository",
-            { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a:2" }] },
-            "a and b are both ghcr.io/us/a",
+            "a tag of a release that is another image's name",
+            { a: ["FROM x", { tags: ["v-{commit}"] }], b: ["FROM x", { name: "ghcr.io/us/a:v-0123456789ab" }] },
+            'the tag "v-{commit}" of image a and the name of image b can both be ghcr.io/us/a:v-0123456789ab: change one',
+        ],
+        [
+            "the same tags of releases of two images",
+            { a: ["FROM x", { tags: ["{date}"] }], b: ["FROM x", { name: "ghcr.io/us/a:2", tags: ["{date}"] }] },
+            'the tag "{date}" of image a and a tag of image b can both be ghcr.io/us/a:{date}: change one of them',
+        ],
+        [
+            "a name that is the tag of a registry cache",
+            { a: ["FROM x", { name: "ghcr.io/us/a:cache-amd64" }] },
+            "image a: the tag of its name ghcr.io/us/a:cache-amd64 is reserved for registry caches and builds",
         ],
         [
             "a platform that the parent lacks",

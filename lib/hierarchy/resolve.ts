@@ -3,7 +3,7 @@ import { InputError, placeOf } from "../errors";
 import { type Platform, type PlatformUses, platformToUse } from "../platform";
 import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
 import { pinCommand } from "../system/shell";
-import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
+import { type ImageDefinition, type Images, declaredPlatforms } from "./definition";
 import { entryProblems, namedImages } from "./validate";
 
 function parentProblem(
@@ -90,8 +90,11 @@ export interface ResolvedImage {
     }[];
     /** External images that its Dockerfile names, as BuildKit sees the references. */
     readonly roots: readonly string[];
-    /** The roots that are releases, by digest, of this repository's images. */
-    readonly pinned: readonly { readonly key: string; readonly expanded: string; readonly where: string }[];
+    /**
+     * The roots that are releases, by digest, of this repository's images; several `keys` if the reference does not
+     * tell which of the images of its repository it is a release of.
+     */
+    readonly pinned: readonly { readonly keys: readonly string[]; readonly expanded: string; readonly where: string }[];
     /** The external image that reads its Dockerfile, as written; absent if the builder reads it. */
     readonly frontend?: string;
 }
@@ -102,11 +105,20 @@ const officialImages = "docker.io/library";
 /** Checks whether a reference has a digest. It then means one release, regardless of later builds, and is a root. */
 const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
 
+/** Returns the keys of the images that a reference with a digest can be a release of. */
+function releasedBy(expanded: string, named: ReturnType<typeof namedImages>): string[] {
+    if (!isPinned(expanded)) return [];
+    const { tag } = parseReference(expanded);
+    const inRepository = named.filter(({ name }) => sameRepository(expanded, name));
+    const tagged = inRepository.filter(({ name }) => parseReference(name).tag === tag);
+    return (tagged.length > 0 ? tagged : inRepository).map(({ key }) => key);
+}
+
 type Readings = Readonly<Record<string, DockerfileReading>>;
 
 /** The images, before their places in the hierarchy are known. */
 interface Known {
-    readonly images: ImageDefinitions;
+    readonly images: Images;
     readonly readings: Readings;
     /** Whether a reference in this repository's namespace is a root although no image has that name. */
     readonly isRoot: (reference: string) => boolean;
@@ -126,8 +138,8 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     for (const { expanded, line, triggeredBy, base, platforms } of ordered) {
         const where = placeOf(`${definition.dockerfile}:${line}`, { triggeredBy });
         const match = named.find(({ name }) => sameImage(expanded, name));
-        const release = named.find(({ name }) => isPinned(expanded) && sameRepository(expanded, name));
-        if (release && release.key !== key) pinned.push({ key: release.key, expanded, where });
+        const released = releasedBy(expanded, named);
+        if (released.length > 0 && !released.includes(key)) pinned.push({ keys: released, expanded, where });
         if (match?.key === key)
             problems.push(`${where}: image ${key} is its own parent (${expanded}): name another image`);
         else if (match) parents.push({ key: match.key, expanded, base, platforms });

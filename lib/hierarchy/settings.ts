@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import { type Platform, hostPlatform } from "../platform";
-import { pushedRepository } from "../registry/references";
-import { type ImageDefinition, type ImageDefinitions, type WantedPlatforms, declaredPlatforms } from "./definition";
-import { namedImages } from "./validate";
+import {
+    type Definitions,
+    type ImageDefinition,
+    type Images,
+    type WantedPlatforms,
+    declaredPlatforms,
+    keysOf,
+} from "./definition";
+import { sharedTagProblems } from "./validate";
 
 /**
  * `pulumi config set --path` writes digits and `true` as YAML numbers and booleans, but build arguments are strings.
@@ -14,14 +20,12 @@ const argument = z
     })
     .transform(String);
 
-/** `layered-images:buildArgs`: build arguments by image, which override those in images.ts. */
+/** `layered-images:buildArgs`: build arguments by image or matrix, which override those in images.ts. */
 export const buildArgsSchema = z.record(z.string(), z.record(z.string(), argument));
 
 const otherPlatforms = "pulumi config set platforms all, or set a list of allowed platforms";
 
-const platformsIn = (images: ImageDefinitions): Platform[] => [
-    ...new Set(Object.values(images).flatMap(declaredPlatforms)),
-];
+const platformsIn = (images: Images): Platform[] => [...new Set(Object.values(images).flatMap(declaredPlatforms))];
 
 /** Stack settings that decide where images are pushed and for which platforms they are built. */
 export interface HierarchySettings {
@@ -43,16 +47,43 @@ export const buildArgsOf = (
 ): Readonly<Record<string, string>> => ({ ...buildArgs, ...settings.buildArgs[key] });
 
 /**
- * Refuses settings that name a platform or an image that images.ts does not have. A mistyped platform would remove from
- * the stack what was built for the correct platform.
+ * Returns the settings with the build arguments of each image: those of its matrix, overridden by its own.
  *
- * @throws InputError for build arguments of an unknown image, and for an unknown platform
+ * @throws InputError for build arguments of an unknown image, and for one that is a variable of the image's matrix
  */
-export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }: HierarchySettings): void {
-    for (const key of Object.keys(buildArgs).filter((name) => !(name in images))) {
-        const problem = `buildArgs names image "${key}", which is not in images.ts`;
-        throw new InputError({ problem, allowed: Object.keys(images) });
+export function withImageArguments(definitions: Definitions, settings: HierarchySettings): HierarchySettings {
+    const { images, matrices = {} } = definitions;
+    const buildArgs: Record<string, Readonly<Record<string, string>>> = {};
+    // Matrices first, because the arguments of a single image override theirs.
+    const names = Object.keys(settings.buildArgs).sort((a, b) => Number(b in matrices) - Number(a in matrices));
+    for (const name of names) {
+        const keys = keysOf(definitions, name);
+        if (keys.length === 0) {
+            const problem = `buildArgs names image "${name}", which is not in images.ts`;
+            throw new InputError({ problem, allowed: [...Object.keys(matrices), ...Object.keys(images)] });
+        }
+        for (const key of keys) buildArgs[key] = { ...buildArgs[key], ...settings.buildArgs[name] };
     }
+    for (const [entry, { images: keys, variables }] of Object.entries(matrices)) {
+        for (const key of keys) {
+            const variable = variables.find((name) => name in (buildArgs[key] ?? {}));
+            if (variable === undefined) continue;
+            throw new InputError({
+                problem: `buildArgs sets ${variable} of image ${key}, which is a variable of the matrix of ${entry}`,
+                next: `remove it from buildArgs, and change the matrix of ${entry} in images.ts`,
+            });
+        }
+    }
+    return { ...settings, buildArgs };
+}
+
+/**
+ * Refuses settings that name a platform that images.ts does not have. A mistyped platform would remove from the stack
+ * what was built for the correct platform.
+ *
+ * @throws InputError for an unknown platform
+ */
+export function refuseUnknown(images: Images, { platforms }: HierarchySettings): void {
     const declared = platformsIn(images);
     const unknown = typeof platforms === "string" ? [] : platforms.filter((platform) => !declared.includes(platform));
     if (unknown.length === 0) return;
@@ -66,11 +97,7 @@ export function refuseUnknown(images: ImageDefinitions, { buildArgs, platforms }
  * @param prepared the images that the stack builds
  * @throws InputError with the platforms
  */
-export function refuseEmpty(
-    images: ImageDefinitions,
-    prepared: readonly unknown[],
-    { platforms }: HierarchySettings,
-): void {
+export function refuseEmpty(images: Images, prepared: readonly unknown[], { platforms }: HierarchySettings): void {
     if (prepared.length > 0 || Object.keys(images).length === 0) return;
     const wanted = platforms === "host" ? `"host", here ${hostPlatform()}` : String(platforms);
     const problem = `the stack's platforms (${wanted}) exclude every image in images.ts`;
@@ -78,20 +105,16 @@ export function refuseEmpty(
 }
 
 /**
- * Refuses a registry setting that gives two images the same repository: each would move the other image's tags.
+ * Refuses a registry setting that gives two images the same tag: each would move the other image's tag.
  *
  * @throws InputError with the images
  */
-export function refuseShared(images: ImageDefinitions, { registry }: HierarchySettings): void {
-    const byRepository = new Map<string, string[]>();
-    for (const { key, name } of namedImages(images)) {
-        const repository = pushedRepository(name, registry);
-        byRepository.set(repository, [...(byRepository.get(repository) ?? []), key]);
-    }
-    const [repository, keys] = [...byRepository].find(([, sharing]) => sharing.length > 1) ?? [];
-    if (!keys) return;
+export function refuseShared(images: Images, { registry }: HierarchySettings): void {
+    if (registry === undefined) return;
+    const problems = sharedTagProblems(images, registry);
+    if (problems.length === 0) return;
     throw new InputError({
-        problem: `images ${keys.join(" and ")} would both be pushed to ${repository}: every image needs a separate repository`,
+        problem: [`with registry ${registry}:`, ...problems].join("\n  "),
         next: "change a name in images.ts, or push to another registry: pulumi config set registry <registry>",
     });
 }

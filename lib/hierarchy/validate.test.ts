@@ -29,11 +29,12 @@ test.each([
 
 const known =
     "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
-    "registryCache, smokeTest";
+    "registryCache, smokeTest, matrix, exclude, key";
 
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],
     ["two", { a: 1, b: 2 }, `image bot has an unknown field "a" and "b"; known are ${known}`],
+    ["a field of entries with a matrix", { exclude: [] }, "image bot has the field exclude, but no matrix"],
     ["a field that is missing", { dockerfile: undefined }, "image bot lacks the field dockerfile"],
     ["a number for a text", { target: 1 }, "image bot: its target is not text"],
     ["a text for a flag", { registryCache: "no" }, "image bot: its registryCache is neither true nor false"],
@@ -89,6 +90,12 @@ describe("roots", () => {
     ])("%s is said", (_name, roots, problem) => {
         expect(of(roots)[0]).toContain(problem);
     });
+});
+
+test("a matrix that was not expanded is refused, with what expands it", () => {
+    expect(fieldProblems({ images: entry({ matrix: { A: ["b"] } }) })).toEqual([
+        "image bot has a matrix that was not expanded: read images.ts by loadDefinitions",
+    ]);
 });
 
 test("an images.ts that exports no images is told", () => {

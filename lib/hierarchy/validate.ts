@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { isPlatform, knownPlatforms, normalPlatform } from "../platform";
-import {
-    formatReference,
-    parseReference,
-    referenceProblem,
-    repositoryOf,
-    withoutCapitals,
-    sameImage,
-} from "../registry/references";
-import type { ImageDefinition, ImageDefinitions, Definitions, RootDefinition } from "./definition";
+import { parseReference, pushedRepository, referenceProblem, withoutCapitals, sameImage } from "../registry/references";
+import type {
+    Definitions,
+    ImageDefinition,
+    ImageDefinitions,
+    Images,
+    MatrixDefinition,
+    RootDefinition,
+} from "./definition";
 
 const text = z.string({ error: "not text" });
 const texts = z.array(text, { error: "not a list" });
@@ -32,11 +32,23 @@ const entry = z.strictObject({
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 
+/** The schema of an entry with a matrix. */
+const matrixEntry = entry.extend({
+    matrix: z.record(text, texts, { error: "not an object of lists" }),
+    exclude: z.array(pairs, { error: "not a list" }).optional(),
+    key: text.optional(),
+} satisfies Record<Exclude<keyof MatrixDefinition, keyof ImageDefinition>, z.ZodType>);
+
+type Kind = typeof entry | typeof matrixEntry | typeof root;
+
 /** The schema of a root in `images.ts`. */
 const root = z.strictObject({ onBuild: texts } satisfies Record<keyof RootDefinition, z.ZodType>);
 
-function describe(named: string, kind: typeof entry | typeof root, issue: z.core.$ZodIssue, value: unknown): string {
-    const known = Object.keys(kind.shape).join(", ");
+function describe(named: string, kind: Kind, issue: z.core.$ZodIssue, value: unknown): string {
+    const known = Object.keys((kind === entry ? matrixEntry : kind).shape).join(", ");
+    const ofMatrix =
+        issue.code === "unrecognized_keys" && kind === entry && issue.keys.find((key) => key in matrixEntry.shape);
+    if (ofMatrix) return `${named} has the field ${ofMatrix}, but no matrix`;
     if (issue.code === "unrecognized_keys") {
         const fields = issue.keys.map((field) => `"${field}"`).join(" and ");
         return `${named} has an unknown field ${fields}; known are ${known}`;
@@ -49,7 +61,7 @@ function describe(named: string, kind: typeof entry | typeof root, issue: z.core
 }
 
 /** Returns the problems of an object's values. */
-const problemsOf = (values: object, kind: typeof entry | typeof root, name: (key: string) => string): string[] =>
+const problemsOf = (values: object, kind: Kind, name: (key: string) => string): string[] =>
     Object.entries(values).flatMap(([key, value]) =>
         (kind.safeParse(value).error?.issues ?? []).map((issue) => describe(name(key), kind, issue, value)),
     );
@@ -63,12 +75,32 @@ function rootNameProblems(roots: object): string[] {
     return repeated.map((name) => `roots lists an image twice: ${name}`);
 }
 
+/** Whether an entry of `images.ts` stands for several images. Its type can't be relied on. */
+export const hasMatrix = (value: unknown): value is MatrixDefinition =>
+    typeof value === "object" && value !== null && "matrix" in value;
+
 /**
- * Returns the problems of the exports of `images.ts`, one string per problem. If there is any, their type can't be
- * relied on.
+ * Returns the problems of the fields of the entries with a matrix, one string per problem. If there is any, their type
+ * can't be relied on.
+ */
+export const matrixFieldProblems = (images: ImageDefinitions): string[] =>
+    problemsOf(
+        Object.fromEntries(Object.entries(images).filter(([, value]) => hasMatrix(value))),
+        matrixEntry,
+        (key) => `image ${key}`,
+    );
+
+/**
+ * Returns the problems of definitions whose matrices were expanded, one string per problem. If there is any, their type
+ * can't be relied on.
  */
 export function fieldProblems({ images, roots = {} }: Partial<Definitions>): string[] {
     if (images === undefined) return ["does not export `images`"];
+    const unexpanded = Object.keys(images).filter((key) => hasMatrix(images[key]));
+    if (unexpanded.length > 0)
+        return unexpanded.map(
+            (key) => `image ${key} has a matrix that was not expanded: read images.ts by loadDefinitions`,
+        );
     return [
         ...problemsOf(images, entry, (key) => `image ${key}`),
         ...problemsOf(roots, root, (key) => `root ${key}`),
@@ -82,7 +114,7 @@ const reservedSuffix = "-test";
 const keyPattern = /^[a-z][a-z0-9-]*$/;
 
 /** Returns the images that are pushed. */
-export const namedImages = (images: ImageDefinitions): { readonly key: string; readonly name: string }[] =>
+export const namedImages = (images: Images): { readonly key: string; readonly name: string }[] =>
     Object.entries(images).flatMap(([key, { name }]) => (name === undefined ? [] : [{ key, name }]));
 
 function platformProblems({ platforms }: ImageDefinition): string[] {
@@ -103,19 +135,27 @@ function platformProblems({ platforms }: ImageDefinition): string[] {
     ];
 }
 
+/** A tag that the program itself can give to a build, a release or a registry cache. */
+const ownTag = /^(b-[0-9a-f]{12}-.*|r-[0-9a-f]{12}|cache-.*)$/;
+
 function nameProblems({ name }: ImageDefinition): string[] {
     if (name === undefined) return [];
     const problem = referenceProblem(name);
     if (problem !== undefined) return [`: ${problem}`];
-    const { digest } = parseReference(name);
+    const { tag, digest } = parseReference(name);
     const lower = withoutCapitals(name);
     // The image could be pushed there, but logins are stored under the host in lower case.
     if (lower !== undefined) return [`: its name ${name} has capital letters in its host: write ${lower}`];
+    if (ownTag.test(tag ?? ""))
+        return [`: the tag of its name ${name} is reserved for registry caches and builds: take another`];
     return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag to promote`];
 }
 
 /** The longest values of the placeholders in tags. */
-const placeholders: Readonly<Record<string, string>> = { "{commit}": "0123456789ab-dirty", "{date}": "2026-01-31" };
+export const placeholders: Readonly<Record<string, string>> = {
+    "{commit}": "0123456789ab-dirty",
+    "{date}": "2026-01-31",
+};
 
 /** Tags that the program itself gives to builds and registry caches. */
 const ownTags = /^(b|r|cache)-/;
@@ -161,23 +201,69 @@ function unpublishedProblems({ name, tags = [], smokeTest, registryCache }: Imag
     ];
 }
 
-function duplicates(images: ImageDefinitions): string[] {
-    const byRepository = new Map<string, string[]>();
-    for (const { key, name } of namedImages(images)) {
-        if (nameProblems({ ...images[key], name } as ImageDefinition).length > 0) continue;
-        byRepository.set(repositoryOf(name), [...(byRepository.get(repositoryOf(name)) ?? []), key]);
-    }
-    return [...byRepository]
-        .filter(([, keys]) => keys.length > 1)
-        .map(([repository, keys]) => {
-            const names = new Set(keys.map((key) => formatReference(parseReference(images[key]?.name ?? ""))));
-            const [same = repository] = names.size === 1 ? names : [];
-            return `${keys.join(" and ")} are both ${same}: every image needs a separate repository`;
-        });
+/** What each placeholder of a tag can become. */
+const placeholderPatterns: Readonly<Record<string, string>> = {
+    "{commit}": "[0-9a-f]{12}(-dirty)?",
+    "{date}": String.raw`\d{4}-\d{2}-\d{2}`,
+};
+
+/** Whether a template of a tag can give this tag, or the same tag as this template. */
+function canGive(template: string, tag: string): boolean {
+    if (template === tag) return true;
+    const parts = template.split(/(\{[^{}]*\})/);
+    const escaped = (part: string) => part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+    return new RegExp(`^${parts.map((part) => placeholderPatterns[part] ?? escaped(part)).join("")}$`).test(tag);
+}
+
+/** A tag that an image moves or adds, with placeholders, in the repository that the image is pushed to. */
+interface WrittenTag {
+    readonly key: string;
+    readonly repository: string;
+    readonly tag: string;
+    /** Whether it is the tag of the image's name. */
+    readonly isName: boolean;
+}
+
+const writtenTags = (images: Images, registry: string | undefined): WrittenTag[] =>
+    namedImages(images).flatMap(({ key, name }) => {
+        const repository = pushedRepository(name, registry);
+        const { tag = "latest" } = parseReference(name);
+        return [
+            { key, repository, tag, isName: true },
+            ...(images[key]?.tags ?? []).map((template) => ({ key, repository, tag: template, isName: false })),
+        ];
+    });
+
+/**
+ * Returns the problems of images that would write the same tag of the same repository: each would move the other
+ * image's tag. Two templates of tags are only compared as texts.
+ *
+ * @param images with valid names
+ * @param registry the stack's registry, which replaces those in the names
+ */
+export function sharedTagProblems(images: Images, registry?: string): string[] {
+    const written = writtenTags(images, registry);
+    return written.flatMap((one, index) =>
+        written.slice(index + 1).flatMap((other) => {
+            if (one.key === other.key || one.repository !== other.repository) return [];
+            const place = `${one.repository}:${one.tag}`;
+            if (one.isName && other.isName) {
+                return one.tag === other.tag
+                    ? [`${one.key} and ${other.key} are both ${place}: give one of them another name or tag`]
+                    : [];
+            }
+            const [template, tag] = one.isName ? [other, one] : [one, other];
+            if (!canGive(template.tag, tag.tag)) return [];
+            return [
+                `the tag "${template.tag}" of image ${template.key} and ${tag.isName ? "the name" : "a tag"} of image ${tag.key} ` +
+                    `can both be ${tag.repository}:${tag.tag}: change one of them`,
+            ];
+        }),
+    );
 }
 
 /** Returns the problems of the entries of `images.ts`, one string per problem. */
-export function entryProblems(images: ImageDefinitions): string[] {
+export function entryProblems(images: Images): string[] {
     const problems = Object.entries(images).flatMap(([key, image]) => [
         ...(keyPattern.test(key)
             ? []
@@ -192,5 +278,6 @@ export function entryProblems(images: ImageDefinitions): string[] {
             ...unpublishedProblems(image),
         ].map((problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`),
     ]);
-    return [...problems, ...duplicates(images)];
+    const valid = Object.entries(images).filter(([, image]) => nameProblems(image).length === 0);
+    return [...problems, ...sharedTagProblems(Object.fromEntries(valid))];
 }

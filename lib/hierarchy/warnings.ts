@@ -1,6 +1,7 @@
 import { hostPlatform } from "../platform";
 import { digestOf, sameImage, withoutCapitals } from "../registry/references";
 import { keyArguments, pinCommand } from "../system/shell";
+import type { Definitions } from "./definition";
 import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
 import { unlistedSecretWarnings } from "./secrets";
 
@@ -42,23 +43,27 @@ export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly str
  * Warns about layers that the cache publishes in addition to the image, unless `registryCache` is set: stages that are
  * only copied from.
  */
-function cacheWarning({ key, definition, repository, registryCache, stages }: PreparedImage): string[] {
+function cacheWarning({ key, definition, repository, registryCache, cacheTag, stages }: PreparedImage): string[] {
     const copied = stages.filter(({ base }) => !base).map(({ name, number }) => name ?? number.toString());
     if (repository === undefined || !registryCache || definition.registryCache || copied.length === 0) return [];
     return [
         `the registry cache of image ${key} publishes whole stages that the image only copies from (${copied.join(", ")}), as ` +
-            `${repository}:cache-<arch>. In images.ts, set registryCache: true if everyone who may pull the image may see ` +
+            `${repository}:${cacheTag}-<arch>. In images.ts, set registryCache: true if everyone who may pull the image may see ` +
             "them, or registryCache: false to disable the cache",
     ];
 }
 
 /** Warns about a build argument without an ARG: it is mistyped, or its ARG was removed. */
-const unreadWarnings = ({ key, definition, unreadArguments }: PreparedImage): string[] =>
-    unreadArguments.map(
-        (name) =>
-            `build argument ${name} of image ${key} has no effect: the stages that ${definition.dockerfile} builds have no ARG ` +
-            `${name}. Declare it there, or remove it from buildArgs`,
-    );
+function unreadWarnings({ key, definition, unreadArguments }: PreparedImage, { matrices = {} }: Definitions): string[] {
+    const matrix = Object.values(matrices).find(({ images }) => images.includes(key));
+    return unreadArguments
+        .filter((name) => !matrix?.inTemplates.includes(name))
+        .map(
+            (name) =>
+                `build argument ${name} of image ${key} has no effect: the stages that ${definition.dockerfile} builds have no ARG ` +
+                `${name}. Declare it there, or remove it from ${matrix?.variables.includes(name) ? "the matrix" : "buildArgs"}`,
+        );
+}
 
 const sizeOf = (bytes: number): string => {
     const units = ["bytes", "kB", "MB", "GB"];
@@ -98,9 +103,9 @@ function broadCopyWarnings({ key, definition, broadCopies }: PreparedImage): str
  */
 const pinnedWarnings = ({ key, pinned }: PreparedImage): string[] =>
     pinned.map(
-        ({ key: parent, expanded, where }) =>
-            `image ${key} is pinned to a digest of image ${parent}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
-            `To follow ${parent}, remove @${digestOf(expanded) ?? ""} from ${where}`,
+        ({ keys, expanded, where }) =>
+            `image ${key} is pinned to a digest of image ${keys.join(" or ")}: it is not rebuilt with it, and its smoke tests don't run in it. ` +
+            `To follow ${keys.join(" or ")}, remove @${digestOf(expanded) ?? ""} from ${where}`,
     );
 
 /** Warns about a frontend that is not BuildKit's own, because the files that it reads are unknown. */
@@ -147,7 +152,7 @@ export function warningsOf(hierarchy: Hierarchy, pins: readonly string[]): strin
         ...prepared.flatMap(frontendWarnings),
         ...prepared.flatMap(hostWarnings),
         ...prepared.flatMap(cacheWarning),
-        ...prepared.flatMap(unreadWarnings),
+        ...prepared.flatMap((image) => unreadWarnings(image, definitions)),
         ...prepared.flatMap(broadCopyWarnings),
         ...prepared.flatMap(unlistedSecretWarnings),
         ...omitted.map(([key, { platforms }]) => {

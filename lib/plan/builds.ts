@@ -1,6 +1,5 @@
 import { type Step, sameWhereKnown } from "../engine/preview";
 import { pushedBy, readImage } from "../engine/resources";
-import { repositoryOf } from "../registry/references";
 import { moveOf } from "./causes";
 import { type Group, changes, isGone, platformOf } from "./groups";
 
@@ -46,8 +45,6 @@ function buildAction(step: Step): Action {
     return onlyUnknown && !sameWhereKnown(after.inputs, before.inputs) ? "maybe" : "rebuild";
 }
 
-const repositoriesOf = (ref: string | undefined): string[] => (ref === undefined ? [] : [repositoryOf(ref)]);
-
 /** By image, the platforms that it is built for. */
 export type Plans = ReadonlyMap<string, readonly PlatformPlan[]>;
 
@@ -62,14 +59,12 @@ export const decides = (parent: readonly PlatformPlan[], child: readonly Platfor
     );
 
 /**
- * Returns the repositories of images with a build whose digest may change.
+ * Returns the keys of the images with a build whose digest may change.
  *
  * @param plans the result of `planBuilds`
  */
-export function openRepositories(all: readonly Group[], plans: Plans): ReadonlySet<string> {
-    const open = all.filter(({ image }) => plans.get(image)?.some(isOpen));
-    return new Set(open.flatMap(({ builds }) => builds.flatMap(({ old: before }) => repositoriesOf(pushedBy(before)))));
-}
+export const openImages = (plans: Plans): ReadonlySet<string> =>
+    new Set([...plans].flatMap(([image, platforms]) => (platforms.some(isOpen) ? [image] : [])));
 
 /**
  * Plans the builds of each image.

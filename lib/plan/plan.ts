@@ -2,7 +2,7 @@ import { type Preview, type Step, leftovers } from "../engine/preview";
 import { dockerTypes, isPublished } from "../engine/resources";
 import type { Published } from "../status/published";
 import { type UpdateRecord, recordedSeconds } from "../update/history";
-import { openRepositories, planBuilds, type Action } from "./builds";
+import { openImages, planBuilds, type Action } from "./builds";
 import { suspiciousArguments } from "./causes";
 import { groups } from "./groups";
 import { planImages, type ImagePlan } from "./images";
@@ -156,7 +156,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     return {
         stack,
         images,
-        repository: planRepository(steps, openRepositories(imageGroups, builds)),
+        repository: planRepository(steps, openImages(builds)),
         expected: expectedTime(
             images,
             (kind, image, platform) =>

@@ -144,6 +144,16 @@ describe("on GitHub", () => {
             expect(planRepository([component, build, index(before, after), follows])).toMatchObject([{ action }]);
         });
 
+        test("of another image in the same repository is not", () => {
+            const other = { variableName: "CI_NEXT_IMAGE", value: `r.io/us/ci@${digest}` };
+            const steps = [component, build, index({ sources: ["x", "y"] }, { sources: ["x"] }), follows];
+            const next = { ...step(variable, "update", other, { ...other, value: unknown }), urn: "next" };
+            expect(planRepository([...steps, next])).toMatchObject([
+                { name: "CI_IMAGE", action: "update" },
+                { name: "CI_NEXT_IMAGE", action: "maybe" },
+            ]);
+        });
+
         test("not where a build that was not promoted is done again: it may come back to what is promoted", () => {
             const again: Step = {
                 ...build,
@@ -156,10 +166,8 @@ describe("on GitHub", () => {
 
         test("not where the registry lost a build, of which the engine says nothing", () => {
             const same = step(variable, "same", held, held);
-            expect(planRepository([same], new Set(["r.io/us/ci"]))).toMatchObject([
-                { name: "CI_IMAGE", action: "maybe" },
-            ]);
-            expect(planRepository([same], new Set(["r.io/us/bot"]))).toEqual([]);
+            expect(planRepository([same], new Set(["ci"]))).toMatchObject([{ name: "CI_IMAGE", action: "maybe" }]);
+            expect(planRepository([same], new Set(["bot"]))).toEqual([]);
         });
     });
 

@@ -1,6 +1,6 @@
 import { textOf, type Step, sameWhereKnown, withoutParts, leftovers } from "../engine/preview";
 import { componentTypes, githubKind, githubTypes, isInside, readWorkflowFiles, textIn } from "../engine/resources";
-import { isPinned, repositoryOf } from "../registry/references";
+import { imageVariable } from "../github/names";
 import { placeOf } from "./causes";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
@@ -59,23 +59,17 @@ export function otherWork(steps: readonly Step[]): string[] {
 const readerSuffixes = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
 
 /**
- * Returns the repositories whose promoted digest certainly changes: because the repository changes, or the builds of an
- * index.
+ * Returns the variables of the images whose promoted digest certainly changes: because their repository changes, or the
+ * builds of an index.
  */
-function movedRepositories(steps: readonly Step[]): ReadonlySet<string> {
-    const moved = groups(steps).flatMap((group) => {
+function movedVariables(steps: readonly Step[]): ReadonlySet<string> {
+    const moved = groups(steps).filter((group) => {
         const { old: before, new: after } = group.index ?? {};
-        if (!before || !after) return [];
-        const [from = "", to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
-        return from !== to || hasOtherSources(group) ? [from] : [];
+        if (!before || !after) return false;
+        const [from, to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
+        return from !== to || hasOtherSources(group);
     });
-    return new Set(moved);
-}
-
-/** Returns the repository in a variable's value, `<repository>@<digest>`; "" for other values. */
-function heldBy({ old: before }: Step): string {
-    const value = before ? textOf(before, "value") : "";
-    return isPinned(value) ? repositoryOf(value) : "";
+    return new Set(moved.map(({ image }) => imageVariable(image)));
 }
 
 function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
@@ -85,7 +79,7 @@ function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["actio
     if (op === "import") return "update";
     if (op === "create" || !before || !after) return "create";
     const isOpen = sameWhereKnown(before.inputs, after.inputs) && !sameWhereKnown(after.inputs, before.inputs);
-    return isOpen && !moved.has(heldBy(step)) ? "maybe" : "update";
+    return isOpen && !moved.has(textIn(after.inputs.variableName) ?? "") ? "maybe" : "update";
 }
 
 /**
@@ -110,18 +104,19 @@ const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
 /**
  * Returns the changes that an update would make on GitHub.
  *
- * @param open repositories whose promoted digest may change although the engine does not know it, because the registry
- *     lost a build
+ * @param open images whose promoted digest may change although the engine does not know it, because the registry lost a
+ *     build
  */
 export function planRepository(steps: readonly Step[], open: ReadonlySet<string> = new Set()): RepositoryPlan[] {
-    const moved = movedRepositories(steps);
+    const moved = movedVariables(steps);
+    const following = new Set([...open].map(imageVariable));
     const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
         if (isTakenOver(step)) return [];
         const { kind, nameInput = "", reader = "actions" } = githubKind(step.type) ?? {};
         if (kind === undefined) return [];
-        const follows = kind === "variable" && open.has(heldBy(step));
-        if (!changes(step) && !follows) return [];
         const name = textIn((step.new ?? step.old)?.inputs[nameInput]) ?? step.name;
+        const follows = kind === "variable" && following.has(name);
+        if (!changes(step) && !follows) return [];
         const action = changes(step) ? actionOf(step, moved) : "maybe";
         return [{ kind, name: `${name}${readerSuffixes[reader]}`, action }];
     });

@@ -44,7 +44,7 @@ export async function askRegistries(
     read: typeof readManifest = readManifest,
 ): Promise<Map<string, Answer<Manifest>>> {
     const hanging = new Map<string, string>();
-    return await askAll(refs, atOnce.registry, async (ref): Promise<Answer<Manifest>> => {
+    const look = async (ref: string): Promise<Answer<Manifest>> => {
         const { registry } = parseReference(ref);
         const hangs = hanging.get(registry);
         if (hangs !== undefined) return { unknown: hangs };
@@ -55,7 +55,9 @@ export async function askRegistries(
             if (error.hangs) hanging.set(registry, error.reason);
             return { unknown: error.reason };
         }
-    });
+    };
+    const label = `asking the registries for ${refs.length} manifests`;
+    return await progress(label, () => askAll(refs, atOnce.registry, look), { after: 2000 });
 }
 
 /** Returns the digests of the configuration and layers of a manifest. */

@@ -1,6 +1,6 @@
 import { withDigest } from "../registry/references";
 import type { UpdateRecord } from "../update/history";
-import type { Answer } from "./findings";
+import type { Answer, Finding } from "./findings";
 import type { DeployedBuild, DeployedImage } from "../engine/state";
 
 interface Blob {
@@ -52,6 +52,8 @@ export interface BuildStatus {
     /** Commit and duration in seconds of its last recorded build. */
     readonly commit?: string;
     readonly seconds?: number;
+    /** Files that this build read and that were not committed. */
+    readonly uncommitted?: readonly string[];
 }
 
 /** A published image, compared with the registry. */
@@ -102,7 +104,9 @@ function lastBuild(history: readonly UpdateRecord[], image: string, platform: st
             (record) =>
                 record.image === image && record.platform === platform && record.kind === "build" && isDone(record),
         );
-        if (build) return { seconds: build.seconds, ...(commit !== undefined && { commit }) };
+        const { seconds, uncommitted } = build ?? {};
+        if (seconds !== undefined)
+            return { seconds, ...(commit !== undefined && { commit }), ...(uncommitted && { uncommitted }) };
     }
     return {};
 }
@@ -153,3 +157,14 @@ export function imageStatus(
         builds: builds.map((build) => buildStatus(deployed, build, all, answers, history)),
     };
 }
+
+/** Returns a note for each image that was published from files that were not committed, from the statuses of the images. */
+export const uncommittedNotes = (images: readonly ImageStatus[]): Finding[] =>
+    images.flatMap(({ image, builds }) => {
+        const files = [...new Set(builds.flatMap(({ uncommitted = [] }) => uncommitted))];
+        if (files.length === 0) return [];
+        const commit = builds.find(({ uncommitted }) => uncommitted)?.commit?.slice(0, 10);
+        const than = commit === undefined ? "were not committed" : `were not as commit ${commit} has them`;
+        const text = `it was built from files that ${than}: ${files.join(", ")}`;
+        return [{ kind: "note", about: `image ${image}`, text }];
+    });

@@ -2,7 +2,7 @@ import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import type { Answer } from "./findings";
 import { imageFindings, lostBuilds, lostPromotions, registriesToRestart, unansweredFindings } from "./images";
-import { type Held, imageQuestions, imageStatus } from "./imageStatus";
+import { type Held, imageQuestions, imageStatus, uncommittedNotes } from "./imageStatus";
 import type { DeployedImage } from "../engine/state";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -73,6 +73,27 @@ test("duration and commit are those of the newest build that succeeded", () => {
     });
     const history = [update("3", 7, "failed"), update("2", 8, "succeeded"), update("1", 9, "succeeded")];
     expect(imageStatus(app, [app], answers(), history).builds[0]).toMatchObject({ commit: "2", seconds: 8 });
+});
+
+test("what was published from files that were not committed is noted, until it is built from a commit", () => {
+    const record = { image: "app", platform: "linux/amd64", kind: "build", operation: "update", seconds: 1 } as const;
+    const update = (uncommitted?: readonly string[]) => ({
+        start: "2026-11-01T10:00:00Z",
+        seconds: 100,
+        result: "succeeded" as const,
+        commit: "0123456789abcdef",
+        images: [{ ...record, result: "succeeded" as const, ...(uncommitted && { uncommitted }) }],
+    });
+    const statusOf = (...history: readonly ReturnType<typeof update>[]) => imageStatus(app, [app], answers(), history);
+    const dirty = update(["src/a", "2 more"]);
+    expect(uncommittedNotes([statusOf(dirty)])).toEqual([
+        {
+            kind: "note",
+            about: "image app",
+            text: "it was built from files that were not as commit 0123456789 has them: src/a, 2 more",
+        },
+    ]);
+    expect(uncommittedNotes([statusOf(update(), dirty), statusOf()])).toEqual([]);
 });
 
 test("a tag that points elsewhere is replaced, never refreshed, and the platforms that it lost are named", () => {

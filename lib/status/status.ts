@@ -8,7 +8,7 @@ import { readHistory } from "../update/history";
 import { askBlobs, askRegistries, askGitHub } from "./ask";
 import { type Finding, exitCode } from "./findings";
 import { compareGitHub, deployedRepository, githubQuestions } from "./github";
-import { imageQuestions, imageStatus, type ImageStatus } from "./imageStatus";
+import { imageQuestions, imageStatus, type ImageStatus, uncommittedNotes } from "./imageStatus";
 import { imageFindings, unansweredFindings, compareRoots, rootQuestions, rootsOf, type RootStatus } from "./images";
 import { repairAll, repairCommand, type Commands } from "./repair";
 
@@ -153,10 +153,12 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
         text: "nothing was published yet",
         repair: { by: "up" },
     };
+    const statuses = images.map((image) => imageStatus(image, images, answers, history));
     const findings = [
         ...stackFindings(deployment, locks, engine),
         ...(images.length === 0 ? [nothing] : []),
         ...images.flatMap((image) => imageFindings(image, images, answers)),
+        ...uncommittedNotes(statuses),
         ...compared.findings,
         ...onGitHub,
         ...unansweredFindings(answers),
@@ -165,7 +167,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     return {
         stack,
         verdict,
-        images: images.map((image) => imageStatus(image, images, answers, history)),
+        images: statuses,
         roots: compared.roots,
         findings: findings.map(({ repair, ...finding }) => ({
             ...finding,

@@ -17,7 +17,7 @@ const schema = z.object({
     platforms: z.enum(["host", "all"]),
     /** The lab's stand-ins for roots: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z.record(z.string(), z.string()),
-    /** Identifies the recipe of the stand-ins: if it differs, they have to be published again. */
+    /** Identifies the recipe of the stand-ins: if it differs, they have to be published again. Empty without stand-ins. */
     standIn: z.string(),
     /** Platforms of the stand-ins. */
     standInPlatforms: z.array(z.string()).default([]),

@@ -1,4 +1,6 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
 import { CommandError } from "../errors";
 
 /** A process as /proc/<pid>/stat describes it. */
@@ -24,35 +26,63 @@ function readStat(pid: number): Stat | undefined {
     }
 }
 
-/** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. */
+/** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. Linux only. */
 export const startOf = (pid: number): string | undefined => readStat(pid)?.started;
 
-/** Name of the program that a process runs; undefined when it is gone. */
-export const nameOf = (pid: number): string | undefined => readStat(pid)?.name;
-
-/** Clock ticks of /proc in a second: USER_HZ, which Linux keeps at 100 for programs on both of our architectures. */
-const ticksPerSecond = 100;
-
-/**
- * When a process started, in milliseconds since 1970 by the clock of today (a clock that was set since moves it);
- * undefined when the process is gone.
- */
-export function startTime(pid: number): number | undefined {
-    const started = startOf(pid);
-    const boot = /^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1];
-    return started === undefined ? undefined : (Number(boot) + Number(started) / ticksPerSecond) * 1000;
-}
-
-/** Pids of all processes that this one can see. */
+/** Pids of all processes that this one can see. Linux only. */
 const processes = (): number[] =>
     readdirSync("/proc")
         .filter((name) => /^\d+$/.test(name))
         .map(Number);
 
-/** Pids of the processes that run a program of this name. */
-export const processesNamed = (name: string): number[] => processes().filter((pid) => nameOf(pid) === name);
+/** Clock ticks of /proc in a second: USER_HZ, which Linux keeps at 100 for programs on both of our architectures. */
+const ticksPerSecond = 100;
 
-/** The processes that `pid` started, and those that they started. */
+/** A process of this machine. */
+export interface Process {
+    readonly pid: number;
+    /** Name of its program, without folders. */
+    readonly name: string;
+    /** Its start in milliseconds since 1970, by the clock of today: a clock that was set since moves it. */
+    readonly started: number;
+}
+
+function fromProc(): Process[] {
+    const boot = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
+    return processes().flatMap((pid) => {
+        const stat = readStat(pid);
+        return stat ? [{ pid, name: stat.name, started: (boot + Number(stat.started) / ticksPerSecond) * 1000 }] : [];
+    });
+}
+
+/**
+ * Reads the output of `ps -A -o pid= -o etime= -o comm=` (POSIX): the time since a process began is [[days-]hours:]minutes:seconds.
+ *
+ * @param now milliseconds since 1970
+ */
+export function parseProcesses(output: string, now: number): Process[] {
+    const line = /^ *(\d+) +(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+) +(.*)$/gm;
+    return [...output.matchAll(line)].map(([, pid, days = 0, hours = 0, minutes, seconds, command = ""]) => {
+        const age = ((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds);
+        return { pid: Number(pid), name: path.basename(command.trim()), started: now - age * 1000 };
+    });
+}
+
+/**
+ * Returns the processes of this machine: from /proc, or from `ps` where the system has none, as on macOS.
+ *
+ * @throws CommandError if there is neither
+ */
+export function processTable(): Process[] {
+    if (existsSync("/proc/stat")) return fromProc();
+    const { stdout, error } = spawnSync("ps", ["-A", "-o", "pid=", "-o", "etime=", "-o", "comm="], {
+        encoding: "utf8",
+    });
+    if (error) throw new CommandError(`the running processes can't be listed: ps: ${error.message}`);
+    return parseProcesses(stdout, Date.now());
+}
+
+/** The processes that `pid` started, and those that they started. Linux only. */
 export function descendants(pid: number): number[] {
     const children = new Map<number, number[]>();
     for (const one of processes()) {

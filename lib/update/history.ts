@@ -14,6 +14,7 @@ const image = z.object({
     result: z.enum(["succeeded", "failed"]),
     digestMoved: z.boolean().optional(),
     bytesPushed: z.number().optional(),
+    uncommitted: z.array(z.string()).optional(),
 });
 const updates = z.array(
     z.object({
@@ -106,6 +107,11 @@ export interface ImageRecord {
      * Absent if the registry can't be queried.
      */
     readonly bytesPushed?: number;
+    /**
+     * Files that decided the build and were not as the update's commit has them; only for builds that push. The last of many is their
+     * number ("12 more").
+     */
+    readonly uncommitted?: readonly string[];
 }
 
 /** Maximum number of recorded updates per stack. */

@@ -6,6 +6,7 @@ import { CommandError } from "../errors";
 import { type Layer, type Manifest, RegistryError, readManifest } from "../registry/manifest";
 import { parseReference, repositoryOf, withDigest } from "../registry/references";
 import { isInterrupted, run } from "../system/process";
+import { progress } from "../system/progress";
 import { type UpdateRecord, appendHistory, readHistory } from "./history";
 import { imageSteps, updateRecord, type ImageStep, hasMoved } from "./steps";
 
@@ -90,7 +91,8 @@ async function headCommit(root: string, env: NodeJS.ProcessEnv): Promise<string 
 /** Adds an update to the stack's history. */
 async function record(log: EngineLog, env: NodeJS.ProcessEnv, root: string): Promise<RecordedUpdate> {
     const steps = isInterrupted() ? [] : imageSteps(log);
-    const { bytes, unasked } = await pushedBytes(steps, env);
+    const asking = () => pushedBytes(steps, env);
+    const { bytes, unasked } = await progress("asking the registries what was pushed", asking, { after: 2000 });
     for (const { message } of unasked) console.error(`note: what was pushed is not known: ${message}`);
     const newRecord = updateRecord(log, await headCommit(root, env), bytes);
     const history = await readHistory(log.stack, env, root);

@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { parseEngineLog } from "../engine/log";
+import { describeUncommitted } from "../hierarchy/uncommitted";
 import { imageSteps, updateRecord } from "./steps";
 
 const text = (name: string) => readFileSync(path.join(__dirname, "../engine/recorded", `${name}.jsonl`), "utf8");
@@ -95,6 +96,17 @@ test("pushed bytes stand at the build that pushed them", () => {
     expect(images.filter(({ bytesPushed }) => bytesPushed !== undefined)).toMatchObject([
         { image: "ci", platform: "linux/amd64", kind: "build", bytesPushed: 17 },
     ]);
+});
+
+test("files that were not committed stand at the builds of their image", () => {
+    const warning = {
+        timestamp: 1763929831,
+        diagnosticEvent: { severity: "warning", message: describeUncommitted("base", ["docker/Dockerfile.base", "a"]) },
+    };
+    const { images } = updateRecord(parse(`${text("first")}\n${JSON.stringify(warning)}\n`), undefined, new Map());
+    const built = images.filter(({ uncommitted }) => uncommitted);
+    expect(built.map(({ image, kind }) => `${kind} ${image}`)).toEqual(["build base", "build base"]);
+    expect(built[0]?.uncommitted).toEqual(["docker/Dockerfile.base", "a"]);
 });
 
 describe("a log that ends early", () => {

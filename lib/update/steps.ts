@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { EngineLog, EngineStep } from "../engine/log";
 import { commandType, dockerTypes, imageAbove, isSmokeTest, namedImages, pushedBy } from "../engine/resources";
+import { readUncommitted } from "../hierarchy/uncommitted";
 import { digestOf, isDigest } from "../registry/references";
 import type { ImageRecord, UpdateRecord } from "./history";
 
 /** A build, test, promotion or addition of a release's tags in the engine's log, including unchanged resources. */
-export interface ImageStep extends Omit<ImageRecord, "kind" | "digestMoved" | "bytesPushed"> {
+export interface ImageStep extends Omit<ImageRecord, "kind" | "digestMoved" | "bytesPushed" | "uncommitted"> {
     readonly kind: ImageRecord["kind"] | "tags";
     readonly urn: string;
     /** The staged build context of a build or test, relative to the repository's root. */
@@ -79,6 +80,8 @@ export function updateRecord(
     pushedBytes: ReadonlyMap<string, number>,
 ): UpdateRecord {
     const changed = imageSteps(log).filter(({ operation }) => operation !== "same");
+    const messages = [...log.messages.values()].flat().map(({ line }) => line);
+    const uncommittedFiles = readUncommitted(messages);
     return {
         start: new Date(log.start).toISOString(),
         seconds: log.seconds,
@@ -89,6 +92,7 @@ export function updateRecord(
             // It takes no time that an estimate would need.
             if (kind === "tags") return [];
             const [digestMoved, bytesPushed] = [hasMoved(step), pushed && pushedBytes.get(pushed)];
+            const uncommitted = kind === "build" ? uncommittedFiles.get(image) : undefined;
             return [
                 {
                     image,
@@ -96,6 +100,7 @@ export function updateRecord(
                     ...{ kind, operation, seconds, result },
                     ...(digestMoved !== undefined && { digestMoved }),
                     ...(typeof bytesPushed === "number" && { bytesPushed }),
+                    ...(uncommitted && { uncommitted }),
                 },
             ];
         }),

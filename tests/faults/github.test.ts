@@ -1,8 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, describe } from "mocha";
-import { loadDefinitions } from "../../definitions";
-import { openCheckout } from "../../lib/context/checkout";
 import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
@@ -11,13 +9,12 @@ import { readPreview } from "../../lib/engine/preview";
 import { withoutGitHub } from "../../lib/engine/withoutGitHub";
 import { planRepository } from "../../lib/plan/repository";
 import { serversFolder } from "../../lib/system/paths";
-import { workflowFiles } from "../../workflows/files";
-import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
+import { configWith, fixture, workflowsFile } from "../fixture";
 import { runStep } from "../github/steps";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { eventually, expect, test } from "../mocha";
 import { manifest, repositories } from "../registry";
-import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
@@ -467,8 +464,7 @@ test("files that people committed to a protected branch are taken over without a
     const name = "guarded";
     const where = `repositories/cs24-1/${name}`;
     const program = make(settings("").replace("cs24-1-bot", name));
-    const { images } = loadDefinitions(program);
-    const generated = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
+    const generated = await generatedFiles(lab, program);
     await github.control("POST", "repositories", { owner: "cs24-1", name });
     await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
     await github.control("PATCH", where, { protected: ["main"] });

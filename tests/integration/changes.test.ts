@@ -43,37 +43,38 @@ const buildArgs = (lines: string) => write(configWith(buildArgsConfig(lines)));
 let settings = buildArgsConfig("      GREETING: hi\n      UNUSED: x\n");
 
 test.each<[string, Row]>([
-    ["a file that nothing reads", { change: write({ "NOTES.md": "notes" }), built: [], moved: [] }],
     [
-        "mtime, group bits and umask of an input",
+        "a file that nothing reads, a test of the app, mtime, group bits and umask of inputs, and how the base's Dockerfile is " +
+            "written: a comment, case, blanks, continued lines, an unused stage and argument",
         {
             change: () => {
+                stack.write({ "NOTES.md": "notes" });
+                append("app/tests/test_bot.py", "# more\n")();
                 utimesSync(at("app/bot/__main__.py"), 1, 1);
                 chmodSync(at("app/bot/__main__.py"), 0o664);
                 chmodSync(at("requirements/base.txt"), 0o600);
+                const text = readFileSync(at("docker/Dockerfile.base"), "utf8");
+                const written = `${text}# a comment\n`
+                    .replace("FROM ", "ARG UNUSED=1\n\nFROM scratch AS unused\nCOPY NOTES.md /\n\nfrom  ")
+                    .replace("ARG GREETING", "arg GREETING")
+                    .replace('echo "$GREETING"', 'echo \\\n# within\n"$GREETING"');
+                expect(written).toMatch(/unused[\s\S]*arg GREETING[\s\S]*# within/);
+                stack.write({ "docker/Dockerfile.base": written });
             },
             built: [],
             moved: [],
         },
     ],
     [
-        "the executable bit of an input",
+        "the executable bit of an input, and an input added",
         {
             change: () => {
                 chmodSync(at("app/bot/__main__.py"), 0o755);
+                stack.write({ "app/bot/extra.txt": "extra" });
             },
             built: builds.bot,
             moved: ["bot"],
-            why: { bot: ["app/bot/__main__.py is now executable"] },
-        },
-    ],
-    [
-        "an input added",
-        {
-            change: write({ "app/bot/extra.txt": "extra" }),
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/extra.txt added"] },
+            why: { bot: ["app/bot/__main__.py is now executable", "app/bot/extra.txt added"] },
         },
     ],
     [
@@ -85,26 +86,6 @@ test.each<[string, Row]>([
             built: builds.bot,
             moved: ["bot"],
             why: { bot: ["app/bot/extra.txt renamed to app/bot/more.txt"] },
-        },
-    ],
-    [
-        "a comment in the base's Dockerfile",
-        { change: append("docker/Dockerfile.base", "# a comment\n"), built: [], moved: [] },
-    ],
-    [
-        "how the base's Dockerfile is written: case, blanks, continued lines, an unused stage and argument",
-        {
-            change: () => {
-                const text = readFileSync(at("docker/Dockerfile.base"), "utf8");
-                const written = text
-                    .replace("FROM ", "ARG UNUSED=1\n\nFROM scratch AS unused\nCOPY NOTES.md /\n\nfrom  ")
-                    .replace("ARG GREETING", "arg GREETING")
-                    .replace('echo "$GREETING"', 'echo \\\n# within\n"$GREETING"');
-                expect(written).toMatch(/unused[\s\S]*arg GREETING[\s\S]*# within/);
-                stack.write({ "docker/Dockerfile.base": written });
-            },
-            built: [],
-            moved: [],
         },
     ],
     [
@@ -158,20 +139,14 @@ test.each<[string, Row]>([
             moved: ["ci"],
         },
     ],
-    ["the app", { change: append("app/bot/__main__.py", "# more\n"), built: builds.bot, moved: ["bot"] }],
-    ["a test of the app", { change: append("app/tests/test_bot.py", "# more\n"), built: [], moved: [] }],
     [
-        "a build argument that is used",
+        "a build argument that is used, beside one that is not",
         {
-            change: buildArgs("      GREETING: hi\n"),
+            change: buildArgs("      GREETING: hi\n      UNUSED: x\n"),
             built: everything,
             moved: ["base", "ci", "bot"],
             why: { base: ["build argument GREETING added: hi"] },
         },
-    ],
-    [
-        "a build argument that is not used",
-        { change: buildArgs("      GREETING: hi\n      UNUSED: x\n"), built: [], moved: [] },
     ],
     [
         "a label, where there was none",
@@ -200,13 +175,17 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a smoke test",
+        "a smoke test, and another image's Dockerfile with another name",
         {
-            change: append("docker/smoke/ci.sh", "# more\n"),
+            change: () => {
+                append("docker/smoke/ci.sh", "# more\n")();
+                renameSync(at("docker/Dockerfile"), at("docker/Dockerfile.bot"));
+                stack.inImages('"docker/Dockerfile"', '"docker/Dockerfile.bot"');
+            },
             built: [],
             moved: [],
             tested: ["ci-amd64-test"],
-            why: { ci: ["smoke test docker/smoke/ci.sh changed"] },
+            why: { ci: ["smoke test docker/smoke/ci.sh changed"], bot: [] },
         },
     ],
     [
@@ -281,39 +260,20 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a Dockerfile with another name",
-        {
-            change: () => {
-                renameSync(at("docker/Dockerfile"), at("docker/Dockerfile.bot"));
-                stack.inImages('"docker/Dockerfile"', '"docker/Dockerfile.bot"');
-            },
-            built: [],
-            moved: [],
-            why: { bot: [] },
-        },
-    ],
-    [
-        "an input that becomes a link",
+        "an input that becomes a link, and an image that is built on another one of ours",
         {
             change: () => {
                 renameSync(at("app/bot/more.txt"), at("app/bot/real.txt"));
                 symlinkSync("real.txt", at("app/bot/__link__.txt"));
-            },
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/__link__.txt added", "app/bot/real.txt added"] },
-        },
-    ],
-    [
-        "an image that is built on another one of ours",
-        {
-            change: () => {
                 const text = readFileSync(at(".devcontainer/Dockerfile"), "utf8");
                 stack.write({ ".devcontainer/Dockerfile": text.replace("fixture/base", "fixture/ci") });
             },
-            built: builds.devcontainer,
-            moved: [],
-            why: { devcontainer: [".devcontainer/Dockerfile changed", "parent ci added", "parent base removed"] },
+            built: [...builds.bot, ...builds.devcontainer],
+            moved: ["bot"],
+            why: {
+                bot: ["app/bot/__link__.txt added", "app/bot/real.txt added"],
+                devcontainer: [".devcontainer/Dockerfile changed", "parent ci added", "parent base removed"],
+            },
         },
     ],
     [
@@ -364,11 +324,6 @@ async function thereAndBack(there: () => void, back: () => void, expected: Expec
 
 const withArm64 = [...everything, "ci-arm64"];
 
-test("a change that is taken back brings the same digests back", async () => {
-    const [there, back] = ["six==1.17.0\n", "six==1.16.0\n"].map((text) => write({ "requirements/base.txt": text }));
-    if (there && back) await thereAndBack(there, back, { built: withArm64, moved: ["base", "ci", "bot"] });
-});
-
 /** Publishes another root image next to the lab's, with one additional file; returns `<repository>@<digest>`. */
 async function anotherRoot(tag: string): Promise<string> {
     const { lab } = stack;
@@ -384,13 +339,14 @@ const rootsConfig = (roots: Readonly<Record<string, string>>) =>
         .map(([name, ref]) => `    "${name}": ${ref}\n`)
         .join("")}`;
 
-test("a root that moves rebuilds everything, and moved back brings the same digests back", async () => {
+test("a root that moves and a package rebuild everything, and taken back they bring the same digests back", async () => {
     const ref = await anotherRoot("moved");
-    await thereAndBack(
-        write(configWith(settings + rootsConfig({ "python:3.12-slim": ref }))),
-        write(configWith(settings)),
-        { built: withArm64, moved: ["base", "ci", "bot"] },
-    );
+    const moved = write({
+        ...configWith(settings + rootsConfig({ "python:3.12-slim": ref })),
+        "requirements/base.txt": "six==1.17.0\n",
+    });
+    const back = write({ ...configWith(settings), "requirements/base.txt": "six==1.16.0\n" });
+    await thereAndBack(moved, back, { built: withArm64, moved: ["base", "ci", "bot"] });
 });
 
 test("an unpinned root that gets pinned, to what it was, rebuilds what stands on it and moves no digest", async () => {

@@ -3,13 +3,14 @@ import path from "node:path";
 import { after, before, describe } from "mocha";
 import { loadDefinitions } from "../../definitions";
 import { openCheckout } from "../../lib/context/checkout";
+import { imageVariable } from "../../lib/github/names";
 import { labToken } from "../../lab/github/defaults";
-import { workflowFiles } from "../../workflows/files";
 import { workflowImages } from "../../workflows/images";
 import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
-import { changesOf, command, exportState, imageOutputs, noChanges, up } from "../stack";
+import { manifest, tags } from "../registry";
+import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
 import { writeTree } from "../tree";
 
@@ -83,8 +84,7 @@ test("one `up` makes images, secrets, variables and workflow files, also where s
         CI_IMAGE: outputs.ci?.ref,
         BOT_IMAGE: outputs.bot?.ref,
     });
-    const { images } = loadDefinitions(program);
-    const files = workflowFiles(openCheckout(program), { images, workflows: fixtureWorkflows });
+    const files = await generatedFiles(lab, program);
     expect(Object.keys(files)).toContain(testYml);
     for (const [file, text] of Object.entries(files)) expect(github.file(file)).toBe(text);
     const commits = github.messages().slice(0, -1);
@@ -305,5 +305,84 @@ describe("what is on GitHub and not in the state", () => {
         await to("main");
         expect(await up(lab, program)).toMatchObject({ code: 0 });
         expect(github.files()).toEqual(files);
+    });
+});
+
+describe("a hierarchy of matrices, without an image that is called base or ci,", () => {
+    const name = "ghcr.io/fixture/python:py{PYTHON}[-cuda{CUDA}]";
+    const matrix = { PYTHON: ["3.11", "3.12"], CUDA: ["", "12"] };
+    const platforms = ["linux/amd64"];
+    const smokeTest = "smoke/{PYTHON}[-cuda{CUDA}].sh";
+    const exclude = [{ PYTHON: "3.11", CUDA: "12" }];
+    const python = { description: "Python", name, dockerfile: "docker/python", platforms, smokeTest, matrix, exclude };
+    const appName = name.replace(":", ":app-");
+    const app = { ...{ description: "the app", name: appName, dockerfile: "docker/app", platforms, matrix }, exclude };
+    const version = "${PYTHON}${CUDA:+-cuda${CUDA}}";
+    /** By key, the tag, and what is in the image. */
+    const variants: Readonly<Record<string, readonly [tag: string, version: string]>> = {
+        "python-3-11": ["py3.11", "3.11"],
+        "python-3-12": ["py3.12", "3.12"],
+        "python-3-12-12": ["py3.12-cuda12", "3.12-cuda12"],
+        "app-3-11": ["app-py3.11", "3.11"],
+        "app-3-12": ["app-py3.12", "3.12"],
+        "app-3-12-12": ["app-py3.12-cuda12", "3.12-cuda12"],
+    };
+    const keys = Object.keys(variants);
+    const versions = [...new Set(Object.values(variants).map(([, own]) => own))];
+
+    /** Expects that tags and variables hold the outputs, and returns the digests by key. */
+    async function promoted(): Promise<Readonly<Record<string, string | null>>> {
+        const outputs = await imageOutputs(lab, program);
+        const variables = Object.entries(github.state().variables).map(([variable, { value }]) => [variable, value]);
+        expect(Object.fromEntries(variables)).toEqual(
+            Object.fromEntries(keys.map((key) => [imageVariable(key), outputs[key]?.ref])),
+        );
+        for (const [key, [tag]] of Object.entries(variants)) {
+            expect((await manifest(lab, "fixture/python", tag))?.digest, key).toBe(outputs[key]?.digest);
+        }
+        return Object.fromEntries(Object.entries(outputs).map(([key, { digest }]) => [key, digest]));
+    }
+
+    test("publishes each variant under its tag and its variable, all in one repository, on the parent of its values", async () => {
+        writeTree(program, {
+            "images.ts": `export const images = ${JSON.stringify({ python, app })};\n`,
+            ...workflowsFile({
+                up: [{ file: "python.yml", name: "Python", images: ["python", "app"] }],
+                checks: [{ file: "test.yml", name: "Test", image: "app-3-12", steps: [{ name: "Test", run: "true" }] }],
+            }),
+            "docker/python": `FROM python:3.12-slim\nARG PYTHON\nARG CUDA=none\nCOPY versions/${version}.txt /version\n`,
+            "docker/app": `ARG PYTHON\nARG CUDA\nFROM ghcr.io/fixture/python:py${version}\nRUN cp /version /app\n`,
+            ...Object.fromEntries(
+                versions.flatMap((own) => [
+                    [`versions/${own}.txt`, `${own}\n`],
+                    [`smoke/${own}.sh`, `#!/bin/sh\ngrep -x ${own} /version\n`],
+                ]),
+            ),
+        });
+        const { code, output } = await up(lab, program);
+        expect(code, output).toBe(0);
+        const digests = await promoted();
+        expect(Object.keys(digests).sort()).toEqual([...keys].sort());
+        expect(new Set(Object.values(digests)).size).toBe(keys.length);
+        expect(github.file(".github/workflows/test.yml")).toContain("vars.APP_3_12_IMAGE");
+        const caches = (await tags(lab, "fixture/python")).filter((tag) => tag.startsWith("cache-")).sort();
+        expect(caches).toEqual(keys.map((key) => `cache-${key}-amd64`).sort());
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    });
+
+    test("rebuilds a variant whose input changed, with the child that stands on it, and no other", async () => {
+        const before = await promoted();
+        writeTree(program, { "versions/3.12-cuda12.txt": "3.12-cuda12\nchanged\n" });
+        const changed = ["app-3-12-12", "python-3-12-12"];
+        const plan = await reviewPlan(lab, program);
+        const pending = plan.images.filter(({ action }) => action !== "unchanged").map(({ image }) => image);
+        expect(pending.sort()).toEqual(changed);
+        expect(plan.repository.map((one) => one.name).sort()).toEqual(changed.map(imageVariable));
+        const { code, output, operations } = await up(lab, program);
+        expect(code, output).toBe(0);
+        const names = changed.flatMap((key) => [key, `${key}-amd64`, `${key}-amd64-test`]);
+        expect(Object.keys(operations).sort()).toEqual(names.sort());
+        const after = await promoted();
+        expect(keys.filter((key) => after[key] !== before[key]).sort()).toEqual(changed);
     });
 });

@@ -67,7 +67,7 @@ const newest = async (): Promise<UpdateRecord> => {
 const name = ({ image, platform = "", kind, operation }: ImageRecord) =>
     [image, platform.replace("linux/", ""), kind, operation].filter(Boolean).join(" ");
 
-test("`up` records each build, test and promotion, with commit, durations and what was pushed", async () => {
+test("`up` records each build, test and promotion, with commit, uncommitted files, durations and what was pushed", async () => {
     expect(await upCommand()).toMatchObject({ code: 0 });
     const update = await newest();
     expect(update.result).toBe("succeeded");
@@ -87,6 +87,11 @@ test("`up` records each build, test and promotion, with commit, durations and wh
     // A child's base layers are mounted from its parent's repository and not pushed again.
     const bytesOf = (image: string) => pushing.find((one) => one.image === image)?.bytesPushed ?? 0;
     expect(bytesOf("ci")).toBeLessThan(bytesOf("base"));
+    // Only images.ts is committed, and nobody gets the devcontainer.
+    const files = ["docker/Dockerfile.base", "docker/notes/base.txt", "requirements/base.txt"];
+    expect(base.map(({ uncommitted }) => uncommitted)).toEqual([files, files]);
+    const unpublished = update.images.filter(({ image, uncommitted }) => image === "devcontainer" && uncommitted);
+    expect(unpublished).toEqual([]);
 });
 
 test("another `up` adds to it: a base that is built to the same digest pushes nothing", async () => {

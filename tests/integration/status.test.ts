@@ -38,7 +38,7 @@ let outputs: Record<string, ImageOutput>;
 const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
     runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", ["-c", line]);
 const status = async (options = "") => {
-    const outcome = await shell(`npx layered-images status --json ${options}`);
+    const outcome = await shell(`node_modules/.bin/layered-images status --json ${options}`);
     return { ...outcome, report: JSON.parse(outcome.stdout) as StatusReport };
 };
 const driftOf = ({ findings }: StatusReport) => findings.filter(({ kind }) => kind === "drift");
