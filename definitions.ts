@@ -20,7 +20,9 @@ const workflowsFile = "workflows.ts";
 function registerTypeScript(root: string): void {
     if (REGISTER_INSTANCE in process) return;
     const compilerOptions = { module: "CommonJS", target: "ES2022", esModuleInterop: true };
-    register({ cwd: root, skipProject: true, transpileOnly: true, compilerOptions });
+    // A package.json with "type": "module" is about the repository's own files.
+    const moduleTypes = { "**/*.ts": "cjs" } as const;
+    register({ cwd: root, skipProject: true, transpileOnly: true, compilerOptions, moduleTypes });
 }
 
 /** Loads a module of the repository. Throws InputError with the message of the compiler or of the module, without a stack trace of ours. */

@@ -12,6 +12,7 @@ export const floors = [
     ["cli"],
     ["api.ts"],
     ["program.ts"],
+    ["lib/adopt"],
     ["definitions.ts"],
     ["components"],
     ["workflows"],

@@ -6,6 +6,7 @@ import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
+import { type AdoptOptions, runAdopt } from "./adopt";
 import { runBuild } from "./build";
 import { type BumpOptions, runBump } from "./bump";
 import { runCanary } from "./canary";
@@ -191,10 +192,28 @@ export async function main(args: readonly string[]): Promise<number> {
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of runWorkflows(repositoryRoot(), options)) console.log(line);
         });
+    const repeated = (value: string, before: readonly string[] = []) => [...before, value];
+    program
+        .command("adopt")
+        .description("read how this repository builds its images today, and write images.ts and the files around it")
+        .option("--dry-run", "show the plan, and write nothing")
+        .option("--json", "print JSON (AdoptionPlan in lib/adopt/report.ts)")
+        .option("--yes", "write without asking")
+        .option(
+            "--set <expression=value>",
+            "value of an expression in workflows, such as secrets.USER; may be repeated",
+            repeated,
+        )
+        .option("--name <Dockerfile=name>", "name of the image of a Dockerfile; may be repeated", repeated)
+        .action(async (options: AdoptOptions) => {
+            done(await runAdopt(start, options));
+        });
     if (!isCompiled) addOwnCommands(program, passing, done);
     for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
         command.exitOverride();
     }
+    // A repository that adopts has no Pulumi.yaml yet, and a folder above may have one.
+    const start = process.cwd();
     enterRepository();
     // Other users must be able to read the lab's files: those of the root image, and the caches.
     process.umask(0o022);

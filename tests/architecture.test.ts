@@ -56,6 +56,7 @@ const rooms = [
     "cli/main.ts",
     "api.ts",
     "program.ts",
+    "lib/adopt/files.ts",
     "definitions.ts",
     "components/image.ts",
     "workflows/up.ts",

@@ -44,7 +44,7 @@ function names(): string[] {
             ...definitions.flatMap(({ dockerfile, smokeTest = dockerfile }) => [dockerfile, smokeTest]),
             ...[...up, ...checks].flatMap(({ file, name }) => [file, name]),
             ...checks.flatMap(({ steps }) => steps.flatMap((step) => step.run.split("\n"))),
-            ...(dependabot?.ecosystems ?? []).map(({ directory }) => directory),
+            ...((dependabot || undefined)?.ecosystems ?? []).map(({ directory }) => directory),
             ...readdirSync(path.join(packageRoot, "requirements")).filter((file) => file.includes("-")),
             ...readdirSync(path.join(packageRoot, "app")).map((folder) => `app/${folder}`),
         ]),

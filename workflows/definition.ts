@@ -48,6 +48,10 @@ export interface CheckDefinition {
 
 /** Settings of the workflow that reviews pull requests and, once in a while, compares the stack with reality. */
 export interface ReviewDefinition {
+    /** File name in .github/workflows. Default: "review.yml". */
+    readonly file?: string;
+    /** Name that GitHub shows. Default: "Review". */
+    readonly name?: string;
     /** When it looks for drift, as a cron expression in UTC. Default: Mondays at 4:23. */
     readonly schedule?: string;
     /** Time limit in minutes of each job that builds images for a pull request. Default: 120. */
@@ -76,13 +80,17 @@ export interface WorkflowDefinitions {
     /** Default: none. */
     readonly checks?: readonly CheckDefinition[];
     readonly review?: ReviewDefinition;
-    readonly dependabot?: DependabotDefinition;
+    /** `false` leaves .github/dependabot.yml to the repository. */
+    readonly dependabot?: DependabotDefinition | false;
 }
 
 /** Everything that a repository defines: the exports of its images.ts and, if it has one, of its workflows.ts. */
 export interface RepositoryDefinitions extends Definitions {
     readonly workflows?: WorkflowDefinitions;
 }
+
+/** File and name of the review's workflow if a repository does not define others. */
+export const defaultReview = { file: "review.yml", name: "Review" } as const;
 
 /** The workflows that run `up` if a repository does not define any. */
 export const defaultUp: readonly UpDefinition[] = [{ file: "images.yml", name: "Images" }];

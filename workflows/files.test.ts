@@ -293,6 +293,17 @@ describe("what a workflows.ts says", () => {
         expect(review?.on.schedule).toEqual([{ cron: "23 4 * * 1" }]);
         expect(defaults.size).toBe(2);
     });
+
+    test("can give the review another file and name, and leave dependabot.yml to the repository", () => {
+        const workflows = { review: { file: "plan.yml", name: "Plan" }, dependabot: false as const };
+        const checkout = openCheckout(tree(inventedFiles));
+        const files = workflowFiles(checkout, { ...plain.definitions, workflows }, "main");
+        expect([...readFiles({ files }).workflows].map(([file, { name }]) => [file, name])).toEqual([
+            ["images.yml", "Images"],
+            ["plan.yml", "Plan"],
+        ]);
+        expect(Object.keys(files)).not.toContain(".github/dependabot.yml");
+    });
 });
 
 test("a pins.json in the repository's root wins for the actions that it lists", () => {

@@ -36,6 +36,6 @@ export function workflowFiles(
         ...Object.fromEntries(
             workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow, pins)]),
         ),
-        ".github/dependabot.yml": render(dependabot(images, updates), pins),
+        ...(updates !== false && { ".github/dependabot.yml": render(dependabot(images, updates), pins) }),
     };
 }

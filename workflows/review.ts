@@ -1,4 +1,4 @@
-import type { ReviewDefinition } from "./definition";
+import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import { typedSilently } from "../lib/system/commandLine";
 import {
@@ -177,10 +177,6 @@ const writingJob = (
     steps: [...checkoutScripts(branch), script(title, file, { ...github, ...env })],
 });
 
-/** File and name of the review's workflow. */
-export const reviewFile = "review.yml";
-export const reviewName = "Review";
-
 /**
  * Returns the workflow that comments on pull requests with a review and builds all images for pull requests that must not see secrets. Once
  * a week, unless another schedule is defined, it opens an issue on drift and proposes newer roots.
@@ -188,11 +184,18 @@ export const reviewName = "Review";
  * @param branch the branch from which images are built
  */
 export const reviewWorkflow = (
-    { schedule = "23 4 * * 1", minutes = 120, build = false, bump = true }: ReviewDefinition,
+    {
+        file = defaultReview.file,
+        name = defaultReview.name,
+        schedule = "23 4 * * 1",
+        minutes = 120,
+        build = false,
+        bump = true,
+    }: ReviewDefinition,
     branch: string,
 ): Workflow => ({
-    file: reviewFile,
-    name: reviewName,
+    file,
+    name,
     on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {

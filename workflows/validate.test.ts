@@ -47,6 +47,11 @@ describe("each problem is one message that names the place and what is allowed:"
         ["the review's file", ofCheck({ file: "review.yml" }), 'checks[0]: the review has the file "review.yml" too'],
         ["a name twice", ofCheck({ name: "Shop" }), 'checks[0]: up[1] has the name "Shop" too'],
         ["the review's name", ofUp({ name: "Review" }), 'up[0]: the review has the name "Review" too'],
+        [
+            "the file that a review is given",
+            problems({ review: { file: "shop.yml" } }),
+            'up[1]: the review has the file "shop.yml" too',
+        ],
         ["a file with another ending", ofUp({ file: "soil.yaml" }), `up[0].file: ${file}`],
         ["a file in a folder", ofCheck({ file: "a/b.yml" }), `checks[0].file: ${file}`],
         ["a file that can't be the key of a job", ofCheck({ file: "1st.yml" }), `checks[0].file: ${file}`],

@@ -7,9 +7,9 @@ import {
     type StepDefinition,
     type UpDefinition,
     type WorkflowDefinitions,
+    defaultReview,
     defaultUp,
 } from "./definition";
-import { reviewFile, reviewName } from "./review";
 
 const is = (what: string) => ({
     error: ({ input }: { readonly input?: unknown }) => (input === undefined ? "is missing" : `is not ${what}`),
@@ -81,16 +81,28 @@ const schema = fields<WorkflowDefinitions>({
     checks: list(
         fields<CheckDefinition>({ file, name, image: text, steps: list(step).min(1, "is empty"), minutes }),
     ).optional(),
-    review: fields<ReviewDefinition>({ schedule, minutes, build: flag, bump: flag }).optional(),
-    dependabot: fields<DependabotDefinition>({
-        ecosystems: list(
-            fields<{ ecosystem: string; directory: string }>({
-                ecosystem: text.regex(/^[a-z][a-z-]*$/, "is not a name such as uv"),
-                directory: text.regex(/^\//, "does not begin with a slash"),
-            }),
-        ).optional(),
-        patchesOnly: list(plain).optional(),
+    review: fields<ReviewDefinition>({
+        file: file.optional(),
+        name: name.optional(),
+        schedule,
+        minutes,
+        build: flag,
+        bump: flag,
     }).optional(),
+    dependabot: z
+        .literal(false)
+        .or(
+            fields<DependabotDefinition>({
+                ecosystems: list(
+                    fields<{ ecosystem: string; directory: string }>({
+                        ecosystem: text.regex(/^[a-z][a-z-]*$/, "is not a name such as uv"),
+                        directory: text.regex(/^\//, "does not begin with a slash"),
+                    }),
+                ).optional(),
+                patchesOnly: list(plain).optional(),
+            }),
+        )
+        .optional(),
 });
 
 /** Names a place in the definitions: `checks[0].steps[1].run`. */
@@ -175,7 +187,7 @@ export function workflowProblems({
     if (error) return error.issues.map(({ path, message }) => `${place(path) || "workflows"}: ${message}`);
     const { up = defaultUp, checks = [] } = workflows;
     const all = [
-        { where: "the review", file: reviewFile, name: reviewName },
+        { where: "the review", ...defaultReview, ...workflows.review },
         ...up.map((workflow, index) => ({ where: `up[${index}]`, file: workflow.file, name: workflow.name })),
         ...checks.map((workflow, index) => ({ where: `checks[${index}]`, file: workflow.file, name: workflow.name })),
     ];

@@ -1,8 +1,11 @@
 import type { ImagePlan } from "../plan/images";
 
+/** An image by its key, with the key of the image that it is built from, if that is one of the images too. */
+type InTree = Pick<ImagePlan, "image"> & { readonly parent?: string | undefined };
+
 /** An image and its position in the tree. */
-export interface TreeLine {
-    readonly plan: ImagePlan;
+export interface TreeLine<T extends InTree = ImagePlan> {
+    readonly plan: T;
     /** Number of ancestors among the images; 0 if it is built from a root. */
     readonly depth: number;
     /** Text before the name that draws the lines of the tree: "", "├─ ", "│  └─ " … */
@@ -10,16 +13,16 @@ export interface TreeLine {
 }
 
 /** Arranges images as a tree: each image below its parent, children sorted by name. */
-export function treeLines(images: readonly ImagePlan[]): TreeLine[] {
+export function treeLines<T extends InTree>(images: readonly T[]): TreeLine<T>[] {
     const known = new Set(images.map(({ image }) => image));
-    const byName = (a: ImagePlan, b: ImagePlan) => (a.image < b.image ? -1 : 1);
+    const byName = (a: T, b: T) => (a.image < b.image ? -1 : 1);
     const below = (parent: string | undefined) =>
         images
             .filter(
                 (plan) => (plan.parent !== undefined && known.has(plan.parent) ? plan.parent : undefined) === parent,
             )
             .sort(byName);
-    const lines = (plan: ImagePlan, depth: number, indent: string, branch: string): TreeLine[] => {
+    const lines = (plan: T, depth: number, indent: string, branch: string): TreeLine<T>[] => {
         const children = below(plan.image);
         const next = branch === "" ? indent : indent + (branch === "├─ " ? "│  " : "   ");
         return [

@@ -1,0 +1,328 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { describe } from "mocha";
+import { expect, test } from "../tests/mocha";
+import { tree } from "../tests/tree";
+import { type AdoptOptions, planAdoption, runAdopt } from "./adopt";
+
+/** Makes a repository of these files, all of which git tracks. */
+function repository(files: Readonly<Record<string, string>>, remote = "https://github.com/acme/shop.git"): string {
+    const root = tree(files);
+    const git = (...args: string[]) => execFileSync("git", ["-C", root, ...args]);
+    git("init", "--quiet", "--initial-branch=main");
+    git("remote", "add", "origin", remote);
+    git("add", "--all", "--force");
+    return root;
+}
+
+const plan = async (files: Readonly<Record<string, string>>, options: AdoptOptions = {}) =>
+    (await planAdoption(repository(files), { dryRun: true, ...options })).plan;
+
+const compose = (services: string) => `services:\n${services.replace(/^/gm, "  ")}\n`;
+
+describe("an image is", () => {
+    test.each<[string, Readonly<Record<string, string>>, (string | undefined)[][]]>([
+        [
+            "what a compose file builds, with defaults for its variables",
+            {
+                "deploy/compose.yaml": compose(
+                    "web:\n  image: ${REG:-ghcr.io/acme}/web:${TAG-1}\n  build: { context: .., dockerfile: web/Dockerfile, args: [A=1], target: run }",
+                ),
+                "web/Dockerfile": "FROM scratch AS run\nARG A\nCOPY web /\nFROM scratch\n",
+            },
+            [["web", "ghcr.io/acme/web:1", "web/Dockerfile", undefined, undefined]],
+        ],
+        [
+            "one, where several files build it, and has the name that FROM uses",
+            {
+                "compose.yaml": compose("base:\n  image: ghcr.io/acme/base:dev\n  build: base\nweb: { build: web }"),
+                "build.sh": "docker build -t ghcr.io/acme/base:latest -t ghcr.io/acme/base:dev base\n",
+                "base/Dockerfile": "FROM scratch\n",
+                "web/Dockerfile": "FROM ghcr.io/acme/base\n",
+            },
+            [
+                ["base", "ghcr.io/acme/base:latest", "base/Dockerfile", "base", undefined],
+                ["web", undefined, "web/Dockerfile", "web", "base"],
+            ],
+        ],
+        [
+            "a variant for each combination of build arguments",
+            {
+                Makefile:
+                    "all:\n\tfor v in 1 2; do docker build --build-arg V=$$v -t ghcr.io/acme/x:$$v . ; done\n\tdocker build --build-arg V=1 -t ghcr.io/acme/x:1 .\n\tdocker build --build-arg V=2 -t ghcr.io/acme/x:2 .\n",
+                Dockerfile: "FROM scratch\nARG V\nLABEL v=$V\n",
+            },
+            [
+                ["x-1", "ghcr.io/acme/x:1", "Dockerfile", undefined, undefined],
+                ["x-2", "ghcr.io/acme/x:2", "Dockerfile", undefined, undefined],
+            ],
+        ],
+        [
+            "the devcontainer, which has no name",
+            {
+                ".devcontainer/devcontainer.json":
+                    '{ // ours\n  "build": { "dockerfile": "Dockerfile", "context": "..", "args": { "A": "1" } }, }',
+                ".devcontainer/Dockerfile": "FROM scratch\nARG A\nCOPY .devcontainer/Dockerfile /\n",
+            },
+            [["devcontainer", undefined, ".devcontainer/Dockerfile", undefined, undefined]],
+        ],
+        [
+            "named by the FROM of another, if nothing builds it",
+            {
+                "base/Dockerfile": "FROM scratch\nCOPY a /\n",
+                "base/a": "",
+                "web/Dockerfile": "FROM quay.io/acme/base:2\n",
+            },
+            [
+                ["base", "quay.io/acme/base:2", "base/Dockerfile", "base", undefined],
+                ["web", undefined, "web/Dockerfile", undefined, "base"],
+            ],
+        ],
+        [
+            "joined from images of single platforms",
+            {
+                "build.sh":
+                    "docker build --platform linux/amd64 -t a/b:1-amd64 .\ndocker build --platform linux/arm64 -t a/b:1-arm64 .\n",
+                Dockerfile: "FROM scratch\n",
+            },
+            [["b", "a/b:1", "Dockerfile", undefined, undefined]],
+        ],
+    ])("%s", async (_name, files, expected) => {
+        const { images } = await plan(files);
+        expect(
+            images
+                .map(({ key, definition, parent }) => [
+                    key,
+                    definition.name,
+                    definition.dockerfile,
+                    definition.context,
+                    parent,
+                ])
+                .sort(),
+        ).toEqual(expected);
+    });
+
+    test("built for all platforms of its parts, by the arguments that lead to its parents here", async () => {
+        const { images } = await plan({
+            "build.sh":
+                "docker build --platform linux/amd64 -t ghcr.io/acme/base:1 base\ndocker build -t ghcr.io/acme/app:1 app\ndocker build --platform linux/arm64 -t ghcr.io/acme/base:1 base\n",
+            "base/Dockerfile": "FROM scratch\n",
+            "app/Dockerfile": "ARG REGISTRY=quay.io\nARG OWNER=other\nFROM $REGISTRY/${OWNER}/base:1\n",
+        });
+        expect(
+            images.map(({ key, definition: { platforms, buildArgs }, parent }) => [key, platforms, buildArgs, parent]),
+        ).toEqual([
+            ["base", ["linux/amd64", "linux/arm64"], undefined, undefined],
+            ["app", ["linux/amd64"], { REGISTRY: "ghcr.io", OWNER: "acme" }, "base"],
+        ]);
+    });
+});
+
+describe("the plan says", () => {
+    const app = { "compose.yaml": compose("app: { image: ghcr.io/acme/app:1, build: . }") };
+
+    test.each<[string, string, string]>([
+        ["which rule of a Makefile", "gen/v.txt: src\n\tdate > $@\n", "Makefile:1 makes it: make gen/v.txt."],
+        ["that a pattern", "gen/%.txt: src\n\tdate > $@\n", "Makefile:1 makes it: make gen/v.txt."],
+        ["which line of a script", "all:\n\tdate > gen/v.txt\n", "Makefile:2 writes it."],
+        ["that nothing", "all:\n\ttrue\n", "no rule of a Makefile and no script that adopt read makes it."],
+    ])("%s makes a file that is made before a build, and keeps the image", async (_name, Makefile, expected) => {
+        const { images, tasks } = await plan({ ...app, Makefile, Dockerfile: "FROM scratch\nCOPY gen/v.txt /\n" });
+        expect(images.map(({ key }) => key)).toEqual(["app"]);
+        expect(tasks.map(({ where, text }) => `${where}: ${text}`)).toEqual([
+            expect.stringContaining(`Dockerfile:2: COPY reads gen/v.txt, which is not there; ${expected}`),
+        ]);
+    });
+
+    test("why an image can't be read, and leaves it and its children to comments", async () => {
+        const { images, left, files } = await plan({
+            "compose.yaml": compose(
+                "a: { image: x/a:1, build: a }\nb: { image: x/b:1, build: b }\nc: { image: x/c:1, build: c }",
+            ),
+            "a/Dockerfile": "ARG V\nFROM python:$V\n",
+            "b/Dockerfile": "FROM x/a:1\n",
+            "c/Dockerfile": "FROM scratch\n",
+        });
+        expect(images.map(({ key }) => key)).toEqual(["c"]);
+        expect(left.map(({ entry, problem }) => [entry.key, problem.split("\n")[0]])).toEqual([
+            ["a", expect.stringContaining("a/Dockerfile:2: ")],
+            ["b", "its parent a is left out"],
+        ]);
+        const text = files.find(({ file }) => file === "images.ts")?.text ?? "";
+        expect(text.split("\n").filter((line) => line.includes('name: "x/a:1"'))).toEqual(['  //   name: "x/a:1",']);
+    });
+
+    test("which FROM a bake file replaces, and what to write there", async () => {
+        const bake = {
+            target: {
+                base: { context: "base", tags: ["x/base:1"] },
+                app: { context: "app", tags: ["x/app:1"], contexts: { base: "target:base" } },
+            },
+            group: { default: { targets: ["base", "app"] } },
+        };
+        const { notes } = await plan({
+            "docker-bake.json": JSON.stringify(bake, undefined, 1),
+            "base/Dockerfile": "FROM scratch\n",
+            "app/Dockerfile": "FROM base\n",
+        });
+        expect(notes.map(({ where, text }) => `${where}: ${text}`)).toEqual([
+            expect.stringMatching(
+                /^app\/Dockerfile:1: FROM of base is replaced by target:base in docker-bake\.json:\d+\. Name the image here: x\/base:1/,
+            ),
+        ]);
+    });
+
+    test("which Dockerfiles nothing builds, and takes a name for them", async () => {
+        const files = { ...app, Dockerfile: "FROM scratch\n", "docs/Dockerfile": "FROM scratch\n" };
+        expect((await plan(files)).unused).toEqual(["docs/Dockerfile"]);
+        const { images } = await plan(files, { name: ["docs/Dockerfile=ghcr.io/acme/docs:1"] });
+        expect(images.map(({ definition }) => definition.name)).toEqual(["ghcr.io/acme/app:1", "ghcr.io/acme/docs:1"]);
+    });
+
+    test("that an image copies what adopt writes", async () => {
+        const files = { ...app, Dockerfile: "FROM scratch\nCOPY . /srv\n" };
+        const ignored = "*.ts\npackage*.json\n";
+        expect((await plan(files)).tasks[0]?.text).toContain("image app copies the repository's root (COPY in line 2)");
+        expect((await plan({ ...files, ".dockerignore": ignored })).tasks).toEqual([]);
+    });
+});
+
+describe("files of the repository stay:", () => {
+    const app = {
+        "compose.yaml": compose("app: { image: ghcr.io/acme/app:1, build: . }"),
+        Dockerfile: "FROM scratch\n",
+    };
+    const fileOf = async (files: Readonly<Record<string, string>>, name: string) =>
+        (await plan({ ...app, ...files })).files.find(({ file }) => file === name);
+
+    test.each<[string, string, string]>([
+        [
+            "in the format that it has",
+            '{\n\t"name": "x",\n\t"scripts": { "a": "b" }\n}\n',
+            '{\n\t"name": "x",\n\t"scripts": { "a": "b" },\n\t"devDependencies": {\n\t\t"layered-images": "0.1.0"\n\t}\n}\n',
+        ],
+        [
+            "after others",
+            '{\n  "devDependencies": {\n    "a": "1"\n  },\n  "z": 1\n}',
+            '{\n  "devDependencies": {\n    "a": "1",\n    "layered-images": "0.1.0"\n  },\n  "z": 1\n}',
+        ],
+        ["in an empty object", "{}", '{\n  "devDependencies": {\n    "layered-images": "0.1.0"\n  }\n}'],
+        [
+            "nowhere if it is there",
+            '{"dependencies":{"layered-images":"file:x.tgz"}}',
+            '{"dependencies":{"layered-images":"file:x.tgz"}}',
+        ],
+    ])("package.json gets the package %s", async (_name, before, after) => {
+        expect((await fileOf({ "package.json": before }, "package.json"))?.text).toBe(after);
+    });
+
+    test(".gitignore gets the lines that it lacks", async () => {
+        expect((await fileOf({ ".gitignore": "lib/\n/node_modules" }, ".gitignore"))?.text).toBe(
+            "lib/\n/node_modules\n.stage/\n.updates/\n",
+        );
+    });
+
+    test.each(["test.yml", "images.yml", "review.yml", "Images.yaml"])(
+        "a workflow %s keeps its file and name",
+        async (name) => {
+            const workflow = `name: ${name.replace(/\..*/, "").replace(/^./, (letter) => letter.toUpperCase())}\non: push\njobs: {}\n`;
+            const text = (await fileOf({ [`.github/workflows/${name}`]: workflow }, "workflows.ts"))?.text ?? "";
+            expect(text).toContain(/^images/i.test(name) ? '"layered-images.yml"' : '"images.yml"');
+            expect(text.includes('file: "layered-images-review.yml"')).toBe(name === "review.yml");
+        },
+    );
+
+    test("dependabot.yml stays theirs", async () => {
+        expect((await fileOf({ ".github/dependabot.yml": "version: 2\n" }, "workflows.ts"))?.text).toContain(
+            "dependabot: false",
+        );
+    });
+
+    test.each<[string, Readonly<Record<string, string>>, string]>([
+        ["nothing else", {}, "index.ts"],
+        ['"main" of npm init', { "package.json": '{ "main": "index.js" }' }, "index.ts"],
+        ["ES modules", { "package.json": '{ "type": "module" }' }, "index.cjs"],
+        ["a tsconfig.json", { "tsconfig.json": "{}" }, "index.cjs"],
+        ["an index.ts", { "index.ts": "export {};\n" }, "index.cjs"],
+        ["an index.ts and an index.cjs", { "index.ts": "export {};\n", "index.cjs": "" }, "layered-images.cjs"],
+    ])("with %s in the root the program is another file", async (_name, files, program) => {
+        const { files: planned } = await plan({ ...app, ...files });
+        expect(
+            planned
+                .filter(({ file, action }) => action === "create" && /^(?:index|layered-images)\./.test(file))
+                .map(({ file }) => file),
+        ).toEqual([program]);
+        expect(planned.find(({ file }) => file === "Pulumi.yaml")?.text).toContain(`main: ${program}\n`);
+    });
+
+    test.each<[string, string]>([
+        ["images.ts", "export const images = [];\n"],
+        ["workflows.ts", "export {};\n"],
+        ["Pulumi.yaml", "name: other\nruntime: python\n"],
+    ])("a %s of somebody else is refused", async (file, text) => {
+        await expect(plan({ ...app, [file]: text })).rejects.toThrow(`${file}: the file is there already`);
+    });
+});
+
+describe("adopt writes", () => {
+    const files = { Dockerfile: "FROM scratch\n", "sub/x": "" };
+
+    test("everything, from a folder of the repository, and nothing the second time", async () => {
+        const root = repository(files);
+        expect(await runAdopt(path.join(root, "sub"), { yes: true, json: true })).toBe(0);
+        const written = readdirSync(root).sort();
+        expect(written).toEqual([
+            ".git",
+            ".gitignore",
+            "Dockerfile",
+            "Pulumi.ci.yaml",
+            "Pulumi.yaml",
+            "images.ts",
+            "index.ts",
+            "package.json",
+            "sub",
+            "workflows.ts",
+        ]);
+        const { files: second } = (await planAdoption(root, { dryRun: true })).plan;
+        expect(second.filter(({ action }) => action !== "keep")).toEqual([]);
+    });
+
+    test("nothing without a terminal, and nothing with --dry-run", async () => {
+        const root = repository(files);
+        expect(await runAdopt(root, { json: true })).toBe(64);
+        expect(await runAdopt(root, { dryRun: true, json: true })).toBe(0);
+        expect(existsSync(path.join(root, "images.ts"))).toBe(false);
+    });
+
+    test("nothing at all if a file can't be written", async () => {
+        const root = repository({ ...files, "package.json": "{}\n" });
+        execFileSync("mkdir", [path.join(root, ".gitignore")]);
+        await expect(runAdopt(root, { yes: true, json: true })).rejects.toThrow();
+        expect(readdirSync(root).sort()).toEqual([".git", ".gitignore", "Dockerfile", "package.json", "sub"]);
+        expect(readFileSync(path.join(root, "package.json"), "utf8")).toBe("{}\n");
+    });
+
+    test("outside of a repository, and without a Dockerfile, an error says what is missing", async () => {
+        await expect(planAdoption(tree({}), {})).rejects.toThrow("this is not in a git repository");
+        await expect(plan({ "a.txt": "" })).rejects.toThrow("git tracks no Dockerfile here");
+    });
+});
+
+test("a plan for twenty images takes less than five seconds", async () => {
+    const names = Array.from({ length: 20 }, (_value, index) => `image${index}`);
+    const root = repository({
+        "build.sh": names.map((name) => `docker build -t ghcr.io/acme/${name}:latest ${name}\n`).join(""),
+        ...Object.fromEntries(
+            names.map((name, index) => [
+                `${name}/Dockerfile`,
+                `FROM ${index === 0 ? "python:3.12-slim" : `ghcr.io/acme/image${Math.floor((index - 1) / 2)}:latest`}\nCOPY a /\n`,
+            ]),
+        ),
+        ...Object.fromEntries(names.map((name) => [`${name}/a`, ""])),
+    });
+    const start = Date.now();
+    const { images } = (await planAdoption(root, { dryRun: true })).plan;
+    expect(images).toHaveLength(20);
+    expect(Date.now() - start).toBeLessThan(5000);
+});

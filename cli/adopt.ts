@@ -1,0 +1,447 @@
+import {
+    existsSync,
+    mkdtempSync,
+    readFileSync,
+    readdirSync,
+    renameSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline/promises";
+import { parseBake, readBakePlan } from "../lib/adopt/bake";
+import type { Build, Note, Reading, SourceFile } from "../lib/adopt/build";
+import { checkEntries, isMakefile } from "../lib/adopt/check";
+import { type BakeCall, readMakefile, readScript } from "../lib/adopt/commands";
+import { readCompose } from "../lib/adopt/compose";
+import { readDevcontainer } from "../lib/adopt/devcontainer";
+import { entriesOf } from "../lib/adopt/entries";
+import { loadExpressions } from "../lib/adopt/expressions";
+import { type PlannedFile, plannedFiles } from "../lib/adopt/files";
+import { type AdoptionPlan, planText } from "../lib/adopt/report";
+import { type RepositoryOnGitHub, readWorkflows, withoutRepeated } from "../lib/adopt/workflows";
+import { openCheckout } from "../lib/context/checkout";
+import { InputError } from "../lib/errors";
+import { hasHeader } from "../lib/github/delivery";
+import { buildx, readManifest, RegistryError } from "../lib/registry/manifest";
+import { digestOf, parseReference, formatReference, repositoryOf, withDigest } from "../lib/registry/references";
+import { typed } from "../lib/system/commandLine";
+import { labPaths, packageRoot, isCompiled } from "../lib/system/paths";
+import { capture } from "../lib/system/process";
+import { header } from "../workflows/files";
+import { exit } from "./exitCodes";
+
+/** Options of `adopt`. */
+export interface AdoptOptions {
+    /** Write nothing. */
+    readonly dryRun?: boolean;
+    /** Print the plan as JSON (`AdoptionPlan` in lib/adopt/report.ts). */
+    readonly json?: boolean;
+    /** Write without asking. */
+    readonly yes?: boolean;
+    /** Values of expressions that only GitHub knows: "secrets.USER=acme". */
+    readonly set?: readonly string[];
+    /** Names of images: "<Dockerfile>=<reference>". */
+    readonly name?: readonly string[];
+}
+
+/** What git says about a repository. */
+interface Repository {
+    readonly root: string;
+    /** The files that it tracks, from the root. */
+    readonly tracked: readonly string[];
+    readonly github?: RepositoryOnGitHub;
+    readonly branch: string;
+}
+
+async function git(folder: string, ...args: string[]): Promise<string | undefined> {
+    const { failure, stdout } = await capture("git", ["-C", folder, ...args]);
+    return failure === undefined ? stdout.trim() : undefined;
+}
+
+/** Asks git about the repository that contains a folder. Throws InputError if there is none. */
+async function openRepository(folder: string): Promise<Repository> {
+    const root = await git(folder, "rev-parse", "--show-toplevel");
+    if (root === undefined) {
+        throw new InputError({
+            problem: "this is not in a git repository, or git can't read it",
+            where: folder,
+            next: "run the command in the repository that has the Dockerfiles (git init, git add)",
+        });
+    }
+    const listed = (await git(root, "ls-files", "-z")) ?? "";
+    const remote = (await git(root, "remote", "get-url", "origin")) ?? "";
+    const [, owner, name] = /github\.com[:/]([^/]+)\/([^/]+?)(?:\.git)?\/?$/.exec(remote) ?? [];
+    const head = (await git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD"))?.replace(/^origin\//, "");
+    const current = await git(root, "branch", "--show-current");
+    // Empty where a commit is checked out instead of a branch.
+    const branch = head ?? (current === "" ? undefined : current) ?? "main";
+    return {
+        root,
+        tracked: listed.split("\0").filter((file) => file !== ""),
+        ...(owner !== undefined && name !== undefined && { github: { owner, name } }),
+        branch,
+    };
+}
+
+/** Parses "key=value" options. Throws InputError for one without "=". */
+function pairs(option: string, given: readonly string[] = []): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+        given.map((text) => {
+            const at = text.indexOf("=");
+            if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+            throw new InputError({ problem: `${option} ${text} has no "="`, next: `write ${option} <what>=<value>` });
+        }),
+    );
+}
+
+/** The files that say how images are built, by their names. */
+const patterns = {
+    dockerfile: /(?:^|\/)(?:Dockerfile|Containerfile)(?:[.-][^/]+)?$|\.(?:Dockerfile|Containerfile)$/i,
+    workflow: /^\.github\/workflows\/[^/]+\.ya?ml$/,
+    bake: /(?:^|\/)(?:docker-bake[^/]*|[^/]*\.?bake)\.(?:hcl|json)$/,
+    compose: /(?:^|\/)(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml$/,
+    devcontainer: /(?:^|\/)\.devcontainer(?:\/[^/]+)?(?:\/devcontainer)?\.json$/,
+    script: /\.(?:sh|bash)$/,
+} as const;
+
+/** Endings of files that only look like Dockerfiles: ignore files, templates, documentation. */
+const notDockerfile = /\.(?:dockerignore|j2|jinja2?|tmpl|template|tpl|in|md|ya?ml|json|sh)$/i;
+
+/** Returns the command of buildx: the user's, or the lab's if that was built. */
+function buildxCommand(): readonly [string, ...string[]] {
+    const toolchain = path.join(labPaths().cache, "toolchain");
+    const folders = existsSync(toolchain) ? readdirSync(toolchain).filter((name) => name.startsWith("buildx-")) : [];
+    const built = folders.map((name) => path.join(toolchain, name, "buildx")).find((file) => existsSync(file));
+    const own = buildx(process.env);
+    return own[0] === "buildx" || built === undefined ? own : [built];
+}
+
+/** Environment variables that buildx needs itself. All others could change what a bake file says. */
+const kept = ["PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"];
+
+/** Resolves a call of bake with buildx, whose reading of variables, functions and inheritance is the one that counts. */
+async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<string, SourceFile>): Promise<Reading> {
+    const { folder, sets } = call;
+    const [named = "docker-bake.hcl"] = call.files.map((file) => path.posix.join(folder, file));
+    const standard = ["docker-bake.json", "docker-bake.hcl"].map((file) => path.posix.join(folder, file));
+    const file = call.files.length > 0 ? named : (standard.find((one) => sources.has(one)) ?? named);
+    const [command, ...first] = buildxCommand();
+    const env = {
+        ...Object.fromEntries(
+            kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+        ),
+        ...call.env,
+    };
+    const bake = (...args: string[]) =>
+        capture(
+            command,
+            [
+                ...first,
+                "bake",
+                ...call.files.flatMap((one) => ["--file", one]),
+                ...sets.flatMap((one) => ["--set", one]),
+                ...args,
+            ],
+            { cwd: path.join(root, folder), env },
+        );
+    const plan = { file, source: sources.get(file), folder, pushed: call.pushed };
+    const printed = await bake("--print", ...call.targets);
+    if (printed.failure === undefined) return readBakePlan(parseBake(printed.stdout), plan);
+    if (call.targets.length === 0 && printed.stderr.includes("failed to find target default")) {
+        const listed = await bake("--list=type=targets,format=json");
+        const targets =
+            listed.failure === undefined ? (JSON.parse(listed.stdout) as { name: string; group?: boolean }[]) : [];
+        const plain = targets.filter(({ group }) => group !== true).map(({ name }) => name);
+        const all = plain.length > 0 ? await bake("--print", ...plain) : listed;
+        if (all.failure === undefined && plain.length > 0) {
+            // Without a default group, targets without tags are there for others to inherit from.
+            const { builds, notes } = readBakePlan(parseBake(all.stdout), plan);
+            return { builds: builds.filter(({ names }) => names.length > 0), notes };
+        }
+    }
+    const text = sources.get(file)?.text;
+    const isMissing = /unknown command|is not a docker command|ENOENT|unknown flag/.test(
+        printed.stderr + printed.failure,
+    );
+    if (isMissing && file.endsWith(".json") && text !== undefined) return readBakePlan(parseBake(text), plan);
+    const reason = isMissing
+        ? "buildx, which reads bake files, is not installed"
+        : (printed.stderr.trim().split("\n").at(-1) ?? "");
+    return {
+        builds: [],
+        notes: [
+            {
+                where: call.where,
+                text: `${file} is not read: ${reason}. Install Docker's buildx plugin or correct the file, then run adopt again`,
+            },
+        ],
+    };
+}
+
+/** Reads a Makefile: each line of a recipe is a script of its own. */
+function readRecipes({ file, text }: SourceFile): ReturnType<typeof readScript>[] {
+    const { rules, variables } = readMakefile(text);
+    return rules.flatMap(({ recipe, recipeLine }) => {
+        let line = recipeLine;
+        return recipe.split(/(?<!\\)\n/).map((command) => {
+            const first = line;
+            line += command.split("\n").length;
+            return readScript(command, {
+                folder: path.posix.dirname(file),
+                variables,
+                where: (at) => `${file}:${first + at - 1}`,
+                isMakefile: true,
+            });
+        });
+    });
+}
+
+/** Everything that the files of a repository say about its images. */
+async function readSources({ root, tracked, github, branch }: Repository, given: Readonly<Record<string, string>>) {
+    const textOf = (file: string): string | undefined => {
+        const stat = statSync(path.join(root, file), { throwIfNoEntry: false });
+        return stat?.isFile() === true ? readFileSync(path.join(root, file), "utf8") : undefined;
+    };
+    const matching = (pattern: RegExp): SourceFile[] =>
+        tracked
+            .filter((file) => pattern.test(file))
+            .flatMap((file) => {
+                const text = textOf(file);
+                return text === undefined ? [] : [{ file, text }];
+            });
+    const workflowFiles = matching(patterns.workflow).filter(({ text }) => !hasHeader(text, header));
+    const makefiles = tracked
+        .filter(isMakefile)
+        .flatMap((file) => matching(new RegExp(`^${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`)));
+    const scripts = matching(patterns.script);
+    const evaluation = await loadExpressions();
+    const workflows = readWorkflows(workflowFiles, {
+        evaluation,
+        ...(github && { repository: github }),
+        branch,
+        given,
+        textOf,
+    });
+    const commands = [
+        ...makefiles.flatMap(readRecipes),
+        ...scripts.map(({ file, text }) =>
+            readScript(text, { folder: ".", variables: new Map(), where: (line) => `${file}:${line}` }),
+        ),
+    ];
+    const bakeFiles = matching(patterns.bake);
+    const bakeSources = new Map(bakeFiles.map((source) => [source.file, source]));
+    const calls = [...workflows.bakes, ...commands.flatMap(({ bakes }) => bakes)];
+    const called = new Set(
+        calls.flatMap(({ folder, files }) =>
+            (files.length > 0 ? files : ["docker-bake.hcl", "docker-bake.json"]).map((file) =>
+                path.posix.join(folder, file),
+            ),
+        ),
+    );
+    const uncalled = bakeFiles
+        .filter(({ file }) => !called.has(file))
+        .map(({ file }): BakeCall => {
+            return {
+                where: `${file}:1`,
+                folder: path.posix.dirname(file),
+                files: [path.posix.basename(file)],
+                targets: [],
+                sets: [],
+                env: {},
+                pushed: false,
+            };
+        });
+    const readings: Reading[] = [
+        workflows,
+        ...commands,
+        ...(await Promise.all([...calls, ...uncalled].map((call) => readBake(root, call, bakeSources)))),
+        ...matching(patterns.compose).map(readCompose),
+        ...matching(patterns.devcontainer).map(readDevcontainer),
+    ];
+    const builds: readonly Build[] = readings.flatMap((reading) => reading.builds);
+    const named = builds.map(({ dockerfile }) => dockerfile).filter((file) => tracked.includes(file));
+    const found = tracked.filter((file) => patterns.dockerfile.test(file) && !notDockerfile.test(file));
+    const dockerfiles = Object.fromEntries(
+        [...new Set([...found, ...named])].sort().flatMap((file) => {
+            const text = textOf(file);
+            return text === undefined ? [] : [[file, text]];
+        }),
+    );
+    return {
+        builds,
+        notes: withoutRepeated(readings.flatMap((reading): readonly Note[] => reading.notes)),
+        steps: workflows.steps,
+        workflows: workflows.names,
+        dockerfiles,
+        makers: [...makefiles, ...scripts, ...workflowFiles],
+        textOf,
+    };
+}
+
+/** Milliseconds that a registry may take to say what a root's tag stands for. */
+const patience = 5000;
+
+/** Returns the pin of each root that its registry names. */
+async function pinsOf(roots: readonly string[]): Promise<Readonly<Record<string, string | undefined>>> {
+    const pin = async (root: string): Promise<string | undefined> => {
+        try {
+            const manifest = await readManifest(formatReference(parseReference(root)), process.env, patience);
+            return manifest && withDigest(repositoryOf(root), manifest.digest);
+        } catch (error) {
+            if (error instanceof RegistryError) return undefined;
+            throw error;
+        }
+    };
+    const open = roots.filter((root) => digestOf(root) === undefined);
+    return Object.fromEntries(await Promise.all(open.map(async (root) => [root, await pin(root)] as const)));
+}
+
+/** Version of this package, for package.json. */
+const ownVersion = (): string =>
+    (
+        JSON.parse(
+            readFileSync(path.join(isCompiled ? path.dirname(packageRoot) : packageRoot, "package.json"), "utf8"),
+        ) as { version: string }
+    ).version;
+
+/** Returns a name for the project: Pulumi allows letters, digits, dashes, dots and underscores. */
+const projectName = ({ root, github }: Repository): string =>
+    (github ? `${github.owner}-${github.name}` : path.basename(root))
+        .toLowerCase()
+        .replace(/[^a-z0-9._-]+/g, "-")
+        .replace(/^[^a-z]+/, "") || "images";
+
+/**
+ * Plans how a repository adopts this package. Reads only: files that git tracks, and what buildx makes of bake files.
+ *
+ * @param folder a folder in the repository
+ * @throws InputError outside of a git repository, without a Dockerfile, or if a file that has to be ours belongs to something else
+ */
+export async function planAdoption(
+    folder: string,
+    { set, name, dryRun = false }: AdoptOptions,
+): Promise<{ readonly plan: AdoptionPlan; readonly root: string }> {
+    const repository = await openRepository(folder);
+    const { root, tracked, github, branch } = repository;
+    const sources = await readSources(repository, pairs("--set", set));
+    if (Object.keys(sources.dockerfiles).length === 0) {
+        throw new InputError({
+            problem: "git tracks no Dockerfile here",
+            where: root,
+            next: "add it to git (git add), or run the command in another repository",
+        });
+    }
+    const checkout = openCheckout(root);
+    const found = entriesOf(sources.builds, {
+        dockerfiles: sources.dockerfiles,
+        names: pairs("--name", name),
+        exists: (file) => existsSync(path.join(root, file)),
+        ...(github && { repository: github }),
+    });
+    const checked = checkEntries(checkout, found.entries, { tracked, sources: sources.makers });
+    const roots = checked.hierarchy?.roots ?? [];
+    const project = projectName(repository);
+    const files = plannedFiles({
+        ...{
+            textOf: sources.textOf,
+            entries: checked.entries,
+            left: checked.left,
+            project,
+            branch,
+            workflows: sources.workflows,
+        },
+        // What is only planned asks no registry.
+        pins: dryRun ? Object.fromEntries(roots.map((root) => [root, digestOf(root)])) : await pinsOf(roots),
+        ...(github && { repository: github }),
+        ...{ version: ownVersion(), typed },
+    });
+    const plan: AdoptionPlan = {
+        images: checked.entries.map((entry) => {
+            const parent = checked.parents[entry.key];
+            return { ...entry, ...(parent !== undefined && { parent }) };
+        }),
+        left: checked.left,
+        unused: found.unused,
+        notes: [...sources.notes, ...found.notes],
+        tasks: checked.notes,
+        steps: sources.steps,
+        files,
+    };
+    return { plan, root };
+}
+
+/** Writes all files or none: under other names first, and if one fails, the others get their old text back. */
+function writeAll(root: string, files: readonly PlannedFile[]): void {
+    const temporary = mkdtempSync(path.join(root, ".adopt-"));
+    const done: { readonly file: string; readonly before: string | undefined }[] = [];
+    try {
+        files.forEach(({ text }, index) => {
+            writeFileSync(path.join(temporary, String(index)), text);
+        });
+        files.forEach(({ file }, index) => {
+            const target = path.join(root, file);
+            const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
+            renameSync(path.join(temporary, String(index)), target);
+            done.push({ file: target, before });
+        });
+    } catch (error) {
+        for (const { file, before } of done) {
+            if (before === undefined) rmSync(file);
+            else writeFileSync(file, before);
+        }
+        throw error;
+    } finally {
+        rmSync(temporary, { recursive: true, force: true });
+    }
+}
+
+/** Asks a question on the terminal. */
+async function ask(question: string): Promise<string> {
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+        return (await terminal.question(question)).trim();
+    } finally {
+        terminal.close();
+    }
+}
+
+/**
+ * Runs `adopt`: reads how a repository builds its images today, prints the hierarchy that follows from it, and writes the files with which
+ * this package builds them. It overwrites nothing.
+ *
+ * @param folder a folder in the repository
+ * @returns exit code: 0 done or nothing to do, 64 if nobody could be asked
+ * @throws the errors of `planAdoption`
+ */
+export async function runAdopt(folder: string, options: AdoptOptions): Promise<number> {
+    const { plan, root } = await planAdoption(folder, options);
+    const pending = plan.files.filter(({ action }) => action !== "keep");
+    process.stdout.write(options.json ? `${JSON.stringify(plan, undefined, 2)}\n` : planText(plan));
+    if (pending.length === 0) {
+        console.error("nothing to write: this repository uses layered-images already");
+        return exit.done;
+    }
+    if (options.dryRun) return exit.done;
+    if (!options.yes) {
+        if (!process.stdin.isTTY) {
+            console.error(
+                `error: nothing was written, because there is no terminal to ask on\n  next: add --yes, or --dry-run to only look`,
+            );
+            return exit.wrongUse;
+        }
+        const answer = await ask(
+            `Write ${pending.length === 1 ? "this file" : `these ${pending.length} files`}? [y/N] `,
+        );
+        if (!/^y(?:es)?$/i.test(answer)) {
+            console.error("nothing was written");
+            return exit.done;
+        }
+    }
+    writeAll(root, pending);
+    console.error(
+        `written: ${pending.map(({ file }) => file).join(", ")}\nnext: npm install, then ${typed("preview")}`,
+    );
+    return exit.done;
+}

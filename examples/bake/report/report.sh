@@ -1,0 +1,2 @@
+#!/bin/sh
+cat /etc/platform-version /etc/service-version

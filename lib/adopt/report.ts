@@ -1,0 +1,97 @@
+import { treeLines } from "../forms/tree";
+import type { Note } from "./build";
+import type { Checked } from "./check";
+import type { Entry } from "./entries";
+import type { PlannedFile } from "./files";
+import type { StepUse } from "./workflows";
+
+/** What `adopt` found, and what it writes: the output of `--json`. */
+export interface AdoptionPlan {
+    readonly images: readonly (Entry & { readonly parent?: string })[];
+    /** Images that can't be read yet, and why. */
+    readonly left: Checked["left"];
+    /** Dockerfiles without an image, because nothing builds them. */
+    readonly unused: readonly string[];
+    /** What was not understood, or is not written. */
+    readonly notes: readonly Note[];
+    /** What is left to do before images can be built. */
+    readonly tasks: readonly Note[];
+    /** Steps of existing workflows that build images, and the other steps of the same jobs. */
+    readonly steps: readonly StepUse[];
+    readonly files: readonly PlannedFile[];
+}
+
+const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+/** Returns lines with their first column as wide as its longest text. */
+function columns(rows: readonly (readonly string[])[], indent = ""): string[] {
+    const widths = (rows[0] ?? []).map((_text, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+    return rows.map((row) =>
+        (indent + row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  ")).trimEnd(),
+    );
+}
+
+const section = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : ["", title, ...lines];
+
+const noteLines = (notes: readonly Note[]): string[] =>
+    notes.map(({ where, text }) => `  ${where}: ${text.replace(/\n\s*/g, "; ")}`);
+
+const stepLines = (steps: readonly StepUse[], role: StepUse["role"]): string[] =>
+    columns(
+        steps.filter((step) => step.role === role).map(({ where, what }) => [where, what]),
+        "  ",
+    );
+
+function imageLines(images: AdoptionPlan["images"]): string[] {
+    const lines = treeLines(images.map((entry) => ({ image: entry.key, parent: entry.parent, entry })));
+    return columns(
+        lines.map(({ prefix, plan: { entry } }) => {
+            const { name = "never pushed", platforms, dockerfile } = entry.definition;
+            const where =
+                typeof platforms === "string"
+                    ? platforms
+                    : platforms.map((platform) => platform.replace("linux/", "")).join(" ");
+            const from = entry.from.filter((place) => place !== dockerfile);
+            return [
+                prefix + entry.key,
+                name,
+                where,
+                from.length > 0 ? `${dockerfile}; ${from.join(", ")}` : dockerfile,
+            ];
+        }),
+        "  ",
+    );
+}
+
+/** Words a plan for a terminal. */
+export function planText({ images, left, unused, notes, tasks, steps, files }: AdoptionPlan): string {
+    const builder = { create: "create", change: "change", keep: "keep" } as const;
+    return [
+        counted(images.length, "image"),
+        ...section("Images, by parent: name, platforms, Dockerfile and what builds it today", imageLines(images)),
+        ...section(
+            "Left out, as comments in images.ts:",
+            left.map(({ entry, problem }) => `  ${entry.key}: ${problem.replace(/\n\s*/g, "; ")}`),
+        ),
+        ...section(
+            "Dockerfiles that nothing builds, so they get no image (to have one: --name <Dockerfile>=<name>):",
+            unused.map((file) => `  ${file}`),
+        ),
+        ...section("Not understood, or not written:", noteLines(notes)),
+        ...section("To do before the images can be built:", noteLines(tasks)),
+        ...section(
+            "Existing workflows stay. Once `up` builds the images, these steps are superfluous:",
+            stepLines(steps, "superfluous"),
+        ),
+        ...section("The same jobs also do this, which the generated workflows don't:", stepLines(steps, "other")),
+        ...section(
+            "Files:",
+            columns(
+                files.map(({ file, action, remark = "" }) => [builder[action], file, remark]),
+                "  ",
+            ),
+        ),
+        "",
+    ].join("\n");
+}
