@@ -4,7 +4,7 @@ import { type Platform, type PlatformUses, platformToUse } from "../platform";
 import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
 import { pinCommand } from "../system/shell";
 import { type ImageDefinition, type ImageDefinitions, declaredPlatforms } from "./definition";
-import { entryProblems, namedImages } from "./validate";
+import { allNames, entryProblems } from "./validate";
 
 function parentProblem(
     { key, definition }: ResolvedImage,
@@ -116,7 +116,7 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const definition = images[key];
     const reading = readings[key];
     if (!definition || !reading) return undefined;
-    const named = namedImages(images);
+    const named = allNames(images);
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((space) => space !== officialImages));
     const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
     const parents: ResolvedImage["parents"][number][] = [];
