@@ -5,6 +5,7 @@ import { componentTypes, promotionNames } from "../lib/engine/resources";
 import type { Place, Publication } from "../lib/hierarchy/publication";
 import { digestOf, withDigest } from "../lib/registry/references";
 import { forDependents, knownOutputs } from "./failures";
+import { tagHooks } from "./hooks";
 import { releaseTags } from "./releaseTags";
 
 /** The arguments of a promotion. */
@@ -38,19 +39,19 @@ export class Promotion extends pulumi.ComponentResource {
         const release = releaseOf(refs);
         const tested = [...tests, ...after.map(({ main }) => main)];
         const names = promotionNames(key);
-        const made = this.index(names.release, pulumi.interpolate`${repository}:r-${release}`, refs, tested);
+        const hooks = tagHooks(key, repository);
+        const made = this.index(names.release, pulumi.interpolate`${repository}:r-${release}`, refs, tested, hooks);
         // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
-        this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made]);
+        this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made], hooks);
         this.ref = refIn(repository, this.main);
-        this.move(names, { repository, tags: otherTags }, made);
+        this.move(names, { repository, tags: otherTags }, made, hooks);
         this.addTags(names.command, publication, publication, release, this.ref, this.main);
         for (const copy of copies) {
             const copyNames = promotionNames(key, copy.repository);
-            const source = [passedOn(repository, made)];
-            const copied = this.index(copyNames.release, pulumi.interpolate`${copy.repository}:r-${release}`, source, [
-                this.main,
-            ]);
-            this.move(copyNames, copy, copied);
+            const copyHooks = tagHooks(key, copy.repository);
+            const tagged = pulumi.interpolate`${copy.repository}:r-${release}`;
+            const copied = this.index(copyNames.release, tagged, [passedOn(repository, made)], [this.main], copyHooks);
+            this.move(copyNames, copy, copied, copyHooks);
             this.addTags(copyNames.command, publication, copy, release, refIn(copy.repository, copied), copied);
         }
         this.registerOutputs(knownOutputs({ ref: this.ref }));
@@ -61,15 +62,22 @@ export class Promotion extends pulumi.ComponentResource {
         tag: pulumi.Input<string>,
         sources: readonly pulumi.Input<string>[],
         dependsOn: readonly pulumi.Resource[],
+        hooks: pulumi.ResourceHookBinding,
     ): dockerBuild.Index {
         // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
-        const options = { parent: this, retainOnDelete: true, dependsOn: [...dependsOn] };
+        const options = { parent: this, retainOnDelete: true, hooks, dependsOn: [...dependsOn] };
         return new dockerBuild.Index(name, { tag, sources: [...sources], push: true }, options);
     }
 
     /** Moves tags of a repository to the release that it has. */
-    private move(names: ReturnType<typeof promotionNames>, { repository, tags }: Place, made: dockerBuild.Index): void {
-        for (const tag of tags) this.index(names.tag(tag), `${repository}:${tag}`, [passedOn(repository, made)], [made]);
+    private move(
+        names: ReturnType<typeof promotionNames>,
+        { repository, tags }: Place,
+        made: dockerBuild.Index,
+        hooks: pulumi.ResourceHookBinding,
+    ): void {
+        const source = [passedOn(repository, made)];
+        for (const tag of tags) this.index(names.tag(tag), `${repository}:${tag}`, source, [made], hooks);
     }
 
     private addTags(

@@ -1,6 +1,7 @@
 import type { ReviewDefinition } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import { typedSilently } from "../lib/system/commandLine";
+import { type RegistryHost, logIns } from "./registries";
 import {
     buildInLab,
     checkout,
@@ -8,7 +9,6 @@ import {
     command,
     getAppToken,
     inPackage,
-    logInToRegistry,
     onStack,
     readingEnvironment,
     restoreHistory,
@@ -51,8 +51,9 @@ const readingJob = {
  *
  * @param condition expression that decides whether the job runs
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
-export const reviewJob = (condition: string, branch: string): Job => ({
+export const reviewJob = (condition: string, branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Review",
     if: condition,
     ...readingJob,
@@ -62,7 +63,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
         ...setUpNode,
         checkGenerated,
         ...setUpPulumi("read", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         { id: "review", ...command("Review", ["review", onStack], readingEnvironment) },
     ],
@@ -72,7 +73,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
  * Returns the job that compares the stack with reality. It runs main's code, so it may have the token of the GitHub App, which can read
  * variables and secrets; the workflow's token can't.
  */
-const statusJob = (branch: string): Job => ({
+const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Status",
     if: onSchedule,
     ...readingJob,
@@ -83,7 +84,7 @@ const statusJob = (branch: string): Job => ({
         ...setUpNode,
         // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         getAppToken,
         // Drift (exit code 2) is an output and must not fail the job.
@@ -142,17 +143,19 @@ export const reviewName = "Review";
  * opens an issue on drift, once a week unless another schedule is defined.
  *
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
 export const reviewWorkflow = (
     { schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
     branch: string,
+    registries: readonly RegistryHost[],
 ): Workflow => ({
     file: reviewFile,
     name: reviewName,
     on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
-        review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
+        review: reviewJob(`${onPullRequest} && ${trusted}`, branch, registries),
         comment: writingJob(
             // Also runs after a failed review: a review fails if it finds something dangerous, and then it matters most. If there is no
             // review, the comment reports that, and so replaces the review of an earlier commit.
@@ -175,7 +178,7 @@ export const reviewWorkflow = (
             branch,
         ),
         lab: labJob(minutes),
-        status: statusJob(branch),
+        status: statusJob(branch, registries),
         drift: writingJob(
             { name: "Drift", needs: "status" },
             "issues",

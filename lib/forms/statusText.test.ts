@@ -11,6 +11,7 @@ const report: StatusReport = {
         {
             image: "base",
             parents: [],
+            otherTags: [],
             builds: [
                 { platform: "linux/amd64", digest, present: true, size: 45_000_000, built: "2026-11-01T10:00:00Z" },
                 { platform: "linux/arm64", digest, present: false },
@@ -19,6 +20,7 @@ const report: StatusReport = {
         {
             image: "app",
             parents: ["base"],
+            otherTags: [],
             builds: [{ platform: "linux/amd64", digest, sharedSize: 4_100, sharedLayers: 2, layers: 3, seconds: 61.4 }],
         },
     ],

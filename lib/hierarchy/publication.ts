@@ -31,7 +31,11 @@ function withArguments(
     settings: Pick<HierarchySettings, "buildArgs">,
 ): string {
     const { dockerfile: path, target, name } = definition;
-    const options = { path, buildArgs: buildArgsOf(key, definition, settings), ...(target !== undefined && { target }) };
+    const options = {
+        path,
+        buildArgs: buildArgsOf(key, definition, settings),
+        ...(target !== undefined && { target }),
+    };
     const text = tag.replace(argumentPlaceholder, (_all, argument: string) => {
         const value = argumentValue(dockerfile, options, argument);
         if (value !== undefined) return value;

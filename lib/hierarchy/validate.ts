@@ -143,8 +143,7 @@ const placeholder = /\{[^{}]*\}/g;
 export const argumentPlaceholder = /\{ARG:([A-Za-z_]\w*)\}/g;
 
 /** Whether a tag names the release that gets it, so that the next release does not move it. */
-export const namesRelease = (tag: string): boolean =>
-    Object.keys(releasePlaceholders).some((one) => tag.includes(one));
+export const namesRelease = (tag: string): boolean => Object.keys(releasePlaceholders).some((one) => tag.includes(one));
 
 /** Tags that the program itself gives to builds, releases and registry caches. */
 const ownTags = /^(b|r|cache)-/;
@@ -176,7 +175,9 @@ function tagProblems({ tags = [], name }: ImageDefinition): string[] {
     return [
         // The values of build arguments may come from the stack: `publication.ts` checks tags with them again.
         ...tags.flatMap(
-            (tag) => tagProblem(tag.replace(argumentPlaceholder, "any.value"), known)?.replace(/^/, `: its tag "${tag}" `) ?? [],
+            (tag) =>
+                tagProblem(tag.replace(argumentPlaceholder, "any.value"), known)?.replace(/^/, `: its tag "${tag}" `) ??
+                [],
         ),
         ...repeated.map((tag) => `lists a tag twice: ${tag}`),
     ];

@@ -130,3 +130,13 @@ export function nextAfter(errors: readonly string[], registry: string | undefine
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);
 }
+
+/**
+ * Returns the next step after an image could not be copied to a repository, or one of its tags not be moved.
+ *
+ * @param errors the provider's report
+ * @param registry the registry of the repository
+ * @returns undefined if the report is sufficient
+ */
+export const nextAfterTagging = (errors: readonly string[], registry: string): string | undefined =>
+    failures.find(({ pattern }) => pattern.test(errors.join("\n")))?.next(registry);
