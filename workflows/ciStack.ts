@@ -43,6 +43,17 @@ export function ciBranch(root: string): string {
     });
 }
 
+/**
+ * Returns "host[:port][/prefix]" that CI's stack pushes to instead of the registries in the images' names; undefined if it sets none. A
+ * value that is none is refused when the stack is used.
+ *
+ * @param root the repository's root
+ */
+export function ciRegistry(root: string): string | undefined {
+    const { data } = z.string().min(1).safeParse(setting(root, "registry"));
+    return data;
+}
+
 /** A value that was set with --secret, as the stack's file stores it. */
 const encrypted = z.strictObject({ secure: z.string() });
 

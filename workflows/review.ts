@@ -1,6 +1,7 @@
 import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import { typedSilently } from "../lib/system/commandLine";
+import { type RegistryHost, logIns } from "./registries";
 import {
     buildInLab,
     checkout,
@@ -8,7 +9,6 @@ import {
     command,
     getAppToken,
     inPackage,
-    logInToRegistry,
     onStack,
     readingEnvironment,
     restoreHistory,
@@ -52,8 +52,9 @@ const readingJob = {
  *
  * @param condition expression that decides whether the job runs
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
-export const reviewJob = (condition: string, branch: string): Job => ({
+export const reviewJob = (condition: string, branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Review",
     if: condition,
     ...readingJob,
@@ -63,7 +64,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
         ...setUpNode,
         checkGenerated,
         ...setUpPulumi("read", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         { id: "review", ...command("Review", ["review", onStack], readingEnvironment) },
     ],
@@ -73,7 +74,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
  * Returns the job that compares the stack with reality. It runs main's code, so it may have the token of the GitHub App, which can read
  * variables and secrets; the workflow's token can't.
  */
-const statusJob = (branch: string): Job => ({
+const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Status",
     if: onSchedule,
     ...readingJob,
@@ -84,7 +85,7 @@ const statusJob = (branch: string): Job => ({
         ...setUpNode,
         // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         getAppToken,
         // Drift (exit code 2) is an output and must not fail the job.
@@ -99,7 +100,7 @@ const statusJob = (branch: string): Job => ({
  * Returns the job that proposes newer roots and due rebuilds by a pull request. It runs main's code, and needs the token of the GitHub App
  * because a pull request that the workflow's token opens starts no workflow.
  */
-const bumpJob = (branch: string): Job => ({
+const bumpJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Newer roots",
     if: onSchedule,
     ...readingJob,
@@ -109,7 +110,7 @@ const bumpJob = (branch: string): Job => ({
         ...setUpNode,
         // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         getAppToken,
         {
@@ -123,7 +124,7 @@ const bumpJob = (branch: string): Job => ({
  * Returns the job that builds what a pull request changes, for the runner's platform. Like the review it can read the stack and the
  * registry, and write neither.
  */
-const buildJob = (minutes: number): Job => ({
+const buildJob = (minutes: number, registries: readonly RegistryHost[]): Job => ({
     name: "Build what changed",
     if: `${onPullRequest} && ${trusted}`,
     ...readingJob,
@@ -133,7 +134,7 @@ const buildJob = (minutes: number): Job => ({
         ...setUpNode,
         ...setUpPulumi("read", minutes),
         ...setUpBuilder([]),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         command("Build and test what changed", ["build", onStack], readingEnvironment),
     ],
 });
@@ -182,6 +183,7 @@ const writingJob = (
  * a week, unless another schedule is defined, it opens an issue on drift and proposes newer roots.
  *
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
 export const reviewWorkflow = (
     {
@@ -193,13 +195,14 @@ export const reviewWorkflow = (
         bump = true,
     }: ReviewDefinition,
     branch: string,
+    registries: readonly RegistryHost[],
 ): Workflow => ({
     file,
     name,
     on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
-        review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
+        review: reviewJob(`${onPullRequest} && ${trusted}`, branch, registries),
         comment: writingJob(
             // Also runs after a failed review: a review fails if it finds something dangerous, and then it matters most. If there is no
             // review, the comment reports that, and so replaces the review of an earlier commit.
@@ -221,10 +224,10 @@ export const reviewWorkflow = (
             ],
             branch,
         ),
-        ...(build && { build: buildJob(minutes) }),
+        ...(build && { build: buildJob(minutes, registries) }),
         lab: labJob(minutes),
-        ...(bump && { bump: bumpJob(branch) }),
-        status: statusJob(branch),
+        ...(bump && { bump: bumpJob(branch, registries) }),
+        status: statusJob(branch, registries),
         drift: writingJob(
             { name: "Drift", needs: "status" },
             "issues",

@@ -5,9 +5,6 @@ import { isCompiled } from "../lib/system/paths";
 import { type Step, appTokenAction } from "./document";
 import { tools } from "./pins";
 
-/** Registry that accepts the workflow's token. */
-const registry = "ghcr.io";
-
 const secret = (name: string) => `\${{ secrets.${name} }}`;
 const variable = (name: string) => `\${{ vars.${name} }}`;
 const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
@@ -110,13 +107,6 @@ export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): r
         },
     },
 ];
-
-/** Logs in to the registry. The job's permissions for packages decide whether it can read or push images. */
-export const logInToRegistry: Step = {
-    name: `Log in to ${registry}`,
-    uses: "docker/login-action",
-    with: { registry, username: "${{ github.actor }}", password: "${{ github.token }}" },
-};
 
 /** Gets a token of the repository's GitHub App, if any, for files, secrets and variables. */
 export const getAppToken: Step = {

@@ -26,9 +26,33 @@ export const commandType = "command:local:Command";
 export interface TagVariables<Text = string> {
     /** `<repository>@<digest>` of the release. */
     readonly REF: Text;
-    /** Tags with placeholders, separated by spaces. */
+    /** Tags with the placeholders of commit and date, separated by spaces. */
     readonly TAGS: Text;
 }
+
+/**
+ * Returns the names of the resources in the promotion of an image. Neither a key of `images.ts` nor a tag contains ":", "@" or "/".
+ *
+ * @param key of the image
+ * @param repository a repository of its additional names; by default that of its name
+ */
+export function promotionNames(key: string, repository?: string) {
+    const place = repository === undefined ? key : `${key}/${repository}`;
+    return {
+        /** The index under the tag of the image's name. */
+        main: key,
+        /** The index under the release's own tag. */
+        release: `${place}@release`,
+        /** The index under another tag that moves. */
+        tag: (tag: string) => `${place}:${tag}`,
+        /** The command that adds tags to a release. */
+        command: `${place}-tags`,
+    } as const;
+}
+
+/** Whether a resource in a promotion is the index under the tag of the image's name. */
+export const isMainTag = ({ name, image }: { readonly name: string; readonly image: string }): boolean =>
+    name === promotionNames(image).main;
 
 /** Prefix of the types of the GitHub provider's resources. */
 const githubPrefix = "github:index/";

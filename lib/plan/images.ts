@@ -1,4 +1,4 @@
-import type { Step } from "../engine/preview";
+import { type ResourceState, type Step, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
@@ -9,6 +9,7 @@ import {
     imageCauses,
     parentCauses,
     placeCauses,
+    placeOf,
     settingCauses,
     testCauses,
     unique,
@@ -68,14 +69,25 @@ function forgottenCauses(group: Group): Cause[] {
 }
 
 /**
- * Returns the causes for tags that are added to a release or no longer added. A new release gets all of them, and needs no cause for
+ * Returns the causes for tags that a release gets in addition, or gets no longer. A new release gets all of them, and needs no cause for
  * that.
  */
-function tagCauses({ index, tags }: Group): Cause[] {
-    if (!changes(tags) || changes(index)) return [];
-    const [before, after] = [tags?.old, tags?.new].map((state) => releaseTagsIn(state?.inputs));
-    const changed = listCauses("tag", before ?? [], after ?? []);
-    return changed.length > 0 ? changed : listCauses("tag", [], after ?? []);
+function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
+    if (changes(index)) return [];
+    const tagOf = (state: ResourceState | undefined) => (state ? textOf(state, "tag") : "");
+    const moved = otherIndexes.filter(changes);
+    const place = index?.new ? `${placeOf(tagOf(index.new))}:` : "";
+    const named = (tag: string) => (place !== "" && tag.startsWith(place) ? tag.slice(place.length) : tag);
+    const indexCauses = moved.flatMap((step) => {
+        const [before, after] = [tagOf(step.old), isGone(step) ? "" : tagOf(step.new)].map(named);
+        return listCauses("tag", before ? [before] : [], after ? [after] : []);
+    });
+    const commandCauses = commands.filter(changes).flatMap(({ old: was, new: is }) => {
+        const [before = [], after = []] = [was, is].map((state) => releaseTagsIn(state?.inputs));
+        const changed = listCauses("tag", before, after);
+        return changed.length > 0 ? changed : listCauses("tag", [], after);
+    });
+    return unique([...indexCauses, ...commandCauses]);
 }
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
@@ -122,7 +134,7 @@ const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
-    const { image, component, tests, index, tags } = group;
+    const { image, component, tests, index, otherIndexes, commands } = group;
     const platforms = plans.get(image) ?? [];
     // The removal of a single platform is not an action of the image: it changes the index and is listed as a cause.
     const buildActions = isGone(component)
@@ -130,7 +142,11 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
         : platforms.map((platform) => platform.action).filter((buildAction) => buildAction !== "remove");
     const built = mostUrgent(buildActions);
     const rest =
-        changes(index) || (tags !== undefined && runs(tags)) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
+        changes(index) || [...otherIndexes, ...commands].some(runs)
+            ? "retag"
+            : tests.some(runs)
+              ? "retest"
+              : "unchanged";
     const action = built === "unchanged" ? rest : built;
     const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
     const [root] = Object.keys(roots).filter((name) => name !== frontend);
