@@ -209,7 +209,7 @@ function unpublishedProblems(image: ImageDefinition): string[] {
 function duplicates(images: ImageDefinitions): string[] {
     const byRepository = new Map<string, string[]>();
     for (const { key, name } of namedImages(images)) {
-        if (nameProblems({ ...images[key], name } as ImageDefinition).length > 0) continue;
+        if (nameProblems({ ...images[key], name }).length > 0) continue;
         byRepository.set(repositoryOf(name), [...(byRepository.get(repositoryOf(name)) ?? []), key]);
     }
     return [...byRepository]
