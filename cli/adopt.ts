@@ -149,7 +149,7 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
     const plan = { file, source: sources.get(file), folder, pushed: call.pushed };
     const printed = await bake("--print", ...call.targets);
     if (printed.failure === undefined) return readBakePlan(parseBake(printed.stdout), plan);
-    if (call.targets.length === 0 && printed.stderr.includes('failed to find target default')) {
+    if (call.targets.length === 0 && printed.stderr.includes("failed to find target default")) {
         const listed = await bake("--list=type=targets,format=json");
         const targets =
             listed.failure === undefined ? (JSON.parse(listed.stdout) as { name: string; group?: boolean }[]) : [];
