@@ -26,7 +26,7 @@ export interface Build {
     readonly platforms: readonly string[];
     /** Names of build secrets. */
     readonly secrets: readonly string[];
-    /** Named build contexts: "target:base", "service:base", "docker-image://…" or a folder, by the name that the Dockerfile uses. */
+    /** Named build contexts: "target:base", "service:base", an image or a folder, by the name that the Dockerfile uses. */
     readonly contexts: Readonly<Record<string, string>>;
     /** What `contexts` of other builds call this one: "target:base". */
     readonly id?: string;
