@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
+import { loadDefinitions } from "../definitions";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { type AdoptOptions, planAdoption, runAdopt } from "./adopt";
@@ -116,6 +117,33 @@ describe("an image is", () => {
             ["base", ["linux/amd64", "linux/arm64"], undefined, undefined],
             ["app", ["linux/amd64"], { REGISTRY: "ghcr.io", OWNER: "acme" }, "base"],
         ]);
+    });
+});
+
+describe("images that differ in build arguments are written", () => {
+    const imagesOf = async (script: string, files: Readonly<Record<string, string>>) => {
+        const { files: planned, images } = await plan({ "build.sh": script, ...files });
+        const text = planned.find(({ file }) => file === "images.ts")?.text ?? "";
+        const read = loadDefinitions(tree({ "images.ts": text }));
+        expect(read.images).toEqual(Object.fromEntries(images.map(({ key, definition }) => [key, definition])));
+        return text.replace(/\s+/g, " ");
+    };
+    const build = (version: string, tag = version) =>
+        `docker build --build-arg PY=${version} -t ghcr.io/acme/py:${tag} py\ndocker build --build-arg BASE=ghcr.io/acme/py:${tag} --build-arg PY=${version} -t ghcr.io/acme/app:${tag} app\n`;
+    const dockerfiles = {
+        "py/Dockerfile": "FROM scratch\nARG PY\nLABEL py=$PY\n",
+        "app/Dockerfile": "ARG BASE\nFROM $BASE\nARG PY\nLABEL py=$PY\n",
+    };
+
+    test("as a matrix, with the parent's name as a template", async () => {
+        const text = await imagesOf(build("3.11") + build("3.12"), dockerfiles);
+        expect(text.match(/matrix: \{ PY: \["3\.11", "3\.12"\], \}/g)).toHaveLength(2);
+        expect(text).toContain('name: "ghcr.io/acme/py:{PY}"');
+        expect(text).toContain('BASE: "ghcr.io/acme/py:{PY}"');
+    });
+
+    test("one by one, if their names don't contain the values", async () => {
+        expect(await imagesOf(build("3.11", "old") + build("3.12", "new"), dockerfiles)).not.toContain("matrix");
     });
 });
 

@@ -3,7 +3,8 @@ import { readStatements } from "../dockerfile/parse";
 import { readDockerfile } from "../dockerfile/read";
 import type { DockerfileReading } from "../dockerfile/reading";
 import { InputError } from "../errors";
-import type { ImageDefinition } from "../hierarchy/definition";
+import type { ImageDefinition, MatrixDefinition } from "../hierarchy/definition";
+import { expandImages } from "../hierarchy/matrix";
 import { isPlatform, normalPlatform, type Platform } from "../platform";
 import { formatReference, parseReference, referenceProblem, repositoryOf, sameImage } from "../registry/references";
 import { type Build, type Note, kinds } from "./build";
@@ -442,4 +443,94 @@ function linkedArguments(
         }
     }
     return buildArgs;
+}
+
+/** An entry as images.ts writes it: of one image, or of a matrix of images. */
+export interface WrittenEntry extends Omit<Entry, "definition"> {
+    readonly definition: ImageDefinition | MatrixDefinition;
+}
+
+/** Returns a text that is equal for values that differ only in the order of their properties. */
+const canonical = (value: unknown): string =>
+    JSON.stringify(value, (_key, inner: unknown) =>
+        typeof inner === "object" && inner !== null && !Array.isArray(inner)
+            ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+            : inner,
+    );
+
+/** Replaces the values of build arguments in a text by their names in braces. */
+const templateOf = (text: string, values: Readonly<Record<string, string>>): string =>
+    Object.entries(values)
+        .filter(([, value]) => value !== "")
+        .sort(([, a], [, b]) => b.length - a.length)
+        .reduce((template, [name, value]) => {
+            // The last place is the tag, if the value is part of the name as well.
+            const at = template.lastIndexOf(value);
+            return at < 0 ? template : `${template.slice(0, at)}{${name}}${template.slice(at + value.length)}`;
+        }, text);
+
+/** Returns an entry with a matrix that stands for all of these entries; undefined if there is none. */
+function matrixOf(entries: readonly Entry[]): WrittenEntry | undefined {
+    const [first] = entries;
+    const name = first?.definition.name;
+    if (!first || entries.length < 2 || name === undefined) return undefined;
+    const { buildArgs = {}, ...rest } = first.definition;
+    const valuesOf = (argument: string) => [
+        ...new Set(entries.map(({ definition }) => definition.buildArgs?.[argument] ?? "")),
+    ];
+    const differing = Object.keys(buildArgs).filter((argument) => valuesOf(argument).length > 1);
+    // An argument such as the parent's name may follow from another one.
+    const variables = differing.filter(
+        (argument) =>
+            !differing.some(
+                (other) =>
+                    other !== argument &&
+                    (buildArgs[other] ?? "") !== "" &&
+                    buildArgs[argument]?.includes(buildArgs[other] ?? ""),
+            ),
+    );
+    const values = Object.fromEntries(variables.map((variable) => [variable, buildArgs[variable] ?? ""]));
+    const others = Object.entries(buildArgs).filter(([argument]) => !variables.includes(argument));
+    const key = asKey(lastPart(name));
+    const definition: MatrixDefinition = {
+        ...rest,
+        name: templateOf(name, values),
+        matrix: Object.fromEntries(variables.map((variable) => [variable, valuesOf(variable)])),
+        ...(others.length > 0 && {
+            buildArgs: Object.fromEntries(others.map(([argument, value]) => [argument, templateOf(value, values)])),
+        }),
+    };
+    const { images } = expandImages({ [key]: definition });
+    const wanted = entries.map((entry) => canonical([entry.definition])).sort();
+    const isSame =
+        canonical(
+            Object.values(images)
+                .map((image) => canonical([image]))
+                .sort(),
+        ) === canonical(wanted);
+    return isSame ? { key, definition, from: [...new Set(entries.flatMap(({ from }) => from))] } : undefined;
+}
+
+/**
+ * Returns entries as images.ts writes them: images that differ only in the values of build arguments, and whose names contain these values,
+ * become one entry with a matrix.
+ */
+export function writtenEntries(entries: readonly Entry[]): readonly WrittenEntry[] {
+    const shape = ({ definition: { dockerfile, target, context, name } }: Entry) =>
+        JSON.stringify([dockerfile, target, context, name === undefined ? undefined : repositoryOf(name)]);
+    const used = new Set<Entry>();
+    const written = entries.flatMap((entry): WrittenEntry[] => {
+        if (used.has(entry)) return [];
+        const alike = entries.filter((other) => shape(other) === shape(entry));
+        let matrix: WrittenEntry | undefined;
+        try {
+            matrix = matrixOf(alike);
+        } catch (error) {
+            if (!(error instanceof InputError)) throw error;
+        }
+        for (const one of matrix ? alike : [entry]) used.add(one);
+        return [matrix ?? entry];
+    });
+    const isUnique = new Set(written.map(({ key }) => key)).size === written.length;
+    return isUnique ? written : entries;
 }

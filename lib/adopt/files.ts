@@ -2,7 +2,7 @@ import { type Node, findNodeAtLocation, parse, parseTree } from "jsonc-parser";
 import { defaultReview, defaultUp } from "../../workflows/definition";
 import { ciStackFile } from "../../workflows/ciStack";
 import { InputError } from "../errors";
-import type { Entry } from "./entries";
+import { type Entry, type WrittenEntry, writtenEntries } from "./entries";
 import type { RepositoryOnGitHub } from "./workflows";
 
 /** A file that `adopt` writes, changes, or leaves as it is. */
@@ -48,7 +48,7 @@ function literal(value: unknown, indent: string): string {
     return lines.length === 0 ? "{}" : `{\n${lines.join("\n")}\n${indent}}`;
 }
 
-const entryText = ({ key, definition, from }: Entry): string =>
+const entryText = ({ key, definition, from }: WrittenEntry): string =>
     `  // From ${from.join(", ")}\n  ${isIdentifier(key) ? key : JSON.stringify(key)}: ${literal(definition, "  ")},\n`;
 
 const commented = (text: string): string =>
@@ -66,7 +66,7 @@ export function imagesFile({ entries, left }: Pick<FileOptions, "entries" | "lef
     return [
         'import type { ImageDefinitions } from "layered-images";\n',
         "/** The images of this repository. Their parents and inputs are in their Dockerfiles, and not repeated here. */",
-        `export const images: ImageDefinitions = {\n${entries.map(entryText).join("\n")}${later.join("")}};`,
+        `export const images: ImageDefinitions = {\n${writtenEntries(entries).map(entryText).join("\n")}${later.join("")}};`,
         "",
     ].join("\n");
 }

@@ -34,8 +34,10 @@ function columns(rows: readonly (readonly string[])[], indent = ""): string[] {
 const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ["", title, ...lines];
 
+const onOneLine = (text: string): string => text.replace(/:\n\s*/g, ": ").replace(/\n\s*/g, "; ");
+
 const noteLines = (notes: readonly Note[]): string[] =>
-    notes.map(({ where, text }) => `  ${where}: ${text.replace(/\n\s*/g, "; ")}`);
+    notes.map(({ where, text }) => `  ${where}: ${onOneLine(text)}`);
 
 const stepLines = (steps: readonly StepUse[], role: StepUse["role"]): string[] =>
     columns(
@@ -66,13 +68,12 @@ function imageLines(images: AdoptionPlan["images"]): string[] {
 
 /** Words a plan for a terminal. */
 export function planText({ images, left, unused, notes, tasks, steps, files }: AdoptionPlan): string {
-    const builder = { create: "create", change: "change", keep: "keep" } as const;
     return [
         counted(images.length, "image"),
         ...section("Images, by parent: name, platforms, Dockerfile and what builds it today", imageLines(images)),
         ...section(
             "Left out, as comments in images.ts:",
-            left.map(({ entry, problem }) => `  ${entry.key}: ${problem.replace(/\n\s*/g, "; ")}`),
+            left.map(({ entry, problem }) => `  ${entry.key}: ${onOneLine(problem)}`),
         ),
         ...section(
             "Dockerfiles that nothing builds, so they get no image (to have one: --name <Dockerfile>=<name>):",
@@ -88,7 +89,7 @@ export function planText({ images, left, unused, notes, tasks, steps, files }: A
         ...section(
             "Files:",
             columns(
-                files.map(({ file, action, remark = "" }) => [builder[action], file, remark]),
+                files.map(({ file, action, remark = "" }) => [action, file, remark]),
                 "  ",
             ),
         ),
