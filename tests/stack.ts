@@ -74,6 +74,8 @@ export interface StateResource {
     readonly inputs: Readonly<Record<string, unknown>>;
     readonly outputs: Readonly<Record<string, unknown>>;
     readonly retainOnDelete?: boolean;
+    /** Whether it was replaced, and waits for its deletion: `exportState` leaves it out. */
+    readonly delete?: boolean;
     readonly dependencies?: readonly string[];
 }
 
@@ -81,7 +83,7 @@ export interface StateResource {
 export async function exportState(lab: Lab, program: string): Promise<Record<string, StateResource>> {
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
-    const own = (deployment.resources ?? []).filter(({ type }) => type.startsWith("docker-build:"));
+    const own = (deployment.resources ?? []).filter((one) => !one.delete && one.type.startsWith("docker-build:"));
     return Object.fromEntries(own.map((resource) => [resource.urn.split("::").at(-1) ?? "", resource]));
 }
 

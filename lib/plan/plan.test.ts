@@ -316,6 +316,17 @@ describe("pending is whatever an update would do", () => {
         expect(images.filter(({ action }) => action !== "unchanged")).toEqual([]);
     });
 
+    test("to what an earlier replacement left and nobody deletes, such as the last release", () => {
+        const left = recordedPreview("left");
+        const retained = left.steps.map((step) =>
+            step.op === "delete-replaced" && step.old ? { ...step, old: { ...step.old, retainOnDelete: true } } : step,
+        );
+        expect(plan({ ...left, steps: retained })).toMatchObject({
+            dangers: [],
+            warnings: [expect.stringMatching(/would also forget ci-amd64 .* replaced it; what was published stays$/)],
+        });
+    });
+
     test("and neither the bookkeeping of components nor what is only read", () => {
         for (const step of [added("my:own:Component", "update", false), added("random:index:Pet", "read")]) {
             expect(withStep(step)).toMatchObject({ pending: false, warnings: [] });

@@ -47,10 +47,10 @@ export function otherWork(steps: readonly Step[]): string[] {
             ({ op, name, type }) =>
                 `an update would also ${words[op] ?? "update"} ${name} (${type}), which this review can't explain`,
         ),
-        ...leftovers(steps).map(
-            ({ name, type }) =>
-                `an update would also delete ${name} (${type}) as it was before an earlier update replaced it`,
-        ),
+        ...leftovers(steps).map(({ name, type, old: before }) => {
+            const [verb, rest] = before?.retainOnDelete ? ["forget", "; what was published stays"] : ["delete", ""];
+            return `an update would also ${verb} ${name} (${type}) as it was before an earlier update replaced it${rest}`;
+        }),
     ];
 }
 

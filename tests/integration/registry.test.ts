@@ -343,9 +343,11 @@ describe("an image with names in two registries", () => {
     let program: string;
     const folder = () => path.join(lab.paths.state, "other-registry");
     const stop = async () => {
-        if (other?.exitCode !== null) return;
-        const ended = once(other, "exit");
-        other.kill();
+        const child = other;
+        other = undefined;
+        if (!child) return;
+        const ended = once(child, "exit");
+        child.kill();
         await ended;
     };
     /** Returns the tags of both repositories apart from builds and caches, with their digests; releases as "r". */
@@ -426,6 +428,9 @@ export const images: ImageDefinitions = {
         const digest = (await imageOutputs(lab, program)).app?.digest;
         expect(digest).not.toBe(former);
         expect((await published())[0]).toMatchObject({ latest: digest, "3.12": digest, "r-<release>": digest });
+        const { images, warnings } = await reviewPlan(lab, program);
+        expect(images).toMatchObject([{ image: "app", action: "retag" }]);
+        expect(warnings).toEqual([expect.stringMatching(/would also forget app@release .* what was published stays$/)]);
         other = await startRegistry(folder(), port);
         expect(await published()).toMatchObject([{}, { stable: former, "3.12": former }]);
         const copied = await up(lab, program);
