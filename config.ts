@@ -9,6 +9,7 @@ import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
+import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem } from "./lib/registry/references";
@@ -179,6 +180,8 @@ const schema = z.strictObject({
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
+    /** By image, the period of its last scheduled rebuild, which `bump` writes. */
+    rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
     /** The repository on GitHub; without it the program manages images only. */
@@ -196,6 +199,7 @@ export interface StackConfig {
     readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly builtinFrontend: boolean;
+    readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
     readonly labRegistry?: string;
     readonly secretNames: readonly string[];
@@ -302,6 +306,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         pins: Object.keys(roots),
         buildArgs,
         builtinFrontend,
+        ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),

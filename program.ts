@@ -13,6 +13,7 @@ import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
+import { refuseUnknownRebuilds, uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
@@ -98,9 +99,15 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
+    const uncached = uncachedIn(process.env);
+    refuseUnknownRebuilds(
+        uncached,
+        hierarchy.images.map(({ key }) => key),
+    );
     const decided = await decide(checkout, definitions, hierarchy, config);
     const staged = stageHierarchy(checkout, hierarchy, stageRoot);
-    const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets: config.secrets });
+    const { secrets } = config;
+    const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
     const delivered = decided && deliver(decided, images.promotedRefs());
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     return knownOutputs({ images: images.outputs(), ...(delivered && { github: delivered.outputs }) });

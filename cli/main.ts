@@ -1,11 +1,14 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
 import { stopLab } from "../lab/labState";
+import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
 import { type AdoptOptions, runAdopt } from "./adopt";
+import { runBuild } from "./build";
+import { type BumpOptions, runBump } from "./bump";
 import { runCanary } from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
@@ -96,6 +99,7 @@ export async function main(args: readonly string[]): Promise<number> {
             "--renewable-token",
             "if only GitHub failed and the token of a GitHub App may have expired, end with 0 and set the step's output `again`",
         )
+        .option("--rebuild <images>", "build these images again without cache: keys of images.ts, separated by commas")
         .action(async (rest: string[], options: UpOptions) => {
             done(await runUp(rest, options));
         });
@@ -119,6 +123,34 @@ export async function main(args: readonly string[]): Promise<number> {
         .argument("[images...]", "keys of images.ts, of a matrix for all its images; all images by default")
         .action(async (images: string[]) => {
             done((await runCanary(images)) ? exit.done : exit.failed);
+        });
+    program
+        .command("build")
+        .description(
+            "build and test what `up` would build, for this machine's platform, without pushing or recording anything",
+        )
+        .addOption(stackOption())
+        .action(async (options: { stack?: string }) => {
+            done(await runBuild(options));
+        });
+    program
+        .command("bump")
+        .description(
+            "move pins of roots and scheduled rebuilds in the stack's file; exit code 1 if a registry did not answer",
+        )
+        .argument("[roots...]", "roots as Dockerfiles write them; all roots and the scheduled rebuilds by default")
+        .addOption(new Option("-s, --stack <name>", "the stack whose file is changed").default(ciStack))
+        .option("--dry-run", "write nothing")
+        .option("--check", "write nothing; exit code 2 if anything is behind")
+        .option("--json", "print JSON (BumpReport in cli/bump.ts)")
+        .addOption(
+            new Option(
+                "--propose",
+                "open or update a pull request with the changed file, and with the review of its update as text",
+            ).conflicts(["dryRun", "check"]),
+        )
+        .action(async (roots: string[], options: BumpOptions) => {
+            done(await runBump(roots, options));
         });
     program
         .command("status")

@@ -99,16 +99,16 @@ async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly s
     }
 }
 
-/**
- * Runs `npm run review`: shows what an update would do, and why. It builds and pushes nothing, and masks the stack's secrets. In GitHub
- * Actions the review is also added to the step's summary and outputs, in Markdown.
- *
- * @returns the exit code: 0, or 3 if the update would lose something permanently. With `--expect-no-changes`: 2 if changes are pending.
- *     With `--refresh` in addition: 2 if a promoted tag is missing or moved, and 1 if the registry did not respond
- * @throws InputError for bad input, and with the engine's error if the preview fails
- */
-export async function runReview(options: ReviewOptions): Promise<number> {
-    const form = options.format;
+/** A review, with the stack's secrets masked. */
+interface MadeReview {
+    readonly plan: Plan;
+    /** What the registry has; undefined if it was not asked. */
+    readonly published: Published | undefined;
+    readonly history: readonly UpdateRecord[];
+}
+
+/** Makes the review of an update of the stack. Throws the errors of `runReview`. */
+async function makeReview(options: Pick<ReviewOptions, "stack" | "refresh" | "format">): Promise<MadeReview> {
     const engine = await openStack({ stack: options.stack, start: true });
     const refresh = options.refresh === true;
     const queryRegistries = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
@@ -118,7 +118,7 @@ export async function runReview(options: ReviewOptions): Promise<number> {
     // The registry is queried while the engine runs the preview: they are independent.
     const [previewed, published, history] = await Promise.all([
         withMaskedErrors(preview(engine), secretsRead),
-        refresh || form === "html" ? queryRegistries() : undefined,
+        refresh || options.format === "html" ? queryRegistries() : undefined,
         readHistory(engine.stack, engine.env),
     ]);
     const secrets = await secretsRead;
@@ -128,10 +128,30 @@ export async function runReview(options: ReviewOptions): Promise<number> {
         history,
         ...(refresh && published && { missing: published.missing }),
     });
-    const complete = maskedIn(published ? withPublished(plan, published) : plan, secrets, fixedWords);
+    return {
+        plan: maskedIn(published ? withPublished(plan, published) : plan, secrets, fixedWords),
+        published,
+        history,
+    };
+}
+
+/** Returns the review of an update of the stack in Markdown. Throws the errors of `runReview`. */
+export const reviewMarkdown = async (stack: string): Promise<string> =>
+    markdownForm((await makeReview({ stack, format: "markdown" })).plan);
+
+/**
+ * Runs `npm run review`: shows what an update would do, and why. It builds and pushes nothing, and masks the stack's secrets. In GitHub
+ * Actions the review is also added to the step's summary and outputs, in Markdown.
+ *
+ * @returns the exit code: 0, or 3 if the update would lose something permanently. With `--expect-no-changes`: 2 if changes are pending.
+ *     With `--refresh` in addition: 2 if a promoted tag is missing or moved, and 1 if the registry did not respond
+ * @throws InputError for bad input, and with the engine's error if the preview fails
+ */
+export async function runReview(options: ReviewOptions): Promise<number> {
+    const { plan, published, history } = await makeReview(options);
     const toTerminal = options.output === undefined && process.stdout.isTTY;
-    deliver(render(form, complete, history, toTerminal), options.output);
+    deliver(render(options.format, plan, history, toTerminal), options.output);
     const code = exitCode(plan, published, options);
-    reportReview(markdownForm(complete), code === exit.dangerous);
+    reportReview(markdownForm(plan), code === exit.dangerous);
     return code;
 }

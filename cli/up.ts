@@ -1,15 +1,17 @@
+import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
+import { keysIn, refuseUnknownRebuilds, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
 import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
 import { filesDiffer } from "../lib/status/status";
 import { masked } from "../lib/system/mask";
-import { labPaths } from "../lib/system/paths";
+import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
 import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
@@ -25,7 +27,12 @@ import { typed } from "../lib/system/commandLine";
 export interface UpOptions extends PulumiOptions {
     /** Whether the caller can get another GitHub token when this one expires, after an hour: see `mayHaveExpired`. */
     readonly renewableToken?: boolean;
+    /** Keys of images to build again without cache, separated by spaces or commas. */
+    readonly rebuild?: string;
 }
+
+/** Checked options of an update: the images to build again, by key. */
+type UpdateOptions = Pick<UpOptions, "renewableToken"> & { readonly rebuild: readonly string[] };
 
 /**
  * Returns the URNs of resources that `up` has to replace after a refresh, because it would otherwise leave them unchanged: secrets that
@@ -51,8 +58,10 @@ async function toReplace(engine: Engine): Promise<string[]> {
 
 /** Result of the refresh before an update. */
 interface RefreshResult {
-    /** Arguments for `pulumi up`. */
+    /** Arguments for `pulumi up`: those that the user gave, and the resources to replace. */
     readonly args: readonly string[];
+    /** Those that the user gave. */
+    readonly rest: readonly string[];
     /** Exit code of the refresh. The update continues even if the refresh failed. */
     readonly code: number;
 }
@@ -61,29 +70,56 @@ interface RefreshResult {
 async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]): Promise<RefreshResult> {
     const { resources } = await deploymentOf(engine);
     const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
-    if (!refresh) return { args: rest, code: exit.done };
+    if (!refresh) return { args: rest, rest, code: exit.done };
     const runRefresh = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
     const hasToken = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
     const code = await runRefresh(refresh === refreshOptions.all && !hasToken ? refreshOptions.images : refresh);
-    if (isInterrupted()) return { args: rest, code };
+    if (isInterrupted()) return { args: rest, rest, code };
     if (code !== exit.done)
         console.error("note: the update continues without the resources that could not be refreshed");
-    if (refresh !== refreshOptions.all) return { args: rest, code };
+    if (refresh !== refreshOptions.all) return { args: rest, rest, code };
     // The refresh may have failed because of GitHub. Images come first, so refresh them alone.
     if (code !== exit.done && (!hasToken || (await runRefresh(refreshOptions.images)) !== exit.done))
-        return { args: rest, code };
-    return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], code };
+        return { args: rest, rest, code };
+    return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], rest, code };
 }
 
-async function update(session: Session, args: readonly string[], options: UpOptions, start: number): Promise<number> {
+/**
+ * Returns the keys of the images to build again.
+ *
+ * @throws InputError for a text that names no image, and for images that images.ts does not have
+ */
+function imagesToRebuild({ rebuild }: UpOptions): readonly string[] {
+    if (rebuild === undefined) return [];
+    const [keys, known] = [keysIn(rebuild), Object.keys(loadDefinitions(repositoryRoot()).images)];
+    refuseUnknownRebuilds(keys.length > 0 ? keys : [rebuild], known);
+    return keys;
+}
+
+async function update(
+    session: Session,
+    args: readonly string[],
+    options: UpdateOptions,
+    start: number,
+): Promise<number> {
     const { engine, secrets, printed, pulumi } = session;
+    const { rebuild } = options;
     const ready = Date.now();
     const mask = (text: string) => masked(text, secrets);
     const refreshed = await refreshFirst(session, args);
     if (isInterrupted()) return exit.interrupted;
-    const { code, recorded } = await recordUp(engine.env, (logArgs, env) =>
-        pulumi("up", ["--yes", "--skip-preview", ...logArgs, ...refreshed.args], env),
+    const up = ["--yes", "--skip-preview"];
+    const uncached = rebuild.length > 0 ? { [uncachedVariable]: rebuild.join(" ") } : {};
+    const recordedUp = await recordUp({ ...engine.env, ...uncached }, (logArgs, env) =>
+        pulumi("up", [...up, ...logArgs, ...refreshed.args], env),
     );
+    const { recorded } = recordedUp;
+    let { code } = recordedUp;
+    if (rebuild.length > 0 && code === exit.done && !isInterrupted()) {
+        // The state now says that these images are built without cache. Without this, the next update would change that.
+        console.error(`\nrecording ${rebuild.join(", ")} as built with cache again, from what was just built`);
+        code = await pulumi("up", [...up, ...refreshed.rest]);
+    }
     reportDuration("up", start, ready);
     const log = recorded?.log;
     if (code !== exit.done && !isInterrupted()) {
@@ -109,7 +145,7 @@ async function update(session: Session, args: readonly string[], options: UpOpti
 /**
  * Runs `npm run up`: updates the lab's stack, after setting up the lab, or another stack to match the checkout. In addition to
  * `pulumi up` it first refreshes workflow files that changed on GitHub and, with `--refresh`, all resources except the indexes; recreates
- * content that the registry lost; records the update; and, if the update failed, prints the reasons and the remaining steps. In GitHub
+ * content that the registry lost; with `--rebuild` builds images without cache; records the update; and, if the update failed, prints the reasons and the remaining steps. In GitHub
  * Actions it also writes the step's summary.
  *
  * @param args arguments for `pulumi up`
@@ -118,7 +154,8 @@ async function update(session: Session, args: readonly string[], options: UpOpti
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();
     try {
-        return await update(await openSession(options, true), args, options, start);
+        const rebuild = imagesToRebuild(options);
+        return await update(await openSession(options, true), args, { ...options, rebuild }, start);
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {
             addSummary(`### The update failed before it came to any resource\n\n${error.message}\n`);

@@ -4,7 +4,7 @@ import type { Kind } from "../lib/github/permissions";
 import { existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
-import { isTransient, nextAfter, refusesPushes } from "../lib/registry/failures";
+import { isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
 import { pinCommand } from "../lib/system/shell";
@@ -158,6 +158,30 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
             });
         }
     }
+}
+
+/**
+ * Returns the hook for the tags of an image in a repository: after a failure, it logs the next step, once. The outputs of a
+ * tag that could not be moved look as before, and nothing depends on most tags, so only this hook knows of their failures.
+ *
+ * @param repository "registry/repository"
+ */
+export function tagHooks(key: string, repository: string): pulumi.ResourceHookBinding {
+    const { registry } = parseReference(repository);
+    let isReported = false;
+    const advise = new pulumi.ErrorHook(
+        `say what to do when image ${key} can't be published in ${repository}`,
+        async ({ errors, urn }) => {
+            noteFailure(urn);
+            const next = nextAfterTagging(errors, registry);
+            if (next === undefined || isReported) return false;
+            isReported = true;
+            // After the hook returns, the engine may end the update and drop log messages that are still in transit.
+            await pulumi.log.error(`image ${key}: next: ${next}`);
+            return false;
+        },
+    );
+    return { onError: [advise] };
 }
 
 /** How often a push that conflicted with another push is repeated. */

@@ -9,7 +9,7 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** The arguments of an image's component. */
-export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets"> {
+export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets" | "uncached"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
@@ -56,16 +56,14 @@ export class Image extends pulumi.ComponentResource {
     }
 
     private promote(parents: ImageArgs["parents"]): Promotion | undefined {
-        const { definition, repository, key } = this.prepared;
-        if (definition.name === undefined || repository === undefined) return undefined;
+        const { publication, key } = this.prepared;
+        if (!publication) return undefined;
         const platformImages = [...this.platformImages.values()];
         return new Promotion(
             key,
             {
-                name: definition.name,
-                repository,
+                publication,
                 refs: platformImages.map(({ ref }) => ref),
-                tags: definition.tags ?? [],
                 tests: platformImages.flatMap(({ test }) => test ?? []),
                 after: Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
             },

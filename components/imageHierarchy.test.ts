@@ -7,6 +7,7 @@ import { readHierarchy } from "../lib/hierarchy/prepare";
 import type { HierarchySettings } from "../lib/hierarchy/settings";
 import { archOf, hostPlatform } from "../lib/platform";
 import { digestOf, record } from "../tests/harness";
+import type { Texts } from "../lib/engine/resources";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
@@ -49,7 +50,11 @@ const settings: HierarchySettings = {
 };
 
 async function run(
-    changes: { images?: ImageDefinitions; settings?: Partial<HierarchySettings> } = {},
+    changes: {
+        images?: ImageDefinitions;
+        settings?: Partial<HierarchySettings>;
+        uncached?: readonly string[];
+    } = {},
     preview = false,
 ) {
     const checkout = openCheckout(tree(files));
@@ -65,7 +70,8 @@ async function run(
     const staged = stageHierarchy(checkout, hierarchy, ".stage");
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
-        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets });
+        const { uncached = [] } = changes;
+        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });
@@ -195,6 +201,25 @@ describe("a build", () => {
         expect(inputs[2]?.tags).not.toEqual(inputs[0]?.tags);
         const tags = ["one", "two", "three"].map((key) => resources[key]?.inputs.tag);
         expect(tags).toEqual([1, 2, 3].map((tag) => `registry.test/us/base:${String(tag)}`));
+    });
+
+    test("gets an extra host and another input hash by a scheduled rebuild, and nothing by those of other images", async () => {
+        const inputsOf = async (rebuilds: Readonly<Record<string, string>>) => {
+            const resources = await run({ settings: { rebuilds } });
+            return [resources["base-amd64"]?.inputs, resources["app-amd64"]?.inputs] as const;
+        };
+        const [[base, app], [baseLater, appLater]] = [await inputsOf({}), await inputsOf({ base: "2026-W48" })];
+        expect(base).not.toHaveProperty("addHosts");
+        expect(baseLater?.addHosts).toEqual(["rebuild-2026-w48.invalid:127.0.0.1"]);
+        expect((baseLater?.buildArgs as Texts).INPUT_HASH).not.toBe((base?.buildArgs as Texts).INPUT_HASH);
+        expect(baseLater?.tags).not.toEqual(base?.tags);
+        expect(appLater).toEqual(app);
+    });
+
+    test("is without cache only for the images that one update builds again", async () => {
+        const resources = await run({ uncached: ["app"] });
+        expect(resources["app-amd64"]?.inputs.noCache).toBe(true);
+        expect(resources["base-amd64"]?.inputs).not.toHaveProperty("noCache");
     });
 
     test("gets just the secrets that it names, as secrets", async () => {

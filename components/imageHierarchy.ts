@@ -10,6 +10,8 @@ export interface ImageHierarchyArgs {
     readonly images: readonly PreparedImage[];
     /** Build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Keys of the images that this update builds without cache. */
+    readonly uncached: readonly string[];
     /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
 }
@@ -33,7 +35,8 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            images[key] = new Image({ prepared, staged, parents, secrets: args.secrets }, { parent: this });
+            const uncached = args.uncached.includes(key);
+            images[key] = new Image({ prepared, staged, parents, uncached, secrets: args.secrets }, { parent: this });
         }
         this.images = images;
         this.registerOutputs({});

@@ -4,6 +4,7 @@ import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
 import { imageScheme, inputHashArgument } from "../lib/engine/resources";
 import { type PreparedImage, registryExport, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { rebuildHost } from "../lib/hierarchy/rebuild";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
 import { isDigest, withDigest } from "../lib/registry/references";
@@ -16,6 +17,8 @@ export interface PlatformImageArgs {
     readonly platform: Platform;
     /** The staged build context and smoke tests, relative to the program's folder. */
     readonly staged: StagedImage;
+    /** Whether this update builds it without cache. The next update removes that property again, with the cache that this one left. */
+    readonly uncached: boolean;
     /** The stack's build secrets by name; an image receives those that its definition lists. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** The hooks around its build. */
@@ -131,6 +134,8 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             },
             ...(definition.labels && { labels: { ...definition.labels } }),
             ...(definition.target !== undefined && { target: definition.target }),
+            ...(args.uncached && { noCache: true }),
+            ...(prepared.rebuild !== undefined && { addHosts: [rebuildHost(prepared.rebuild)] }),
             ...cache(args),
             ...secretsOf(args),
             exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport }],

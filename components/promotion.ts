@@ -1,45 +1,105 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { componentTypes } from "../lib/engine/resources";
-import { digestOf, parseReference, withDigest } from "../lib/registry/references";
-import { knownOutputs } from "./failures";
+import { hash12 } from "../lib/context/hash";
+import { componentTypes, promotionNames } from "../lib/engine/resources";
+import type { Place, Publication } from "../lib/hierarchy/publication";
+import { digestOf, withDigest } from "../lib/registry/references";
+import { forDependents, knownOutputs } from "./failures";
+import { tagHooks } from "./hooks";
 import { releaseTags } from "./releaseTags";
 
 /** The arguments of a promotion. */
 export interface PromotionArgs {
-    /** The image's name; its tag is the tag to move. */
-    readonly name: string;
-    /** The repository that the image is pushed to. */
-    readonly repository: string;
+    /** The repositories and tags of the image. */
+    readonly publication: Publication;
     /** `<repository>@<digest>` by platform. */
     readonly refs: readonly pulumi.Input<string>[];
     /** Smoke tests that must have passed. */
     readonly tests: readonly pulumi.Resource[];
-    /** Tags that each new release gets, with placeholders. */
-    readonly tags: readonly string[];
     /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
 }
 
-/** Moves the promoted tag (`latest`) to an index over the tested digests; after a failed test the tag stays. */
+/**
+ * Publishes the tested digests: first as a release, an index under a tag `r-<12 hex>` that never moves, then under the image's tags,
+ * which move to that release (`latest`). Other repositories get a copy of the release, and the same tags. After a failed test
+ * all tags stay; a repository that fails leaves the others as they should be.
+ */
 export class Promotion extends pulumi.ComponentResource {
-    /** `<repository>@<digest>` of the promoted index. */
+    /** `<repository>@<digest>` of the release to which the tag of the image's name was moved. */
     public readonly ref: pulumi.Output<string>;
+    /** The tag of the image's name: promotions of children wait for it alone. */
+    private readonly main: dockerBuild.Index;
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
         super(componentTypes.promotion, key, {}, opts);
-        const tag = parseReference(args.name).tag ?? "latest";
-        const index = new dockerBuild.Index(
-            key,
-            { tag: `${args.repository}:${tag}`, sources: [...args.refs], push: true },
-            // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
-            { parent: this, retainOnDelete: true, dependsOn: [...args.tests, ...args.after] },
-        );
-        this.ref = index.ref.apply((ref) => withDigest(args.repository, digestOf(ref) ?? ref));
-        if (args.tags.length > 0) {
-            const { repository, tags } = args;
-            releaseTags(key, { repository, ref: this.ref, tags }, { parent: this, dependsOn: index });
+        const { publication, refs, tests, after } = args;
+        const { repository, tags, copies } = publication;
+        const [tag = "latest", ...otherTags] = tags;
+        const release = releaseOf(refs);
+        const tested = [...tests, ...after.map(({ main }) => main)];
+        const names = promotionNames(key);
+        const hooks = tagHooks(key, repository);
+        const made = this.index(names.release, pulumi.interpolate`${repository}:r-${release}`, refs, tested, hooks);
+        // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
+        this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made], hooks);
+        this.ref = refIn(repository, this.main);
+        this.move(names, { repository, tags: otherTags }, made, hooks);
+        this.addTags(names.command, publication, publication, release, this.ref, this.main);
+        for (const copy of copies) {
+            const copyNames = promotionNames(key, copy.repository);
+            const copyHooks = tagHooks(key, copy.repository);
+            const tagged = pulumi.interpolate`${copy.repository}:r-${release}`;
+            const copied = this.index(copyNames.release, tagged, [passedOn(repository, made)], [this.main], copyHooks);
+            this.move(copyNames, copy, copied, copyHooks);
+            this.addTags(copyNames.command, publication, copy, release, refIn(copy.repository, copied), copied);
         }
         this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
+
+    private index(
+        name: string,
+        tag: pulumi.Input<string>,
+        sources: readonly pulumi.Input<string>[],
+        dependsOn: readonly pulumi.Resource[],
+        hooks: pulumi.ResourceHookBinding,
+    ): dockerBuild.Index {
+        // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
+        const options = { parent: this, retainOnDelete: true, hooks, dependsOn: [...dependsOn] };
+        return new dockerBuild.Index(name, { tag, sources: [...sources], push: true }, options);
+    }
+
+    /** Moves tags of a repository to the release that it has. */
+    private move(
+        names: ReturnType<typeof promotionNames>,
+        { repository, tags }: Place,
+        made: dockerBuild.Index,
+        hooks: pulumi.ResourceHookBinding,
+    ): void {
+        const source = [passedOn(repository, made)];
+        for (const tag of tags) this.index(names.tag(tag), `${repository}:${tag}`, source, [made], hooks);
+    }
+
+    private addTags(
+        name: string,
+        { releaseTags: tags }: Publication,
+        { repository }: Place,
+        release: pulumi.Output<string>,
+        ref: pulumi.Output<string>,
+        dependsOn: pulumi.Resource,
+    ): void {
+        if (tags.length > 0) releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn });
+    }
 }
+
+/** Returns the 12 hexadecimal digits that name a release: equal builds, in the same order, are the same release. */
+const releaseOf = (refs: readonly pulumi.Input<string>[]): pulumi.Output<string> =>
+    pulumi.all([...refs]).apply((builds) => hash12(builds.map((ref) => digestOf(ref) ?? ref)));
+
+/** Returns `<repository>@<digest>` of an index. */
+const refIn = (repository: string, index: dockerBuild.Index): pulumi.Output<string> =>
+    index.ref.apply((ref) => withDigest(repository, digestOf(ref) ?? ref));
+
+/** Like `refIn`, as an input of other resources. */
+const passedOn = (repository: string, index: dockerBuild.Index): pulumi.Output<string> =>
+    forDependents(refIn(repository, index), withDigest(repository, `sha256:${"0".repeat(64)}`));

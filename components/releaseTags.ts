@@ -10,6 +10,8 @@ export interface ReleaseTagsArgs {
     readonly repository: string;
     /** `<repository>@<digest>` of the release. */
     readonly ref: pulumi.Output<string>;
+    /** The 12 hexadecimal digits in the release's own tag. */
+    readonly release: pulumi.Output<string>;
     /** Tags with placeholders, as in `images.ts`. */
     readonly tags: readonly string[];
 }
@@ -36,17 +38,21 @@ for template in $TAGS; do
 done`;
 
 /**
- * Adds tags that name the commit and the date to each new release of an image. They stay when the image, a tag in `images.ts` or the
+ * Adds tags that name the commit, the date or the release to each new release of an image. They stay when the image, a tag in `images.ts` or the
  * stack goes. A failure leaves the release promoted, and the next update tries again.
  */
-export function releaseTags(key: string, args: ReleaseTagsArgs, opts: pulumi.CustomResourceOptions): void {
+export function releaseTags(name: string, args: ReleaseTagsArgs, opts: pulumi.CustomResourceOptions): void {
     // Loaded here, because most hierarchies have no such tags, and loading it takes longer than a resource.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- see above
     const { local } = require("@pulumi/command") as typeof command;
     const ref = forDependents(args.ref, withDigest(args.repository, `sha256:${"0".repeat(64)}`));
-    const environment: TagVariables<pulumi.Input<string>> = { REF: ref, TAGS: args.tags.join(" ") };
+    const tags = args.tags.join(" ");
+    const environment: TagVariables<pulumi.Input<string>> = {
+        REF: ref,
+        TAGS: tags.includes("{release}") ? args.release.apply((name) => tags.replaceAll("{release}", name)) : tags,
+    };
     new local.Command(
-        `${key}-tags`,
+        name,
         {
             create: script,
             interpreter: ["/bin/sh", "-c"],

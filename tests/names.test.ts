@@ -86,8 +86,10 @@ describe("no source of the package contains", () => {
         expect([...new Set(found)]).toEqual([
             // GitHub's word for the branch that a pull request is for.
             "lab/github/pulls.ts: base",
-            // The kind of file, after which an image that only it builds is called.
-            ...["build", "devcontainer", "entries"].map((file) => `lib/adopt/${file}.ts: devcontainer`),
+            // A kind of files that describe builds.
+            "lib/adopt/build.ts: devcontainer",
+            "lib/adopt/devcontainer.ts: devcontainer",
+            "lib/adopt/entries.ts: devcontainer",
             // The name of CI's stack.
             "lib/engine/stacks.ts: ci",
             // A field of a parent.

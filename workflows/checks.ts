@@ -1,8 +1,10 @@
 import { imageVariable } from "../lib/github/names";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import { parseReference, pushedRepository } from "../lib/registry/references";
 import type { CheckDefinition, StepDefinition } from "./definition";
 import type { Step, Workflow } from "./document";
 import { imageOf } from "./images";
+import { containerCredentials } from "./registries";
 import { checkout } from "./steps";
 
 /** Condition that runs a step even after another step failed. */
@@ -18,10 +20,21 @@ const checkStep = ({ name, run, env, always = false }: StepDefinition): Step => 
 /**
  * Returns the workflow of a check, which runs on pull requests in exactly the image that the last `up` published. Pull requests from forks
  * use the current tag instead, because GitHub does not give their runs any variables.
+ *
+ * @param pushedTo "host[:port][/prefix]" that CI's stack pushes to instead of the registries in the images' names
  */
-export function checkWorkflow(images: readonly PreparedImage[], check: CheckDefinition): Workflow {
+export function checkWorkflow(
+    images: readonly PreparedImage[],
+    check: CheckDefinition,
+    pushedTo: string | undefined,
+): Workflow {
     const { file, name, image, steps, minutes = 20 } = check;
-    const published = imageOf(images, image).definition.name ?? "";
+    const named = imageOf(images, image).definition.name ?? "";
+    const published =
+        pushedTo === undefined
+            ? named
+            : `${pushedRepository(named, pushedTo)}:${parseReference(named).tag ?? "latest"}`;
+    const credentials = containerCredentials(parseReference(published).registry);
     return {
         file,
         name,
@@ -35,7 +48,7 @@ export function checkWorkflow(images: readonly PreparedImage[], check: CheckDefi
                 permissions: { contents: "read", packages: "read" },
                 container: {
                     image: `\${{ vars.${imageVariable(image)} || '${published}' }}`,
-                    credentials: { username: "${{ github.actor }}", password: "${{ github.token }}" },
+                    ...(credentials && { credentials }),
                 },
                 steps: [checkout(), ...steps.map(checkStep)],
             },

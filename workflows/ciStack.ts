@@ -43,6 +43,17 @@ export function ciBranch(root: string): string {
     });
 }
 
+/**
+ * Returns "host[:port][/prefix]" that CI's stack pushes to instead of the registries in the images' names; undefined if it sets none. A
+ * value that is none is refused when the stack is used.
+ *
+ * @param root the repository's root
+ */
+export function ciRegistry(root: string): string | undefined {
+    const { data } = z.string().min(1).safeParse(setting(root, "registry"));
+    return data;
+}
+
 /** A value that was set with --secret, as the stack's file stores it. */
 const encrypted = z.strictObject({ secure: z.string() });
 
@@ -60,12 +71,22 @@ function mapRecord(value: unknown, change: (entry: unknown) => unknown): unknown
  * @param root the repository's root
  * @throws InputError for values that are not build arguments
  */
-export function ciBuildArgs(root: string): HierarchySettings["buildArgs"] {
+export const ciBuildArgs = (root: string): HierarchySettings["buildArgs"] =>
+    readableBuildArgs(setting(root, "buildArgs"), ciStackFile);
+
+/**
+ * Returns the build arguments in a stack's file, without those that are encrypted.
+ *
+ * @param value the setting `buildArgs` as the file has it; undefined if it does not
+ * @param where the file, for messages
+ * @throws InputError for values that are not build arguments
+ */
+export function readableBuildArgs(value: unknown, where: string): HierarchySettings["buildArgs"] {
     // Encrypted values can't be read here: a single value, all values of an image, or the whole setting may be encrypted.
     const readable = (value: unknown) => (encrypted.safeParse(value).success ? undefined : value);
-    const buildArgs = mapRecord(readable(setting(root, "buildArgs")), (args) => mapRecord(readable(args), readable));
+    const buildArgs = mapRecord(readable(value), (args) => mapRecord(readable(args), readable));
     const { data, error } = buildArgsSchema.safeParse(buildArgs ?? {});
     if (data) return data;
     const issues = error.issues.map(({ path: at, message }) => `buildArgs (at ${at.join(".")}): ${message}`);
-    throw new InputError({ where: ciStackFile, problem: issues.join("; ") });
+    throw new InputError({ where, problem: issues.join("; ") });
 }

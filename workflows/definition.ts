@@ -54,8 +54,15 @@ export interface ReviewDefinition {
     readonly name?: string;
     /** When it looks for drift, as a cron expression in UTC. Default: Mondays at 4:23. */
     readonly schedule?: string;
-    /** Time limit in minutes of the job that builds all images for pull requests that must not see secrets. Default: 120. */
+    /** Time limit in minutes of each job that builds images for a pull request. Default: 120. */
     readonly minutes?: number;
+    /**
+     * Whether pull requests of the repository itself build and test what they change, for the runner's platform, without publishing
+     * anything. Default: false, because `up` builds it after the merge and promotes nothing that fails.
+     */
+    readonly build?: boolean;
+    /** Whether it also looks for newer roots and due rebuilds, and proposes them by a pull request (`bump`). Default: true. */
+    readonly bump?: boolean;
 }
 
 /** What Dependabot keeps up to date in addition to actions, npm packages and Dockerfiles. */

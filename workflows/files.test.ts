@@ -32,6 +32,7 @@ async function problems(text: string): Promise<unknown[]> {
 const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
     const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
+    const { build = false, bump = true } = world.definitions.workflows?.review ?? {};
     const isCheck = (file: string) => checks.some((check) => check.file === file);
 
     test("every file begins with the header that makes it ours", () => {
@@ -53,7 +54,9 @@ const testWorld = (world: World) => {
             up: "packages id-token",
             review: "id-token",
             comment: "pull-requests",
+            build: "id-token",
             lab: "",
+            bump: "id-token",
             status: "id-token",
             drift: "issues",
         };
@@ -80,7 +83,11 @@ const testWorld = (world: World) => {
             return inputs ? [{ job, inputs: inputs as Record<string, string | number> }] : [];
         });
         const ofReview = logins.filter(({ job }) => (job.environment as { name: string }).name === "review");
-        expect([logins.length, ofReview.length]).toEqual([2 * up.length + 2, up.length + 1]);
+        const [building, bumping] = [Number(build), Number(bump)];
+        expect([logins.length, ofReview.length]).toEqual([
+            2 * up.length + 2 + building + bumping,
+            up.length + 1 + building,
+        ]);
         for (const { job, inputs } of logins) {
             const [type, scope] = ofReview.some((one) => one.job === job)
                 ? [
@@ -181,7 +188,21 @@ const testWorld = (world: World) => {
             expect([token?.if, finish?.if]).toEqual(Array(2).fill("steps.up.outputs.again == 'true'"));
             expect(finish?.env.GITHUB_TOKEN).toBe(`\${{ steps.${token?.id ?? ""}.outputs.token }}`);
             const added = Object.keys(first?.env ?? {}).filter((name) => !(name in (finish?.env ?? {})));
-            expect(added.sort()).toEqual(["REFRESH", "RENEWABLE"]);
+            expect(added.sort()).toEqual(["REBUILD", "REFRESH", "RENEWABLE"]);
+        }
+    });
+
+    test("a job builds what a pull request changes, and a job proposes newer roots, just where they are wanted", () => {
+        const found = jobs.filter(({ key }) => key === "build" || key === "bump");
+        expect(found.map(({ where }) => where)).toEqual([
+            ...(build ? ["review.yml build"] : []),
+            ...(bump ? ["review.yml bump"] : []),
+        ]);
+        for (const { key, job, steps } of found) {
+            expect(job.environment).toEqual({ name: key === "build" ? "review" : "up", deployment: false });
+            expect(job.permissions).toMatchObject({ packages: "read", contents: "read" });
+            const ref = steps[0]?.with as Record<string, unknown>;
+            expect([ref, typeof job.if]).toEqual([{ "persist-credentials": false }, "string"]);
         }
     });
 

@@ -1,11 +1,12 @@
 import type { Checkout } from "../lib/context/checkout";
 import { checkWorkflow } from "./checks";
-import { ciBranch } from "./ciStack";
+import { ciBranch, ciRegistry } from "./ciStack";
 import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
 import { workflowImages } from "./images";
 import { readPins } from "./pins";
+import { registriesOf } from "./registries";
 import { reviewWorkflow } from "./review";
 import { upWorkflows } from "./up";
 
@@ -27,10 +28,12 @@ export function workflowFiles(
     const { up = defaultUp, checks = [], review = {}, dependabot: updates = {} } = definitions.workflows ?? {};
     const images = workflowImages(checkout, definitions);
     const pins = readPins(checkout.root);
+    const pushedTo = ciRegistry(checkout.root);
+    const registries = registriesOf(images, pushedTo);
     const workflows = [
-        ...upWorkflows(images, up, branch),
-        ...checks.map((check) => checkWorkflow(images, check)),
-        reviewWorkflow(review, branch),
+        ...upWorkflows(images, up, branch, registries),
+        ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
+        reviewWorkflow(review, branch, registries),
     ];
     return {
         ...Object.fromEntries(

@@ -1,6 +1,7 @@
 import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import { typedSilently } from "../lib/system/commandLine";
+import { type RegistryHost, logIns } from "./registries";
 import {
     buildInLab,
     checkout,
@@ -8,11 +9,11 @@ import {
     command,
     getAppToken,
     inPackage,
-    logInToRegistry,
     onStack,
     readingEnvironment,
     restoreHistory,
     script,
+    setUpBuilder,
     setUpNode,
     setUpPulumi,
     upEnvironment,
@@ -51,8 +52,9 @@ const readingJob = {
  *
  * @param condition expression that decides whether the job runs
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
-export const reviewJob = (condition: string, branch: string): Job => ({
+export const reviewJob = (condition: string, branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Review",
     if: condition,
     ...readingJob,
@@ -62,7 +64,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
         ...setUpNode,
         checkGenerated,
         ...setUpPulumi("read", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         { id: "review", ...command("Review", ["review", onStack], readingEnvironment) },
     ],
@@ -72,7 +74,7 @@ export const reviewJob = (condition: string, branch: string): Job => ({
  * Returns the job that compares the stack with reality. It runs main's code, so it may have the token of the GitHub App, which can read
  * variables and secrets; the workflow's token can't.
  */
-const statusJob = (branch: string): Job => ({
+const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Status",
     if: onSchedule,
     ...readingJob,
@@ -83,7 +85,7 @@ const statusJob = (branch: string): Job => ({
         ...setUpNode,
         // The environment `up` does not allow a token of the review team.
         ...setUpPulumi("write", timeout),
-        logInToRegistry,
+        ...logIns(registries, "read"),
         restoreHistory(branch),
         getAppToken,
         // Drift (exit code 2) is an output and must not fail the job.
@@ -91,6 +93,49 @@ const statusJob = (branch: string): Job => ({
             id: "status",
             ...command("Compare the stack with reality", ["status", onStack, '|| [ "$?" -eq 2 ]'], writingEnvironment),
         },
+    ],
+});
+
+/**
+ * Returns the job that proposes newer roots and due rebuilds by a pull request. It runs main's code, and needs the token of the GitHub App
+ * because a pull request that the workflow's token opens starts no workflow.
+ */
+const bumpJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
+    name: "Newer roots",
+    if: onSchedule,
+    ...readingJob,
+    environment: upEnvironment,
+    steps: [
+        checkout(),
+        ...setUpNode,
+        // The environment `up` does not allow a token of the review team.
+        ...setUpPulumi("write", timeout),
+        ...logIns(registries, "read"),
+        restoreHistory(branch),
+        getAppToken,
+        {
+            id: "bump",
+            ...command("Propose newer roots and due rebuilds", ["bump", onStack, "--propose"], writingEnvironment),
+        },
+    ],
+});
+
+/**
+ * Returns the job that builds what a pull request changes, for the runner's platform. Like the review it can read the stack and the
+ * registry, and write neither.
+ */
+const buildJob = (minutes: number, registries: readonly RegistryHost[]): Job => ({
+    name: "Build what changed",
+    if: `${onPullRequest} && ${trusted}`,
+    ...readingJob,
+    "timeout-minutes": minutes,
+    steps: [
+        checkout(),
+        ...setUpNode,
+        ...setUpPulumi("read", minutes),
+        ...setUpBuilder([]),
+        ...logIns(registries, "read"),
+        command("Build and test what changed", ["build", onStack], readingEnvironment),
     ],
 });
 
@@ -134,21 +179,30 @@ const writingJob = (
 });
 
 /**
- * Returns the workflow that comments on pull requests with a review, builds all images for pull requests that must not see secrets, and
- * opens an issue on drift, once a week unless another schedule is defined.
+ * Returns the workflow that comments on pull requests with a review and builds all images for pull requests that must not see secrets. Once
+ * a week, unless another schedule is defined, it opens an issue on drift and proposes newer roots.
  *
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
 export const reviewWorkflow = (
-    { file = defaultReview.file, name = defaultReview.name, schedule = "23 4 * * 1", minutes = 120 }: ReviewDefinition,
+    {
+        file = defaultReview.file,
+        name = defaultReview.name,
+        schedule = "23 4 * * 1",
+        minutes = 120,
+        build = false,
+        bump = true,
+    }: ReviewDefinition,
     branch: string,
+    registries: readonly RegistryHost[],
 ): Workflow => ({
     file,
     name,
     on: { pull_request: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
-        review: reviewJob(`${onPullRequest} && ${trusted}`, branch),
+        review: reviewJob(`${onPullRequest} && ${trusted}`, branch, registries),
         comment: writingJob(
             // Also runs after a failed review: a review fails if it finds something dangerous, and then it matters most. If there is no
             // review, the comment reports that, and so replaces the review of an earlier commit.
@@ -170,8 +224,10 @@ export const reviewWorkflow = (
             ],
             branch,
         ),
+        ...(build && { build: buildJob(minutes, registries) }),
         lab: labJob(minutes),
-        status: statusJob(branch),
+        ...(bump && { bump: bumpJob(branch, registries) }),
+        status: statusJob(branch, registries),
         drift: writingJob(
             { name: "Drift", needs: "status" },
             "issues",

@@ -82,6 +82,12 @@ describe("up.sh", () => {
         ["the stack's name", {}, ""],
         ["the tick for a refresh", { inputs: { refresh: true } }, " --refresh"],
         ["no tick", { inputs: { refresh: false } }, ""],
+        ["images to build again", { inputs: { rebuild: "base ci" } }, " --rebuild=base ci"],
+        [
+            "what is no image, as it was typed",
+            { inputs: { rebuild: '"; exit 0 #$(exit)' } },
+            ' --rebuild="; exit 0 #$(exit)',
+        ],
         [
             "another token that can be had",
             { inputs: { refresh: true }, steps: renewable },
@@ -92,6 +98,11 @@ describe("up.sh", () => {
         expect(calls).toEqual([`npm run --silent up -- --stack ci${options}`]);
         expect(status).toBe(7);
     });
+});
+
+test("newer roots are proposed by the one command for that, which ends as it does", async () => {
+    const { status, calls } = await runNpm(["review.yml", "bump"], "exit 1");
+    expect([status, calls]).toEqual([1, ["npm run --silent bump -- --stack ci --propose"]]);
 });
 
 describe("history.sh", () => {

@@ -5,9 +5,6 @@ import { isCompiled } from "../lib/system/paths";
 import { type Step, appTokenAction } from "./document";
 import { tools } from "./pins";
 
-/** Registry that accepts the workflow's token. */
-const registry = "ghcr.io";
-
 const secret = (name: string) => `\${{ secrets.${name} }}`;
 const variable = (name: string) => `\${{ vars.${name} }}`;
 const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
@@ -111,13 +108,6 @@ export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): r
     },
 ];
 
-/** Logs in to the registry. The job's permissions for packages decide whether it can read or push images. */
-export const logInToRegistry: Step = {
-    name: `Log in to ${registry}`,
-    uses: "docker/login-action",
-    with: { registry, username: "${{ github.actor }}", password: "${{ github.token }}" },
-};
-
 /** Gets a token of the repository's GitHub App, if any, for files, secrets and variables. */
 export const getAppToken: Step = {
     name: "Get the token of the GitHub App",
@@ -149,15 +139,25 @@ const onlyIf = (condition: string): string => `\${{ ${condition} && 'true' || ''
  * have expired during a long build, because the promoted digests are written to GitHub at the end. The second run builds nothing again.
  *
  * @param refresh expression that decides whether to refresh from the registry and GitHub first
+ * @param rebuild expression with the images to build again without cache, which anybody may have typed; empty for none
  */
-export function upSteps(refresh: string): Step[] {
+export function upSteps(refresh: string, rebuild: string): Step[] {
     const mustRepeat = "steps.up.outputs.again == 'true'";
-    const up = ["up", onStack, "${REFRESH:+--refresh}", "${RENEWABLE:+--renewable-token}"] as const;
-    const options = { REFRESH: onlyIf(refresh), RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`) };
+    const options = [
+        "${REFRESH:+--refresh}",
+        '${REBUILD:+"--rebuild=$REBUILD"}',
+        "${RENEWABLE:+--renewable-token}",
+    ] as const;
+    const up = ["up", onStack, ...options] as const;
+    const values = {
+        REFRESH: onlyIf(refresh),
+        REBUILD: `\${{ ${rebuild} }}`,
+        RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`),
+    };
     const laterEnvironment = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
     return [
         getAppToken,
-        { id: "up", ...command("Build, test and promote", up, { ...writingEnvironment, ...options }) },
+        { id: "up", ...command("Build, test and promote", up, { ...writingEnvironment, ...values }) },
         { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: mustRepeat },
         { ...command("Finish with that token", up, laterEnvironment), if: mustRepeat },
     ];

@@ -3,11 +3,11 @@ import type { UpDefinition } from "./definition";
 import type { Job, Workflow } from "./document";
 import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
+import { type RegistryHost, logIns } from "./registries";
 import { reviewJob } from "./review";
 import {
     checkout,
     keepHistory,
-    logInToRegistry,
     restoreHistory,
     setUpBuilder,
     setUpNode,
@@ -25,6 +25,11 @@ const dispatch = {
             type: "boolean",
             default: false,
         },
+        rebuild: {
+            description: "Images to build again without cache: keys of images.ts, separated by spaces",
+            type: "string",
+            default: "",
+        },
     },
 } as const;
 
@@ -33,7 +38,12 @@ const dispatch = {
  * branch after they waited. So it doesn't matter which job runs, or that GitHub cancels all waiting jobs except the newest: the last job
  * sees all commits. On other branches the group is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
  */
-const upJob = (images: readonly PreparedImage[], branch: string, minutes: number): Job => ({
+const upJob = (
+    images: readonly PreparedImage[],
+    branch: string,
+    minutes: number,
+    registries: readonly RegistryHost[],
+): Job => ({
     name: "Up",
     if: isBranch(branch),
     concurrency: {
@@ -49,9 +59,9 @@ const upJob = (images: readonly PreparedImage[], branch: string, minutes: number
         ...setUpNode,
         ...setUpPulumi("write", minutes),
         ...setUpBuilder(images),
-        logInToRegistry,
+        ...logIns(registries, "push"),
         restoreHistory(branch),
-        ...upSteps("inputs.refresh"),
+        ...upSteps("inputs.refresh", "inputs.rebuild"),
         keepHistory,
     ],
 });
@@ -62,11 +72,13 @@ const upJob = (images: readonly PreparedImage[], branch: string, minutes: number
  * change.
  *
  * @param branch the branch from which images are built
+ * @param registries the registries that images are published in
  */
 export function upWorkflows(
     images: readonly PreparedImage[],
     definitions: readonly UpDefinition[],
     branch: string,
+    registries: readonly RegistryHost[],
 ): Workflow[] {
     return definitions.map(({ file, name, images: watched, after, minutes = 180 }) => {
         const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
@@ -82,8 +94,8 @@ export function upWorkflows(
                 workflow_dispatch: dispatch,
             },
             jobs: {
-                up: upJob(images, branch, minutes),
-                review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch),
+                up: upJob(images, branch, minutes, registries),
+                review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch, registries),
             },
         };
     });

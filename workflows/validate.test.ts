@@ -80,6 +80,7 @@ describe("each problem is one message that names the place and what is allowed:"
             ofStep({ env: { TOKEN: "${{ secrets.TOKEN }}" } }),
             "checks[0].steps[0].env.TOKEN: contains an expression ${{ … }}, which GitHub would replace",
         ],
+        ["a text for a switch", problems({ review: { build: "yes" } }), "review.build: is not true or false"],
         ["no time", ofUp({ minutes: 0 }), "up[0].minutes: is not between 1 and 360"],
         ["too much time", ofCheck({ minutes: 361 }), "checks[0].minutes: is not between 1 and 360"],
         ["time that is text", problems({ review: { minutes: "9" } }), "review.minutes: is not a whole number"],

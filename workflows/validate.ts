@@ -46,11 +46,13 @@ const unchanged = text.refine(
 );
 const plain = unchanged.regex(/\S/, "is empty");
 
+const flag = z.boolean(is("true or false")).optional();
+
 const step = fields<StepDefinition>({
     name: plain,
     run: plain,
     env: z.record(z.string(), unchanged, is("an object of texts")).optional(),
-    always: z.boolean(is("true or false")).optional(),
+    always: flag,
 });
 
 /**
@@ -79,7 +81,14 @@ const schema = fields<WorkflowDefinitions>({
     checks: list(
         fields<CheckDefinition>({ file, name, image: text, steps: list(step).min(1, "is empty"), minutes }),
     ).optional(),
-    review: fields<ReviewDefinition>({ file: file.optional(), name: name.optional(), schedule, minutes }).optional(),
+    review: fields<ReviewDefinition>({
+        file: file.optional(),
+        name: name.optional(),
+        schedule,
+        minutes,
+        build: flag,
+        bump: flag,
+    }).optional(),
     dependabot: z
         .literal(false)
         .or(

@@ -15,6 +15,8 @@ export interface InputHashParts {
     readonly exporter: string;
     /** Settings of the registry cache, or whether it is used. */
     readonly cache: boolean | string | undefined;
+    /** The period of its last scheduled rebuild. */
+    readonly rebuild?: string | undefined;
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -38,7 +38,8 @@ export interface NeededUse {
     readonly base: boolean;
 }
 
-function targetIndex(stages: readonly Stage[], { path, target }: Target): number {
+/** Returns the number of the stage to build. */
+export function targetIndex(stages: readonly Stage[], { path, target }: Target): number {
     if (target === undefined) return stages.length - 1;
     const index = stages.findLastIndex(({ name }) => name === target.toLowerCase());
     if (index >= 0) return index;

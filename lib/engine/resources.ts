@@ -26,9 +26,33 @@ export const commandType = "command:local:Command";
 export interface TagVariables<Text = string> {
     /** `<repository>@<digest>` of the release. */
     readonly REF: Text;
-    /** Tags with placeholders, separated by spaces. */
+    /** Tags with the placeholders of commit and date, separated by spaces. */
     readonly TAGS: Text;
 }
+
+/**
+ * Returns the names of the resources in the promotion of an image. Neither a key of `images.ts` nor a tag contains ":", "@" or "/".
+ *
+ * @param key of the image
+ * @param repository a repository of its additional names; by default that of its name
+ */
+export function promotionNames(key: string, repository?: string) {
+    const place = repository === undefined ? key : `${key}/${repository}`;
+    return {
+        /** The index under the tag of the image's name. */
+        main: key,
+        /** The index under the release's own tag. */
+        release: `${place}@release`,
+        /** The index under another tag that moves. */
+        tag: (tag: string) => `${place}:${tag}`,
+        /** The command that adds tags to a release. */
+        command: `${place}-tags`,
+    } as const;
+}
+
+/** Whether a resource in a promotion is the index under the tag of the image's name. */
+export const isMainTag = ({ name, image }: { readonly name: string; readonly image: string }): boolean =>
+    name === promotionNames(image).main;
 
 /** Prefix of the types of the GitHub provider's resources. */
 const githubPrefix = "github:index/";
@@ -152,6 +176,8 @@ export interface ImageInputs {
      * written by an older version.
      */
     readonly inputHash?: string;
+    /** The period of its last scheduled rebuild; absent if there was none. */
+    readonly rebuild?: string;
     /** Names of its build secrets: the build's property of the same name is secret as a whole. */
     readonly secrets: readonly string[];
     /** Smoke tests by path, in the form of `inputs`. */
@@ -167,6 +193,7 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
     platforms: image.platforms,
     inputs: describeFiles(image.inputs),
     inputHash: image.inputHash,
+    ...(image.rebuild !== undefined && { rebuild: image.rebuild }),
     secrets: [...(image.definition.secrets ?? [])],
     smokeTests: describeFiles(image.tests?.files ?? []),
 });
@@ -174,6 +201,7 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
 /** Reads the inputs of an image's component; missing values are empty. */
 export function readImage(properties: Properties = {}): ImageInputs {
     const [frontend, inputHash] = [textIn(properties.frontend), textIn(properties.inputHash)];
+    const rebuild = textIn(properties.rebuild);
     return {
         ...(properties.dockerfile !== undefined && { dockerfile: textsIn(properties.dockerfile) }),
         parents: listIn(properties.parents),
@@ -182,6 +210,7 @@ export function readImage(properties: Properties = {}): ImageInputs {
         platforms: listIn(properties.platforms),
         inputs: textsIn(properties.inputs),
         ...(inputHash !== undefined && { inputHash }),
+        ...(rebuild !== undefined && { rebuild }),
         secrets: listIn(properties.secrets),
         smokeTests: textsIn(properties.smokeTests),
     };

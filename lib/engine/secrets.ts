@@ -47,6 +47,20 @@ function readable(text: string): string[] | undefined {
     }
 }
 
+/**
+ * Reads the build secrets in the stack's configuration: values by name.
+ *
+ * @throws InputError if they can't be read
+ */
+export async function readBuildSecrets({ pulumi }: Pick<Engine, "pulumi">): Promise<Readonly<Record<string, string>>> {
+    const read = await pulumi(["config", "--json", "--show-secrets", "--non-interactive"]);
+    if (read.failure !== undefined) throw engineError("the build secrets can't be read", { ...read, stdout: "" });
+    const entry = Object.entries(config.parse(JSON.parse(read.stdout))).find(([key]) => key.endsWith(":buildSecrets"));
+    if (!entry) return {};
+    const [, { objectValue, value }] = entry;
+    return z.record(z.string(), z.string()).parse(objectValue ?? JSON.parse(value));
+}
+
 /** Tokens that a run may use. */
 const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
 

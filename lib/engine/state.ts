@@ -3,7 +3,17 @@ import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { digestOf, repositoryOf } from "../registry/references";
 import { type RunOptions, run } from "../system/process";
-import { componentTypes, dockerTypes, isPublished, nameOf, pinIn, pushedBy, readImage } from "./resources";
+import {
+    componentTypes,
+    dockerTypes,
+    imageAbove,
+    isMainTag,
+    isPublished,
+    nameOf,
+    pinIn,
+    pushedBy,
+    readImage,
+} from "./resources";
 
 /** A secret property as `pulumi stack export --show-secrets` writes it: its JSON as a string. */
 const revealed = z.object({ plaintext: z.string() }).transform(({ plaintext }) => JSON.parse(plaintext) as unknown);
@@ -69,13 +79,17 @@ export interface DeployedBuild {
     readonly built?: string;
 }
 
-/** The promotion of `latest`, as recorded in the state. */
-export interface DeployedPromotion {
+/** A tag of an image, as recorded in the state: a tag that moves (`latest`), or the tag of a release. */
+export interface DeployedTag {
     readonly urn: string;
     /** "registry/repository:latest" */
     readonly tag: string;
     /** Digest of the index that the tag was moved to. */
     readonly digest: string;
+}
+
+/** The tag of an image's name, as recorded in the state. */
+export interface DeployedPromotion extends DeployedTag {
     /** Digests of the builds in that index. */
     readonly sources: readonly string[];
 }
@@ -89,7 +103,15 @@ export interface DeployedImage {
     readonly roots: Readonly<Record<string, string | undefined>>;
     readonly builds: readonly DeployedBuild[];
     readonly promotion?: DeployedPromotion;
+    /** Its other tags: releases, and tags that move, in all repositories. */
+    readonly otherTags: readonly DeployedTag[];
 }
+
+/** Returns all tags of an image, that of its name first. */
+export const tagsOf = ({ promotion, otherTags }: Pick<DeployedImage, "promotion" | "otherTags">): DeployedTag[] => [
+    ...(promotion ? [promotion] : []),
+    ...otherTags,
+];
 
 const resource = z.object({
     urn: z.string(),
@@ -186,11 +208,17 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const imageBuilds = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
-        const promotion = indexes.filter((index) => nameOf(index.urn) === image).flatMap(readPromotion)[0];
+        const indexesHere = indexes.filter(({ parent }) => imageAbove(parent ?? "") === image);
+        const isMain = (index: Resource) => isMainTag({ name: nameOf(index.urn), image });
+        const promotion = indexesHere.filter(isMain).flatMap(readPromotion)[0];
+        const otherTags = indexesHere
+            .filter((index) => !isMain(index))
+            .flatMap(readPromotion)
+            .map(({ urn: indexUrn, tag, digest }) => ({ urn: indexUrn, tag, digest }));
         const { parents, roots: described } = readImage(inputs);
         const roots = Object.fromEntries(Object.entries(described).map(([root, pin]) => [root, pinIn(pin)]));
-        if (imageBuilds.length === 0 && !promotion) return [];
-        return [{ image, parents, roots, builds: imageBuilds, ...(promotion && { promotion }) }];
+        if (imageBuilds.length === 0 && !promotion && otherTags.length === 0) return [];
+        return [{ image, parents, roots, builds: imageBuilds, ...(promotion && { promotion }), otherTags }];
     });
     return inOrder(images);
 }

@@ -12,6 +12,7 @@ const report: StatusReport = {
         {
             image: "base",
             parents: [],
+            otherTags: [],
             builds: [
                 { platform: "linux/amd64", digest, present: true, size: 45_000_000, built: "2026-11-01T10:00:00Z" },
                 { platform: "linux/arm64", digest, present: false },
@@ -20,6 +21,7 @@ const report: StatusReport = {
         {
             image: "app",
             parents: ["base"],
+            otherTags: [],
             builds: [
                 {
                     platform: "linux/amd64",

@@ -35,7 +35,7 @@ export interface Answer {
 
 /** A request that changes something. */
 export interface Change {
-    readonly method: "DELETE";
+    readonly method: "DELETE" | "PATCH" | "POST" | "PUT";
     readonly body?: unknown;
 }
 

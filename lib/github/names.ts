@@ -44,6 +44,17 @@ export function checkVariable(name: string, value: string): string {
 export const imageVariable = (image: string): string => `${image.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_IMAGE`;
 
 /**
+ * Returns the names of the variable and the secret with the login for a registry: REGISTRY_QUAY_IO_USERNAME and
+ * REGISTRY_QUAY_IO_PASSWORD for quay.io. The prefix allows hosts that begin with a digit.
+ *
+ * @param registry host with its port
+ */
+export function registryLogin(registry: string): { readonly username: string; readonly password: string } {
+    const host = registry.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+    return { username: `REGISTRY_${host}_USERNAME`, password: `REGISTRY_${host}_PASSWORD` };
+}
+
+/**
  * Renames the keys of a record from images to the variables with their promoted digests.
  *
  * @throws InputError if two images would share a variable, or GitHub refuses its name

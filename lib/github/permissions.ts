@@ -105,7 +105,8 @@ export const permissions = {
         title: "Pull requests",
         scope: "repo",
         level: "write",
-        because: "only where files are delivered by pull request (`delivery`)",
+        because:
+            "where files are delivered by pull request (`delivery`), and for Monday's pull request with newer roots",
         publicRead: true,
         opens: {
             "pulls/list": "read",

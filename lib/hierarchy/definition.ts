@@ -1,4 +1,5 @@
 import { type Platform, hostPlatform } from "../platform";
+import type { RebuildInterval } from "./rebuild";
 
 /** An entry of `images.ts`. */
 export interface ImageDefinition {
@@ -10,9 +11,20 @@ export interface ImageDefinition {
      */
     readonly name?: string;
     /**
-     * Tags that each new release of the image gets in addition to that of `name`, and that stay when the next release is
-     * made: text with {commit} (12 hexadecimal digits, "-dirty" with uncommitted changes) and {date} (2026-01-31, UTC).
-     * An update that makes no new release adds none.
+     * Other names under which each release is published too, in other repositories or registries, with the tag to move
+     * ("quay.io/owner/repo:latest"). Dockerfiles may write any of the names. A stack whose configuration sets
+     * `registry` publishes `name` alone, there.
+     */
+    readonly additionalNames?: readonly string[];
+    /**
+     * Tags that each new release of the image gets in addition to that of `name`, in all of its repositories.
+     *
+     * - Text without {commit}, {date} or {release}: a tag that moves to each new release, like that of `name`.
+     * - Text with {commit} (12 hexadecimal digits, "-dirty" with uncommitted changes), {date} (2026-01-31, UTC) or
+     *   {release} (the 12 hexadecimal digits in the release's own tag `r-…`): a tag that stays when the next release is
+     *   made. An update that makes no new release adds none.
+     *
+     * Either may contain {ARG:NAME}, the value of a build argument as the image's build gets it.
      */
     readonly tags?: readonly string[];
     /** Path from the repository's root. */
@@ -35,6 +47,11 @@ export interface ImageDefinition {
      * Rewritten layers and cached layers are different blobs, so the registry stores a huge layer twice.
      */
     readonly registryCache?: boolean;
+    /**
+     * How often `bump` schedules a rebuild that repeats all downloads. One that downloads the same files has the same digest,
+     * and moves nothing.
+     */
+    readonly rebuild?: RebuildInterval;
     /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
     readonly smokeTest?: string;
 }

@@ -7,7 +7,7 @@ import type {
     Matrix,
     MatrixDefinition,
 } from "./definition";
-import { hasMatrix, matrixFieldProblems, placeholders } from "./validate";
+import { hasMatrix, matrixFieldProblems, releasePlaceholders } from "./validate";
 
 /** Returns the variables that a template contains, of those that there are. */
 const variablesIn = (template: string, known: readonly string[]): string[] =>
@@ -41,9 +41,10 @@ const templates = ["description", "name", "dockerfile", "context", "target", "sm
 
 /** Returns the templates of an entry by field. Those of `tags` may also contain placeholders that a release fills in. */
 function templatesOf(entry: MatrixDefinition): (readonly [field: string, template: string])[] {
-    const { buildArgs = {}, labels = {}, key } = entry;
+    const { additionalNames = [], buildArgs = {}, labels = {}, key } = entry;
     return [
         ...templates.flatMap((field) => (entry[field] === undefined ? [] : [[field, entry[field]] as const])),
+        ...additionalNames.map((name) => ["additionalNames", name] as const),
         ...(key === undefined ? [] : [["key", key] as const]),
         ...Object.entries(buildArgs).map(([name, value]) => [`buildArgs.${name}`, value] as const),
         ...Object.entries(labels).map(([name, value]) => [`labels.${name}`, value] as const),
@@ -52,7 +53,7 @@ function templatesOf(entry: MatrixDefinition): (readonly [field: string, templat
 
 /** Returns the variables, of those that there are, that templates of what is built contain. */
 function builtFrom(entry: MatrixDefinition, known: readonly string[]): string[] {
-    const published = ["description", "name", "key"];
+    const published = ["description", "name", "additionalNames", "key"];
     const built = templatesOf(entry).filter(([field]) => !published.includes(field));
     return known.filter((name) => built.some(([, template]) => variablesIn(template, [name]).length > 0));
 }
@@ -81,7 +82,7 @@ const inBraces = (names: readonly string[]): string => names.map((name) => `{${n
 function matrixProblems(entry: MatrixDefinition): string[] {
     const { matrix, exclude = [], buildArgs = {} } = entry;
     const variables = Object.keys(matrix);
-    const reserved = Object.keys(placeholders);
+    const reserved = Object.keys(releasePlaceholders);
     const ofVariables = Object.entries(matrix).flatMap(([name, values]) => {
         const repeated = values.filter((value, index) => values.indexOf(value) < index);
         return [
@@ -142,7 +143,7 @@ const changedFields: readonly string[] = [
 
 /** Returns the image of one combination: what a person would write instead of the entry. */
 function variant(entryKey: string, entry: MatrixDefinition, values: Combination): Variant {
-    const { key, tags, labels, buildArgs = {} } = entry;
+    const { key, additionalNames, tags, labels, buildArgs = {} } = entry;
     const filled = (template: string) => fill(template, values);
     const inKeys = mapValues(values, inKey);
     const kept = Object.entries(entry).filter(([field]) => !changedFields.includes(field));
@@ -156,6 +157,7 @@ function variant(entryKey: string, entry: MatrixDefinition, values: Combination)
         values,
         image: {
             ...(Object.fromEntries([...kept, ...fields]) as ImageDefinition),
+            ...(additionalNames && { additionalNames: additionalNames.map(filled) }),
             ...(tags && { tags: tags.map(filled) }),
             ...(labels && { labels: mapValues(labels, filled) }),
             buildArgs: { ...values, ...mapValues(buildArgs, filled) },

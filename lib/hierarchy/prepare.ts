@@ -16,6 +16,7 @@ import type { Platform } from "../platform";
 import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
 import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
+import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
 import {
@@ -27,7 +28,7 @@ import {
     withImageArguments,
 } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smokeTests";
-import { fieldProblems, namedImages } from "./validate";
+import { allNames, fieldProblems, namedImages } from "./validate";
 
 /**
  * Timestamp, in seconds since 1970, of all files that a build writes (reproducible-builds.org, SOURCE_DATE_EPOCH). It
@@ -58,6 +59,8 @@ export interface PreparedImage {
     readonly platforms: readonly Platform[];
     /** The repository it is pushed to; absent for an image that is never pushed. */
     readonly repository?: string;
+    /** Where its releases are published, `repository` first; absent for an image that is never pushed. */
+    readonly publication?: Publication;
     /** This repository's images that its Dockerfile names, by key; the image in FROM first. */
     readonly parents: readonly PlacedParent[];
     readonly roots: readonly Root[];
@@ -89,6 +92,8 @@ export interface PreparedImage {
     /** Sources in its Dockerfile that read more than they name, for warnings. */
     readonly broadCopies?: BroadCopies;
     readonly inputHash: string;
+    /** The period of its last scheduled rebuild; absent if the stack has none. */
+    readonly rebuild?: string;
     /** Smoke tests of the images that it is built FROM, then its own; absent if it has none or is never pushed. */
     readonly tests?: SmokeTests;
 }
@@ -184,7 +189,7 @@ export function readImages(
     const entries = Object.entries(images);
     const texts = Object.fromEntries(entries.map(([key, image]) => [key, textOf(checkout, key, image)]));
     // Invalid names are reported together with the other problems of the hierarchy.
-    const named = namedImages(images).filter(({ name }) => referenceProblem(name) === undefined);
+    const named = allNames(images).filter(({ name }) => referenceProblem(name) === undefined);
     const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;
     const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
     const readings = new Map<string, DockerfileReading | undefined>();
@@ -258,6 +263,7 @@ function prepare(
     const { stages, secrets: mountedSecrets, frontend } = reading;
     // If the builder's own frontend reads the Dockerfile, no argument may name another frontend.
     const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
+    const publication = publicationOf(key, definition, dockerfile, settings);
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
@@ -271,13 +277,14 @@ function prepare(
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
         return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
     });
+    const rebuild = settings.rebuilds?.[key];
     const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
     return {
         key,
         definition,
         platforms,
-        ...(definition.name !== undefined && { repository: pushedRepository(definition.name, settings.registry) }),
+        ...(publication && { repository: publication.repository, publication }),
         parents,
         roots,
         pinned: image.pinned,
@@ -296,6 +303,7 @@ function prepare(
         mountedSecrets,
         inputs,
         ...(broadCopies && { broadCopies }),
+        ...(rebuild !== undefined && { rebuild }),
         inputHash: inputHash({
             dockerfile: reading.meaning.text,
             files: inputs,
@@ -305,6 +313,7 @@ function prepare(
             secrets: definition.secrets,
             exporter: definition.name === undefined ? "cacheonly" : registryExport,
             cache: registryCache,
+            rebuild,
         }),
     };
 }
@@ -339,6 +348,9 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
         prepared.push(tests ? { ...ready, tests } : ready);
     }
     refuseEmpty(images, prepared, settings);
+    refuseSharedTags(prepared);
+    // Tools that only describe the images push nothing.
+    if (settings.platforms !== "declared") refuseLoopback(prepared, settings);
     requireSecrets(
         prepared.map(({ key, definition }) => ({ image: key, wanted: definition.secrets ?? [] })),
         settings.secretNames ?? [],

@@ -4,7 +4,7 @@ import { type Platform, type PlatformUses, platformToUse } from "../platform";
 import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
 import { pinCommand } from "../system/shell";
 import { type ImageDefinition, type Images, declaredPlatforms } from "./definition";
-import { entryProblems, namedImages } from "./validate";
+import { allNames, entryProblems } from "./validate";
 
 function parentProblem(
     { key, definition }: ResolvedImage,
@@ -106,12 +106,12 @@ const officialImages = "docker.io/library";
 const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
 
 /** Returns the keys of the images that a reference with a digest can be a release of. */
-function releasedBy(expanded: string, named: ReturnType<typeof namedImages>): string[] {
+function releasedBy(expanded: string, named: ReturnType<typeof allNames>): string[] {
     if (!isPinned(expanded)) return [];
     const { tag } = parseReference(expanded);
     const inRepository = named.filter(({ name }) => sameRepository(expanded, name));
     const tagged = inRepository.filter(({ name }) => parseReference(name).tag === tag);
-    return (tagged.length > 0 ? tagged : inRepository).map(({ key }) => key);
+    return [...new Set((tagged.length > 0 ? tagged : inRepository).map(({ key }) => key))];
 }
 
 type Readings = Readonly<Record<string, DockerfileReading>>;
@@ -128,7 +128,7 @@ function place(key: string, { readings, images, isRoot }: Known, problems: strin
     const definition = images[key];
     const reading = readings[key];
     if (!definition || !reading) return undefined;
-    const named = namedImages(images);
+    const named = allNames(images);
     const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((space) => space !== officialImages));
     const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
     const parents: ResolvedImage["parents"][number][] = [];

@@ -33,6 +33,8 @@ export interface HierarchySettings {
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** By image, the period of its last scheduled rebuild ("2026-W48"). */
+    readonly rebuilds?: Readonly<Record<string, string>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
     /** Names of the build secrets in the stack's configuration. */
@@ -78,12 +80,17 @@ export function withImageArguments(definitions: Definitions, settings: Hierarchy
 }
 
 /**
- * Refuses settings that name a platform that images.ts does not have. A mistyped platform would remove from the stack
- * what was built for the correct platform.
+ * Refuses settings that name a platform or, for scheduled rebuilds, an image that images.ts does not have. A mistyped platform would remove
+ * from the stack what was built for the correct platform.
  *
- * @throws InputError for an unknown platform
+ * @throws InputError for scheduled rebuilds of an unknown image, and for an unknown platform
  */
-export function refuseUnknown(images: Images, { platforms }: HierarchySettings): void {
+export function refuseUnknown(images: Images, { platforms, rebuilds = {} }: HierarchySettings): void {
+    const key = Object.keys(rebuilds).find((name) => !(name in images));
+    if (key !== undefined) {
+        const problem = `rebuilds names image "${key}", which is not in images.ts`;
+        throw new InputError({ problem, allowed: Object.keys(images) });
+    }
     const declared = platformsIn(images);
     const unknown = typeof platforms === "string" ? [] : platforms.filter((platform) => !declared.includes(platform));
     if (unknown.length === 0) return;

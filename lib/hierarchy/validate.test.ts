@@ -29,7 +29,7 @@ test.each([
 
 const known =
     "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
-    "registryCache, smokeTest, matrix, exclude, key";
+    "registryCache, rebuild, smokeTest, matrix, exclude, key";
 
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],

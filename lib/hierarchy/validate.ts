@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { isPlatform, knownPlatforms, normalPlatform } from "../platform";
-import { parseReference, pushedRepository, referenceProblem, withoutCapitals, sameImage } from "../registry/references";
+import {
+    parseReference,
+    pushedRepository,
+    referenceProblem,
+    repositoryOf,
+    sameImage,
+    withoutCapitals,
+} from "../registry/references";
 import type {
     Definitions,
     ImageDefinition,
@@ -9,6 +16,7 @@ import type {
     MatrixDefinition,
     RootDefinition,
 } from "./definition";
+import { rebuildIntervals } from "./rebuild";
 
 const text = z.string({ error: "not text" });
 const texts = z.array(text, { error: "not a list" });
@@ -19,6 +27,7 @@ const flag = z.boolean({ error: "neither true nor false" });
 const entry = z.strictObject({
     description: text,
     name: text.optional(),
+    additionalNames: texts.optional(),
     tags: texts.optional(),
     dockerfile: text,
     context: text.optional(),
@@ -29,6 +38,7 @@ const entry = z.strictObject({
     labels: pairs.optional(),
     secrets: texts.optional(),
     registryCache: flag.optional(),
+    rebuild: z.enum(rebuildIntervals, { error: `none of ${rebuildIntervals.join(", ")}` }).optional(),
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 
@@ -113,6 +123,12 @@ const reservedSuffix = "-test";
 
 const keyPattern = /^[a-z][a-z0-9-]*$/;
 
+/** Returns the names of all images, additional names included, as Dockerfiles may write them. */
+export const allNames = (images: Images): { readonly key: string; readonly name: string }[] =>
+    Object.entries(images).flatMap(([key, { name, additionalNames = [] }]) =>
+        name === undefined ? [] : [name, ...additionalNames].map((one) => ({ key, name: one })),
+    );
+
 /** Returns the images that are pushed. */
 export const namedImages = (images: Images): { readonly key: string; readonly name: string }[] =>
     Object.entries(images).flatMap(([key, { name }]) => (name === undefined ? [] : [{ key, name }]));
@@ -138,7 +154,7 @@ function platformProblems({ platforms }: ImageDefinition): string[] {
 /** A tag that the program itself can give to a build, a release or a registry cache. */
 const ownTag = /^(b-[0-9a-f]{12}-.*|r-[0-9a-f]{12}|cache-.*)$/;
 
-function nameProblems({ name }: ImageDefinition): string[] {
+function nameProblems({ name }: Pick<ImageDefinition, "name">): string[] {
     if (name === undefined) return [];
     const problem = referenceProblem(name);
     if (problem !== undefined) return [`: ${problem}`];
@@ -151,41 +167,76 @@ function nameProblems({ name }: ImageDefinition): string[] {
     return digest === undefined ? [] : [`: its name ${name} has a digest: write the tag to promote`];
 }
 
-/** The longest values of the placeholders in tags. */
-export const placeholders: Readonly<Record<string, string>> = {
+function additionalNameProblems({ name, additionalNames = [] }: ImageDefinition): string[] {
+    const problems = additionalNames.flatMap((other) => nameProblems({ name: other }));
+    if (name === undefined || problems.length > 0 || nameProblems({ name }).length > 0) return problems;
+    const places = [name, ...additionalNames].map(repositoryOf);
+    return additionalNames
+        .filter((other) => places.indexOf(repositoryOf(other)) < places.lastIndexOf(repositoryOf(other)))
+        .map((other) => `: its additional name ${other} repeats a repository: write the tag in \`tags\``);
+}
+
+/** The longest values of the placeholders in tags that only a release has. */
+export const releasePlaceholders: Readonly<Record<string, string>> = {
     "{commit}": "0123456789ab-dirty",
     "{date}": "2026-01-31",
+    "{release}": "0123456789ab",
 };
 
-/** Tags that the program itself gives to builds and registry caches. */
+const placeholder = /\{[^{}]*\}/g;
+
+/** A placeholder for the value of a build argument. */
+export const argumentPlaceholder = /\{ARG:([A-Za-z_]\w*)\}/g;
+
+/** Whether a tag names the release that gets it, so that the next release does not move it. */
+export const namesRelease = (tag: string): boolean => Object.keys(releasePlaceholders).some((one) => tag.includes(one));
+
+/** Tags that the program itself gives to builds, releases and registry caches. */
 const ownTags = /^(b|r|cache)-/;
 
-function tagProblem(tag: string): string | undefined {
-    const allowed = Object.keys(placeholders).join(" and ");
-    const used = tag.match(/\{[^{}]*\}/g) ?? [];
-    const unknown = used.filter((placeholder) => !(placeholder in placeholders));
-    if (unknown.length > 0) return `has ${unknown.join(" and ")}: a tag can have ${allowed}`;
-    if (used.length === 0)
-        return `has neither ${allowed.replace(" and ", " nor ")}, so every release would move it: name the tag in the image's name, or add one`;
-    if (ownTags.test(tag)) return "begins like the tags of builds and caches (b-, r-, cache-): begin it otherwise";
-    const longest = tag.replace(/\{[^{}]*\}/g, (placeholder) => placeholders[placeholder] ?? "");
+/**
+ * Returns what is wrong with a tag whose build arguments have their values; undefined for a valid tag.
+ *
+ * @param name the image's name, whose tag it may not repeat
+ */
+export function tagProblem(tag: string, name: string | undefined): string | undefined {
+    const unknown = (tag.match(placeholder) ?? []).filter((one) => !(one in releasePlaceholders));
+    if (unknown.length > 0) {
+        const allowed = [...Object.keys(releasePlaceholders), "{ARG:<build argument>}"].join(", ");
+        return `has ${unknown.join(" and ")}: a tag can have ${allowed}`;
+    }
+    if (ownTags.test(tag))
+        return "begins like the tags of builds, releases and caches (b-, r-, cache-): begin it otherwise";
+    if (name !== undefined && parseReference(name).tag === tag)
+        return `is the tag of its name ${name}, which moves anyway: remove it`;
+    const longest = tag.replace(placeholder, (one) => releasePlaceholders[one] ?? "");
     return /^\w[\w.-]{0,127}$/.test(longest)
         ? undefined
         : `gives ${longest}, which is no tag: up to 128 letters, digits, "_", "." and "-", not "." or "-" first`;
 }
 
-function tagProblems({ tags = [] }: ImageDefinition): string[] {
+function tagProblems({ tags = [], name }: ImageDefinition): string[] {
     const repeated = tags.filter((tag, index) => tags.indexOf(tag) < index);
+    const known = name === undefined || referenceProblem(name) !== undefined ? undefined : name;
     return [
-        ...tags.flatMap((tag) => tagProblem(tag)?.replace(/^/, `: its tag "${tag}" `) ?? []),
+        // The values of build arguments may come from the stack: `publication.ts` checks tags with them again.
+        ...tags.flatMap(
+            (tag) =>
+                tagProblem(tag.replace(argumentPlaceholder, "any.value"), known)?.replace(/^/, `: its tag "${tag}" `) ??
+                [],
+        ),
         ...repeated.map((tag) => `lists a tag twice: ${tag}`),
     ];
 }
 
 /** Refuses settings that have no effect without a name: an ignored smoke test would look like a passed test. */
-function unpublishedProblems({ name, tags = [], smokeTest, registryCache }: ImageDefinition): string[] {
+function unpublishedProblems(image: ImageDefinition): string[] {
+    const { name, additionalNames = [], tags = [], smokeTest, registryCache } = image;
     if (name !== undefined) return [];
     return [
+        ...(additionalNames.length === 0
+            ? []
+            : ["has additionalNames and no name: make one of them the name that Dockerfiles write"]),
         ...(tags.length === 0
             ? []
             : ["has no name, so it is never pushed and gets no tags: give it a name, or remove tags"]),
@@ -224,13 +275,19 @@ interface WrittenTag {
     readonly isName: boolean;
 }
 
+/**
+ * Returns the tags of all images. Tags that differ with the release are left out, and those with build arguments: `publication.ts` compares
+ * these with their values.
+ */
 const writtenTags = (images: Images, registry: string | undefined): WrittenTag[] =>
     namedImages(images).flatMap(({ key, name }) => {
         const repository = pushedRepository(name, registry);
         const { tag = "latest" } = parseReference(name);
         return [
             { key, repository, tag, isName: true },
-            ...(images[key]?.tags ?? []).map((template) => ({ key, repository, tag: template, isName: false })),
+            ...(images[key]?.tags ?? [])
+                .filter((template) => !/\{(release|ARG:.*)\}/.test(template))
+                .map((template) => ({ key, repository, tag: template, isName: false })),
         ];
     });
 
@@ -274,6 +331,7 @@ export function entryProblems(images: Images): string[] {
         ...[
             ...platformProblems(image),
             ...nameProblems(image),
+            ...additionalNameProblems(image),
             ...tagProblems(image),
             ...unpublishedProblems(image),
         ].map((problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`),

@@ -9,6 +9,7 @@ import {
     namedImages,
     pinIn,
 } from "../engine/resources";
+import { intervalOf } from "../hierarchy/rebuild";
 import { looksSecret } from "../hierarchy/secrets";
 import { repositoryOf, shortDigest } from "../registry/references";
 import type { Group } from "./groups";
@@ -38,6 +39,8 @@ export type Cause =
           readonly from: string;
           readonly to: string;
       }
+    /** Periods of scheduled rebuilds ("2026-W48"); "" for none. */
+    | { readonly kind: "scheduled rebuild"; readonly from: string; readonly to: string }
     | { readonly kind: "entry added" | "entry removed"; readonly of: EntryKind; readonly name: string }
     /** Digests are shortened to their first twelve hexadecimal digits. */
     | { readonly kind: "root pinned"; readonly root: string; readonly to: string }
@@ -63,6 +66,12 @@ type ValueKind = "build argument" | "label";
 type EntryKind = "root" | "secret" | "parent" | "platform" | "tag";
 
 const roleText = (role: FileRole): string => (role === "input" ? "" : `${role} `);
+
+function scheduledText(from: string, to: string): string {
+    if (to === "") return `scheduled rebuild ${from} removed`;
+    const interval = intervalOf(to);
+    return `scheduled rebuild${interval === undefined ? "" : ` (${interval})`}: ${to}`;
+}
 
 /** Returns a cause in words, as all output formats show it. */
 export function causeText(cause: Cause): string {
@@ -105,6 +114,8 @@ export function causeText(cause: Cause): string {
             return `${cause.of} ${cause.name} removed`;
         case "value changed":
             return `${cause.of} ${cause.name}: ${cause.from} → ${cause.to}`;
+        case "scheduled rebuild":
+            return scheduledText(cause.from, cause.to);
         case "entry added":
             return `${cause.of} ${cause.name} added`;
         case "entry removed":
@@ -287,14 +298,18 @@ function rootCauses(before: Texts, after: Texts): Cause[] {
     ];
 }
 
+const rebuildCauses = ({ rebuild: from = "" }: ImageInputs, { rebuild: to = "" }: ImageInputs): Cause[] =>
+    from === to ? [] : [{ kind: "scheduled rebuild", from, to }];
+
 /**
- * Returns the causes from an image's component: its Dockerfile, files, roots, names of secrets, parents and platforms.
+ * Returns the causes from an image's component: its Dockerfile, files, roots, scheduled rebuild, names of secrets, parents and platforms.
  */
 export function imageCauses(before: ImageInputs, after: ImageInputs): Cause[] {
     return [
         ...(before.dockerfile ? fileCauses(before.dockerfile, after.dockerfile ?? {}) : []),
         ...fileCauses(before.inputs, after.inputs),
         ...rootCauses(before.roots, after.roots),
+        ...rebuildCauses(before, after),
         ...listCauses("secret", before.secrets, after.secrets),
         ...listCauses("parent", before.parents, after.parents),
         ...listCauses("platform", before.platforms, after.platforms),

@@ -1,5 +1,5 @@
 import { listOf, type Step, withoutParts } from "../engine/preview";
-import { commandType, componentTypes, dockerTypes, isSmokeTest } from "../engine/resources";
+import { commandType, componentTypes, dockerTypes, isMainTag, isSmokeTest } from "../engine/resources";
 
 /** The resources of one image. */
 export interface Group {
@@ -7,9 +7,12 @@ export interface Group {
     readonly component: Step;
     readonly builds: readonly Step[];
     readonly tests: readonly Step[];
+    /** The index under the tag of the image's name. */
     readonly index: Step | undefined;
-    /** The command that adds the tags of a release. */
-    readonly tags: Step | undefined;
+    /** The indexes under its other tags, in all repositories: releases and tags that move. */
+    readonly otherIndexes: readonly Step[];
+    /** The commands that add tags to a release, one per repository. */
+    readonly commands: readonly Step[];
 }
 
 /** Whether an update would change a resource. */
@@ -33,13 +36,17 @@ export function groups(previewSteps: readonly Step[]): Group[] {
             const imageSteps = steps.filter(
                 ({ parent, type }) => type === dockerTypes.image && parent === component.name,
             );
+            const image = component.name;
+            const promoted = steps.filter(({ parent }) => parent === image);
+            const indexes = promoted.filter(({ type }) => type === dockerTypes.index);
             return {
-                image: component.name,
+                image,
                 component,
                 builds: imageSteps.filter((step) => !isTest(step)),
                 tests: imageSteps.filter(isTest),
-                index: steps.find(({ type, name }) => type === dockerTypes.index && name === component.name),
-                tags: steps.find(({ type, parent }) => type === commandType && parent === component.name),
+                index: indexes.find(({ name }) => isMainTag({ name, image })),
+                otherIndexes: indexes.filter(({ name }) => !isMainTag({ name, image })),
+                commands: promoted.filter(({ type }) => type === commandType),
             };
         });
 }

@@ -1,4 +1,4 @@
-import type { Step } from "../engine/preview";
+import { type ResourceState, type Step, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
@@ -9,6 +9,7 @@ import {
     imageCauses,
     parentCauses,
     placeCauses,
+    placeOf,
     settingCauses,
     testCauses,
     unique,
@@ -68,14 +69,25 @@ function forgottenCauses(group: Group): Cause[] {
 }
 
 /**
- * Returns the causes for tags that are added to a release or no longer added. A new release gets all of them, and needs no cause for
+ * Returns the causes for tags that a release gets in addition, or gets no longer. A new release gets all of them, and needs no cause for
  * that.
  */
-function tagCauses({ index, tags }: Group): Cause[] {
-    if (!changes(tags) || changes(index)) return [];
-    const [before, after] = [tags?.old, tags?.new].map((state) => releaseTagsIn(state?.inputs));
-    const changed = listCauses("tag", before ?? [], after ?? []);
-    return changed.length > 0 ? changed : listCauses("tag", [], after ?? []);
+function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
+    if (changes(index)) return [];
+    const tagOf = (state: ResourceState | undefined) => (state ? textOf(state, "tag") : "");
+    const moved = otherIndexes.filter(changes);
+    const place = index?.new ? `${placeOf(tagOf(index.new))}:` : "";
+    const named = (tag: string) => (place !== "" && tag.startsWith(place) ? tag.slice(place.length) : tag);
+    const indexCauses = moved.flatMap((step) => {
+        const [before, after] = [tagOf(step.old), isGone(step) ? "" : tagOf(step.new)].map(named);
+        return listCauses("tag", before ? [before] : [], after ? [after] : []);
+    });
+    const commandCauses = commands.filter(changes).flatMap(({ old: was, new: is }) => {
+        const [before = [], after = []] = [was, is].map((state) => releaseTagsIn(state?.inputs));
+        const changed = listCauses("tag", before, after);
+        return changed.length > 0 ? changed : listCauses("tag", [], after);
+    });
+    return unique([...indexCauses, ...commandCauses]);
 }
 
 function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
@@ -86,6 +98,8 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         const from = renamedFrom(group, all);
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
+    // An update that failed early writes the component before it builds anything: what changed since then is no cause.
+    if (builds.length > 0 && builds.every((step) => step.op === "create")) return [{ kind: "first build" }];
     const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
     const visible = unique([
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
@@ -100,6 +114,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         ...tagCauses(group),
     ]);
     if (visible.length > 0) return visible;
+    // An update that failed built it for another platform.
     if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
     if (action === "retag") return [{ kind: "not promoted yet" }];
     if (action === "retest") return [{ kind: "not tested yet" }];
@@ -119,7 +134,7 @@ const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
 function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
-    const { image, component, tests, index, tags } = group;
+    const { image, component, tests, index, otherIndexes, commands } = group;
     const platforms = plans.get(image) ?? [];
     // The removal of a single platform is not an action of the image: it changes the index and is listed as a cause.
     const buildActions = isGone(component)
@@ -127,7 +142,11 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
         : platforms.map((platform) => platform.action).filter((buildAction) => buildAction !== "remove");
     const built = mostUrgent(buildActions);
     const rest =
-        changes(index) || (tags !== undefined && runs(tags)) ? "retag" : tests.some(runs) ? "retest" : "unchanged";
+        changes(index) || [...otherIndexes, ...commands].some(runs)
+            ? "retag"
+            : tests.some(runs)
+              ? "retest"
+              : "unchanged";
     const action = built === "unchanged" ? rest : built;
     const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
     const [root] = Object.keys(roots).filter((name) => name !== frontend);

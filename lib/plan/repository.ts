@@ -36,10 +36,9 @@ const words: Readonly<Record<string, string>> = {
  */
 export function otherWork(steps: readonly Step[]): string[] {
     const imageSteps = new Set(
-        groups(steps).flatMap(({ builds, tests, index, tags }) => [
-            ...builds,
-            ...tests,
-            ...[index, tags].filter((step) => step !== undefined),
+        groups(steps).flatMap(({ builds, tests, index, otherIndexes, commands }) => [
+            ...[...builds, ...tests, ...otherIndexes, ...commands],
+            ...(index ? [index] : []),
         ]),
     );
     const otherSteps = withoutParts(steps).filter((step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step));

@@ -5,7 +5,7 @@ import path from "node:path";
 import { EnvHttpProxyAgent, type Dispatcher, type Response, fetch } from "undici";
 import { z } from "zod";
 import { RegistryError } from "./manifest";
-import { parseReference } from "./references";
+import { isLoopback, parseReference } from "./references";
 
 /** Credentials for a registry. */
 export interface Login {
@@ -205,7 +205,7 @@ function connections(env: NodeJS.ProcessEnv): Dispatcher {
  */
 function addressOf(registry: string): string {
     if (registry === "docker.io") return "https://registry-1.docker.io";
-    return `${/^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(registry) ? "http" : "https"}://${registry}`;
+    return `${isLoopback(registry) ? "http" : "https"}://${registry}`;
 }
 
 /** Parses a challenge of WWW-Authenticate (RFC 9110, 11.6.1): its scheme in lower case, and its parameters. */

@@ -1,3 +1,5 @@
+import { typed } from "../system/commandLine";
+
 /** A failure of a push or build that the provider reports without a next step. */
 interface Failure {
     readonly pattern: RegExp;
@@ -7,7 +9,31 @@ interface Failure {
     readonly final: boolean;
 }
 
+/**
+ * Returns how to get a registry with TLS in place of one without.
+ *
+ * @param registry its host, with the port
+ */
+export function withTls(registry: string): string {
+    const port = /:(\d+)$/.exec(registry)?.[1] ?? "5000";
+    return (
+        `use the lab's registry, which has TLS and needs no setting \`registry\`: ${typed("up")}\n` +
+        "  or start yours with a certificate, under a name that is not a loopback address:\n" +
+        "    openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=registry.localhost " +
+        "-addext subjectAltName=DNS:registry.localhost -keyout key.pem -out cert.pem\n" +
+        `    docker run -d -p ${port}:5000 -v "$PWD:/tls" -e REGISTRY_HTTP_TLS_CERTIFICATE=/tls/cert.pem ` +
+        "-e REGISTRY_HTTP_TLS_KEY=/tls/key.pem registry:2\n" +
+        `  and then: pulumi config set registry registry.localhost:${port} (what must trust cert.pem: docs/operations.md, "A registry ` +
+        'of your own")'
+    );
+}
+
 const failures: readonly Failure[] = [
+    {
+        pattern: /server gave HTTP response to HTTPS client/,
+        next: (registry) => `${registry} has no TLS, which pushing and promoting an image need: ${withTls(registry)}`,
+        final: true,
+    },
     {
         pattern: /x509: |tls: (failed to verify|handshake|unknown)/,
         next: (registry) =>
@@ -104,3 +130,13 @@ export function nextAfter(errors: readonly string[], registry: string | undefine
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
     return failures.find(({ pattern }) => pattern.test(text))?.next(registry);
 }
+
+/**
+ * Returns the next step after an image could not be copied to a repository, or one of its tags not be moved.
+ *
+ * @param errors the provider's report
+ * @param registry the registry of the repository
+ * @returns undefined if the report is sufficient
+ */
+export const nextAfterTagging = (errors: readonly string[], registry: string): string | undefined =>
+    failures.find(({ pattern }) => pattern.test(errors.join("\n")))?.next(registry);

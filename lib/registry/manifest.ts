@@ -144,6 +144,24 @@ export async function onBuildTriggers(
     return isSame ? first : [...new Set(triggers.flatMap((list) => list ?? []))];
 }
 
+const createdSchema = z.object({ created: z.iso.datetime({ offset: true }).optional() });
+
+/**
+ * Reads when an image was built, from the configuration of its first platform. Errors as `readManifest`.
+ *
+ * @param ref "registry/repository@sha256:…"
+ * @returns a time in the form of ISO 8601; undefined if the image does not say it
+ */
+export async function readCreated(ref: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+    const manifest = await readManifest(ref, env);
+    const at = (digest: string) => withDigest(repositoryOf(ref), digest);
+    const [first] = Object.values(manifest?.platforms ?? {});
+    if (first !== undefined) return await readCreated(at(first), env);
+    if (!manifest?.config) return undefined;
+    const parseCreated = (text: string) => createdSchema.parse(JSON.parse(text));
+    return (await readAs(at(manifest.config.digest), env, "configuration", parseCreated))?.created;
+}
+
 /** Reads and parses the content of a reference; undefined if it does not exist. */
 async function readAs<T>(
     ref: string,

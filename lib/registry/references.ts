@@ -147,6 +147,15 @@ export const sameImage = (a: string, b: string): boolean =>
 export const sameRepository = (a: string, b: string): boolean => sameImage(repositoryOf(a), repositoryOf(b));
 
 /**
+ * Whether a registry is on a loopback address. Docker's tools talk plain HTTP to these, whatever the registry offers (containerd,
+ * docker.MatchLocalhost).
+ *
+ * @param registry host with its port
+ */
+export const isLoopback = (registry: string): boolean =>
+    /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(registry);
+
+/**
  * Returns the reference with its host in lower case; undefined if the host has no capital letters. `Owner/image` has
  * such a host: its first part can't be an owner's name, so BuildKit takes it for a host.
  *

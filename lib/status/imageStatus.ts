@@ -1,7 +1,7 @@
 import { withDigest } from "../registry/references";
 import type { UpdateRecord } from "../update/history";
 import type { Answer, Finding } from "./findings";
-import type { DeployedBuild, DeployedImage } from "../engine/state";
+import { type DeployedBuild, type DeployedImage, tagsOf } from "../engine/state";
 
 interface Blob {
     readonly digest: string;
@@ -56,6 +56,16 @@ export interface BuildStatus {
     readonly uncommitted?: readonly string[];
 }
 
+/** A tag, compared with the registry. */
+export interface TagStatus {
+    /** "registry/repository:3.12" */
+    readonly tag: string;
+    /** Digest that the tag was moved to. */
+    readonly promoted: string;
+    /** Digest that it points at: absent if the query failed, null if the tag is missing. */
+    readonly found?: string | null;
+}
+
 /** A published image, compared with the registry. */
 export interface ImageStatus {
     readonly image: string;
@@ -68,6 +78,8 @@ export interface ImageStatus {
      */
     readonly promoted?: string;
     readonly found?: string | null;
+    /** The same for its other tags: releases, and tags that move, in all repositories. */
+    readonly otherTags: readonly TagStatus[];
     readonly builds: readonly BuildStatus[];
 }
 
@@ -76,9 +88,7 @@ export const refOf = ({ repository, digest }: DeployedBuild): string => withDige
 
 /** Returns the references to query from registries, without duplicates. */
 export const imageQuestions = (images: readonly DeployedImage[]): string[] => [
-    ...new Set(
-        images.flatMap(({ builds, promotion }) => [...builds.map(refOf), ...(promotion ? [promotion.tag] : [])]),
-    ),
+    ...new Set(images.flatMap((image) => [...image.builds.map(refOf), ...tagsOf(image).map(({ tag }) => tag)])),
 ];
 
 const sizeOf = (layers: Held["layers"]): number => layers.reduce((sum, { size }) => sum + size, 0);
@@ -147,13 +157,16 @@ export function imageStatus(
     answers: Answers,
     history: readonly UpdateRecord[],
 ): ImageStatus {
-    const { image, parents, builds, promotion } = deployed;
-    const answer = promotion && answers.get(promotion.tag);
+    const { image, parents, builds, promotion, otherTags } = deployed;
+    const foundAt = (tag: string): Pick<TagStatus, "found"> => {
+        const answer = answers.get(tag);
+        return answer && "found" in answer ? { found: answer.found?.digest ?? null } : {};
+    };
     return {
         image,
         parents,
-        ...(promotion && { tag: promotion.tag, promoted: promotion.digest }),
-        ...(answer && "found" in answer && { found: answer.found?.digest ?? null }),
+        ...(promotion && { tag: promotion.tag, promoted: promotion.digest, ...foundAt(promotion.tag) }),
+        otherTags: otherTags.map(({ tag, digest }) => ({ tag, promoted: digest, ...foundAt(tag) })),
         builds: builds.map((build) => buildStatus(deployed, build, all, answers, history)),
     };
 }

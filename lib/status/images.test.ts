@@ -16,6 +16,7 @@ const built = (image: string, letter: string, arch = "amd64") => ({
 const base: DeployedImage = {
     image: "base",
     parents: [],
+    otherTags: [],
     roots: {},
     builds: [built("base", "a"), built("base", "b", "arm64")],
     promotion: {
@@ -28,6 +29,7 @@ const base: DeployedImage = {
 const app: DeployedImage = {
     image: "app",
     parents: ["base"],
+    otherTags: [],
     roots: {},
     builds: [built("app", "d")],
     promotion: { urn: "urn:app", tag: "ghcr.io/o/app:latest", digest: digest("8"), sources: [digest("d")] },
@@ -222,7 +224,7 @@ test("a build that was not promoted is a note, the first one of an image too", (
     const reason = "was built and not promoted: its smoke test failed, or the update was cut off";
     const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
     expect(imageFindings(rebuilt, [rebuilt], known)).toEqual(waits(`linux/amd64 ${reason}`));
-    const first: DeployedImage = { image: "base", parents: [], roots: {}, builds: base.builds };
+    const first: DeployedImage = { image: "base", parents: [], roots: {}, otherTags: [], builds: base.builds };
     expect(imageFindings(first, [first], known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
 });
 

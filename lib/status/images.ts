@@ -1,4 +1,4 @@
-import type { DeployedBuild, DeployedImage, DeployedPromotion } from "../engine/state";
+import { type DeployedBuild, type DeployedImage, type DeployedTag, tagsOf } from "../engine/state";
 import { parseReference, repositoryOf, digestOf, formatReference, withDigest } from "../registry/references";
 import { size } from "../system/progress";
 import { keyArguments, quote } from "../system/shell";
@@ -109,15 +109,17 @@ export function compareRoots(
     return { roots: statuses, findings };
 }
 
-/** Describes how `latest` differs from the promoted digest; undefined if it does not differ. */
-function movedText(tag: string, image: DeployedImage, found: Held | undefined): string | undefined {
+/** Describes how a tag differs from the promoted digest; undefined if it does not differ. */
+function movedText({ tag, digest }: DeployedTag, image: DeployedImage, found: Held | undefined): string | undefined {
+    if (found?.digest === digest) return undefined;
+    if (!found) return `${tag} is not in the registry; it was promoted to ${digest}`;
     const { promotion, builds } = image;
-    if (!promotion || found?.digest === promotion.digest) return undefined;
-    if (!found) return `${tag} is not in the registry; it was promoted to ${promotion.digest}`;
-    const promoted = builds.filter(({ digest }) => promotion.sources.includes(digest)).map(({ platform }) => platform);
+    const promoted = builds
+        .filter((build) => promotion?.sources.includes(build.digest))
+        .map(({ platform }) => platform);
     const missing = promoted.filter((platform) => found.platforms[platform] === undefined);
     const lacks = missing.length > 0 ? `; it lacks ${missing.join(" and ")}` : "";
-    return `${tag} points at ${found.digest} instead of ${promotion.digest}, which was promoted${lacks}`;
+    return `${tag} points at ${found.digest} instead of ${digest}, which was promoted${lacks}`;
 }
 
 /** Returns the registry's answer for a build; undefined if the query failed. */
@@ -178,8 +180,8 @@ export const registriesToRestart = (images: readonly DeployedImage[], answers: A
     ),
 ];
 
-/** Whether the registry does not have a promoted tag. */
-const isGone = ({ tag }: DeployedPromotion, answers: Answers): boolean => {
+/** Whether the registry does not have a tag of an image. */
+const isGone = ({ tag }: DeployedTag, answers: Answers): boolean => {
     const answer = answers.get(tag);
     return answer !== undefined && "found" in answer && answer.found === undefined;
 };
@@ -207,7 +209,7 @@ export const lostBuilds = (images: readonly DeployedImage[], answers: Answers): 
  * @returns URNs, parents first
  */
 export const lostPromotions = (images: readonly DeployedImage[], answers: Answers): string[] =>
-    images.flatMap(({ promotion }) => (promotion && isGone(promotion, answers) ? [promotion.urn] : []));
+    images.flatMap((image) => tagsOf(image).flatMap((tag) => (isGone(tag, answers) ? [tag.urn] : [])));
 
 /** Returns all direct and indirect parents of an image, parents first. */
 function ancestorsOf({ parents }: DeployedImage, all: readonly DeployedImage[]): DeployedImage[] {
@@ -246,14 +248,17 @@ export function imageFindings(image: DeployedImage, all: readonly DeployedImage[
     });
     // A registry refuses an index over missing manifests, so they are created first.
     const fromLost = lostHere.length > 0 ? [...lostAncestors, ...lostHere] : [];
-    const answer = promotion && answers.get(promotion.tag);
-    const moved = answer && "found" in answer ? movedText(promotion.tag, image, answer.found) : undefined;
+    const moved = tagsOf(image).flatMap((tag): Finding[] => {
+        const answer = answers.get(tag.tag);
+        const text = answer && "found" in answer ? movedText(tag, image, answer.found) : undefined;
+        return text === undefined
+            ? []
+            : [{ kind: "drift", about, text, repair: replacing(tag.urn, [], fromLost, answers) }];
+    });
     const waiting = builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         ...lost,
-        ...(promotion && moved !== undefined
-            ? [{ kind: "drift", about, text: moved, repair: replacing(promotion.urn, [], fromLost, answers) } as const]
-            : []),
+        ...moved,
         ...(waiting.length > 0
             ? [
                   {

@@ -11,6 +11,7 @@ const urn = (name: string) => `urn:pulumi:local::p::t::${name}`;
 const image = (key: string, letter: string): DeployedImage => ({
     image: key,
     parents: [],
+    otherTags: [],
     roots: {},
     builds: [{ urn: urn(key), platform: "linux/amd64", digest: digest(letter), repository: `r.io/us/${key}` }],
     promotion: {

@@ -1,4 +1,4 @@
-import type { DeployedImage } from "../engine/state";
+import { type DeployedImage, tagsOf } from "../engine/state";
 import { parseReference } from "../registry/references";
 import { askBlobs, askRegistries } from "./ask";
 import { type Answers, refOf } from "./imageStatus";
@@ -31,7 +31,8 @@ function promotionWarnings(
     commands: Commands,
 ): string[] {
     return imageFindings(image, all, answers).flatMap(({ kind, about, text, repair }) => {
-        if (kind !== "drift" || repair?.by !== "replace" || repair.urn !== image.promotion?.urn) return [];
+        if (kind !== "drift" || repair?.by !== "replace") return [];
+        if (!tagsOf(image).some(({ urn }) => urn === repair.urn)) return [];
         const next = lostPromotions([image], answers).includes(repair.urn)
             ? "An update with --refresh puts it back"
             : `An update does not look at it; afterwards: ${repairCommand(commands, repair)}`;
@@ -85,9 +86,9 @@ export async function lookUp(
     { env, ...commands }: Commands & { readonly env: NodeJS.ProcessEnv },
     full: boolean,
 ): Promise<Published> {
-    const refs = images.flatMap(({ builds, promotion }) => [
-        ...builds.map(refOf),
-        ...(full && promotion ? [promotion.tag] : []),
+    const refs = images.flatMap((image) => [
+        ...image.builds.map(refOf),
+        ...(full ? tagsOf(image).map(({ tag }) => tag) : []),
     ]);
     const answers = await askRegistries([...new Set(refs)], env);
     return readAnswers(images, full ? await askBlobs(answers, env) : answers, commands);

@@ -1,12 +1,11 @@
 import type { EngineLog, EngineStep } from "../engine/log";
 import { githubTitle, isGitHubs } from "../engine/resources";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
-import type { ImageStep } from "./steps";
+import { type ImageStep, stepText } from "./steps";
 
-const kinds = { build: "build", test: "smoke test", promotion: "promotion", tags: "tagging" } as const;
-
-function failedStep({ kind, platform }: ImageStep): string {
-    return `its ${kinds[kind]} failed${platform === undefined ? "" : ` on ${platform}`}`;
+function failedStep(step: ImageStep): string {
+    const { platform } = step;
+    return `its ${stepText(step)} failed${platform === undefined ? "" : ` on ${platform}`}`;
 }
 
 /** Whether an image has a build that is not promoted. */

@@ -1,14 +1,26 @@
 import { z } from "zod";
 import type { EngineLog, EngineStep } from "../engine/log";
-import { commandType, dockerTypes, imageAbove, isSmokeTest, namedImages, pushedBy } from "../engine/resources";
+import {
+    commandType,
+    dockerTypes,
+    imageAbove,
+    isMainTag,
+    isSmokeTest,
+    namedImages,
+    nameOf,
+    pushedBy,
+    textIn,
+} from "../engine/resources";
 import { readUncommitted } from "../hierarchy/uncommitted";
 import { digestOf, isDigest } from "../registry/references";
 import type { ImageRecord, UpdateRecord } from "./history";
 
-/** A build, test, promotion or addition of a release's tags in the engine's log, including unchanged resources. */
+/** A build, test, promotion or another tag of a release in the engine's log, including unchanged resources. */
 export interface ImageStep extends Omit<ImageRecord, "kind" | "digestMoved" | "bytesPushed" | "uncommitted"> {
     readonly kind: ImageRecord["kind"] | "tags";
     readonly urn: string;
+    /** "registry/repository:tag" of an index other than that of the image's name; it is of kind `tags`. */
+    readonly tag?: string;
     /** The staged build context of a build or test, relative to the repository's root. */
     readonly context?: string;
     /** `<repository>@<digest>` that the build pushed; absent if it pushed nothing. */
@@ -39,7 +51,11 @@ function readStep(step: EngineStep): ImageStep[] {
     if (!state || operation === undefined || image === undefined) return [];
     const result = step.result === "succeeded" ? "succeeded" : "failed";
     const common = { urn: step.urn, image, operation, seconds: step.seconds, result } as const;
-    if (step.type === dockerTypes.index) return [{ ...common, kind: "promotion", bases: [] }];
+    if (step.type === dockerTypes.index) {
+        const tag = textIn(state.inputs.tag);
+        if (isMainTag({ name: nameOf(step.urn), image })) return [{ ...common, kind: "promotion", bases: [] }];
+        return [{ ...common, kind: "tags", ...(tag !== undefined && { tag }), bases: [] }];
+    }
     if (step.type === commandType) return [{ ...common, kind: "tags", bases: [] }];
     const { data } = build.safeParse(state.inputs);
     if (step.type !== dockerTypes.image || !data) return [];
@@ -63,6 +79,12 @@ function readStep(step: EngineStep): ImageStep[] {
 
 /** Returns the builds, tests, promotions and tags of releases in the engine's log, in the order of their starts. */
 export const imageSteps = ({ steps }: EngineLog): ImageStep[] => steps.flatMap(readStep);
+
+const kinds = { build: "build", test: "smoke test", promotion: "promotion", tags: "tagging" } as const;
+
+/** Returns the work of a step in words: "smoke test", "tagging as registry/repository:tag". */
+export const stepText = ({ kind, tag }: Pick<ImageStep, "kind" | "tag">): string =>
+    `${kinds[kind]}${tag === undefined ? "" : ` as ${tag}`}`;
 
 /** Whether a build resulted in another digest than before; undefined if it pushed nothing. */
 export const hasMoved = ({ pushed, former }: ImageStep): boolean | undefined =>
@@ -89,7 +111,7 @@ export function updateRecord(
         ...(commit !== undefined && { commit }),
         images: changed.flatMap((step): ImageRecord[] => {
             const { image, platform, kind, operation, seconds, result, pushed } = step;
-            // It takes no time that an estimate would need.
+            // The tag of the image's name stands for all of its tags.
             if (kind === "tags") return [];
             const [digestMoved, bytesPushed] = [hasMoved(step), pushed && pushedBytes.get(pushed)];
             const uncommitted = kind === "build" ? uncommittedFiles.get(image) : undefined;

@@ -6,7 +6,7 @@ import type { UpdateRecord } from "./history";
 import { leftUndone } from "./leftUndone";
 import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "./outcomes";
 import type { RecordedUpdate } from "./record";
-import type { ImageStep } from "./steps";
+import { type ImageStep, stepText } from "./steps";
 
 /** Limits of quotations: lines of a failure, lines of the end of the output, and characters per line. */
 const quoted = { failure: 30, end: 100, width: 400 } as const;
@@ -36,9 +36,8 @@ const fencing =
     (lines, most) =>
         fenced(lines.slice(-most).map((line) => mask(line).trimEnd().slice(0, quoted.width)));
 
-const kinds = { build: "build", test: "smoke test", promotion: "promotion", tags: "tagging" } as const;
-
-function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, output: Printed["output"], quote: Quote) {
+function failure(step: ImageStep, log: EngineLog, output: Printed["output"], quote: Quote) {
+    const { image, platform, urn } = step;
     const messages = log.messages.get(urn) ?? [];
     const printed = output?.get(urn);
     // The provider's error names the failed command, but the engine's log can lack the end of that command's output.
@@ -48,7 +47,7 @@ function failure({ image, platform, kind, urn }: ImageStep, log: EngineLog, outp
     ].filter((line) => line.trim() !== "");
     const where = platform === undefined ? "" : ` on ${platform}`;
     const quotation = quote(lines.length > 0 ? lines : ["it was cut off"], quoted.failure);
-    return `#### ${kinds[kind]} of image ${image}${where} failed\n\n${quotation}`;
+    return `#### ${stepText(step)} of image ${image}${where} failed\n\n${quotation}`;
 }
 
 /** Returns the errors that do not concern a failed build, test or promotion. */

@@ -49,6 +49,7 @@ test("no job has more permissions to write than this", () => {
         "review.yml review": "id-token",
         "review.yml comment": "pull-requests",
         "review.yml lab": "",
+        "review.yml bump": "id-token",
         "review.yml status": "id-token",
         "review.yml drift": "issues",
     });

@@ -3,11 +3,12 @@ import path from "node:path";
 import { after, before } from "mocha";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
-import { fixture } from "../fixture";
+import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
-import { imageOutputs, up } from "../stack";
+import { changesOf, command, imageOutputs, noChanges, up } from "../stack";
+import { writeTree } from "../tree";
 
 /* A builder that starts empty, like the builder of a CI runner. */
 
@@ -22,20 +23,28 @@ after(async () => {
 /** An instruction that produces a different layer each time it is executed. */
 const mark = (file: string) => `RUN cat /proc/sys/kernel/random/uuid > ${file}\n`;
 
+const platforms = ["linux/amd64", "linux/arm64"];
+let program: string;
+/** The layers of the bot, by platform. */
+const layers = async () => {
+    const { bot } = await imageOutputs(lab, program);
+    return await Promise.all(
+        platforms.map(async (platform) => {
+            const found = await manifest(lab, "fixture/bot", bot?.platforms[platform] ?? "");
+            return found?.layers?.map((layer) => layer.digest) ?? [];
+        }),
+    );
+};
+
 test("a fresh builder executes the bot's instructions from a change of the app on, and no others", async () => {
     const copy = "COPY app/bot /app/bot\n";
     const dockerfile = (fixture["docker/Dockerfile"] ?? "").replace(copy, mark("/before") + copy + mark("/after"));
-    const program = makeRepository(path.join(lab.paths.state, "repository"), {
+    program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...fixture,
         "docker/Dockerfile": dockerfile,
     });
-    const layers = async (platform: string) => {
-        const digest = (await imageOutputs(lab, program)).bot?.platforms[platform] ?? "";
-        return (await manifest(lab, "fixture/bot", digest))?.layers?.map((layer) => layer.digest) ?? [];
-    };
-    const platforms = ["linux/amd64", "linux/arm64"];
     expect(await up(lab, program)).toMatchObject({ code: 0 });
-    const before = await Promise.all(platforms.map(layers));
+    const before = await layers();
 
     await stopLab(lab.paths);
     rmSync(path.join(lab.paths.state, "buildkit", "root"), { recursive: true });
@@ -46,7 +55,7 @@ test("a fresh builder executes the bot's instructions from a change of the app o
     const built = ["bot", "bot-amd64", "bot-amd64-test", "bot-arm64", "bot-arm64-test"];
     expect(Object.keys(operations).sort()).toEqual(built);
 
-    const after = await Promise.all(platforms.map(layers));
+    const after = await layers();
     for (const [index, had] of before.entries()) {
         const has = after[index] ?? [];
         const first = had.findIndex((layer, position) => layer !== has[position]);
@@ -57,3 +66,32 @@ test("a fresh builder executes the bot's instructions from a change of the app o
         expect(has).toHaveLength(had.length);
     }
 });
+
+test.each<[string, () => Promise<{ readonly code: number; readonly output: string }>]>([
+    [
+        "by schedule",
+        () => {
+            writeTree(program, configWith("  layered-images:rebuilds:\n    bot: 2026-W48\n"));
+            return up(lab, program);
+        },
+    ],
+    ["by hand", () => command(lab, program, ["up", "--rebuild", "bot"])],
+])(
+    "a rebuild %s executes every RUN again although all is cached, and leaves the next update nothing to do",
+    async (_how, rebuild) => {
+        const before = await layers();
+        const { code, output } = await rebuild();
+        expect(code, output).toBe(0);
+        const after = await layers();
+        for (const [index, had] of before.entries()) {
+            const moved = had.flatMap((layer, position) =>
+                layer === after[index]?.[position] ? [] : [position - had.length],
+            );
+            // From the top: /app, /after, the app, /before. The layers of the base and of app.txt are below.
+            expect(moved).toEqual(expect.arrayContaining([-4, -2]));
+            expect(moved.every((position) => position >= -4)).toBe(true);
+        }
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+        expect(await layers()).toEqual(after);
+    },
+);

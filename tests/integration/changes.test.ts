@@ -364,6 +364,16 @@ test("an unpinned root that gets pinned, to what it was, rebuilds what stands on
     });
 });
 
+test("a scheduled rebuild that downloads the same runs, and moves no digest, tag or child", async () => {
+    settings += '  layered-images:rebuilds:\n    base: "2026-W48"\n';
+    write(configWith(settings))();
+    await stack.expectChange({
+        built: builds.base,
+        moved: [],
+        why: { base: ["scheduled rebuild (weekly): 2026-W48"], bot: ["parent base"] },
+    });
+});
+
 test("a secret that an image begins to name rebuilds it; another value of it rebuilds nothing", async () => {
     const secret = (value: string) => `  layered-images:buildSecrets:\n    INDEX: ${value}\n`;
     write(configWith(settings + secret("one")))();

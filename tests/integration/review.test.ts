@@ -8,7 +8,7 @@ import { expectPictures, shownPage } from "../browser";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
-import { deleteManifest } from "../registry";
+import { deleteManifest, tags } from "../registry";
 import { command, commandScript, imageOutputs, review } from "../stack";
 import { writeTree } from "../tree";
 
@@ -147,6 +147,45 @@ describe("a file that the base's build looks at", () => {
         expect(shown).not.toContain(secret);
         await expectPictures(page);
     });
+});
+
+test("`build` builds and tests on the changed base what stands on it, and changes neither the registry nor the state", async () => {
+    const published = async () => [
+        await Promise.all(["base", "bot", "ci"].map((key) => tags(lab, `fixture/${key}`))),
+        (await runIn(lab, program, "pulumi", ["stack", "export"])).stdout,
+    ];
+    const before = await published();
+    const grep = `grep -q ${secret} /run/secrets/INDEX_PASSWORD`;
+    const built = await changed(
+        "docker/Dockerfile.base",
+        (text) => `${text}RUN touch /changed\n`,
+        () =>
+            changed(
+                "docker/Dockerfile",
+                (text) => text.replace("USER", `RUN --mount=type=secret,id=INDEX_PASSWORD ${grep}\nUSER`),
+                () =>
+                    changed(
+                        "docker/smoke/bot.sh",
+                        (text) => `${text}test -e /changed\n`,
+                        async () => [
+                            await command(lab, program, ["build"]),
+                            await changed(
+                                "docker/smoke/ci.sh",
+                                (text) => `${text}test ! -e /changed\n`,
+                                () => command(lab, program, ["build"]),
+                            ),
+                        ],
+                    ),
+            ),
+    );
+    expect(built).toMatchObject([
+        { code: 0, output: expect.stringContaining("nothing is pushed") as string },
+        { code: 1, output: expect.stringContaining("smoke test failed: docker/smoke/ci.sh") as string },
+    ]);
+    expect(built.some(({ output }) => output.includes("smoke test failed: docker/smoke/bot.sh"))).toBe(false);
+    expect(await published()).toEqual(before);
+    const { code, stdout } = await command(lab, program, ["build"]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/would build nothing for linux\//)]);
 });
 
 test("a build that the registry lost is recreated, where the registry is asked", async () => {

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { loadDefinitions } from "../definitions";
+import { preview } from "../lib/engine/pulumi";
+import { readBuildSecrets, readSecrets } from "../lib/engine/secrets";
+import { InputError } from "../lib/errors";
+import { bakeFile, unknownContexts } from "../lib/plan/bake";
+import { makePlan } from "../lib/plan/plan";
+import { hostPlatform } from "../lib/platform";
+import { buildx } from "../lib/registry/manifest";
+import { repositoryRoot } from "../lib/system/paths";
+import { runMasked } from "../lib/system/process";
+import { readHistory } from "../lib/update/history";
+import { addSummary } from "./actions";
+import { exit } from "./exitCodes";
+import { openStack } from "./openStack";
+
+/** Returns the environment variable that passes a build secret: on the command line every user of the machine could read it. */
+const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer.from(name).toString("hex")}`;
+
+/**
+ * Runs `npm run build`: builds and tests what an update of the stack would build, for this machine's platform. It reads the stack and the
+ * registry, and changes neither: nothing is pushed, promoted or recorded.
+ *
+ * @returns the exit code: 0, or 1 if a build or a smoke test failed
+ * @throws InputError for bad input, and if the preview fails
+ */
+export async function runBuild({ stack }: { readonly stack?: string }): Promise<number> {
+    const engine = await openStack({ stack, start: true });
+    const [previewed, secrets, history] = await Promise.all([
+        preview(engine),
+        readSecrets(engine),
+        readHistory(engine.stack, engine.env),
+    ]);
+    const { images } = makePlan({ stack: engine.stack, preview: previewed, history });
+    const root = repositoryRoot();
+    const definitions = Object.entries(loadDefinitions(root).images);
+    const names = Object.fromEntries(
+        definitions.flatMap(([key, { name }]) => (name === undefined ? [] : [[key, name]])),
+    );
+    const [platform, { steps }] = [hostPlatform(), previewed];
+    const file = bakeFile({ steps, images, names, platform, root, secretVariable });
+    if (!file) {
+        console.log(`an update of stack ${engine.stack} would build nothing for ${platform}`);
+        addSummary(`Nothing is built for ${platform}.\n`);
+        return exit.done;
+    }
+    const [missing] = unknownContexts(file);
+    if (missing !== undefined) {
+        throw new InputError({
+            problem: `the digest of ${missing} is not known before an update, and it is not built for ${platform}`,
+            next: "build it by an update, for all platforms",
+        });
+    }
+    const values = await readBuildSecrets(engine);
+    const env = {
+        ...engine.env,
+        ...Object.fromEntries(Object.entries(values).map(([name, value]) => [secretVariable(name), value])),
+    };
+    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-build-"));
+    try {
+        const bake = path.join(folder, "bake.json");
+        writeFileSync(bake, JSON.stringify(file));
+        const [command, ...args] = buildx(env);
+        const keys = Object.keys(file.target).join(", ");
+        console.log(`building ${keys} for ${platform}; nothing is pushed`);
+        const code = await runMasked(command, [...args, "bake", "--file", bake, "--progress", "plain"], {
+            env,
+            secrets,
+        });
+        addSummary(`${code === 0 ? "Built" : "Failed to build"} for ${platform}, without pushing: ${keys}.\n`);
+        return code === 0 ? exit.done : exit.failed;
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
+}

@@ -1,0 +1,114 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { type Document, type Pair, Scalar, YAMLMap, isMap, isScalar, parse, parseDocument } from "yaml";
+import { InputError } from "../errors";
+import { replaceFile } from "../system/files";
+import { keyArguments } from "../system/shell";
+
+/** Returns the name of a stack's configuration file; the organization in front of the stack's name is not part of it. */
+export const configFileOf = (stack: string): string => `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`;
+
+/** A stack's configuration file, as a document that keeps its comments, its order and its encrypted values. */
+export interface ConfigFile {
+    /** Path of the file. */
+    readonly file: string;
+    /** Project, which is the namespace of new keys. */
+    readonly project: string;
+    readonly document: Document;
+    /** Whether its lists are indented below their keys. */
+    readonly indentSeq: boolean;
+}
+
+/**
+ * Opens a stack's configuration file.
+ *
+ * @param root the repository's root
+ * @throws InputError if there is no such file, or if it is not YAML
+ */
+export function openConfigFile(root: string, stack: string, project: string): ConfigFile {
+    const file = path.join(root, configFileOf(stack));
+    if (!existsSync(file)) {
+        throw new InputError({
+            problem: `stack ${stack} has no configuration file`,
+            where: file,
+            next: `pulumi stack init ${stack}, or name another stack with --stack`,
+        });
+    }
+    const text = readFileSync(file, "utf8");
+    const document = parseDocument(text);
+    const [error] = document.errors;
+    if (error) throw new InputError({ problem: error.message, where: file, next: "correct it" });
+    return { file, project, document, indentSeq: !/^( *)[^\s#-][^\n]*:\n\1- /m.test(text) };
+}
+
+/** Writes the document into its file: all of it, or nothing. */
+export const writeConfigFile = (config: ConfigFile): void => {
+    replaceFile(config.file, textOf(config));
+};
+
+/** Returns the text of the file. Long lines are not folded, so that only changed values differ. */
+export const textOf = ({ document, indentSeq }: ConfigFile): string => document.toString({ lineWidth: 0, indentSeq });
+
+/** A key without its namespace: Pulumi accepts the project of any checkout. */
+const keyOf = (full: string): string => full.slice(full.indexOf(":") + 1);
+
+/** Returns the settings of the file: the pairs of `config`, without those of providers ("github:owner"). */
+function entryOf({ document, project }: ConfigFile, key: string): Pair<Scalar> | undefined {
+    const config = document.get("config");
+    if (!isMap(config)) return undefined;
+    const names = [`${project}:${key}`, `${project}:config:${key}`];
+    const pairs = config.items as Pair<Scalar>[];
+    return (
+        pairs.find((pair) => names.includes(String(pair.key.value))) ??
+        pairs.find((pair) => keyOf(String(pair.key.value)) === key && !String(pair.key.value).startsWith("github:"))
+    );
+}
+
+/**
+ * Returns a setting of the project; undefined if the file does not have it. An object may be written as a text that contains JSON.
+ *
+ * @param key without its namespace, such as "roots"
+ */
+export function settingIn(config: ConfigFile, key: string): unknown {
+    const entry = entryOf(config, key);
+    const value: unknown = isScalar(entry?.value) ? entry.value.value : (entry?.value as YAMLMap | undefined)?.toJSON();
+    return typeof value === "string" && /^\s*[{[]/.test(value) ? parse(value) : value;
+}
+
+/** Returns the setting of a provider as text, such as "github:owner"; undefined if the file does not have it. */
+export function providerSettingIn({ document }: ConfigFile, key: string): string | undefined {
+    const value = document.getIn(["config", key]);
+    return typeof value === "string" ? value : undefined;
+}
+
+/**
+ * Sets one entry of a setting that is an object, such as a pin in "roots", and leaves everything else in the file as it is. A new entry
+ * comes last, and a setting that the file does not have is added to its end.
+ *
+ * @param key of the setting, without its namespace
+ */
+export function setEntry(config: ConfigFile, key: string, name: string, value: string): void {
+    const { document, project } = config;
+    const scalar = new Scalar(value);
+    // Quoted, because other YAML parsers take 2026-11-27 for a time.
+    if (/^[\d-]+$/.test(value)) scalar.type = Scalar.QUOTE_DOUBLE;
+    if (!isMap(document.get("config"))) document.set("config", document.createNode({}));
+    const entries = document.get("config") as YAMLMap;
+    let pair = entryOf(config, key);
+    if (!pair) {
+        pair = document.createPair(`${project}:${key}`, {});
+        entries.items.push(pair);
+    }
+    if (isMap(pair.value) && pair.value.has("secure")) {
+        throw new InputError({
+            problem: `${key} is encrypted, so ${name} can't be set in it`,
+            where: config.file,
+            next: `set it without --secret: pulumi config set ${keyArguments([key, name])} ${value}`,
+        });
+    }
+    if (!isMap(pair.value)) pair.value = document.createNode(settingIn(config, key) ?? {});
+    const map = pair.value as YAMLMap;
+    const existing = map.get(name, true);
+    if (isScalar(existing)) existing.value = value;
+    else map.set(name, scalar);
+}

@@ -1,0 +1,46 @@
+import { describe } from "mocha";
+import { expect, test } from "../../tests/mocha";
+import { recordedPreview } from "../../tests/previews";
+import { bakeFile, unknownContexts } from "./bake";
+import { makePlan } from "./plan";
+
+const names = Object.fromEntries(["base", "bot", "ci", "leaf"].map((key) => [key, `ghcr.io/fixture/${key}:latest`]));
+
+/** The bake file for a recorded preview. */
+function fileFor(name: string, platform = "linux/amd64") {
+    const preview = recordedPreview(name);
+    const { images } = makePlan({ stack: "local", preview, history: [] });
+    const secretVariable = (secret: string) => `S_${secret}`;
+    return bakeFile({ steps: preview.steps, images, names, platform, root: "/r", secretVariable });
+}
+
+describe("the builds of a pull request", () => {
+    test("are those that an update would do, with their tests; children stand on what is built, and nothing is pushed", () => {
+        const file = fileFor("base");
+        const targets = Object.entries(file?.target ?? {});
+        expect(targets.map(([key]) => key)).toEqual(
+            expect.arrayContaining(["base", "base-test", "bot", "bot-test", "ci", "ci-test"]),
+        );
+        // Bake does not shorten names: with ":latest" BuildKit would build on the published image.
+        expect(file?.target.bot?.contexts).toMatchObject({ "ghcr.io/fixture/base": "target:base" });
+        expect(file?.target["bot-test"]).toMatchObject({
+            contexts: { "image-under-test": "target:bot" },
+            network: "none",
+        });
+        expect(targets.map(([, { output }]) => output)).toEqual(targets.map(() => ["type=cacheonly"]));
+        expect(JSON.stringify(file)).not.toContain("cache-to");
+        expect(file && unknownContexts(file)).toEqual([]);
+    });
+
+    test("are none if nothing is built, and for a platform that no image has", () => {
+        expect(fileFor("same")).toBeUndefined();
+        expect(fileFor("base", "linux/s390x")).toBeUndefined();
+    });
+
+    test("leave out images that are not pending, and use their published digests", () => {
+        const file = fileFor("files");
+        expect(Object.keys(file?.target ?? {})).not.toContain("base");
+        const [published] = Object.values(file?.target.bot?.contexts ?? {});
+        expect(published).toMatch(/^docker-image:\/\/.*@sha256:/);
+    });
+});

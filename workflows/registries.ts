@@ -1,0 +1,77 @@
+import type { PreparedImage } from "../lib/hierarchy/prepare";
+import { placesOf } from "../lib/hierarchy/publication";
+import { registryLogin } from "../lib/github/names";
+import { parseReference } from "../lib/registry/references";
+import type { Step } from "./document";
+import { script } from "./steps";
+
+/** The registry that accepts the workflow's token. The job's permissions for packages decide whether it can read or push images. */
+const github = "ghcr.io";
+
+/** A registry that jobs log in to. */
+export type RegistryHost = string;
+
+/**
+ * Returns the registries that the images are published in, sorted; the workflows' own first.
+ *
+ * @param pushedTo "host[:port][/prefix]" that CI's stack pushes to instead; undefined if it uses the images' names
+ */
+export function registriesOf(
+    images: readonly Pick<PreparedImage, "publication">[],
+    pushedTo: string | undefined,
+): readonly RegistryHost[] {
+    const named = images.flatMap(({ publication }) => (publication ? placesOf(publication) : []));
+    const hosts = pushedTo === undefined ? named.map(({ repository }) => parseReference(repository).registry) : [];
+    const replaced = pushedTo === undefined ? [] : [pushedTo.split("/")[0] ?? ""];
+    return [...new Set([...hosts, ...replaced])].sort(
+        (a, b) => Number(b === github) - Number(a === github) || (a < b ? -1 : 1),
+    );
+}
+
+const variable = (name: string) => `\${{ vars.${name} }}`;
+const secret = (name: string) => `\${{ secrets.${name} }}`;
+
+/** Returns the credentials of a job's container in an image of this registry; undefined if only a public image works there. */
+export const containerCredentials = (registry: RegistryHost): Readonly<Record<string, string>> | undefined =>
+    registry === github ? { username: "${{ github.actor }}", password: "${{ github.token }}" } : undefined;
+
+function logIn(registry: RegistryHost, isOptional: boolean): Step {
+    const { username, password } = registryLogin(registry);
+    const isGitHubs = registry === github;
+    return {
+        name: `Log in to ${registry}`,
+        ...(isOptional && !isGitHubs && { if: `vars.${username} != ''` }),
+        uses: "docker/login-action",
+        with: {
+            // Without a registry the action logs in to Docker Hub, under the key that Docker's tools look for.
+            ...(registry !== "docker.io" && { registry }),
+            ...(isGitHubs
+                ? { username: "${{ github.actor }}", password: "${{ github.token }}" }
+                : { username: variable(username), password: secret(password) }),
+        },
+    };
+}
+
+/**
+ * Returns the steps that log in to registries. Jobs that push require a login for each, and fail with the names of missing variables and
+ * secrets before they build anything; jobs that only read use those that exist.
+ */
+export function logIns(registries: readonly RegistryHost[], access: "push" | "read"): readonly Step[] {
+    const others = registries.filter((registry) => registry !== github);
+    const check = script("Check the logins for registries", "logins.sh", {
+        REGISTRIES: others.map((registry) => [registry, ...Object.values(registryLogin(registry))].join("=")).join(" "),
+        ...Object.fromEntries(
+            others.flatMap((registry) => {
+                const { username, password } = registryLogin(registry);
+                return [
+                    [username, variable(username)],
+                    [password, secret(password)],
+                ];
+            }),
+        ),
+    });
+    return [
+        ...(access === "push" && others.length > 0 ? [check] : []),
+        ...registries.map((registry) => logIn(registry, access === "read")),
+    ];
+}
