@@ -49,10 +49,14 @@ const settings: HierarchySettings = {
     buildArgs: {},
 };
 
+/** Settings of a stack that pushes to the registries in the images' names. */
+const byName: HierarchySettings = { platforms: "all", roots: { "python:3": root }, buildArgs: {} };
+
 async function run(
     changes: {
         images?: ImageDefinitions;
         settings?: Partial<HierarchySettings>;
+        stack?: HierarchySettings;
         uncached?: readonly string[];
     } = {},
     preview = false,
@@ -62,7 +66,7 @@ async function run(
         checkout,
         { images: changes.images ?? definitions },
         {
-            ...settings,
+            ...(changes.stack ?? settings),
             secretNames: ["INDEX", "OTHER"],
             ...changes.settings,
         },
@@ -283,6 +287,53 @@ describe("a promotion", () => {
         expect(options?.dependencies).toEqual(expect.arrayContaining(["app-amd64-test", "app-arm64-test", "base"]));
     });
 
+    test("first makes a release of the same digests, under a tag that only these digests give", async () => {
+        const resources = await run();
+        const { tag, sources } = resources["app@release"]?.inputs ?? {};
+        expect(tag).toMatch(/^registry\.test\/us\/app:r-[0-9a-f]{12}$/);
+        expect(sources).toEqual(resources.app?.inputs.sources);
+        expect(resources.app?.options.dependencies).toContain("app@release");
+        expect((await run())["app@release"]?.inputs.tag).toBe(tag);
+        expect(resources["base@release"]?.inputs.tag).not.toBe(tag);
+    });
+
+    test("moves further tags to the release, and copies release and tags to every other repository", async () => {
+        const app = image("app", {
+            additionalNames: ["quay.io/us/app:stable"],
+            tags: ["3.12", "v-{release}"],
+        });
+        const resources = await run({ images: { ...definitions, app }, stack: byName });
+        const release = (name: string, place: string) => `${place}@${digestOf(`${name}-index`)}`;
+        const hex = String(resources["app@release"]?.inputs.tag).split(":r-")[1] ?? "";
+        const copy = "app/quay.io/us/app";
+        expect(resources["app:3.12"]?.inputs).toMatchObject({
+            tag: "ghcr.io/us/app:3.12",
+            sources: [release("app@release", "ghcr.io/us/app")],
+        });
+        expect(resources[`${copy}@release`]?.inputs).toMatchObject({
+            tag: `quay.io/us/app:r-${hex}`,
+            sources: [release("app@release", "ghcr.io/us/app")],
+        });
+        for (const tag of ["stable", "3.12"]) {
+            expect(resources[`${copy}:${tag}`]?.inputs).toMatchObject({
+                tag: `quay.io/us/app:${tag}`,
+                sources: [release(`${copy}@release`, "quay.io/us/app")],
+            });
+        }
+        const environments = ["app-tags", `${copy}-tags`].map((name) => resources[name]?.inputs.environment);
+        expect(environments).toEqual([
+            { REF: release("app", "ghcr.io/us/app"), TAGS: `v-${hex}` },
+            { REF: release(`${copy}@release`, "quay.io/us/app"), TAGS: `v-${hex}` },
+        ]);
+    });
+
+    test("of a child waits for the parent's own tag, and for no copy of it", async () => {
+        const base = image("base", { additionalNames: ["quay.io/us/base:latest"], tags: ["3"] });
+        const resources = await run({ images: { ...definitions, base }, stack: byName });
+        const promotions = resources.app?.options.dependencies.filter((name) => name.startsWith("base"));
+        expect(promotions).toEqual(["base"]);
+    });
+
     test("with tags gives them to each new release, by inputs that are the same on every machine", async () => {
         const plain = await run();
         expect(Object.keys(plain).filter((name) => name.endsWith("-tags"))).toEqual([]);
@@ -311,7 +362,7 @@ describe("a promotion", () => {
 
 test("every image and index is retained when it is removed or replaced", async () => {
     const resources = Object.values(await run()).filter(({ type }) => type.startsWith("docker-build:"));
-    expect(resources).toHaveLength(11);
+    expect(resources).toHaveLength(13);
     expect(resources.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
 });
 

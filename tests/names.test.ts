@@ -44,7 +44,9 @@ function names(): string[] {
             ...definitions.flatMap(({ dockerfile, smokeTest = dockerfile }) => [dockerfile, smokeTest]),
             ...[...up, ...checks].flatMap(({ file, name }) => [file, name]),
             ...checks.flatMap(({ steps }) => steps.flatMap((step) => step.run.split("\n"))),
-            ...(dependabot ? (dependabot.ecosystems ?? []) : []).map(({ directory }) => directory),
+            ...(dependabot === false || dependabot === undefined ? [] : (dependabot.ecosystems ?? [])).map(
+                ({ directory }) => directory,
+            ),
             ...readdirSync(path.join(packageRoot, "requirements")).filter((file) => file.includes("-")),
             ...readdirSync(path.join(packageRoot, "app")).map((folder) => `app/${folder}`),
         ]),
@@ -86,10 +88,8 @@ describe("no source of the package contains", () => {
         expect([...new Set(found)]).toEqual([
             // GitHub's word for the branch that a pull request is for.
             "lab/github/pulls.ts: base",
-            // A kind of files that describe builds.
-            "lib/adopt/build.ts: devcontainer",
-            "lib/adopt/devcontainer.ts: devcontainer",
-            "lib/adopt/entries.ts: devcontainer",
+            // The kind of file, after which an image that only it builds is called.
+            ...["build", "devcontainer", "entries"].map((file) => `lib/adopt/${file}.ts: devcontainer`),
             // The name of CI's stack.
             "lib/engine/stacks.ts: ci",
             // A field of a parent.

@@ -10,7 +10,10 @@ import { type Outcome, type TestLab, runIn } from "./lab";
 import { expect } from "./mocha";
 import { installedProgram } from "./package";
 
-/** The outcome of an `up`: the engine's operation for each changed resource, by name. */
+/**
+ * The outcome of an `up`: the engine's operation for each changed resource, by name. Releases are left out: there is a new one whenever
+ * the tag of an image moves.
+ */
 export interface UpOutcome extends Outcome {
     readonly operations: Readonly<Record<string, string>>;
     /** Operations on resources on GitHub, by name. */
@@ -52,7 +55,8 @@ export async function up(lab: Lab, program: string, ...args: string[]): Promise<
                     .map(({ op, urn }) => [urn.split("::").at(-1) ?? "", op]),
             );
         const read = parseEngineLog(text);
-        return { ...outcome, operations: changed("docker-build:"), onGitHub: changed("github:"), log: read };
+        const images = Object.entries(changed("docker-build:")).filter(([name]) => !name.endsWith("@release"));
+        return { ...outcome, operations: Object.fromEntries(images), onGitHub: changed("github:"), log: read };
     } finally {
         rmSync(folder, { recursive: true });
     }

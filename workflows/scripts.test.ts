@@ -105,6 +105,25 @@ test("newer roots are proposed by the one command for that, which ends as it doe
     expect([status, calls]).toEqual([1, ["npm run --silent bump -- --stack ci --propose"]]);
 });
 
+describe("logins.sh", () => {
+    const REGISTRIES = "quay.io=QUAY_USER=QUAY_PASSWORD docker.io=HUB_USER=HUB_PASSWORD";
+
+    test("names each missing variable and secret, and no value", () => {
+        const env = { REGISTRIES, QUAY_USER: "me", QUAY_PASSWORD: "", HUB_USER: "", HUB_PASSWORD: "hunter2" };
+        const { status, stdout } = runScript("logins.sh", env, {});
+        expect(status).toBe(1);
+        expect(stdout).toBe(
+            "::error::The secret QUAY_PASSWORD is missing: the password or token for pushing images to quay.io.\n" +
+                "::error::The repository's variable HUB_USER is missing: the user name for pushing images to docker.io.\n",
+        );
+    });
+
+    test("says nothing where all exist", () => {
+        const env = { REGISTRIES, QUAY_USER: "a", QUAY_PASSWORD: "b", HUB_USER: "c", HUB_PASSWORD: "d" };
+        expect(runScript("logins.sh", env, {})).toMatchObject({ status: 0, stdout: "" });
+    });
+});
+
 describe("history.sh", () => {
     const history = (gh: string) => runScript("history.sh", { GH_REPO: "o/r", BRANCH: "trunk" }, { gh, sleep: "" });
     const download = (body: string) => `case "$1" in api) echo 77;; *) ${body};; esac`;

@@ -62,12 +62,13 @@ const build = (image: string, letter: string, tags = [`ghcr.io/o/${image}:b-1-am
     inputs: { platforms: ["linux/amd64"] },
     outputs: { digest: digest(letter), tags },
 });
-const index = (image: string, letter: string, source: string) => ({
-    urn: urn("docker-build:index:Index", image),
+const index = (image: string, letter: string, source: string, name = image, tag = `ghcr.io/o/${image}:latest`) => ({
+    urn: urn("docker-build:index:Index", name),
     type: "docker-build:index:Index",
+    parent: urn("layered-images:components:Promotion", image),
     outputs: {
-        ref: `ghcr.io/o/${image}:latest@${digest(letter)}`,
-        tag: `ghcr.io/o/${image}:latest`,
+        ref: `${tag}@${digest(letter)}`,
+        tag,
         sources: [`ghcr.io/o/${image}@${digest(source)}`],
     },
 });
@@ -82,6 +83,8 @@ test("the images that were pushed are read, parents first, with what latest was 
             build("app", "a"),
             build("base", "b"),
             index("base", "c", "b"),
+            index("base", "c", "b", "base@release", "ghcr.io/o/base:r-1"),
+            index("base", "c", "c", "base/quay.io/o/base:latest", "quay.io/o/base:latest"),
         ]),
     );
     expect(images.map(({ image }) => image)).toEqual(["base", "app"]);
@@ -104,6 +107,14 @@ test("the images that were pushed are read, parents first, with what latest was 
             digest: digest("c"),
             sources: [digest("b")],
         },
+        otherTags: [
+            { urn: urn("docker-build:index:Index", "base@release"), tag: "ghcr.io/o/base:r-1", digest: digest("c") },
+            {
+                urn: urn("docker-build:index:Index", "base/quay.io/o/base:latest"),
+                tag: "quay.io/o/base:latest",
+                digest: digest("c"),
+            },
+        ],
     });
 });
 

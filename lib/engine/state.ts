@@ -208,11 +208,10 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const imageBuilds = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
-        const indexesHere = indexes.filter(({ parent }) => imageAbove(parent ?? "") === image);
         const isMain = (index: Resource) => isMainTag({ name: nameOf(index.urn), image });
-        const promotion = indexesHere.filter(isMain).flatMap(readPromotion)[0];
-        const otherTags = indexesHere
-            .filter((index) => !isMain(index))
+        const promotion = indexes.filter(isMain).flatMap(readPromotion)[0];
+        const otherTags = indexes
+            .filter((index) => imageAbove(index.parent ?? "") === image && !isMain(index))
             .flatMap(readPromotion)
             .map(({ urn: indexUrn, tag, digest }) => ({ urn: indexUrn, tag, digest }));
         const { parents, roots: described } = readImage(inputs);

@@ -79,23 +79,45 @@ test.each<[string, string[], string | undefined]>([
     ["a commit", ["{commit}"], undefined],
     ["a commit and a date", ["v-{date}-{commit}.1"], undefined],
     ["none", [], undefined],
-    ["one without a placeholder", ["stable"], 'image app: its tag "stable" has neither {commit} nor {date}, so every'],
+    ["one without a placeholder, which moves", ["stable"], undefined],
+    ["a release and a build argument", ["{ARG:VERSION}-{release}"], undefined],
+    ["the tag of its name", ["latest"], 'its tag "latest" is the tag of its name ghcr.io/us/app:latest'],
     [
         "an unknown placeholder",
         ["{date}-{branch}"],
-        '"{date}-{branch}" has {branch}: a tag can have {commit} and {date}',
+        '"{date}-{branch}" has {branch}: a tag can have {commit}, {date}, {release}, {ARG:<build argument>}',
     ],
     ["a text that is no tag", ["a/{date}"], '"a/{date}" gives a/2026-01-31, which is no tag'],
     ["a brace that is left open", ["{commit}{"], "which is no tag"],
     ["a dash first", ["-{date}"], "which is no tag"],
     ["one that is too long", [`${"x".repeat(111)}{commit}`], "up to 128 letters"],
     ["the longest", [`${"x".repeat(110)}{commit}`], undefined],
-    ["one that looks like a build's", ["b-{commit}"], "begins like the tags of builds and caches"],
+    ["one that looks like a build's", ["b-{commit}"], "begins like the tags of builds, releases and caches"],
     ["one twice", ["{date}", "{date}"], "image app lists a tag twice: {date}"],
 ])("tags of releases: %s", (_name, tags, problem) => {
     const resolved = () => resolve({ app: ["FROM scratch", { tags }] });
     if (problem === undefined) expect(resolved).not.toThrow();
     else expect(resolved).toThrow(problem);
+});
+
+test.each<[string, string[], string | undefined]>([
+    ["another registry", ["quay.io/us/app:latest", "docker.io/us/app"], undefined],
+    ["no reference", ["quay.io/US/app"], "a repository must be in lower case: write quay.io/us/app"],
+    ["a digest", [`quay.io/us/app@${digest}`], "has a digest: write the tag to promote"],
+    ["the repository of its name", ["ghcr.io/us/app:stable"], "repeats a repository: write the tag in `tags`"],
+    ["one repository twice", ["quay.io/us/app:1", "quay.io/us/app:2"], "repeats a repository"],
+])("additional names: %s", (_name, additionalNames, problem) => {
+    const resolved = () => resolve({ app: ["FROM scratch", { additionalNames }] });
+    if (problem === undefined) expect(resolved).not.toThrow();
+    else expect(resolved).toThrow(problem);
+});
+
+test("a Dockerfile may write any name of its parent", () => {
+    const [, child] = resolve({
+        base: ["FROM python:3", { additionalNames: ["docker.io/us/base:stable"] }],
+        child: ["FROM us/base:stable"],
+    });
+    expect(child).toMatchObject({ parents: [{ key: "base", expanded: "us/base:stable" }], roots: [] });
 });
 
 test("capitals in a host change nothing: the parent is found, under the name that BuildKit sees", () => {

@@ -28,7 +28,7 @@ test.each([
 });
 
 const known =
-    "description, name, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
+    "description, name, additionalNames, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
     "registryCache, rebuild, smokeTest, matrix, exclude, key";
 
 test.each<[string, object, string]>([

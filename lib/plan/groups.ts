@@ -38,14 +38,14 @@ export function groups(previewSteps: readonly Step[]): Group[] {
             );
             const image = component.name;
             const promoted = steps.filter(({ parent }) => parent === image);
-            const indexes = promoted.filter(({ type }) => type === dockerTypes.index);
+            const isMain = ({ name }: Step) => isMainTag({ name, image });
             return {
                 image,
                 component,
                 builds: imageSteps.filter((step) => !isTest(step)),
                 tests: imageSteps.filter(isTest),
-                index: indexes.find(({ name }) => isMainTag({ name, image })),
-                otherIndexes: indexes.filter(({ name }) => !isMainTag({ name, image })),
+                index: steps.find((step) => step.type === dockerTypes.index && isMain(step)),
+                otherIndexes: promoted.filter((step) => step.type === dockerTypes.index && !isMain(step)),
                 commands: promoted.filter(({ type }) => type === commandType),
             };
         });

@@ -374,6 +374,48 @@ describe("tags of releases", () => {
     });
 });
 
+describe("further tags that move", () => {
+    const tagged = (tag: string | undefined): ResourceState | undefined =>
+        tag === undefined
+            ? undefined
+            : {
+                  ...{ type: "docker-build:index:Index", custom: true, outputs: {}, retainOnDelete: true },
+                  parent: "urn:pulumi:s::p::layered-images:components:Promotion::ci",
+                  inputs: { tag, sources: [] },
+              };
+    /** The plan of an update with nothing to do but a step on another index of ci. */
+    const planned = (op: string, name: string, before?: string, after?: string) => {
+        const index: Step = {
+            ...{ op, name, type: "docker-build:index:Index", parent: "ci", reasons: [] },
+            urn: `urn:pulumi:s::p::docker-build:index:Index::${name}`,
+            old: tagged(before),
+            new: tagged(after),
+        };
+        const steps = [...recordedPreview("same").steps, index];
+        const { action, causes } = planImages(steps).find(({ image }) => image === "ci") ?? {};
+        return { action, causes, warnings: otherWork(steps) };
+    };
+    const { steps: same } = recordedPreview("same");
+    const own = String(same.find(({ name, type }) => name === "ci" && type.endsWith("Index"))?.new?.inputs.tag);
+    const repository = own.slice(0, own.lastIndexOf(":"));
+
+    test.each<[string, Parameters<typeof planned>, string, string[]]>([
+        ["unchanged", ["same", "ci:3", `${repository}:3`, `${repository}:3`], "unchanged", []],
+        ["the first release", ["create", "ci@release", undefined, `${repository}:r-1`], "retag", ["tag r-1 added"]],
+        ["another", ["create", "ci:3", undefined, `${repository}:3`], "retag", ["tag 3 added"]],
+        ["elsewhere", ["create", "ci/q.io/a:3", undefined, "q.io/a:3"], "retag", ["tag q.io/a:3 added"]],
+        [
+            "not moved yet",
+            ["update", "ci:3", "q.io/a:3", "q.io/a:3"],
+            "retag",
+            ["what was built last is not promoted yet"],
+        ],
+        ["removed", ["delete", "ci:3", `${repository}:3`, undefined], "unchanged", ["tag 3 removed"]],
+    ])("%s", (_name, given, action, causes) => {
+        expect(planned(...given)).toEqual({ action, causes, warnings: [] });
+    });
+});
+
 describe("made by hand", () => {
     const state = (type: string, parent: string, inputs: Record<string, unknown>): ResourceState => ({
         type,

@@ -1,6 +1,6 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { isTransient, nextAfter, nextAfterStep, refusesPushes } from "./failures";
+import { isTransient, nextAfter, nextAfterStep, nextAfterTagging, refusesPushes } from "./failures";
 
 describe("a registry's answer to a question", () => {
     test.each([
@@ -11,6 +11,10 @@ describe("a registry's answer to a question", () => {
         ["unexpected status from HEAD request: 401 Unauthorized", /^docker login reg.test:5000$/],
         ["dial tcp 127.0.0.1:5000: connect: connection refused", /check that reg.test:5000 runs/],
         ["dial tcp: lookup reg.test: no such host", /another registry: pulumi config set registry <host>$/],
+        [
+            "http: server gave HTTP response to HTTPS client",
+            /^reg.test:5000 has no TLS.*\n.*\n +openssl req .*\n +docker run/,
+        ],
         ["no answer in 30 seconds", /another registry: pulumi config set registry <host>$/],
     ])("that means that a push is refused too: %s", (reason, next) => {
         expect(refusesPushes(reason, "reg.test:5000")).toMatch(next);
@@ -23,6 +27,12 @@ describe("a registry's answer to a question", () => {
     ])("that says nothing about a push: %s", (reason) => {
         expect(refusesPushes(reason, "reg.test:5000")).toBeUndefined();
     });
+});
+
+test("a tag that could not be moved has the next step of its registry, wherever the report names it", () => {
+    const refused = "creating: copy sha256:1 from a to quay.io/us/b: failed to authorize: 401 Unauthorized";
+    expect(nextAfterTagging([refused], "quay.io")).toBe("docker login quay.io");
+    expect(nextAfterTagging(["creating: sha256:1: not found"], "quay.io")).toBeUndefined();
 });
 
 describe("a failed build", () => {

@@ -57,6 +57,38 @@ test("what is as it was pushed gives no finding", () => {
     expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers()))).toEqual([]);
 });
 
+test("other tags are compared like that of the name, releases and other registries included", () => {
+    const tag = (name: string) => ({ urn: `urn:${name}`, tag: `quay.io/o/base:${name}`, digest: digest("c") });
+    const many: DeployedImage = { ...base, otherTags: [tag("r-1"), tag("3"), tag("latest")] };
+    const found = answers({
+        "quay.io/o/base:r-1": { found: undefined },
+        "quay.io/o/base:3": held("7", [], { "linux/amd64": digest("a") }),
+        "quay.io/o/base:latest": held("c"),
+    });
+    expect(imageQuestions([many])).toContain("quay.io/o/base:3");
+    expect(imageFindings(many, [many], found)).toMatchObject(
+        [
+            {
+                kind: "drift",
+                text: /^quay.io\/o\/base:r-1 is not in the registry/,
+                repair: { by: "replace", urn: "urn:r-1" },
+            },
+            {
+                kind: "drift",
+                text: /^quay.io\/o\/base:3 points at .*; it lacks linux\/arm64$/,
+                repair: { urn: "urn:3" },
+            },
+        ].map((finding) => ({ ...finding, text: expect.stringMatching(finding.text) as string })),
+    );
+    // A moved tag may be intended, so only the lost one is put back by a refresh.
+    expect(lostPromotions([many], found)).toEqual(["urn:r-1"]);
+    expect(imageStatus(many, [many], found, []).otherTags).toEqual([
+        { tag: "quay.io/o/base:r-1", promoted: digest("c"), found: null },
+        { tag: "quay.io/o/base:3", promoted: digest("c"), found: digest("7") },
+        { tag: "quay.io/o/base:latest", promoted: digest("c"), found: digest("c") },
+    ]);
+});
+
 test("the layers shared with the parent are those that both begin with", () => {
     const status = imageStatus(app, [base, app], answers(), []);
     expect(status.builds[0]).toMatchObject({ present: true, size: 115, layers: 3, sharedSize: 110, sharedLayers: 2 });

@@ -69,6 +69,21 @@ test("in the order of the platforms, in whatever order they failed", () => {
     expect(leftUndone(log([...steps].reverse())).sort()).toEqual(said.sort());
 });
 
+test("a tag that could not be moved, by its name; the image is promoted all the same", () => {
+    const index = step(
+        "docker-build:index:Index",
+        "base/quay.io/o/base:latest",
+        { tag: "quay.io/o/base:latest" },
+        "failed",
+    );
+    const parent = "urn:pulumi:s::p::layered-images:components:Promotion::base";
+    const copied = { ...index, after: { inputs: {}, outputs: {}, ...index.after, parent } };
+    const { steps } = recorded("first");
+    expect(leftUndone({ ...log([...steps, copied]), result: "failed" })).toEqual([
+        "image base: its tagging as quay.io/o/base:latest failed",
+    ]);
+});
+
 test("on GitHub what was refused or cut off, by the names that people know", () => {
     expect(leftUndone(log([variable("failed"), file]))).toEqual(["GitHub: variable CI_IMAGE", "GitHub: file a.yml"]);
 });

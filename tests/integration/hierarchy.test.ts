@@ -62,8 +62,10 @@ describe("the first up", () => {
         expect(await repositories(lab)).toEqual(["fixture/base", "fixture/bot", "fixture/ci", "library/python"]);
         const arches = { base: ["amd64", "arm64"], bot: ["amd64", "arm64"], ci: ["amd64"] };
         for (const [name, own] of Object.entries(arches)) {
-            const found = (await tags(lab, `fixture/${name}`)).map((tag) => tag.replace(/^b-[0-9a-f]{12}-/, ""));
-            expect(found.sort()).toEqual([...own, ...own.map((arch) => `cache-${arch}`), "latest"]);
+            const found = (await tags(lab, `fixture/${name}`)).map((tag) =>
+                tag.replace(/^b-[0-9a-f]{12}-|-[0-9a-f]{12}$/, ""),
+            );
+            expect(found.sort()).toEqual([...own, ...own.map((arch) => `cache-${arch}`), "latest", "r"]);
         }
     });
 

@@ -1,15 +1,19 @@
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
+import { choosePort } from "../../lab/servers/ports";
 import { archOf, hostPlatform } from "../../lib/platform";
 import { blobReader } from "../../lib/registry/blobs";
 import { onBuildTriggers, readManifest } from "../../lib/registry/manifest";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
-import { expect, test } from "../mocha";
+import { eventually, expect, test } from "../mocha";
 import { manifest, repositories, tags } from "../registry";
-import { changesOf, imageOutputs, noChanges, reviewPlan, up } from "../stack";
+import { changesOf, exportState, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 
 /* Requests to registries, sent by the lab's buildx and outside it, to the lab's registry. */
 
@@ -237,7 +241,7 @@ describe("tags by commit and date", () => {
     };
     /** Returns the tags by commit or date, and the digest that each of them and `latest` have. */
     const released = async () => {
-        const names = (await tags(lab, "fixture/tagged")).filter((tag) => !/^(b|cache)-/.test(tag));
+        const names = (await tags(lab, "fixture/tagged")).filter((tag) => !/^(b|r|cache)-/.test(tag));
         const digests = names.map(async (tag) => [tag, (await manifest(lab, "fixture/tagged", tag))?.digest] as const);
         return Object.fromEntries(await Promise.all(digests));
     };
@@ -311,5 +315,158 @@ describe("tags by commit and date", () => {
         const third = commit("d\n");
         expect(changesOf(await up(lab, program))).toEqual(noChanges);
         expect((await released())[`v-${third}`]).toBe(latest);
+    });
+});
+
+/** Starts a registry with the lab's certificate beside the lab's own, and returns its process. */
+async function startRegistry(folder: string, port: number): Promise<ChildProcess> {
+    const tls = path.join(lab.paths.state, "tls");
+    mkdirSync(folder, { recursive: true });
+    const settings = {
+        version: "0.1",
+        storage: { filesystem: { rootdirectory: path.join(folder, "data") } },
+        http: {
+            addr: `127.0.0.1:${port.toString()}`,
+            tls: { certificate: path.join(tls, "registry.pem"), key: path.join(tls, "registry.key") },
+        },
+    };
+    writeFileSync(path.join(folder, "config.yml"), JSON.stringify(settings));
+    const child = spawn("docker-registry", ["serve", path.join(folder, "config.yml")], { stdio: "ignore" });
+    await eventually(async () => {
+        expect(await readManifest(`registry.localhost:${port.toString()}/never/made:1`, lab.env)).toBeUndefined();
+    });
+    return child;
+}
+
+describe("an image with names in two registries", () => {
+    let [other, port]: [ChildProcess | undefined, number] = [undefined, 0];
+    let program: string;
+    const folder = () => path.join(lab.paths.state, "other-registry");
+    const stop = async () => {
+        if (other?.exitCode !== null) return;
+        const ended = once(other, "exit");
+        other.kill();
+        await ended;
+    };
+    /** Returns the tags of both repositories apart from builds and caches, with their digests; releases as "r". */
+    const published = async () => {
+        const places = [`${lab.instance.registry}/two/app`, `registry.localhost:${port.toString()}/copy/app`];
+        const { release } = releases(await exportState(lab, program));
+        const tagsOf = ["latest", "stable", "3.12", `r-${release}`, `v7-${release}`];
+        return await Promise.all(
+            places.map(async (place) =>
+                Object.fromEntries(
+                    await Promise.all(
+                        tagsOf.map(async (tag) => {
+                            const found = await readManifest(`${place}:${tag}`, lab.env).catch(() => undefined);
+                            return [tag.replace(release, "<release>"), found?.digest] as const;
+                        }),
+                    ),
+                ),
+            ),
+        );
+    };
+    const releases = (state: Awaited<ReturnType<typeof exportState>>) => ({
+        release: String(state["app@release"]?.outputs.tag).split(":r-")[1] ?? "",
+    });
+
+    before(async () => {
+        port = await choosePort(lab.instance.port + 1);
+        other = await startRegistry(folder(), port);
+        program = makeRepository(path.join(lab.paths.state, "two"), {
+            ...fixture,
+            "Pulumi.local.yaml": (fixture["Pulumi.local.yaml"] ?? "").replace('lab: "true"', 'lab: "false"'),
+            "images.ts": `import type { ImageDefinitions } from "layered-images";
+export const images: ImageDefinitions = {
+    app: {
+        description: "in two registries",
+        name: "${lab.instance.registry}/two/app:latest",
+        additionalNames: ["registry.localhost:${port.toString()}/copy/app:stable"],
+        tags: ["3.12", "v{ARG:V}-{release}"],
+        dockerfile: "Dockerfile",
+        platforms: ["linux/amd64", "linux/arm64"],
+    },
+};
+`,
+            Dockerfile: "ARG V=7\nFROM scratch\nCOPY a.txt /\n",
+            "a.txt": "a\n",
+        });
+    });
+    after(stop);
+
+    test("is built once, and its release and tags are the same in both, with everything that they name", async () => {
+        const made = await up(lab, program);
+        expect(made.code, made.output).toBe(0);
+        const [own = {}, copy = {}] = await published();
+        const digest = (await imageOutputs(lab, program)).app?.digest;
+        const all = { "3.12": digest, "r-<release>": digest, "v7-<release>": digest };
+        expect([own, copy]).toEqual([
+            { ...all, latest: digest, stable: undefined },
+            { ...all, latest: undefined, stable: digest },
+        ]);
+        const reader = blobReader(lab.env);
+        const repository = `registry.localhost:${port.toString()}/copy/app`;
+        for (const build of Object.values((await imageOutputs(lab, program)).app?.platforms ?? {})) {
+            const held = await readManifest(`${repository}@${build}`, lab.env);
+            for (const blob of [...(held?.layers ?? []), ...(held?.config ? [held.config] : [])])
+                expect(await reader.look(repository, blob.digest)).toBe("there");
+        }
+        await reader.close();
+        expect(changesOf(await up(lab, program, "--expect-no-changes"))).toEqual(noChanges);
+    });
+
+    test("is promoted in one while the other is away, and copied when that is back; the old release stays", async () => {
+        const [{ latest: former } = {}] = await published();
+        const { release: formerRelease } = releases(await exportState(lab, program));
+        await stop();
+        writeFileSync(path.join(program, "a.txt"), "b\n");
+        const failed = await up(lab, program, "--continue-on-error");
+        expect(failed.code).not.toBe(0);
+        expect(failed.output).toContain(`image app: next: check that registry.localhost:${port.toString()} runs`);
+        const digest = (await imageOutputs(lab, program)).app?.digest;
+        expect(digest).not.toBe(former);
+        expect((await published())[0]).toMatchObject({ latest: digest, "3.12": digest, "r-<release>": digest });
+        other = await startRegistry(folder(), port);
+        expect(await published()).toMatchObject([{}, { stable: former, "3.12": former }]);
+        const copied = await up(lab, program);
+        expect(copied.code, copied.output).toBe(0);
+        expect(Object.keys(copied.operations).filter((name) => !name.includes("/"))).toEqual([]);
+        expect(await published()).toMatchObject([{}, { stable: digest, "3.12": digest, "r-<release>": digest }]);
+        for (const place of [`${lab.instance.registry}/two/app`, `registry.localhost:${port.toString()}/copy/app`])
+            expect((await readManifest(`${place}:r-${formerRelease}`, lab.env))?.digest).toBe(former);
+    });
+});
+
+describe("a registry without TLS", () => {
+    const program = (registry: string) =>
+        makeRepository(path.join(lab.paths.state, `plain-${registry.replace(/\W/g, "-")}`), {
+            ...fixture,
+            ...configWith(`  layered-images:registry: ${registry}\n`),
+            "images.ts": imageNamed("plain"),
+            Dockerfile: "FROM scratch\nCOPY a.txt /\n",
+            "a.txt": "a\n",
+        });
+
+    test("on a loopback address is refused by preview and up, with the commands for one with TLS", async () => {
+        const root = program("localhost:5000");
+        const previewed = await runIn(lab, root, "pulumi", ["preview", "--non-interactive", "--color", "never"]);
+        const updated = await up(lab, root);
+        for (const { code, output } of [previewed, updated]) {
+            expect(code).not.toBe(0);
+            expect(output).toContain("registry localhost:5000 can't be pushed to (image app)");
+            expect(output).toMatch(/next: use the lab's registry[^]*openssl req -x509 [^]*docker run -d -p 5000:5000 /);
+        }
+        expect(updated.operations).toEqual({});
+    });
+
+    test("under another name is refused before anything is built", async () => {
+        const server = createServer((_request, response) => response.end()).listen(0, "127.0.0.1");
+        await once(server, "listening");
+        const registry = `registry.localhost:${(server.address() as AddressInfo).port.toString()}`;
+        const refused = await up(lab, program(registry));
+        server.close();
+        expect(refused.code).not.toBe(0);
+        expect(refused.output).toMatch(new RegExp(`next: ${registry} has no TLS[^]*openssl req -x509 `));
+        expect(refused.output).not.toContain("[internal] load build definition");
     });
 });
