@@ -104,6 +104,18 @@ describe("an image is", () => {
         ).toEqual(expected);
     });
 
+    test("known by all of its names and tags", async () => {
+        const names = ["ghcr.io/acme/a:latest", "ghcr.io/acme/a:1", "docker.io/acme/a", "docker.io/acme/a:1"];
+        const { images, tasks } = await plan({
+            "build.sh": `docker build ${names.map((name) => `-t ${name}`).join(" ")} .\n`,
+            Dockerfile: "FROM scratch\n",
+        });
+        expect(images.map(({ definition: { name, additionalNames, tags } }) => [name, additionalNames, tags])).toEqual([
+            ["ghcr.io/acme/a:latest", ["docker.io/acme/a:latest"], ["1"]],
+        ]);
+        expect(tasks).toEqual([]);
+    });
+
     test("built for all platforms of its parts, by the arguments that lead to its parents here", async () => {
         const { images } = await plan({
             "build.sh":

@@ -332,18 +332,11 @@ export function entriesOf(
         const own = given[dockerfile];
         const name =
             own ?? names.find(isNamed) ?? names.find((one) => parseReference(one).tag === "latest") ?? names[0];
-        const others = names.filter((other) => name !== undefined && !sameImage(other, name));
-        if (others.length > 0) {
-            notes.push({
-                where: group[0].where,
-                text: `${name ?? ""} is also ${others.join(" and ")}, which is not written: an image has one name`,
-            });
-        }
-        return { group, build: group[0], name: name === undefined ? undefined : withTag(name) };
+        return { group, build: group[0], name: name === undefined ? undefined : withTag(name), names };
     });
     const keys = keysOf(chosen);
     const nameOfId = (reference: string) => chosen.find(({ group }) => group.some(({ id }) => id === reference))?.name;
-    const entries = chosen.map(({ group, build, name }, index): Entry => {
+    const entries = chosen.map(({ group, build, name, names }, index): Entry => {
         const text = dockerfiles[build.dockerfile] ?? "";
         const parents = parentArguments(text, build, all);
         const linked = linkedArguments(text, build, nameOfId, notes);
@@ -360,7 +353,7 @@ export function entriesOf(
             key: keys[index] ?? "image",
             definition: {
                 description: descriptionOf(text, build.dockerfile),
-                ...(name !== undefined && { name }),
+                ...(name !== undefined && { name, ...otherNames(name, names) }),
                 dockerfile: build.dockerfile,
                 ...(build.context !== "." && { context: build.context }),
                 ...(build.target !== undefined && { target: build.target }),
@@ -373,6 +366,22 @@ export function entriesOf(
         };
     });
     return { entries, notes, unused };
+}
+
+/** Returns the fields for what an image is called besides its name: other repositories, and other tags, which it gets in all of them. */
+function otherNames(name: string, names: readonly string[]): Pick<ImageDefinition, "additionalNames" | "tags"> {
+    const tagOf = (one: string) => parseReference(one).tag ?? "latest";
+    const repositories = [...new Set(names.map(repositoryOf))].filter(
+        (repository) => repository !== repositoryOf(name),
+    );
+    const additionalNames = repositories.flatMap((repository) => {
+        const own = names.filter((other) => repositoryOf(other) === repository);
+        const found = own.find((other) => tagOf(other) === tagOf(name)) ?? own[0];
+        return found === undefined ? [] : [withTag(found)];
+    });
+    const written = [name, ...additionalNames];
+    const tags = [...new Set(names.filter((other) => !written.some((one) => sameImage(one, other))).map(tagOf))];
+    return { ...(additionalNames.length > 0 && { additionalNames }), ...(tags.length > 0 && { tags }) };
 }
 
 /** Returns a build of a Dockerfile of which nothing else is known. Its context is the folder in which more of its files exist. */
@@ -495,6 +504,8 @@ function matrixOf(entries: readonly Entry[]): WrittenEntry | undefined {
     const definition: MatrixDefinition = {
         ...rest,
         name: templateOf(name, values),
+        ...(rest.tags && { tags: rest.tags.map((tag) => templateOf(tag, values)) }),
+        ...(rest.additionalNames && { additionalNames: rest.additionalNames.map((one) => templateOf(one, values)) }),
         matrix: Object.fromEntries(variables.map((variable) => [variable, valuesOf(variable)])),
         ...(others.length > 0 && {
             buildArgs: Object.fromEntries(others.map(([argument, value]) => [argument, templateOf(value, values)])),
