@@ -18,8 +18,11 @@ import { seedVariable, shuffled } from "./shuffled";
 const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
 /** Folder whose tests build this repository's own images, PyTorch and all. */
 const realFolder = "tests/real";
-/** Tests that need nothing but node_modules and yet take seconds: they start the command line or the lint. */
-const slow = ["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"];
+/** Tests that need nothing but node_modules and yet take seconds: they start programs, or wait as long as a client of GitHub waits. */
+const slow = [
+    ...["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"],
+    ...["lib/github/api.test.ts", "lib/github/propose.test.ts"],
+];
 
 /** Number of concurrent labs. Each needs a core while it works, for a fifth of the time it waits, and about 300 MB of memory. */
 const labsAtOnce = 3;
