@@ -204,17 +204,14 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
         const stat = statSync(path.join(root, file), { throwIfNoEntry: false });
         return stat?.isFile() === true ? readFileSync(path.join(root, file), "utf8") : undefined;
     };
-    const matching = (pattern: RegExp): SourceFile[] =>
-        tracked
-            .filter((file) => pattern.test(file))
-            .flatMap((file) => {
-                const text = textOf(file);
-                return text === undefined ? [] : [{ file, text }];
-            });
+    const read = (files: readonly string[]): SourceFile[] =>
+        files.flatMap((file) => {
+            const text = textOf(file);
+            return text === undefined ? [] : [{ file, text }];
+        });
+    const matching = (pattern: RegExp): SourceFile[] => read(tracked.filter((file) => pattern.test(file)));
     const workflowFiles = matching(patterns.workflow).filter(({ text }) => !hasHeader(text, header));
-    const makefiles = tracked
-        .filter(isMakefile)
-        .flatMap((file) => matching(new RegExp(`^${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`)));
+    const makefiles = read(tracked.filter(isMakefile));
     const scripts = matching(patterns.script);
     const evaluation = await loadExpressions();
     const workflows = readWorkflows(workflowFiles, {
@@ -264,10 +261,7 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
     const named = builds.map(({ dockerfile }) => dockerfile).filter((file) => tracked.includes(file));
     const found = tracked.filter((file) => patterns.dockerfile.test(file) && !notDockerfile.test(file));
     const dockerfiles = Object.fromEntries(
-        [...new Set([...found, ...named])].sort().flatMap((file) => {
-            const text = textOf(file);
-            return text === undefined ? [] : [[file, text]];
-        }),
+        read([...new Set([...found, ...named])].sort()).map(({ file, text }) => [file, text]),
     );
     return {
         builds,

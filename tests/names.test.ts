@@ -7,6 +7,7 @@ import { images } from "../images";
 import { parseReference } from "../lib/registry/references";
 import { packageRoot } from "../lib/system/paths";
 import { run } from "../lib/system/process";
+import { escapeRegExp } from "../lib/system/regExp";
 import { workflows } from "../workflows";
 import { expect, test } from "./mocha";
 
@@ -55,7 +56,7 @@ function names(): string[] {
 
 /** Whether a text contains a name that is not a part of a longer one. */
 function contains(text: string, name: string): boolean {
-    const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const escaped = escapeRegExp(name);
     return new RegExp(`(?<![\\w-])${escaped}(?![\\w-]|\\.\\w)`).test(text);
 }
 

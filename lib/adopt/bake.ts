@@ -1,3 +1,4 @@
+import { escapeRegExp } from "../system/regExp";
 import { type Build, type Note, type Reading, type SourceFile, inRepository, lineAt, secretsIn } from "./build";
 import { type Value, type Values, asText, isList, isObject } from "./expressions";
 
@@ -36,7 +37,7 @@ function lineOfTarget(name: string, { group }: BakePlan, source: SourceFile | un
     if (!source) return 1;
     const matrix = Object.entries(group).find(([key, { targets }]) => key !== "default" && targets.includes(name))?.[0];
     const lineOf = (key: string): number | undefined => {
-        const escaped = key.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+        const escaped = escapeRegExp(key);
         const block = new RegExp(`^\\s*target\\s+"${escaped}"|"${escaped}"\\s*:\\s*\\{`, "m").exec(source.text);
         return block ? lineAt(source.text, block.index + (/^\s*/.exec(block[0])?.[0].length ?? 0)) : undefined;
     };

@@ -4,6 +4,7 @@ import { type Checkout, readIgnore } from "../context/checkout";
 import { InputError } from "../errors";
 import { type Hierarchy, type PreparedImage, readHierarchy, readImages } from "../hierarchy/prepare";
 import { sameImage } from "../registry/references";
+import { escapeRegExp } from "../system/regExp";
 import type { Note, SourceFile } from "./build";
 import { readMakefile } from "./commands";
 import { type Entry, readingOf } from "./entries";
@@ -91,7 +92,7 @@ export function makerOf(
         }
     }
     const written = new RegExp(
-        `(?:>|\\b(?:cp|mv|tee|curl|wget|-o|--output(?:-file)?|install)\\b.*)\\s*["']?(?:\\./)?(?:[\\w./-]*/)?${escapedName(file)}\\b`,
+        `(?:>|\\b(?:cp|mv|tee|curl|wget|-o|--output(?:-file)?|install)\\b.*)\\s*["']?(?:\\./)?(?:[\\w./-]*/)?${escapeRegExp(path.posix.basename(file))}\\b`,
     );
     for (const { file: script, text } of sources) {
         const index = text.split("\n").findIndex((line) => !/^\s*(?:#|COPY|ADD)/.test(line) && written.test(line));
@@ -102,8 +103,6 @@ export function makerOf(
 
 /** Whether a file is read by make. */
 export const isMakefile = (file: string): boolean => /(?:^|\/)(?:GNUmakefile|[Mm]akefile)$|\.mk$/.test(file);
-
-const escapedName = (file: string): string => path.posix.basename(file).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** Whether a rule's target makes a file: by its name, by a pattern, or as the folder that contains it. */
 function matchesTarget(target: string, file: string): boolean {

@@ -7,6 +7,7 @@ import type { ImageDefinition, MatrixDefinition } from "../hierarchy/definition"
 import { expandImages } from "../hierarchy/matrix";
 import { isPlatform, normalPlatform, type Platform } from "../platform";
 import { formatReference, parseReference, referenceProblem, repositoryOf, sameImage } from "../registry/references";
+import { escapeRegExp } from "../system/regExp";
 import { type Build, type Note, kinds } from "./build";
 import type { RepositoryOnGitHub } from "./workflows";
 
@@ -152,7 +153,6 @@ function fromTexts(text: string, dockerfile: string): { readonly image: string; 
     }
 }
 
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const lastPart = (name: string): string => path.posix.basename(parseReference(name).repository);
 
 /**
@@ -167,7 +167,7 @@ export function argumentsFor(written: string, name: string): Readonly<Record<str
         .split(/(\$\{\w+(?::?[-+][^}]*)?\}|\$\w+)/)
         .map((part) => {
             const variable = /^\$\{?(\w+)/.exec(part)?.[1];
-            if (variable === undefined) return escaped(part);
+            if (variable === undefined) return escapeRegExp(part);
             const earlier = variables.indexOf(variable);
             variables.push(variable);
             return earlier < 0 ? `(.+)` : `(\\${earlier + 1})`;

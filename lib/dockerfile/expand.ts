@@ -1,12 +1,11 @@
 import { InputError } from "../errors";
-
-const quote = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+import { escapeRegExp } from "../system/regExp";
 
 /** Converts a shell pattern (`*`, `?`, `\` before a literal character) to a regular expression. */
 function shellPattern(pattern: string, anchors: readonly [start: string, end: string], flags = ""): RegExp {
     const source = pattern.replace(/\\(.)|[^]/gu, (all: string, escaped?: string) => {
-        if (escaped !== undefined) return quote(escaped);
-        return { "*": ".*", "?": "." }[all] ?? quote(all);
+        if (escaped !== undefined) return escapeRegExp(escaped);
+        return { "*": ".*", "?": "." }[all] ?? escapeRegExp(all);
     });
     return new RegExp(anchors[0] + source + anchors[1], `u${flags}`);
 }

@@ -8,6 +8,7 @@ import {
     sameImage,
     withoutCapitals,
 } from "../registry/references";
+import { escapeRegExp } from "../system/regExp";
 import type {
     Definitions,
     ImageDefinition,
@@ -262,8 +263,7 @@ const placeholderPatterns: Readonly<Record<string, string>> = {
 function canGive(template: string, tag: string): boolean {
     if (template === tag) return true;
     const parts = template.split(/(\{[^{}]*\})/);
-    const escaped = (part: string) => part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-    return new RegExp(`^${parts.map((part) => placeholderPatterns[part] ?? escaped(part)).join("")}$`).test(tag);
+    return new RegExp(`^${parts.map((part) => placeholderPatterns[part] ?? escapeRegExp(part)).join("")}$`).test(tag);
 }
 
 /** A tag that an image moves or adds, with placeholders, in the repository that the image is pushed to. */
