@@ -1,3 +1,4 @@
+import { configFileOf } from "../engine/configFile";
 import { type DeployedBuild, type DeployedImage, type DeployedTag, tagsOf } from "../engine/state";
 import { parseReference, repositoryOf, digestOf, formatReference, withDigest } from "../registry/references";
 import { size } from "../system/progress";
@@ -45,9 +46,6 @@ export const rootQuestions = (roots: readonly RootStatus[]): string[] => roots.f
 /** Returns the shell command that puts the lab's Pulumi on the PATH; "" for another stack. */
 const labPulumi = ({ isLab }: Commands): string => (isLab ? `eval "$(${typedSilently("lab", "env")})" && ` : "");
 
-/** Returns the name of the stack's configuration file. */
-const stackFile = ({ stack }: Commands): string => `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`;
-
 /**
  * Returns the command that adopts the new root. The lab's root is not in the configuration, because its digest is specific
  * to this machine. If CI updates the stack, the next CI run would undo a local `up`, because it checks out the old pin: so
@@ -71,7 +69,7 @@ function moveCommand(
     const value = withDigest(repositoryOf(pinned), found);
     const set = `${labPulumi(commands)}pulumi config set --stack ${quote(commands.stack)} ${keyArguments(["roots", root])} ${value}`;
     if (!commands.isCi) return `${set} && ${up}`;
-    const commit = `git commit --message ${quote(`Move the root ${root}`)} ${quote(stackFile(commands))}`;
+    const commit = `git commit --message ${quote(`Move the root ${root}`)} ${quote(configFileOf(commands.stack))}`;
     return `${set} && ${commit} && git push`;
 }
 
