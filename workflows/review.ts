@@ -70,24 +70,27 @@ export const reviewJob = (condition: string, branch: string, registries: readonl
     ],
 });
 
-/**
- * Returns the job that compares the stack with reality. It runs main's code, so it may have the token of the GitHub App, which can read
- * variables and secrets; the workflow's token can't.
- */
+/** A job that runs by schedule, so it has main's code, and may have the token of the GitHub App. */
+const ownJob = { if: onSchedule, ...readingJob, environment: upEnvironment } satisfies Partial<Job>;
+
+/** Returns the first steps of such a job. */
+const stepsBefore = (branch: string, registries: readonly RegistryHost[]): readonly [Step, ...Step[]] => [
+    checkout(),
+    ...setUpNode,
+    // The environment `up` does not allow a token of the review team.
+    ...setUpPulumi("write", timeout),
+    ...logIns(registries, "read"),
+    restoreHistory(branch),
+    getAppToken,
+];
+
+/** Returns the job that compares the stack with reality. Only the App's token can read variables and secrets. */
 const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Status",
-    if: onSchedule,
-    ...readingJob,
-    environment: upEnvironment,
+    ...ownJob,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
     steps: [
-        checkout(),
-        ...setUpNode,
-        // The environment `up` does not allow a token of the review team.
-        ...setUpPulumi("write", timeout),
-        ...logIns(registries, "read"),
-        restoreHistory(branch),
-        getAppToken,
+        ...stepsBefore(branch, registries),
         // Drift (exit code 2) is an output and must not fail the job.
         {
             id: "status",
@@ -97,22 +100,14 @@ const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => 
 });
 
 /**
- * Returns the job that proposes newer roots and due rebuilds by a pull request. It runs main's code, and needs the token of the GitHub App
- * because a pull request that the workflow's token opens starts no workflow.
+ * Returns the job that proposes newer roots and due rebuilds by a pull request. It needs the App's token, because a pull request that the
+ * workflow's token opens starts no workflow.
  */
 const bumpJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Newer roots",
-    if: onSchedule,
-    ...readingJob,
-    environment: upEnvironment,
+    ...ownJob,
     steps: [
-        checkout(),
-        ...setUpNode,
-        // The environment `up` does not allow a token of the review team.
-        ...setUpPulumi("write", timeout),
-        ...logIns(registries, "read"),
-        restoreHistory(branch),
-        getAppToken,
+        ...stepsBefore(branch, registries),
         {
             id: "bump",
             ...command("Propose newer roots and due rebuilds", ["bump", onStack, "--propose"], writingEnvironment),
