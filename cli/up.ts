@@ -58,10 +58,10 @@ async function toReplace(engine: Engine): Promise<string[]> {
 
 /** Result of the refresh before an update. */
 interface RefreshResult {
-    /** Arguments for `pulumi up`: those that the user gave, and the resources to replace. */
-    readonly args: readonly string[];
-    /** Those that the user gave. */
+    /** The user's arguments for `pulumi up`. */
     readonly rest: readonly string[];
+    /** URNs of resources that `pulumi up` has to replace. */
+    readonly replaced: readonly string[];
     /** Exit code of the refresh. The update continues even if the refresh failed. */
     readonly code: number;
 }
@@ -70,18 +70,18 @@ interface RefreshResult {
 async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]): Promise<RefreshResult> {
     const { resources } = await deploymentOf(engine);
     const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
-    if (!refresh) return { args: rest, rest, code: exit.done };
+    if (!refresh) return { rest, replaced: [], code: exit.done };
     const runRefresh = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
     const hasToken = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
     const code = await runRefresh(refresh === refreshOptions.all && !hasToken ? refreshOptions.images : refresh);
-    if (isInterrupted()) return { args: rest, rest, code };
+    if (isInterrupted()) return { rest, replaced: [], code };
     if (code !== exit.done)
         console.error("note: the update continues without the resources that could not be refreshed");
-    if (refresh !== refreshOptions.all) return { args: rest, rest, code };
+    if (refresh !== refreshOptions.all) return { rest, replaced: [], code };
     // The refresh may have failed because of GitHub. Images come first, so refresh them alone.
     if (code !== exit.done && (!hasToken || (await runRefresh(refreshOptions.images)) !== exit.done))
-        return { args: rest, rest, code };
-    return { args: [...(await toReplace(engine)).flatMap((urn) => ["--replace", urn]), ...rest], rest, code };
+        return { rest, replaced: [], code };
+    return { rest, replaced: await toReplace(engine), code };
 }
 
 /**
@@ -109,9 +109,10 @@ async function update(
     const refreshed = await refreshFirst(session, args);
     if (isInterrupted()) return exit.interrupted;
     const up = ["--yes", "--skip-preview"];
+    const replacing = refreshed.replaced.flatMap((urn) => ["--replace", urn]);
     const uncached = rebuild.length > 0 ? { [uncachedVariable]: rebuild.join(" ") } : {};
     const recordedUp = await recordUp({ ...engine.env, ...uncached }, (logArgs, env) =>
-        pulumi("up", [...up, ...logArgs, ...refreshed.args], env),
+        pulumi("up", [...up, ...logArgs, ...replacing, ...refreshed.rest], env),
     );
     const { recorded } = recordedUp;
     let { code } = recordedUp;
@@ -145,8 +146,8 @@ async function update(
 /**
  * Runs `npm run up`: updates the lab's stack, after setting up the lab, or another stack to match the checkout. In addition to
  * `pulumi up` it first refreshes workflow files that changed on GitHub and, with `--refresh`, all resources except the indexes; recreates
- * content that the registry lost; with `--rebuild` builds images without cache; records the update; and, if the update failed, prints the reasons and the remaining steps. In GitHub
- * Actions it also writes the step's summary.
+ * content that the registry lost; with `--rebuild` builds images without cache; records the update; and, if the update failed, prints the
+ * reasons and the remaining steps. In GitHub Actions it also writes the step's summary.
  *
  * @param args arguments for `pulumi up`
  * @returns Pulumi's exit code; 0, with the step's output `again` set, if only an expired token prevented success

@@ -24,7 +24,7 @@ const slow = [
     ...["lib/github/api.test.ts", "lib/github/propose.test.ts"],
 ];
 
-/** Number of concurrent labs. Each needs a core while it works, for a fifth of the time it waits, and about 300 MB of memory. */
+/** Number of concurrent labs: one more than two cores, because a lab often waits. Each needs about 300 MB of memory. */
 const labsAtOnce = 3;
 
 const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
