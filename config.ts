@@ -178,9 +178,9 @@ const schema = z.strictObject({
         .optional(),
     /** Whether BuildKit's own frontend reads Dockerfiles whose `# syntax=` is docker/dockerfile. */
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
-    /** Build arguments by image, over those in images.ts. */
+    /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
-    /** By image, the period of its last scheduled rebuild, which `bump` writes. */
+    /** By image or entry with a matrix, the period of its last scheduled rebuild, which `bump` writes. */
     rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),

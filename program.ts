@@ -12,8 +12,9 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
+import { imagesNamed } from "./lib/hierarchy/definition";
 import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
-import { refuseUnknownRebuilds, uncachedIn } from "./lib/hierarchy/rebuild";
+import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
@@ -99,11 +100,10 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const uncached = uncachedIn(process.env);
-    refuseUnknownRebuilds(
-        uncached,
-        hierarchy.images.map(({ key }) => key),
-    );
+    const uncached = imagesNamed(definitions, uncachedIn(process.env), {
+        where: "up --rebuild",
+        among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
+    });
     const decided = await decide(checkout, definitions, hierarchy, config);
     const staged = stageHierarchy(checkout, hierarchy, stageRoot);
     const { secrets } = config;

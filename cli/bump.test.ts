@@ -107,6 +107,26 @@ test("every root that has a tag, and every due rebuild, moves in the stack's fil
     expect(bumpText(again.report, now)).toMatch(/everything is up to date\n$/);
 });
 
+test("an entry with a matrix has one rebuild in the stack's file, and each of its images that has its own there another", async () => {
+    const entry = `{ description: "", matrix: { OS: ["a", "b", "c"] }, name: "ghcr.io/acme/os:{OS}", dockerfile: "tool.Dockerfile", platforms: ["linux/amd64"], rebuild: "weekly" }`;
+    const written = (text: string) => text.slice(text.indexOf("rebuilds:"));
+    const start = '  images:rebuilds:\n    os-b: "2026-W40"\n';
+    const all = {
+        ...{ "images.ts": `export const images = { os: ${entry} };\n`, "tool.Dockerfile": "FROM scratch\nARG OS\n" },
+        "Pulumi.ci.yaml": `config:\n${start}`,
+    };
+    const { report, text } = await bump({ files: all });
+    expect(report.rebuilds.map(({ name, from, images }) => [name, from, images])).toEqual([
+        ["os", undefined, ["os-a", "os-c"]],
+        ["os-b", "2026-W40", ["os-b"]],
+    ]);
+    expect(written(text)).toBe('rebuilds:\n    os-b: "2026-W48"\n    os: 2026-W48\n');
+    expect(bumpText(report, now)).toMatch(
+        /^os +scheduled rebuild \(weekly\): none yet → 2026-W48\n +rebuilds os-a, os-c$/m,
+    );
+    expect((await bump({ files: { ...all, "Pulumi.ci.yaml": text } })).report.behind).toBe(false);
+});
+
 describe("a root keeps its pin, and the others move,", () => {
     test.each<[string, Readonly<Record<string, string>>, string]>([
         [

@@ -18,7 +18,7 @@ import { InputError } from "../lib/errors";
 import type { GitHubTarget } from "../lib/github/api";
 import { propose } from "../lib/github/propose";
 import { githubSchema } from "../lib/github/settings";
-import type { Definitions } from "../lib/hierarchy/definition";
+import { type Definitions, entryKeys, keysOf } from "../lib/hierarchy/definition";
 import { type PreparedImage, readHierarchy, rootsOf } from "../lib/hierarchy/prepare";
 import { type RebuildInterval, periodOf, rebuildsSchema } from "../lib/hierarchy/rebuild";
 import { type Manifest, RegistryError, readCreated } from "../lib/registry/manifest";
@@ -66,8 +66,10 @@ export interface RootBump extends Rebuilt {
     readonly problem?: string;
 }
 
-/** A scheduled rebuild of an image. */
+/** A scheduled rebuild of an image, or of the images of an entry with a matrix. */
 export interface RebuildBump extends Rebuilt {
+    /** Its name in the stack's file: the key of the entry, or of an image that has a period of its own there. */
+    readonly name: string;
     readonly interval: RebuildInterval;
     /** The period of its last rebuild; absent if the stack has none. */
     readonly from?: string;
@@ -161,18 +163,31 @@ async function createdOf(ref: string, env: NodeJS.ProcessEnv): Promise<string | 
     }
 }
 
-/** Returns the scheduled rebuilds of the images. */
+/**
+ * Returns the scheduled rebuilds of the images: one for each entry of images.ts, and one for each image of a matrix that has a period of its
+ * own in the stack's file.
+ *
+ * @param images those that the stack builds
+ * @param rebuilds periods by name, as the stack's file has them
+ */
 export function scheduledRebuilds(
-    { images: definitions }: Definitions,
+    definitions: Definitions,
     images: readonly PreparedImage[],
     rebuilds: Readonly<Record<string, string>>,
     now: Date,
 ): RebuildBump[] {
-    return Object.entries(definitions).flatMap(([key, { rebuild: interval }]) => {
+    const named = entryKeys(definitions).flatMap((entry): (readonly [name: string, keys: readonly string[]])[] => {
+        const keys = keysOf(definitions, entry);
+        const own = keys.filter((key) => key !== entry && key in rebuilds);
+        const others = keys.filter((key) => !own.includes(key));
+        return [...(others.length > 0 ? [[entry, others] as const] : []), ...own.map((key) => [key, [key]] as const)];
+    });
+    return named.flatMap(([name, keys]) => {
+        const interval = definitions.images[keys[0] ?? ""]?.rebuild;
         if (interval === undefined) return [];
-        const from = rebuilds[key];
+        const from = rebuilds[name];
         const to = periodOf(interval, now);
-        return { interval, ...(from !== undefined && { from }), to, images: [key], maybe: below(images, [key]) };
+        return { name, interval, ...(from !== undefined && { from }), to, images: keys, maybe: below(images, keys) };
     });
 }
 
@@ -200,6 +215,7 @@ function readStack(config: ConfigFile, root: string) {
         platforms: "all",
         roots: pins,
         buildArgs: readableBuildArgs(settingIn(config, "buildArgs"), config.file),
+        rebuilds,
         builtinFrontend: checked(config, "builtinFrontend", z.stringbool().or(z.boolean()), false),
         secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
     });
@@ -245,8 +261,7 @@ function linesOf({ roots, rebuilds }: BumpReport, now: Date): readonly (readonly
             return [root, `${was} → ${shortDigest(to ?? "")}${age}`, rebuiltText(one)];
         }),
         ...rebuilds.map((one): [string, ...string[]] => {
-            const { images, interval, from, to } = one;
-            const name = images.join();
+            const { name, interval, from, to } = one;
             if (!isBehind(one)) return [name, `scheduled rebuild (${interval}): ${to} is done`];
             return [name, `scheduled rebuild (${interval}): ${from ?? "none yet"} → ${to}`, rebuiltText(one)];
         }),
@@ -322,7 +337,7 @@ async function proposeFile(config: ConfigFile, report: BumpReport, now: Date, en
     const review = await reviewMarkdown(report.stack);
     const moved = [
         ...report.roots.filter(isBehind).map(({ root }) => root),
-        ...report.rebuilds.filter(isBehind).flatMap(({ images }) => images),
+        ...report.rebuilds.filter(isBehind).map(({ name }) => name),
     ];
     const more = moved.length - namedInTitle;
     const { number, url, isNew } = await propose(target, {
@@ -377,8 +392,7 @@ export async function makeBump(
             const key = Object.keys(pins).find((pin) => sameImage(pin, name)) ?? name;
             setEntry(config, "roots", key, to);
         }
-        for (const rebuild of scheduled.filter(isBehind))
-            setEntry(config, "rebuilds", rebuild.images.join(), rebuild.to);
+        for (const rebuild of scheduled.filter(isBehind)) setEntry(config, "rebuilds", rebuild.name, rebuild.to);
         writeConfigFile(config);
     }
     return { report: { stack, file: config.file, roots, rebuilds: scheduled, behind, written }, config };

@@ -71,7 +71,7 @@ test("names choose published images: all of a matrix, one of it, or one that ima
     expect(chosen("python")).toEqual(["python-1", "python-2"]);
     expect(chosen("python-2", "old")).toEqual(["python-2", "old"]);
     expect(() => chosen("app", "python-3")).toThrow(
-        'no image "python-3" is published; published are: python-1, python-2, app, old. Publish with: ',
+        'canary: there is no published image "python-3"\n  allowed: python, python-1, python-2, app, old\n',
     );
-    expect(() => chosenImages([], [], definitions)).toThrow("nothing is published; published are: none");
+    expect(() => chosenImages([], [], definitions)).toThrow("nothing is published. Publish with: ");
 });

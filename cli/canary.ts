@@ -6,7 +6,7 @@ import { startLab } from "../lab/lab";
 import { imageScheme } from "../lib/engine/resources";
 import { type Build, type CanaryOptions, buildName, publishedBuilds } from "../lib/engine/state";
 import { CommandError } from "../lib/errors";
-import { type Definitions, keysOf } from "../lib/hierarchy/definition";
+import { type Definitions, imagesNamed } from "../lib/hierarchy/definition";
 import { withDigest } from "../lib/registry/references";
 import { type Platform, archOf } from "../lib/platform";
 import { repositoryRoot } from "../lib/system/paths";
@@ -173,22 +173,16 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
  *
  * @param wanted keys of images, or of entries with a matrix for all their images
  * @param published keys of the published images
- * @throws CommandError for a name of no published image, and if nothing is published
+ * @throws CommandError if nothing is published; InputError for a name of no published image
  */
 export function chosenImages(
     wanted: readonly string[],
     published: readonly string[],
     definitions: () => Definitions,
 ): readonly string[] {
-    const publish = () => `published are: ${published.join(", ") || "none"}. Publish with: ${typed("up")}`;
-    if (published.length === 0) throw new CommandError(`nothing is published; ${publish()}`);
+    if (published.length === 0) throw new CommandError(`nothing is published. Publish with: ${typed("up")}`);
     if (wanted.length === 0) return published;
-    const known = definitions();
-    return wanted.flatMap((name) => {
-        const keys = [...new Set([...keysOf(known, name), name])].filter((key) => published.includes(key));
-        if (keys.length === 0) throw new CommandError(`no image "${name}" is published; ${publish()}`);
-        return keys;
-    });
+    return imagesNamed(definitions(), wanted, { where: "canary", among: { keys: published, adjective: "published" } });
 }
 
 /**
@@ -197,7 +191,7 @@ export function chosenImages(
  *
  * @param wanted keys of images or of entries with a matrix; all images if empty
  * @returns whether all digests are equal
- * @throws CommandError for a name of no published image
+ * @throws InputError for a name of no published image
  */
 export async function runCanary(wanted: readonly string[]): Promise<boolean> {
     const options = { env: (await startLab({ parts: neededParts() })).env };

@@ -99,7 +99,10 @@ export async function main(args: readonly string[]): Promise<number> {
             "--renewable-token",
             "if only GitHub failed and the token of a GitHub App may have expired, end with 0 and set the step's output `again`",
         )
-        .option("--rebuild <images>", "build these images again without cache: keys of images.ts, separated by commas")
+        .option(
+            "--rebuild <images>",
+            "build these images again without cache: keys of images.ts, of a matrix for all its images, separated by commas",
+        )
         .action(async (rest: string[], options: UpOptions) => {
             done(await runUp(rest, options));
         });

@@ -5,7 +5,8 @@ import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
-import { keysIn, refuseUnknownRebuilds, uncachedVariable } from "../lib/hierarchy/rebuild";
+import { imagesNamed } from "../lib/hierarchy/definition";
+import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
 import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
@@ -27,11 +28,11 @@ import { typed } from "../lib/system/commandLine";
 export interface UpOptions extends PulumiOptions {
     /** Whether the caller can get another GitHub token when this one expires, after an hour: see `mayHaveExpired`. */
     readonly renewableToken?: boolean;
-    /** Keys of images to build again without cache, separated by spaces or commas. */
+    /** Images to build again without cache: keys of images.ts, separated by spaces or commas. */
     readonly rebuild?: string;
 }
 
-/** Checked options of an update: the images to build again, by key. */
+/** Checked options of an update: the images to build again, by keys of images.ts. */
 type UpdateOptions = Pick<UpOptions, "renewableToken"> & { readonly rebuild: readonly string[] };
 
 /**
@@ -85,15 +86,16 @@ async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]
 }
 
 /**
- * Returns the keys of the images to build again.
+ * Returns the names of the images to build again. The program replaces a matrix by the images of it that the stack builds.
  *
  * @throws InputError for a text that names no image, and for images that images.ts does not have
  */
 function imagesToRebuild({ rebuild }: UpOptions): readonly string[] {
     if (rebuild === undefined) return [];
-    const [keys, known] = [keysIn(rebuild), Object.keys(loadDefinitions(repositoryRoot()).images)];
-    refuseUnknownRebuilds(keys.length > 0 ? keys : [rebuild], known);
-    return keys;
+    const typed = namesIn(rebuild);
+    const names = typed.length > 0 ? typed : [rebuild];
+    imagesNamed(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
+    return names;
 }
 
 async function update(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Definitions, keysOf } from "../lib/hierarchy/definition";
+import { type Definitions, imageNames, keysOf } from "../lib/hierarchy/definition";
 import {
     type CheckDefinition,
     type DependabotDefinition,
@@ -142,8 +142,7 @@ function imageProblems({ up = [], checks = [] }: WorkflowDefinitions, definition
     );
     return [
         ...unknown.map(
-            ([where, key]) =>
-                `${where}: images.ts has no image "${key}"; it has ${[...new Set([...Object.keys(matrices), ...known])].join(", ")}`,
+            ([where, key]) => `${where}: images.ts has no image "${key}"; it has ${imageNames(definitions).join(", ")}`,
         ),
         ...several,
         ...unpublished,

@@ -1,3 +1,4 @@
+import { InputError } from "../errors";
 import { type Platform, hostPlatform } from "../platform";
 import type { RebuildInterval } from "./rebuild";
 
@@ -119,6 +120,54 @@ export interface Definitions {
  */
 export const keysOf = ({ images, matrices = {} }: Definitions, name: string): readonly string[] =>
     (Object.hasOwn(matrices, name) ? matrices[name]?.images : undefined) ?? (Object.hasOwn(images, name) ? [name] : []);
+
+/** Returns the keys of the entries of `images.ts`: one key for all images of a matrix. */
+export function entryKeys({ images, matrices = {} }: Definitions): string[] {
+    const entries = new Map(
+        Object.entries(matrices).flatMap(([entry, matrix]) => matrix.images.map((key) => [key, entry] as const)),
+    );
+    return [...new Set(Object.keys(images).map((key) => entries.get(key) ?? key))];
+}
+
+/** The images that names may stand for, where that is not every image of `images.ts`. */
+export interface NamedAmong {
+    /** Keys of images; `images.ts` may no longer have some of them. */
+    readonly keys: readonly string[];
+    /** Describes them in messages: "published". */
+    readonly adjective: string;
+}
+
+/** Returns all names of images: the keys of entries with a matrix, then those of images. */
+export function imageNames({ images, matrices = {} }: Definitions, among?: NamedAmong): string[] {
+    const keys = among?.keys ?? Object.keys(images);
+    const entries = Object.entries(matrices).filter(([, matrix]) => matrix.images.some((key) => keys.includes(key)));
+    return [...new Set([...entries.map(([entry]) => entry), ...keys])];
+}
+
+/**
+ * Returns the keys of the images that names stand for, wherever people name images: on a command line, in a stack's configuration.
+ *
+ * @param names keys of images, or of entries with a matrix for all their images
+ * @param where what contains the names, for messages: "the stack's setting `buildArgs`"
+ * @returns keys without duplicates, in the order of the names
+ * @throws InputError with the names that stand for no image, and those that are allowed
+ */
+export function imagesNamed(
+    definitions: Definitions,
+    names: readonly string[],
+    { where, among }: { readonly where: string; readonly among?: NamedAmong },
+): string[] {
+    const allowed = among?.keys ?? Object.keys(definitions.images);
+    const found = names.map((name) => [...keysOf(definitions, name), name].filter((key) => allowed.includes(key)));
+    const unknown = names.filter((_name, index) => found[index]?.length === 0);
+    if (unknown.length === 0) return [...new Set(found.flat())];
+    throw new InputError({
+        problem: `there is no ${among ? `${among.adjective} image` : "image"} ${unknown.map((name) => JSON.stringify(name)).join(", ")}`,
+        where,
+        allowed: imageNames(definitions, among),
+        next: "name images by their keys in images.ts; that of an entry with a matrix stands for all its images",
+    });
+}
 
 /**
  * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting

@@ -3,7 +3,7 @@ import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { openCheckout } from "../context/checkout";
-import { type ImageDefinitions, type MatrixDefinition, keysOf } from "./definition";
+import { type ImageDefinitions, type MatrixDefinition, entryKeys, imagesNamed, keysOf } from "./definition";
 import { expandImages } from "./matrix";
 import { readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
@@ -93,6 +93,22 @@ describe("an entry with a matrix becomes", () => {
         const definitions = expandImages({ ...python({ matrix: { CUDA: ["", "12"] } }), other: one });
         const found = ["python", "python-12", "other", "constructor"].map((name) => keysOf(definitions, name));
         expect(found).toEqual([["python", "python-12"], ["python-12"], ["other"], []]);
+        expect(entryKeys(definitions)).toEqual(["python", "other"]);
+    });
+
+    test("images that people name by the entry's key or one of theirs, in one run and each once", () => {
+        const definitions = expandImages({ ...python({ matrix: { CUDA: ["12", "13"] } }), other: one });
+        const named = (...names: string[]) => imagesNamed(definitions, names, { where: "up --rebuild" });
+        expect(named("python-13", "python", "other")).toEqual(["python-13", "python-12", "other"]);
+        const among = { keys: ["python-13", "other", "gone"], adjective: "published" };
+        const published = (...names: string[]) => imagesNamed(definitions, names, { where: "canary", among });
+        expect(published("python", "gone")).toEqual(["python-13", "gone"]);
+        expect(() => named("$(reboot)", "python", "--refresh")).toThrow(
+            'up --rebuild: there is no image "$(reboot)", "--refresh"\n  allowed: python, python-12, python-13, other\n  next: ',
+        );
+        expect(() => published("python-12")).toThrow(
+            'canary: there is no published image "python-12"\n  allowed: python, python-13, other, gone\n',
+        );
     });
 });
 
@@ -286,11 +302,28 @@ describe("the images of a matrix", () => {
         expect(images["base-3-12-12"]?.buildArgs).toMatchObject({ A: "all", B: "all" });
     });
 
+    test("are rebuilt by the periods that the stack's configuration gives to all of them or to one", () => {
+        const rebuilds = { "base-3-12": "2026-W49", base: "2026-W48" };
+        const periods = read({ base, other: { ...one, dockerfile: "docker/base" } }, { rebuilds }).images.map(
+            ({ key, rebuild }) => [key, rebuild],
+        );
+        expect(Object.fromEntries(periods)).toEqual({
+            "base-3-11": "2026-W48",
+            "base-3-11-12": "2026-W48",
+            "base-3-12": "2026-W49",
+            "base-3-12-12": "2026-W48",
+            other: undefined,
+        });
+        expect(() => read({ base }, { rebuilds: { bse: "2026-W48" } })).toThrow(
+            /the stack's setting `rebuilds`: there is no image "bse"\n {2}allowed: base, base-3-11, base-3-11-12,/,
+        );
+    });
+
     test.each([
         [
             "an unknown image",
             { bse: { A: "1" } },
-            /buildArgs names image "bse".*\n {2}allowed: base, base-3-11, base-3-11-12,/,
+            /the stack's setting `buildArgs`: there is no image "bse"\n {2}allowed: base, base-3-11, base-3-11-12,/,
         ],
         [
             "a variable of the entry",

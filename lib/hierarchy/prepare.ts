@@ -24,8 +24,8 @@ import {
     buildArgsOf,
     refuseEmpty,
     refuseShared,
-    refuseUnknown,
-    withImageArguments,
+    refuseUnknownPlatforms,
+    withImageSettings,
 } from "./settings";
 import { type SmokeTests, collectSmokeTests } from "./smokeTests";
 import { allNames, fieldProblems, namedImages } from "./validate";
@@ -326,9 +326,9 @@ function prepare(
  */
 export function readHierarchy(checkout: Checkout, definitions: Definitions, wanted: HierarchySettings): Hierarchy {
     const { images } = definitions;
-    const settings = withImageArguments(definitions, wanted);
+    const settings = withImageSettings(definitions, wanted);
     const { placed, readings } = readImages(checkout, definitions, settings);
-    refuseUnknown(images, settings);
+    refuseUnknownPlatforms(images, settings);
     refuseShared(images, settings);
     const tags = cacheTags(definitions, settings.registry);
     const prepared: PreparedImage[] = [];

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { InputError } from "../errors";
 
 /** How often `bump` schedules a rebuild of an image, for what its Dockerfile downloads without naming a version. */
 export const rebuildIntervals = ["daily", "weekly", "monthly"] as const;
@@ -31,7 +30,7 @@ const forms: readonly (readonly [RebuildInterval, RegExp])[] = [
 export const intervalOf = (period: string): RebuildInterval | undefined =>
     forms.find(([, form]) => form.test(period))?.[0];
 
-/** `layered-images:rebuilds`: by image, the period of its last scheduled rebuild. It becomes part of a host name. */
+/** `layered-images:rebuilds`: by image or entry with a matrix, the period of its last scheduled rebuild. It becomes part of a host name. */
 export const rebuildsSchema = z.record(
     z.string(),
     z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?$/, {
@@ -50,24 +49,8 @@ export const rebuildHost = (period: string): string => `rebuild-${period.toLower
 /** Environment variable with the images that an update builds without cache: `up --rebuild` sets it for one update. */
 export const uncachedVariable = "LAYERED_IMAGES_UNCACHED";
 
-/** Splits a list of images that was typed, or entered in a form of GitHub: keys separated by spaces or commas. */
-export const keysIn = (text: string): string[] => text.split(/[\s,]+/).filter((key) => key !== "");
+/** Splits a list of images that was typed, or entered in a form of GitHub: names separated by spaces or commas. */
+export const namesIn = (text: string): string[] => text.split(/[\s,]+/).filter((key) => key !== "");
 
-/** Returns the keys of the images that an update with this environment builds without cache. */
-export const uncachedIn = (env: NodeJS.ProcessEnv): string[] => keysIn(env[uncachedVariable] ?? "");
-
-/**
- * Refuses images to build again that do not exist.
- *
- * @param allowed keys of the images that can be named
- * @throws InputError that lists them
- */
-export function refuseUnknownRebuilds(keys: readonly string[], allowed: readonly string[]): void {
-    const unknown = keys.filter((key) => !allowed.includes(key));
-    if (unknown.length === 0) return;
-    throw new InputError({
-        problem: `there is no image ${unknown.map((key) => JSON.stringify(key)).join(", ")} to build again`,
-        allowed,
-        next: "name images by their keys in images.ts that this stack builds",
-    });
-}
+/** Returns the names of the images, as typed, that an update with this environment builds without cache. */
+export const uncachedIn = (env: NodeJS.ProcessEnv): string[] => namesIn(env[uncachedVariable] ?? "");

@@ -7,6 +7,7 @@ import {
     type Images,
     type WantedPlatforms,
     declaredPlatforms,
+    imagesNamed,
     keysOf,
 } from "./definition";
 import { sharedTagProblems } from "./validate";
@@ -20,7 +21,7 @@ const argument = z
     })
     .transform(String);
 
-/** `layered-images:buildArgs`: build arguments by image or matrix, which override those in images.ts. */
+/** `layered-images:buildArgs`: build arguments by image or entry with a matrix, which override those in images.ts. */
 export const buildArgsSchema = z.record(z.string(), z.record(z.string(), argument));
 
 const otherPlatforms = "pulumi config set platforms all, or set a list of allowed platforms";
@@ -33,7 +34,7 @@ export interface HierarchySettings {
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
-    /** By image, the period of its last scheduled rebuild ("2026-W48"). */
+    /** By image or entry with a matrix, the period of its last scheduled rebuild ("2026-W48"). */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
@@ -49,23 +50,46 @@ export const buildArgsOf = (
 ): Readonly<Record<string, string>> => ({ ...buildArgs, ...settings.buildArgs[key] });
 
 /**
- * Returns the settings with the build arguments of each image: those of its matrix, overridden by its own.
+ * Returns a setting by image from one whose names may also be keys of entries with a matrix.
  *
- * @throws InputError for build arguments of an unknown image, and for one that is a variable of the image's matrix
+ * @param merge combines the value of an entry with that of one of its images, which takes precedence
+ * @throws InputError for a name of no image
  */
-export function withImageArguments(definitions: Definitions, settings: HierarchySettings): HierarchySettings {
-    const { images, matrices = {} } = definitions;
-    const buildArgs: Record<string, Readonly<Record<string, string>>> = {};
-    // Matrices first, because the arguments of a single image override theirs.
-    const names = Object.keys(settings.buildArgs).sort((a, b) => Number(b in matrices) - Number(a in matrices));
-    for (const name of names) {
-        const keys = keysOf(definitions, name);
-        if (keys.length === 0) {
-            const problem = `buildArgs names image "${name}", which is not in images.ts`;
-            throw new InputError({ problem, allowed: [...Object.keys(matrices), ...Object.keys(images)] });
+function byImage<Value>(
+    definitions: Definitions,
+    [setting, values]: readonly [name: string, values: Readonly<Record<string, Value>>],
+    merge: (ofEntry: Value, ofImage: Value) => Value,
+): Record<string, Value> {
+    const { matrices = {} } = definitions;
+    const where = `the stack's setting \`${setting}\``;
+    imagesNamed(definitions, Object.keys(values), { where });
+    const merged: Record<string, Value> = {};
+    // Entries first, because the values of a single image override theirs.
+    const sorted = Object.entries(values).sort(([a], [b]) => Number(b in matrices) - Number(a in matrices));
+    for (const [name, value] of sorted) {
+        for (const key of keysOf(definitions, name)) {
+            merged[key] = merged[key] === undefined ? value : merge(merged[key], value);
         }
-        for (const key of keys) buildArgs[key] = { ...buildArgs[key], ...settings.buildArgs[name] };
     }
+    return merged;
+}
+
+/** Returns the periods of the last scheduled rebuilds by image. Throws InputError for a name of no image. */
+export const rebuildsByImage = (definitions: Definitions, rebuilds: Readonly<Record<string, string>>) =>
+    byImage(definitions, ["rebuilds", rebuilds], (_ofEntry, ofImage) => ofImage);
+
+/**
+ * Returns the settings with the values of each image: those of its matrix, overridden by its own.
+ *
+ * @throws InputError for build arguments and scheduled rebuilds of an unknown image, and for a build argument that is a variable of the
+ *     image's matrix
+ */
+export function withImageSettings(definitions: Definitions, settings: HierarchySettings): HierarchySettings {
+    const { matrices = {} } = definitions;
+    const buildArgs = byImage(definitions, ["buildArgs", settings.buildArgs], (ofEntry, ofImage) => ({
+        ...ofEntry,
+        ...ofImage,
+    }));
     for (const [entry, { images: keys, variables }] of Object.entries(matrices)) {
         for (const key of keys) {
             const variable = variables.find((name) => name in (buildArgs[key] ?? {}));
@@ -76,21 +100,16 @@ export function withImageArguments(definitions: Definitions, settings: Hierarchy
             });
         }
     }
-    return { ...settings, buildArgs };
+    const { rebuilds } = settings;
+    return { ...settings, buildArgs, ...(rebuilds && { rebuilds: rebuildsByImage(definitions, rebuilds) }) };
 }
 
 /**
- * Refuses settings that name a platform or, for scheduled rebuilds, an image that images.ts does not have. A mistyped platform would remove
- * from the stack what was built for the correct platform.
+ * Refuses platforms that images.ts does not have. A mistyped platform would remove from the stack what was built for the correct platform.
  *
- * @throws InputError for scheduled rebuilds of an unknown image, and for an unknown platform
+ * @throws InputError with the unknown platforms
  */
-export function refuseUnknown(images: Images, { platforms, rebuilds = {} }: HierarchySettings): void {
-    const key = Object.keys(rebuilds).find((name) => !(name in images));
-    if (key !== undefined) {
-        const problem = `rebuilds names image "${key}", which is not in images.ts`;
-        throw new InputError({ problem, allowed: Object.keys(images) });
-    }
+export function refuseUnknownPlatforms(images: Images, { platforms }: HierarchySettings): void {
     const declared = platformsIn(images);
     const unknown = typeof platforms === "string" ? [] : platforms.filter((platform) => !declared.includes(platform));
     if (unknown.length === 0) return;

@@ -74,7 +74,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "build arguments of an image that is not there",
         configWith("  layered-images:buildArgs:\n    bse:\n      A: b\n"),
-        /buildArgs names image "bse"[\s\S]*allowed: base, ci, bot, devcontainer/,
+        /setting `buildArgs`: there is no image "bse"[\s\S]*allowed: base, ci, bot, devcontainer/,
     ],
     [
         "a build argument that looks like a secret",
