@@ -101,7 +101,7 @@ describe("settings", () => {
         const names = { base: image("base"), app: image("app", { name: "quay.io/us/base:latest" }) };
         expect(prepare({ ...dockerfiles, app: "FROM x\n" }, names)).toHaveLength(2);
         expect(() => prepare({ ...dockerfiles, app: "FROM x\n" }, names, { registry: "registry.test:5000" })).toThrow(
-            /with registry registry\.test:5000:\n {2}base and app are both registry\.test:5000\/us\/base:latest.*\n\s+next: change a name/,
+            /setting `registry` \(registry\.test:5000\): images base and app would both be published as registry\.test:5000\/us\/base:latest\n\s+next: change name/,
         );
     });
 

@@ -14,7 +14,7 @@ import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfil
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
-import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms } from "./definition";
+import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
@@ -23,7 +23,6 @@ import {
     type HierarchySettings,
     buildArgsOf,
     refuseEmpty,
-    refuseShared,
     refuseUnknownPlatforms,
     withImageSettings,
 } from "./settings";
@@ -250,20 +249,43 @@ function cacheTags({ images, matrices = {} }: Definitions, registry?: string): R
     );
 }
 
+/**
+ * Returns by key where the images are published, also those that the stack does not build: another one does.
+ *
+ * @throws InputError for tags that two images share, by their names alone or by the stack's registry
+ */
+function publicationsOf(
+    checkout: Checkout,
+    images: Images,
+    settings: HierarchySettings,
+): Readonly<Record<string, Publication>> {
+    const publishedIn = (registry?: string) => {
+        const { buildArgs } = settings;
+        const published = Object.entries(images).flatMap(([key, definition]) => {
+            const place = { buildArgs, ...(registry !== undefined && { registry }) };
+            const publication = publicationOf(key, definition, checkout.text(definition.dockerfile) ?? "", place);
+            return publication ? [{ key, publication }] : [];
+        });
+        refuseSharedTags(published, registry);
+        return Object.fromEntries(published.map(({ key, publication }) => [key, publication]));
+    };
+    const byNames = publishedIn();
+    return settings.registry === undefined ? byNames : publishedIn(settings.registry);
+}
+
 function prepare(
     checkout: Checkout,
-    image: Pick<PreparedImage, "platforms" | "parents" | "cacheTag"> &
+    image: Pick<PreparedImage, "platforms" | "parents" | "cacheTag" | "publication"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
 ): PreparedImage {
-    const { key, definition, platforms, parents, cacheTag } = image;
+    const { key, definition, platforms, parents, cacheTag, publication } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
     const { stages, secrets: mountedSecrets, frontend } = reading;
     // If the builder's own frontend reads the Dockerfile, no argument may name another frontend.
     const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);
-    const publication = publicationOf(key, definition, dockerfile, settings);
     refuseSecretArguments(key, given, definition.plainArguments);
     const { read: buildArgs, unread: unreadArguments } = splitArguments(given, reading.meaning);
     refuseUnlistedSecrets({ key, definition, mountedSecrets });
@@ -329,7 +351,7 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     const settings = withImageSettings(definitions, wanted);
     const { placed, readings } = readImages(checkout, definitions, settings);
     refuseUnknownPlatforms(images, settings);
-    refuseShared(images, settings);
+    const publications = publicationsOf(checkout, images, settings);
     const tags = cacheTags(definitions, settings.registry);
     const prepared: PreparedImage[] = [];
     for (const image of placed) {
@@ -338,9 +360,10 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
         const { parents, complete } = placeParents(image, platforms, prepared);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
+        const publication = publications[image.key];
         const ready = prepare(
             checkout,
-            { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache" },
+            { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache", ...(publication && { publication }) },
             reading,
             settings,
         );
@@ -348,7 +371,6 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
         prepared.push(tests ? { ...ready, tests } : ready);
     }
     refuseEmpty(images, prepared, settings);
-    refuseSharedTags(prepared);
     // Tools that only describe the images push nothing.
     if (settings.platforms !== "declared") refuseLoopback(prepared, settings);
     requireSecrets(

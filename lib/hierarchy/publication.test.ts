@@ -95,6 +95,7 @@ describe("two images", () => {
     const [x, y] = [{ name: "ghcr.io/us/x:a" }, { name: "ghcr.io/us/x:b" }];
 
     test.each<[string, Partial<ImageDefinition>, Partial<ImageDefinition>, string]>([
+        ["a name", x, x, "ghcr.io/us/x:a"],
         ["a name and a tag", { ...x, tags: ["b"] }, y, "ghcr.io/us/x:b"],
         ["two tags", { ...x, tags: ["{date}"] }, { ...y, tags: ["{date}"] }, "ghcr.io/us/x:{date}"],
         [
@@ -104,7 +105,25 @@ describe("two images", () => {
             "quay.io/us/x:1",
         ],
     ])("can't share %s", (_name, a, b, reference) => {
-        expect(both(a, b)).toThrow(`images a and b would both be published as ${reference}`);
+        for (const refuse of [both(a, b), both(b, a)]) {
+            expect(refuse).toThrow(`images a and b would both be published as ${reference}`);
+        }
+    });
+
+    test.each<[string, Partial<ImageDefinition>, Partial<ImageDefinition>, string]>([
+        ["the name", { tags: ["v-{commit}"] }, { name: "ghcr.io/us/app:v-0123456789ab-dirty" }, "v-{commit}"],
+        ["a tag", { tags: ["{date}"] }, { name: "ghcr.io/us/app:2", tags: ["2026-01-31"] }, "{date}"],
+        [
+            "an additional name",
+            { additionalNames: ["quay.io/us/y"], tags: ["{date}"] },
+            { name: "ghcr.io/us/z", additionalNames: ["quay.io/us/y:2026-01-31"] },
+            "{date}",
+        ],
+    ])("can't have a tag of a release that is %s of the other", (_name, a, b, tag) => {
+        for (const [refuse, key] of [[both(a, b), "a"] as const, [both(b, a), "b"] as const]) {
+            expect(refuse).toThrow(/images ([ab]) and (?!\1)[ab] can both be published as /);
+            expect(refuse).toThrow(`, by the tag "${tag}" of ${key}`);
+        }
     });
 
     test("can share a repository, and tags by release", () => {

@@ -4,7 +4,7 @@ import { withTls } from "../registry/failures";
 import { isLoopback, parseReference, pushedRepository, repositoryOf } from "../registry/references";
 import type { ImageDefinition } from "./definition";
 import { type HierarchySettings, buildArgsOf } from "./settings";
-import { argumentPlaceholder, namesRelease, tagProblem } from "./validate";
+import { argumentPlaceholder, namesRelease, tagProblem, tagsOfReleases } from "./validate";
 
 /** A repository that the releases of an image are published to. */
 export interface Place {
@@ -88,32 +88,69 @@ interface Published {
     readonly publication?: Publication;
 }
 
-/**
- * Refuses tags that two images would take from each other at each of their promotions.
- *
- * @throws InputError with tag and images
- */
-export function refuseSharedTags(images: readonly Published[]): void {
-    const owners = new Map<string, string>();
+/** A tag that an image writes. It may contain placeholders of a release. */
+interface WrittenTag {
+    readonly key: string;
+    readonly repository: string;
+    readonly tag: string;
+}
+
+/** Returns the tags that images write, by repository. Those with {release} are left out: it differs between any two images. */
+function writtenTags(images: readonly Published[]): ReadonlyMap<string, readonly WrittenTag[]> {
+    const written = new Map<string, WrittenTag[]>();
     for (const { key, publication } of images) {
         if (!publication) continue;
-        // The release in {release} tells the images apart.
         const releaseTags = publication.releaseTags.filter((tag) => !tag.includes("{release}"));
         for (const { repository, tags } of placesOf(publication)) {
-            for (const tag of [...tags, ...releaseTags]) {
-                const reference = `${repository}:${tag}`;
-                const owner = owners.get(reference);
-                if (owner !== undefined && owner !== key) {
-                    throw new InputError({
-                        problem: `images ${owner} and ${key} would both be published as ${reference}`,
-                        where: "images.ts",
-                        next: "change name, additionalNames or tags of one of them, or add to the tag what differs between them",
-                    });
-                }
-                owners.set(reference, key);
-            }
+            const inRepository = written.get(repository) ?? [];
+            inRepository.push(...[...tags, ...releaseTags].map((tag) => ({ key, repository, tag })));
+            written.set(repository, inRepository);
         }
     }
+    return written;
+}
+
+/** Returns the problems of the tags of one repository. Two tags with different placeholders are not compared. */
+function sharedIn(written: readonly WrittenTag[]): string[] {
+    const firsts = new Map<string, WrittenTag>();
+    const same = written.flatMap((one) => {
+        const first = firsts.get(one.tag) ?? one;
+        firsts.set(one.tag, first);
+        return first.key === one.key
+            ? []
+            : [`images ${first.key} and ${one.key} would both be published as ${one.repository}:${one.tag}`];
+    });
+    const different = [...firsts.values()].flatMap((one) => {
+        if (!namesRelease(one.tag)) return [];
+        const form = tagsOfReleases(one.tag);
+        const others = written.filter(({ key, tag }) => key !== one.key && tag !== one.tag && form.test(tag));
+        return others.map(
+            ({ key, repository, tag }) =>
+                `images ${one.key} and ${key} can both be published as ${repository}:${tag}, by the tag "${one.tag}" of ${one.key}`,
+        );
+    });
+    return [...same, ...different];
+}
+
+/**
+ * Refuses tags of one repository that two images write: each would take it from the other at each of its promotions.
+ *
+ * @param registry the stack's setting `registry` if the images are published there
+ * @throws InputError with tags and images
+ */
+export function refuseSharedTags(images: readonly Published[], registry?: string): void {
+    const problems = [...writtenTags(images).values()].flatMap(sharedIn);
+    if (problems.length === 0) return;
+    const change =
+        "change name, additionalNames or tags of one of them in images.ts, or add to the tag what differs between them";
+    throw new InputError({
+        problem: problems.join("\n  "),
+        where: registry === undefined ? "images.ts" : `the stack's setting \`registry\` (${registry})`,
+        next:
+            registry === undefined
+                ? change
+                : `${change}, or push to another registry: pulumi config set registry <registry>`,
+    });
 }
 
 /**

@@ -244,21 +244,6 @@ describe("bad hierarchies are refused", () => {
         ],
         ["an image on itself", { a: ["FROM ghcr.io/us/a:latest"] }, "docker/a:1: image a is its own parent"],
         [
-            "two images of one name",
-            { a: ["FROM x"], b: ["FROM x", { name: "ghcr.io/us/a" }] },
-            "a and b are both ghcr.io/us/a:latest",
-        ],
-        [
-            "a tag of a release that is another image's name",
-            { a: ["FROM x", { tags: ["v-{commit}"] }], b: ["FROM x", { name: "ghcr.io/us/a:v-0123456789ab" }] },
-            'the tag "v-{commit}" of image a and the name of image b can both be ghcr.io/us/a:v-0123456789ab: change one',
-        ],
-        [
-            "the same tags of releases of two images",
-            { a: ["FROM x", { tags: ["{date}"] }], b: ["FROM x", { name: "ghcr.io/us/a:2", tags: ["{date}"] }] },
-            'the tag "{date}" of image a and a tag of image b can both be ghcr.io/us/a:{date}: change one of them',
-        ],
-        [
             "a name that is the tag of a registry cache",
             { a: ["FROM x", { name: "ghcr.io/us/a:cache-amd64" }] },
             "image a: the tag of its name ghcr.io/us/a:cache-amd64 is reserved for registry caches and builds",

@@ -10,7 +10,6 @@ import {
     imagesNamed,
     keysOf,
 } from "./definition";
-import { sharedTagProblems } from "./validate";
 
 /**
  * `pulumi config set --path` writes digits and `true` as YAML numbers and booleans, but build arguments are strings.
@@ -128,19 +127,4 @@ export function refuseEmpty(images: Images, prepared: readonly unknown[], { plat
     const wanted = platforms === "host" ? `"host", here ${hostPlatform()}` : String(platforms);
     const problem = `the stack's platforms (${wanted}) exclude every image in images.ts`;
     throw new InputError({ problem, allowed: platformsIn(images), next: otherPlatforms });
-}
-
-/**
- * Refuses a registry setting that gives two images the same tag: each would move the other image's tag.
- *
- * @throws InputError with the images
- */
-export function refuseShared(images: Images, { registry }: HierarchySettings): void {
-    if (registry === undefined) return;
-    const problems = sharedTagProblems(images, registry);
-    if (problems.length === 0) return;
-    throw new InputError({
-        problem: [`with registry ${registry}:`, ...problems].join("\n  "),
-        next: "change a name in images.ts, or push to another registry: pulumi config set registry <registry>",
-    });
 }

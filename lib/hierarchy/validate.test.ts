@@ -6,7 +6,7 @@ import { openCheckout } from "../context/checkout";
 import { InputError } from "../errors";
 import type { ImageDefinition, ImageDefinitions, RootDefinitions } from "./definition";
 import { readImages } from "./prepare";
-import { fieldProblems } from "./validate";
+import { fieldProblems, releasePlaceholders, tagsOfReleases } from "./validate";
 
 const correct = { description: "d", dockerfile: "docker/Dockerfile", platforms: ["linux/amd64"] } as const;
 /** An entry with fields that its type does not allow. */
@@ -91,6 +91,13 @@ describe("roots", () => {
         expect(of(roots)[0]).toContain(problem);
     });
 });
+
+test.each(Object.entries(releasePlaceholders))(
+    "the longest value of %s is one that it can have",
+    (name, { longest }) => {
+        expect(tagsOfReleases(`v${name}+`).exec(`v${longest}+`)?.[0]).toBe(`v${longest}+`);
+    },
+);
 
 test("a matrix that was not expanded is refused, with what expands it", () => {
     expect(fieldProblems({ images: entry({ matrix: { A: ["b"] } }) })).toEqual([

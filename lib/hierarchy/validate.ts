@@ -1,13 +1,6 @@
 import { z } from "zod";
 import { isPlatform, knownPlatforms, normalPlatform } from "../platform";
-import {
-    parseReference,
-    pushedRepository,
-    referenceProblem,
-    repositoryOf,
-    sameImage,
-    withoutCapitals,
-} from "../registry/references";
+import { parseReference, referenceProblem, repositoryOf, sameImage, withoutCapitals } from "../registry/references";
 import { escapeRegExp } from "../system/regExp";
 import type {
     Definitions,
@@ -177,14 +170,22 @@ function additionalNameProblems({ name, additionalNames = [] }: ImageDefinition)
         .map((other) => `: its additional name ${other} repeats a repository: write the tag in \`tags\``);
 }
 
-/** The longest values of the placeholders in tags that only a release has. */
-export const releasePlaceholders: Readonly<Record<string, string>> = {
-    "{commit}": "0123456789ab-dirty",
-    "{date}": "2026-01-31",
-    "{release}": "0123456789ab",
+/** The placeholders in tags that only a release has: what each can become, and the longest of it. */
+export const releasePlaceholders: Readonly<Record<string, { readonly pattern: RegExp; readonly longest: string }>> = {
+    "{commit}": { pattern: /[0-9a-f]{12}(-dirty)?/, longest: "0123456789ab-dirty" },
+    "{date}": { pattern: /\d{4}-\d{2}-\d{2}/, longest: "2026-01-31" },
+    "{release}": { pattern: /[0-9a-f]{12}/, longest: "0123456789ab" },
 };
 
 const placeholder = /\{[^{}]*\}/g;
+
+/** Returns a regular expression for the tags that a tag with placeholders of a release can become. */
+export function tagsOfReleases(tag: string): RegExp {
+    const parts = tag.split(/(\{[^{}]*\})/);
+    return new RegExp(
+        `^${parts.map((part) => releasePlaceholders[part]?.pattern.source ?? escapeRegExp(part)).join("")}$`,
+    );
+}
 
 /** A placeholder for the value of a build argument. */
 export const argumentPlaceholder = /\{ARG:([A-Za-z_]\w*)\}/g;
@@ -210,7 +211,7 @@ export function tagProblem(tag: string, name: string | undefined): string | unde
         return "begins like the tags of builds, releases and caches (b-, r-, cache-): begin it otherwise";
     if (name !== undefined && parseReference(name).tag === tag)
         return `is the tag of its name ${name}, which moves anyway: remove it`;
-    const longest = tag.replace(placeholder, (one) => releasePlaceholders[one] ?? "");
+    const longest = tag.replace(placeholder, (one) => releasePlaceholders[one]?.longest ?? "");
     return /^\w[\w.-]{0,127}$/.test(longest)
         ? undefined
         : `gives ${longest}, which is no tag: up to 128 letters, digits, "_", "." and "-", not "." or "-" first`;
@@ -253,75 +254,9 @@ function unpublishedProblems(image: ImageDefinition): string[] {
     ];
 }
 
-/** What each placeholder of a tag can become. */
-const placeholderPatterns: Readonly<Record<string, string>> = {
-    "{commit}": "[0-9a-f]{12}(-dirty)?",
-    "{date}": String.raw`\d{4}-\d{2}-\d{2}`,
-};
-
-/** Whether a template of a tag can give this tag, or the same tag as this template. */
-function canGive(template: string, tag: string): boolean {
-    if (template === tag) return true;
-    const parts = template.split(/(\{[^{}]*\})/);
-    return new RegExp(`^${parts.map((part) => placeholderPatterns[part] ?? escapeRegExp(part)).join("")}$`).test(tag);
-}
-
-/** A tag that an image moves or adds, with placeholders, in the repository that the image is pushed to. */
-interface WrittenTag {
-    readonly key: string;
-    readonly repository: string;
-    readonly tag: string;
-    /** Whether it is the tag of the image's name. */
-    readonly isName: boolean;
-}
-
-/**
- * Returns the tags of all images. Tags that differ with the release are left out, and those with build arguments: `publication.ts` compares
- * these with their values.
- */
-const writtenTags = (images: Images, registry: string | undefined): WrittenTag[] =>
-    namedImages(images).flatMap(({ key, name }) => {
-        const repository = pushedRepository(name, registry);
-        const { tag = "latest" } = parseReference(name);
-        return [
-            { key, repository, tag, isName: true },
-            ...(images[key]?.tags ?? [])
-                .filter((template) => !/\{(release|ARG:.*)\}/.test(template))
-                .map((template) => ({ key, repository, tag: template, isName: false })),
-        ];
-    });
-
-/**
- * Returns the problems of images that would write the same tag of the same repository: each would move the other
- * image's tag. Two templates of tags are only compared as texts.
- *
- * @param images with valid names
- * @param registry the stack's registry, which replaces those in the names
- */
-export function sharedTagProblems(images: Images, registry?: string): string[] {
-    const written = writtenTags(images, registry);
-    return written.flatMap((one, index) =>
-        written.slice(index + 1).flatMap((other) => {
-            if (one.key === other.key || one.repository !== other.repository) return [];
-            const place = `${one.repository}:${one.tag}`;
-            if (one.isName && other.isName) {
-                return one.tag === other.tag
-                    ? [`${one.key} and ${other.key} are both ${place}: give one of them another name or tag`]
-                    : [];
-            }
-            const [template, tag] = one.isName ? [other, one] : [one, other];
-            if (!canGive(template.tag, tag.tag)) return [];
-            return [
-                `the tag "${template.tag}" of image ${template.key} and ${tag.isName ? "the name" : "a tag"} of image ${tag.key} ` +
-                    `can both be ${tag.repository}:${tag.tag}: change one of them`,
-            ];
-        }),
-    );
-}
-
 /** Returns the problems of the entries of `images.ts`, one string per problem. */
 export function entryProblems(images: Images): string[] {
-    const problems = Object.entries(images).flatMap(([key, image]) => [
+    return Object.entries(images).flatMap(([key, image]) => [
         ...(keyPattern.test(key)
             ? []
             : [`"${key}" is not a key: a letter, then lower-case letters, digits and dashes`]),
@@ -336,6 +271,4 @@ export function entryProblems(images: Images): string[] {
             ...unpublishedProblems(image),
         ].map((problem) => `image ${key}${problem.startsWith(":") ? "" : " "}${problem}`),
     ]);
-    const valid = Object.entries(images).filter(([, image]) => nameProblems(image).length === 0);
-    return [...problems, ...sharedTagProblems(Object.fromEntries(valid))];
 }

@@ -59,7 +59,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
         "two images of one name",
         { "images.ts": images.replace("ghcr.io/fixture/ci:latest", "ghcr.io/fixture/bot") },
-        /ci and bot are both ghcr.io\/fixture\/bot:latest/,
+        /images ci and bot would both be published as ghcr.io\/fixture\/bot:latest/,
     ],
     [
         "an invalid reference",
