@@ -1,11 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fn } from "jest-mock";
-import { afterEach, beforeEach, describe } from "mocha";
-import { expect, onTestFinished, spyOn, stubGlobal, test } from "../../tests/mocha";
+import { type MockedFunction, fn } from "jest-mock";
+import { after, afterEach, before, beforeEach, describe } from "mocha";
+import { expect, onTestFinished, spyOn, stubEnv, test } from "../../tests/mocha";
+import { type SecureServer, startSecureServer } from "../../tests/secureServer";
 import { labToken } from "../../lab/github/defaults";
 import { type TestStandIn, startTestStandIn } from "../../lab/github/testing";
 import { InputError } from "../errors";
+import { network } from "../system/connections";
 import { UnreachableError, ask, list, restAddress } from "./api";
 
 describe("the REST interface", () => {
@@ -30,10 +32,11 @@ describe("asking", () => {
         baseUrl: "https://github.example/",
         token: "t0ken",
     };
-    const fetchMock = fn<typeof fetch>();
+    let fetchMock: MockedFunction<typeof network.fetch>;
     const asked = (token = target.token) => ask({ ...target, token }, "repos/us/bot", "read the repository");
     beforeEach(() => {
-        stubGlobal("fetch", fetchMock.mockReset());
+        fetchMock = fn<typeof network.fetch>();
+        spyOn(network, "fetch").mockImplementation(fetchMock);
     });
 
     test("sends the token, and gives the answer", async () => {
@@ -88,6 +91,49 @@ describe("asking", () => {
         expect(error).toBeInstanceOf(kind);
         expect((error as Error).message).toContain(message);
         expect(fetchMock).toHaveBeenCalledTimes(1);
+    });
+});
+
+describe("a GitHub server with a certificate of its own, behind a proxy, is asked", () => {
+    let server: SecureServer;
+    before(async () => {
+        server = await startSecureServer(["github.test"], (_request, response) => {
+            response.setHeader("content-type", "application/json").end('{"id": 1}');
+        });
+    });
+    after(() => {
+        server.stop();
+    });
+
+    const asked = (environment: Readonly<Record<string, string>>) => {
+        for (const name of [
+            "SSL_CERT_FILE",
+            "NODE_EXTRA_CA_CERTS",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "NO_PROXY",
+            "no_proxy",
+        ]) {
+            stubEnv(name, environment[name]);
+        }
+        const baseUrl = `https://github.test:${server.port}`;
+        return ask({ owner: "us", repository: "bot", branch: "main", baseUrl }, "repos/us/bot", "read the repository");
+    };
+
+    test.each(["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"])("by HTTPS_PROXY and %s", async (trust) => {
+        expect((await asked({ HTTPS_PROXY: server.proxy, [trust]: server.certificate })).body).toEqual({ id: 1 });
+        expect(server.tunnels.splice(0)).toEqual([`github.test:${server.port}`]);
+    });
+
+    test("without its certificate in vain, and the reason is said", async () => {
+        await expect(asked({ HTTPS_PROXY: server.proxy })).rejects.toThrow(/github\.test:\d+: self-signed certificate/);
+    });
+
+    test("without the proxy where NO_PROXY names it", async () => {
+        server.tunnels.splice(0);
+        const direct = asked({ HTTPS_PROXY: server.proxy, SSL_CERT_FILE: server.certificate, NO_PROXY: "github.test" });
+        await expect(direct).rejects.toThrow(/github\.test:\d+: getaddrinfo/);
+        expect(server.tunnels).toEqual([]);
     });
 });
 

@@ -1,4 +1,5 @@
 import type { RequestError } from "@octokit/request-error";
+import { network } from "../system/connections";
 import { RefusedError, refusal } from "./refusals";
 
 /** The repository to query, with the address and token for the requests. */
@@ -63,10 +64,11 @@ export function restAddress(baseUrl: string): URL {
 async function send(address: string, init: RequestInit): Promise<Response> {
     const url = new URL(address);
     try {
-        const response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeout) });
+        const response = await network.fetch(url, { ...init, signal: AbortSignal.timeout(timeout) });
         const text = await response.text();
         if (response.ok && text !== "") JSON.parse(text);
-        return new Response(text === "" ? null : text, response);
+        const { status, statusText, headers } = response;
+        return new Response(text === "" ? null : text, { status, statusText, headers: [...headers] });
     } catch (error) {
         const { cause, message } = error as Error;
         const reason = cause instanceof Error && cause.message !== "" ? cause.message : message;

@@ -1,10 +1,11 @@
 import { beforeEach, describe } from "mocha";
-import { expect, onTestFinished, stubEnv, stubGlobal, test } from "../../tests/mocha";
+import { expect, onTestFinished, spyOn, stubEnv, test } from "../../tests/mocha";
 import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
 import { labToken } from "../../lab/github/defaults";
 import { openPullRequests, startTestStandIn } from "../../lab/github/testing";
+import { network } from "../system/connections";
 
 const anonymous = { owner: "us", repository: "bot", branch: "main", baseUrl: "https://github.example/" };
 const target = { ...anonymous, token: "t" };
@@ -37,7 +38,7 @@ const withLeftover: Answers = {
 
 function serve(answers: Answers, headers: Record<string, string> = {}): void {
     const prefix = "https://github.example/api/v3/repos/us/bot";
-    stubGlobal("fetch", (url: URL) => {
+    spyOn(network, "fetch").mockImplementation((url) => {
         const body = answers[url.href.slice(prefix.length)];
         const status = body === undefined ? 404 : 200;
         return Promise.resolve(Response.json(body ?? { message: "Not Found" }, { status, headers }));

@@ -1,12 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import { createServer as createSecureServer } from "node:https";
-import { type AddressInfo, connect } from "node:net";
-import { tmpdir } from "node:os";
+import { chmodSync } from "node:fs";
+import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { after, before, beforeEach, describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
+import { type SecureServer, startSecureServer } from "../../tests/secureServer";
 import { tree } from "../../tests/tree";
 import { blobReader } from "./blobs";
 
@@ -14,22 +12,13 @@ import { blobReader } from "./blobs";
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const [there, lost, broken, moved, movedAndLost, slow] = ["a", "b", "c", "d", "e", "f"].map(digest);
-let folder: string;
+let server: SecureServer;
 let registry: string;
-let proxy: string;
-const servers: Server[] = [];
 /** The requests: "HOST PATH authorization". */
 let requests: string[] = [];
 /** The authentication that the registry requires. */
 let scheme: "bearer" | "basic" | "nobody";
-let connects = 0;
 
-const port = (server: Server) => (server.address() as AddressInfo).port;
-const listen = async <S extends Server>(server: S): Promise<S> => {
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return server;
-};
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 /** The token of a user, or of "nobody" for an anonymous request. */
@@ -97,43 +86,11 @@ const handle = (request: IncomingMessage, response: ServerResponse): void => {
 };
 
 before(async () => {
-    folder = mkdtempSync(path.join(tmpdir(), "layered-images-test-"));
-    const [key, certificate] = ["key.pem", "certificate.pem"].map((name) => path.join(folder, name));
-    const made = spawnSync("openssl", [
-        ...[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-subj",
-            "/CN=registry.test",
-        ],
-        ...["-addext", "subjectAltName=DNS:registry.test,DNS:auth.test,DNS:storage.test"],
-        ...["-keyout", key ?? "", "-out", certificate ?? ""],
-    ]);
-    expect(made.status, made.stderr.toString()).toBe(0);
-    const options = { key: readFileSync(key ?? ""), cert: readFileSync(certificate ?? "") };
-    registry = `registry.test:${port(await listen(createSecureServer(options, handle)))}`;
-    const tunnel = await listen(createServer());
-    tunnel.on("connect", (request: IncomingMessage, socket) => {
-        connects += 1;
-        const through = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
-            socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
-            through.pipe(socket).pipe(through);
-        });
-        for (const end of [socket, through]) end.on("error", () => undefined);
-    });
-    proxy = `http://127.0.0.1:${port(tunnel)}`;
+    server = await startSecureServer(["registry.test", "auth.test", "storage.test"], handle);
+    registry = `registry.test:${server.port}`;
 });
 after(() => {
-    for (const server of servers) {
-        server.closeAllConnections();
-        server.close();
-    }
-    rmSync(folder, { recursive: true });
+    server.stop();
 });
 beforeEach(() => {
     requests = [];
@@ -144,8 +101,8 @@ beforeEach(() => {
 const user = (config: unknown = {}, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     PATH: process.env.PATH,
     DOCKER_CONFIG: tree({ "config.json": JSON.stringify(config) }),
-    SSL_CERT_FILE: path.join(folder, "certificate.pem"),
-    HTTPS_PROXY: proxy,
+    SSL_CERT_FILE: server.certificate,
+    HTTPS_PROXY: server.proxy,
     ...more,
 });
 
@@ -162,7 +119,7 @@ describe("a blob", () => {
     test("is there, lost, or remembered and lost, each in the registry and in the storage that it sends to", async () => {
         const states = await look(user(), there, lost, broken, moved, movedAndLost);
         expect(states).toEqual(["there", "lost", "remembered", "there", "remembered"]);
-        expect(connects).toBeGreaterThan(0);
+        expect(server.tunnels).toContain(registry);
     });
 
     test("that the registry fails to tell of is none of them", async () => {
@@ -177,7 +134,7 @@ describe("a blob", () => {
     test("is not known of a registry that does not answer", async () => {
         const closed = createServer();
         await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
-        const nobody = `127.0.0.1:${port(closed)}`;
+        const nobody = `127.0.0.1:${(closed.address() as AddressInfo).port}`;
         await new Promise((resolve) => closed.close(resolve));
         const reader = blobReader(user());
         const looked = reader.look(`${nobody}/us/app`, there ?? "");
@@ -280,8 +237,8 @@ describe("the user's Docker login", () => {
 
 describe("the environment, as Go's programs take it:", () => {
     test("a proxy without a scheme, and empty variables", async () => {
-        expect(await look(user({}, { HTTPS_PROXY: proxy.replace("http://", "") }), there)).toEqual(["there"]);
-        expect(await look(user({}, { HTTPS_PROXY: "", https_proxy: proxy }), there)).toEqual(["there"]);
+        expect(await look(user({}, { HTTPS_PROXY: server.proxy.replace("http://", "") }), there)).toEqual(["there"]);
+        expect(await look(user({}, { HTTPS_PROXY: "", https_proxy: server.proxy }), there)).toEqual(["there"]);
         expect(requests.filter((one) => one.includes("/blobs/"))).toHaveLength(2);
     });
 

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { EnvHttpProxyAgent, type Dispatcher, type Response, fetch } from "undici";
+import { type Dispatcher, type Response, fetch } from "undici";
 import { z } from "zod";
+import { connections, longestResponse } from "../system/connections";
 import { RegistryError } from "./manifest";
 import { isLoopback, parseReference } from "./references";
 
@@ -161,44 +162,6 @@ export interface BlobReader {
     readonly close: () => Promise<void>;
 }
 
-/** Time limit of a response, in milliseconds, for registries that do not respond. */
-const timeout = 20_000;
-
-/**
- * Certificate bundles that Go programs such as buildx trust if SSL_CERT_FILE is not set (crypto/x509, root_linux.go).
- */
-const bundles = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/** Completes a proxy's address: without a scheme it is HTTP, as in Go programs (net/http/httpproxy). */
-const withScheme = (proxy: string): string => (proxy === "" || proxy.includes("://") ? proxy : `http://${proxy}`);
-
-/** Returns a dispatcher with the same proxies and certificates as buildx. */
-function connections(env: NodeJS.ProcessEnv): Dispatcher {
-    // Go programs treat an empty variable as unset.
-    const set = (...names: string[]) =>
-        names.map((name) => env[name]).find((value) => value !== undefined && value !== "");
-    const bundle = set("SSL_CERT_FILE") ?? bundles.find((file) => existsSync(file));
-    const tls = bundle === undefined ? {} : { ca: readFileSync(bundle, "utf8") };
-    return new EnvHttpProxyAgent({
-        // Only registries on this machine lack TLS, and a proxy can't reach them.
-        httpProxy: "",
-        httpsProxy: withScheme(set("HTTPS_PROXY", "https_proxy") ?? ""),
-        noProxy: [set("NO_PROXY", "no_proxy") ?? "", "localhost", "127.0.0.1", "::1"].join(","),
-        connect: { ...tls, timeout },
-        requestTls: tls,
-        proxyTls: tls,
-        headersTimeout: timeout,
-        bodyTimeout: timeout,
-    });
-}
-
 /**
  * Returns the base URL of a registry: Docker Hub's API has another host name; loopback addresses use HTTP, as in
  * buildx.
@@ -242,7 +205,7 @@ function reasonOf(error: unknown): string {
  * @param env environment: DOCKER_CONFIG, SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY
  */
 export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
-    let opened: Dispatcher | undefined;
+    let opened: Promise<Dispatcher> | undefined;
     /**
      * Created with the first request, so that invalid certificates or proxies are reported as the reason why the
      * registry can't be asked.
@@ -269,8 +232,8 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         const url = new URL(realm);
         if (!isOauth) for (const [name, value] of Object.entries(request)) url.searchParams.append(name, value);
         const response = await fetch(url, {
-            dispatcher: connection(),
-            signal: AbortSignal.timeout(timeout),
+            dispatcher: await connection(),
+            signal: AbortSignal.timeout(longestResponse),
             ...(isOauth
                 ? { method: "POST", body: new URLSearchParams({ ...request, ...oauth }) }
                 : { headers: login === undefined ? {} : { authorization: basic(login) } }),
@@ -296,8 +259,8 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
 
     async function get(url: string, authorization: string | undefined): Promise<Response> {
         return await fetch(url, {
-            dispatcher: connection(),
-            signal: AbortSignal.timeout(timeout),
+            dispatcher: await connection(),
+            signal: AbortSignal.timeout(longestResponse),
             // Requests the first byte: a registry answers HEAD without checking whether it can return the blob.
             headers: { range: "bytes=0-0", ...(authorization !== undefined && { authorization }) },
         });
@@ -355,11 +318,11 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
             const hangs = isTimeout(error);
             throw new RegistryError(
                 registry,
-                hangs ? `no answer in ${timeout / 1000} seconds` : reasonOf(error),
+                hangs ? `no answer in ${longestResponse / 1000} seconds` : reasonOf(error),
                 hangs,
             );
         }
     }
 
-    return { look, close: async () => opened?.destroy() };
+    return { look, close: async () => (await opened?.catch(() => undefined))?.destroy() };
 }

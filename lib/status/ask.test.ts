@@ -1,9 +1,10 @@
 import { fn } from "jest-mock";
 import { describe } from "mocha";
-import { expect, stubGlobal, test } from "../../tests/mocha";
+import { expect, spyOn, test } from "../../tests/mocha";
 import type { Resource } from "../engine/state";
 import type { blobReader } from "../registry/blobs";
 import { type Manifest, RegistryError } from "../registry/manifest";
+import { network } from "../system/connections";
 import { askBlobs, askGitHub, askRegistries } from "./ask";
 import { type Answer, exitCode } from "./findings";
 import { compareGitHub, githubQuestions } from "./github";
@@ -116,7 +117,7 @@ describe("what GitHub says is not there", () => {
             const path = url.href.replace("https://api.github.com/repos/o/r", "");
             return Promise.resolve(there.includes(path) ? Response.json({}) : new Response("{}", { status }));
         });
-        stubGlobal("fetch", fetchMock);
+        spyOn(network, "fetch").mockImplementation(fetchMock);
         const findings = compareGitHub(state, await askGitHub(target, githubQuestions(state)));
         return { findings, code: exitCode(findings), asked: fetchMock.mock.calls.length };
     };

@@ -1,6 +1,7 @@
 import { fn } from "jest-mock";
-import { expect, stubGlobal, test } from "../../tests/mocha";
+import { expect, spyOn, test } from "../../tests/mocha";
 import type { Resource } from "../engine/state";
+import { network } from "../system/connections";
 import { filesDiffer } from "./status";
 
 const resource = (type: string, inputs: Record<string, unknown>): Resource => ({
@@ -21,7 +22,7 @@ async function ask(resources: readonly Resource[], text: string | undefined, sta
         const isThere = text !== undefined || (status === 404 && url.href.endsWith("/repos/us/bot"));
         return Promise.resolve(isThere ? Response.json(body) : new Response("{}", { status }));
     });
-    stubGlobal("fetch", fetchMock);
+    spyOn(network, "fetch").mockImplementation(fetchMock);
     const differ = await filesDiffer(resources, { GITHUB_OWNER: "us", GITHUB_TOKEN: "t" });
     return { differ, asked: fetchMock.mock.calls.length };
 }
