@@ -72,7 +72,12 @@ test("the lab's lie beside its state, apart for each project", () => {
     writeTree(root, { "Pulumi.yaml": "name: somebody-elses\nruntime: nodejs\n" });
     const env = { LAYERED_IMAGES_INSTANCE: "/state/instance.json" };
     expect(historyFile("local", env, root)).toBe("/state/updates/somebody-elses/local.json");
+    expect(historyFile("organization/somebody-elses/local", env, root)).toBe(
+        "/state/updates/somebody-elses/local.json",
+    );
     expect(historyFile("local", {}, root)).toBe(path.join(root, ".updates/local.json"));
+    // In a shell with the lab's environment, another stack is as it is elsewhere.
+    expect(historyFile("organization/ci", env, root)).toBe(path.join(root, ".updates/ci.json"));
 });
 
 const build = (image: string, more: Partial<ImageRecord> = {}): ImageRecord => ({

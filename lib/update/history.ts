@@ -3,6 +3,7 @@ import { readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { labStack } from "../engine/stacks";
 import { replaceFile } from "../system/files";
 
 const image = z.object({
@@ -27,20 +28,21 @@ const updates = z.array(
 );
 
 /**
- * Returns the path of the file that stores a stack's updates: in the lab next to the state, elsewhere
- * `.updates/<stack>.json` in the checkout.
+ * Returns the path of the file that stores a stack's updates: of the lab's own stack in the lab next to the state, of another one
+ * `.updates/<stack>.json` in the checkout, also in a shell with the lab's environment.
  *
  * @param stack name of the stack, with or without organization and project
  * @param env environment; in the lab it contains LAYERED_IMAGES_INSTANCE
  * @param root root of the repository
  */
 export function historyFile(stack: string, env: NodeJS.ProcessEnv, root: string = process.cwd()): string {
-    const name = `${stack.split("/").at(-1) ?? stack}.json`;
+    const shortName = stack.split("/").at(-1) ?? stack;
     const instance = env.LAYERED_IMAGES_INSTANCE;
-    if (instance === undefined || instance === "") return path.join(root, ".updates", name);
+    if (shortName !== labStack || instance === undefined || instance === "")
+        return path.join(root, ".updates", `${shortName}.json`);
     // One lab serves every repository on the machine, and Pulumi distinguishes their stacks by project.
     const { name: project } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return path.join(path.dirname(instance), "updates", project, name);
+    return path.join(path.dirname(instance), "updates", project, `${shortName}.json`);
 }
 
 /**
