@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { z } from "zod";
 import { loadDefinitions } from "../definitions";
 import { labEnvironment } from "../lab/environment";
@@ -6,13 +8,16 @@ import { describeLab } from "../lab/labState";
 import { partsOf } from "../lab/parts";
 import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineError, engineOn, runPulumi } from "../lib/engine/pulumi";
-import { ciStack, labStack } from "../lib/engine/stacks";
+import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { ciStack, labStack, projectName } from "../lib/engine/stacks";
 import { InputError, asInputError } from "../lib/errors";
 import { openCheckout } from "../lib/context/checkout";
 import { readImages } from "../lib/hierarchy/prepare";
+import { withImageSettings } from "../lib/hierarchy/settings";
 import { repositoryRoot } from "../lib/system/paths";
 import { progress } from "../lib/system/progress";
 import { isAtLeast, versionIn } from "../lib/system/versions";
+import { readableBuildArgs } from "../workflows/ciStack";
 
 const stacks = z.array(z.object({ name: z.string() }));
 
@@ -58,14 +63,20 @@ async function checkStack(env: NodeJS.ProcessEnv, stack: string): Promise<void> 
 }
 
 /**
- * Returns the parts of the lab that the images of the working directory's repository need. If the images can't be read, that is every part:
- * the program then reports what is wrong.
+ * Returns the parts of the lab that the images of a repository need, with the build arguments of the lab's stack. If the images can't be
+ * read, that is every part: the program then reports what is wrong.
  */
-export function neededParts(): LabParts {
+export function neededParts(root: string = repositoryRoot()): LabParts {
     try {
-        const root = repositoryRoot();
-        const settings = { platforms: "declared", roots: {}, buildArgs: {} } as const;
-        return partsOf(readImages(openCheckout(root), loadDefinitions(root), settings).placed);
+        const definitions = loadDefinitions(root);
+        // A build argument of the stack can decide which root an image is built FROM.
+        const file = configFileOf(labStack);
+        const config = existsSync(path.join(root, file))
+            ? openConfigFile(root, labStack, projectName(root))
+            : undefined;
+        const buildArgs = readableBuildArgs(config && settingIn(config, "buildArgs"), file);
+        const settings = withImageSettings(definitions, { platforms: "declared", roots: {}, buildArgs });
+        return partsOf(readImages(openCheckout(root), definitions, settings).placed);
     } catch (error) {
         if (asInputError(error)) return allParts;
         throw error;
