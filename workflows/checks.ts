@@ -34,7 +34,6 @@ export function checkWorkflow(
         pushedTo === undefined
             ? named
             : `${pushedRepository(named, pushedTo)}:${parseReference(named).tag ?? "latest"}`;
-    const credentials = containerCredentials(parseReference(published).registry);
     return {
         file,
         name,
@@ -48,7 +47,7 @@ export function checkWorkflow(
                 permissions: { contents: "read", packages: "read" },
                 container: {
                     image: `\${{ vars.${imageVariable(image)} || '${published}' }}`,
-                    ...(credentials && { credentials }),
+                    credentials: containerCredentials(parseReference(published).registry),
                 },
                 steps: [checkout(), ...steps.map(checkStep)],
             },

@@ -12,6 +12,7 @@ import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
 import { readPins } from "./pins";
+import { containerCredentials } from "./registries";
 
 /** Three repositories: this one, one that has nothing in common with it, and that one without a workflows.ts. */
 const worlds: readonly (readonly [string, World])[] = [
@@ -72,7 +73,9 @@ const testWorld = (world: World) => {
         for (const { container, ...job } of exposed) {
             const { credentials, ...rest } = (container ?? {}) as Record<string, unknown>;
             expect(JSON.stringify([job, rest])).not.toMatch(/secrets|github\.token|GITHUB_TOKEN|id-token/);
-            expect(JSON.stringify(credentials ?? {})).not.toContain("secrets");
+            // Only the runner gets them, to pull the image.
+            const secrets = JSON.stringify(credentials ?? {}).match(/secrets\.\w+/g) ?? [];
+            expect(secrets.filter((secret) => !/^secrets\.REGISTRY_\w+_PASSWORD$/.test(secret))).toEqual([]);
             expect(job).not.toHaveProperty("environment");
         }
     });
@@ -266,8 +269,9 @@ describe("what a workflows.ts says", () => {
     test("about checks decides image, steps and time limit", () => {
         const { name, "timeout-minutes": minutes, container, steps } = workflows.get("harvest.yml")?.jobs.harvest ?? {};
         expect([name, minutes]).toEqual(["Harvest", 5]);
-        expect(container).toMatchObject({
+        expect(container).toEqual({
             image: "${{ vars.GREENHOUSE_IMAGE || 'registry.example/orchard/greenhouse:stable' }}",
+            credentials: containerCredentials("registry.example"),
         });
         expect(steps?.slice(1)).toEqual([
             { name: "Plant", run: "make plant\nmake water", env: { SEASON: "spring" } },

@@ -1,5 +1,6 @@
 import { describe } from "mocha";
 import { expect, test } from "../tests/mocha";
+import { type Values, expressions } from "../tests/github/expressions";
 import { nameProblem, registryLogin } from "../lib/github/names";
 import { containerCredentials, logIns, registriesOf } from "./registries";
 
@@ -71,10 +72,31 @@ describe("a job logs in", () => {
     });
 });
 
-test("only a container from ghcr.io gets the workflow's token", () => {
-    expect(containerCredentials("ghcr.io")).toEqual({
-        username: "${{ github.actor }}",
-        password: "${{ github.token }}",
+describe("a job's container is pulled", () => {
+    test("from ghcr.io with the workflow's token, and from nowhere else with it", () => {
+        const login = { username: "${{ github.actor }}", password: "${{ github.token }}" };
+        expect(containerCredentials("ghcr.io")).toEqual(login);
+        expect(JSON.stringify(containerCredentials("quay.io"))).not.toContain("github.token");
     });
-    expect(containerCredentials("quay.io")).toBeUndefined();
+
+    const [username, password] = ["REGISTRY_QUAY_IO_USERNAME", "REGISTRY_QUAY_IO_PASSWORD"];
+    test.each<[string, Values, Readonly<Record<string, string>>]>([
+        [
+            "with the login of the repository",
+            { vars: { [username]: "me" }, secrets: { [password]: '{"0}\\' } },
+            { username: "me", password: '{"0}\\' },
+        ],
+        ["without a login where there is none, as for forks", { vars: { A: "" }, secrets: { A: "" } }, {}],
+        [
+            "without a login that lacks its secret, as for Dependabot",
+            { vars: { [username]: "me" }, secrets: { A: "" } },
+            {},
+        ],
+        ["without a login that lacks its name", { vars: { A: "" }, secrets: { [password]: "x" } }, {}],
+    ])("from another registry %s", async (_name, contexts, expected) => {
+        const { expand } = await expressions();
+        const credentials = String(containerCredentials("quay.io"));
+        const asJson = credentials.replace(/^\$\{\{ (.*) \}\}$/, "${{ toJSON($1) }}");
+        expect(JSON.parse(expand(asJson, contexts))).toEqual(expected);
+    });
 });

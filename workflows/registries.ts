@@ -28,12 +28,26 @@ export function registriesOf(
     );
 }
 
+/** The login of a job's container. */
+type Credentials = Readonly<Record<"username" | "password", string>>;
+
 const variable = (name: string) => `\${{ vars.${name} }}`;
 const secret = (name: string) => `\${{ secrets.${name} }}`;
 
-/** Returns the credentials of a job's container in an image of this registry; undefined if only a public image works there. */
-export const containerCredentials = (registry: RegistryHost): Readonly<Record<string, string>> | undefined =>
-    registry === github ? { username: "${{ github.actor }}", password: "${{ github.token }}" } : undefined;
+/**
+ * Returns the credentials of a job's container in an image of this registry. For other registries than GitHub's they are those of the login
+ * steps, if the repository has them and the run gets them; otherwise the image is pulled without a login, since it may be public. The
+ * expression gives an object for that reason: GitHub refuses credentials that are there and empty.
+ */
+export function containerCredentials(registry: RegistryHost): Credentials {
+    if (registry === github) return { username: "${{ github.actor }}", password: "${{ github.token }}" };
+    const { username, password } = registryLogin(registry);
+    const [user, word] = [`vars.${username}`, `secrets.${password}`];
+    // Braces are arguments, because two of them end an expression for readers that know no strings.
+    const login = `fromJSON(format('{0}"username":{1},"password":{2}{3}', '{', toJSON(${user}), toJSON(${word}), '}'))`;
+    // The types of workflows know only written-out credentials, but GitHub accepts an expression wherever one has a context.
+    return `\${{ ${user} && ${word} && ${login} || fromJSON('{}') }}` as unknown as Credentials;
+}
 
 function logIn(registry: RegistryHost, isOptional: boolean): Step {
     const { username, password } = registryLogin(registry);
