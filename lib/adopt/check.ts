@@ -147,7 +147,7 @@ function broadNotes(checkout: Checkout, { key, definition, broadCopies }: Prepar
  * which are made before a build.
  *
  * @param tracked the files that git tracks
- * @param sources Makefiles, scripts and workflows, which may make files
+ * @param sources Makefiles, scripts, package.json and workflows, which may make files
  */
 export function checkEntries(
     checkout: Checkout,
