@@ -222,6 +222,19 @@ describe("the plan says", () => {
         ]);
     });
 
+    test("which secrets a build needs, and keeps the image", async () => {
+        const { images, left, tasks } = await plan({
+            "build.sh": "docker build --secret id=netrc -t x/a:1 a\ndocker build --secret id=netrc -t x/b:1 b\n",
+            "a/Dockerfile": "FROM scratch\nRUN --mount=type=secret,id=netrc,required=true true\n",
+            "b/Dockerfile": "FROM x/a:1\nRUN --mount=type=secret,id=netrc --mount=type=secret,id=pip true\n",
+        });
+        expect([images.map(({ definition }) => definition.secrets), left]).toEqual([[["netrc"], ["netrc", "pip"]], []]);
+        expect(tasks.map(({ where, text }) => `${where}: ${text}`)).toEqual([
+            "a/Dockerfile: every stack needs the value of the build secret netrc (a, b): pulumi config set --secret --path 'buildSecrets.netrc' --stack <stack>",
+            "b/Dockerfile: every stack needs the value of the build secret pip (b): pulumi config set --secret --path 'buildSecrets.pip' --stack <stack>",
+        ]);
+    });
+
     test("which Dockerfiles nothing builds, and takes a name for them", async () => {
         const files = { ...app, Dockerfile: "FROM scratch\n", "docs/Dockerfile": "FROM scratch\n" };
         expect((await plan(files)).unused).toEqual(["docs/Dockerfile"]);
