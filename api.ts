@@ -4,11 +4,16 @@
  * workflows.ts.
  */
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
+export type { Image } from "./components/image";
+export type { PlatformImage } from "./components/platformImage";
+export type { Promotion } from "./components/promotion";
 export { RepositorySettings, type RepositorySettingsArgs } from "./components/repositorySettings";
 export { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
-export { type StackConfig, readConfig } from "./config";
+export type { RemoveLeftovers } from "./components/leftovers";
+export { type GitHubConfig, type RepositorySecret, type StackConfig, readConfig } from "./config";
 export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
+export type { Delivery } from "./lib/github/delivery";
 export type {
     Combination,
     Definitions,
@@ -19,13 +24,17 @@ export type {
     MatrixDefinition,
     RootDefinition,
     RootDefinitions,
+    WantedPlatforms,
 } from "./lib/hierarchy/definition";
 export { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
-export { type StagedImage, stageHierarchy } from "./lib/hierarchy/staging";
+export type { HierarchySettings } from "./lib/hierarchy/settings";
+export { type Staged, type StagedImage, type StagedTests, stageHierarchy } from "./lib/hierarchy/staging";
+export type { Platform } from "./lib/platform";
 export { program } from "./program";
 export type {
     CheckDefinition,
     DependabotDefinition,
+    DependabotEcosystem,
     RepositoryDefinitions,
     ReviewDefinition,
     StepDefinition,

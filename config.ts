@@ -21,15 +21,21 @@ import { typed } from "./lib/system/commandLine";
 
 /** A secret of the repository on GitHub. Its workflows get it, and Dependabot and codespaces if the flags are set. */
 export interface RepositorySecret {
+    /** At most 48 KB, the limit of GitHub. */
     readonly value: pulumi.Output<string>;
+    /** Whether workflows that Dependabot starts get it too. */
     readonly dependabot: boolean;
+    /** Whether the repository's codespaces get it too. */
     readonly codespaces: boolean;
 }
 
 /** The GitHub part of the stack's configuration. The token comes from the environment, never from the configuration. */
 export interface GitHubConfig extends GitHubTarget {
+    /** "direct": workflow files are committed to `branch`; "pull-request": they are proposed. Default: "direct". */
     readonly delivery: z.infer<typeof githubSchema>["delivery"];
+    /** Whether files of other origin in the place of workflow files are replaced. Default: false. */
     readonly adopt: boolean;
+    /** The repository's secrets by name; empty if the stack sets none. */
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** What the program changes on GitHub in addition to workflow files. */
     readonly access: readonly Access[];
@@ -192,17 +198,28 @@ const schema = z.strictObject({
 
 /** The checked configuration of the stack. */
 export interface StackConfig {
+    /**
+     * Host, with port and path prefix if wanted, to which images are pushed ("registry.localhost:5443/local"). Absent: the
+     * registries in the images' names.
+     */
     readonly registry?: string;
+    /** Which of the images' platforms are built: all, this machine's, or those in the list. Default: "all", or the lab's. */
     readonly platforms: "all" | "host" | readonly Platform[];
+    /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
     /** The keys of `roots` that the stack's configuration sets; the others come from the lab. */
     readonly pins: readonly string[];
+    /** Values by argument, by image or matrix; they override those in images.ts. */
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** Whether the builder's own frontend replaces the docker/dockerfile that `# syntax=` names. Default: false. */
     readonly builtinFrontend: boolean;
+    /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
     readonly labRegistry?: string;
+    /** Names of the build secrets, which are the keys of `secrets`. */
     readonly secretNames: readonly string[];
+    /** Values of the build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;

@@ -45,7 +45,7 @@ const zones = floors.flatMap((rooms, index) =>
 );
 
 export default tseslint.config(
-    { ignores: ["node_modules/", ".stage/", ".packed/", "coverage/", "dist/"] },
+    { ignores: ["node_modules/", ".stage/", ".packed/", "coverage/", "dist/", "docs/api/"] },
     {
         files: ["**/*.ts"],
         extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -13,7 +13,7 @@ import { createInterface } from "node:readline/promises";
 import { parseBake, readBakePlan } from "../lib/adopt/bake";
 import type { Build, Note, Reading, SourceFile } from "../lib/adopt/build";
 import { checkEntries, isMakefile } from "../lib/adopt/check";
-import { type BakeCall, readMakefile, readScript } from "../lib/adopt/commands";
+import { type BakeCall, readPackageScripts, readRecipes, readScript } from "../lib/adopt/commands";
 import { readCompose } from "../lib/adopt/compose";
 import { readDevcontainer } from "../lib/adopt/devcontainer";
 import { entriesOf } from "../lib/adopt/entries";
@@ -104,6 +104,7 @@ const patterns = {
     compose: /(?:^|\/)(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml$/,
     devcontainer: /(?:^|\/)\.devcontainer(?:\/[^/]+)?(?:\/devcontainer)?\.json$/,
     script: /\.(?:sh|bash)$/,
+    package: /(?:^|\/)package\.json$/,
 } as const;
 
 /** Endings of files that only look like Dockerfiles: ignore files, templates, documentation. */
@@ -180,24 +181,6 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
     };
 }
 
-/** Reads a Makefile: each line of a recipe is a script of its own. */
-function readRecipes({ file, text }: SourceFile): ReturnType<typeof readScript>[] {
-    const { rules, variables } = readMakefile(text);
-    return rules.flatMap(({ recipe, recipeLine }) => {
-        let line = recipeLine;
-        return recipe.split(/(?<!\\)\n/).map((command) => {
-            const first = line;
-            line += command.split("\n").length;
-            return readScript(command, {
-                folder: path.posix.dirname(file),
-                variables,
-                where: (at) => `${file}:${first + at - 1}`,
-                isMakefile: true,
-            });
-        });
-    });
-}
-
 /** Everything that the files of a repository say about its images. */
 async function readSources({ root, tracked, github, branch }: Repository, given: Readonly<Record<string, string>>) {
     const textOf = (file: string): string | undefined => {
@@ -213,6 +196,7 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
     const workflowFiles = matching(patterns.workflow).filter(({ text }) => !hasHeader(text, header));
     const makefiles = read(tracked.filter(isMakefile));
     const scripts = matching(patterns.script);
+    const packages = matching(patterns.package);
     const evaluation = await loadExpressions();
     const workflows = readWorkflows(workflowFiles, {
         evaluation,
@@ -223,6 +207,7 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
     });
     const commands = [
         ...makefiles.flatMap(readRecipes),
+        ...packages.flatMap(readPackageScripts),
         ...scripts.map(({ file, text }) =>
             readScript(text, { folder: ".", variables: new Map(), where: (line) => `${file}:${line}` }),
         ),
@@ -269,7 +254,7 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
         steps: workflows.steps,
         workflows: workflows.names,
         dockerfiles,
-        makers: [...makefiles, ...scripts, ...workflowFiles],
+        makers: [...makefiles, ...scripts, ...packages, ...workflowFiles],
         textOf,
     };
 }
@@ -412,7 +397,7 @@ async function ask(question: string): Promise<string> {
 export async function runAdopt(folder: string, options: AdoptOptions): Promise<number> {
     const { plan, root } = await planAdoption(folder, options);
     const pending = plan.files.filter(({ action }) => action !== "keep");
-    process.stdout.write(options.json ? `${JSON.stringify(plan, undefined, 2)}\n` : planText(plan));
+    console.log(options.json ? JSON.stringify(plan, undefined, 2) : planText(plan));
     if (pending.length === 0) {
         console.error("nothing to write: this repository uses layered-images already");
         return exit.done;

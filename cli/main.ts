@@ -47,7 +47,7 @@ function addOwnCommands(
 ) {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
     const suites = () => require("../tests/suites") as typeof Suites;
-    passing("test", "run every suite: lint, types, unit, app, integration").action(async () => {
+    passing("test", "run every suite: lint, types, documentation, unit, app, integration").action(async () => {
         done(await suites().runTests());
     });
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
@@ -67,9 +67,15 @@ function addOwnCommands(
             // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
             await (require("../bench/command") as typeof Bench).runBench(options);
         });
-    passing("check", "lint, format, types, unit tests").action(async () => {
+    passing("check", "lint, format, types, documentation, unit tests").action(async () => {
         done(await suites().runCheck());
     });
+    program
+        .command("docs")
+        .description("write the documentation of what the package exports to docs/api")
+        .action(async () => {
+            done(await suites().runDocs());
+        });
 }
 
 /**

@@ -19,8 +19,11 @@ export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged"
  * build; then the promotion of the tested digests. Children use `platformImages`, never a tag.
  */
 export class Image extends pulumi.ComponentResource {
+    /** What was read of it before anything was built. */
     public readonly prepared: PreparedImage;
+    /** Its build for each of the stack's platforms. */
     public readonly platformImages: ReadonlyMap<Platform, PlatformImage>;
+    /** Moves its tags to the tested digests; undefined for an image that is never pushed. */
     public readonly promotion: Promotion | undefined;
 
     public constructor(args: ImageArgs, opts: pulumi.ComponentResourceOptions) {

@@ -20,6 +20,7 @@ export interface ImageHierarchyArgs {
  * All images of the repository. Images are siblings; ancestry is expressed as data, from digest to named build context.
  */
 export class ImageHierarchy extends pulumi.ComponentResource {
+    /** The images by key, in build order. */
     public readonly images: Readonly<Record<string, Image>>;
 
     public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -29,9 +29,11 @@ export interface PlatformImageArgs {
 
 /** The resources of an image for one platform. */
 export interface PlatformImage {
+    /** The build; its `digest` is that of the pushed manifest. */
     readonly image: dockerBuild.Image;
     /** `<repository>@<digest>`, from which children are built. Empty for an image that is never pushed. */
     readonly ref: pulumi.Output<string>;
+    /** The smoke test of this build; absent if the image has none. */
     readonly test?: dockerBuild.Image;
 }
 

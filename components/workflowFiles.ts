@@ -9,6 +9,7 @@ import { WorkflowPullRequest, type WorkflowPullRequestArgs } from "./workflowPul
 
 /** The arguments of the delivery of workflow files. */
 export interface WorkflowFilesArgs extends Omit<WorkflowPullRequestArgs, "head" | "removes" | "number"> {
+    /** What is left to deliver, and how, as GitHub was found before the update. */
     readonly delivery: Delivery;
 }
 

@@ -11,11 +11,13 @@ import { type RemoveLeftovers, tidy } from "./leftovers";
 export interface WorkflowPullRequestArgs {
     /** Owner of the repository: the GitHub provider's. */
     readonly owner: string;
+    /** Name of the repository, without its owner. */
     readonly repository: string;
     /** The target branch of the pull request. */
     readonly branch: string;
     /** Texts by path from the repository's root. */
     readonly files: Readonly<Record<string, string>>;
+    /** Called in updates only, after all `files` are on the branch. */
     readonly removeLeftovers: RemoveLeftovers;
     /** The branch with the proposed files. */
     readonly head: string;

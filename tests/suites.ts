@@ -202,6 +202,7 @@ const staticChecks = async (): Promise<Totals[]> => [
     await step("format", bin("prettier"), ["--check", "--log-level=warn", "."]),
     await step("lint", bin("eslint"), ["--max-warnings=0", "."]),
     await step("types", bin("tsc"), ["--project", "."]),
+    await step("documentation", bin("typedoc"), ["--emit", "none"]),
 ];
 
 async function app(): Promise<Totals[]> {
@@ -294,7 +295,10 @@ export function runRealTests(args: readonly string[]): Promise<number> {
     return runAttached(command, all, process.env);
 }
 
-/** Runs lint, format and type checks and the fast tests. */
+/** Writes the documentation of what the package exports to `docs/api`. Returns the exit code of TypeDoc. */
+export const runDocs = (): Promise<number> => runAttached(bin("typedoc"), [], process.env);
+
+/** Runs lint, format, type and documentation checks and the fast tests. */
 export async function runCheck(): Promise<number> {
     return close([...(await staticChecks()), await mochaSuite("unit tests", suites.unit)]);
 }

@@ -65,10 +65,18 @@ export interface ReviewDefinition {
     readonly bump?: boolean;
 }
 
+/** A kind of dependencies in a folder of the repository. */
+export interface DependabotEcosystem {
+    /** GitHub's name for it, such as "uv". */
+    readonly ecosystem: string;
+    /** From the repository's root, with a slash in front: "/tools". */
+    readonly directory: string;
+}
+
 /** What Dependabot keeps up to date in addition to actions, npm packages and Dockerfiles. */
 export interface DependabotDefinition {
-    /** More ecosystems, by GitHub's names for them ("uv"), each with a folder of the repository ("/tools"). */
-    readonly ecosystems?: readonly { readonly ecosystem: string; readonly directory: string }[];
+    /** More ecosystems. Default: none. */
+    readonly ecosystems?: readonly DependabotEcosystem[];
     /** Base images, as Dockerfiles name them without a tag ("python"), of which it proposes only patch releases. */
     readonly patchesOnly?: readonly string[];
 }
@@ -79,6 +87,7 @@ export interface WorkflowDefinitions {
     readonly up?: readonly UpDefinition[];
     /** Default: none. */
     readonly checks?: readonly CheckDefinition[];
+    /** Default: review.yml, with the defaults of each setting. */
     readonly review?: ReviewDefinition;
     /** `false` leaves .github/dependabot.yml to the repository. */
     readonly dependabot?: DependabotDefinition | false;
@@ -86,6 +95,7 @@ export interface WorkflowDefinitions {
 
 /** Everything that a repository defines: the exports of its images.ts and, if it has one, of its workflows.ts. */
 export interface RepositoryDefinitions extends Definitions {
+    /** The export of workflows.ts; absent if there is none. */
     readonly workflows?: WorkflowDefinitions;
 }
 

@@ -5,12 +5,16 @@ import { InputError } from "../errors";
 import { type Hierarchy, type PreparedImage, readHierarchy, readImages } from "../hierarchy/prepare";
 import { sameImage } from "../registry/references";
 import { escapeRegExp } from "../system/regExp";
+import { keyArguments } from "../system/shell";
 import type { Note, SourceFile } from "./build";
 import { readMakefile } from "./commands";
 import { type Entry, readingOf } from "./entries";
 
-/** Settings with which a repository's images are read before it has a stack. */
-const settings = { platforms: "declared", roots: {}, buildArgs: {} } as const;
+/** Returns the settings with which images are read before there is a stack: one that has every secret that they need. */
+const settingsFor = (entries: readonly Entry[]) =>
+    ({ platforms: "declared", roots: {}, buildArgs: {}, secretNames: entries.flatMap(secretsOf) }) as const;
+
+const secretsOf = ({ definition }: Entry): readonly string[] => definition.secrets ?? [];
 
 /** Entries, and what the program says about them. */
 export interface Checked {
@@ -58,7 +62,7 @@ function generatedFiles(
     tracked: readonly string[],
 ): Generated[] {
     const { definition, key } = entry;
-    const sources = readImages(checkout, definitionsOf(family), settings).readings[key]?.sources ?? [];
+    const sources = readImages(checkout, definitionsOf(family), settingsFor(family)).readings[key]?.sources ?? [];
     const isTracked = (file: string) =>
         file === "." || tracked.some((one) => one === file || one.startsWith(`${file}/`));
     return sources.flatMap(({ pattern, include, line, instruction }): Generated[] => {
@@ -142,12 +146,24 @@ function broadNotes(checkout: Checkout, { key, definition, broadCopies }: Prepar
     return [{ where: definition.dockerfile, text }];
 }
 
+/** Notes the build secrets whose values a stack needs before it can build. */
+const secretNotes = (entries: readonly Entry[]): Note[] =>
+    [...new Set(entries.flatMap(secretsOf))].map((name) => {
+        const users = entries.filter((entry) => secretsOf(entry).includes(name));
+        const keys = users.map(({ key }) => key).join(", ");
+        const command = `pulumi config set --secret ${keyArguments(["buildSecrets", name])} --stack <stack>`;
+        return {
+            where: users[0]?.definition.dockerfile ?? "",
+            text: `every stack needs the value of the build secret ${name} (${keys}): ${command}`,
+        };
+    });
+
 /**
  * Reads the entries as the program will, and decides which of them images.ts gets: all that can be read, and those that only lack files
  * which are made before a build.
  *
  * @param tracked the files that git tracks
- * @param sources Makefiles, scripts and workflows, which may make files
+ * @param sources Makefiles, scripts, package.json and workflows, which may make files
  */
 export function checkEntries(
     checkout: Checkout,
@@ -186,7 +202,7 @@ export function checkEntries(
         const parents = parentsOf(entry).map((parent) => ({ parent, state: stateOf(parent) }));
         const broken = parents.find(({ state }) => typeof state === "object");
         const family = familyOf(entry);
-        const problem = problemOf(() => readHierarchy(checkout, definitionsOf(family), settings));
+        const problem = problemOf(() => readHierarchy(checkout, definitionsOf(family), settingsFor(family)));
         let generated: readonly Generated[] = [];
         problemOf(() => (generated = generatedFiles(checkout, entry, family, tracked)));
         notes.push(...generated.map((one) => generatedNote(one, sources)));
@@ -207,9 +223,12 @@ export function checkEntries(
     const entries = all.filter((entry) => typeof stateOf(entry) === "string");
     const readable = entries.filter((entry) => stateOf(entry) === "read");
     let hierarchy: Hierarchy | undefined;
-    const problem = problemOf(() => (hierarchy = readHierarchy(checkout, definitionsOf(readable), settings)));
+    const problem = problemOf(
+        () => (hierarchy = readHierarchy(checkout, definitionsOf(readable), settingsFor(readable))),
+    );
     if (problem !== undefined) notes.push({ where: "images.ts", text: problem });
     notes.push(...(hierarchy?.images ?? []).flatMap((image) => broadNotes(checkout, image)));
+    notes.push(...secretNotes(entries));
     const parents = Object.fromEntries(
         [...references].flatMap(([key, list]) => {
             const [first] = list.filter(({ base }) => base);

@@ -1,6 +1,6 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { readMakefile, readScript } from "./commands";
+import { readMakefile, readPackageScripts, readScript } from "./commands";
 
 const read = (script: string, isMakefile = false, variables: ReadonlyMap<string, string> = new Map()) =>
     readScript(script, { folder: ".", variables, where: (line) => `build.sh:${line}`, isMakefile });
@@ -113,6 +113,37 @@ test("a call of bake is kept with its files, targets and settings", () => {
         { files: ["a.hcl"], targets: ["web", "api"], sets: ["*.platform=linux/amd64"], pushed: true },
     ]);
 });
+
+test("the scripts of a package.json run in its folder, and its version is not known", () => {
+    const text = `{
+  "name": "web",
+  "version": "1.2.3",
+  "scripts": {
+    "test": "mocha",
+    "image": "tsc && docker build -t \\"ghcr.io/acme/$npm_package_name:latest\\" -f docker/Dockerfile ..",
+    "release": "docker buildx build --push -t ghcr.io/acme/web:$npm_package_version ."
+  }
+}`;
+    const readings = readPackageScripts({ file: "web/package.json", text });
+    const builds = readings.flatMap((reading) => reading.builds);
+    expect(builds.map(({ where, context, dockerfile, names }) => [where, context, dockerfile, names])).toEqual([
+        ["web/package.json:6", ".", "web/docker/Dockerfile", ["ghcr.io/acme/web:latest"]],
+        ["web/package.json:7", "web", "web/Dockerfile", []],
+    ]);
+    expect(readings.flatMap(({ notes }) => notes)).toEqual([
+        {
+            where: "web/package.json:7",
+            text: "the tag ghcr.io/acme/web:$npm_package_version: $npm_package_version is not known before it runs",
+        },
+    ]);
+});
+
+test.each(["", "[]", "{", '{ "scripts": ["docker build ."] }', '{ "scripts": { "a": 1 } }'])(
+    "a package.json without scripts builds nothing: %s",
+    (text) => {
+        expect(readPackageScripts({ file: "package.json", text })).toEqual([]);
+    },
+);
 
 test("a Makefile has rules with recipes, and variables with constant values", () => {
     const text =

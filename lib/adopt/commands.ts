@@ -1,4 +1,6 @@
-import { type Build, type Note, inRepository, pairsOf, secretsIn } from "./build";
+import path from "node:path";
+import { getNodeValue, findNodeAtLocation, parseTree } from "jsonc-parser";
+import { type Build, type Note, type SourceFile, inRepository, lineAt, pairsOf, secretsIn } from "./build";
 
 /** A word of a shell command. `unknown` says why its text is not what the shell would make of it. */
 interface Word {
@@ -526,4 +528,44 @@ export function readMakefile(text: string): { readonly rules: readonly Rule[]; r
         });
     }
     return { rules, variables };
+}
+
+/** Reads what the recipes of a Makefile build: each line of a recipe is a script of its own. */
+export function readRecipes({ file, text }: SourceFile): ScriptReading[] {
+    const { rules, variables } = readMakefile(text);
+    return rules.flatMap(({ recipe, recipeLine }) => {
+        let line = recipeLine;
+        return recipe.split(/(?<!\\)\n/).map((command) => {
+            const first = line;
+            line += command.split("\n").length;
+            return readScript(command, {
+                folder: path.posix.dirname(file),
+                variables,
+                where: (at) => `${file}:${first + at - 1}`,
+                isMakefile: true,
+            });
+        });
+    });
+}
+
+/**
+ * Reads what the scripts of a package.json build. npm runs them in its folder, and hands them its name. Its version is unknown here on
+ * purpose: images.ts would keep that of today.
+ */
+export function readPackageScripts({ file, text }: SourceFile): ScriptReading[] {
+    const tree = parseTree(text);
+    const scripts = tree && findNodeAtLocation(tree, ["scripts"]);
+    const name = tree && findNodeAtLocation(tree, ["name"]);
+    const variables = new Map(name?.type === "string" ? [["npm_package_name", getNodeValue(name) as string]] : []);
+    return (scripts?.type === "object" ? (scripts.children ?? []) : []).flatMap(({ children = [] }) => {
+        const [, script] = children;
+        if (script?.type !== "string") return [];
+        const where = `${file}:${lineAt(text, script.offset)}`;
+        const reading = readScript(getNodeValue(script) as string, {
+            folder: path.posix.dirname(file),
+            variables,
+            where: () => where,
+        });
+        return [reading];
+    });
 }

@@ -93,6 +93,5 @@ export function planText({ images, left, unused, notes, tasks, steps, files }: A
                 "  ",
             ),
         ),
-        "",
     ].join("\n");
 }

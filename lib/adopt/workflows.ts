@@ -114,17 +114,6 @@ function eventOf(on: Value | undefined, branch: string): Event {
     return { name: first, branch: first === "release" ? undefined : branch, tags };
 }
 
-/** The contexts of expressions, and where steps stand. */
-interface Scope {
-    readonly contexts: Values;
-    readonly event: Event;
-    readonly parsed: Parsed;
-    /** Platform of the machine that runs the job. */
-    readonly platform: string;
-    /** Files that call each other, against circles. */
-    readonly callers: readonly string[];
-}
-
 /** Combines the lists of a matrix as GitHub does ("Workflow syntax", `strategy.matrix`). */
 export function combinations(matrix: Values): Values[] {
     const { include, exclude, ...axes } = matrix;
@@ -239,6 +228,28 @@ const purposes: readonly (readonly [part: RegExp, purpose: string])[] = [
     [/delete-package|container-retention|ghcr-prune|clean/, "removes old images"],
 ];
 
+/** Contexts whose values differ with every run. */
+const perRun = /^github\.(?:sha|run_id|run_number|run_attempt|event\b|actor|triggering_actor)|^steps\.|^needs\./;
+
+/** Says why a value is unknown, and what to do about it. */
+function why(what: string): string {
+    if (/^(?:secrets|vars)\./.test(what)) return `${what} is known only to GitHub; give it: --set ${what}=<value>`;
+    if (what.startsWith("github.repository"))
+        return `${what} is not known: no remote of git names a repository on GitHub; give it: --set ${what}=<value>`;
+    if (perRun.test(what)) return `${what} is known only when it runs`;
+    return `${what} is not known`;
+}
+
+/** Returns what `get` returns, or, if that needs an unknown value, what `otherwise` returns for it. */
+function ifKnown<T, U>(get: () => T, otherwise: (what: string) => U): T | U {
+    try {
+        return get();
+    } catch (error) {
+        if (error instanceof UnknownValue) return otherwise(error.what);
+        throw error;
+    }
+}
+
 /** Inputs of an action, each expanded line by line, so that one unknown line does not hide the others. */
 class Inputs {
     readonly notes: string[] = [];
@@ -254,15 +265,15 @@ class Inputs {
         if (text === undefined) return [];
         // An expression may contain line ends.
         const lines = text.match(/(?:\$\{\{.*?\}\}|[^\n])+/gs) ?? [];
-        return lines.flatMap((line) => {
-            try {
-                return this.expand(line).split("\n");
-            } catch (error) {
-                if (!(error instanceof UnknownValue)) throw error;
-                if (!quiet) this.notes.push(`${name}: ${line.trim()}: ${why(error.what)}`);
-                return [];
-            }
-        });
+        return lines.flatMap((line) =>
+            ifKnown(
+                () => this.expand(line).split("\n"),
+                (what) => {
+                    if (!quiet) this.notes.push(`${name}: ${line.trim()}: ${why(what)}`);
+                    return [];
+                },
+            ),
+        );
     }
 
     /** Returns the known lines of an input without space around them and without empty ones. */
@@ -284,66 +295,75 @@ class Inputs {
     }
 }
 
-/** Contexts whose values differ with every run. */
-const perRun = /^github\.(?:sha|run_id|run_number|run_attempt|event\b|actor|triggering_actor)|^steps\.|^needs\./;
+/** Path of a part of a file: keys of objects and indexes of lists. */
+type Keys = readonly (string | number)[];
 
-/** Says why a value is unknown, and what to do about it. */
-function why(what: string): string {
-    if (/^(?:secrets|vars)\./.test(what)) return `${what} is known only to GitHub; give it: --set ${what}=<value>`;
-    if (what.startsWith("github.repository"))
-        return `${what} is not known: no remote of git names a repository on GitHub; give it: --set ${what}=<value>`;
-    if (perRun.test(what)) return `${what} is known only when it runs`;
-    return `${what} is not known`;
+/** What is read, and what is known where it stands. */
+interface Scope {
+    readonly options: WorkflowOptions;
+    /** The contexts of its expressions. */
+    readonly contexts: Values;
+    readonly event: Event;
+    readonly parsed: Parsed;
+    /** Platform of the machine that runs the job. */
+    readonly platform: string;
+    /** Files that call each other, against circles. */
+    readonly callers: readonly string[];
 }
 
-/** Reads the workflows of a repository. */
-export function readWorkflows(files: readonly SourceFile[], options: WorkflowOptions): WorkflowsReading {
-    const { evaluation, repository, given } = options;
-    const builds: Build[] = [];
-    const notes: Note[] = [];
-    const bakes: BakeCall[] = [];
-    const steps: StepUse[] = [];
-    const names: Record<string, string> = {};
+/** What a part of a workflow says. */
+type Found = Omit<WorkflowsReading, "names">;
 
-    const expandIn = (contexts: Values) => (text: string) => evaluation.expand(text, contexts);
+const nothing: Found = { builds: [], notes: [], bakes: [], steps: [] };
 
-    /** Returns the entries of an object whose values are known. */
-    const known = (values: Value | undefined, contexts: Values): Values =>
-        Object.fromEntries(
-            Object.entries(isObject(values) ? values : {}).flatMap(([name, value]) => {
-                try {
-                    return [[name, evaluation.expand(asText(value) ?? "", contexts)]];
-                } catch (error) {
-                    if (error instanceof UnknownValue) return [];
-                    throw error;
-                }
-            }),
-        );
+const together = (parts: readonly Found[]): Found => ({
+    builds: parts.flatMap(({ builds }) => builds),
+    notes: parts.flatMap(({ notes }) => notes),
+    bakes: parts.flatMap(({ bakes }) => bakes),
+    steps: parts.flatMap(({ steps }) => steps),
+});
 
-    /** Returns contexts whose environment has more variables. One that is unknown now hides an outer one. */
-    const withEnv = (contexts: Values, env: Value | undefined): Values => {
-        const outer = isObject(contexts.env) ? contexts.env : {};
-        const hidden = Object.keys(isObject(env) ? env : {});
-        const rest = Object.fromEntries(Object.entries(outer).filter(([name]) => !hidden.includes(name)));
-        return { ...contexts, env: { ...rest, ...known(env, contexts) } };
-    };
+const objectOr = (value: Value | undefined): Values => (isObject(value) ? value : {});
 
+/** Returns the entries of an object whose values are known, as texts. */
+const known = (values: Value | undefined, { options, contexts }: Pick<Scope, "options" | "contexts">): Values =>
+    Object.fromEntries(
+        Object.entries(objectOr(values)).flatMap(([name, value]) =>
+            ifKnown(
+                () => [[name, options.evaluation.expand(asText(value) ?? "", contexts)]],
+                () => [],
+            ),
+        ),
+    );
+
+/** Returns a scope whose environment has more variables. One that is unknown now hides an outer one. */
+function withEnv(scope: Scope, env: Value | undefined): Scope {
+    const hidden = Object.keys(objectOr(env));
+    const rest = Object.fromEntries(
+        Object.entries(objectOr(scope.contexts.env)).filter(([name]) => !hidden.includes(name)),
+    );
+    return { ...scope, contexts: { ...scope.contexts, env: { ...rest, ...known(env, scope) } } };
+}
+
+/** Whether a step or job may run: its condition holds, or is unknown. */
+const mayRun = (condition: Value | undefined, { options, contexts }: Scope): boolean =>
+    condition === undefined || options.evaluation.holds(asText(condition) ?? "", contexts) !== false;
+
+/** Returns the contexts with which a workflow starts. */
+function contextsFor({ repository, branch, given }: WorkflowOptions, event: Event, workflow: string): Values {
     const givenIn = (context: string): Values =>
         Object.fromEntries(
             Object.entries(given).flatMap(([name, value]) =>
                 name.startsWith(`${context}.`) ? [[name.slice(context.length + 1), value]] : [],
             ),
         );
-
-    const contextsFor = (event: Event, workflow: string): Values => ({
+    return {
         github: {
             ...(repository && {
                 repository: `${repository.owner}/${repository.name}`,
                 repository_owner: repository.owner,
             }),
-            event: {
-                repository: { ...(repository && { name: repository.name }), default_branch: options.branch },
-            },
+            event: { repository: { ...(repository && { name: repository.name }), default_branch: branch } },
             event_name: event.name,
             ...(event.branch !== undefined && {
                 ...{ ref: `refs/heads/${event.branch}`, ref_name: event.branch, ref_type: "branch" },
@@ -355,398 +375,391 @@ export function readWorkflows(files: readonly SourceFile[], options: WorkflowOpt
         env: givenIn("env"),
         ...{ vars: givenIn("vars"), secrets: givenIn("secrets"), inputs: {}, matrix: {}, needs: {}, steps: {} },
         ...{ runner: { os: "Linux", temp: "/tmp" }, strategy: {}, job: {} },
+    };
+}
+
+/** Returns the inputs of something that is called: what it was given, or its default. Those with an unknown value are missing. */
+function inputsFor(declared: Value | undefined, call: Value | undefined, { options, contexts }: Scope): Values {
+    const values = objectOr(call);
+    return Object.fromEntries(
+        Object.entries(objectOr(declared)).flatMap(([name, input]): [string, Value][] => {
+            const value = values[name] ?? objectOr(input).default ?? "";
+            if (typeof value !== "string") return [[name, value]];
+            return ifKnown<[string, Value][], [string, Value][]>(
+                () => [[name, options.evaluation.expand(value, contexts)]],
+                () => [],
+            );
+        }),
+    );
+}
+
+/** Returns the folder or file that an input of an action names; undefined if it is not in the repository. */
+const pathIn = (written: string): string | undefined =>
+    inRepository(".", written.replace(/^\/github\/workspace\/?/, "").replace(/^\{\{defaultContext\}\}:?/, "") || ".");
+
+/** What a step says, and its outputs, of which later steps may make use. */
+interface StepReading {
+    readonly found: Found;
+    readonly outputs: Values;
+}
+
+/** Reads docker/build-push-action. Throws UnknownValue. */
+function readBuildPush(inputs: Inputs, where: string, { platform }: Scope): Found {
+    const context = inputs.text("context") ?? ".";
+    const contextPath = pathIn(context);
+    const file = inputs.text("file");
+    const dockerfile = file === undefined || file === "" ? undefined : pathIn(file);
+    if (contextPath === undefined) {
+        const text = `the context ${context} is not a folder of this repository`;
+        return { ...nothing, notes: [{ where, text }] };
+    }
+    const { pairs } = pairsOf(inputs.lines("build-args").map((line) => line.trim()));
+    const outputs = inputs.lines("outputs");
+    const push = inputs.lines("push", true);
+    const target = inputs.text("target");
+    const platforms = inputs.list("platforms");
+    const pushed = push.includes("true") || outputs.some((output) => /type=registry|push=true/.test(output));
+    const byDigest = outputs.flatMap((output) =>
+        output.includes("push-by-digest=true") ? (/(?:^|,)"?name=([^,"]+)/.exec(output)?.[1] ?? []) : [],
+    );
+    const build: Build = {
+        ...{ where, kind: "workflow", context: contextPath, pushed },
+        dockerfile: dockerfile ?? path.posix.join(contextPath, "Dockerfile"),
+        ...(target !== undefined && target !== "" && { target }),
+        names: [...inputs.list("tags"), ...byDigest],
+        buildArgs: pairs,
+        platforms: platforms.length > 0 ? platforms : pushed ? [platform] : [],
+        secrets: secretsIn(
+            ["secrets", "secret-files", "secret-envs"]
+                .flatMap((name) => inputs.lines(name, true))
+                .filter((line) => line.trim() !== ""),
+        ),
+        contexts: pairsOf(inputs.lines("build-contexts").map((line) => line.trim())).pairs,
+    };
+    return { ...nothing, builds: [build] };
+}
+
+/** Reads docker/metadata-action, whose output is the tags. */
+function readMetadata(inputs: Inputs, where: string, { event }: Scope): StepReading {
+    const input = {
+        images: inputs.trimmed("images"),
+        tags: inputs.trimmed("tags"),
+        flavor: inputs.trimmed("flavor"),
+    };
+    const { names: tags, notes } = metadataTags(input, event);
+    const textFor = (entry: string) =>
+        `${entry}: each release or run would get a tag of its own; \`tags\` in images.ts has {date} and {commit}`;
+    return {
+        found: { ...nothing, notes: notes.map((entry) => ({ where, text: textFor(entry) })) },
+        outputs: {
+            tags: tags.join("\n"),
+            ...(tags[0] !== undefined && { version: tags[0].slice(tags[0].lastIndexOf(":") + 1) }),
+            labels: "",
+            annotations: "",
+        },
+    };
+}
+
+const textsOf = (values: Value | undefined): Readonly<Record<string, string>> =>
+    Object.fromEntries(Object.entries(objectOr(values)).map(([name, value]) => [name, asText(value) ?? ""]));
+
+/** Reads docker/bake-action. Throws UnknownValue. */
+function readBakeAction(inputs: Inputs, where: string, { contexts }: Scope): Found {
+    const folder = pathIn(inputs.text("workdir") ?? ".") ?? ".";
+    const call: BakeCall = {
+        ...{ where, folder, files: inputs.list("files"), targets: inputs.list("targets") },
+        sets: inputs.trimmed("set"),
+        env: textsOf(contexts.env),
+        pushed: inputs.lines("push", true).includes("true"),
+    };
+    return { ...nothing, bakes: [call] };
+}
+
+/** Actions that build images, by what people call theirs. */
+const unreadBuilder = /(?:buildah|kaniko|docker-build|build-docker|docker-publish|build-and-push)/i;
+
+/** Reads what an action does. Throws UnknownValue. */
+function readKnownAction(action: string, inputs: Inputs, where: string, step: Values, scope: Scope): StepReading {
+    if (action === "docker/build-push-action") return { found: readBuildPush(inputs, where, scope), outputs: {} };
+    if (action === "docker/metadata-action") return readMetadata(inputs, where, scope);
+    if (action === "docker/bake-action") return { found: readBakeAction(inputs, where, scope), outputs: {} };
+    if (action.startsWith("./")) return readLocalAction(action, step, scope);
+    if (!unreadBuilder.test(action)) return { found: nothing, outputs: {} };
+    const text = `the action ${action}, which builds images, is not one that adopt reads`;
+    return { found: { ...nothing, notes: [{ where, text }] }, outputs: {} };
+}
+
+/** Reads a step that uses an action. */
+function readAction(uses: string, keys: Keys, step: Values, scope: Scope): StepReading {
+    const { options, contexts, parsed } = scope;
+    const where = parsed.place(keys);
+    const [action = uses] = uses.split("@");
+    const inputs = new Inputs(objectOr(step.with), (text) => options.evaluation.expand(text, contexts));
+    const { found, outputs } = ifKnown(
+        () => readKnownAction(action, inputs, where, step, scope),
+        (what) => ({
+            found: { ...nothing, notes: [{ where, text: `the build of ${action}: ${why(what)}` }] },
+            outputs: {},
+        }),
+    );
+    return { found: { ...found, notes: [...found.notes, ...inputs.notes.map((text) => ({ where, text }))] }, outputs };
+}
+
+/** Reads a composite action of the repository. */
+function readLocalAction(action: string, step: Values, scope: Scope): StepReading {
+    const { options, callers } = scope;
+    const none = { found: nothing, outputs: {} };
+    const files = ["action.yml", "action.yaml"].map((name) => path.posix.join(".", action, name));
+    const file = files.find((one) => options.textOf(one) !== undefined);
+    const text = file === undefined ? undefined : options.textOf(file);
+    if (file === undefined || text === undefined || callers.includes(file)) return none;
+    const parsed = parse({ file, text });
+    const runs = parsed?.value.runs;
+    if (!parsed || !isObject(runs) || !isList(runs.steps)) return none;
+    const inputs = inputsFor(parsed.value.inputs, step.with, scope);
+    const { found, scope: after } = readSteps(runs.steps, ["runs", "steps"], {
+        ...{ ...scope, parsed, callers: [...callers, file] },
+        contexts: { ...scope.contexts, inputs, steps: {} },
     });
+    const declared = Object.entries(objectOr(parsed.value.outputs));
+    const outputs = Object.fromEntries(declared.map(([name, output]) => [name, objectOr(output).value ?? ""]));
+    return { found, outputs: known(outputs, after) };
+}
 
-    /** Returns the folder or file that an input of an action names. */
-    const pathIn = (written: string, folder = "."): string | undefined =>
-        inRepository(
-            folder,
-            written.replace(/^\/github\/workspace\/?/, "").replace(/^\{\{defaultContext\}\}:?/, "") || ".",
-        );
+/** Contexts of `github` that a script has as environment variables: GITHUB_REPOSITORY and so on. */
+const automatic = ["repository", "repository_owner", "ref", "ref_name", "workspace", "server_url", "event_name"];
 
-    const readBuildPush = (inputs: Inputs, where: string, scope: Scope): Build | undefined => {
-        const context = inputs.text("context") ?? ".";
-        const contextPath = pathIn(context);
-        const file = inputs.text("file");
-        const dockerfile = file === undefined || file === "" ? undefined : pathIn(file);
-        if (contextPath === undefined) {
-            notes.push({ where, text: `the context ${context} is not a folder of this repository` });
-            return undefined;
+/** Returns the environment variables of a step. */
+function scriptVariables(contexts: Values): ReadonlyMap<string, string> {
+    const github = objectOr(contexts.github);
+    return new Map([
+        ...automatic.flatMap((name) => {
+            const value = asText(github[name]);
+            return value === undefined ? [] : [[`GITHUB_${name.toUpperCase()}`, value] as const];
+        }),
+        ...Object.entries(textsOf(contexts.env)),
+        ...["GITHUB_ENV", "GITHUB_OUTPUT"].map((name) => [name, name] as const),
+    ]);
+}
+
+/** Returns a script with its expressions replaced, and unknown ones by variables that nobody sets, with the reasons by variable. */
+function expandScript(script: string, { options, contexts }: Scope) {
+    const reasons = new Map<string, string>();
+    const text = script.replace(/\$\{\{.*?\}\}/gs, (expression) =>
+        ifKnown(
+            () => options.evaluation.expand(expression, contexts),
+            (what) => {
+                const name = `UNKNOWN_${what.replace(/\W/g, "_")}`;
+                reasons.set(name, what);
+                return `\${${name}}`;
+            },
+        ),
+    );
+    return { text, reasons };
+}
+
+/** Reads a step that runs a script. */
+function readRun(script: string, keys: Keys, step: Values, scope: Scope): ScriptReading {
+    const { options, contexts, parsed, platform } = scope;
+    const { text, reasons } = expandScript(script, scope);
+    const folder = ifKnown(
+        () => pathIn(options.evaluation.expand(asText(step["working-directory"]) ?? ".", contexts)),
+        () => undefined,
+    );
+    const read = readScript(text, {
+        folder: folder ?? ".",
+        variables: scriptVariables(contexts),
+        where: parsed.lineOf([...keys, "run"]),
+        reasons,
+    });
+    const builds = read.builds.map((build) => ({
+        ...build,
+        kind: "workflow" as const,
+        platforms: build.platforms.length > 0 ? build.platforms : build.pushed ? [platform] : [],
+    }));
+    return { ...read, builds };
+}
+
+/** Returns what a script hands on to the environment of later steps, or as its step's outputs. */
+const handedOn = (read: ScriptReading | undefined, to: "GITHUB_ENV" | "GITHUB_OUTPUT"): Values =>
+    Object.fromEntries(read?.handedOn.filter((one) => one.to === to).map(({ name, value }) => [name, value]) ?? []);
+
+/** Reads steps in their order. Also returns the scope after them, which knows their outputs. */
+function readSteps(
+    list: readonly Value[],
+    keys: Keys,
+    before: Scope,
+): { readonly found: Found; readonly scope: Scope } {
+    let scope = before;
+    const parts: Found[] = [];
+    const scripts: ScriptReading[] = [];
+    list.forEach((step, index) => {
+        if (!isObject(step)) return;
+        const own = withEnv(scope, step.env);
+        if (!mayRun(step.if, own)) return;
+        const at = [...keys, index];
+        const [uses, script, id] = [asText(step.uses), asText(step.run), asText(step.id)];
+        const action = uses === undefined ? undefined : readAction(uses, at, step, own);
+        const read = script === undefined ? undefined : readRun(script, at, step, own);
+        if (action) parts.push(action.found);
+        if (read) {
+            parts.push({ ...nothing, builds: read.builds, bakes: read.bakes, notes: read.notes });
+            scripts.push(read);
         }
-        const { pairs } = pairsOf(inputs.lines("build-args").map((line) => line.trim()));
-        const outputs = inputs.lines("outputs");
-        const push = inputs.lines("push", true);
-        const target = inputs.text("target");
-        const platforms = inputs.list("platforms");
-        const pushed = push.includes("true") || outputs.some((output) => /type=registry|push=true/.test(output));
-        const byDigest = outputs.flatMap((output) =>
-            output.includes("push-by-digest=true") ? (/(?:^|,)"?name=([^,"]+)/.exec(output)?.[1] ?? []) : [],
-        );
-        return {
-            ...{ where, kind: "workflow", context: contextPath, pushed },
-            dockerfile: dockerfile ?? path.posix.join(contextPath, "Dockerfile"),
-            ...(target !== undefined && target !== "" && { target }),
-            names: [...inputs.list("tags"), ...byDigest],
-            buildArgs: pairs,
-            platforms: platforms.length > 0 ? platforms : pushed ? [scope.platform] : [],
-            secrets: secretsIn(
-                [
-                    ...inputs.lines("secrets", true),
-                    ...inputs.lines("secret-files", true),
-                    ...inputs.lines("secret-envs", true),
-                ].filter((line) => line.trim() !== ""),
-            ),
-            contexts: pairsOf(inputs.lines("build-contexts").map((line) => line.trim())).pairs,
-        };
-    };
-
-    /** Reads a step that uses an action. Returns its outputs. */
-    const readAction = (uses: string, keys: readonly (string | number)[], step: Values, scope: Scope): Values => {
-        const where = scope.parsed.place(keys);
-        const [action = uses] = uses.split("@");
-        const inputs = new Inputs(isObject(step.with) ? step.with : {}, expandIn(scope.contexts));
-        let outputs: Values = {};
-        try {
-            if (action === "docker/build-push-action") {
-                const build = readBuildPush(inputs, where, scope);
-                if (build) builds.push(build);
-            } else if (action === "docker/metadata-action") {
-                const input = {
-                    images: inputs.trimmed("images"),
-                    tags: inputs.trimmed("tags"),
-                    flavor: inputs.trimmed("flavor"),
-                };
-                const { names: tags, notes: others } = metadataTags(input, scope.event);
-                for (const entry of others) {
-                    notes.push({
-                        where,
-                        text: `${entry}: each release or run would get a tag of its own; \`tags\` in images.ts has {date} and {commit}`,
-                    });
-                }
-                outputs = {
-                    tags: tags.join("\n"),
-                    ...(tags[0] !== undefined && { version: tags[0].slice(tags[0].lastIndexOf(":") + 1) }),
-                    labels: "",
-                    annotations: "",
-                };
-            } else if (action === "docker/bake-action") {
-                const folder = pathIn(inputs.text("workdir") ?? ".") ?? ".";
-                bakes.push({
-                    ...{ where, folder, files: inputs.list("files"), targets: inputs.list("targets") },
-                    sets: inputs.trimmed("set"),
-                    env: Object.fromEntries(
-                        Object.entries(isObject(scope.contexts.env) ? scope.contexts.env : {}).map(([name, value]) => [
-                            name,
-                            asText(value) ?? "",
-                        ]),
-                    ),
-                    pushed: inputs.lines("push", true).includes("true"),
-                });
-            } else if (action.startsWith("./")) outputs = readLocalAction(action, step, scope);
-            else if (/(?:buildah|kaniko|docker-build|build-docker|docker-publish|build-and-push)/i.test(action)) {
-                notes.push({ where, text: `the action ${action}, which builds images, is not one that adopt reads` });
-            }
-        } catch (error) {
-            if (!(error instanceof UnknownValue)) throw error;
-            notes.push({ where, text: `the build of ${action}: ${why(error.what)}` });
-        }
-        for (const text of inputs.notes) notes.push({ where, text });
-        return outputs;
-    };
-
-    /** Reads a composite action of the repository. Returns its outputs. */
-    const readLocalAction = (action: string, step: Values, scope: Scope): Values => {
-        const folder = path.posix.join(".", action);
-        const [file, text] =
-            ["action.yml", "action.yaml"]
-                .map((name) => [path.posix.join(folder, name), options.textOf(path.posix.join(folder, name))] as const)
-                .find((found) => found[1] !== undefined) ?? [];
-        if (file === undefined || text === undefined || scope.callers.includes(file)) return {};
-        const parsed = parse({ file, text });
-        const runs = parsed?.value.runs;
-        if (!parsed || !isObject(runs) || !isList(runs.steps)) return {};
+        const outputs = action?.outputs ?? handedOn(read, "GITHUB_OUTPUT");
+        const { env, steps } = scope.contexts;
         const contexts = {
             ...scope.contexts,
-            inputs: inputsFor(parsed.value.inputs, step.with, scope.contexts),
-            steps: {},
+            env: { ...objectOr(env), ...handedOn(read, "GITHUB_ENV") },
+            steps: { ...objectOr(steps), ...(id !== undefined && { [id]: { outputs } }) },
         };
-        const after = readSteps(runs.steps, ["runs", "steps"], {
-            ...scope,
-            contexts,
-            parsed,
-            callers: [...scope.callers, file],
-        });
-        const declared = isObject(parsed.value.outputs) ? parsed.value.outputs : {};
-        return known(
-            Object.fromEntries(
-                Object.entries(declared).map(([name, output]) => [name, isObject(output) ? (output.value ?? "") : ""]),
-            ),
-            after,
-        );
-    };
+        scope = { ...scope, contexts };
+    });
+    const found = together(parts);
+    // A step may tag or push what an earlier one built.
+    const joins = scripts.flatMap((read) => read.joins);
+    const pushes = scripts.flatMap((read) => read.pushes);
+    const builds = found.builds.map((build) => ({
+        ...build,
+        pushed: build.pushed || build.names.some((name) => pushes.includes(name)),
+    }));
+    return { found: { ...found, builds: joined(builds, joins, pushes) }, scope };
+}
 
-    /** Returns the inputs of something that is called: what it was given, or its default. Those with an unknown value are missing. */
-    const inputsFor = (declared: Value | undefined, call: Value | undefined, contexts: Values): Values => {
-        const values = isObject(call) ? call : {};
-        return Object.fromEntries(
-            Object.entries(isObject(declared) ? declared : {}).flatMap(([name, input]): [string, Value][] => {
-                const fallback = isObject(input) ? (input.default ?? "") : "";
-                const value = values[name] ?? fallback;
-                if (typeof value !== "string") return [[name, value]];
-                try {
-                    return [[name, evaluation.expand(value, contexts)]];
-                } catch (error) {
-                    if (error instanceof UnknownValue) return [];
-                    throw error;
-                }
-            }),
-        );
-    };
+/** Commands of a script that builds, names or pushes images. */
+const imageCommand = /\b(?:docker|podman|buildah)\s+(?:buildx?|image|push|tag|login|manifest|bud)\b/;
 
-    const scriptVariables = (contexts: Values): Map<string, string> => {
-        const github = isObject(contexts.github) ? contexts.github : {};
-        const env = isObject(contexts.env) ? contexts.env : {};
-        const automatic = [
-            "repository",
-            "repository_owner",
-            "ref",
-            "ref_name",
-            "workspace",
-            "server_url",
-            "event_name",
-        ];
-        return new Map([
-            ...automatic.flatMap((name) => {
-                const value = asText(github[name]);
-                return value === undefined ? [] : [[`GITHUB_${name.toUpperCase()}`, value] as const];
-            }),
-            ...Object.entries(env).map(([name, value]) => [name, asText(value) ?? ""] as const),
-            ...["GITHUB_ENV", "GITHUB_OUTPUT"].map((name) => [name, name] as const),
-        ]);
-    };
+/** Says of each step of a job that builds images whether the program makes it superfluous. */
+function judgeSteps(list: readonly Value[], keys: Keys, { place }: Parsed): StepUse[] {
+    return list.flatMap((step, index): StepUse[] => {
+        if (!isObject(step)) return [];
+        const [action = ""] = asText(step.uses)?.split("@") ?? [];
+        if (preparing.includes(action)) return [];
+        const script = asText(step.run) ?? "";
+        const buildsHere = superfluous.includes(action) || imageCommand.test(script);
+        const name = asText(step.name) ?? (action || (script.trim().split("\n")[0] ?? ""));
+        const purpose = purposes.find(([part]) => part.test(action || script))?.[1];
+        const what = purpose === undefined ? name : `${name} (${purpose})`;
+        return [{ where: place([...keys, index]), what, role: buildsHere ? "superfluous" : "other" }];
+    });
+}
 
-    /** Returns a script with its expressions replaced, and unknown ones by variables that nobody sets. */
-    const scriptText = (script: string, contexts: Values, reasons: Map<string, string>): string =>
-        script.replace(/\$\{\{.*?\}\}/gs, (expression) => {
-            try {
-                return evaluation.expand(expression, contexts);
-            } catch (error) {
-                if (!(error instanceof UnknownValue)) throw error;
-                const name = `UNKNOWN_${error.what.replace(/\W/g, "_")}`;
-                reasons.set(name, error.what);
-                return `\${${name}}`;
-            }
-        });
-
-    const runScript = (
-        script: string,
-        keys: readonly (string | number)[],
-        step: Values,
-        scope: Scope,
-    ): ScriptReading => {
-        const reasons = new Map<string, string>();
-        const text = scriptText(script, scope.contexts, reasons);
-        let folder = ".";
-        try {
-            folder = pathIn(evaluation.expand(asText(step["working-directory"]) ?? ".", scope.contexts)) ?? ".";
-        } catch (error) {
-            if (!(error instanceof UnknownValue)) throw error;
+/** Returns a matrix with the values of its expressions. Throws UnknownValue. */
+function knownMatrix(matrix: Value, { options: { evaluation }, contexts }: Scope): Values {
+    const resolved = (value: Value): Value => {
+        if (typeof value === "string" && value.includes("${{")) {
+            return /^\s*\$\{\{(?:(?!\}\}).)*\}\}\s*$/s.test(value)
+                ? evaluation.valueOf(value, contexts)
+                : evaluation.expand(value, contexts);
         }
-        return readScript(text, {
-            folder,
-            variables: scriptVariables(scope.contexts),
-            where: scope.parsed.lineOf([...keys, "run"]),
-            reasons,
-        });
+        if (isList(value)) return value.map(resolved);
+        return isObject(value)
+            ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolved(inner)]))
+            : value;
     };
+    return objectOr(resolved(matrix));
+}
 
-    /** Reads steps in their order. Returns the contexts after them. */
-    const readSteps = (list: readonly Value[], keys: readonly (string | number)[], scope: Scope): Values => {
-        let { contexts } = scope;
-        const before = builds.length;
-        const joins: ScriptReading["joins"][number][] = [];
-        const pushes: string[] = [];
-        list.forEach((step, index) => {
-            if (!isObject(step)) return;
-            const at = [...keys, index];
-            const own = { ...scope, contexts: withEnv(contexts, step.env) };
-            if (step.if !== undefined && evaluation.holds(asText(step.if) ?? "", own.contexts) === false) return;
-            let outputs: Values = {};
-            const uses = asText(step.uses);
-            const script = asText(step.run);
-            if (uses !== undefined) outputs = readAction(uses, at, step, own);
-            if (script !== undefined) {
-                const read = runScript(script, at, step, own);
-                builds.push(
-                    ...read.builds.map((build) => ({
-                        ...build,
-                        kind: "workflow" as const,
-                        platforms: build.platforms.length > 0 ? build.platforms : build.pushed ? [scope.platform] : [],
-                    })),
-                );
-                bakes.push(...read.bakes);
-                notes.push(...read.notes);
-                joins.push(...read.joins);
-                pushes.push(...read.pushes);
-                outputs = Object.fromEntries(
-                    read.handedOn.filter(({ to }) => to === "GITHUB_OUTPUT").map(({ name, value }) => [name, value]),
-                );
-                const env = Object.fromEntries(
-                    read.handedOn.filter(({ to }) => to === "GITHUB_ENV").map(({ name, value }) => [name, value]),
-                );
-                contexts = { ...contexts, env: { ...(isObject(contexts.env) ? contexts.env : {}), ...env } };
-            }
-            const id = asText(step.id);
-            if (id !== undefined)
-                contexts = {
-                    ...contexts,
-                    steps: { ...(isObject(contexts.steps) ? contexts.steps : {}), [id]: { outputs } },
-                };
-        });
-        const mine = builds.splice(before);
-        // A step may tag or push what an earlier one built.
-        const pushed = mine.map((build) => ({
-            ...build,
-            pushed: build.pushed || build.names.some((name) => pushes.includes(name)),
-        }));
-        builds.push(...joined(pushed, joins, pushes));
-        return contexts;
-    };
+/** Returns the platform of the machines that a `runs-on` names. */
+function runnerPlatform(runner: Value | undefined, { options, contexts }: Scope): string {
+    const written = JSON.stringify(runner ?? "");
+    const label = ifKnown(
+        () => options.evaluation.expand(written, contexts),
+        () => written,
+    );
+    return /arm/i.test(label) ? "linux/arm64" : "linux/amd64";
+}
 
-    /** Says of each step of a job that builds images whether the program makes it superfluous. */
-    const judgeSteps = (list: readonly Value[], keys: readonly (string | number)[], { place }: Parsed): void => {
-        list.forEach((step, index) => {
-            if (!isObject(step)) return;
-            const [action = ""] = asText(step.uses)?.split("@") ?? [];
-            const script = asText(step.run) ?? "";
-            const buildsHere =
-                superfluous.includes(action) ||
-                /\b(?:docker|podman|buildah)\s+(?:buildx?|image|push|tag|login|manifest|bud)\b/.test(script);
-            if (preparing.includes(action)) return;
-            const name = asText(step.name) ?? (action || (script.trim().split("\n")[0] ?? ""));
-            const purpose = purposes.find(([part]) => part.test(action || script))?.[1];
-            const what = purpose === undefined ? name : `${name} (${purpose})`;
-            steps.push({ where: place([...keys, index]), what, role: buildsHere ? "superfluous" : "other" });
-        });
-    };
+/** Reads a reusable workflow of the repository with what a job gives it. */
+function callWorkflow(uses: string, job: Values, scope: Scope): Found {
+    const { options, event, callers, contexts } = scope;
+    const file = path.posix.join(".", uses);
+    const text = options.textOf(file);
+    const parsed = text === undefined || callers.includes(file) ? undefined : parse({ file, text });
+    const on = parsed?.value.on;
+    if (!parsed || !isObject(on)) return nothing;
+    const inputs = inputsFor(objectOr(on.workflow_call).inputs, job.with, scope);
+    const secrets = job.secrets === "inherit" ? (contexts.secrets ?? {}) : known(job.secrets, scope);
+    const own = contextsFor(options, event, asText(parsed.value.name) ?? file);
+    return readJobs({ ...scope, contexts: { ...own, inputs, secrets }, parsed, callers: [...callers, file] });
+}
 
-    const readJobs = (scope: Scope): void => {
-        const { parsed } = scope;
-        const jobs = isObject(parsed.value.jobs) ? parsed.value.jobs : {};
-        const contexts = withEnv(scope.contexts, parsed.value.env);
-        const needs: Record<string, Value> = {};
-        for (const [key, job] of Object.entries(jobs)) {
-            if (!isObject(job)) continue;
-            const keys = ["jobs", key];
-            const strategy = isObject(job.strategy) ? job.strategy : {};
-            let matrices: Values[] = [{}];
-            try {
-                if (strategy.matrix !== undefined)
-                    matrices = combinations(knownMatrix(strategy.matrix, { ...contexts, needs }));
-            } catch (error) {
-                if (!(error instanceof UnknownValue)) throw error;
-                notes.push({
-                    where: parsed.place([...keys, "strategy", "matrix"]),
-                    text: `the matrix of job ${key}: ${why(error.what)}`,
-                });
-                continue;
-            }
-            const before = [builds.length, bakes.length];
-            for (const matrix of matrices.length > 0 ? matrices : [{}]) {
-                const jobContexts = withEnv({ ...contexts, needs, matrix }, job.env);
-                if (job.if !== undefined && evaluation.holds(asText(job.if) ?? "", jobContexts) === false) continue;
-                const jobScope = {
-                    ...scope,
-                    contexts: jobContexts,
-                    platform: runnerPlatform(job["runs-on"], jobContexts),
-                };
-                const uses = asText(job.uses);
-                if (uses?.startsWith("./") === true) callWorkflow(uses, job, jobScope);
-                if (!isList(job.steps)) continue;
-                const after = readSteps(job.steps, [...keys, "steps"], jobScope);
-                needs[key] = { outputs: matrices.length > 1 ? {} : known(job.outputs, after) };
-            }
-            const isBuilding = builds.length > (before[0] ?? 0) || bakes.length > (before[1] ?? 0);
-            if (isBuilding && isList(job.steps)) judgeSteps(job.steps, [...keys, "steps"], parsed);
-        }
-    };
+/** Reads a job, once for each combination of its matrix. Also returns its outputs, which other jobs may need. */
+function readJob(key: string, job: Values, scope: Scope): StepReading {
+    const { parsed } = scope;
+    const { matrix } = objectOr(job.strategy);
+    const keys = ["jobs", key];
+    const all = ifKnown(
+        () => (matrix === undefined ? [] : combinations(knownMatrix(matrix, scope))),
+        (what): Note => ({
+            where: parsed.place([...keys, "strategy", "matrix"]),
+            text: `the matrix of job ${key}: ${why(what)}`,
+        }),
+    );
+    if (!Array.isArray(all)) return { found: { ...nothing, notes: [all] }, outputs: {} };
+    const parts: Found[] = [];
+    let outputs: Values = {};
+    for (const combination of all.length > 0 ? all : [{}]) {
+        const own = withEnv({ ...scope, contexts: { ...scope.contexts, matrix: combination } }, job.env);
+        if (!mayRun(job.if, own)) continue;
+        const running = { ...own, platform: runnerPlatform(job["runs-on"], own) };
+        const uses = asText(job.uses);
+        if (uses?.startsWith("./") === true) parts.push(callWorkflow(uses, job, running));
+        if (!isList(job.steps)) continue;
+        const { found, scope: after } = readSteps(job.steps, [...keys, "steps"], running);
+        parts.push(found);
+        // Combinations differ in their outputs, and GitHub keeps those of the last one to end.
+        outputs = all.length > 1 ? {} : known(job.outputs, after);
+    }
+    const found = together(parts);
+    const isBuilding = found.builds.length > 0 || found.bakes.length > 0;
+    const judged = isBuilding && isList(job.steps) ? judgeSteps(job.steps, [...keys, "steps"], parsed) : [];
+    return { found: { ...found, steps: [...found.steps, ...judged] }, outputs };
+}
 
-    /** Returns a matrix with the values of its expressions. */
-    const knownMatrix = (matrix: Value, contexts: Values): Values => {
-        const resolved = (value: Value): Value => {
-            if (typeof value === "string" && value.includes("${{")) {
-                return /^\s*\$\{\{(?:(?!\}\}).)*\}\}\s*$/s.test(value)
-                    ? evaluation.valueOf(value, contexts)
-                    : evaluation.expand(value, contexts);
-            }
-            if (isList(value)) return value.map(resolved);
-            return isObject(value)
-                ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolved(inner)]))
-                : value;
-        };
-        const value = resolved(matrix);
-        return isObject(value) ? value : {};
-    };
+/** Reads the jobs of a workflow in their order. */
+function readJobs(scope: Scope): Found {
+    const { value } = scope.parsed;
+    const outer = withEnv(scope, value.env);
+    const parts: Found[] = [];
+    let needs: Values = {};
+    for (const [key, job] of Object.entries(objectOr(value.jobs))) {
+        if (!isObject(job)) continue;
+        const { found, outputs } = readJob(key, job, { ...outer, contexts: { ...outer.contexts, needs } });
+        parts.push(found);
+        needs = { ...needs, [key]: { outputs } };
+    }
+    return together(parts);
+}
 
-    const runnerPlatform = (runner: Value | undefined, contexts: Values): string => {
-        let label = JSON.stringify(runner ?? "");
-        try {
-            label = evaluation.expand(label, contexts);
-        } catch (error) {
-            if (!(error instanceof UnknownValue)) throw error;
-        }
-        return /arm/i.test(label) ? "linux/arm64" : "linux/amd64";
-    };
+/** Reads a workflow that an event starts; nothing from one that only other workflows call, which is read with what they give it. */
+function readWorkflow(parsed: Parsed, name: string, options: WorkflowOptions): Found {
+    const { on } = parsed.value;
+    const isCalledOnly = isObject(on) && Object.keys(on).every((event) => event === "workflow_call");
+    if (on === "workflow_call" || isCalledOnly) return nothing;
+    const event = eventOf(on, options.branch);
+    const contexts = contextsFor(options, event, name);
+    const scope = { options, contexts, event, parsed, platform: "linux/amd64", callers: [parsed.file] };
+    const declared = objectOr(objectOr(objectOr(on).workflow_dispatch).inputs);
+    // Only somebody who starts the workflow by hand is asked for inputs.
+    const inputs =
+        event.name === "workflow_dispatch"
+            ? inputsFor(declared, {}, scope)
+            : Object.fromEntries(Object.keys(declared).map((input) => [input, ""]));
+    return readJobs({ ...scope, contexts: { ...contexts, inputs } });
+}
 
-    const callWorkflow = (uses: string, job: Values, scope: Scope): void => {
-        const file = path.posix.join(".", uses);
-        const text = options.textOf(file);
-        const parsed = text === undefined || scope.callers.includes(file) ? undefined : parse({ file, text });
-        const on = parsed?.value.on;
-        if (!parsed || !isObject(on)) return;
-        const declared = isObject(on.workflow_call) ? on.workflow_call.inputs : undefined;
-        const inputs = inputsFor(declared, job.with, scope.contexts);
-        const secrets = job.secrets === "inherit" ? scope.contexts.secrets : known(job.secrets, scope.contexts);
-        readJobs({
-            ...scope,
-            contexts: {
-                ...contextsFor(scope.event, asText(parsed.value.name) ?? file),
-                inputs,
-                secrets: secrets ?? {},
-            },
-            parsed,
-            callers: [...scope.callers, file],
-        });
-    };
-
-    for (const source of files) {
+/** Reads the workflows of a repository. */
+export function readWorkflows(files: readonly SourceFile[], options: WorkflowOptions): WorkflowsReading {
+    const names: Record<string, string> = {};
+    const parts = files.map((source): Found => {
         const parsed = parse(source);
-        if (!parsed) {
-            notes.push({ where: `${source.file}:1`, text: "the file is not valid YAML" });
-            continue;
-        }
+        if (!parsed) return { ...nothing, notes: [{ where: `${source.file}:1`, text: "the file is not valid YAML" }] };
         const name = asText(parsed.value.name) ?? source.file;
         names[source.file] = name;
-        const on = parsed.value.on;
-        // A workflow that others call is read with what they give it.
-        const isCalledOnly = isObject(on) && Object.keys(on).every((event) => event === "workflow_call");
-        if (on === "workflow_call" || isCalledOnly) continue;
-        const event = eventOf(on, options.branch);
-        const dispatch = isObject(on) && isObject(on.workflow_dispatch) ? on.workflow_dispatch.inputs : undefined;
-        const contexts = contextsFor(event, name);
-        // Only somebody who starts the workflow by hand is asked for inputs.
-        const defaults =
-            event.name === "workflow_dispatch"
-                ? inputsFor(dispatch, {}, contexts)
-                : Object.fromEntries(Object.keys(isObject(dispatch) ? dispatch : {}).map((input) => [input, ""]));
-        readJobs({
-            contexts: { ...contexts, inputs: defaults },
-            event,
-            parsed,
-            platform: "linux/amd64",
-            callers: [source.file],
-        });
-    }
+        return readWorkflow(parsed, name, options);
+    });
+    const { builds, notes, bakes, steps } = together(parts);
     return { builds, notes: withoutRepeated(notes), bakes, steps: withoutRepeated(steps), names };
 }
 

@@ -4,12 +4,15 @@ import { RefusedError, refusal } from "./refusals";
 
 /** The repository to query, with the address and token for the requests. */
 export interface GitHubTarget {
+    /** The organization or user that owns the repository. */
     readonly owner: string;
+    /** Name of the repository, without its owner. */
     readonly repository: string;
     /** Target branch of the workflow files. */
     readonly branch: string;
     /** As in the GitHub provider: https://api.github.com/, or the address of another GitHub server or of a stand-in. */
     readonly baseUrl: string;
+    /** From GITHUB_TOKEN; without one GitHub stays as it is. */
     readonly token?: string;
 }
 

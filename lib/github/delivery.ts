@@ -3,11 +3,16 @@ import { hash12 } from "../context/hash";
 
 /** The delivery of this run's workflow files into the repository: decided before the plan, from the files on GitHub. */
 export type Delivery =
-    /** Committed to the branch, except the paths in `there`, which the branch already has with the same text. */
-    | { readonly by: "commits"; readonly there: readonly string[] }
-    /** Proposed by the pull request from `head`. */
     | {
+          /** Committed to the branch. */
+          readonly by: "commits";
+          /** Paths that the branch already has with the same text, and that are not committed again. */
+          readonly there: readonly string[];
+      }
+    | {
+          /** Proposed by a pull request. */
           readonly by: "pull-request";
+          /** The branch with the proposed files. */
           readonly head: string;
           /** Paths of the leftovers that it removes. */
           readonly removes: readonly string[];
@@ -16,13 +21,16 @@ export type Delivery =
           /** Whether the branch already has all files: the open pull request then changes nothing. */
           readonly idle?: true;
       }
-    /**
-     * Nothing to do: the branch has all files, or pull request `declined` with the same files was closed without
-     * merging.
-     */
-    | { readonly by: "nothing"; readonly declined?: number }
-    /** Unknown: GitHub was not queried. The resources of an open pull request are not in the program, but stay. */
-    | { readonly by: "unknown" };
+    | {
+          /** Nothing to do. */
+          readonly by: "nothing";
+          /** The pull request with the same files that was closed without merging; absent if the branch has all files. */
+          readonly declined?: number;
+      }
+    | {
+          /** Unknown: GitHub was not queried. The resources of an open pull request are not in the program, but stay. */
+          readonly by: "unknown";
+      };
 
 /** A file on the branch. */
 export interface FoundFile {

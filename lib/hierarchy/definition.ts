@@ -32,12 +32,15 @@ export interface ImageDefinition {
     readonly dockerfile: string;
     /** Root of the build context, relative to the repository's root; default ".". */
     readonly context?: string;
+    /** Name or number of the stage to build, as for `docker build --target`. Default: the last stage. */
     readonly target?: string;
     /** "host": the platform of the machine that runs the build. */
     readonly platforms: readonly Platform[] | "host";
+    /** Values by build argument. Those that the Dockerfile does not read have no effect. */
     readonly buildArgs?: Readonly<Record<string, string>>;
     /** Build arguments that look like secrets but are public. */
     readonly plainArguments?: readonly string[];
+    /** Labels in addition to those of the Dockerfile, which they override. A changed label rebuilds the image. */
     readonly labels?: Readonly<Record<string, string>>;
     /** Names of build secrets; stack configuration holds their values. */
     readonly secrets?: readonly string[];
@@ -89,6 +92,7 @@ export type Images = Readonly<Record<string, ImageDefinition>>;
 export interface Matrix {
     /** The keys of its images. */
     readonly images: readonly string[];
+    /** The names of its variables, in the order of images.ts. */
     readonly variables: readonly string[];
     /** The variables that templates of what is built contain, so that they matter even if no Dockerfile reads them. */
     readonly inTemplates: readonly string[];
@@ -108,9 +112,11 @@ export type RootDefinitions = Readonly<Record<string, RootDefinition>>;
 
 /** What `images.ts` defines, after matrices were expanded. */
 export interface Definitions {
+    /** The images by key, those of matrices among them. */
     readonly images: Images;
     /** The entries with a matrix, by their keys in `images.ts`; absent if there is none. */
     readonly matrices?: Readonly<Record<string, Matrix>>;
+    /** What is known of external images; absent if images.ts has no export `roots`. */
     readonly roots?: RootDefinitions;
 }
 

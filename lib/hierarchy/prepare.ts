@@ -106,6 +106,7 @@ export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "fron
  * all parts of a run.
  */
 export interface Hierarchy {
+    /** What `images.ts` defines, also what the stack does not build. */
     readonly definitions: Definitions;
     /** The images that the stack builds, in build order: parents first. */
     readonly images: readonly PreparedImage[];

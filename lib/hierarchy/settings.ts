@@ -29,9 +29,13 @@ const platformsIn = (images: Images): Platform[] => [...new Set(Object.values(im
 
 /** Stack settings that decide where images are pushed and for which platforms they are built. */
 export interface HierarchySettings {
+    /** Host, with port and path prefix if wanted, that replaces the registry in the images' names. */
     readonly registry?: string;
+    /** Which of the images' platforms are read. */
     readonly platforms: WantedPlatforms;
+    /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
+    /** Values by argument, by image or matrix; they override those in images.ts. */
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** By image or entry with a matrix, the period of its last scheduled rebuild ("2026-W48"). */
     readonly rebuilds?: Readonly<Record<string, string>>;

@@ -5,14 +5,22 @@ import type { Hierarchy } from "./prepare";
 
 /** A staged build context: paths relative to the repository's root, as stored in the state. */
 export interface Staged {
+    /** The folder with the inputs. */
     readonly context: string;
+    /** The Dockerfile that is built, beside `context`. */
     readonly dockerfile: string;
 }
 
 /** The staged contexts of an image. */
 export interface StagedImage extends Staged {
-    /** The context of its smoke tests, and their scripts in the order of execution; absent if it has no test. */
-    readonly tests?: Staged & { readonly scripts: readonly string[] };
+    /** The context of its smoke tests; absent if it has no test. */
+    readonly tests?: StagedTests;
+}
+
+/** The staged smoke tests of an image. */
+export interface StagedTests extends Staged {
+    /** Paths of the scripts, in the order of execution. */
+    readonly scripts: readonly string[];
 }
 
 /**
