@@ -9,7 +9,7 @@ import { ensurePackages } from "../lab/toolchain/packages";
 import { CommandError, InputError } from "../lib/errors";
 import { smokeDockerfile } from "../lib/hierarchy/smokeTests";
 import { labPaths, packageRoot } from "../lib/system/paths";
-import { isInterrupted, runAttached } from "../lib/system/process";
+import { capture, isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "./python";
 import type { Totals } from "./reporter";
 import { seedVariable, shuffled } from "./shuffled";
@@ -110,10 +110,38 @@ async function runTitled(title: string, { command, args, variables = {} }: Comma
     return code;
 }
 
-/** Runs a command that counts as a single test. */
-async function step(title: string, command: string, args: readonly string[]): Promise<Totals> {
-    const code = await runTitled(title, { command, args });
-    return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+/** Runs a command and prints a title and all its output when it ends, so that it can run beside others. */
+async function runQuietly(title: string, { command, args }: Command): Promise<number> {
+    const { failure, stdout, stderr } = await capture(command, args);
+    console.log(
+        [`\n== ${title}`, stdout, stderr, failure ?? ""]
+            .map((text) => text.trimEnd())
+            .join("\n")
+            .trimEnd(),
+    );
+    return failure === undefined ? 0 : 1;
+}
+
+/** Part of a suite: it comes to totals. */
+type Part = () => Promise<Totals>;
+
+/** Returns a part that is one command, which counts as a single test. */
+const step =
+    (title: string, command: string, args: readonly string[]): Part =>
+    async () => {
+        const code = await runQuietly(title, { command, args });
+        return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+    };
+
+/** Runs parts that use one processor each, as many at a time as there are processors. */
+async function together(parts: readonly Part[]): Promise<Totals> {
+    const waiting = [...parts];
+    const done: Totals[] = [];
+    const lane = async () => {
+        for (let part = waiting.shift(); part; part = waiting.shift()) done.push(await part());
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, lane));
+    return add(done);
 }
 
 /** Runs a suite that writes a report and counts its tests. A missing report or a report without tests is a failure. */
@@ -121,11 +149,12 @@ async function suite(
     title: string,
     command: (report: string) => Command,
     count: (report: string) => Totals,
+    run: (title: string, command: Command) => Promise<number> = runTitled,
 ): Promise<Totals> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-report-"));
     try {
         const report = path.join(folder, "report");
-        const code = await runTitled(title, command(report));
+        const code = await run(title, command(report));
         let totals: Totals;
         try {
             totals = count(readFileSync(report, "utf8"));
@@ -198,30 +227,33 @@ const mochaSuite = (title: string, one: Suite) =>
         (report) => JSON.parse(report) as Totals,
     );
 
-const staticChecks = async (): Promise<Totals[]> => [
-    await step("format", bin("prettier"), ["--check", "--log-level=warn", "."]),
-    await step("lint", bin("eslint"), ["--max-warnings=0", "."]),
-    await step("types", bin("tsc"), ["--project", "."]),
-    await step("documentation", bin("typedoc"), ["--emit", "none"]),
+/** The longest first. */
+const staticChecks = (): Part[] => [
+    step("lint", bin("eslint"), ["--max-warnings=0", "."]),
+    step("types", bin("tsc"), ["--project", "."]),
+    step("format", bin("prettier"), ["--check", "--log-level=warn", "."]),
+    step("documentation", bin("typedoc"), ["--emit", "none"]),
 ];
 
-async function app(): Promise<Totals[]> {
+async function app(): Promise<Part[]> {
     await ensurePackages();
     const python = await ensurePython(labPaths().cache);
     const program = (name: string) => path.join(path.dirname(python), name);
     const dockerfiles = Object.values(loadDefinitions(packageRoot).images).map(({ dockerfile }) => dockerfile);
     const module = (title: string, ...args: string[]) => step(`app: ${title}`, python, ["-m", ...args]);
     return [
-        await step("Dockerfiles", program("hadolint"), [...dockerfiles, smokeDockerfile]),
-        await step("workflows", program("zizmor"), ["--offline", "--no-progress", "--strict-collection", ".github"]),
-        await module("lint", "ruff", "check", "app"),
-        await module("format", "ruff", "format", "--check", "app"),
-        await module("types", "mypy"),
-        await suite(
-            "app: tests",
-            (report) => ({ command: python, args: ["-m", "pytest", "--quiet", `--junitxml=${report}`] }),
-            countJunit,
-        ),
+        step("Dockerfiles", program("hadolint"), [...dockerfiles, smokeDockerfile]),
+        step("workflows", program("zizmor"), ["--offline", "--no-progress", "--strict-collection", ".github"]),
+        module("lint", "ruff", "check", "app"),
+        module("format", "ruff", "format", "--check", "app"),
+        module("types", "mypy"),
+        () =>
+            suite(
+                "app: tests",
+                (report) => ({ command: python, args: ["-m", "pytest", "--quiet", `--junitxml=${report}`] }),
+                countJunit,
+                runQuietly,
+            ),
     ];
 }
 
@@ -235,11 +267,13 @@ function close(totals: readonly Totals[]): number {
 export async function runTests(): Promise<number> {
     await checkRoom();
     return close([
-        ...(await staticChecks()),
+        await together([
+            ...staticChecks(),
+            step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
+            step("command provider", "go", ["test", "-C", "lab/toolchain/pulumi-resource-command", "./..."]),
+            ...(await app()),
+        ]),
         await mochaSuite("unit tests", suites.unit),
-        await step("language host", "go", ["test", "-C", "lab/toolchain/pulumi-language-nodejs", "./..."]),
-        await step("command provider", "go", ["test", "-C", "lab/toolchain/pulumi-resource-command", "./..."]),
-        ...(await app()),
         await mochaSuite("integration tests", suites.integration),
     ]);
 }
@@ -300,5 +334,5 @@ export const runDocs = (): Promise<number> => runAttached(bin("typedoc"), [], pr
 
 /** Runs lint, format, type and documentation checks and the fast tests. */
 export async function runCheck(): Promise<number> {
-    return close([...(await staticChecks()), await mochaSuite("unit tests", suites.unit)]);
+    return close([await together(staticChecks()), await mochaSuite("unit tests", suites.unit)]);
 }
