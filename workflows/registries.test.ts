@@ -95,7 +95,7 @@ describe("a job's container is pulled", () => {
         ["without a login that lacks its name", { vars: { A: "" }, secrets: { [password]: "x" } }, {}],
     ])("from another registry %s", async (_name, contexts, expected) => {
         const { expand } = await expressions();
-        const credentials = String(containerCredentials("quay.io"));
+        const credentials = containerCredentials("quay.io") as unknown as string;
         const asJson = credentials.replace(/^\$\{\{ (.*) \}\}$/, "${{ toJSON($1) }}");
         expect(JSON.parse(expand(asJson, contexts))).toEqual(expected);
     });

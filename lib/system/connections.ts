@@ -69,17 +69,18 @@ export const connections = (env: NodeJS.ProcessEnv): Promise<Dispatcher> => open
 /** Connections that requests of this process share, by their settings. They don't keep the process alive. */
 const shared = new Map<string, Promise<Dispatcher>>();
 
+/** What undici's responses and those of Node.js, which contains a version of it, have in common. */
+type NetworkResponse = Pick<Response, "ok" | "status" | "statusText" | "headers" | "text">;
+
 /** Sends requests by such connections. It is an object, so that tests can replace its function. */
 export const network = {
     /** Sends a request as `fetch` does, with the proxies and certificates of this process's environment. */
-    fetch: async (url: URL, init: RequestInit): Promise<Response> => {
+    fetch: async (url: URL, init: RequestInit): Promise<NetworkResponse> => {
         const settings = settingsOf(process.env);
         const key = JSON.stringify(settings);
         const dispatcher = shared.get(key) ?? open(settings);
         shared.set(key, dispatcher);
         const { fetch } = await import("undici");
-        // The types of undici and of Node.js, which contains a version of it, differ in what is not used here.
-        const response = await fetch(url, { ...(init as object), dispatcher: await dispatcher });
-        return response as unknown as Response;
+        return await fetch(url, { ...(init as object), dispatcher: await dispatcher });
     },
 };
