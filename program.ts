@@ -1,3 +1,4 @@
+import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
 import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
