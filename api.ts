@@ -3,6 +3,8 @@
  * programs that also create other resources; and the types of images.ts and
  * workflows.ts.
  */
+import "./lib/system/seldomUsed";
+
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
 export type { Image } from "./components/image";
 export type { PlatformImage } from "./components/platformImage";

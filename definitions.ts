@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { REGISTER_INSTANCE, register } from "ts-node";
 import { InputError } from "./lib/errors";
 import { type Definitions, type ImageDefinitions, type RootDefinitions, keysOf } from "./lib/hierarchy/definition";
 import { expandImages } from "./lib/hierarchy/matrix";
+import { registerTypeScript } from "./lib/system/typescript.cjs";
 import type { RepositoryDefinitions, WorkflowDefinitions } from "./workflows/definition";
 import { workflowProblems } from "./workflows/validate";
 
@@ -13,22 +13,11 @@ import { workflowProblems } from "./workflows/validate";
 const imagesFile = "images.ts";
 const workflowsFile = "workflows.ts";
 
-/**
- * Lets Node.js load TypeScript, unless something else did so: the engine for programs, and the command line of a checkout for itself. The
- * files are plain data, so a repository's tsconfig.json, which may be for its app, does not matter.
- */
-function registerTypeScript(root: string): void {
-    if (REGISTER_INSTANCE in process) return;
-    const compilerOptions = { module: "CommonJS", target: "ES2022", esModuleInterop: true };
-    // A package.json with "type": "module" is about the repository's own files.
-    const moduleTypes = { "**/*.ts": "cjs" } as const;
-    register({ cwd: root, skipProject: true, transpileOnly: true, compilerOptions, moduleTypes });
-}
-
 /** Loads a module of the repository. Throws InputError with the message of the compiler or of the module, without a stack trace of ours. */
 function load(root: string, file: string): Readonly<Record<string, unknown>> {
     try {
-        registerTypeScript(root);
+        // The files are data, so a repository's tsconfig.json and the "type" of its package.json, which may be for its app, do not matter.
+        registerTypeScript();
         return createRequire(path.join(root, file))(`./${file}`) as Readonly<Record<string, unknown>>;
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);

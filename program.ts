@@ -1,3 +1,4 @@
+import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
 import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
@@ -81,9 +82,19 @@ function deliver(
 }
 
 /**
- * Turns off the translation of stack traces to TypeScript, which ts-node and the engine's runner turn on. The SDK takes a stack trace for each
- * resource and promise, so the translation costs more than everything that this program does. And Node.js 20.20 never finishes printing
- * an error whose translated trace contains `node_modules/@pulumi/resource.ts`: it looks for the end of the package's name
+ * Makes the SDK do without what nobody reads: for each resource and promise it takes a stack trace, and for each resource it sends the engine some twenty messages
+ * that only `pulumi --debug` shows. Together they cost more than everything that this program does. With PULUMI_OPTION_DEBUG, Pulumi's variable for
+ * that option, everything stays as it is.
+ */
+function lighten(): void {
+    if (["true", "1"].includes(process.env.PULUMI_OPTION_DEBUG ?? "")) return;
+    Error.stackTraceLimit = 0;
+    Reflect.set(pulumi.log, "debug", () => Promise.resolve());
+}
+
+/**
+ * Turns off the translation of stack traces to TypeScript, which ts-node and the engine's runner turn on: it costs a second and more. And Node.js 20.20 never
+ * finishes printing an error whose translated trace contains `node_modules/@pulumi/resource.ts`: it looks for the end of the package's name
  * (markNodeModules in lib/internal/util/inspect.js).
  */
 function leaveStackTraces(): void {
@@ -107,6 +118,7 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     const staged = stageHierarchy(checkout, hierarchy, stageRoot);
     const { secrets } = config;
+    lighten();
     const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
     const delivered = decided && deliver(decided, images.promotedRefs());
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);

@@ -244,7 +244,7 @@ describe("the plan says", () => {
 
     test("that an image copies what adopt writes", async () => {
         const files = { ...app, Dockerfile: "FROM scratch\nCOPY . /srv\n" };
-        const ignored = "*.ts\npackage*.json\n";
+        const ignored = "*.ts\n*.cjs\npackage*.json\n";
         expect((await plan(files)).tasks[0]?.text).toContain("image app copies the repository's root (COPY in line 2)");
         expect((await plan({ ...files, ".dockerignore": ignored })).tasks).toEqual([]);
     });
@@ -302,8 +302,8 @@ describe("files of the repository stay:", () => {
     });
 
     test.each<[string, Readonly<Record<string, string>>, string]>([
-        ["nothing else", {}, "index.ts"],
-        ['"main" of npm init', { "package.json": '{ "main": "index.js" }' }, "index.ts"],
+        ["nothing else", {}, "index.cjs"],
+        ['"main" of npm init', { "package.json": '{ "main": "index.js" }' }, "index.cjs"],
         ["ES modules", { "package.json": '{ "type": "module" }' }, "index.cjs"],
         ["a tsconfig.json", { "tsconfig.json": "{}" }, "index.cjs"],
         ["an index.ts", { "index.ts": "export {};\n" }, "index.cjs"],
@@ -316,6 +316,18 @@ describe("files of the repository stay:", () => {
                 .map(({ file }) => file),
         ).toEqual([program]);
         expect(planned.find(({ file }) => file === "Pulumi.yaml")?.text).toContain(`main: ${program}\n`);
+    });
+
+    test("the program of an earlier adoption, in TypeScript, stays", async () => {
+        const earlier = {
+            "index.ts": 'import { program } from "layered-images";\n\nexport = program();\n',
+            "Pulumi.yaml": "name: acme\nruntime: nodejs\nmain: index.ts\n",
+        };
+        const { files: planned } = await plan({ ...app, ...earlier });
+        expect(planned.filter(({ file }) => /^(?:index|layered-images)[.]|^Pulumi.yaml$/.test(file))).toEqual([
+            expect.objectContaining({ file: "index.ts", action: "keep" }),
+            expect.objectContaining({ file: "Pulumi.yaml", action: "keep" }),
+        ]);
     });
 
     test.each<[string, string]>([
@@ -354,7 +366,7 @@ describe("adopt writes", () => {
             "Pulumi.ci.yaml",
             "Pulumi.yaml",
             "images.ts",
-            "index.ts",
+            "index.cjs",
             "package.json",
             "sub",
             "workflows.ts",

@@ -56,7 +56,6 @@ if (!isCompiled) ensureDependencies();
 if (args[0] === installOnly) process.exit();
 
 const require = createRequire(import.meta.url);
-// ts-node would otherwise look for a configuration from the working directory, which is in the user's repository.
-if (!isCompiled) require("ts-node").register({ cwd: root, transpileOnly: true });
+if (!isCompiled) require("../lib/system/typescript.cjs").registerTypeScript();
 const { main } = require(isCompiled ? "../dist/cli/main.js" : "./main.ts");
 process.exitCode = await main(args);

@@ -1,3 +1,4 @@
+import "../lib/system/seldomUsed";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
 import { stopLab } from "../lab/labState";
@@ -6,18 +7,36 @@ import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
-import { type AdoptOptions, runAdopt } from "./adopt";
-import { runBuild } from "./build";
-import { type BumpOptions, runBump } from "./bump";
-import { runCanary } from "./canary";
+import type * as Adopt from "./adopt";
+import type * as Build from "./build";
+import type * as Bump from "./bump";
+import type * as Canary from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
-import { runPreview } from "./preview";
-import { type ReviewOptions, forms, runReview } from "./review";
+import { forms } from "./output";
+import type * as Preview from "./preview";
+import type * as Review from "./review";
 import type { PulumiOptions } from "./session";
-import { type StatusOptions, runStatus } from "./status";
-import { type UpOptions, runUp } from "./up";
-import { runWorkflows } from "./workflows";
+import type * as Status from "./status";
+import type * as Up from "./up";
+import type * as Workflows from "./workflows";
+
+/* A command is loaded when it runs, because each needs other parts of the package. import() would load an ES module, not TypeScript. */
+/* eslint-disable @typescript-eslint/no-require-imports */
+const commands = {
+    adopt: () => require("./adopt") as typeof Adopt,
+    build: () => require("./build") as typeof Build,
+    bump: () => require("./bump") as typeof Bump,
+    canary: () => require("./canary") as typeof Canary,
+    preview: () => require("./preview") as typeof Preview,
+    review: () => require("./review") as typeof Review,
+    status: () => require("./status") as typeof Status,
+    up: () => require("./up") as typeof Up,
+    workflows: () => require("./workflows") as typeof Workflows,
+    bench: () => require("../bench/command") as typeof Bench,
+    suites: () => require("../tests/suites") as typeof Suites,
+};
+/* eslint-enable @typescript-eslint/no-require-imports */
 
 /** Changes to the repository's root. Outside of a repository, only commands that need none work: help, `down`, `lab status`. */
 function enterRepository(): void {
@@ -45,17 +64,15 @@ function addOwnCommands(
     passing: (name: string, description: string) => Command,
     done: (result: number) => void,
 ) {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would load an ES module, not TypeScript
-    const suites = () => require("../tests/suites") as typeof Suites;
     passing("test", "run every suite: lint, types, documentation, unit, app, integration").action(async () => {
-        done(await suites().runTests());
+        done(await commands.suites().runTests());
     });
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
-        done(await suites().runUnitTests(rest));
+        done(await commands.suites().runUnitTests(rest));
     });
     passing("test:real", "run the table of changes on this repository's images (45 GB of disk, one hour)").action(
         async (rest: string[]) => {
-            done(await suites().runRealTests(rest));
+            done(await commands.suites().runRealTests(rest));
         },
     );
     program
@@ -64,17 +81,16 @@ function addOwnCommands(
         .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
         .option("--json", "print JSON (Result[] in bench/measure.ts)")
         .action(async (options: Bench.BenchOptions) => {
-            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
-            await (require("../bench/command") as typeof Bench).runBench(options);
+            await commands.bench().runBench(options);
         });
     passing("check", "lint, format, types, documentation, unit tests").action(async () => {
-        done(await suites().runCheck());
+        done(await commands.suites().runCheck());
     });
     program
         .command("docs")
         .description("write the documentation of what the package exports to docs/api")
         .action(async () => {
-            done(await suites().runDocs());
+            done(await commands.suites().runDocs());
         });
 }
 
@@ -109,14 +125,14 @@ export async function main(args: readonly string[]): Promise<number> {
             "--rebuild <images>",
             "build these images again without cache: keys of images.ts, of a matrix for all its images, separated by commas",
         )
-        .action(async (rest: string[], options: UpOptions) => {
-            done(await runUp(rest, options));
+        .action(async (rest: string[], options: Up.UpOptions) => {
+            done(await commands.up().runUp(rest, options));
         });
     passing("preview", "show what `up` would do, without building or pushing")
         .addOption(platformsOption())
         .addOption(stackOption())
         .action(async (rest: string[], options: PulumiOptions) => {
-            done(await runPreview(rest, options));
+            done(await commands.preview().runPreview(rest, options));
         });
     program
         .command("down")
@@ -131,7 +147,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .description("build published images again without cache and compare digests; exit code 1 if a digest differs")
         .argument("[images...]", "keys of images.ts, of a matrix for all its images; all images by default")
         .action(async (images: string[]) => {
-            done((await runCanary(images)) ? exit.done : exit.failed);
+            done((await commands.canary().runCanary(images)) ? exit.done : exit.failed);
         });
     program
         .command("build")
@@ -140,7 +156,7 @@ export async function main(args: readonly string[]): Promise<number> {
         )
         .addOption(stackOption())
         .action(async (options: { stack?: string }) => {
-            done(await runBuild(options));
+            done(await commands.build().runBuild(options));
         });
     program
         .command("bump")
@@ -158,8 +174,8 @@ export async function main(args: readonly string[]): Promise<number> {
                 "open or update a pull request with the changed file, and with the review of its update as text",
             ).conflicts(["dryRun", "check"]),
         )
-        .action(async (roots: string[], options: BumpOptions) => {
-            done(await runBump(roots, options));
+        .action(async (roots: string[], options: Bump.BumpOptions) => {
+            done(await commands.bump().runBump(roots, options));
         });
     program
         .command("status")
@@ -169,8 +185,8 @@ export async function main(args: readonly string[]): Promise<number> {
         .addOption(stackOption())
         .option("--json", "print JSON (StatusReport in lib/status/status.ts)")
         .option("--html <file>", "also write a self-contained page")
-        .action(async (options: StatusOptions) => {
-            done(await runStatus(options));
+        .action(async (options: Status.StatusOptions) => {
+            done(await commands.status().runStatus(options));
         });
     program
         .command("review")
@@ -187,8 +203,8 @@ export async function main(args: readonly string[]): Promise<number> {
             "exit code 2 if changes are pending; with --refresh also if a promoted tag is lost or moved, and 1 if " +
                 "the registry does not answer",
         )
-        .action(async (options: ReviewOptions) => {
-            done(await runReview(options));
+        .action(async (options: Review.ReviewOptions) => {
+            done(await commands.review().runReview(options));
         });
     program
         .command("workflows")
@@ -199,7 +215,7 @@ export async function main(args: readonly string[]): Promise<number> {
         )
         .addOption(new Option("--check", "write nothing; exit code 1 if a file is stale").conflicts("takePins"))
         .action((options: { takePins?: boolean; check?: boolean }) => {
-            for (const line of runWorkflows(repositoryRoot(), options)) console.log(line);
+            for (const line of commands.workflows().runWorkflows(repositoryRoot(), options)) console.log(line);
         });
     const repeated = (value: string, before: readonly string[] = []) => [...before, value];
     program
@@ -214,8 +230,8 @@ export async function main(args: readonly string[]): Promise<number> {
             repeated,
         )
         .option("--name <Dockerfile=name>", "name of the image of a Dockerfile; may be repeated", repeated)
-        .action(async (options: AdoptOptions) => {
-            done(await runAdopt(start, options));
+        .action(async (options: Adopt.AdoptOptions) => {
+            done(await commands.adopt().runAdopt(start, options));
         });
     if (!isCompiled) addOwnCommands(program, passing, done);
     for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {

@@ -1,6 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { InputError } from "../lib/errors";
 
+/** Output formats of a review. */
+export const forms = ["table", "markdown", "json", "html"] as const;
+export type Form = (typeof forms)[number];
+
 /**
  * Writes a file that the user requested with an option.
  *

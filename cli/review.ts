@@ -17,11 +17,7 @@ import { type UpdateRecord, readHistory } from "../lib/update/history";
 import { reportReview } from "./actions";
 import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
-import { writeOutput } from "./output";
-
-/** Output formats of a review. */
-export const forms = ["table", "markdown", "json", "html"] as const;
-export type Form = (typeof forms)[number];
+import { type Form, writeOutput } from "./output";
 
 /** Options of `npm run review`, as parsed from the command line. */
 export interface ReviewOptions {

@@ -17,7 +17,7 @@ const files = ["cli", "components", "lab", "lib", "workflows"]
             (name) => `${folder}/${name}`,
         ),
     )
-    .concat(["index.ts", "images.ts", "workflows.ts", "api.ts", "program.ts", "definitions.ts", "config.ts"])
+    .concat(["images.ts", "workflows.ts", "api.ts", "program.ts", "definitions.ts", "config.ts"])
     .filter((file) => file.endsWith(".ts") && !isTest(file))
     .sort();
 
@@ -51,7 +51,6 @@ async function broken(file: string, imported: string): Promise<(string | null)[]
 
 /** A file of each room, from the top floor to the bottom floor. */
 const rooms = [
-    "index.ts",
     "images.ts",
     "cli/main.ts",
     "api.ts",

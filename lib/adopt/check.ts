@@ -133,7 +133,7 @@ function generatedNote({ where, instruction, file, exists }: Generated, sources:
 }
 
 /** Files that `adopt` adds, and npm after it, without those that the program keeps out of images itself. */
-const added = ["images.ts", "workflows.ts", "index.ts", "package.json", "package-lock.json"];
+const added = ["images.ts", "workflows.ts", "index.cjs", "package.json", "package-lock.json"];
 
 /** Notes an image that copies the repository's whole root, and so what `adopt` adds to it. */
 function broadNotes(checkout: Checkout, { key, definition, broadCopies }: PreparedImage): Note[] {

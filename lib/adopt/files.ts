@@ -1,4 +1,4 @@
-import { type Node, findNodeAtLocation, parse, parseTree } from "jsonc-parser";
+import { type Node, findNodeAtLocation, parseTree } from "jsonc-parser";
 import { defaultReview, defaultUp } from "../../workflows/definition";
 import { ciStackFile } from "../../workflows/ciStack";
 import { InputError } from "../errors";
@@ -104,25 +104,17 @@ export function workflowsFile({ workflows, textOf }: Pick<FileOptions, "workflow
     ].join("\n");
 }
 
-/** The program. Which form it has depends on what else the repository makes Node.js and TypeScript do with files in its root. */
+/**
+ * The program. It is JavaScript, which Pulumi's runner runs as it is: for TypeScript it loads a compiler that takes a third of a second, compiles with a
+ * tsconfig.json in the root, which may be made for a browser, and takes a "module" for an ES module. A program of an earlier adoption stays.
+ */
 function programFile({ textOf }: Pick<FileOptions, "textOf">): {
     readonly file: string;
     readonly text: string;
     readonly typescript: boolean;
 } {
-    const manifest = parse(textOf("package.json") ?? "{}") as { readonly type?: unknown } | undefined;
-    const isModule = manifest?.type === "module";
-    const existing = textOf("index.ts");
-    // Pulumi's runner compiles with a tsconfig.json in the root, which may be made for a browser, and takes a "module" for an ES module. It
-    // runs a .cjs file as it is.
-    const needsOwn = isModule || textOf("tsconfig.json") !== undefined || (existing !== undefined && !isOurs(existing));
-    if (!needsOwn) {
-        return {
-            file: "index.ts",
-            text: 'import { program } from "layered-images";\n\nexport = program();\n',
-            typescript: true,
-        };
-    }
+    const earlier = textOf("index.ts");
+    if (earlier !== undefined && isOurs(earlier)) return { file: "index.ts", text: earlier, typescript: true };
     const [file = "index.cjs"] = ["index.cjs", "layered-images.cjs"].filter((name) =>
         isOurs(textOf(name) ?? "layered-images"),
     );

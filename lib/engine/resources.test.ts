@@ -141,7 +141,7 @@ test("no other file of the program spells out what is named here", () => {
         readdirSync(path.join(packageRoot, folder), { recursive: true, encoding: "utf8" }).map((file) =>
             path.join(folder, file),
         );
-    const files = [...["lib", "components", "cli", "workflows"].flatMap(below), "config.ts", "index.ts"].filter(
+    const files = [...["lib", "components", "cli", "workflows"].flatMap(below), "config.ts"].filter(
         (file) => /(?<!\.test)\.ts$/.test(file) && !file.endsWith(path.join("engine", "resources.ts")),
     );
     const spelt = /layered-images:components:|docker-build:index|github:index|INPUT_HASH|docker-image:\/\//;

@@ -1,6 +1,7 @@
+import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { masked } from "../system/mask";
-import { configSecrets, readSecrets } from "./secrets";
+import { configSecrets, plainSecrets, readSecrets } from "./secrets";
 
 /** The output of `pulumi config --json --show-secrets`. */
 const config = JSON.stringify({
@@ -14,6 +15,8 @@ const config = JSON.stringify({
     },
 });
 const engine = (stdout: string, failure?: string) => ({
+    stack: "ci",
+    isLab: false,
     env: { GITHUB_TOKEN: "a-token" },
     pulumi: () => Promise.resolve({ failure, stdout, stderr: "error: incorrect passphrase" }),
 });
@@ -35,4 +38,29 @@ test("where the secrets can't be read, that is an error with its next step, and 
         /secrets can't be read[\s\S]*incorrect passphrase[\s\S]*PULUMI_CONFIG_PASSPHRASE/,
     );
     await expect(read).rejects.not.toThrow("half-a-secret");
+});
+
+describe("the files of the lab's stack are enough to know its secrets", () => {
+    const project = "name: p\nruntime:\n  name: nodejs\nmain: index.cjs\n";
+    const salt = "encryptionsalt: v1:abc=\n";
+
+    test.each<[string, string, string, string[] | undefined]>([
+        ["if nothing is encrypted", project, `config:\n  p:lab: "true"\n${salt}`, []],
+        ["without configuration", project, salt, []],
+        [
+            "also of values that are secret without encryption",
+            project,
+            `config:\n  p:buildSecrets: { INDEX: index-value, PIN: 271828 }\n  p:repositorySecrets: { T: { value: one } }\n${salt}`,
+            ["index-value", "271828", "one"],
+        ],
+        ["unless one is encrypted", project, `config:\n  p:token: { secure: v1:abc }\n${salt}`, undefined],
+        ["at any depth", project, `config:\n  p:a: { b: [{ c: { secure: v1:abc } }] }\n${salt}`, undefined],
+        ["or the project has values too", `${project}config: { p:token: { value: a } }\n`, salt, undefined],
+        ["or its stacks' files lie elsewhere", `${project}stackConfigDir: stacks\n`, salt, undefined],
+        ["or values come from an environment", project, `environment: [shared]\n${salt}`, undefined],
+        ["or another provider encrypts", project, "secretsprovider: awskms://abc\n", undefined],
+        ["or a file is no YAML", project, "config: [", undefined],
+    ])("%s", (_name, projectText, stackText, secrets) => {
+        expect(plainSecrets(projectText, stackText)).toEqual(secrets);
+    });
 });

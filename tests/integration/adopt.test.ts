@@ -34,7 +34,7 @@ const examples: readonly Example[] = [
     { name: "bake", commands: ["make service/version.txt"], images: ["platform", "service", "report"] },
 ];
 
-const files = ["Pulumi.ci.yaml", "Pulumi.yaml", "images.ts", "index.ts", "package.json", "workflows.ts"];
+const files = ["Pulumi.ci.yaml", "Pulumi.yaml", "images.ts", "index.cjs", "package.json", "workflows.ts"];
 
 describe("the example", () => {
     for (const { name, commands, images } of examples) {

@@ -1,0 +1,3 @@
+require("./lib/system/typescript.cjs").registerTypeScript();
+
+module.exports = require("./program").program();

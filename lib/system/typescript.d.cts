@@ -1,0 +1,5 @@
+/**
+ * Lets Node.js load TypeScript, except in node_modules, by `require`: as CommonJS, without checking types. What is compiled from this package's own
+ * sources, in a checkout, is kept in its node_modules/.cache. Does nothing if ts-node does it already.
+ */
+export function registerTypeScript(): void;
