@@ -31,6 +31,7 @@ const instance: Instance = {
     port: 5443,
     platforms: "host",
     roots: { "python:3": root, "python:3.12-slim": root },
+    rootsByPlatform: {},
     standIn: "0123456789ab",
     standInPlatforms: ["linux/amd64"],
 };
@@ -151,6 +152,17 @@ describe("lab: true", () => {
             secretNames: [],
             secrets: {},
         });
+    });
+
+    test("takes roots that it added for a platform, but those that the stack pins", async () => {
+        const rootsByPlatform = { "linux/arm64": { "python:3": root, "python:3.12-slim": root } };
+        const added = async (config: Record<string, string>) =>
+            (await read({ lab: "true", ...config }, { ...instance, rootsByPlatform })).rootsByPlatform;
+        expect(await added({})).toEqual(rootsByPlatform);
+        expect(await added({ roots: JSON.stringify({ "docker.io/library/python:3": root }) })).toEqual({
+            "linux/arm64": { "python:3.12-slim": root },
+        });
+        expect(await added({ roots: JSON.stringify({ "python:3": root, "python:3.12-slim": root }) })).toBeUndefined();
     });
 
     test("yields to keys that are set", async () => {

@@ -12,8 +12,8 @@ import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { buildArgsSchema } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
-import { isPinned, referenceProblem } from "./lib/registry/references";
-import { instanceFile, readInstance } from "./lib/system/instance";
+import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
+import { type Instance, instanceFile, readInstance } from "./lib/system/instance";
 import { serversFolder } from "./lib/system/paths";
 import { keyArguments } from "./lib/system/shell";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
@@ -195,6 +195,8 @@ export interface StackConfig {
     readonly registry?: string;
     readonly platforms: "all" | "host" | readonly Platform[];
     readonly roots: Readonly<Record<string, string>>;
+    /** The lab's roots for platforms that it added later, by platform. */
+    readonly rootsByPlatform?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** The keys of `roots` that the stack's configuration sets; the others come from the lab. */
     readonly pins: readonly string[];
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -220,6 +222,21 @@ function parseValue(text: string): unknown {
 
 /** The allowed keys, by the path of the object that contains them. */
 const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
+
+/** Returns the lab's roots by platform without those that the stack's configuration pins; nothing if there are none. */
+function unpinned(
+    byPlatform: Instance["rootsByPlatform"],
+    pins: readonly string[],
+): Pick<StackConfig, "rootsByPlatform"> {
+    const isPinnedHere = (root: string) => pins.some((pin) => sameImage(pin, root));
+    const rootsByPlatform = Object.fromEntries(
+        Object.entries(byPlatform).map(([platform, roots]) => [
+            platform,
+            Object.fromEntries(Object.entries(roots).filter(([root]) => !isPinnedHere(root))),
+        ]),
+    );
+    return Object.values(rootsByPlatform).some((roots) => Object.keys(roots).length > 0) ? { rootsByPlatform } : {};
+}
 
 /** Refuses an update while the lab is stopped: it would fail halfway, with the provider's message. A preview needs no servers. */
 function requireRunningLab(): void {
@@ -303,6 +320,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
+        ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
         pins: Object.keys(roots),
         buildArgs,
         builtinFrontend,

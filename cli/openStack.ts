@@ -65,7 +65,7 @@ export function neededParts(): LabParts {
     try {
         const root = repositoryRoot();
         const settings = { platforms: "declared", roots: {}, buildArgs: {} } as const;
-        return partsOf(readImages(openCheckout(root), loadDefinitions(root), settings).placed);
+        return partsOf(readImages(openCheckout(root), loadDefinitions(root), settings));
     } catch (error) {
         if (asInputError(error)) return allParts;
         throw error;

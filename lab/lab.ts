@@ -21,7 +21,7 @@ import { checkDisk, diskWarning, imagesNeed, labNeeds } from "./disk";
 import { labEnvironment } from "./environment";
 import { labServers } from "./labState";
 import { enableEmulation } from "./root/emulation";
-import { ensureRoot } from "./root/root";
+import { ensureRoot, prepareRoot } from "./root/root";
 import { ensureHostName } from "./servers/hostName";
 import { choosePort } from "./servers/ports";
 import { startServer } from "./servers/server";
@@ -50,6 +50,8 @@ export interface StartOptions {
     readonly minFree?: number;
     /** The parts of the lab that the images need; every part by default. */
     readonly parts?: LabParts;
+    /** Makes the stand-in for the root even if the root itself can be pulled: tests must not depend on what is on Docker Hub. */
+    readonly standIn?: boolean;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
@@ -105,12 +107,23 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     else checkDisk([{ folder: paths.state, what: "asked for by --min-free", gigabytes: minFree }]);
     await ensurePackages({ ...parts, standIn: parts.standIn || renewRoot });
     requireRoot();
-    const toolchain = await ensureToolchain(paths.cache);
     await ensureHostName();
     const emulation = await enableEmulation();
     for (const { platform, reason } of parts.emulation ? emulation.missing : []) {
         console.error(`note: ${platform} can't be built on this machine: ${reason}`);
     }
+    const rootFor = (known: Instance | undefined) => {
+        const isForAll = parts.otherRoots || (options.platforms ?? known?.platforms) === "all";
+        const needed = isForAll ? emulation.platforms : [hostPlatform()];
+        return { paths, known, needed, renew: renewRoot, wanted: parts.standIn, standIn: options.standIn ?? false };
+    };
+    // Most of it waits for the network while the compiler works.
+    const preparing = prepareRoot(rootFor(readInstance(instancePath(paths))));
+    const toolchain = await ensureToolchain(paths.cache).catch(async (error: unknown) => {
+        await preparing.catch(() => undefined);
+        throw error;
+    });
+    await preparing;
     return await withLock(lockPath(paths), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
@@ -142,16 +155,7 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
                     `(see the note above). Enable it, or build for this machine's alone: ${typed("up", "--platforms", "host")}`,
             );
         }
-        const root = await ensureRoot({
-            paths,
-            known,
-            registry,
-            makeable: emulation.platforms,
-            needed: platforms === "all" ? emulation.platforms : [hostPlatform()],
-            renew: renewRoot,
-            wanted: parts.standIn,
-            env,
-        });
+        const root = await ensureRoot({ ...rootFor(known), registry, env });
         const instance: Instance = { ...ports, platforms, ...root };
         if (JSON.stringify(instance) !== JSON.stringify(known)) writeInstance(instancePath(paths), instance);
         await ensureStack(repository, paths, env);

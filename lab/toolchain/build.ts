@@ -6,7 +6,7 @@ import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
 import { packageRoot } from "../../lib/system/paths";
 import { capture, isInterrupted, run } from "../../lib/system/process";
-import { progress } from "../../lib/system/progress";
+import { announce, progress, say } from "../../lib/system/progress";
 import { isAtLeast, versionIn } from "../../lib/system/versions";
 import { isIn, searchPath } from "./packages";
 import { openReleases, takesReleases } from "./releases";
@@ -59,6 +59,9 @@ export async function requireGo(what: string): Promise<void> {
         );
     }
 }
+
+/** Returns the file with the durations of earlier runs. */
+export const durationsFile = (cache: string): string => path.join(cache, "durations.json");
 
 /** The environment of Go's commands. */
 const goEnv = () => ({
@@ -126,7 +129,7 @@ async function takeReleases(cache: string, missing: readonly Missing[]): Promise
                 await makeOnce(cache, one, () => unpack(tool, file, one.folder));
             } catch (error) {
                 if (!(error instanceof CommandError) || isInterrupted()) throw error;
-                console.error(`warning: ${tool.release.url} can't be unpacked (${error.message}): ${instead}`);
+                say(`warning: ${tool.release.url} can't be unpacked (${error.message}): ${instead}`);
             }
         };
         try {
@@ -154,13 +157,16 @@ async function buildAll(cache: string, missing: readonly Missing[]): Promise<voi
     const [first] = missing;
     if (!first) return;
     await requireGo(first.tool.folder);
+    const phases = missing.map(({ tool }) => ({ name: `build ${tool.folder}`, seconds: tool.seconds }));
+    announce("toolchain", phases, durationsFile(cache));
     const done = new AbortController();
     const fetching = prefetchModules(missing, done.signal);
     try {
         for (const one of missing) {
             const { tool, folder } = one;
             const label = `building ${tool.folder} ${tool.version} from source`;
-            await makeOnce(cache, one, () => progress(label, () => build(tool, folder)));
+            const phase = `build ${tool.folder}`;
+            await makeOnce(cache, one, () => progress(label, () => build(tool, folder), { phase }));
         }
     } finally {
         done.abort();

@@ -6,6 +6,7 @@ import { EnvHttpProxyAgent, type Dispatcher, type Response, fetch } from "undici
 import { z } from "zod";
 import { CommandError } from "../../lib/errors";
 import { isInterrupted, onInterrupt } from "../../lib/system/process";
+import { say } from "../../lib/system/progress";
 import { systemBundle } from "../servers/tls";
 
 /** A ready-made tool, as its publisher releases it. */
@@ -85,6 +86,37 @@ function reasonOf(error: unknown): string {
     return error.cause === undefined ? error.message || error.name : reasonOf(error.cause);
 }
 
+/** Returns the connections to publishers' servers, with the machine's proxies and certificates. */
+function connections(env: NodeJS.ProcessEnv, limits: Limits): Dispatcher {
+    const tls = { ca: readFileSync(systemBundle(env), "utf8") };
+    return new EnvHttpProxyAgent({
+        connect: { ...tls, timeout: limits.connect },
+        requestTls: tls,
+        proxyTls: tls,
+        headersTimeout: limits.silence,
+        bodyTimeout: limits.silence,
+    });
+}
+
+/** Returns the address to ask for what a publisher has at `url`. */
+const addressOf = (url: string, { [releasesVariable]: server }: NodeJS.ProcessEnv): string =>
+    server === undefined ? url : `${server}/${url.replace("https://", "")}`;
+
+/** Whether a publisher's server answers, whatever it says, within a few seconds. */
+export async function answers(url: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
+    if (!takesReleases(env)) return false;
+    const dispatcher = connections(env, { ...defaultLimits, silence: defaultLimits.connect });
+    try {
+        const response = await fetch(addressOf(url, env), { method: "HEAD", dispatcher });
+        await response.body?.cancel();
+        return true;
+    } catch {
+        return false;
+    } finally {
+        await dispatcher.close();
+    }
+}
+
 /** Downloads of one run. */
 export interface Releases {
     /**
@@ -108,26 +140,16 @@ export function openReleases(
     folder: string,
     { env = process.env, limits = defaultLimits }: { readonly env?: NodeJS.ProcessEnv; readonly limits?: Limits } = {},
 ): Releases {
-    const { [releasesVariable]: server } = env;
     const unreachable = new Map<string, string>();
     const files = new Map<string, Promise<string>>();
     let agent: Dispatcher | undefined;
-    const dispatcher = () => {
-        const tls = { ca: readFileSync(systemBundle(env), "utf8") };
-        return (agent ??= new EnvHttpProxyAgent({
-            connect: { ...tls, timeout: limits.connect },
-            requestTls: tls,
-            proxyTls: tls,
-            headersTimeout: limits.silence,
-            bodyTimeout: limits.silence,
-        }));
-    };
+    const dispatcher = () => (agent ??= connections(env, limits));
 
     async function open(address: string, signal: AbortSignal): Promise<Response> {
         const { host } = new URL(address);
         const known = unreachable.get(host);
         if (known !== undefined) throw new UnreachableError(known);
-        const url = server === undefined ? address : `${server}/${address.replace("https://", "")}`;
+        const url = addressOf(address, env);
         const response = await fetch(url, { dispatcher: dispatcher(), signal }).catch((error: unknown) => {
             const reason = `${host} can't be reached (${reasonOf(error)})`;
             unreachable.set(host, reason);
@@ -170,7 +192,7 @@ export function openReleases(
     const said = new Set<string>();
     return {
         take: async (release, instead) => {
-            if (server === "none") return undefined;
+            if (!takesReleases(env)) return undefined;
             const file = files.get(release.url) ?? download(release);
             files.set(release.url, file);
             try {
@@ -182,7 +204,7 @@ export function openReleases(
                     error instanceof UnreachableError
                         ? `${message}: what it has is built from source`
                         : `${message}: ${instead}`;
-                if (!said.has(text)) console.error(`${severe ? "warning" : "note"}: ${text}`);
+                if (!said.has(text)) say(`${severe ? "warning" : "note"}: ${text}`);
                 said.add(text);
                 return undefined;
             }

@@ -15,6 +15,8 @@ export interface Tool {
     readonly beside?: string;
     /** Name of the resource plugin that it is. An official Pulumi on PATH can download it. */
     readonly plugin?: string;
+    /** Seconds that building it takes on two idle cores, after the tools before it. */
+    readonly seconds: number;
     /** The same version as its publisher releases it. */
     readonly release: Release;
 }
@@ -53,6 +55,7 @@ const pulumiRelease = (program: string): Release => {
 export const tools = {
     buildkit: {
         folder: "buildkit",
+        seconds: 150,
         version: "0.31.1",
         packages: ["github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"],
         present: ["buildkitd", "--version"],
@@ -68,6 +71,7 @@ export const tools = {
     },
     buildx: {
         folder: "buildx",
+        seconds: 90,
         version: "0.35.0",
         packages: ["github.com/docker/buildx/cmd/buildx"],
         ldflags: "-X github.com/docker/buildx/version.Version=v0.35.0",
@@ -76,6 +80,7 @@ export const tools = {
     },
     pulumi: {
         folder: "pulumi",
+        seconds: 300,
         version: pulumiVersion,
         packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
         ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
@@ -84,6 +89,7 @@ export const tools = {
     },
     languageHost: {
         folder: "pulumi-language-nodejs",
+        seconds: 20,
         version: pulumiVersion,
         packages: ["."],
         ldflags: "-X main.version=v3.259.0",
@@ -94,6 +100,7 @@ export const tools = {
     },
     dockerBuild: {
         folder: "pulumi-resource-docker-build",
+        seconds: 150,
         version: "0.0.22",
         packages: ["github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build"],
         ldflags: "-X github.com/pulumi/pulumi-docker-build/provider.Version=0.0.22",
@@ -102,6 +109,7 @@ export const tools = {
     },
     github: {
         folder: "pulumi-resource-github",
+        seconds: 180,
         version: "6.15.0",
         packages: ["."],
         ldflags: "-X main.version=6.15.0",
@@ -110,6 +118,7 @@ export const tools = {
     },
     command: {
         folder: "pulumi-resource-command",
+        seconds: 30,
         version: "1.2.1",
         packages: ["."],
         ldflags: "-X main.version=1.2.1",

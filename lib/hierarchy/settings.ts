@@ -32,6 +32,8 @@ export interface HierarchySettings {
     readonly registry?: string;
     readonly platforms: WantedPlatforms;
     readonly roots: Readonly<Record<string, string>>;
+    /** By platform, pins that replace those in `roots` in builds that use the root for this platform. */
+    readonly rootsByPlatform?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** By image, the period of its last scheduled rebuild ("2026-W48"). */
     readonly rebuilds?: Readonly<Record<string, string>>;
