@@ -10,7 +10,7 @@ import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
-import { buildArgsSchema } from "./lib/hierarchy/settings";
+import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
 import { type Instance, instanceFile, readInstance } from "./lib/system/instance";
@@ -180,6 +180,8 @@ const schema = z.strictObject({
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
+    /** In the lab, build arguments for machines that can't reach an address. */
+    buildArgsWithout: buildArgsWithoutSchema.optional(),
     /** By image, the period of its last scheduled rebuild, which `bump` writes. */
     rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
@@ -298,6 +300,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         platforms,
         roots = {},
         buildArgs = {},
+        buildArgsWithout = {},
         buildSecrets = {},
     } = parsed.data;
     const { builtinFrontend = false } = parsed.data;
@@ -322,7 +325,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         roots: { ...instance?.roots, ...roots },
         ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
         pins: Object.keys(roots),
-        buildArgs,
+        buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),

@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
 import { runningUpdates } from "../lib/engine/locks";
-import { labStack, stackFile } from "../lib/engine/stacks";
+import { labStack, projectName, stackFile } from "../lib/engine/stacks";
 import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
+import { buildArgsWithoutSchema } from "../lib/hierarchy/settings";
 import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { withLock } from "../lib/system/lock";
 import {
@@ -28,6 +31,7 @@ import { startServer } from "./servers/server";
 import { ensureCertificates, registryHost } from "./servers/tls";
 import { ensureToolchain } from "./toolchain/build";
 import { type LabParts, allParts, ensurePackages, requireRoot } from "./toolchain/packages";
+import { answers } from "./toolchain/releases";
 import { pulumiHome } from "./toolchain/pulumiHome";
 import { typed } from "../lib/system/commandLine";
 
@@ -70,6 +74,31 @@ async function ensureStack(repository: string, paths: LabPaths, env: NodeJS.Proc
         cwd: repository,
         env,
     });
+}
+
+/** Returns the addresses on which build arguments of the lab's stack depend (`buildArgsWithout`). */
+function addressesIn(repository: string): string[] {
+    if (!existsSync(path.join(repository, configFileOf(labStack)))) return [];
+    const { data } = buildArgsWithoutSchema.safeParse(
+        settingIn(openConfigFile(repository, labStack, projectName(repository)), "buildArgsWithout") ?? {},
+    );
+    // The program refuses what is wrong.
+    return Object.keys(data ?? {});
+}
+
+/**
+ * Asks the addresses that were not asked yet. A lab of a version that did not ask keeps the build arguments that it built with.
+ *
+ * @param known the instance; undefined for a new lab
+ */
+async function askAddresses(
+    addresses: readonly string[],
+    known: Instance | undefined,
+): Promise<Record<string, boolean>> {
+    const wasAsked = !known || known.reachable !== undefined;
+    const asked = addresses.filter((url) => known?.reachable?.[url] === undefined);
+    const answered = await Promise.all(asked.map(async (url) => [url, wasAsked && (await answers(url))] as const));
+    return { ...known?.reachable, ...Object.fromEntries(answered) };
 }
 
 const keptNote = (server: string, updates: readonly number[]) =>
@@ -156,7 +185,8 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
             );
         }
         const root = await ensureRoot({ ...rootFor(known), registry, env });
-        const instance: Instance = { ...ports, platforms, ...root };
+        const reachable = await askAddresses(addressesIn(repository), known);
+        const instance: Instance = { ...ports, platforms, ...root, reachable };
         if (JSON.stringify(instance) !== JSON.stringify(known)) writeInstance(instancePath(paths), instance);
         await ensureStack(repository, paths, env);
         return { paths, instance, env };

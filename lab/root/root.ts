@@ -71,10 +71,13 @@ async function publishPlatform(
     return withDigest(repository, digest);
 }
 
-/** Points the root's tag at an index over these references, for builds without pins. Returns the index, with its digest. */
+/**
+ * Points the root's tag, which builds without pins use, at an index over these references, or at the only one. Returns what the tag points
+ * at, with its digest.
+ */
 async function publishIndex(refs: readonly string[], { registry, env }: RootRequest): Promise<string> {
     const name = `${repositoryIn(registry)}:${tag}`;
-    await run("buildx", ["imagetools", "create", "--tag", name, ...refs], { env });
+    await run("buildx", ["imagetools", "create", "--prefer-index=false", "--tag", name, ...refs], { env });
     const index = await readManifest(name, env);
     if (!index) throw new CommandError(`${name} is not in the registry although it was just pushed`);
     return withDigest(repositoryIn(registry), index.digest);
@@ -104,7 +107,7 @@ const patience = 5000;
 export async function prepareRoot({ paths, standIn, ...choice }: Omit<RootRequest, "registry" | "env">): Promise<void> {
     const { keeps, making } = planRoot(choice);
     if (making.length === 0) return;
-    if (!keeps && !standIn && (await answers("https://registry-1.docker.io/v2/"))) return;
+    if (!keeps && !standIn && takesReleases() && (await answers("https://registry-1.docker.io/v2/"))) return;
     for (const platform of making) await ensureStandIn(paths.cache, platform);
 }
 
@@ -125,25 +128,43 @@ async function pullable({ standIn, needed, env }: RootRequest): Promise<Root | u
     }
 }
 
-/** Adds a platform of the stand-in to a root. The pin for the platforms that it has stays. */
-async function addPlatform(root: Root, platform: Platform, request: RootRequest): Promise<Root> {
-    const folder = await ensureStandIn(request.paths.cache, platform);
-    return await progress(`publishing the stand-in for ${standInRoot} (${archOf(platform)})`, async () => {
-        const { [standInRoot]: first } = root.roots;
-        const platforms = {
-            standIn: root.standIn || standInKey(),
-            standInPlatforms: [...root.standInPlatforms, platform],
-        };
-        if (first === undefined) {
-            const ref = await publishPlatform(platform, folder, tag, request);
-            return { ...root, ...platforms, roots: { ...root.roots, [standInRoot]: ref } };
-        }
-        const own = await publishPlatform(platform, folder, `${tag}-${archOf(platform)}`, request);
-        // With the platforms that were there, because a Dockerfile may use the root for several.
-        const index = await publishIndex([first, own], request);
-        const pins = { ...root.rootsByPlatform[platform], [standInRoot]: index };
-        return { ...root, ...platforms, rootsByPlatform: { ...root.rootsByPlatform, [platform]: pins } };
-    });
+/** Makes and publishes the stand-in for platforms, each with a tag of its own. Returns the references, with digests. */
+async function publishPlatforms(platforms: readonly Platform[], request: RootRequest): Promise<string[]> {
+    const refs: string[] = [];
+    for (const platform of platforms) {
+        const folder = await ensureStandIn(request.paths.cache, platform);
+        const arch = archOf(platform);
+        refs.push(
+            await progress(`publishing the stand-in for ${standInRoot} (${arch})`, () =>
+                publishPlatform(platform, folder, `${tag}-${arch}`, request),
+            ),
+        );
+    }
+    return refs;
+}
+
+/** Makes a new root: the stand-in for these platforms. */
+async function newStandIn(platforms: readonly Platform[], request: RootRequest): Promise<Root> {
+    const index = await publishIndex(await publishPlatforms(platforms, request), request);
+    const roots = { ...request.known?.roots, [standInRoot]: index };
+    return { roots, rootsByPlatform: {}, standIn: standInKey(), standInPlatforms: [...platforms] };
+}
+
+/**
+ * Adds platforms of the stand-in to a root. They get a pin of their own: the one for the platforms that were there stays, so that nothing is
+ * built again.
+ */
+async function withPlatforms(root: Root, platforms: readonly Platform[], request: RootRequest): Promise<Root> {
+    if (platforms.length === 0) return root;
+    const { [standInRoot]: first = "" } = root.roots;
+    // With the platforms that were there, because a build may use the root for several.
+    const index = await publishIndex([first, ...(await publishPlatforms(platforms, request))], request);
+    const added = platforms.map((platform) => [platform, { ...root.rootsByPlatform[platform], [standInRoot]: index }]);
+    return {
+        ...root,
+        rootsByPlatform: { ...root.rootsByPlatform, ...(Object.fromEntries(added) as Root["rootsByPlatform"]) },
+        standInPlatforms: [...root.standInPlatforms, ...platforms],
+    };
 }
 
 /**
@@ -153,14 +174,10 @@ async function addPlatform(root: Root, platform: Platform, request: RootRequest)
 export async function ensureRoot(request: RootRequest): Promise<Root> {
     const { known, registry } = request;
     const { keeps, making } = planRoot(request);
-    let root = keeps ? (known ?? noRoot) : await pullable(request);
-    const isPulled = !keeps && root !== undefined;
-    if (!root) {
-        root = noRoot;
-        for (const platform of making) root = await addPlatform(root, platform, request);
-    } else if (keeps) {
-        for (const platform of making) root = await addPlatform(root, platform, request);
-    }
+    const pulled = keeps ? undefined : await pullable(request);
+    const root = keeps
+        ? await withPlatforms(known ?? noRoot, making, request)
+        : (pulled ?? (await newStandIn(making, request)));
     const isStandIn = root.roots[standInRoot]?.startsWith(`${registry}/`) ?? false;
     if (keeps && isStandIn && root.standIn !== standInKey()) {
         say(
@@ -169,7 +186,7 @@ export async function ensureRoot(request: RootRequest): Promise<Root> {
                 typed("lab", "start", "--renew-root"),
         );
     }
-    if (isPulled) say(`${standInRoot} is used as it is on Docker Hub now: ${root.roots[standInRoot] ?? ""}`);
+    if (pulled) say(`${standInRoot} is used as it is on Docker Hub now: ${root.roots[standInRoot] ?? ""}`);
     const before = known?.roots[standInRoot];
     if (before !== undefined && before !== root.roots[standInRoot]) {
         say(`the root ${standInRoot} is replaced: every image is built again`);

@@ -9,7 +9,7 @@ import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
 import { goAlone, withPrograms } from "../../tests/programs";
 import { temporaryFolder, writeTree } from "../../tests/tree";
 import { ensureToolchain, findToolchain } from "./build";
-import { type Limits, openReleases, parseChecksums, releasesVariable } from "./releases";
+import { type Limits, answers, openReleases, parseChecksums, releasesVariable } from "./releases";
 import { tools } from "./tools";
 
 const hashOf = (algorithm: string, content: string | Buffer) => createHash(algorithm).update(content).digest("hex");
@@ -167,6 +167,14 @@ test("a host that does not answer is asked once, and said once", async () => {
     expect(said).toEqual([
         expect.stringMatching(/^note: one\.test can't be reached \(.+\): what it has is built from source$/),
     ]);
+});
+
+test("a server answers whatever it says, and one that is not there does not", async () => {
+    const { address, asked } = await serveFiles({});
+    const at = (server: string) => answers("https://one.test/v2/", { ...process.env, [releasesVariable]: server });
+    expect(await at(address)).toBe(true);
+    expect(asked).toEqual(["/one.test/v2/"]);
+    expect(await at("http://127.0.0.1:9")).toBe(false);
 });
 
 test("nothing is asked where releases are switched off", async () => {

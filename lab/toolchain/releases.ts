@@ -98,13 +98,12 @@ function connections(env: NodeJS.ProcessEnv, limits: Limits): Dispatcher {
     });
 }
 
-/** Returns the address to ask for what a publisher has at `url`. */
+/** Returns the address to ask for what is at `url`. */
 const addressOf = (url: string, { [releasesVariable]: server }: NodeJS.ProcessEnv): string =>
-    server === undefined ? url : `${server}/${url.replace("https://", "")}`;
+    server === undefined || server === "none" ? url : `${server}/${url.replace("https://", "")}`;
 
-/** Whether a publisher's server answers, whatever it says, within a few seconds. */
+/** Whether a server on the network answers, whatever it says, within a few seconds. */
 export async function answers(url: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-    if (!takesReleases(env)) return false;
     const dispatcher = connections(env, { ...defaultLimits, silence: defaultLimits.connect });
     try {
         const response = await fetch(addressOf(url, env), { method: "HEAD", dispatcher });

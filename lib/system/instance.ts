@@ -26,6 +26,11 @@ const schema = z.object({
     standIn: z.string(),
     /** Platforms of the roots. */
     standInPlatforms: z.array(z.string()).default([]),
+    /**
+     * Addresses in the stack's `buildArgsWithout`, and whether this machine reached each when it was asked, once: a network that comes and
+     * goes must not rebuild images. Absent in labs of versions that did not ask.
+     */
+    reachable: z.record(z.string(), z.boolean()).optional(),
     /** Port of the GitHub stand-in; absent if the lab was last started by a version without a stand-in. */
     githubPort: z.int().optional(),
 });
