@@ -76,18 +76,42 @@ const goEnv = () => ({
     GOFLAGS: "-mod=readonly -buildvcs=false",
 });
 
-/** The linker drops debugging information (-s -w), so that the compiler need not make it: a seventh of its time. */
-const withoutDebugging = "-gcflags=all=-dwarf=false";
+/**
+ * Packages of the tools that the lab never runs: clients of clouds, clusters and policy engines. They are half of what is compiled.
+ */
+const unusedPackages = [
+    "cloud.google.com/...",
+    "github.com/Azure/...",
+    "github.com/aws/...",
+    "github.com/envoyproxy/...",
+    "github.com/hashicorp/vault/...",
+    "github.com/open-policy-agent/...",
+    "google.golang.org/api/...",
+    "k8s.io/...",
+];
+
+/**
+ * Options of the compiler that save time. No debugging information, which the linker drops anyway (-s -w): a seventh. No inlining in packages
+ * that are never run: nearly half of their time.
+ */
+const compilerOptions = [
+    "-gcflags=all=-dwarf=false",
+    ...unusedPackages.map((pattern) => `-gcflags=${pattern}=-dwarf=false -l`),
+];
 
 async function build(tool: Tool, folder: string): Promise<void> {
     await makeFolder(folder, async (partial) => {
         const ldflags = ["-s", "-w", tool.ldflags ?? ""].join(" ").trim();
         const output = tool.packages[0] === "." ? path.join(partial, tool.folder) : `${partial}${path.sep}`;
-        await run("go", ["build", "-trimpath", withoutDebugging, "-ldflags", ldflags, "-o", output, ...tool.packages], {
-            cwd: source(tool),
-            env: goEnv(),
-            log: `${folder}.log`,
-        });
+        await run(
+            "go",
+            ["build", "-trimpath", ...compilerOptions, "-ldflags", ldflags, "-o", output, ...tool.packages],
+            {
+                cwd: source(tool),
+                env: goEnv(),
+                log: `${folder}.log`,
+            },
+        );
     });
     rmSync(`${folder}.log`, { force: true });
 }
