@@ -146,13 +146,12 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
         const needed = isForAll ? emulation.platforms : [hostPlatform()];
         return { paths, known, needed, renew: renewRoot, wanted: parts.standIn, standIn: options.standIn ?? false };
     };
-    // Most of it waits for the network while the compiler works.
+    // Most of it waits for the network while the compiler works. If one fails, the other still comes to its end, for the next start.
     const preparing = prepareRoot(rootFor(readInstance(instancePath(paths))));
-    const toolchain = await ensureToolchain(paths.cache).catch(async (error: unknown) => {
-        await preparing.catch(() => undefined);
-        throw error;
-    });
-    await preparing;
+    const [prepared, made] = await Promise.allSettled([preparing, ensureToolchain(paths.cache)]);
+    if (made.status === "rejected") throw made.reason;
+    if (prepared.status === "rejected") throw prepared.reason;
+    const toolchain = made.value;
     return await withLock(lockPath(paths), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
