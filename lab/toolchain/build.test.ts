@@ -87,6 +87,24 @@ test("every go.mod names a Go with its patch number: older ones look for that ve
     }
 });
 
+/** Returns the versions in a tool's go.mod, by module. */
+const versionsIn = (tool: keyof typeof tools): ReadonlyMap<string, string> => {
+    const text = readFileSync(path.join(packageRoot, "lab", "toolchain", tools[tool].folder, "go.mod"), "utf8");
+    return new Map(
+        [...text.matchAll(/^(?:require |\t)(\S+) (v\S+)/gm)].map(([, name = "", version = ""]) => [name, version]),
+    );
+};
+
+test.each([
+    ["languageHost", "pulumi"],
+    ["command", "dockerBuild"],
+] as const)("%s has the versions of %s, so that what both need is compiled once", (own, other) => {
+    const versions = versionsIn(other);
+    const shared = [...versionsIn(own)].filter(([name]) => versions.has(name));
+    expect(shared.length).toBeGreaterThan(50);
+    for (const [name, version] of shared) expect(version, name).toBe(versions.get(name));
+});
+
 test("without Go the error says which is needed, and what is built needs none", async () => {
     const cache = temporaryFolder();
     withPrograms({ ...goAlone, go: "exit 127" });

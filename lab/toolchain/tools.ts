@@ -89,7 +89,7 @@ export const tools = {
     },
     languageHost: {
         folder: "pulumi-language-nodejs",
-        seconds: 20,
+        seconds: 10,
         version: pulumiVersion,
         packages: ["."],
         ldflags: "-X main.version=v3.259.0",
@@ -118,7 +118,7 @@ export const tools = {
     },
     command: {
         folder: "pulumi-resource-command",
-        seconds: 30,
+        seconds: 10,
         version: "1.2.1",
         packages: ["."],
         ldflags: "-X main.version=1.2.1",
