@@ -31,6 +31,7 @@ const instance: Instance = {
     port: 5443,
     platforms: "host",
     roots: { "python:3": root, "python:3.12-slim": root },
+    rootsByPlatform: {},
     standIn: "0123456789ab",
     standInPlatforms: ["linux/amd64"],
 };
@@ -151,6 +152,40 @@ describe("lab: true", () => {
             secretNames: [],
             secrets: {},
         });
+    });
+
+    test("takes roots that it added for a platform, but those that the stack pins", async () => {
+        const rootsByPlatform = { "linux/arm64": { "python:3": root, "python:3.12-slim": root } };
+        const added = async (config: Record<string, string>) =>
+            (await read({ lab: "true", ...config }, { ...instance, rootsByPlatform })).rootsByPlatform;
+        expect(await added({})).toEqual(rootsByPlatform);
+        expect(await added({ roots: JSON.stringify({ "docker.io/library/python:3": root }) })).toEqual({
+            "linux/arm64": { "python:3.12-slim": root },
+        });
+        expect(await added({ roots: JSON.stringify({ "python:3": root, "python:3.12-slim": root }) })).toBeUndefined();
+    });
+
+    test("takes build arguments for what its machine can't reach, and the stack's own for what it can", async () => {
+        const index = "https://index.test/simple/";
+        const buildArgsWithout = {
+            [index]: { base: { INDEX: "", EXTRA: "no" } },
+            "https://other.test/": { app: { A: "1" } },
+        };
+        const config = {
+            lab: "true",
+            buildArgs: JSON.stringify({ base: { INDEX: "here", OWN: "yes" } }),
+            buildArgsWithout: JSON.stringify(buildArgsWithout),
+        };
+        const args = async (reachable?: Record<string, boolean>) =>
+            (await read(config, { ...instance, ...(reachable && { reachable }) })).buildArgs;
+        expect(await args({ [index]: true })).toEqual({ base: { INDEX: "here", OWN: "yes" }, app: { A: "1" } });
+        const without = { base: { INDEX: "", EXTRA: "no", OWN: "yes" }, app: { A: "1" } };
+        expect(await args({ [index]: false })).toEqual(without);
+        expect(await args()).toEqual(without);
+        expect((await read({ ...config, lab: "false" })).buildArgs).toEqual({ base: { INDEX: "here", OWN: "yes" } });
+        await expect(read({ buildArgsWithout: '{"index.test":{}}' })).rejects.toThrow(
+            /buildArgsWithout \(at index\.test\): not an address that .* pulumi config rm/,
+        );
     });
 
     test("yields to keys that are set", async () => {

@@ -10,10 +10,10 @@ import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
-import { buildArgsSchema } from "./lib/hierarchy/settings";
+import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
-import { isPinned, referenceProblem } from "./lib/registry/references";
-import { instanceFile, readInstance } from "./lib/system/instance";
+import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
+import { type Instance, instanceFile, readInstance } from "./lib/system/instance";
 import { serversFolder } from "./lib/system/paths";
 import { keyArguments } from "./lib/system/shell";
 import { deadServers, startedServers } from "./lib/system/pidFiles";
@@ -186,6 +186,8 @@ const schema = z.strictObject({
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
+    /** In the lab, build arguments for machines that can't reach an address. */
+    buildArgsWithout: buildArgsWithoutSchema.optional(),
     /** By image or entry with a matrix, the period of its last scheduled rebuild, which `bump` writes. */
     rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
@@ -207,6 +209,8 @@ export interface StackConfig {
     readonly platforms: "all" | "host" | readonly Platform[];
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
+    /** The lab's roots for platforms that it added later, by platform. */
+    readonly rootsByPlatform?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** The keys of `roots` that the stack's configuration sets; the others come from the lab. */
     readonly pins: readonly string[];
     /** Values by argument, by image or matrix; they override those in images.ts. */
@@ -237,6 +241,21 @@ function parseValue(text: string): unknown {
 
 /** The allowed keys, by the path of the object that contains them. */
 const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
+
+/** Returns the lab's roots by platform without those that the stack's configuration pins; nothing if there are none. */
+function unpinned(
+    byPlatform: Instance["rootsByPlatform"],
+    pins: readonly string[],
+): Pick<StackConfig, "rootsByPlatform"> {
+    const isPinnedHere = (root: string) => pins.some((pin) => sameImage(pin, root));
+    const rootsByPlatform = Object.fromEntries(
+        Object.entries(byPlatform).map(([platform, roots]) => [
+            platform,
+            Object.fromEntries(Object.entries(roots).filter(([root]) => !isPinnedHere(root))),
+        ]),
+    );
+    return Object.values(rootsByPlatform).some((roots) => Object.keys(roots).length > 0) ? { rootsByPlatform } : {};
+}
 
 /** Refuses an update while the lab is stopped: it would fail halfway, with the provider's message. A preview needs no servers. */
 function requireRunningLab(): void {
@@ -298,6 +317,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         platforms,
         roots = {},
         buildArgs = {},
+        buildArgsWithout = {},
         buildSecrets = {},
     } = parsed.data;
     const { builtinFrontend = false } = parsed.data;
@@ -320,8 +340,9 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
+        ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
         pins: Object.keys(roots),
-        buildArgs,
+        buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),

@@ -76,7 +76,7 @@ export function neededParts(root: string = repositoryRoot()): LabParts {
             : undefined;
         const buildArgs = readableBuildArgs(config && settingIn(config, "buildArgs"), file);
         const settings = withImageSettings(definitions, { platforms: "declared", roots: {}, buildArgs });
-        return partsOf(readImages(openCheckout(root), definitions, settings).placed);
+        return partsOf(readImages(openCheckout(root), definitions, settings));
     } catch (error) {
         if (asInputError(error)) return allParts;
         throw error;

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
 import { imageScheme, inputHashArgument } from "../lib/engine/resources";
-import { type PreparedImage, registryExport, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { type PreparedImage, pinFor, registryExport, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { rebuildHost } from "../lib/hierarchy/rebuild";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
@@ -53,10 +53,15 @@ export function digestRef(key: string, repository: string, digest: string): stri
 const location = (ref: pulumi.Input<string>) => ({ location: pulumi.interpolate`${imageScheme}${ref}` });
 
 /** Returns the images that a Dockerfile names, by the name that BuildKit looks up. */
-function namedContexts({ prepared, parents }: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
-    const pinned = prepared.roots.flatMap(({ expanded, pin }) =>
-        pin === undefined ? [] : [[expanded, location(pin)] as const],
-    );
+function namedContexts({
+    prepared,
+    parents,
+    platform,
+}: PlatformImageArgs): dockerBuild.types.input.BuildContextArgs["named"] {
+    const pinned = prepared.roots.flatMap((root) => {
+        const pin = pinFor(root, platform);
+        return pin === undefined ? [] : [[root.expanded, location(pin)] as const];
+    });
     return Object.fromEntries([...parents.map(({ expanded, ref }) => [expanded, location(ref)] as const), ...pinned]);
 }
 
@@ -73,7 +78,7 @@ function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<
     const { repository, inputHash } = prepared;
     if (repository === undefined) return [];
     // A root without a pin is identified only by its name.
-    const roots = rootsOf(prepared).map(({ expanded, pin }) => pin ?? expanded);
+    const roots = rootsOf(prepared).map((root) => pinFor(root, platform) ?? root.expanded);
     const tag = pulumi
         .all(parents.map(({ ref }) => ref))
         .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));

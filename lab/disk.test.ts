@@ -5,12 +5,13 @@ import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
 import type { Instance } from "../lib/system/instance";
 import type { UpdateRecord } from "../lib/update/history";
-import { expect, test } from "../tests/mocha";
+import { expect, stubEnv, test } from "../tests/mocha";
 import { goAlone, withPrograms } from "../tests/programs";
 import { temporaryFolder, writeTree } from "../tests/tree";
 import { type Need, checkDisk, diskWarning, imagesNeed, labNeeds } from "./disk";
 import { standInFolder } from "./root/standIn";
 import { ensureToolchain } from "./toolchain/build";
+import { releasesVariable } from "./toolchain/releases";
 import { tools } from "./toolchain/tools";
 
 const needs: readonly Need[] = [
@@ -66,12 +67,14 @@ const known: Instance = {
     port: 5443,
     platforms: "host",
     roots: { "python:3.12-slim": "registry.localhost:5443/library/python@sha256:0" },
+    rootsByPlatform: {},
     standIn: "0123456789ab",
     standInPlatforms: [],
 };
 
 test("what a start needs is what is not there yet", async () => {
     withPrograms(goAlone);
+    stubEnv(releasesVariable, "none");
     const home = temporaryFolder();
     const paths = { cache: path.join(home, "cache"), state: path.join(home, "state") };
     const sizes = async (renewRoot = false, instance?: Instance) =>
@@ -88,10 +91,10 @@ test("what a start needs is what is not there yet", async () => {
     expect(await sizes(false, known)).toEqual([]);
     expect(await sizes(true, known)).toEqual([2]);
 
-    const parts = { standIn: false, emulation: false };
+    const parts = { standIn: false, emulation: false, otherRoots: false };
     expect(await labNeeds(paths, { known: undefined, renewRoot: false, parts })).toEqual([]);
 
-    mkdirSync(standInFolder(paths.cache, [hostPlatform()]), { recursive: true });
+    mkdirSync(standInFolder(paths.cache, hostPlatform()), { recursive: true });
     expect(await sizes(true, known)).toEqual([]);
 });
 

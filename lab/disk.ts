@@ -39,9 +39,7 @@ export interface Purpose {
 export async function labNeeds(paths: LabPaths, purpose: Purpose): Promise<Need[]> {
     const { known, renewRoot, parts = allParts } = purpose;
     const missing = (await missingTools(paths.cache)).length;
-    // Emulation, which is enabled later, decides which stand-in is used.
-    const standIns = [[hostPlatform()], ["linux/amd64", "linux/arm64"] as const];
-    const hasStandIn = standIns.some((platforms) => existsSync(standInFolder(paths.cache, platforms)));
+    const hasStandIn = existsSync(standInFolder(paths.cache, hostPlatform()));
     const toolchain = Math.ceil((room.toolchain * missing) / Object.keys(tools).length);
     const isMade = hasStandIn || (known?.roots[standInRoot] !== undefined && !renewRoot);
     const standIn = isMade || !(parts.standIn || renewRoot) ? 0 : room.standIn;

@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
 import { runningUpdates } from "../lib/engine/locks";
-import { labStack, stackFile } from "../lib/engine/stacks";
+import { labStack, projectName, stackFile } from "../lib/engine/stacks";
 import { CommandError } from "../lib/errors";
 import { hostPlatform } from "../lib/platform";
+import { buildArgsWithoutSchema } from "../lib/hierarchy/settings";
 import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { withLock } from "../lib/system/lock";
 import {
@@ -21,13 +24,14 @@ import { checkDisk, diskWarning, imagesNeed, labNeeds } from "./disk";
 import { labEnvironment } from "./environment";
 import { labServers } from "./labState";
 import { enableEmulation } from "./root/emulation";
-import { ensureRoot } from "./root/root";
+import { ensureRoot, prepareRoot } from "./root/root";
 import { ensureHostName } from "./servers/hostName";
 import { choosePort } from "./servers/ports";
 import { startServer } from "./servers/server";
 import { ensureCertificates, registryHost } from "./servers/tls";
 import { ensureToolchain } from "./toolchain/build";
 import { type LabParts, allParts, ensurePackages, requireRoot } from "./toolchain/packages";
+import { answers } from "./toolchain/releases";
 import { pulumiHome } from "./toolchain/pulumiHome";
 import { typed } from "../lib/system/commandLine";
 
@@ -50,6 +54,8 @@ export interface StartOptions {
     readonly minFree?: number;
     /** The parts of the lab that the images need; every part by default. */
     readonly parts?: LabParts;
+    /** Makes the stand-in for the root even if the root itself can be pulled: tests must not depend on what is on Docker Hub. */
+    readonly standIn?: boolean;
     /** First port to try for a new instance's registry. */
     readonly port?: number;
 }
@@ -68,6 +74,31 @@ async function ensureStack(repository: string, paths: LabPaths, env: NodeJS.Proc
         cwd: repository,
         env,
     });
+}
+
+/** Returns the addresses on which build arguments of the lab's stack depend (`buildArgsWithout`). */
+function addressesIn(repository: string): string[] {
+    if (!existsSync(path.join(repository, configFileOf(labStack)))) return [];
+    const { data } = buildArgsWithoutSchema.safeParse(
+        settingIn(openConfigFile(repository, labStack, projectName(repository)), "buildArgsWithout") ?? {},
+    );
+    // The program refuses what is wrong.
+    return Object.keys(data ?? {});
+}
+
+/**
+ * Asks the addresses that were not asked yet. A lab of a version that did not ask keeps the build arguments that it built with.
+ *
+ * @param known the instance; undefined for a new lab
+ */
+async function askAddresses(
+    addresses: readonly string[],
+    known: Instance | undefined,
+): Promise<Record<string, boolean>> {
+    const wasAsked = !known || known.reachable !== undefined;
+    const asked = addresses.filter((url) => known?.reachable?.[url] === undefined);
+    const answered = await Promise.all(asked.map(async (url) => [url, wasAsked && (await answers(url))] as const));
+    return { ...known?.reachable, ...Object.fromEntries(answered) };
 }
 
 const keptNote = (server: string, updates: readonly number[]) =>
@@ -105,12 +136,22 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
     else checkDisk([{ folder: paths.state, what: "asked for by --min-free", gigabytes: minFree }]);
     await ensurePackages({ ...parts, standIn: parts.standIn || renewRoot });
     requireRoot();
-    const toolchain = await ensureToolchain(paths.cache);
     await ensureHostName();
     const emulation = await enableEmulation();
     for (const { platform, reason } of parts.emulation ? emulation.missing : []) {
         console.error(`note: ${platform} can't be built on this machine: ${reason}`);
     }
+    const rootFor = (known: Instance | undefined) => {
+        const isForAll = parts.otherRoots || (options.platforms ?? known?.platforms) === "all";
+        const needed = isForAll ? emulation.platforms : [hostPlatform()];
+        return { paths, known, needed, renew: renewRoot, wanted: parts.standIn, standIn: options.standIn ?? false };
+    };
+    // Most of it waits for the network while the compiler works. If one fails, the other still comes to its end, for the next start.
+    const preparing = prepareRoot(rootFor(readInstance(instancePath(paths))));
+    const [prepared, made] = await Promise.allSettled([preparing, ensureToolchain(paths.cache)]);
+    if (made.status === "rejected") throw made.reason;
+    if (prepared.status === "rejected") throw prepared.reason;
+    const toolchain = made.value;
     return await withLock(lockPath(paths), async () => {
         const certificates = await ensureCertificates(paths.state);
         const known = readInstance(instancePath(paths));
@@ -142,17 +183,9 @@ export async function startLab(options: StartOptions = {}): Promise<Lab> {
                     `(see the note above). Enable it, or build for this machine's alone: ${typed("up", "--platforms", "host")}`,
             );
         }
-        const root = await ensureRoot({
-            paths,
-            known,
-            registry,
-            makeable: emulation.platforms,
-            needed: platforms === "all" ? emulation.platforms : [hostPlatform()],
-            renew: renewRoot,
-            wanted: parts.standIn,
-            env,
-        });
-        const instance: Instance = { ...ports, platforms, ...root };
+        const root = await ensureRoot({ ...rootFor(known), registry, env });
+        const reachable = await askAddresses(addressesIn(repository), known);
+        const instance: Instance = { ...ports, platforms, ...root, reachable };
         if (JSON.stringify(instance) !== JSON.stringify(known)) writeInstance(instancePath(paths), instance);
         await ensureStack(repository, paths, env);
         return { paths, instance, env };

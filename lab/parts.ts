@@ -1,3 +1,4 @@
+import type { DockerfileReading } from "../lib/dockerfile/reading";
 import { declaredPlatforms } from "../lib/hierarchy/definition";
 import type { ResolvedImage } from "../lib/hierarchy/resolve";
 import { type Platform, hostPlatform } from "../lib/platform";
@@ -5,15 +6,32 @@ import { sameImage } from "../lib/registry/references";
 import { standInRoot } from "./root/standIn";
 import type { LabParts } from "./toolchain/packages";
 
+type PlacedImage = Pick<ResolvedImage, "roots" | "definition">;
+
+/** What a Dockerfile says about the images that it names. */
+interface Reading {
+    readonly references: readonly Pick<DockerfileReading["references"][number], "expanded" | "platforms">[];
+}
+
 /**
  * Returns the parts that the images of a repository need.
  *
- * @param placed as `readImages` returns them
+ * @param images as `readImages` returns them
  */
-export const partsOf = (
-    placed: readonly Pick<ResolvedImage, "roots" | "definition">[],
+export function partsOf(
+    {
+        placed,
+        readings,
+    }: { readonly placed: readonly PlacedImage[]; readonly readings: Readonly<Record<string, Reading>> },
     host: Platform = hostPlatform(),
-): LabParts => ({
-    standIn: placed.some(({ roots }) => roots.some((root) => sameImage(root, standInRoot))),
-    emulation: placed.some(({ definition }) => declaredPlatforms(definition).some((platform) => platform !== host)),
-});
+): LabParts {
+    const uses = Object.values(readings)
+        .flatMap(({ references }) => references)
+        .filter(({ expanded }) => sameImage(expanded, standInRoot))
+        .flatMap(({ platforms }) => platforms[host]?.native ?? []);
+    return {
+        standIn: placed.some(({ roots }) => roots.some((root) => sameImage(root, standInRoot))),
+        emulation: placed.some(({ definition }) => declaredPlatforms(definition).some((platform) => platform !== host)),
+        otherRoots: uses.some((platform) => platform !== host),
+    };
+}

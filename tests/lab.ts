@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Lab, githubDistance, startLab } from "../lab/lab";
 import { stopLab } from "../lab/labState";
-import { enableEmulation } from "../lab/root/emulation";
-import { standInFolder } from "../lab/root/standIn";
+import { standInKey } from "../lab/root/standIn";
 import { choosePort } from "../lab/servers/ports";
 import { registryHost } from "../lab/servers/tls";
 import { makeFolder } from "../lib/system/files";
@@ -53,23 +52,22 @@ const registryData = ({ state }: Pick<LabPaths, "state">) => path.join(state, "r
 async function takeRoot(paths: LabPaths): Promise<void> {
     const known = readInstance(path.join(keptRoot(), "instance.json"));
     if (!known) return;
-    const { platforms } = await enableEmulation();
-    if (known.standIn !== path.basename(standInFolder(paths.cache, platforms))) return;
+    if (known.standIn !== standInKey()) return;
     cpSync(path.join(keptRoot(), "data"), registryData(paths), { recursive: true });
     const port = await choosePort(firstPort);
     const githubPort = await choosePort(port + githubDistance);
     const registry = `${registryHost}:${port.toString()}`;
-    const roots = Object.entries(known.roots).map(
-        ([name, ref]) => [name, ref.replace(known.registry, registry)] as const,
-    );
-    writeInstance(instancePath(paths), { ...known, registry, port, githubPort, roots: Object.fromEntries(roots) });
+    const text = JSON.stringify(known).replaceAll(`${known.registry}/`, `${registry}/`);
+    writeInstance(instancePath(paths), { ...(JSON.parse(text) as Instance), registry, port, githubPort });
 }
 
 /** Keeps the root of a lab that has nothing else in its registry yet, for `takeRoot`. */
 async function keepRoot({ paths, instance }: Lab): Promise<void> {
     const kept = keptRoot();
     await withLock(`${kept}.lock`, async () => {
-        if (readInstance(path.join(kept, "instance.json"))?.standIn === instance.standIn) return;
+        const known = readInstance(path.join(kept, "instance.json"));
+        const isSame = known?.standIn === instance.standIn;
+        if (isSame && instance.standInPlatforms.every((one) => known.standInPlatforms.includes(one))) return;
         rmSync(kept, { recursive: true, force: true });
         await makeFolder(kept, (partial) => {
             cpSync(registryData(paths), path.join(partial, "data"), { recursive: true });
@@ -107,7 +105,7 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
     };
     try {
         await takeRoot(paths);
-        const lab = await startLab({ paths, platforms, port: firstPort });
+        const lab = await startLab({ paths, platforms, port: firstPort, standIn: true });
         await keepRoot(lab);
         return { ...lab, variables, close };
     } catch (error) {

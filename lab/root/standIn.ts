@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Platform, archOf } from "../../lib/platform";
+import { type Platform, archOf, hostPlatform } from "../../lib/platform";
 import { makeFolder } from "../../lib/system/files";
 import { withLock } from "../../lib/system/lock";
 import { run } from "../../lib/system/process";
-import { progress } from "../../lib/system/progress";
+import { announce, progress } from "../../lib/system/progress";
 import { systemBundle } from "../servers/tls";
-import { requireGo } from "../toolchain/build";
+import { durationsFile, requireGo } from "../toolchain/build";
 import { pythonVersion, unpackPython } from "./python";
 
 /** Increase this if `makeRootfs` changes its result for the same settings. Labs then create a new root and rebuild all images. */
@@ -36,15 +36,13 @@ const removedPaths = [
     "usr/share/info",
 ];
 
-const dockerfile = (
-    roots: readonly string[],
-) => `# Made by the lab: NOT the official image, which a machine without access to Docker Hub can't pull.
+const dockerfile = `# Made by the lab: NOT the official image, which a machine without access to Docker Hub can't pull.
 FROM scratch
 ARG TARGETARCH
 ADD rootfs-\${TARGETARCH}.tar /
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHON_VERSION=${pythonVersion}
 LABEL org.opencontainers.image.title="stand-in for ${standInRoot}" \\
-      org.opencontainers.image.description="Debian ${suite} by debootstrap with CPython ${pythonVersion}, for ${roots.join(" and ")}"
+      org.opencontainers.image.description="Debian ${suite} by debootstrap with CPython ${pythonVersion}"
 CMD ["python3"]
 `;
 
@@ -80,40 +78,41 @@ async function makeRootfs(folder: string, arch: string, log: string): Promise<vo
     }
 }
 
-/** Returns the folder of the stand-in's build context. Its name is a hash over everything that decides the content. */
-export function standInFolder(cache: string, platforms: readonly Platform[]): string {
-    const settings = JSON.stringify([
-        recipeVersion,
-        suite,
-        packages,
-        removedPaths,
-        pythonVersion,
-        dockerfile(platforms),
-    ]);
+/** Identifies the stand-in that this machine would make: a hash over everything that decides its content, for every platform. */
+export function standInKey(): string {
+    const settings = JSON.stringify([recipeVersion, suite, packages, removedPaths, pythonVersion, dockerfile]);
     const hash = createHash("sha256").update(settings).update(readFileSync(systemBundle()));
-    return path.join(cache, "stand-in", hash.digest("hex").slice(0, 12));
+    return hash.digest("hex").slice(0, 12);
 }
 
+/** Returns the folder of the stand-in's build context for a platform. */
+export const standInFolder = (cache: string, platform: Platform): string =>
+    path.join(cache, "stand-in", `${standInKey()}-${archOf(platform)}`);
+
 /**
- * Creates the build context of the stand-in for python:3.12-slim, once per machine. It contains one root file system per platform: Debian
- * from debootstrap with CPython from a Go module.
+ * Creates the build context of the stand-in for python:3.12-slim for a platform, once per machine: the root file system, Debian from
+ * debootstrap with CPython from a Go module. Another platform than this machine's has to be emulated already.
  *
  * @returns the folder of the build context
  */
-export async function ensureStandIn(cache: string, platforms: readonly Platform[]): Promise<string> {
-    const folder = standInFolder(cache, platforms);
+export async function ensureStandIn(cache: string, platform: Platform): Promise<string> {
+    const folder = standInFolder(cache, platform);
     if (existsSync(folder)) return folder;
-    await withLock(path.join(cache, "stand-in", "lock"), async () => {
+    const arch = archOf(platform);
+    await withLock(path.join(cache, "stand-in", `lock-${arch}`), async () => {
         if (existsSync(folder)) return;
         await requireGo(`the stand-in for ${standInRoot}`);
         await makeFolder(folder, async (partial) => {
-            for (const arch of platforms.map(archOf)) {
-                const log = `${folder}-${arch}.log`;
-                const label = `making the stand-in for ${standInRoot} (${arch})`;
-                await progress(label, () => makeRootfs(partial, arch, log));
-                rmSync(log, { force: true });
-            }
-            writeFileSync(path.join(partial, "Dockerfile"), dockerfile(platforms));
+            const log = `${folder}.log`;
+            const label = `making the stand-in for ${standInRoot} (${arch})`;
+            announce(
+                `stand-in ${arch}`,
+                [{ name: label, seconds: platform === hostPlatform() ? 90 : 300 }],
+                durationsFile(cache),
+            );
+            await progress(label, () => makeRootfs(partial, arch, log), { phase: label });
+            rmSync(log, { force: true });
+            writeFileSync(path.join(partial, "Dockerfile"), dockerfile);
         });
     });
     return folder;

@@ -23,7 +23,7 @@ test("who is not root gets the command that installs what is missing", async () 
 
 test("programs that no image needs are not asked for", async () => {
     as(1000);
-    const missing = ensurePackages({ standIn: false, emulation: false }, [temporaryFolder()]);
+    const missing = ensurePackages({ standIn: false, emulation: false, otherRoots: false }, [temporaryFolder()]);
     await expect(missing).rejects.toThrow(/^the lab needs runc, docker-registry, openssl, flock\. /);
 });
 

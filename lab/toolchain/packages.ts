@@ -11,10 +11,12 @@ export interface LabParts {
     readonly standIn: boolean;
     /** Whether an image is built for another platform than this machine's. */
     readonly emulation: boolean;
+    /** Whether a build for this machine's platform uses that root for another platform. */
+    readonly otherRoots: boolean;
 }
 
 /** Every part: for images that are not known. */
-export const allParts: LabParts = { standIn: true, emulation: true };
+export const allParts: LabParts = { standIn: true, emulation: true, otherRoots: true };
 
 /** A program that the lab needs. */
 interface Program {

@@ -8,7 +8,7 @@ import { tree } from "../../tests/tree";
 import { stageContext } from "../context/stage";
 import { packageRoot } from "../system/paths";
 import type { ImageDefinition, ImageDefinitions } from "./definition";
-import { readHierarchy } from "./prepare";
+import { pinFor, readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
 import { unpinnedRoots, unusedPins } from "./warnings";
 
@@ -81,6 +81,27 @@ describe("settings", () => {
         expect(base?.roots).toEqual([{ expanded: "python:3", pin: pinned, from: ["linux/amd64", "linux/arm64"] }]);
         const host = prepare(dockerfiles, definitions, { platforms: ["linux/arm64"] });
         expect(host[0]?.roots).toEqual([{ expanded: "python:3", pin: undefined, from: ["linux/arm64"] }]);
+    });
+
+    test("pin roots by the platform for which a build uses them", () => {
+        const ref = (digit: string) => `registry.test/python@sha256:${digit.repeat(64)}`;
+        const rootsByPlatform = { "linux/arm64": { "docker.io/library/python:3": ref("1") } };
+        const texts = {
+            ...dockerfiles,
+            app: "FROM --platform=linux/amd64 python:3 AS a\nFROM ghcr.io/us/base\nCOPY --from=a /a /a\n",
+            other: "FROM --platform=linux/arm64 python:3 AS a\nFROM python:3\nCOPY --from=a /a /a\n",
+        };
+        const images = { ...definitions, other: image("other") };
+        const prepared = prepare(texts, images, { roots: { "python:3": ref("0") }, rootsByPlatform });
+        const pins = prepared.map(({ key, roots: [root] }) => [
+            key,
+            ...(["linux/amd64", "linux/arm64"] as const).map((platform) => root && pinFor(root, platform)),
+        ]);
+        expect(pins).toEqual([
+            ["base", ref("0"), ref("1")],
+            ["app", ref("0"), ref("0")],
+            ["other", ref("1"), ref("1")],
+        ]);
     });
 
     test("choose the platforms, and leave out what declares none of them", () => {

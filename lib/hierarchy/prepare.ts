@@ -47,9 +47,14 @@ export interface Root {
      * reference.
      */
     readonly pin: string | undefined;
+    /** By the target platform of a build, the pin that replaces `pin` in it; absent if there is none. */
+    readonly pins?: Readonly<Partial<Record<Platform, string>>>;
     /** Its platforms that stages in the stack's builds are built FROM; empty if they only copy from it. */
     readonly from: readonly Platform[];
 }
+
+/** Returns the pin of a root in builds for a platform. */
+export const pinFor = ({ pin, pins }: Root, platform: Platform): string | undefined => pins?.[platform] ?? pin;
 
 /** An image, ready to become resources: all information that exists before anything is built. */
 export interface PreparedImage {
@@ -294,11 +299,23 @@ function prepare(
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
-    const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
+    const pinIn = (pins: Readonly<Record<string, string>>, expanded: string) =>
+        Object.entries(pins).find(([root]) => sameImage(root, expanded))?.[1];
+    const pinOf = (expanded: string) => pinIn(settings.roots, expanded);
     const roots = image.roots.map((expanded) => {
-        const from = reading.references.find((reference) => reference.expanded === expanded)?.from ?? {};
+        const { from = {}, platforms: uses = {} } = reading.references.find((one) => one.expanded === expanded) ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
-        return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
+        const pins = platforms.flatMap((target) => {
+            const used = uses[target]?.native ?? [target];
+            const [pin] = used.flatMap((one) => pinIn(settings.rootsByPlatform?.[one] ?? {}, expanded) ?? []);
+            return pin === undefined ? [] : [[target, pin] as const];
+        });
+        return {
+            expanded,
+            pin: pinOf(expanded),
+            ...(pins.length > 0 && { pins: Object.fromEntries(pins) }),
+            from: [...new Set(platformsFrom)],
+        };
     });
     const rebuild = settings.rebuilds?.[key];
     const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);

@@ -23,6 +23,35 @@ const argument = z
 /** `layered-images:buildArgs`: build arguments by image or entry with a matrix, which override those in images.ts. */
 export const buildArgsSchema = z.record(z.string(), z.record(z.string(), argument));
 
+/**
+ * `layered-images:buildArgsWithout`: by address, the build arguments of labs on machines that can't reach it. They override `buildArgs`.
+ */
+export const buildArgsWithoutSchema = z.record(z.string(), buildArgsSchema).superRefine((byAddress, context) => {
+    for (const address of Object.keys(byAddress).filter((text) => !/^https?:\/\//.test(text) || !URL.canParse(text))) {
+        const message = "not an address that starts with https:// or http://";
+        context.addIssue({ code: "custom", path: [address], message, params: { remove: true } });
+    }
+});
+
+/** Build arguments by image or matrix. */
+type BuildArgs = z.infer<typeof buildArgsSchema>;
+
+/**
+ * Returns the build arguments of a lab: those of the stack, overridden by those for the addresses that its machine can't reach.
+ *
+ * @param reachable the addresses that were asked, and whether they answered
+ */
+export function withUnreachable(
+    buildArgs: BuildArgs,
+    without: z.infer<typeof buildArgsWithoutSchema>,
+    reachable: Readonly<Record<string, boolean>> = {},
+): BuildArgs {
+    const applying = Object.entries(without).flatMap(([url, images]) => (reachable[url] ? [] : Object.entries(images)));
+    const merged: BuildArgs = { ...buildArgs };
+    for (const [image, args] of applying) merged[image] = { ...merged[image], ...args };
+    return merged;
+}
+
 const otherPlatforms = "pulumi config set platforms all, or set a list of allowed platforms";
 
 const platformsIn = (images: Images): Platform[] => [...new Set(Object.values(images).flatMap(declaredPlatforms))];
@@ -35,6 +64,8 @@ export interface HierarchySettings {
     readonly platforms: WantedPlatforms;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
+    /** By platform, pins that replace those in `roots` in builds that use the root for this platform. */
+    readonly rootsByPlatform?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Values by argument, by image or matrix; they override those in images.ts. */
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** By image or entry with a matrix, the period of its last scheduled rebuild ("2026-W48"). */

@@ -1,7 +1,14 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import type { Answer } from "./findings";
-import { imageFindings, lostBuilds, lostPromotions, registriesToRestart, unansweredFindings } from "./images";
+import {
+    compareRoots,
+    imageFindings,
+    lostBuilds,
+    lostPromotions,
+    registriesToRestart,
+    unansweredFindings,
+} from "./images";
 import { type Held, imageQuestions, imageStatus, uncommittedNotes } from "./imageStatus";
 import type { DeployedImage } from "../engine/state";
 
@@ -270,4 +277,20 @@ test("what could not be asked is neither there nor gone, and told once for each 
     expect(unansweredFindings(none)).toEqual([
         { kind: "unknown", about: "registry ghcr.io", text: "connection refused (wanted: o/base, o/app)" },
     ]);
+});
+
+test.each<[string, Held, boolean]>([
+    ["what is pinned", { digest: digest("a"), layers: [], platforms: {} }, true],
+    [
+        "an index with what is pinned",
+        { digest: digest("b"), layers: [], platforms: { "linux/amd64": digest("a") } },
+        true,
+    ],
+    ["something else", { digest: digest("b"), layers: [], platforms: { "linux/amd64": digest("c") } }, false],
+])("a root whose tag points at %s", (_what, found, isInStep) => {
+    const tag = "r.test/python:3";
+    const status = { root: "python:3", pinned: `r.test/python@${digest("a")}`, tag, images: [] };
+    const commands = { stack: "local", isLab: true, isCi: false };
+    const { findings } = compareRoots([status], new Map([[tag, { found }]]), commands);
+    expect(findings.map(({ kind }) => kind)).toEqual(isInStep ? [] : ["drift"]);
 });

@@ -73,6 +73,10 @@ function moveCommand(
     return `${set} && ${commit} && git push`;
 }
 
+/** Checks whether a digest is what a tag points at, or one of the platforms in it. */
+const contains = (found: Held | undefined, digest: string | undefined): boolean =>
+    digest !== undefined && (found?.digest === digest || Object.values(found?.platforms ?? {}).includes(digest));
+
 /**
  * Compares the pins with the registries' answers to `rootQuestions`.
  *
@@ -97,7 +101,7 @@ export function compareRoots(
         const found = answer.found?.digest;
         if (found === undefined) {
             findings.push({ kind: "note", about, text: `${tag} is not in the registry, so its pin can't be compared` });
-        } else if (digestOf(pinned) !== found) {
+        } else if (!contains(answer.found, digestOf(pinned))) {
             const text = `${tag} moved to ${found}; pinned is ${digestOf(pinned) ?? pinned}`;
             const command = moveCommand(root, pinned, found, labRoots[root], commands);
             findings.push({ kind: "drift", about, text, repair: { by: "command", command } });

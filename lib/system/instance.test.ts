@@ -10,6 +10,7 @@ const instance = {
     port: 5443,
     platforms: "host",
     roots: { "python:3.12-slim": "registry.localhost:5443/library/python@sha256:0" },
+    rootsByPlatform: {},
     standIn: "0123456789ab",
     standInPlatforms: ["linux/amd64"],
 } as const;
@@ -19,6 +20,12 @@ const file = () => path.join(temporaryFolder(), "instance.json");
 test("a lab reads what another version wrote that knows more than it does", () => {
     const written = file();
     writeFileSync(written, JSON.stringify({ ...instance, invented: { later: true } }));
+    expect(readInstance(written)).toEqual(instance);
+});
+
+test("a lab reads what a version wrote that had one root for all platforms", () => {
+    const written = file();
+    writeFileSync(written, JSON.stringify({ ...instance, rootsByPlatform: undefined }));
     expect(readInstance(written)).toEqual(instance);
 });
 

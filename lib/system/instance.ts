@@ -15,12 +15,22 @@ const schema = z.object({
     port: z.int(),
     /** Platforms to build: this machine's, or all platforms that an image declares. */
     platforms: z.enum(["host", "all"]),
-    /** The lab's stand-ins for roots: by reference as Dockerfiles write it, `<repository>@<digest>`. */
+    /** The lab's roots, most of them stand-ins: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z.record(z.string(), z.string()),
-    /** Identifies the recipe of the stand-ins: if it differs, they have to be published again. Empty without stand-ins. */
+    /**
+     * By platform, the roots of builds that use a root for this platform, instead of those in `roots`: platforms that were added later, so
+     * that what was built for the others is not built again.
+     */
+    rootsByPlatform: z.record(z.string(), z.record(z.string(), z.string())).default({}),
+    /** Identifies the recipe of the stand-ins, for a note if today's differs. Empty without stand-ins. */
     standIn: z.string(),
-    /** Platforms of the stand-ins. */
+    /** Platforms of the roots. */
     standInPlatforms: z.array(z.string()).default([]),
+    /**
+     * Addresses in the stack's `buildArgsWithout`, and whether this machine reached each when it was asked, once: a network that comes and
+     * goes must not rebuild images. Absent in labs of versions that did not ask.
+     */
+    reachable: z.record(z.string(), z.boolean()).optional(),
     /** Port of the GitHub stand-in; absent if the lab was last started by a version without a stand-in. */
     githubPort: z.int().optional(),
 });

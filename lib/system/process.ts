@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { setMaxListeners } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { CommandError } from "../errors";
@@ -6,6 +7,8 @@ import { tail } from "./files";
 import { maskStream } from "./mask";
 
 const interruption = new AbortController();
+// Every command that runs listens to it, and Node warns of more than ten listeners.
+setMaxListeners(0, interruption.signal);
 
 /** Aborted by `interrupt`. */
 export const onInterrupt: AbortSignal = interruption.signal;
