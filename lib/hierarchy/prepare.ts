@@ -13,7 +13,7 @@ import type { DockerfileReading } from "../dockerfile/reading";
 import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
-import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
+import { byImage, pushedRepository, referenceProblem } from "../registry/references";
 import { type Definitions, type ImageDefinition, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
@@ -156,11 +156,12 @@ function triggersBelow(
         triggersByKey.set(key, triggers);
         return triggers;
     };
+    const declared = byImage(Object.entries(roots).map(([name, root]) => [name, { name, ...root }]));
     return (reference) => {
         const key = keyOf(reference);
         if (key !== undefined) return ofImage(key);
-        const [root, { onBuild }] = Object.entries(roots).find(([name]) => sameImage(name, reference)) ?? ["", {}];
-        return (onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root}` }));
+        const root = declared(reference);
+        return (root?.onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root?.name ?? ""}` }));
     };
 }
 
@@ -190,7 +191,7 @@ export function readImages(
     const texts = Object.fromEntries(entries.map(([key, image]) => [key, textOf(checkout, key, image)]));
     // Invalid names are reported together with the other problems of the hierarchy.
     const named = allNames(images).filter(({ name }) => referenceProblem(name) === undefined);
-    const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;
+    const keyOf = byImage(named.map(({ key, name }) => [name, key]));
     const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
     const readings = new Map<string, DockerfileReading | undefined>();
     const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
@@ -205,10 +206,9 @@ export function readImages(
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
             environmentOf: (reference, platform) => {
-                const [below, definition] = entries.find(([name]) => name === keyOf(reference)) ?? [];
-                return below === undefined || !definition
-                    ? undefined
-                    : readingOf(below, definition)?.environment[platform];
+                const below = keyOf(reference) ?? "";
+                const definition = images[below];
+                return definition && readingOf(below, definition)?.environment[platform];
             },
         });
         readings.set(key, reading);
@@ -221,8 +221,8 @@ export function readImages(
         }),
     );
     // Tools that only describe the images have no pins, so the stack, which has them, is the one to refuse a reference.
-    const isRoot = (reference: string) =>
-        settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));
+    const pinOf = byImage(Object.entries(settings.roots));
+    const isRoot = (reference: string) => settings.platforms === "declared" || pinOf(reference) !== undefined;
     return { placed: resolveHierarchy({ images, readings: readingsByKey, isRoot }), readings: readingsByKey };
 }
 
@@ -256,6 +256,7 @@ function prepare(
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
+    pinOf: (reference: string) => string | undefined,
 ): PreparedImage {
     const { key, definition, platforms, parents, cacheTag } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
@@ -271,9 +272,9 @@ function prepare(
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
-    const pinOf = (expanded: string) => Object.entries(settings.roots).find(([root]) => sameImage(root, expanded))?.[1];
+    const references = new Map(reading.references.map((reference) => [reference.expanded, reference]));
     const roots = image.roots.map((expanded) => {
-        const from = reading.references.find((reference) => reference.expanded === expanded)?.from ?? {};
+        const from = references.get(expanded)?.from ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
         return { expanded, pin: pinOf(expanded), from: [...new Set(platformsFrom)] };
     });
@@ -331,11 +332,13 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     refuseUnknown(images, settings);
     refuseShared(images, settings);
     const tags = cacheTags(definitions, settings.registry);
-    const prepared: PreparedImage[] = [];
+    const pinOf = byImage(Object.entries(settings.roots));
+    // In build order.
+    const byKey = new Map<string, PreparedImage>();
     for (const image of placed) {
         const reading = readings[image.key];
         const platforms = platformsOf(image.definition, settings.platforms);
-        const { parents, complete } = placeParents(image, platforms, prepared);
+        const { parents, complete } = placeParents(image, platforms, byKey);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
         const ready = prepare(
@@ -343,10 +346,12 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
             { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache" },
             reading,
             settings,
+            pinOf,
         );
-        const tests = collectSmokeTests(checkout, ready, prepared);
-        prepared.push(tests ? { ...ready, tests } : ready);
+        const tests = collectSmokeTests(checkout, ready, byKey);
+        byKey.set(image.key, tests ? { ...ready, tests } : ready);
     }
+    const prepared = [...byKey.values()];
     refuseEmpty(images, prepared, settings);
     refuseSharedTags(prepared);
     // Tools that only describe the images push nothing.

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { isPlatform, knownPlatforms, normalPlatform } from "../platform";
 import {
+    byImage,
     parseReference,
     pushedRepository,
     referenceProblem,
     repositoryOf,
-    sameImage,
     withoutCapitals,
 } from "../registry/references";
 import { escapeRegExp } from "../system/regExp";
@@ -82,7 +82,8 @@ function rootNameProblems(roots: object): string[] {
     const names = Object.keys(roots);
     const invalid = names.flatMap((name) => referenceProblem(name) ?? []);
     if (invalid.length > 0) return invalid.map((problem) => `roots: ${problem}`);
-    const repeated = names.filter((name, index) => names.findIndex((other) => sameImage(other, name)) < index);
+    const firstOf = byImage(names.map((name) => [name, name]));
+    const repeated = names.filter((name) => firstOf(name) !== name);
     return repeated.map((name) => `roots lists an image twice: ${name}`);
 }
 
@@ -299,10 +300,15 @@ const writtenTags = (images: Images, registry: string | undefined): WrittenTag[]
  * @param registry the stack's registry, which replaces those in the names
  */
 export function sharedTagProblems(images: Images, registry?: string): string[] {
-    const written = writtenTags(images, registry);
-    return written.flatMap((one, index) =>
-        written.slice(index + 1).flatMap((other) => {
-            if (one.key === other.key || one.repository !== other.repository) return [];
+    const byRepository = new Map<string, WrittenTag[]>();
+    const written = writtenTags(images, registry).map((one) => {
+        const others = byRepository.get(one.repository) ?? [];
+        byRepository.set(one.repository, others);
+        return { one, others, index: others.push(one) };
+    });
+    return written.flatMap(({ one, others, index }) =>
+        others.slice(index).flatMap((other) => {
+            if (one.key === other.key) return [];
             const place = `${one.repository}:${one.tag}`;
             if (one.isName && other.isName) {
                 return one.tag === other.tag
