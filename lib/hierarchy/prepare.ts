@@ -7,10 +7,10 @@ import type { InputFile } from "../context/walk";
 import { foreignStatements } from "../dockerfile/foreign";
 import { type Frontend, syntaxArgument, frontendOf } from "../dockerfile/frontends";
 import { splitArguments } from "../dockerfile/meaning";
-import { type Statement, type Trigger, readStatements } from "../dockerfile/parse";
+import { type Statement, type Statements, type Trigger, readStatements } from "../dockerfile/parse";
 import { readDockerfile } from "../dockerfile/read";
 import type { DockerfileReading } from "../dockerfile/reading";
-import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
+import { imagesInFrom, targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { byImage, pushedRepository, referenceProblem } from "../registry/references";
@@ -130,9 +130,12 @@ function textOf(checkout: Checkout, key: string, { dockerfile }: ImageDefinition
 }
 
 /** Returns the instructions of a Dockerfile, as far as they can be known. */
-function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildArgs">): readonly Statement[] {
+function statementsOf(
+    text: string,
+    { parse = readStatements, ...options }: Pick<ReadOptions, "path" | "buildArgs" | "parse">,
+): readonly Statement[] {
     const isForeign = frontendOf(text, options)?.official === false;
-    return (isForeign ? foreignStatements(text, options.path) : readStatements(text, options.path)).statements;
+    return (isForeign ? foreignStatements : parse)(text, options.path).statements;
 }
 
 /**
@@ -145,12 +148,17 @@ function triggersBelow(
     { images, roots = {} }: Definitions,
     settings: Pick<HierarchySettings, "buildArgs">,
     keyOf: (reference: string) => string | undefined,
+    parse: ReadOptions["parse"],
 ): NonNullable<ImagesBelow["triggersOf"]> {
     const triggersByKey = new Map<string, readonly Trigger[]>();
     const ofImage = (key: string): readonly Trigger[] => {
         const image = images[key];
         if (!image) return [];
-        const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
+        const options = {
+            path: image.dockerfile,
+            buildArgs: buildArgsOf(key, image, settings),
+            ...(parse && { parse }),
+        };
         const triggers =
             triggersByKey.get(key) ?? targetTriggers(statementsOf(texts[key] ?? "", options), image.target);
         triggersByKey.set(key, triggers);
@@ -163,6 +171,31 @@ function triggersBelow(
         const root = declared(reference);
         return (root?.onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root?.name ?? ""}` }));
     };
+}
+
+/**
+ * Sorts keys so that parents come first, as far as there are no cycles. Reading an image reads its parents, but a long chain
+ * of images would be a deep recursion.
+ */
+function parentsFirst(keys: readonly string[], parentsOf: (key: string) => readonly string[]): Iterable<string> {
+    const sorted = new Set<string>();
+    const entered = new Set<string>();
+    // The next key is the last.
+    const waiting = [...keys].reverse();
+    for (let key = waiting.at(-1); key !== undefined; key = waiting.at(-1)) {
+        if (entered.has(key)) {
+            waiting.pop();
+            sorted.add(key);
+            continue;
+        }
+        entered.add(key);
+        waiting.push(
+            ...parentsOf(key)
+                .filter((parent) => !entered.has(parent))
+                .reverse(),
+        );
+    }
+    return sorted;
 }
 
 /**
@@ -192,7 +225,14 @@ export function readImages(
     // Invalid names are reported together with the other problems of the hierarchy.
     const named = allNames(images).filter(({ name }) => referenceProblem(name) === undefined);
     const keyOf = byImage(named.map(({ key, name }) => [name, key]));
-    const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
+    const parsed = new Map<string, Statements>();
+    // The images of a matrix share a Dockerfile, and a parent's is read for its triggers as well.
+    const parse = (text: string, path: string): Statements => {
+        const statements = parsed.get(path) ?? readStatements(text, path);
+        parsed.set(path, statements);
+        return statements;
+    };
+    const triggersOf = triggersBelow(texts, definitions, settings, keyOf, parse);
     const readings = new Map<string, DockerfileReading | undefined>();
     const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
         if (readings.has(key)) return readings.get(key);
@@ -205,6 +245,7 @@ export function readImages(
             ...(settings.builtinFrontend !== undefined && { builtinFrontend: settings.builtinFrontend }),
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
+            parse,
             environmentOf: (reference, platform) => {
                 const below = keyOf(reference) ?? "";
                 const definition = images[below];
@@ -214,6 +255,21 @@ export function readImages(
         readings.set(key, reading);
         return reading;
     };
+    const parentsOf = (key: string): string[] => {
+        const image = images[key];
+        if (!image) return [];
+        const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
+        if (frontendOf(texts[key] ?? "", options)?.official === false) return [];
+        const from = imagesInFrom(parse(texts[key] ?? "", image.dockerfile), {
+            ...options,
+            platforms: declaredPlatforms(image),
+        });
+        return from.flatMap((reference) => (referenceProblem(reference) === undefined ? (keyOf(reference) ?? []) : []));
+    };
+    for (const key of parentsFirst(Object.keys(images), parentsOf)) {
+        const image = images[key];
+        if (image) readingOf(key, image);
+    }
     const readingsByKey = Object.fromEntries(
         entries.flatMap(([key, image]) => {
             const reading = readingOf(key, image);

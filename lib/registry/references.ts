@@ -139,7 +139,7 @@ const withPlainHost = (reference: Reference): Reference => ({
 export const sameImage = (a: string, b: string): boolean => imageIdentity(a) === imageIdentity(b);
 
 /** Returns the text that all references to the same image have in common. */
-const imageIdentity = (text: string): string => formatReference(withPlainHost(parseReference(text)));
+export const imageIdentity = (text: string): string => formatReference(withPlainHost(parseReference(text)));
 
 /**
  * Returns a function that looks up values by a reference in any spelling. It finds the first entry that names the same image, as
