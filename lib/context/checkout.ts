@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync, realpathSync, statSync, lstatSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../errors";
+import { type FileHashes, openFileHashes } from "./fileHashes";
 import { type Ignore, ignoring } from "./ignore";
 import { pathOf, textOf } from "./rawNames";
-import { type Tree, diskTree, hashFile, memoized } from "./walk";
+import { type Tree, diskTree, memoized } from "./walk";
 
 /**
  * Checks whether an ignore file exists and is not empty.
@@ -64,6 +65,8 @@ export interface Checkout {
     readonly text: (file: string) => string | undefined;
     /** Returns the SHA-256 of a file's content, as hex. The path must be absolute and not a link. */
     readonly hash: (file: string) => string;
+    /** The hashes of files as they are now; `hash` is for the files of the repository, which are read once. */
+    readonly hashes: FileHashes;
     /** Returns a folder with everything below it, by its absolute path without symbolic links. */
     readonly tree: (folder: string) => Tree;
 }
@@ -80,6 +83,7 @@ const parsed = /dockerfile|\.dockerignore$/i;
  */
 export function openCheckout(folder: string): Checkout {
     const root = realpathSync(folder);
+    const hashes = openFileHashes(root);
     const kept = new Map<string, Buffer>();
     const bytes = (file: string): Buffer => {
         const content = kept.get(file) ?? readFileSync(pathOf(file));
@@ -94,7 +98,7 @@ export function openCheckout(folder: string): Checkout {
     const hash = memoized((file) =>
         kept.has(file) || parsed.test(path.basename(file))
             ? createHash("sha256").update(bytes(file)).digest("hex")
-            : hashFile(file),
+            : hashes.of(file),
     );
-    return { root, text, hash, tree: memoized(diskTree) };
+    return { root, text, hash, hashes, tree: memoized(diskTree) };
 }

@@ -33,8 +33,11 @@ export interface Ignore {
     readonly ignores: (file: string) => boolean;
     /** Whether a `!` pattern may include something below an excluded folder. */
     readonly mayReenter: (folder: string) => boolean;
-    /** @throws InputError for a file that is included, but that BuildKit copies without its content */
-    readonly checkContent: (file: string) => void;
+    /**
+     * @param isEmpty whether the file has no content that could be lost
+     * @throws InputError for a file that is included, but that BuildKit copies without its content
+     */
+    readonly checkContent: (file: string, isEmpty?: () => boolean) => void;
 }
 
 /** Go's filepath.Clean. */
@@ -213,10 +216,10 @@ export function ignoring(text: string, file?: string): Ignore {
         file,
         ignores: matches,
         mayReenter: mayExcept,
-        checkContent: (path) => {
+        checkContent: (path, isEmpty = () => false) => {
             // BuildKit matches a path again when it opens the file, with another result if a `!` pattern includes a
             // file and a later pattern excludes the file's folder.
-            if (!matchesAlone(path)) return;
+            if (!matchesAlone(path) || isEmpty()) return;
             throw new InputError({
                 problem: `${shownPath(path)} is included by a ! pattern, but a later pattern excludes its folder: BuildKit copies it empty`,
                 ...(file !== undefined && { where: file }),

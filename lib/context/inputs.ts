@@ -309,8 +309,7 @@ export function readContext(
         }
         for (const file of reading.taken) {
             const isContent = tree.kind(file) === "file" && !taken.has(file);
-            // An empty file has no content that could be lost.
-            if (isContent && (statOf(path.join(base, file))?.size ?? 0) > 0) ignore.checkContent(file);
+            if (isContent) ignore.checkContent(file, () => (statOf(path.join(base, file))?.size ?? 0) === 0);
             refuseRaw(tree, file, source, where);
             taken.add(file);
         }

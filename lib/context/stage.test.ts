@@ -235,6 +235,51 @@ describe("stageContext", () => {
         expect(readFileSync(`${staged}.dockerignore`, "utf8")).toMatch(/^#.+\n$/);
     });
 
+    describe("a large file", () => {
+        const large = "x".repeat(1 << 20);
+        /** Stages a large file, changes a small one, and stages again; returns both staged paths of the large file. */
+        function restaged(between: (staged: string) => void = () => undefined): string[] {
+            const root = tree({ "model.bin": large, "app.txt": "1" });
+            const first = path.join(root, stage(root, inputs(root), "aaaaaaaaaaaa").context, "model.bin");
+            between(first);
+            writeFileSync(path.join(root, "app.txt"), "2");
+            const staged = stage(root, inputs(root));
+            expect(readFileSync(path.join(root, staged.context, "app.txt"), "utf8")).toBe("2");
+            return [first, path.join(root, staged.context, "model.bin")];
+        }
+
+        test("is stored once for all contexts of an image that contain it", () => {
+            const [first, second] = restaged().map((file) => statSync(file).ino);
+            expect(second).toBe(first);
+        });
+
+        test.each<[string, (staged: string) => void]>([
+            [
+                "has another content",
+                (staged) => {
+                    writeFileSync(staged, large.replace("x", "y"));
+                },
+            ],
+            [
+                "has another mode",
+                (staged) => {
+                    chmodSync(staged, 0o600);
+                },
+            ],
+            [
+                "is gone",
+                (staged) => {
+                    rmSync(staged);
+                },
+            ],
+        ])("is copied if its earlier copy %s", (_what, damage) => {
+            const [first = "", second = ""] = restaged(damage);
+            expect(statSync(second).ino).not.toBe(statSync(first, { throwIfNoEntry: false })?.ino);
+            expect(readFileSync(second, "utf8")).toBe(large);
+            expect(mode(second)).toBe(0o644);
+        });
+    });
+
     test("an image without inputs has an empty context", () => {
         const root = temporaryFolder();
         expect(readdirSync(path.join(root, stage(root, []).context))).toEqual([]);

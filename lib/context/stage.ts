@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import {
     chmodSync,
+    constants,
     copyFileSync,
     existsSync,
+    linkSync,
     mkdirSync,
     readdirSync,
     renameSync,
@@ -33,11 +35,17 @@ function entriesBelow(folder: string, inner = ""): Set<string> | undefined {
     return found;
 }
 
-function isSame(staged: string, { hash, executable, symlink, folder }: InputFile): boolean {
+/** Returns the mode of a staged file. */
+const modeOf = ({ executable }: Pick<InputFile, "executable">): number => (executable ? 0o755 : 0o644);
+
+/** Returns the SHA-256 of a file's content, as hex. */
+type HashOf = (file: string) => string;
+
+function isSame(staged: string, { hash, executable, symlink, folder }: InputFile, hashOf: HashOf): boolean {
     const stat = statOf(staged);
     if (folder) return stat?.isDirectory() === true;
     if (symlink !== undefined) return stat?.isSymbolicLink() === true && targetOf(staged) === symlink;
-    return stat?.isFile() === true && (stat.mode & 0o777) === (executable ? 0o755 : 0o644) && hashFile(staged) === hash;
+    return stat?.isFile() === true && (stat.mode & 0o777) === modeOf({ executable }) && hashOf(staged) === hash;
 }
 
 /**
@@ -47,7 +55,7 @@ function isSame(staged: string, { hash, executable, symlink, folder }: InputFile
  *
  * @param folder the staged context's folder, which contains `context` and `Dockerfile`
  */
-function isIntact(folder: string, files: readonly InputFile[], dockerfile: string): boolean {
+function isIntact(folder: string, { files, dockerfile, hashOf = hashFile }: StageRequest): boolean {
     const context = path.join(folder, "context");
     const file = path.join(folder, "Dockerfile");
     if (!statOf(file)?.isFile() || textOf(readFileSync(file)) !== dockerfile || !statOf(context)?.isDirectory())
@@ -55,7 +63,7 @@ function isIntact(folder: string, files: readonly InputFile[], dockerfile: strin
     const found = entriesBelow(context);
     return (
         found?.size === files.length &&
-        files.every((input) => found.has(input.path) && isSame(path.join(context, input.path), input))
+        files.every((input) => found.has(input.path) && isSame(path.join(context, input.path), input, hashOf))
     );
 }
 
@@ -82,6 +90,8 @@ export interface StageRequest {
     readonly files: readonly InputFile[];
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
+    /** How to hash a staged file; by default by reading it. */
+    readonly hashOf?: HashOf;
 }
 
 const isCode = (error: unknown, ...codes: string[]): boolean =>
@@ -113,22 +123,78 @@ function write(file: string, text: string): void {
     chmodSync(file, 0o644);
 }
 
-/** Copies an input, and verifies that the copy matches its hash. */
-function copy(from: string, to: string, file: InputFile): void {
-    mkdirSync(file.folder ? to : path.dirname(to), { recursive: true });
-    const kind = statOf(from);
-    let same = file.folder === true && kind?.isDirectory() === true;
-    if (file.symlink !== undefined && kind?.isSymbolicLink()) {
-        same = targetOf(from) === file.symlink;
-        symlinkSync(file.symlink, to);
-    } else if (file.symlink === undefined && !file.folder && kind?.isFile()) {
-        copyFileSync(from, to);
-        chmodSync(to, file.executable ? 0o755 : 0o644);
-        same = hashFile(to) === file.hash;
+function refuseChanged({ path: file }: InputFile): never {
+    throw new InputError({ problem: `${file} changed while it was being read`, next: "run the command again" });
+}
+
+/** From this size in bytes, a file is linked to the copy in an earlier context; links don't make the copies of small files cheaper. */
+const worthLinking = 1 << 20;
+
+/**
+ * Links a file to its copy in an earlier context of the image, so that a model of gigabytes is not stored once for every
+ * change of another file. Returns false if there is no such copy, or if it can't be linked.
+ */
+function link(earlier: string | undefined, to: string, file: InputFile, hashOf: HashOf): boolean {
+    const copied = earlier === undefined ? undefined : path.join(earlier, "context", file.path);
+    try {
+        if (copied === undefined || !isSame(copied, file, hashOf)) return false;
+        linkSync(pathOf(copied), pathOf(to));
+        return true;
+    } catch (error) {
+        if (isCode(error, "ENOENT", "ENOTDIR", "EMLINK", "EXDEV", "EPERM", "EACCES", "ENOTSUP")) return false;
+        throw error;
     }
-    if (!same) {
-        const problem = `${file.path} changed while it was being read`;
-        throw new InputError({ problem, next: "run the command again" });
+}
+
+/** Copies an input to a path of a new context. Whether a file has the right content is still to be verified. */
+function copy(from: string, to: string, file: InputFile, linked: () => boolean): void {
+    const stat = statOf(from);
+    if (file.folder) {
+        if (!stat?.isDirectory()) refuseChanged(file);
+        mkdirSync(to, { recursive: true });
+    } else if (file.symlink !== undefined) {
+        if (!stat?.isSymbolicLink() || targetOf(from) !== file.symlink) refuseChanged(file);
+        symlinkSync(file.symlink, to);
+    } else {
+        if (!stat?.isFile()) refuseChanged(file);
+        if (stat.size >= worthLinking && linked()) return;
+        // On file systems that can do so, the copy shares its blocks with the original.
+        copyFileSync(from, to, constants.COPYFILE_FICLONE);
+        chmodSync(to, modeOf(file));
+    }
+}
+
+/** Returns the context of the image that a run used last; undefined if there is none. */
+function latestContext(folder: string): string | undefined {
+    const contexts = readdirSync(folder)
+        .filter((name) => !/^(?:part|old)-/.test(name))
+        .map((name) => path.join(folder, name));
+    const used = new Map(contexts.map((context) => [context, statOf(context)?.mtimeMs ?? 0]));
+    return contexts.sort((a, b) => (used.get(b) ?? 0) - (used.get(a) ?? 0))[0];
+}
+
+/**
+ * Copies the inputs to a new folder, and then verifies the copies: an index of hashes can remember only files that are not
+ * quite new.
+ *
+ * @throws InputError for an input that changed after it was collected
+ */
+function copyAll(
+    context: string,
+    { base, root, files, hashOf = hashFile }: StageRequest,
+    earlier: string | undefined,
+): void {
+    const folders = new Set<string>();
+    for (const file of files) {
+        const to = path.join(context, file.path);
+        const folder = path.dirname(to);
+        if (!folders.has(folder)) mkdirSync(folder, { recursive: true });
+        folders.add(folder);
+        copy(path.join(base ?? root, file.path), to, file, () => link(earlier, to, file, hashOf));
+    }
+    for (const file of files) {
+        const isContent = file.folder !== true && file.symlink === undefined;
+        if (isContent && hashOf(path.join(context, file.path)) !== file.hash) refuseChanged(file);
     }
 }
 
@@ -140,12 +206,13 @@ function normaliseFolders(folder: string): void {
 }
 
 /** Writes the context to a temporary folder and renames it. If another process is first, its result is the same. */
-function writeAtomically(final: string, { base, root, files, dockerfile }: StageRequest): void {
+function writeAtomically(final: string, request: StageRequest): void {
+    const { files, dockerfile } = request;
     const temporary = path.join(path.dirname(final), `part-${unique()}`);
+    const earlier = latestContext(path.dirname(final));
     try {
         mkdirSync(path.join(temporary, "context"), { recursive: true });
-        for (const file of files)
-            copy(path.join(base ?? root, file.path), path.join(temporary, "context", file.path), file);
+        copyAll(path.join(temporary, "context"), request, earlier);
         write(path.join(temporary, "Dockerfile"), dockerfile);
         if (files.some((file) => file.path === ".dockerignore")) {
             write(path.join(temporary, "Dockerfile.dockerignore"), ignoreNothing);
@@ -183,7 +250,7 @@ export function stageContext(request: StageRequest): { readonly context: string;
     const folder = path.join(root, stageRoot, image);
     const final = path.join(folder, request.inputHash);
     mkdirSync(folder, { recursive: true });
-    if (!isIntact(final, request.files, request.dockerfile)) remove(final);
+    if (!isIntact(final, request)) remove(final);
     while (!touch(final)) writeAtomically(final, request);
     prune(folder, request.inputHash);
     const staged = path.posix.join(stageRoot, image, request.inputHash);

@@ -72,6 +72,8 @@ export const entriesOf = (folder: string): (readonly [string, Kind | undefined])
 export interface Tree {
     /** Returns the kind of a path; links on the way are not followed. */
     readonly kind: (path: string) => Kind | undefined;
+    /** Whether a path is a link. Unlike `kind`, this never lists a folder. */
+    readonly isLink: (path: string) => boolean;
     /** Returns the target of a link. */
     readonly target: (link: string) => string;
     /** Returns the names in a folder, sorted; empty for anything else. */
@@ -100,17 +102,25 @@ export function diskTree(base: string): Tree {
     const entries = memoized((folder): ReadonlyMap<string, Kind | undefined> =>
         kind(folder) === "folder" ? new Map(entriesOf(path.join(base, folder))) : new Map(),
     );
-    // A single path is examined directly: its folder may not be listable.
+    const listed = new Set<string>();
     const kind = memoized((file): Kind | undefined => {
         if (file === "") return "folder";
-        if (kind(above(file)) !== "folder") return undefined;
+        const folder = above(file);
+        if (listed.has(folder)) return entries(folder).get(path.posix.basename(file));
+        if (kind(folder) !== "folder") return undefined;
+        // A single path is examined directly: its folder may not be listable.
         const stat = statOf(path.join(base, file));
         return stat && kindOf(stat);
     });
     return {
         kind,
+        isLink: (file) => kind(file) === "link",
         target: (link) => targetOf(path.join(base, link)),
-        names: memoized((folder) => [...entries(folder).keys()].sort(byText)),
+        names: memoized((folder) => {
+            const names = [...entries(folder).keys()].sort(byText);
+            listed.add(folder);
+            return names;
+        }),
     };
 }
 
@@ -133,7 +143,12 @@ export function sentTree(contextTree: Tree, ignore: Ignore, included: Matcher | 
         if (folder !== "" && !mayHold(folder)) return [];
         return contextTree.names(folder).filter((name) => kind(path.posix.join(folder, name)) !== undefined);
     });
-    return { kind, target: contextTree.target, names };
+    return {
+        kind,
+        isLink: (file) => contextTree.isLink(file) && isSent(file),
+        target: contextTree.target,
+        names,
+    };
 }
 
 /** Returns the path of a link's target from the tree's root; `..` can't leave the root. */
@@ -152,7 +167,7 @@ function firstLink(tree: Tree, file: string): Step | undefined {
     const parts = file.split("/");
     for (const count of parts.keys()) {
         const link = parts.slice(0, count + 1).join("/");
-        if (tree.kind(link) !== "link") continue;
+        if (!tree.isLink(link)) continue;
         return {
             link,
             next: path.posix

@@ -1,37 +1,18 @@
 import { InputError } from "../errors";
-import { escapeRegExp } from "../system/regExp";
+import {
+    type ShellPattern,
+    parseShellPattern,
+    replaceAll,
+    replaceFirst,
+    withoutPrefix,
+    withoutSuffix,
+} from "./shellPattern";
 
-/** Converts a shell pattern (`*`, `?`, `\` before a literal character) to a regular expression. */
-function shellPattern(pattern: string, anchors: readonly [start: string, end: string], flags = ""): RegExp {
-    const source = pattern.replace(/\\(.)|[^]/gu, (all: string, escaped?: string) => {
-        if (escaped !== undefined) return escapeRegExp(escaped);
-        return { "*": ".*", "?": "." }[all] ?? escapeRegExp(all);
-    });
-    return new RegExp(anchors[0] + source + anchors[1], `u${flags}`);
-}
-
-const lengths = (text: string, greedy: boolean): number[] => {
-    const ascending = Array.from({ length: text.length + 1 }, (_one, index) => index);
-    return greedy ? ascending.reverse() : ascending;
-};
-
-/** `${value#pattern}`: removes the shortest (greedy: longest) matching prefix. */
-function trimPrefix(value: string, pattern: string, greedy: boolean): string {
-    const whole = shellPattern(pattern, ["^", "$"]);
-    const length = lengths(value, greedy).find((count) => whole.test(value.slice(0, count)));
-    return value.slice(length ?? 0);
-}
-
-/** `${value%pattern}`: removes the shortest (greedy: longest) matching suffix. */
-function trimSuffix(value: string, pattern: string, greedy: boolean): string {
-    const whole = shellPattern(pattern, ["^", "$"]);
-    const length = lengths(value, greedy).find((count) => whole.test(value.slice(value.length - count)));
-    return value.slice(0, value.length - (length ?? 0));
-}
-
-/** `${value/pattern/replacement}`: replaces the first match; `//` replaces all matches. */
-const replacePattern = (value: string, pattern: string, replacement: string, all: boolean): string =>
-    value.replace(shellPattern(pattern, ["", ""], all ? "g" : ""), () => replacement);
+/**
+ * The longest text that is expanded, in UTF-16 units: BuildKit can't hand on a longer one, because it and its clients accept messages
+ * of 16 MiB (google.golang.org/grpc, as set in util/appdefaults). A few lines of `ENV A=$A$A` make a text that fills the memory.
+ */
+const longestText = 1 << 24;
 
 /**
  * Values of the variables in scope. An absent variable is unset; `undefined` means that it is set but its value is
@@ -53,6 +34,7 @@ const name = /[0-9]+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;
 class Expander {
     readonly unset: string[] = [];
     private at = 0;
+    private inserted = 0;
 
     constructor(
         private readonly text: string,
@@ -132,7 +114,20 @@ class Expander {
     private value(variable: string): string {
         const value = this.variables.get(variable);
         if (value === undefined) this.unset.push(variable);
-        return value ?? "";
+        this.inserted += value?.length ?? 0;
+        if (this.inserted <= longestText) return value ?? "";
+        throw new InputError({
+            problem: `${this.text.slice(0, 100)} is expanded to more than ${longestText} characters, which BuildKit can't handle`,
+            ...(this.where !== undefined && { where: this.where }),
+            next: `shorten the value of ${variable}, or copy a file`,
+        });
+    }
+
+    private pattern(written: string): ShellPattern {
+        return (
+            parseShellPattern(written) ??
+            this.fail(`the pattern ${written} has a \\ before something else than *, ?, \\, / or }`)
+        );
     }
 
     /** `${NAME}` and its forms, starting at the brace. */
@@ -162,14 +157,16 @@ class Expander {
 
     private trimmed(operator: string, variable: string, word: string): string {
         const greedy = word.startsWith(operator);
-        return (operator === "#" ? trimPrefix : trimSuffix)(this.value(variable), word.slice(Number(greedy)), greedy);
+        const remove = operator === "#" ? withoutPrefix : withoutSuffix;
+        return remove(this.value(variable), this.pattern(word.slice(Number(greedy))), greedy);
     }
 
     private replaced(variable: string): string {
         const all = this.text[this.at] === "/";
         if (all) this.at++;
-        const pattern = this.until("/", true);
-        return replacePattern(this.value(variable), pattern, this.until("}", true), all);
+        const pattern = this.pattern(this.until("/", true));
+        const replace = all ? replaceAll : replaceFirst;
+        return replace(this.value(variable), pattern, this.until("}", true));
     }
 }
 

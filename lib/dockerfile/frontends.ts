@@ -55,8 +55,11 @@ function directiveIn(text: string, comment: "#" | "//"): Directive | undefined {
 /** `{ "syntax": "…" }`: for frontends of other languages. */
 function fieldIn(text: string): Directive | undefined {
     const { lines, first } = linesOf(text);
+    const json = lines.slice(first).join("\n");
+    // Almost no Dockerfile starts like one, and an error with a stack trace takes much longer than this.
+    if (!json.trimStart().startsWith("{")) return undefined;
     try {
-        const value: unknown = JSON.parse(lines.slice(first).join("\n"));
+        const value: unknown = JSON.parse(json);
         const { syntax } = Object(value) as { readonly syntax?: unknown };
         const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
         return isObject && typeof syntax === "string" ? { value: syntax, line: first + 1 } : undefined;

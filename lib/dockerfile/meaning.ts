@@ -84,11 +84,19 @@ const copiesByNumber = ({ keyword, flags }: Statement): boolean =>
  */
 function continued(line: string, escape: string): string {
     if (Buffer.byteLength(line) <= longestLine) return line;
+    const parts: string[] = [];
+    let start = 0;
     // A character has at most three bytes. BuildKit may drop a part that starts with whitespace or #, and an escape
     // character at the end of a part would escape the continuation.
-    let end = Math.floor(longestLine / 3) - 1;
-    while (end > 0 && (line[end - 1] === escape || /[\s#\uDC00-\uDFFF]/.test(line[end] ?? ""))) end--;
-    return end === 0 ? line : `${line.slice(0, end)}${escape}\n${continued(line.slice(end), escape)}`;
+    const longest = Math.floor(longestLine / 3) - 1;
+    while (line.length - start > longest) {
+        let end = start + longest;
+        while (end > start && (line[end - 1] === escape || /[\s#\uDC00-\uDFFF]/.test(line[end] ?? ""))) end--;
+        if (end === start) break;
+        parts.push(line.slice(start, end));
+        start = end;
+    }
+    return [...parts, line.slice(start)].join(`${escape}\n`);
 }
 
 /** Writes an instruction with its here-documents, on one line unless that is too long. */
@@ -156,11 +164,14 @@ export function meaningOf(
     }
     const words = globals.flatMap(({ rest }) => quotedWords(rest, escape));
     // A default can only use earlier arguments.
-    const used = words.reduceRight<string[]>((after, word) => {
-        if (!reads.has(nameOf(word))) return after;
-        for (const name of variablesIn(word.slice(nameOf(word).length))) reads.add(name);
-        return [word, ...after];
-    }, []);
+    const used = words
+        .reverse()
+        .filter((word) => {
+            if (!reads.has(nameOf(word))) return false;
+            for (const name of variablesIn(word.slice(nameOf(word).length))) reads.add(name);
+            return true;
+        })
+        .reverse();
     const lines = [
         ...(syntax === undefined ? [] : [`# syntax=${syntax}\n`]),
         ...(escape === "\\" ? [] : [`# escape=${escape}\n`]),

@@ -126,6 +126,8 @@ export function trimmed(text: string): string {
 
 /** Checks whether BuildKit reads an instruction's arguments in JSON form: an array of any values. */
 export function isJsonArray(text: string): boolean {
+    // Almost no text starts like one, and an error with a stack trace takes much longer than this.
+    if (!text.trimStart().startsWith("[")) return false;
     try {
         return Array.isArray(JSON.parse(text));
     } catch {

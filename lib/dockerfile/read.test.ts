@@ -436,3 +436,14 @@ test("long runs of blanks and many variables are read, which took minutes where 
     const variables = Array.from({ length: 20_000 }, (_one, n) => `ENV A${n}=b${n}\n`).join("");
     expect(sources(`FROM scratch\nRUN a${" ".repeat(60_000)}b\n${variables}COPY $A19999 /`)).toEqual(["b19999"]);
 });
+
+test("long chains of stages are read without deep recursion", () => {
+    const numbers = Array.from({ length: 10_000 }, (_one, index) => index);
+    const chain = numbers.map((index) => `FROM s${index} AS s${index + 1}\n`).join("");
+    const read = readDockerfile(`FROM scratch AS s0\n${chain}`, { path: "Dockerfile", platforms: ["linux/amd64"] });
+    expect(read.stages).toHaveLength(10_001);
+    const copies = numbers.map((index) => `FROM scratch AS s${index + 1}\nCOPY --from=s${index} / /\n`).join("");
+    const copied = readDockerfile(`FROM scratch AS s0\n${copies}`, { path: "Dockerfile", platforms: ["linux/amd64"] });
+    expect(copied.stages.filter(({ base }) => base)).toHaveLength(1);
+    expect(copied.stages).toHaveLength(10_001);
+});

@@ -1,6 +1,6 @@
 import { InputError } from "../errors";
 import { normalPlatform, type Platform, hostPlatform } from "../platform";
-import { sameImage } from "../registry/references";
+import { imageIdentity } from "../registry/references";
 import { readForeign } from "./foreign";
 import { frontendOf, withoutSyntax } from "./frontends";
 import { meaningOf } from "./meaning";
@@ -56,7 +56,8 @@ function stageOf(
 ): number | undefined {
     if (stage !== undefined || from === undefined) return stage;
     const numbered = byNumber && /^[+-]?\d+$/.test(from);
-    const index = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === from.toLowerCase());
+    const lower = from.toLowerCase();
+    const index = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === lower);
     if (!numbered && index < 0) return undefined;
     // A trigger may copy from its own stage in its state at that point: BuildKit looks for cycles before it reads
     // triggers.
@@ -67,27 +68,31 @@ function stageOf(
 
 /** Returns the target's chain of FROMs, by number: the target first, the stage that is built FROM an image last. */
 function chainOf(stages: readonly Stage[], target: number): number[] {
-    const from = stages[target]?.uses[0]?.stage;
-    return from === undefined ? [target] : [target, ...chainOf(stages, from)];
+    const chain: number[] = [];
+    for (let number: number | undefined = target; number !== undefined; number = stages[number]?.uses[0]?.stage) {
+        chain.push(number);
+    }
+    return chain;
 }
 
 /** Returns the uses in the stages that the target needs, in order, with the number of their stage. */
 function usesOf(stages: readonly Stage[], target: number, chain: readonly number[]): [number, NeededUse[]][] {
     const base = stages[chain.at(-1) ?? target]?.uses[0];
     const needed = new Map<number, NeededUse[]>();
-    const visit = (index: number): void => {
+    // A list instead of recursion, because stages can form long chains. The next stage is the last.
+    const waiting = [target];
+    for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
         const { uses = [], problems = [] } = stages[index] ?? {};
-        if (needed.has(index)) return;
+        if (needed.has(index)) continue;
         if (problems[0]) throw problems[0];
         const named = uses.map((use) => ({
             use,
-            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index),
+            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index ?? 0),
             base: use === base,
         }));
         needed.set(index, named);
-        for (const { stage } of named) if (stage !== undefined) visit(stage);
-    };
-    visit(target);
+        waiting.push(...named.flatMap(({ stage }) => stage ?? []).reverse());
+    }
     return [...needed].sort(([a], [b]) => a - b);
 }
 
@@ -107,11 +112,12 @@ function readTarget(
 } {
     const target = targetIndex(stages, options);
     const chain = chainOf(stages, target);
+    const inChain = new Set(chain);
     const needed = usesOf(stages, target, chain);
     return {
         stages: needed.flatMap(([number]) => {
             const stage = stages[number];
-            return stage ? [{ stage, number, base: chain.includes(number) }] : [];
+            return stage ? [{ stage, number, base: inChain.has(number) }] : [];
         }),
         uses: needed.flatMap(([, uses]) => uses),
         environment: { values: stages[target]?.environment ?? new Map(), complete: stages[target]?.complete ?? false },
@@ -127,12 +133,24 @@ function imagesIn(uses: readonly NeededUse[]): (NeededUse & { readonly from: str
     });
 }
 
-/** Returns the platforms of an image, in any spelling of its reference, that a build for `platform` uses. */
-function platformsUsed(uses: readonly NeededUse[], image: string, platform: Platform, from = false): Platform[] {
-    const matching = imagesIn(uses).filter(
-        (used) => sameImage(used.from, image) && (!from || used.use.instruction === "FROM"),
-    );
-    return [...new Set(matching.map(({ use }) => use.platform ?? normalPlatform(platform)))];
+/**
+ * Returns a function that returns the platforms of an image, in any spelling of its reference, that a build for `platform`
+ * uses, and those that stages are built FROM.
+ */
+function platformsUsed(uses: readonly NeededUse[], platform: Platform) {
+    const used = new Map<string, { readonly all: Set<Platform>; readonly from: Set<Platform> }>();
+    for (const { from, use } of imagesIn(uses)) {
+        const identity = imageIdentity(from);
+        const platforms = used.get(identity) ?? { all: new Set(), from: new Set() };
+        used.set(identity, platforms);
+        const usedPlatform = use.platform ?? normalPlatform(platform);
+        platforms.all.add(usedPlatform);
+        if (use.instruction === "FROM") platforms.from.add(usedPlatform);
+    }
+    return (image: string) => {
+        const { all = [], from = [] } = used.get(imageIdentity(image)) ?? {};
+        return { all: [...all], from: [...from] };
+    };
 }
 
 /**
@@ -147,7 +165,7 @@ function platformsUsed(uses: readonly NeededUse[], image: string, platform: Plat
 export function readDockerfile(text: string, options: ReadOptions): DockerfileReading {
     const frontend = frontendOf(text, options);
     if (frontend && !frontend.official) return { ...readForeign(text, options), frontend };
-    const read = readStatements(text, options.path);
+    const read = (options.parse ?? readStatements)(text, options.path);
     const { escape, statements } = read;
     const references = new Map<string, DockerfileReading["references"][number]>();
     const sources = new Map<string, DockerfileReading["sources"][number]>();
@@ -171,15 +189,15 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             const isBase = base || (stages.get(number)?.base ?? false);
             stages.set(number, { name, number, line: from?.line ?? 0, base: isBase });
         }
+        const nativePlatforms = platformsUsed(uses, platform);
+        const emulatedPlatforms = platformsUsed(emulated.uses, platform);
         for (const { from, use, base } of imagesIn(uses)) {
             const earlier = references.get(from);
             const { line, instruction, triggeredBy } = base || !earlier ? use : earlier;
-            const used = {
-                native: platformsUsed(uses, from, platform),
-                emulated: platformsUsed(emulated.uses, from, platform),
-            };
+            const [ofNative, ofEmulated] = [nativePlatforms(from), emulatedPlatforms(from)];
+            const used = { native: ofNative.all, emulated: ofEmulated.all };
             // Only the builder knows the result of FROM --platform=$BUILDPLATFORM, so both platforms count.
-            const fromPlatforms = [uses, emulated.uses].flatMap((list) => platformsUsed(list, from, platform, true));
+            const fromPlatforms = [...ofNative.from, ...ofEmulated.from];
             references.set(from, {
                 ...{ expanded: from, line, instruction, ...(triggeredBy !== undefined && { triggeredBy }) },
                 base: base || (earlier?.base ?? false),

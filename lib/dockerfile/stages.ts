@@ -1,8 +1,8 @@
 import { InputError } from "../errors";
-import { normalPlatform, type Platform } from "../platform";
+import { hostPlatform, normalPlatform, type Platform } from "../platform";
 import { parseReference } from "../registry/references";
 import { type Expansion, expand } from "./expand";
-import { type Statement, type Trigger, triggeredStatement } from "./parse";
+import { type Statement, type Statements, type Trigger, triggeredStatement } from "./parse";
 import { type Read, copyReads, mountReads } from "./reads";
 import {
     type Environment,
@@ -82,6 +82,23 @@ export function readStages(
     });
 }
 
+/**
+ * Returns the images that the stages of a Dockerfile are built FROM, for the first of its platforms; empty for a Dockerfile with a FROM
+ * that BuildKit refuses. Only global ARGs matter for them, so nothing needs to be known of the images.
+ */
+export function imagesInFrom(
+    { escape, statements }: Pick<Statements, "escape" | "statements">,
+    { path, buildArgs = {}, platforms }: Pick<ReadOptions, "path" | "buildArgs" | "platforms">,
+): string[] {
+    const target = platforms[0] ?? hostPlatform();
+    const firstFrom = statements.findIndex(({ keyword }) => keyword === "FROM");
+    const outline = statements.filter(({ keyword }, index) => keyword === "FROM" || index < firstFrom);
+    const stages = keepProblem([], () =>
+        readStages(outline, escape, { path, buildArgs, platforms }, { target, build: hostPlatform() }),
+    );
+    return (stages ?? []).flatMap(({ uses }) => uses[0]?.from ?? []);
+}
+
 /** Options for reading a Dockerfile. */
 export interface ReadOptions extends ImagesBelow {
     /** Path of the Dockerfile, for messages. */
@@ -92,6 +109,8 @@ export interface ReadOptions extends ImagesBelow {
     readonly platforms: readonly Platform[];
     /** Whether the builder's own frontend replaces docker/dockerfile. */
     readonly builtinFrontend?: boolean;
+    /** How to parse a Dockerfile; `readStatements` by default. A hierarchy parses each one once. */
+    readonly parse?: (text: string, path: string) => Statements;
 }
 
 /** An instruction that reads something from outside its stage. */

@@ -16,17 +16,17 @@ export interface PlacedParent {
 /**
  * Selects, for each platform of an image, the platforms of its parents.
  *
- * @param below the images before it in build order, with their platforms
+ * @param below the images before it in build order, by key, with their platforms
  * @returns the parents that the builds name, and whether a matching platform of each parent is available
  */
 export function placeParents(
     { parents }: ResolvedImage,
     platforms: readonly Platform[],
-    below: readonly { readonly key: string; readonly platforms: readonly Platform[] }[],
+    below: ReadonlyMap<string, { readonly platforms: readonly Platform[] }>,
 ): { readonly parents: readonly PlacedParent[]; readonly complete: boolean } {
     let complete = true;
     const placed = parents.flatMap(({ key, expanded, base, platforms: uses }) => {
-        const offered = below.find((image) => image.key === key)?.platforms ?? [];
+        const offered = below.get(key)?.platforms ?? [];
         const using = platforms.flatMap((platform) => {
             const use = uses[platform];
             return use ? [[platform, platformToUse(use, offered)] as const] : [];

@@ -454,3 +454,14 @@ test("bytes of a here-document that are no UTF-8 stay what they are, in the hash
     };
     expect(of(0xe9)).not.toBe(of(0xe8));
 });
+
+test("a chain of a thousand images is read, children first, without deep recursion or comparing each image with each", () => {
+    const names = Array.from({ length: 1000 }, (_one, index) => `image-${index}`);
+    const from = (index: number) => (index + 1 < names.length ? `ghcr.io/us/${names[index + 1] ?? ""}` : "scratch");
+    const prepared = prepare(
+        Object.fromEntries(names.map((name, index) => [name, `FROM ${from(index)}\nENV V${index}=1\n`])),
+        Object.fromEntries(names.map((name) => [name, image(name, { platforms: ["linux/amd64"] })])),
+    );
+    expect(prepared.map(({ key }) => key)).toEqual([...names].reverse());
+    expect(prepared.flatMap(({ parents }) => parents.map(({ key }) => key))).toEqual([...names].reverse().slice(0, -1));
+});

@@ -7,13 +7,13 @@ import type { InputFile } from "../context/walk";
 import { foreignStatements } from "../dockerfile/foreign";
 import { type Frontend, syntaxArgument, frontendOf } from "../dockerfile/frontends";
 import { splitArguments } from "../dockerfile/meaning";
-import { type Statement, type Trigger, readStatements } from "../dockerfile/parse";
+import { type Statement, type Statements, type Trigger, readStatements } from "../dockerfile/parse";
 import { readDockerfile } from "../dockerfile/read";
 import type { DockerfileReading } from "../dockerfile/reading";
-import { targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
+import { imagesInFrom, targetTriggers, type ReadOptions, type ImagesBelow } from "../dockerfile/stages";
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
-import { pushedRepository, sameImage, referenceProblem } from "../registry/references";
+import { byImage, pushedRepository, referenceProblem } from "../registry/references";
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
@@ -135,9 +135,12 @@ function textOf(checkout: Checkout, key: string, { dockerfile }: ImageDefinition
 }
 
 /** Returns the instructions of a Dockerfile, as far as they can be known. */
-function statementsOf(text: string, options: Pick<ReadOptions, "path" | "buildArgs">): readonly Statement[] {
+function statementsOf(
+    text: string,
+    { parse = readStatements, ...options }: Pick<ReadOptions, "path" | "buildArgs" | "parse">,
+): readonly Statement[] {
     const isForeign = frontendOf(text, options)?.official === false;
-    return (isForeign ? foreignStatements(text, options.path) : readStatements(text, options.path)).statements;
+    return (isForeign ? foreignStatements : parse)(text, options.path).statements;
 }
 
 /**
@@ -150,23 +153,54 @@ function triggersBelow(
     { images, roots = {} }: Definitions,
     settings: Pick<HierarchySettings, "buildArgs">,
     keyOf: (reference: string) => string | undefined,
+    parse: ReadOptions["parse"],
 ): NonNullable<ImagesBelow["triggersOf"]> {
     const triggersByKey = new Map<string, readonly Trigger[]>();
     const ofImage = (key: string): readonly Trigger[] => {
         const image = images[key];
         if (!image) return [];
-        const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
+        const options = {
+            path: image.dockerfile,
+            buildArgs: buildArgsOf(key, image, settings),
+            ...(parse && { parse }),
+        };
         const triggers =
             triggersByKey.get(key) ?? targetTriggers(statementsOf(texts[key] ?? "", options), image.target);
         triggersByKey.set(key, triggers);
         return triggers;
     };
+    const declared = byImage(Object.entries(roots).map(([name, root]) => [name, { name, ...root }]));
     return (reference) => {
         const key = keyOf(reference);
         if (key !== undefined) return ofImage(key);
-        const [root, { onBuild }] = Object.entries(roots).find(([name]) => sameImage(name, reference)) ?? ["", {}];
-        return (onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root}` }));
+        const root = declared(reference);
+        return (root?.onBuild ?? []).map((text) => ({ text, where: `images.ts: root ${root?.name ?? ""}` }));
     };
+}
+
+/**
+ * Sorts keys so that parents come first, as far as there are no cycles. Reading an image reads its parents, but a long chain
+ * of images would be a deep recursion.
+ */
+function parentsFirst(keys: readonly string[], parentsOf: (key: string) => readonly string[]): Iterable<string> {
+    const sorted = new Set<string>();
+    const entered = new Set<string>();
+    // The next key is the last.
+    const waiting = [...keys].reverse();
+    for (let key = waiting.at(-1); key !== undefined; key = waiting.at(-1)) {
+        if (entered.has(key)) {
+            waiting.pop();
+            sorted.add(key);
+            continue;
+        }
+        entered.add(key);
+        waiting.push(
+            ...parentsOf(key)
+                .filter((parent) => !entered.has(parent))
+                .reverse(),
+        );
+    }
+    return sorted;
 }
 
 /**
@@ -195,8 +229,15 @@ export function readImages(
     const texts = Object.fromEntries(entries.map(([key, image]) => [key, textOf(checkout, key, image)]));
     // Invalid names are reported together with the other problems of the hierarchy.
     const named = allNames(images).filter(({ name }) => referenceProblem(name) === undefined);
-    const keyOf = (reference: string) => named.find(({ name }) => sameImage(reference, name))?.key;
-    const triggersOf = triggersBelow(texts, definitions, settings, keyOf);
+    const keyOf = byImage(named.map(({ key, name }) => [name, key]));
+    const parsed = new Map<string, Statements>();
+    // The images of a matrix share a Dockerfile, and a parent's is read for its triggers as well.
+    const parse = (text: string, path: string): Statements => {
+        const statements = parsed.get(path) ?? readStatements(text, path);
+        parsed.set(path, statements);
+        return statements;
+    };
+    const triggersOf = triggersBelow(texts, definitions, settings, keyOf, parse);
     const readings = new Map<string, DockerfileReading | undefined>();
     const readingOf = (key: string, image: ImageDefinition): DockerfileReading | undefined => {
         if (readings.has(key)) return readings.get(key);
@@ -209,16 +250,31 @@ export function readImages(
             ...(settings.builtinFrontend !== undefined && { builtinFrontend: settings.builtinFrontend }),
             ...(image.target !== undefined && { target: image.target }),
             triggersOf,
+            parse,
             environmentOf: (reference, platform) => {
-                const [below, definition] = entries.find(([name]) => name === keyOf(reference)) ?? [];
-                return below === undefined || !definition
-                    ? undefined
-                    : readingOf(below, definition)?.environment[platform];
+                const below = keyOf(reference) ?? "";
+                const definition = images[below];
+                return definition && readingOf(below, definition)?.environment[platform];
             },
         });
         readings.set(key, reading);
         return reading;
     };
+    const parentsOf = (key: string): string[] => {
+        const image = images[key];
+        if (!image) return [];
+        const options = { path: image.dockerfile, buildArgs: buildArgsOf(key, image, settings) };
+        if (frontendOf(texts[key] ?? "", options)?.official === false) return [];
+        const from = imagesInFrom(parse(texts[key] ?? "", image.dockerfile), {
+            ...options,
+            platforms: declaredPlatforms(image),
+        });
+        return from.flatMap((reference) => (referenceProblem(reference) === undefined ? (keyOf(reference) ?? []) : []));
+    };
+    for (const key of parentsFirst(Object.keys(images), parentsOf)) {
+        const image = images[key];
+        if (image) readingOf(key, image);
+    }
     const readingsByKey = Object.fromEntries(
         entries.flatMap(([key, image]) => {
             const reading = readingOf(key, image);
@@ -226,8 +282,8 @@ export function readImages(
         }),
     );
     // Tools that only describe the images have no pins, so the stack, which has them, is the one to refuse a reference.
-    const isRoot = (reference: string) =>
-        settings.platforms === "declared" || Object.keys(settings.roots).some((pin) => sameImage(pin, reference));
+    const pinOf = byImage(Object.entries(settings.roots));
+    const isRoot = (reference: string) => settings.platforms === "declared" || pinOf(reference) !== undefined;
     return { placed: resolveHierarchy({ images, readings: readingsByKey, isRoot }), readings: readingsByKey };
 }
 
@@ -279,12 +335,29 @@ function publicationsOf(
     return settings.registry === undefined ? byNames : publishedIn(settings.registry);
 }
 
+/** The pins of a stack's roots: for every platform, and those that replace them on a platform. */
+interface Pins {
+    readonly of: (reference: string) => string | undefined;
+    readonly on: (platform: Platform, reference: string) => string | undefined;
+}
+
+function pinsOf({ roots, rootsByPlatform = {} }: HierarchySettings): Pins {
+    const onPlatforms = new Map(
+        Object.entries(rootsByPlatform).map(([platform, pins]) => [platform, byImage(Object.entries(pins))]),
+    );
+    return {
+        of: byImage(Object.entries(roots)),
+        on: (platform, reference) => onPlatforms.get(platform)?.(reference),
+    };
+}
+
 function prepare(
     checkout: Checkout,
     image: Pick<PreparedImage, "platforms" | "parents" | "cacheTag" | "publication"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
+    pins: Pins,
 ): PreparedImage {
     const { key, definition, platforms, parents, cacheTag, publication } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
@@ -299,21 +372,19 @@ function prepare(
         dockerfile: definition.dockerfile,
         ...(definition.context !== undefined && { context: definition.context }),
     });
-    const pinIn = (pins: Readonly<Record<string, string>>, expanded: string) =>
-        Object.entries(pins).find(([root]) => sameImage(root, expanded))?.[1];
-    const pinOf = (expanded: string) => pinIn(settings.roots, expanded);
+    const references = new Map(reading.references.map((reference) => [reference.expanded, reference]));
     const roots = image.roots.map((expanded) => {
-        const { from = {}, platforms: uses = {} } = reading.references.find((one) => one.expanded === expanded) ?? {};
+        const { from = {}, platforms: uses = {} } = references.get(expanded) ?? {};
         const platformsFrom = platforms.flatMap((platform) => from[platform] ?? []);
-        const pins = platforms.flatMap((target) => {
+        const onPlatforms = platforms.flatMap((target) => {
             const used = uses[target]?.native ?? [target];
-            const [pin] = used.flatMap((one) => pinIn(settings.rootsByPlatform?.[one] ?? {}, expanded) ?? []);
+            const [pin] = used.flatMap((one) => pins.on(one, expanded) ?? []);
             return pin === undefined ? [] : [[target, pin] as const];
         });
         return {
             expanded,
-            pin: pinOf(expanded),
-            ...(pins.length > 0 && { pins: Object.fromEntries(pins) }),
+            pin: pins.of(expanded),
+            ...(onPlatforms.length > 0 && { pins: Object.fromEntries(onPlatforms) }),
             from: [...new Set(platformsFrom)],
         };
     });
@@ -329,7 +400,7 @@ function prepare(
         roots,
         pinned: image.pinned,
         ...(frontend && {
-            frontend: { ...frontend, expanded: frontend.reference, pin: pinOf(frontend.reference), from: [] },
+            frontend: { ...frontend, expanded: frontend.reference, pin: pins.of(frontend.reference), from: [] },
         }),
         buildArgs,
         unreadArguments,
@@ -371,11 +442,13 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     refuseUnknownPlatforms(images, settings);
     const publications = publicationsOf(checkout, images, settings);
     const tags = cacheTags(definitions, settings.registry);
-    const prepared: PreparedImage[] = [];
+    const pins = pinsOf(settings);
+    // In build order.
+    const byKey = new Map<string, PreparedImage>();
     for (const image of placed) {
         const reading = readings[image.key];
         const platforms = platformsOf(image.definition, settings.platforms);
-        const { parents, complete } = placeParents(image, platforms, prepared);
+        const { parents, complete } = placeParents(image, platforms, byKey);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
         const publication = publications[image.key];
@@ -384,10 +457,12 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
             { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache", ...(publication && { publication }) },
             reading,
             settings,
+            pins,
         );
-        const tests = collectSmokeTests(checkout, ready, prepared);
-        prepared.push(tests ? { ...ready, tests } : ready);
+        const tests = collectSmokeTests(checkout, ready, byKey);
+        byKey.set(image.key, tests ? { ...ready, tests } : ready);
     }
+    const prepared = [...byKey.values()];
     refuseEmpty(images, prepared, settings);
     // Tools that only describe the images push nothing.
     if (settings.platforms !== "declared") refuseLoopback(prepared, settings);

@@ -1,7 +1,14 @@
 import type { DockerfileReading, ReadStage } from "../dockerfile/reading";
 import { InputError, placeOf } from "../errors";
 import { type Platform, type PlatformUses, platformToUse } from "../platform";
-import { namespaceOf, parseReference, sameImage, sameRepository, referenceProblem } from "../registry/references";
+import {
+    byImage,
+    namespaceOf,
+    parseReference,
+    repositoryOf,
+    sameImage,
+    referenceProblem,
+} from "../registry/references";
 import { pinCommand } from "../system/shell";
 import { type ImageDefinition, type Images, declaredPlatforms } from "./definition";
 import { allNames, entryProblems } from "./validate";
@@ -35,9 +42,10 @@ function parentProblem(
  * Returns a problem for each parent that is not declared for a platform that an image needs, one string per problem.
  */
 export function platformProblems(resolved: readonly ResolvedImage[]): string[] {
+    const byKey = new Map(resolved.map((image) => [image.key, image]));
     const problems = resolved.flatMap((image) =>
         image.parents.flatMap((parent) => {
-            const declared = resolved.find(({ key }) => key === parent.key);
+            const declared = byKey.get(parent.key);
             return declared ? parentProblem(image, parent, declaredPlatforms(declared.definition)) : [];
         }),
     );
@@ -105,13 +113,43 @@ const officialImages = "docker.io/library";
 /** Checks whether a reference has a digest. It then means one release, regardless of later builds, and is a root. */
 const isPinned = (reference: string): boolean => parseReference(reference).digest !== undefined;
 
+/** The names of all images, and what a reference has to do with them. */
+interface Names {
+    readonly all: ReturnType<typeof allNames>;
+    /** Returns the key of the image that a reference names. */
+    readonly keyOf: (reference: string) => string | undefined;
+    /** Returns the images that have a name in a reference's repository. */
+    readonly inRepository: (reference: string) => ReturnType<typeof allNames>;
+    /** Whether a reference is in a namespace of the images. */
+    readonly isOurs: (reference: string) => boolean;
+}
+
+function namesOf(images: Images): Names {
+    const all = allNames(images);
+    const namespaces = new Set(all.map(({ name }) => namespaceOf(name)).filter((space) => space !== officialImages));
+    const repositories = new Map<string, ReturnType<typeof allNames>>();
+    for (const named of all) {
+        // Host names ignore case, and repositories have no capital letters.
+        const repository = repositoryOf(named.name).toLowerCase();
+        const others = repositories.get(repository);
+        if (others) others.push(named);
+        else repositories.set(repository, [named]);
+    }
+    return {
+        all,
+        keyOf: byImage(all.map(({ key, name }) => [name, key])),
+        inRepository: (reference) => repositories.get(repositoryOf(reference).toLowerCase()) ?? [],
+        isOurs: (reference) => namespaces.has(namespaceOf(reference)),
+    };
+}
+
 /** Returns the keys of the images that a reference with a digest can be a release of. */
-function releasedBy(expanded: string, named: ReturnType<typeof allNames>): string[] {
+function releasedBy(expanded: string, { inRepository }: Names): string[] {
     if (!isPinned(expanded)) return [];
     const { tag } = parseReference(expanded);
-    const inRepository = named.filter(({ name }) => sameRepository(expanded, name));
-    const tagged = inRepository.filter(({ name }) => parseReference(name).tag === tag);
-    return [...new Set((tagged.length > 0 ? tagged : inRepository).map(({ key }) => key))];
+    const released = inRepository(expanded);
+    const tagged = released.filter(({ name }) => parseReference(name).tag === tag);
+    return [...new Set((tagged.length > 0 ? tagged : released).map(({ key }) => key))];
 }
 
 type Readings = Readonly<Record<string, DockerfileReading>>;
@@ -124,28 +162,30 @@ interface Known {
     readonly isRoot: (reference: string) => boolean;
 }
 
-function place(key: string, { readings, images, isRoot }: Known, problems: string[]): ResolvedImage | undefined {
+function place(
+    key: string,
+    { readings, images, isRoot }: Known,
+    names: Names,
+    problems: string[],
+): ResolvedImage | undefined {
     const definition = images[key];
     const reading = readings[key];
     if (!definition || !reading) return undefined;
-    const named = allNames(images);
-    const namespaces = new Set(named.map(({ name }) => namespaceOf(name)).filter((space) => space !== officialImages));
-    const isOurs = (reference: string) => namespaces.has(namespaceOf(reference));
+    const { isOurs } = names;
     const parents: ResolvedImage["parents"][number][] = [];
     const roots: string[] = [];
     const pinned: ResolvedImage["pinned"][number][] = [];
     const ordered = [...reading.references].sort((a, b) => Number(b.base) - Number(a.base));
     for (const { expanded, line, triggeredBy, base, platforms } of ordered) {
         const where = placeOf(`${definition.dockerfile}:${line}`, { triggeredBy });
-        const match = named.find(({ name }) => sameImage(expanded, name));
-        const released = releasedBy(expanded, named);
+        const match = names.keyOf(expanded);
+        const released = releasedBy(expanded, names);
         if (released.length > 0 && !released.includes(key)) pinned.push({ keys: released, expanded, where });
-        if (match?.key === key)
-            problems.push(`${where}: image ${key} is its own parent (${expanded}): name another image`);
-        else if (match) parents.push({ key: match.key, expanded, base, platforms });
+        if (match === key) problems.push(`${where}: image ${key} is its own parent (${expanded}): name another image`);
+        else if (match !== undefined) parents.push({ key: match, expanded, base, platforms });
         else if (!isOurs(expanded) || isPinned(expanded) || isRoot(expanded)) roots.push(expanded);
         else {
-            const allowed = named.map(({ name }) => name).join(", ");
+            const allowed = names.all.map(({ name }) => name).join(", ");
             problems.push(
                 `${where}: ${expanded} is in the namespace of this repository's images, but no image of that name is declared; ` +
                     `allowed: ${allowed}. Correct the reference, or add the image to images.ts; pin an image that another repository ` +
@@ -172,35 +212,52 @@ function inBuildOrder(resolved: readonly ResolvedImage[]): {
     readonly ordered: ResolvedImage[];
     readonly unordered: ResolvedImage[];
 } {
-    const ordered: ResolvedImage[] = [];
-    const unordered = [...resolved];
-    const isReady = ({ parents }: ResolvedImage) =>
-        parents.every(({ key }) => ordered.some((image) => image.key === key));
-    for (let index = unordered.findIndex(isReady); index >= 0; index = unordered.findIndex(isReady)) {
-        ordered.push(...unordered.splice(index, 1));
+    const indices = new Map(resolved.map(({ key }, index) => [key, index]));
+    const children = resolved.map((): number[] => []);
+    // The parents that an image still waits for.
+    const waiting = resolved.map(({ parents }, index) => {
+        const keys = new Set(parents.map(({ key }) => key));
+        for (const key of keys) children[indices.get(key) ?? -1]?.push(index);
+        return keys.size;
+    });
+    // The images that are ready, as indices in descending order: the next one is the last.
+    const ready = waiting.flatMap((count, index) => (count === 0 ? [index] : [])).reverse();
+    const ordered = new Set<ResolvedImage>();
+    for (let index = ready.pop(); index !== undefined; index = ready.pop()) {
+        const image = resolved[index];
+        if (image) ordered.add(image);
+        // In descending order, each child belongs at the end or near it.
+        for (const child of (children[index] ?? []).reverse()) {
+            const count = (waiting[child] ?? 0) - 1;
+            waiting[child] = count;
+            if (count > 0) continue;
+            ready.splice(ready.findLastIndex((other) => other > child) + 1, 0, child);
+        }
     }
-    return { ordered, unordered };
+    return { ordered: [...ordered], unordered: resolved.filter((image) => !ordered.has(image)) };
 }
 
 /**
  * Returns the cycle that an unordered image leads to, as keys from child to parent; the first key is repeated at the
  * end.
  */
-function cycleFrom(image: ResolvedImage, unordered: readonly ResolvedImage[]): string[] {
-    const path: string[] = [];
+function cycleFrom(image: ResolvedImage, unordered: ReadonlyMap<string, ResolvedImage>): string[] {
+    const path = new Set<string>();
     for (let current: ResolvedImage | undefined = image; current;) {
-        path.push(current.key);
-        if (path.indexOf(current.key) < path.length - 1) return path.slice(path.indexOf(current.key));
-        const { parents }: ResolvedImage = current;
-        current = unordered.find(({ key }) => parents.some((parent) => parent.key === key));
+        const { key, parents }: ResolvedImage = current;
+        if (path.has(key)) return [...[...path].slice([...path].indexOf(key)), key];
+        path.add(key);
+        const above: string | undefined = parents.map((parent) => parent.key).find((parent) => unordered.has(parent));
+        current = above === undefined ? undefined : unordered.get(above);
     }
-    return path;
+    return [...path];
 }
 
 function cycleProblems(unordered: readonly ResolvedImage[]): string[] {
     const seen = new Set<string>();
+    const byKey = new Map(unordered.map((image) => [image.key, image]));
     return unordered.flatMap((image) => {
-        const cycle = cycleFrom(image, unordered);
+        const cycle = cycleFrom(image, byKey);
         const isReported = cycle.some((key) => seen.has(key));
         for (const key of cycle) seen.add(key);
         return isReported ? [] : [`the images form a cycle: ${cycle.join(" → ")}. Change the FROM of one of them`];
@@ -227,7 +284,8 @@ export function resolveHierarchy(known: Known): ResolvedImage[] {
     const { images } = known;
     const problems = entryProblems(images);
     refuse(problems);
-    const resolved = Object.keys(images).flatMap((key) => place(key, known, problems) ?? []);
+    const names = namesOf(images);
+    const resolved = Object.keys(images).flatMap((key) => place(key, known, names, problems) ?? []);
     const { ordered, unordered } = inBuildOrder(resolved);
     refuse([...problems, ...cycleProblems(unordered), ...platformProblems(resolved)]);
     return ordered;

@@ -40,30 +40,34 @@ interface Tested {
  * Returns the scripts that test `image`: first those of the images that it is built FROM, because it must still pass
  * their tests, then its own. Images from which it only copies are tested separately.
  */
-function smokeScripts(image: Tested, images: readonly Tested[]): string[] {
-    const scripts: string[] = [];
+function smokeScripts(image: Tested, images: ReadonlyMap<string, Tested>): string[] {
+    const scripts = new Set<string>();
+    const visited = new Set<Tested>();
     const visit = (current: Tested): void => {
-        for (const { key: parentKey } of current.parents.filter(({ base }) => base)) {
-            const parent = images.find(({ key }) => key === parentKey);
+        if (visited.has(current)) return;
+        visited.add(current);
+        for (const { key } of current.parents.filter(({ base }) => base)) {
+            const parent = images.get(key);
             if (parent) visit(parent);
         }
         const script = current.definition.smokeTest;
-        if (script !== undefined && !scripts.includes(script)) scripts.push(script);
+        if (script !== undefined) scripts.add(script);
     };
     visit(image);
-    return scripts;
+    return [...scripts];
 }
 
 /**
  * Reads the smoke tests of a published image; undefined if neither it nor any image that it is built FROM has a smoke
  * test.
  *
+ * @param images the images before it in build order, by key
  * @throws InputError if a script is missing, and for a script that can't be run
  */
 export function collectSmokeTests(
     checkout: Checkout,
     image: Tested,
-    images: readonly Tested[],
+    images: ReadonlyMap<string, Tested>,
 ): SmokeTests | undefined {
     const scripts = smokeScripts(image, images);
     if (image.repository === undefined || scripts.length === 0) return undefined;

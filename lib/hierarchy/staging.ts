@@ -31,12 +31,13 @@ export interface StagedTests extends Staged {
  * @throws InputError for a file that changed since it was read
  */
 export function stageHierarchy(
-    { root }: Checkout,
+    { root, hashes }: Checkout,
     { images }: Hierarchy,
     stageRoot: string,
 ): Readonly<Record<string, StagedImage>> {
-    const stage = (request: Omit<StageRequest, "root" | "stageRoot">) => stageContext({ root, stageRoot, ...request });
-    return Object.fromEntries(
+    const stage = (request: Omit<StageRequest, "root" | "stageRoot" | "hashOf">) =>
+        stageContext({ root, stageRoot, hashOf: hashes.of, ...request });
+    const staged = Object.fromEntries(
         images.map(({ key, definition, inputHash, meaning: dockerfile, inputs: files, tests }) => {
             const base = path.join(root, definition.context ?? ".");
             const staged = stage({ base, image: key, inputHash, files, dockerfile });
@@ -47,4 +48,6 @@ export function stageHierarchy(
             ] as const;
         }),
     );
+    hashes.save();
+    return staged;
 }

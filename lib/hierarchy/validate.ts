@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isPlatform, knownPlatforms, normalPlatform } from "../platform";
-import { parseReference, referenceProblem, repositoryOf, sameImage, withoutCapitals } from "../registry/references";
+import { byImage, parseReference, referenceProblem, repositoryOf, withoutCapitals } from "../registry/references";
 import { escapeRegExp } from "../system/regExp";
 import type {
     Definitions,
@@ -75,7 +75,8 @@ function rootNameProblems(roots: object): string[] {
     const names = Object.keys(roots);
     const invalid = names.flatMap((name) => referenceProblem(name) ?? []);
     if (invalid.length > 0) return invalid.map((problem) => `roots: ${problem}`);
-    const repeated = names.filter((name, index) => names.findIndex((other) => sameImage(other, name)) < index);
+    const firstOf = byImage(names.map((name) => [name, name]));
+    const repeated = names.filter((name) => firstOf(name) !== name);
     return repeated.map((name) => `roots lists an image twice: ${name}`);
 }
 

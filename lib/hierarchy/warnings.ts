@@ -1,5 +1,5 @@
 import { hostPlatform } from "../platform";
-import { digestOf, sameImage, withoutCapitals } from "../registry/references";
+import { byImage, digestOf, withoutCapitals } from "../registry/references";
 import { keyArguments, pinCommand } from "../system/shell";
 import type { Definitions } from "./definition";
 import { type Hierarchy, type PreparedImage, rootsOf } from "./prepare";
@@ -31,7 +31,8 @@ export function unpinnedRoots(
  * @param pins the keys of the stack's `roots`
  */
 export function unusedPins({ definitions, roots }: Hierarchy, pins: readonly string[]): string[] {
-    const unused = (names: readonly string[]) => names.filter((name) => !roots.some((root) => sameImage(name, root)));
+    const rootOf = byImage(roots.map((root) => [root, root]));
+    const unused = (names: readonly string[]) => names.filter((name) => rootOf(name) === undefined);
     const which = `which no Dockerfile names; they name ${roots.join(", ") || "no root"}. Remove it`;
     return [
         ...unused(pins).map((pin) => `roots pins ${pin}, ${which}: pulumi config rm ${keyArguments(["roots", pin])}`),

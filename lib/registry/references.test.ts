@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import {
+    byImage,
     digestOf,
     formatReference,
     isDigest,
@@ -67,6 +68,28 @@ test.each([
     expect(referenceProblem(text)).toBe(
         `"${text}" is not an image reference: a repository must be in lower case: write ${lower}`,
     );
+});
+
+test("values are found by any spelling of a reference, as by comparing with each", () => {
+    const spelling = fc.constantFrom(
+        ...[
+            "python",
+            "docker.io/library/python:latest",
+            "index.docker.io/python",
+            "python:3",
+            "ghcr.io/us/a",
+            "GHCR.IO/us/a",
+        ],
+        `ghcr.io/us/a@sha256:${"0".repeat(64)}`,
+    );
+    fc.assert(
+        fc.property(fc.array(spelling), spelling, (names, reference) => {
+            const index = names.findIndex((name) => sameImage(name, reference));
+            const find = byImage(names.map((name, position) => [name, position]));
+            expect(find(reference)).toBe(index < 0 ? undefined : index);
+        }),
+    );
+    expect(() => byImage([["python", 1]])("Not A Reference")).toThrow("is not an image reference");
 });
 
 test("a host is the same in capitals", () => {

@@ -136,8 +136,29 @@ const withPlainHost = (reference: Reference): Reference => ({
  *
  * @throws InputError if one of them is not a reference
  */
-export const sameImage = (a: string, b: string): boolean =>
-    formatReference(withPlainHost(parseReference(a))) === formatReference(withPlainHost(parseReference(b)));
+export const sameImage = (a: string, b: string): boolean => imageIdentity(a) === imageIdentity(b);
+
+/** Returns the text that all references to the same image have in common. */
+export const imageIdentity = (text: string): string => formatReference(withPlainHost(parseReference(text)));
+
+/**
+ * Returns a function that looks up values by a reference in any spelling. It finds the first entry that names the same image, as
+ * comparing with `sameImage` would, but takes the same time for any number of entries.
+ *
+ * @param entries references and their values; they are parsed when the function is first called
+ * @returns a function that returns undefined if no entry names the image. It throws InputError for a text that is not a reference, also in
+ *     an entry
+ */
+export function byImage<T>(
+    entries: readonly (readonly [reference: string, value: T])[],
+): (reference: string) => T | undefined {
+    let index: Map<string, T> | undefined;
+    return (reference) => {
+        // Of several entries, the first is the last to be set.
+        index ??= new Map([...entries].reverse().map(([name, value]) => [imageIdentity(name), value]));
+        return index.size === 0 ? undefined : index.get(imageIdentity(reference));
+    };
+}
 
 /**
  * Checks whether two references have the same repository, regardless of tags and digests.
