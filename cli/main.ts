@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
+import type * as Corpus from "../bench/corpus/command";
 import { stopLab } from "../lab/labState";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
@@ -58,14 +59,24 @@ function addOwnCommands(
             done(await suites().runRealTests(rest));
         },
     );
-    program
-        .command("bench")
+    const bench = program.command("bench");
+    bench
         .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
         .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
         .option("--json", "print JSON (Result[] in bench/measure.ts)")
         .action(async (options: Bench.BenchOptions) => {
             // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
             await (require("../bench/command") as typeof Bench).runBench(options);
+        });
+    bench
+        .command("corpus")
+        .description(
+            "count needless and missed rebuilds in labelled changes: `up`, bake, and workflows with path filters",
+        )
+        .argument("[changes...]", "hierarchies of bench/corpus, or changes as <hierarchy>/<id>; all by default")
+        .action(async (names: string[]) => {
+            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+            await (require("../bench/corpus/command") as typeof Corpus).runCorpus(names);
         });
     passing("check", "lint, format, types, unit tests").action(async () => {
         done(await suites().runCheck());

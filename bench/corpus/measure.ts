@@ -147,7 +147,7 @@ export async function publish(lab: TestLab, hierarchy: Hierarchy, roots: Roots):
         makeRepository(root, { "Pulumi.yaml": `name: corpus-${hierarchy.name}\nruntime: nodejs\n` });
         await git(root, "init", "--quiet");
         writeTree(path.join(root, ".git", "info"), {
-            exclude: `${[...kept, ...written].map((name) => `/${name}`).join("\n")}\n`,
+            exclude: ["__pycache__", ...[...kept, ...written].map((name) => `/${name}`), ""].join("\n"),
         });
     }
     checkOut(hierarchy, root, kept);

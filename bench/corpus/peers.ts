@@ -108,14 +108,16 @@ export async function bake(lab: TestLab, name: string, root: string, { images }:
 const inWorkflow = ["buildArgs", "labels", "target", "matrix", "exclude", "name", "platforms", "dockerfile"];
 
 /** Returns the entries whose workflow files an edit changes, where people keep definitions and build arguments in workflows. */
-function changedWorkflows(one: Edit, { images, workflows }: Pick<Hierarchy, "images" | "workflows">): string[] {
+function changedWorkflows(one: Edit, { images }: Pick<Hierarchy, "images">): string[] {
     if (!("set" in one)) return [];
-    const [first = "", second = "", field] = one.set.path;
-    const key = one.set.of === "stack" ? second : first;
-    const isIn = one.set.of === "stack" || field === undefined || inWorkflow.includes(second);
+    const { of, value, path: keys } = one.set;
+    const [first = "", second] = keys;
+    // A new image comes with a workflow, and the workflow of a removed one goes.
+    if (of === "images" && second === undefined) return value === undefined ? [] : [first];
+    if (of === "images" && second !== undefined && !inWorkflow.includes(second)) return [];
     // A build argument of a variant stands in the workflow of its entry.
-    const entry = Object.keys(images).find((name) => key === name || key.startsWith(`${name}-`));
-    return isIn && entry !== undefined && entry in workflows ? [entry] : [];
+    const key = of === "stack" ? (second ?? "") : first;
+    return Object.keys(images).filter((name) => key === name || key.startsWith(`${name}-`));
 }
 
 /**
@@ -125,15 +127,13 @@ function changedWorkflows(one: Edit, { images, workflows }: Pick<Hierarchy, "ima
  * @param changed paths that git says a commit changed
  */
 export function filteredEntries(hierarchy: Hierarchy, edits: readonly Edit[], changed: readonly string[]): Set<string> {
-    const own = edits.flatMap((one) => changedWorkflows(one, hierarchy));
     const started = new Set<string>();
     const start = (entry: string) => {
         if (started.has(entry)) return;
         started.add(entry);
         for (const [other, { after }] of Object.entries(hierarchy.workflows)) if (after.includes(entry)) start(other);
     };
-    for (const [entry, { paths }] of Object.entries(hierarchy.workflows)) {
-        if (own.includes(entry) || passes(paths, changed)) start(entry);
-    }
+    for (const entry of edits.flatMap((one) => changedWorkflows(one, hierarchy))) start(entry);
+    for (const [entry, { paths }] of Object.entries(hierarchy.workflows)) if (passes(paths, changed)) start(entry);
     return started;
 }
