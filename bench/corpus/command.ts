@@ -3,7 +3,7 @@ import path from "node:path";
 import { InputError } from "../../lib/errors";
 import { packageRoot } from "../../lib/system/paths";
 import { startTestLab } from "../../tests/lab";
-import { readCorpus } from "./corpus";
+import { type Hierarchy, readCorpus } from "./corpus";
 import { type Measured, measureChange, publish, publishRoots } from "./measure";
 import { report } from "./report";
 
@@ -34,16 +34,19 @@ export async function runCorpus(names: readonly string[]): Promise<void> {
     const lab = await startTestLab("host");
     try {
         const roots = await publishRoots(lab, [...new Set(corpus.flatMap((hierarchy) => hierarchy.roots))]);
-        const results: Measured[] = [];
-        for (const hierarchy of corpus) {
+        const measure = async (hierarchy: Hierarchy): Promise<Measured[]> => {
             const wanted = hierarchy.changes.filter(({ id }) => isWanted(hierarchy.name, id));
-            if (wanted.length === 0) continue;
+            const results: Measured[] = [];
+            if (wanted.length === 0) return results;
             const published = await publish(lab, hierarchy, roots);
             for (const [index, change] of wanted.entries()) {
                 console.error(`${hierarchy.name}/${change.id} (${index + 1} of ${wanted.length})`);
                 results.push(await measureChange(lab, published, change));
             }
-        }
+            return results;
+        };
+        // An engine waits a lot: together they take half the time, and no hierarchy has a step of another one.
+        const results = (await Promise.all(corpus.map(measure))).flat();
         if (names.length === 0) writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 4)}\n`);
         console.log(report(results));
     } finally {

@@ -62,19 +62,44 @@ export interface BakeOutcome {
     readonly executed: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Returns the steps in a log of BuildKit (`--progress rawjson`) that were executed: "[base 2/4] RUN true" of target base. */
-export function executedSteps(log: string): readonly { readonly name: string; readonly target: string }[] {
-    const vertexes = new Map<string, { name: string; ran: boolean }>();
+/** An instruction that BuildKit executed. */
+export interface ExecutedStep {
+    readonly digest: string;
+    /** As BuildKit prints it: "[build 2/4] RUN true", with bake after the target: "[base build 2/4] RUN true". */
+    readonly name: string;
+}
+
+const stepName = /^\[(?:\S+ +){0,2}\d+\/\d+\] (?!FROM )/;
+
+/** Returns the steps in a log of BuildKit (`--progress rawjson`) that were executed: those that it did not find in its cache. */
+export function executedSteps(log: string): ExecutedStep[] {
+    const vertexes = new Map<string, ExecutedStep & { readonly ran: boolean }>();
     for (const line of log.split("\n")) {
         if (!line.startsWith("{")) continue;
         for (const { digest, name, completed, cached } of progress.parse(JSON.parse(line)).vertexes ?? []) {
-            if (completed !== undefined) vertexes.set(digest, { name, ran: !cached });
+            if (completed !== undefined) vertexes.set(`${digest} ${name}`, { digest, name, ran: !cached });
         }
     }
-    return [...vertexes.values()].flatMap(({ name, ran }) => {
-        const [, of = "", what = ""] = /^\[(\S+)(?: \S+)? +\d+\/\d+\] (.*)/.exec(name) ?? [];
-        return ran && of !== "" && !what.startsWith("FROM ") ? [{ name, target: of }] : [];
-    });
+    return [...vertexes.values()]
+        .filter(({ name, ran }) => ran && stepName.test(name))
+        .map(({ digest, name }) => ({ digest, name }));
+}
+
+/**
+ * Returns the executed steps of each target. A target that is built on another one has the steps of both, so a step belongs to the first
+ * that has it.
+ *
+ * @param keys of the targets, parents first
+ */
+export function stepsByTarget(steps: readonly ExecutedStep[], keys: readonly string[]): Record<string, string[]> {
+    const rank = ({ name }: ExecutedStep) => keys.findIndex((key) => name.startsWith(`[${key} `));
+    const first = new Map<string, ExecutedStep>();
+    for (const step of [...steps].sort((a, b) => rank(a) - rank(b))) {
+        if (rank(step) >= 0 && !first.has(step.digest)) first.set(step.digest, step);
+    }
+    const found: Record<string, string[]> = {};
+    for (const step of first.values()) (found[keys[rank(step)] ?? ""] ??= []).push(step.name);
+    return found;
 }
 
 /**
@@ -99,8 +124,10 @@ export async function bake(lab: TestLab, name: string, root: string, { images }:
             .parse(read[key]);
         return [key, digest] as const;
     });
-    const executed: Record<string, string[]> = {};
-    for (const { name: step, target: key } of executedSteps(stderr)) (executed[key] ??= []).push(step);
+    const executed = stepsByTarget(
+        executedSteps(stderr),
+        images.map(({ key }) => key),
+    );
     return { digests: Object.fromEntries(digests), executed };
 }
 
