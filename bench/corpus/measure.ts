@@ -11,7 +11,7 @@ import { registryExport, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { makePlan } from "../../lib/plan/plan";
 import { hostPlatform } from "../../lib/platform";
 import { backendFolder } from "../../lib/system/paths";
-import { run } from "../../lib/system/process";
+import { capture, run } from "../../lib/system/process";
 import { imageSteps } from "../../lib/update/steps";
 import { type TestLab, makeRepository } from "../../tests/lab";
 import { up } from "../../tests/stack";
@@ -98,17 +98,24 @@ const kept = ["node_modules", ".stage", ".updates", ".git", "index.ts", "Pulumi.
 /** Files that are written from the settings: in a repository without this program their content stands in workflows. */
 const written = ["images.ts", `Pulumi.${labStack}.yaml`];
 
+/** Name of a hierarchy's project, which is also the namespace of its configuration. */
+const projectOf = ({ name }: Hierarchy): string => `corpus-${name}`;
+
 /** The files of a repository that say what Settings say. */
-const settingsFiles = ({ images, stack, roots }: Settings, published: Roots): Record<string, string> => ({
+const settingsFiles = (
+    project: string,
+    { images, stack, roots }: Settings,
+    published: Roots,
+): Record<string, string> => ({
     "images.ts": `export const images = ${JSON.stringify(images, undefined, 4)};\n`,
     [`Pulumi.${labStack}.yaml`]: stringify({
         config: {
-            "layered-images:lab": "true",
-            "layered-images:platforms": "host",
-            "layered-images:roots": Object.fromEntries(
+            [`${project}:lab`]: "true",
+            [`${project}:platforms`]: "host",
+            [`${project}:roots`]: Object.fromEntries(
                 Object.entries(roots).map(([name, version]) => [name, published[rootKey(name, version)]?.ours]),
             ),
-            ...Object.fromEntries(Object.entries(stack).map(([key, value]) => [`layered-images:${key}`, value])),
+            ...Object.fromEntries(Object.entries(stack).map(([key, value]) => [`${project}:${key}`, value])),
         },
         encryptionsalt: "v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==",
     }),
@@ -144,7 +151,7 @@ export async function publish(lab: TestLab, hierarchy: Hierarchy, roots: Roots):
     const settings = firstSettings(hierarchy);
     const isNew = !existsSync(path.join(root, ".git"));
     if (isNew) {
-        makeRepository(root, { "Pulumi.yaml": `name: corpus-${hierarchy.name}\nruntime: nodejs\n` });
+        makeRepository(root, { "Pulumi.yaml": `name: ${projectOf(hierarchy)}\nruntime: nodejs\n` });
         await git(root, "init", "--quiet");
         writeTree(path.join(root, ".git", "info"), {
             exclude: ["__pycache__", ...[...kept, ...written].map((name) => `/${name}`), ""].join("\n"),
@@ -155,7 +162,7 @@ export async function publish(lab: TestLab, hierarchy: Hierarchy, roots: Roots):
         await git(root, "add", "--all");
         await git(root, "commit", "--quiet", "--message", "published");
     }
-    writeTree(root, settingsFiles(settings, roots));
+    writeTree(root, settingsFiles(projectOf(hierarchy), settings, roots));
     const stack = stackFile(backendFolder(lab.paths), labStack, root);
     if (!existsSync(stack)) {
         await run("pulumi", ["stack", "init", labStack, "--non-interactive", "--no-select"], {
@@ -185,8 +192,12 @@ async function hasExecuted(lab: TestLab, root: string, image: string, since: Dat
             .looseObject({ Context: z.string().default("") })
             .parse(JSON.parse(await history("inspect", id, "--format", "json")));
         if (!path.resolve(root, Context).startsWith(path.join(root, ".stage", image, "/"))) continue;
-        const log = await history("logs", id, "--progress", "rawjson");
-        if (executedSteps(log).length > 0) return true;
+        // The log comes where progress is shown, not where results are printed.
+        const { stderr } = await capture("buildx", ["history", "logs", id, "--progress", "rawjson"], {
+            cwd: root,
+            env: lab.env,
+        });
+        if (executedSteps(stderr).length > 0) return true;
     }
     return false;
 }
@@ -195,7 +206,7 @@ async function hasExecuted(lab: TestLab, root: string, image: string, since: Dat
 export async function measureChange(lab: TestLab, published: Published, change: Change): Promise<Measured> {
     const { hierarchy, root, roots, state, stack } = published;
     const write = (settings: Settings) => {
-        writeTree(root, settingsFiles(settings, roots));
+        writeTree(root, settingsFiles(projectOf(hierarchy), settings, roots));
         return settings;
     };
     checkOut(hierarchy, root, kept);
