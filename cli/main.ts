@@ -1,6 +1,7 @@
 import "../lib/system/seldomUsed";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
+import type * as Corpus from "../bench/corpus/command";
 import { stopLab } from "../lab/labState";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
@@ -34,6 +35,7 @@ const commands = {
     up: () => require("./up") as typeof Up,
     workflows: () => require("./workflows") as typeof Workflows,
     bench: () => require("../bench/command") as typeof Bench,
+    corpus: () => require("../bench/corpus/command") as typeof Corpus,
     suites: () => require("../tests/suites") as typeof Suites,
 };
 /* eslint-enable @typescript-eslint/no-require-imports */
@@ -75,13 +77,22 @@ function addOwnCommands(
             done(await commands.suites().runRealTests(rest));
         },
     );
-    program
-        .command("bench")
+    const bench = program.command("bench");
+    bench
         .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
         .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
         .option("--json", "print JSON (Result[] in bench/measure.ts)")
         .action(async (options: Bench.BenchOptions) => {
             await commands.bench().runBench(options);
+        });
+    bench
+        .command("corpus")
+        .description(
+            "count needless and missed rebuilds in labelled changes: `up`, bake, and workflows with path filters",
+        )
+        .argument("[changes...]", "hierarchies of bench/corpus, or changes as <hierarchy>/<id>; all by default")
+        .action(async (names: string[]) => {
+            await commands.corpus().runCorpus(names);
         });
     passing("check", "lint, format, types, documentation, unit tests").action(async () => {
         done(await commands.suites().runCheck());

@@ -15,6 +15,11 @@ describe("the meaning of a Dockerfile", () => {
         ["blanks between words", "FROM   a\nCOPY\ta  b   /c\nENV A=1   B=2", "FROM a\nCOPY a b /c\nENV A=1 B=2\n"],
         ["blanks in JSON", 'FROM a\nCMD [ "a",  "b c" ]', 'FROM a\nCMD ["a","b c"]\n'],
         ["a byte order mark and ends of lines", "\uFEFFFROM a\r\nUSER 1\r\n", "FROM a\nUSER 1\n"],
+        [
+            "quotes around values that need none",
+            'FROM a\nENV A="1" B=\'x/y\'\nARG C="2"\nLABEL d.e="f"',
+            "FROM a\nENV A=1 B=x/y\nARG C=2\nLABEL d.e=f\n",
+        ],
         ["unused stages", "FROM a AS x\nCOPY y /\nFROM b", "FROM b\n"],
         ["unused global ARGs", "ARG A=1 B=2\nARG C=$B\nFROM a:$C", "ARG B=2\nARG C=$B\nFROM a:$C\n"],
         [
@@ -30,6 +35,7 @@ describe("the meaning of a Dockerfile", () => {
         ["blanks in a shell's command", "FROM a\nRUN a  b\n"],
         ["here-documents, with what looks like comments in them", "FROM a\nRUN <<EOF\n# a\n\n  b\nEOF\n"],
         ["the text of a trigger", "FROM a\nONBUILD run  a \n"],
+        ["quotes around blanks, variables and nothing", 'FROM a\nENV A="b c" D="$A" E=""\n'],
         ["an escape character", "# escape=`\nFROM a\nCOPY a` b /c\n"],
         ["a frontend", "# syntax=docker/dockerfile:1\nFROM a\n"],
         ["flags that end before an argument that looks like one", "FROM a\nRUN --network=none -- --x\n"],
@@ -47,6 +53,13 @@ describe("the meaning of a Dockerfile", () => {
 
     test("counts stages anew where COPY names one by number", () => {
         expect(meaning("FROM a\nFROM b\nFROM c\nCOPY --from=1 / /").text).toBe("FROM b\nFROM c\nCOPY --from=0 / /\n");
+    });
+
+    test("is the same with other defaults of arguments that are given, and of what only those use", () => {
+        const text = (value: string) => `ARG C=${value}\nARG A=$C\nFROM a:$A\nARG A=${value} B=${value}\nRUN $A\n`;
+        const buildArgs = { A: "given" };
+        expect(meaning(text("x"), { buildArgs }).text).toBe("ARG A\nFROM a:$A\nARG A B=x\nRUN $A\n");
+        expect(meaning(text("x")).text).toBe("ARG C=x\nARG A=$C\nFROM a:$A\nARG A=x B=x\nRUN $A\n");
     });
 
     test.each<[string, string, Record<string, string>]>([

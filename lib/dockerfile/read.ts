@@ -231,7 +231,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             new Map([...stages].map(([number, { base }]) => [number, base])),
             {
                 ...(frontend && { syntax: frontend.reference + frontend.rest }),
-                check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
+                ...(options.buildArgs && { given: options.buildArgs }),
                 triggers: triggered,
             },
         ),

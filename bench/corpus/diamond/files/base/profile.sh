@@ -1,0 +1,1 @@
+export CORPUS=diamond

@@ -1,0 +1,1 @@
+/opt/tools/tool

@@ -1,0 +1,2 @@
+# prints a greeting
+echo hello

@@ -1,0 +1,2 @@
+# prints the date of nothing
+echo never
