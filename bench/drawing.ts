@@ -71,7 +71,7 @@ export function drawing({ results, hierarchy, date }: Results): string {
         backgroundColor: colours.background,
         textStyle: { fontFamily: "sans-serif" },
         title: [title, ...panels.map((one) => one.title)],
-        legend: { top: 46, left: 20, textStyle: { color: colours.text, fontSize: 13 } },
+        legend: { top: 46, left: 20, itemGap: 40, textStyle: { color: colours.text, fontSize: 13 } },
         grid: panels.map(({ grid }) => grid),
         xAxis: panels.map(({ xAxis }) => xAxis),
         yAxis: panels.map(({ yAxis }) => yAxis),
