@@ -16,13 +16,14 @@ test.each<[string, object[], string[]]>([
         ],
         ["a"],
     ],
+    ["one that was cached", [{ digest: "a", name: "[2/4] RUN true", completed: at, cached: true }], []],
     [
-        "one that proves to be cached after its cache key was computed",
+        "one that was executed for one target and cached for another",
         [
             { digest: "a", name: "[2/4] RUN true", completed: at },
             { digest: "a", name: "[2/4] RUN true", completed: at, cached: true },
         ],
-        [],
+        ["a"],
     ],
     ["one that did not start", [{ digest: "a", name: "[2/4] RUN true" }], []],
     ["one that failed", [{ digest: "a", name: "[2/4] RUN false", completed: at, error: "exit code: 1" }], []],

@@ -13,18 +13,18 @@ const status = z.object({ vertexes: z.array(vertex).nullish() });
 const instruction = /^\[(?:[^\]]* )?\d+\/\d+\] (?!FROM )/;
 
 /**
- * Returns the digests of the steps that a build executed, from BuildKit's record of it: instructions of its Dockerfile that completed, and
- * that no cache had.
+ * Returns the digests of the steps that a build executed, from BuildKit's record of it. BuildKit tells that an instruction completed when it
+ * was executed and, marked as cached, when its result was taken from a cache; it does both for one that two targets of a build share.
  *
  * @param log lines of JSON, as `buildctl debug logs --progress rawjson` prints them
  */
 export function executedSteps(log: string): string[] {
     const lines = log.split("\n").filter((line) => line.startsWith("{"));
     const states = lines.flatMap((line) => status.parse(JSON.parse(line)).vertexes ?? []);
-    const steps = states.filter(({ name, completed }) => completed && instruction.test(name));
-    // BuildKit tells of a cached step that it completed before it tells that it was cached.
-    const cached = new Set(states.filter((state) => state.cached || state.error !== "").map(({ digest }) => digest));
-    return [...new Set(steps.map(({ digest }) => digest))].filter((digest) => !cached.has(digest));
+    const executed = states.filter(
+        ({ name, completed, cached, error }) => completed && !cached && error === "" && instruction.test(name),
+    );
+    return [...new Set(executed.map(({ digest }) => digest))];
 }
 
 const history = z.object({ record: z.object({ Ref: z.string() }) });
