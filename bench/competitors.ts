@@ -122,7 +122,9 @@ function ours(setup: Setup): Competitor {
         kind: "ours",
         takesPart: () => true,
         prepare: async () => {
-            makeRepository(folder, { ...hierarchy.files, "Pulumi.yaml": `name: ${id}\nruntime: nodejs\n` });
+            makeRepository(folder, hierarchy.files);
+            const project = path.join(folder, "Pulumi.yaml");
+            writeFileSync(project, readFileSync(project, "utf8").replace(/^name: .*$/m, `name: ${id}`));
             await makeStack(lab, folder);
             writeConfig(firstRoot(setup));
         },
@@ -346,6 +348,13 @@ const pulumiUp = (cwd: string): Command => ({
     cwd,
 });
 
+/** Returns a Pulumi.yaml for a program that is run as it is: nothing that compiles TypeScript is loaded. */
+const plainProject = (name: string) =>
+    stringify({
+        ...{ name, main: "index.js" },
+        runtime: { name: "nodejs", options: { typescript: false } },
+    });
+
 /** Floor: an engine and a program that registers nothing, in plain JavaScript. */
 function empty(setup: Setup): Competitor {
     const folder = folderOf(setup);
@@ -355,7 +364,7 @@ function empty(setup: Setup): Competitor {
         takesPart: ({ event }) => event === "nothing",
         prepare: async () => {
             makeRepository(folder, {
-                "Pulumi.yaml": `name: ${setup.id}\nruntime: nodejs\nmain: index.js\n`,
+                "Pulumi.yaml": plainProject(setup.id),
                 "index.js": 'require("@pulumi/pulumi");\n',
             });
             await makeStack(setup.lab, folder);
@@ -404,7 +413,7 @@ function bare(setup: Setup, copied: string): Competitor {
             const exported = await run("pulumi", ["stack", "export", "--stack", stack], { cwd: copied, env: lab.env });
             const { deployment } = JSON.parse(exported) as { deployment: { resources: StateResource[] } };
             makeRepository(folder, {
-                "Pulumi.yaml": `name: ${id}\nruntime: nodejs\nmain: index.js\n`,
+                "Pulumi.yaml": plainProject(id),
                 "resources.json": JSON.stringify(bareResources(deployment.resources), undefined, 2),
                 "index.js": `const docker = require("@pulumi/docker-build");
 for (const { class: name, ...one } of require("./resources.json"))

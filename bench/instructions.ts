@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 const event = "instructions:u";
 
 /** Returns the arguments of `perf` for counting; `target` is what is counted: a command, or `--pid` and pids. */
-export const perfArguments = (output: string, target: readonly string[], counted = event): string[] => [
-    ...["stat", "--field-separator", ",", "--output", output, "--event", counted],
+export const perfArguments = (output: string, target: readonly string[]): string[] => [
+    ...["stat", "--field-separator", ",", "--output", output, "--event", event],
     ...target,
 ];
 
