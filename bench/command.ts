@@ -170,9 +170,9 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
     try {
         const meter = makeMeter(lab);
         const all = [...builders(lab, hierarchy), ...floors(lab, hierarchy)];
-        const measured = cases.map((one) => all.filter((competitor) => competitor.takesPart(one)).length);
-        const tell = teller(all.length + runs * measured.reduce((sum, count) => sum + count, 0));
-        const ready = await prepared(all, meter, tell);
+        const ready = await prepared(all, meter, teller(all.length));
+        const counts = cases.map((one) => ready.filter((competitor) => competitor.takesPart(one)).length);
+        const tell = teller(runs * counts.reduce((sum, count) => sum + count, 0));
         const bench: Bench = {
             meter,
             tell,

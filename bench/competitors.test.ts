@@ -1,5 +1,5 @@
 import { expect, test } from "../tests/mocha";
-import { bareResources, triggered } from "./competitors";
+import { asOurs, bakeFile, bareResources, triggered } from "./competitors";
 import { lightHierarchy, torchHierarchy } from "./hierarchies";
 import { images } from "../images";
 import { scenarios } from "./scenarios";
@@ -46,6 +46,20 @@ test("the hierarchy with PyTorch is this repository's", () => {
         expect(measured.files).toHaveProperty([dockerfile]);
     }
     for (const { changed } of scenarios) expect(all).toEqual(expect.arrayContaining([...changed]));
+});
+
+test("bake links the images by the base's name without latest: with it BuildKit would look for the base in a registry", () => {
+    const lab = { instance: { registry: "registry.test" } };
+    const root = "registry.test/python@sha256:00";
+    const file = bakeFile({ lab, hierarchy: lightHierarchy(), id: "bake" }, asOurs, root) as {
+        target: Record<string, { contexts: object; tags?: string[] }>;
+    };
+    expect(file.target.base?.contexts).toEqual({ "python:3.12-slim": `docker-image://${root}` });
+    expect(file.target.ci).toMatchObject({
+        contexts: { "ghcr.io/bench/base": "target:base" },
+        tags: ["registry.test/bake/bench/ci:latest"],
+    });
+    expect(file.target.devcontainer).not.toHaveProperty("tags");
 });
 
 test("bare are the resources of providers, by class; one that the bare program can't register is refused", () => {

@@ -56,6 +56,9 @@ interface Setup {
     readonly id: string;
 }
 
+/** What decides how a competitor's images are called in the registry. */
+type Named = Pick<Setup, "id"> & { readonly lab: { readonly instance: Pick<TestLab["instance"], "registry"> } };
+
 /** Platform that everything is built for. */
 const platform = hostPlatform();
 const stack = "bench";
@@ -63,7 +66,7 @@ const stack = "bench";
 const folderOf = ({ lab, id }: Setup) => path.join(lab.paths.state, id);
 
 /** Returns an image's repository in a competitor's part of the registry; undefined for an image that is never pushed. */
-const repositoryOf = ({ lab, id }: Setup, { name }: Pick<BenchImage, "name">): string | undefined =>
+const repositoryOf = ({ lab, id }: Named, { name }: Pick<BenchImage, "name">): string | undefined =>
     name === undefined ? undefined : pushedRepository(name, `${lab.instance.registry}/${id}`);
 
 /** Returns the lab's root, as `<repository>@<digest>`. */
@@ -149,7 +152,7 @@ interface PeerSettings {
 }
 
 /** Exporter and cache as this program has them (components/platformImage.ts). */
-const asOurs: PeerSettings = {
+export const asOurs: PeerSettings = {
     output: registryExport,
     cacheTo: "mode=max,ignore-error=true,image-manifest=true,oci-mediatypes=true,compression=zstd",
     withoutProvenance: true,
@@ -159,13 +162,19 @@ const asOurs: PeerSettings = {
 /** As the documentation of Bake and of docker/build-push-action shows them: gzip, times as they are, provenance. */
 const asUsual: PeerSettings = { output: "type=registry", cacheTo: "mode=max", withoutProvenance: false, buildArgs: {} };
 
+/**
+ * Returns the key of a named context that replaces an image. BuildKit looks for it without `latest`; neither Bake nor buildctl takes the
+ * tag away, as `buildx build --build-context` does.
+ */
+const contextKey = (name = ""): string => name.replace(/:latest$/, "");
+
 /** Returns where a peer keeps the build steps of an image. It keeps those of every image, to spare an empty builder what it can. */
-const cacheOf = ({ lab, id }: Setup, key: string) => `type=registry,ref=${lab.instance.registry}/${id}/cache:${key}`;
+const cacheOf = ({ lab, id }: Named, key: string) => `type=registry,ref=${lab.instance.registry}/${id}/cache:${key}`;
 
 /** Returns a Bake file in which the images of a hierarchy are linked targets. */
-export function bakeFile(setup: Setup, settings: PeerSettings, root: string): object {
+export function bakeFile(setup: Named & Pick<Setup, "hierarchy">, settings: PeerSettings, root: string): object {
     const { images, root: rootName } = setup.hierarchy;
-    const onBase = { [images[baseKey]?.name ?? ""]: `target:${baseKey}` };
+    const onBase = { [contextKey(images[baseKey]?.name)]: `target:${baseKey}` };
     const target = ([key, image]: [string, BenchImage]): [string, object] => {
         const repository = repositoryOf(setup, image);
         return [
@@ -176,7 +185,7 @@ export function bakeFile(setup: Setup, settings: PeerSettings, root: string): ob
                 platforms: [platform],
                 args: { ...image.buildArgs, ...settings.buildArgs },
                 labels: image.labels,
-                contexts: key === baseKey ? { [rootName]: `docker-image://${root}` } : onBase,
+                contexts: key === baseKey ? { [contextKey(rootName)]: `docker-image://${root}` } : onBase,
                 ...(repository !== undefined && { tags: [`${repository}:latest`] }),
                 output: [repository === undefined ? "type=cacheonly" : settings.output],
                 ...(settings.withoutProvenance && { attest: ["type=provenance,disabled=true"] }),
@@ -294,8 +303,8 @@ function raw(setup: Setup): Competitor {
         const base = images[baseKey];
         const context =
             key === baseKey
-                ? `context:${hierarchy.root}=docker-image://${pin}`
-                : `context:${base?.name ?? ""}=docker-image://${(base && repositoryOf(setup, base)) ?? ""}:latest`;
+                ? `context:${contextKey(hierarchy.root)}=docker-image://${pin}`
+                : `context:${contextKey(base?.name)}=docker-image://${(base && repositoryOf(setup, base)) ?? ""}:latest`;
         const options = {
             filename: path.basename(image?.dockerfile ?? ""),
             platform,
