@@ -1,37 +1,60 @@
-import type { Scenario } from "./scenarios";
+import { isInterrupted } from "../lib/system/process";
+import type { Competitor } from "./competitors";
+import type { Mark } from "./hierarchies";
+import { type Meter, type Usage, nothing, sum } from "./meter";
+import type { Case } from "./scenarios";
 
-/** A compared tool with a separate checkout. */
-export interface Tool {
-    readonly name: string;
-    /** Root of the tool's checkout. */
-    readonly root: string;
-    /** Updates the registry to the state of the checkout; throws if that fails. */
-    readonly build: () => Promise<unknown>;
-    /** Returns the digest of `latest` in the registry, by image. */
-    readonly digests: () => Promise<Readonly<Record<string, string>>>;
+/** The middle value, the smallest and the largest of several measurements of one quantity. */
+export interface Summary {
+    readonly median: number;
+    readonly min: number;
+    readonly max: number;
 }
 
-/** The result of a tool in a scenario. */
-export interface Measurement {
-    /** Median build time of the runs, in seconds. */
-    readonly seconds: number;
-    /** Images whose `latest` moved in any run. */
-    readonly moved: readonly string[];
+/** A quantity that is measured. */
+export type Quantity = keyof Usage;
+
+/** What a competitor's runs of a case came to. */
+export interface Outcome {
+    readonly competitor: string;
+    readonly kind: Competitor["kind"];
+    /** Summaries of its runs: seconds, counts and bytes, as in `Usage`. Absent if it failed. */
+    readonly usage?: Readonly<Partial<Record<Quantity, Summary>>>;
+    /** Images of which `latest` has another digest after a run, in any of the runs. Absent for floors. */
+    readonly moved?: readonly string[];
+    /** Why it failed: its later runs of this case were left out. */
+    readonly failure?: string;
 }
 
+/** What the runs of a case came to. */
 export interface Result {
-    readonly scenario: string;
+    readonly event: Case["event"];
+    readonly title: string;
+    readonly builder: Case["builder"];
     readonly runs: number;
-    /** Measurements by tool. */
-    readonly tools: Readonly<Record<string, Measurement>>;
+    readonly outcomes: readonly Outcome[];
 }
 
-/** Returns the middle value, or the mean of the two middle values of an even number of values. */
+/** Returns the middle value, or the mean of the two middle values of an even number of values; NaN without values. */
 export function median(values: readonly number[]): number {
     const sorted = [...values].sort((a, b) => a - b);
     const at = (index: number) => sorted[index] ?? NaN;
     const middle = (sorted.length - 1) / 2;
     return (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
+}
+
+const quantities: readonly Quantity[] = [
+    ...(["wall", "cpu", "instructions", "steps", "pulled", "pushed", "memory", "disk"] as const),
+];
+
+/** Summarises runs; a quantity that a run lacks is left out. */
+export function summarise(usages: readonly Usage[]): Partial<Record<Quantity, Summary>> {
+    const measured = quantities.flatMap((quantity): [Quantity, Summary][] => {
+        const values = usages.flatMap((usage) => usage[quantity] ?? []);
+        if (values.length < usages.length || values.length === 0) return [];
+        return [[quantity, { median: median(values), min: Math.min(...values), max: Math.max(...values) }]];
+    });
+    return Object.fromEntries(measured);
 }
 
 /** Returns the keys of `after` whose value differs from `before`. */
@@ -40,63 +63,76 @@ export const movedImages = (
     after: Readonly<Record<string, string>>,
 ): string[] => Object.keys(after).filter((image) => before[image] !== after[image]);
 
-/**
- * Runs every scenario with every tool. The tools run directly after each other and take turns at running first, so that
- * other load on the machine affects them equally.
- *
- * @param emptyBuilder removes everything from the builder's cache
- * @param runs number of runs of each scenario that can be repeated
- */
-export async function measure(
-    scenarios: readonly Scenario[],
-    tools: readonly Tool[],
-    emptyBuilder: () => Promise<unknown>,
-    runs: number,
-    tell: (line: string) => void,
-): Promise<Result[]> {
-    const results: Result[] = [];
-    let mark = 0;
-    for (const scenario of scenarios) {
-        const count = scenario.once ? 1 : runs;
-        const seconds = new Map<string, number[]>(tools.map(({ name }) => [name, []]));
-        const moved = new Map<string, Set<string>>(tools.map(({ name }) => [name, new Set()]));
-        for (let run = 0; run < count; run++) {
-            mark++;
-            for (const tool of run % 2 === 0 ? tools : [...tools].reverse()) {
-                scenario.change(tool.root, `${tool.name} ${mark.toString()}`);
-                if (scenario.freshBuilder) await emptyBuilder();
-                const before = await tool.digests();
-                const start = performance.now();
-                await tool.build();
-                seconds.get(tool.name)?.push((performance.now() - start) / 1000);
-                for (const image of movedImages(before, await tool.digests())) moved.get(tool.name)?.add(image);
-            }
-        }
-        const measured = tools.map(({ name }): [string, Measurement] => [
-            name,
-            { seconds: median(seconds.get(name) ?? []), moved: [...(moved.get(name) ?? [])].sort() },
-        ]);
-        results.push({ scenario: scenario.name, runs: count, tools: Object.fromEntries(measured) });
-        tell(`${scenario.name}: ${measured.map(([name, one]) => `${name} ${one.seconds.toFixed(1)} s`).join(", ")}`);
-    }
-    return results;
+/** What `measureCase` works with. */
+export interface Bench {
+    /** The competitors of a run; for the first build new ones, which have built nothing. */
+    readonly competitors: (one: Case, run: number) => readonly Competitor[];
+    readonly meter: Meter;
+    /** Removes everything from the builder's cache. */
+    readonly emptyBuilder: () => Promise<unknown>;
+    /** Publishes a root that nobody has seen, and returns `<repository>@<digest>`. */
+    readonly newRoot: (mark: Mark) => Promise<string>;
+    /** Reports what is measured next. */
+    readonly tell: (text: string) => void;
 }
 
-const movedText = (moved: readonly string[]): string => (moved.length === 0 ? "none" : moved.join(", "));
+/** Number of the last run of a case: every change has one of its own. */
+let lastRun = 0;
+
+/** Runs one competitor once. Returns what it cost, and the images whose `latest` it moved. */
+async function runOnce(bench: Bench, one: Case, competitor: Competitor, run: number) {
+    const mark: Mark = { competitor: competitor.name.replace(/\W+/g, "-"), run };
+    if (one.event === "cold") await competitor.prepare();
+    const root = one.event === "root" ? await bench.newRoot(mark) : "";
+    competitor.happen(one.event, mark, root);
+    const before = await competitor.digests();
+    let usage = nothing;
+    const groups = competitor.commands(one);
+    for (const commands of groups) {
+        if (one.builder === "empty") await bench.emptyBuilder();
+        const measured = await bench.meter.measure(commands);
+        usage = usage === nothing ? measured : sum(usage, measured);
+    }
+    return { usage, moved: movedImages(before, await competitor.digests()) };
+}
 
 /**
- * Formats the results as a Markdown table.
+ * Measures a case. In each run all competitors take part one directly after the other, and each run starts with another one, so that what
+ * else happens on the machine affects all of them. A competitor that fails is left out of the case's later runs.
  *
- * @param own name of the reference tool: a ratio above 1 is how many times as long the other tool took
- * @param other name of the tool to compare with it
+ * @param runs number of runs
  */
-export function table(results: readonly Result[], own: string, other: string): string {
-    const rows = results.map(({ scenario, tools }) => {
-        const [a, b] = [tools[own], tools[other]];
-        if (!a || !b) throw new Error(`${scenario} was not measured with ${own} and ${other}`);
-        const cells = [`${a.seconds.toFixed(1)} s`, `${b.seconds.toFixed(1)} s`, (b.seconds / a.seconds).toFixed(2)];
-        return [scenario, ...cells, movedText(a.moved), movedText(b.moved)];
+export async function measureCase(bench: Bench, one: Case, runs: number): Promise<Result> {
+    const taken = new Map<
+        string,
+        { kind: Competitor["kind"]; usages: Usage[]; moved: Set<string>; failure?: string }
+    >();
+    for (let run = 0; run < runs; run++) {
+        lastRun++;
+        const all = bench.competitors(one, lastRun).filter((competitor) => competitor.takesPart(one));
+        const first = run % Math.max(1, all.length);
+        for (const competitor of [...all.slice(first), ...all.slice(0, first)]) {
+            const { name, kind } = competitor;
+            const record = taken.get(name) ?? { kind, usages: [], moved: new Set<string>() };
+            taken.set(name, record);
+            if (record.failure !== undefined) continue;
+            bench.tell(
+                `${one.title}, ${one.builder} builder, run ${(run + 1).toString()} of ${runs.toString()}: ${name}`,
+            );
+            try {
+                const { usage, moved } = await runOnce(bench, one, competitor, lastRun);
+                record.usages.push(usage);
+                for (const image of moved) record.moved.add(image);
+            } catch (error) {
+                if (isInterrupted()) throw error;
+                record.failure = error instanceof Error ? error.message : String(error);
+            }
+        }
+    }
+    const outcomes = [...taken].map(([competitor, { kind, usages, moved, failure }]): Outcome => {
+        if (failure !== undefined) return { competitor, kind, failure };
+        const usage = summarise(usages);
+        return kind === "floor" ? { competitor, kind, usage } : { competitor, kind, usage, moved: [...moved].sort() };
     });
-    const head = ["scenario", own, other, `${other} / ${own}`, `moved by ${own}`, `moved by ${other}`];
-    return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+    return { event: one.event, title: one.title, builder: one.builder, runs, outcomes };
 }

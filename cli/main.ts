@@ -79,11 +79,21 @@ function addOwnCommands(
     );
     const bench = program.command("bench");
     bench
-        .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
-        .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
-        .option("--json", "print JSON (Result[] in bench/measure.ts)")
+        .description(
+            "measure what updates of a small hierarchy cost, beside `docker buildx bake`, workflows with path filters, and floors",
+        )
+        .option(
+            "--runs <count>",
+            "runs of each scenario; the median is reported (default: 5, with --quick 1)",
+            positive,
+        )
+        .option("--quick", "a few scenarios, once")
+        .option("--scenario <names>", "only these, separated by commas: nothing, app, requirements, …")
+        .option("--real", "measure this repository's images with PyTorch: 45 GB of disk, hours")
+        .option("--json", "print JSON (Results in bench/report.ts)")
         .action(async (options: Bench.BenchOptions) => {
-            await commands.bench().runBench(options);
+            const complete = await commands.bench().runBench(options);
+            done(complete ? exit.done : exit.failed);
         });
     bench
         .command("corpus")
