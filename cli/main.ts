@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
+import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
@@ -31,6 +32,9 @@ function positive(text: string): number {
     throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
 }
 
+/** Parses positive integers, separated by commas. Throws InvalidArgumentError for any other text. */
+const positives = (text: string): number[] => text.split(",").map(positive);
+
 /**
  * Returns the name of this program for its help. npm passes the name of the script that it runs in an environment variable.
  *
@@ -58,7 +62,7 @@ function addOwnCommands(
             done(await suites().runRealTests(rest));
         },
     );
-    program
+    const bench = program
         .command("bench")
         .description("compare updates of a small hierarchy with `docker buildx bake`: ratios and changed digests")
         .option("--runs <count>", "runs of each scenario; the median is reported", positive, 3)
@@ -66,6 +70,16 @@ function addOwnCommands(
         .action(async (options: Bench.BenchOptions) => {
             // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
             await (require("../bench/command") as typeof Bench).runBench(options);
+        });
+    bench
+        .command("scale")
+        .description("measure what previews and updates of hierarchies of growing size cost")
+        .option("--images <counts>", "numbers of images, separated by commas", positives, [10, 100, 300, 1000])
+        .option("--shapes <names>", "of wide, deep and mixed, separated by commas", "wide,deep,mixed")
+        .option("--json", "print JSON (Cost[] in bench/scale/command.ts)")
+        .action(async (options: Scale.ScaleOptions) => {
+            // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+            await (require("../bench/scale/command") as typeof Scale).runScale(options);
         });
     passing("check", "lint, format, types, unit tests").action(async () => {
         done(await suites().runCheck());
