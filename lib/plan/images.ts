@@ -1,4 +1,4 @@
-import { type ResourceState, type Step, textOf } from "../engine/preview";
+import { type ResourceState, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
