@@ -2,6 +2,7 @@ import "../lib/system/seldomUsed";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
 import type * as Corpus from "../bench/corpus/command";
+import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
@@ -36,6 +37,7 @@ const commands = {
     workflows: () => require("./workflows") as typeof Workflows,
     bench: () => require("../bench/command") as typeof Bench,
     corpus: () => require("../bench/corpus/command") as typeof Corpus,
+    scale: () => require("../bench/scale/command") as typeof Scale,
     suites: () => require("../tests/suites") as typeof Suites,
 };
 /* eslint-enable @typescript-eslint/no-require-imports */
@@ -51,6 +53,9 @@ function positive(text: string): number {
     if (/^[1-9]\d*$/.test(text)) return Number(text);
     throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
 }
+
+/** Parses positive integers, separated by commas. Throws InvalidArgumentError for any other text. */
+const positives = (text: string): number[] => text.split(",").map(positive);
 
 /**
  * Returns the name of this program for its help. npm passes the name of the script that it runs in an environment variable.
@@ -103,6 +108,15 @@ function addOwnCommands(
         .argument("[changes...]", "hierarchies of bench/corpus, or changes as <hierarchy>/<id>; all by default")
         .action(async (names: string[]) => {
             await commands.corpus().runCorpus(names);
+        });
+    bench
+        .command("scale")
+        .description("measure what previews and updates of hierarchies of growing size cost")
+        .option("--images <counts>", "numbers of images, separated by commas", positives, [10, 100, 300, 1000])
+        .option("--shapes <names>", "of wide, deep and mixed, separated by commas", "wide,deep,mixed")
+        .option("--json", "print JSON (Cost[] in bench/scale/command.ts)")
+        .action(async (options: Scale.ScaleOptions) => {
+            await commands.scale().runScale(options);
         });
     passing("check", "lint, format, types, documentation, unit tests").action(async () => {
         done(await commands.suites().runCheck());

@@ -81,13 +81,14 @@ function usesOf(stages: readonly Stage[], target: number, chain: readonly number
     const needed = new Map<number, NeededUse[]>();
     // A list instead of recursion, because stages can form long chains. The next stage is the last.
     const waiting = [target];
-    for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
+    while (waiting.length > 0) {
+        const index = waiting.pop() ?? target;
         const { uses = [], problems = [] } = stages[index] ?? {};
         if (needed.has(index)) continue;
         if (problems[0]) throw problems[0];
         const named = uses.map((use) => ({
             use,
-            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index ?? 0),
+            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index),
             base: use === base,
         }));
         needed.set(index, named);

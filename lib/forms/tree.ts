@@ -16,19 +16,21 @@ export interface TreeLine<T extends InTree = ImagePlan> {
 export function treeLines<T extends InTree>(images: readonly T[]): TreeLine<T>[] {
     const known = new Set(images.map(({ image }) => image));
     const byName = (a: T, b: T) => (a.image < b.image ? -1 : 1);
-    const below = (parent: string | undefined) =>
-        images
-            .filter(
-                (plan) => (plan.parent !== undefined && known.has(plan.parent) ? plan.parent : undefined) === parent,
-            )
-            .sort(byName);
+    const children = new Map<string | undefined, T[]>();
+    for (const plan of images) {
+        const parent = plan.parent !== undefined && known.has(plan.parent) ? plan.parent : undefined;
+        const siblings = children.get(parent);
+        if (siblings) siblings.push(plan);
+        else children.set(parent, [plan]);
+    }
+    const below = (parent: string | undefined) => (children.get(parent) ?? []).sort(byName);
     const lines = (plan: T, depth: number, indent: string, branch: string): TreeLine<T>[] => {
-        const children = below(plan.image);
+        const direct = below(plan.image);
         const next = branch === "" ? indent : indent + (branch === "├─ " ? "│  " : "   ");
         return [
             { plan, depth, prefix: indent + branch },
-            ...children.flatMap((child, index) =>
-                lines(child, depth + 1, next, index === children.length - 1 ? "└─ " : "├─ "),
+            ...direct.flatMap((child, index) =>
+                lines(child, depth + 1, next, index === direct.length - 1 ? "└─ " : "├─ "),
             ),
         ];
     };

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type Step, isUnknown, listOf, textOf, textsOf } from "../engine/preview";
 import { type Properties, type Texts, readImage, textIn } from "../engine/resources";
-import { parseReference, sameImage } from "../registry/references";
+import { byImage, parseReference } from "../registry/references";
 import { type Group, groups } from "./groups";
 import type { ImagePlan } from "./images";
 
@@ -76,9 +76,9 @@ export function bakeFile(sources: BakeSources): BakeFile | undefined {
     const pending = sources.images.filter(({ platforms }) =>
         platforms.some((one) => one.platform === platform && ["rebuild", "maybe", "recreate"].includes(one.action)),
     );
-    const keys = pending.map(({ image }) => image);
-    const all = groups(sources.steps).filter(({ image }) => keys.includes(image));
-    const keyOf = (name: string) => keys.find((key) => names[key] !== undefined && sameImage(names[key], name));
+    const keys = new Set(pending.map(({ image }) => image));
+    const all = groups(sources.steps).filter(({ image }) => keys.has(image));
+    const keyOf = byImage([...keys].flatMap((key) => (names[key] === undefined ? [] : [[names[key], key] as const])));
     const basics = (inputs: Properties) => ({
         context: path.resolve(root, locationIn(inputs.context)),
         dockerfile: path.resolve(root, locationIn(inputs.dockerfile)),

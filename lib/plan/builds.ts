@@ -1,7 +1,7 @@
 import { type Step, sameWhereKnown } from "../engine/preview";
 import { pushedBy, readImage } from "../engine/resources";
 import { moveOf } from "./causes";
-import { type Group, changes, isGone, platformOf } from "./groups";
+import { type Group, type GroupsByImage, changes, groupsByImage, isGone, platformOf } from "./groups";
 
 /**
  * The action of an update on an image. *rebuild*: certainly built. *maybe*: built only if its parent's digest changes.
@@ -29,8 +29,8 @@ export const parentsOf = ({ component }: Group): readonly string[] =>
     readImage((component.new ?? component.old)?.inputs).parents;
 
 /** Returns the parents whose repository changed: their children are rebuilt even if the digest stays the same. */
-export const movedParents = ({ component }: Group, all: readonly Group[]): string[] =>
-    readImage(component.new?.inputs).parents.filter((key) => all.some((group) => group.image === key && moveOf(group)));
+export const movedParents = ({ component }: Group, all: GroupsByImage): string[] =>
+    readImage(component.new?.inputs).parents.filter((key) => all.get(key)?.some(moveOf));
 
 /**
  * Returns the action on a build. It is "maybe" only if the inputs differ solely in values that only an update can
@@ -75,16 +75,17 @@ export const openImages = (plans: Plans): ReadonlySet<string> =>
  */
 export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>): Plans {
     const plans = new Map<string, readonly PlatformPlan[]>();
+    const byImage = groupsByImage(all);
     const plan = (group: Group): readonly PlatformPlan[] => {
         const planned = plans.get(group.image);
         if (planned) return planned;
         // The engine refuses a cycle; a state that was edited by hand must not cause an endless recursion.
         plans.set(group.image, []);
-        const parents = all
-            .filter(({ image }) => parentsOf(group).includes(image))
+        const parents = parentsOf(group)
+            .flatMap((key) => byImage.get(key) ?? [])
             .flatMap(plan)
             .filter(isOpen);
-        const hasMoved = moveOf(group) !== undefined || movedParents(group, all).length > 0;
+        const hasMoved = moveOf(group) !== undefined || movedParents(group, byImage).length > 0;
         const platforms = group.builds.map((step): PlatformPlan => {
             const [platform, stepAction] = [platformOf(step), buildAction(step)];
             const action = stepAction === "maybe" && hasMoved ? "rebuild" : stepAction;

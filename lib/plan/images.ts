@@ -1,4 +1,4 @@
-import { type ResourceState, type Step, textOf } from "../engine/preview";
+import { type ResourceState, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
@@ -14,7 +14,7 @@ import {
     testCauses,
     unique,
 } from "./causes";
-import { type Group, changes, isGone, platformOf } from "./groups";
+import { type Group, type GroupsByImage, changes, groupsByImage, isGone, platformOf } from "./groups";
 import { type WorkInAnyCase, inAnyCase, runs } from "./inAnyCase";
 
 /** The pending work of an image. */
@@ -37,16 +37,20 @@ export interface ImagePlan {
     readonly dependsOn?: readonly string[];
 }
 
-/**
- * Returns the removed image with the files and Dockerfile of a new image: the engine sees a changed key as a removal
- * and an addition.
- */
-function renamedFrom({ component }: Group, all: readonly Group[]): string | undefined {
-    const content = ({ new: after, old: before }: Step) => {
-        const { dockerfile = {}, inputs } = readImage((after ?? before)?.inputs);
-        return JSON.stringify([dockerfile, inputs]);
-    };
-    return all.find((other) => isGone(other.component) && content(other.component) === content(component))?.image;
+/** Returns the files and Dockerfile of an image, as a text to compare. */
+function contentOf({ component: { new: after, old: before } }: Group): string {
+    const { dockerfile = {}, inputs } = readImage((after ?? before)?.inputs);
+    return JSON.stringify([dockerfile, inputs]);
+}
+
+/** All images of a plan. */
+interface All {
+    readonly byImage: GroupsByImage;
+    /**
+     * The removed images by their files and Dockerfile. A new image that has the same was renamed: the engine sees a changed
+     * key as a removal and an addition.
+     */
+    readonly removed: ReadonlyMap<string, string>;
 }
 
 /**
@@ -90,12 +94,12 @@ function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
     return unique([...indexCauses, ...commandCauses]);
 }
 
-function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] {
+function causesOf(group: Group, action: Action, all: All): Cause[] {
     const { component, builds, tests } = group;
     if (action === "unchanged") return forgottenCauses(group);
     if (action === "remove") return [{ kind: "no longer in images.ts" }];
     if (!component.old || !component.new) {
-        const from = renamedFrom(group, all);
+        const from = all.removed.get(contentOf(group));
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
     // An update that failed early writes the component before it builds anything: what changed since then is no cause.
@@ -107,7 +111,7 @@ function causesOf(group: Group, action: Action, all: readonly Group[]): Cause[] 
         ...builds.flatMap(buildCauses),
         ...builds.flatMap((step) => parentCauses(after, step)),
         ...(action === "rebuild"
-            ? movedParents(group, all).map((parent) => ({ kind: "parent from elsewhere", parent }) as const)
+            ? movedParents(group, all.byImage).map((parent) => ({ kind: "parent from elsewhere", parent }) as const)
             : []),
         ...placeCauses(group),
         ...(tests.some(changes) ? testCauses(before, after) : []),
@@ -133,7 +137,7 @@ const anywayCause = (done: readonly WorkInAnyCase[]): Cause => ({
 const mostUrgent = (found: readonly Action[]): Action =>
     actions.find((action) => found.includes(action)) ?? "unchanged";
 
-function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan {
+function planImage(group: Group, all: All, plans: Plans): ImagePlan {
     const { image, component, tests, index, otherIndexes, commands } = group;
     const platforms = plans.get(image) ?? [];
     // The removal of a single platform is not an action of the image: it changes the index and is listed as a cause.
@@ -174,12 +178,15 @@ function planImage(group: Group, all: readonly Group[], plans: Plans): ImagePlan
 /** Sorts parents first, removed images last; images of the same depth by name. */
 function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
     const depths = new Map<string, number>();
+    const byImage = new Map(plans.map((plan) => [plan.image, plan]));
     const depth = ({ image, parent, copiesFrom = [] }: ImagePlan): number => {
         const computed = depths.get(image);
         if (computed !== undefined) return computed;
         // The engine refuses a cycle; a state that was edited by hand must not cause an endless recursion.
         depths.set(image, 0);
-        const parents = plans.filter((plan) => plan.image === parent || copiesFrom.includes(plan.image));
+        const parents = [...(parent === undefined ? [] : [parent]), ...copiesFrom].flatMap(
+            (key) => byImage.get(key) ?? [],
+        );
         const imageDepth = Math.max(0, ...parents.map((plan) => 1 + depth(plan)));
         depths.set(image, imageDepth);
         return imageDepth;
@@ -193,5 +200,10 @@ function inOrder(plans: readonly ImagePlan[]): ImagePlan[] {
  *
  * @param plans the plans of their builds
  */
-export const planImages = (all: readonly Group[], plans: Plans): ImagePlan[] =>
-    inOrder(all.map((group) => planImage(group, all, plans)));
+export function planImages(groups: readonly Group[], plans: Plans): ImagePlan[] {
+    const gone = groups.filter(({ component }) => isGone(component));
+    // Of several removed images with the same content, the first is the last to be set.
+    const removed = new Map(gone.reverse().map((group) => [contentOf(group), group.image]));
+    const all = { byImage: groupsByImage(groups), removed };
+    return inOrder(groups.map((group) => planImage(group, all, plans)));
+}
