@@ -71,7 +71,7 @@ const needless: Readonly<Record<string, readonly string[]>> = {
     "diamond/tools-label": ["report", "service"],
     "diamond/tools-stage-renamed": ["tools"],
     "twelve/batch-link-to-file": ["batch"],
-    "twelve/root-of-stages-moved": ["cli", "web"],
+    "twelve/root-of-stages-moved": ["web"],
     "twelve/tools-other-program": ["web"],
 };
 

@@ -45,7 +45,8 @@ const rootKey = (name: string, version: string) => `${name} ${version}`;
 
 /**
  * Publishes two versions of each external image. Bake gets others than we do, which differ in a file: what one tool has built is then
- * nothing that the other finds in the builder's cache.
+ * nothing that the other finds in the builder's cache. (That leaves what copies files into `scratch`: a label that only such a step tells
+ * would be lost.)
  */
 export async function publishRoots(lab: TestLab, names: readonly string[]): Promise<Roots> {
     const folder = path.join(lab.paths.state, "corpus-roots");
