@@ -167,6 +167,16 @@ async function withPlatforms(root: Root, platforms: readonly Platform[], request
     };
 }
 
+/** Makes a new root. Platforms that were added later stay apart, so that the same stand-in, published again, has the same pins. */
+async function renewed(making: readonly Platform[], request: RootRequest): Promise<Root> {
+    const isLater = (platform: Platform) => request.known?.rootsByPlatform[platform]?.[standInRoot] !== undefined;
+    const first = await newStandIn(
+        making.filter((platform) => !isLater(platform)),
+        request,
+    );
+    return await withPlatforms(first, making.filter(isLater), request);
+}
+
 /**
  * Returns the lab's root: the existing one, with the platforms added that it lacks; the root itself if it can be pulled; or a stand-in that
  * is created and published.
@@ -177,7 +187,7 @@ export async function ensureRoot(request: RootRequest): Promise<Root> {
     const pulled = keeps ? undefined : await pullable(request);
     const root = keeps
         ? await withPlatforms(known ?? noRoot, making, request)
-        : (pulled ?? (await newStandIn(making, request)));
+        : (pulled ?? (await renewed(making, request)));
     const isStandIn = root.roots[standInRoot]?.startsWith(`${registry}/`) ?? false;
     if (keeps && isStandIn && root.standIn !== standInKey()) {
         say(
