@@ -15,19 +15,19 @@ test("an image moved when latest names another digest, or names one for the firs
     expect(movedImages({ base: "a", bot: "b" }, { base: "a", bot: "c", ci: "d" })).toEqual(["bot", "ci"]);
 });
 
-const usage = (wall: number): Usage => ({ ...nothing, wall, memory: wall, disk: wall });
+const usage = (wall: number): Usage => ({ ...nothing(false), wall, memory: wall, disk: wall });
 
 test("costs of work done in turn add up, except memory and disk, of which there was never more than the most", () => {
     const second: Usage = { ...{ wall: 2, cpu: 1, steps: 3, pulled: 4, pushed: 5, memory: 1, disk: 9 } };
     expect(sum({ ...usage(3), cpu: 1 }, second)).toEqual({
         ...{ wall: 5, cpu: 2, steps: 3, pulled: 4, pushed: 5, memory: 3, disk: 9 },
     });
-    expect(sum(nothing, { ...second, instructions: 7 })).toEqual({ ...second, instructions: 7 });
+    expect(sum({ ...second, instructions: 3 }, { ...second, instructions: 7 })).toMatchObject({ instructions: 10 });
 });
 
 test("a quantity that was not measured in every run has no summary", () => {
     const without: Usage = { ...{ wall: 3, cpu: 1, steps: 0, pulled: 0, pushed: 0, memory: 0, disk: 0 } };
-    const summaries = summarise([{ ...usage(1), instructions: 5 }, without, usage(8)]);
+    const summaries = summarise([{ ...usage(1), instructions: 5 }, without, { ...usage(8), instructions: 5 }]);
     expect(summaries).toMatchObject({ wall: { median: 3, min: 1, max: 8 }, cpu: { median: 0, min: 0, max: 1 } });
     expect(summaries).not.toHaveProperty("instructions");
 });
@@ -105,7 +105,10 @@ describe("a case", () => {
 
     test("costs nothing where there is nothing to run", async () => {
         const result = await measureCase(bench([competitor("filtered", [], { groups: 0 })], []), one(), 1);
-        expect(result.outcomes[0]?.usage?.wall).toEqual({ median: 0, min: 0, max: 0 });
+        const { usage: costs } = result.outcomes[0] ?? {};
+        expect(costs).toMatchObject({ wall: { median: 0, min: 0, max: 0 }, steps: { median: 0 } });
+        // The machine does not count them.
+        expect(costs).not.toHaveProperty("instructions");
     });
 
     test("of a first build begins with new competitors, one of a root with a root that only one has seen", async () => {

@@ -86,13 +86,12 @@ async function runOnce(bench: Bench, one: Case, competitor: Competitor, run: num
     const root = one.event === "root" ? await bench.newRoot(mark) : "";
     competitor.happen(one.event, mark, root);
     const before = await competitor.digests();
-    let usage = nothing;
-    const groups = competitor.commands(one);
-    for (const commands of groups) {
+    const usages: Usage[] = [];
+    for (const commands of competitor.commands(one)) {
         if (one.builder === "empty") await bench.emptyBuilder();
-        const measured = await bench.meter.measure(commands);
-        usage = usage === nothing ? measured : sum(usage, measured);
+        usages.push(await bench.meter.measure(commands));
     }
+    const usage = usages.length > 0 ? usages.reduce(sum) : nothing(bench.meter.counts);
     return { usage, moved: movedImages(before, await competitor.digests()) };
 }
 

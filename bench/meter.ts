@@ -58,10 +58,15 @@ export function sum(first: Usage, second: Usage): Usage {
     };
 }
 
-/** What nothing costs. */
-export const nothing: Usage = {
-    ...{ wall: 0, cpu: 0, instructions: 0, steps: 0, pulled: 0, pushed: 0, memory: 0, disk: 0 },
-};
+/**
+ * Returns what nothing costs.
+ *
+ * @param counts whether the machine counts instructions
+ */
+export const nothing = (counts: boolean): Usage => ({
+    ...{ wall: 0, cpu: 0, steps: 0, pulled: 0, pushed: 0, memory: 0, disk: 0 },
+    ...(counts && { instructions: 0 }),
+});
 
 /** Measures commands in a lab. */
 export interface Meter {
