@@ -5,8 +5,6 @@ import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { packageRoot } from "../lib/system/paths";
 
-const bootstrap = path.join(packageRoot, "cli", "bootstrap.mjs");
-
 /** Creates a clone without node_modules, with an `npm` that logs when it begins and ends, and a command that prints its arguments. */
 function freshClone() {
     const root = tree({
@@ -14,14 +12,17 @@ function freshClone() {
         "bin/npm": `#!/bin/sh
 test -z "$NPM_FAILS" || exit 1
 echo "begin $*" >> npm.log; echo chatter; sleep 0.5
-mkdir -p node_modules/ts-node
-echo 'exports.register = () => {};' > node_modules/ts-node/index.js
+mkdir -p node_modules/@swc/core
+echo '{ "version": "1.0.0" }' > node_modules/@swc/core/package.json
+echo 'exports.transformSync = (code) => ({ code });' > node_modules/@swc/core/index.js
 echo end >> npm.log
 `,
         "cli/main.ts": "exports.main = async (args) => { console.log(args.join()); return 7; };\n",
     });
-    mkdirSync(path.join(root, "cli"), { recursive: true });
-    copyFileSync(bootstrap, path.join(root, "cli", "bootstrap.mjs"));
+    for (const file of ["cli/bootstrap.mjs", "lib/system/typescript.cjs"]) {
+        mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+        copyFileSync(path.join(packageRoot, file), path.join(root, file));
+    }
     chmodSync(path.join(root, "bin", "npm"), 0o755);
     const env = { ...process.env, PATH: `${path.join(root, "bin")}:${process.env.PATH ?? ""}` };
     return { root, env, log: path.join(root, "npm.log") };
@@ -63,7 +64,7 @@ test("an installation that fails is no installation", () => {
 
 test("on a Node.js that is too old the error says which is needed", () => {
     const older = `Object.defineProperty(process.versions, "node", { value: "20.9.0" });`;
-    const script = `${older} import(${JSON.stringify(bootstrap)})`;
+    const script = `${older} import(${JSON.stringify(path.join(packageRoot, "cli", "bootstrap.mjs"))})`;
     const { status, stderr } = spawnSync("node", ["--eval", script], { encoding: "utf8" });
     expect(status).toBe(1);
     expect(stderr).toBe("error: Node.js 20.9.0 is too old: install 20.19 or later (https://nodejs.org).\n");

@@ -17,8 +17,8 @@ test("a build argument of the lab's stack decides what the lab needs, also for a
         Dockerfile: "ARG FROM=debian:12\nFROM ${FROM}\nARG V\n",
     };
     const needed = (more: Readonly<Record<string, string>>) => neededParts(tree({ ...files, ...more }));
-    expect(needed({})).toEqual({ standIn: false, emulation: false });
+    expect(needed({})).toEqual({ standIn: false, emulation: false, otherRoots: false });
     const stack = `config:\n  images:buildArgs:\n    app:\n      FROM: ${standInRoot}\n`;
-    expect(needed({ "Pulumi.local.yaml": stack })).toEqual({ standIn: true, emulation: false });
-    expect(needed({ "Pulumi.ci.yaml": stack })).toEqual({ standIn: false, emulation: false });
+    expect(needed({ "Pulumi.local.yaml": stack })).toEqual({ standIn: true, emulation: false, otherRoots: false });
+    expect(needed({ "Pulumi.ci.yaml": stack })).toEqual({ standIn: false, emulation: false, otherRoots: false });
 });

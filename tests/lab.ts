@@ -114,13 +114,14 @@ export async function startTestLab(platforms: Instance["platforms"] = "all"): Pr
     }
 }
 
+/** Returns the Pulumi.yaml of a project whose program is index.cjs, as `adopt` writes it. */
+export const projectFile = (name: string): string =>
+    `name: ${name}\nruntime:\n  name: nodejs\n  options:\n    typescript: false\nmain: index.cjs\n`;
+
 /** Files of a repository that uses the package, in addition to its images. */
 const repositoryFiles = {
-    "index.ts": `import { program } from "layered-images";
-
-export = program();
-`,
-    "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n",
+    "index.cjs": 'module.exports = require("layered-images").program();\n',
+    "Pulumi.yaml": projectFile("layered-images"),
     "package.json": JSON.stringify({
         ...{ private: true, dependencies: { "layered-images": "*" } },
         // The steps of this repository's workflows, which tests run here, use the script.

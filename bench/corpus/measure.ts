@@ -13,7 +13,7 @@ import { hostPlatform } from "../../lib/platform";
 import { backendFolder } from "../../lib/system/paths";
 import { capture, run } from "../../lib/system/process";
 import { imageSteps } from "../../lib/update/steps";
-import { type TestLab, makeRepository } from "../../tests/lab";
+import { type TestLab, makeRepository, projectFile } from "../../tests/lab";
 import { up } from "../../tests/stack";
 import { writeTree } from "../../tests/writeTree";
 import { type Change, type Hierarchy, type Settings, checkOut, firstSettings, makeEdits, prepare } from "./corpus";
@@ -95,7 +95,7 @@ export async function publishRoots(lab: TestLab, names: readonly string[]): Prom
 }
 
 /** Names in a repository's folder that are no part of the hierarchy's files. */
-const kept = ["node_modules", ".stage", ".updates", ".git", "index.ts", "Pulumi.yaml", "package.json"];
+const kept = ["node_modules", ".stage", ".updates", ".git", "index.cjs", "Pulumi.yaml", "package.json"];
 /** Files that are written from the settings: in a repository without this program their content stands in workflows. */
 const written = ["images.ts", `Pulumi.${labStack}.yaml`];
 
@@ -152,7 +152,7 @@ export async function publish(lab: TestLab, hierarchy: Hierarchy, roots: Roots):
     const settings = firstSettings(hierarchy);
     const isNew = !existsSync(path.join(root, ".git"));
     if (isNew) {
-        makeRepository(root, { "Pulumi.yaml": `name: ${projectOf(hierarchy)}\nruntime: nodejs\n` });
+        makeRepository(root, { "Pulumi.yaml": projectFile(projectOf(hierarchy)) });
         await git(root, "init", "--quiet");
         writeTree(path.join(root, ".git", "info"), {
             exclude: ["__pycache__", ...[...kept, ...written].map((name) => `/${name}`), ""].join("\n"),

@@ -6,7 +6,7 @@ import { InputError } from "../../lib/errors";
 import { run } from "../../lib/system/process";
 import { descendants } from "../../lib/system/processTable";
 import { configWith } from "../../tests/fixture";
-import { type TestLab, makeRepository, startTestLab } from "../../tests/lab";
+import { type TestLab, makeRepository, projectFile, startTestLab } from "../../tests/lab";
 import { type Shape, fileOf, hierarchyFiles, shapes } from "./hierarchies";
 
 /** Options of `npm run bench -- scale`. */
@@ -81,7 +81,7 @@ async function measureHierarchy(
     const root = makeRepository(path.join(lab.paths.state, `${shape}-${images.toString()}`), {
         ...hierarchyFiles(shape, images),
         ...configWith(`  layered-images:platforms: ["${hostPlatform()}"]\n`),
-        "Pulumi.yaml": `name: ${shape}-${images.toString()}\nruntime: nodejs\n`,
+        "Pulumi.yaml": projectFile(`${shape}-${images.toString()}`),
     });
     const env = lab.env;
     const pulumi = (...args: string[]) => run("pulumi", [...args, "--non-interactive"], { cwd: root, env });

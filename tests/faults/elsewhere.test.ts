@@ -11,7 +11,7 @@ import { stopLab } from "../../lab/labState";
 import { type Certificates, ensureCertificates, registryHost } from "../../lab/servers/tls";
 import { failedBuilds } from "../../lib/update/failedBuilds";
 import { fixture } from "../fixture";
-import { type TestLab, makeRepository, runIn, startTestLab, unmountBelow } from "../lab";
+import { type TestLab, makeRepository, projectFile, runIn, startTestLab, unmountBelow } from "../lab";
 import { expect, test } from "../mocha";
 import { repositories } from "../registry";
 import { command, exportState, up } from "../stack";
@@ -208,7 +208,7 @@ test("of what two repositories build at the same time on one builder, each is to
             // Both repositories stage the same file in the same place: BuildKit runs its step once, with the secret of
             // one of the two.
             alike: `FROM python:3.12-slim\n${step} oh no; false\n`,
-            "Pulumi.yaml": stringify({ name, runtime: "nodejs", main: "index.ts" }),
+            "Pulumi.yaml": projectFile(name),
             "Pulumi.local.yaml": stringify({ config: settings, encryptionsalt: salt }),
         });
     });
