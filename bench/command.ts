@@ -13,7 +13,7 @@ import { writeTree } from "../tests/writeTree";
 import { type Competitor, builders, floors } from "./competitors";
 import { drawing } from "./drawing";
 import { type BenchHierarchy, type Mark, lightHierarchy, torchHierarchy } from "./hierarchies";
-import { startBenchLab } from "./lab";
+import { emptyBuilder, startBenchLab } from "./lab";
 import { type Bench, type Result, measureCase } from "./measure";
 import { type Meter, makeMeter } from "./meter";
 import { type Results, markdownResults, terminalTable, withResults } from "./report";
@@ -178,7 +178,7 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
             tell,
             competitors: ({ event }, number) =>
                 event === "cold" ? builders(lab, hierarchy, `-${number.toString()}`) : ready,
-            emptyBuilder: () => run("buildx", ["prune", "--all", "--force"], { env: lab.env }),
+            emptyBuilder: () => emptyBuilder(lab),
             newRoot: (mark) => publishRoot(lab, hierarchy, mark),
         };
         const results: Result[] = [];

@@ -1,9 +1,13 @@
+import { rmSync } from "node:fs";
+import path from "node:path";
 import { parse, stringify } from "yaml";
-import { startServer } from "../lab/servers/server";
-import { registryServer } from "../lab/servers/services";
+import { startServer, stopServer } from "../lab/servers/server";
+import { buildkitServer, registryServer } from "../lab/servers/services";
 import { ensureCertificates } from "../lab/servers/tls";
+import { findToolchain } from "../lab/toolchain/build";
+import { hostPlatform } from "../lib/platform";
 import { serversFolder } from "../lib/system/paths";
-import { type TestLab, startTestLab } from "../tests/lab";
+import { type TestLab, startTestLab, unmountBelow } from "../tests/lab";
 
 /** Starts a lab of its own for this machine's platform, whose registry logs every request: `Meter` counts bytes there. */
 export async function startBenchLab(): Promise<TestLab> {
@@ -20,4 +24,19 @@ export async function startBenchLab(): Promise<TestLab> {
         await lab.close();
         throw error;
     }
+}
+
+/**
+ * Gives the lab a BuildKit that has nothing. Pruning is not enough: what its records of builds refer to stays, and the next build finds
+ * there what a builder that starts empty has to download.
+ */
+export async function emptyBuilder({ paths, instance }: TestLab): Promise<void> {
+    await stopServer(serversFolder(paths), "buildkitd");
+    const root = path.join(paths.state, "buildkit", "root");
+    unmountBelow(root);
+    rmSync(root, { recursive: true, force: true });
+    const { buildkit } = await findToolchain(paths.cache);
+    const certificates = await ensureCertificates(paths.state);
+    const server = buildkitServer(paths, instance.registry, certificates, buildkit, hostPlatform());
+    await startServer(serversFolder(paths), server);
 }

@@ -68,7 +68,7 @@ export interface Bench {
     /** The competitors of a run; for the first build new ones, which have built nothing. */
     readonly competitors: (one: Case, run: number) => readonly Competitor[];
     readonly meter: Meter;
-    /** Removes everything from the builder's cache. */
+    /** Removes everything that the builder has. */
     readonly emptyBuilder: () => Promise<unknown>;
     /** Publishes a root that nobody has seen, and returns `<repository>@<digest>`. */
     readonly newRoot: (mark: Mark) => Promise<string>;

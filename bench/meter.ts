@@ -116,9 +116,9 @@ export function makeMeter({ paths, env }: TestLab): Meter {
         if (server) return server.pid;
         throw new CommandError(`the lab's ${name} does not run anymore: see ${serversFolder(paths)}/${name}.log`);
     };
-    const servers = ["buildkitd", "registry", "github"].map(pidOf);
-    const [buildkit = 0, registry = 0] = servers;
-    const serversSeconds = () => serverSeconds(buildkit) + serverSeconds(registry);
+    // An emptied builder is another process.
+    const servers = () => ["buildkitd", "registry", "github"].map(pidOf);
+    const serversSeconds = () => serverSeconds(pidOf("buildkitd")) + serverSeconds(pidOf("registry"));
     const counts = countsInstructions();
     const registryLog = path.join(serversFolder(paths), "registry.log");
     const scratch = (name: string) => path.join(paths.state, `bench-${name}`);
@@ -127,8 +127,16 @@ export function makeMeter({ paths, env }: TestLab): Meter {
         const hex = digest.slice(digest.indexOf(":") + 1);
         return statSync(path.join(blobs, hex.slice(0, 2), hex, "data")).size;
     };
-    const buildctl = (...args: string[]) =>
-        run("buildctl", ["--addr", builderAddress(paths), "--timeout", "60", ...args], { env });
+    /** Asks BuildKit for its records of builds: again if it does not answer, as it happens while it completes a record. */
+    const buildctl = async (...args: string[]): Promise<string> => {
+        for (let tries = 1; ; tries++) {
+            const command = ["--addr", builderAddress(paths), "--timeout", "30", ...args];
+            const { failure, stdout, stderr } = await capture("buildctl", command, { env });
+            if (failure === undefined) return stdout;
+            if (tries === 5) throw new CommandError(`buildctl ${args.join(" ")}: ${failure}\n${stderr.trim()}`);
+            await sleep(1000);
+        }
+    };
     const listBuilds = async () => buildsIn(await buildctl("debug", "histories", "--format", "{{json .}}"));
 
     /** Waits until BuildKit and the registry have nothing left to do, at most ten seconds. */
@@ -144,7 +152,7 @@ export function makeMeter({ paths, env }: TestLab): Meter {
     const withServersCounted = async (work: () => Promise<void>): Promise<number> => {
         const output = scratch("servers.perf");
         rmSync(output, { force: true });
-        const target = ["--pid", `${buildkit.toString()},${registry.toString()}`];
+        const target = ["--pid", ["buildkitd", "registry"].map(pidOf).join()];
         const perf = spawn("perf", perfArguments(output, target), { stdio: "ignore" });
         try {
             await work();
@@ -174,7 +182,7 @@ export function makeMeter({ paths, env }: TestLab): Meter {
             servers: serversSeconds(),
             log: statSync(registryLog).size,
         };
-        const mostMemory = watchMemory(servers);
+        const mostMemory = watchMemory(servers());
         const began = performance.now();
         let wall = 0;
         let instructions = 0;
