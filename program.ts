@@ -8,6 +8,7 @@ import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
+import { stagedFolder } from "./lib/context/fileHashes";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
@@ -20,9 +21,6 @@ import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
 import { workflowFiles } from "./workflows/files";
-
-/** Folder of staged build contexts, relative to the repository's root. */
-const stageRoot = ".stage";
 
 /** Reads everything that the stack builds, and logs warnings about input that may be unintended. */
 async function read(checkout: Checkout, definitions: RepositoryDefinitions, config: StackConfig): Promise<Hierarchy> {
@@ -116,7 +114,7 @@ async function compose() {
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
-    const staged = stageHierarchy(checkout, hierarchy, stageRoot);
+    const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     const { secrets } = config;
     lighten();
     const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { EnvHttpProxyAgent, type Dispatcher, type Response, fetch } from "undici";
+import { type Dispatcher, type Response, fetch } from "undici";
 import { z } from "zod";
 import { CommandError } from "../../lib/errors";
+import { type Limits as ConnectionLimits, connections } from "../../lib/system/connections";
 import { isInterrupted, onInterrupt } from "../../lib/system/process";
 import { say } from "../../lib/system/progress";
-import { systemBundle } from "../servers/tls";
 
 /** A ready-made tool, as its publisher releases it. */
 export interface Release {
@@ -29,11 +29,7 @@ export const releasesVariable = "LAYERED_IMAGES_RELEASES";
 export const takesReleases = (env: NodeJS.ProcessEnv = process.env): boolean => env[releasesVariable] !== "none";
 
 /** Time limits in milliseconds. A machine without access to a host must not wait for it, and a slow download is no gain. */
-export interface Limits {
-    /** For a connection. */
-    readonly connect: number;
-    /** For the response to begin, and between two pieces of it. */
-    readonly silence: number;
+export interface Limits extends ConnectionLimits {
     /** For a whole file. */
     readonly total: number;
 }
@@ -86,25 +82,13 @@ function reasonOf(error: unknown): string {
     return error.cause === undefined ? error.message || error.name : reasonOf(error.cause);
 }
 
-/** Returns the connections to publishers' servers, with the machine's proxies and certificates. */
-function connections(env: NodeJS.ProcessEnv, limits: Limits): Dispatcher {
-    const tls = { ca: readFileSync(systemBundle(env), "utf8") };
-    return new EnvHttpProxyAgent({
-        connect: { ...tls, timeout: limits.connect },
-        requestTls: tls,
-        proxyTls: tls,
-        headersTimeout: limits.silence,
-        bodyTimeout: limits.silence,
-    });
-}
-
 /** Returns the address to ask for what is at `url`. */
 const addressOf = (url: string, { [releasesVariable]: server }: NodeJS.ProcessEnv): string =>
     server === undefined || server === "none" ? url : `${server}/${url.replace("https://", "")}`;
 
 /** Whether a server on the network answers, whatever it says, within a few seconds. */
 export async function answers(url: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-    const dispatcher = connections(env, { ...defaultLimits, silence: defaultLimits.connect });
+    const dispatcher = await connections(env, { ...defaultLimits, silence: defaultLimits.connect });
     try {
         const response = await fetch(addressOf(url, env), { method: "HEAD", dispatcher });
         await response.body?.cancel();
@@ -141,7 +125,7 @@ export function openReleases(
 ): Releases {
     const unreachable = new Map<string, string>();
     const files = new Map<string, Promise<string>>();
-    let agent: Dispatcher | undefined;
+    let agent: Promise<Dispatcher> | undefined;
     const dispatcher = () => (agent ??= connections(env, limits));
 
     async function open(address: string, signal: AbortSignal): Promise<Response> {
@@ -149,7 +133,7 @@ export function openReleases(
         const known = unreachable.get(host);
         if (known !== undefined) throw new UnreachableError(known);
         const url = addressOf(address, env);
-        const response = await fetch(url, { dispatcher: dispatcher(), signal }).catch((error: unknown) => {
+        const response = await fetch(url, { dispatcher: await dispatcher(), signal }).catch((error: unknown) => {
             const reason = `${host} can't be reached (${reasonOf(error)})`;
             unreachable.set(host, reason);
             throw new UnreachableError(reason);
@@ -209,7 +193,7 @@ export function openReleases(
             }
         },
         close: async () => {
-            await agent?.close();
+            await (await agent)?.close();
             if (existsSync(folder)) rmSync(folder, { recursive: true, force: true });
         },
     };

@@ -19,6 +19,14 @@ const bundles = [
 /** Completes a proxy's address: without a scheme it is HTTP, as in Go programs (net/http/httpproxy). */
 const withScheme = (proxy: string): string => (proxy === "" || proxy.includes("://") ? proxy : `http://${proxy}`);
 
+/** Time limits in milliseconds. */
+export interface Limits {
+    /** For a connection. */
+    readonly connect: number;
+    /** For a response to begin, and between two pieces of it. */
+    readonly silence: number;
+}
+
 /** Where requests go, and which certificates are trusted. */
 interface Settings {
     readonly proxy: string;
@@ -41,7 +49,10 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
     };
 }
 
-async function open({ proxy, exceptions, certificates }: Settings): Promise<Dispatcher> {
+async function open(
+    { proxy, exceptions, certificates }: Settings,
+    { connect, silence }: Limits = { connect: longestResponse, silence: longestResponse },
+): Promise<Dispatcher> {
     // Loaded here, because most commands send no request.
     const { EnvHttpProxyAgent } = await import("undici");
     const tls = certificates.length > 0 ? { ca: certificates.map((file) => readFileSync(file, "utf8")) } : {};
@@ -50,11 +61,11 @@ async function open({ proxy, exceptions, certificates }: Settings): Promise<Disp
         httpProxy: "",
         httpsProxy: proxy,
         noProxy: exceptions,
-        connect: { ...tls, timeout: longestResponse },
+        connect: { ...tls, timeout: connect },
         requestTls: tls,
         proxyTls: tls,
-        headersTimeout: longestResponse,
-        bodyTimeout: longestResponse,
+        headersTimeout: silence,
+        bodyTimeout: silence,
     });
 }
 
@@ -62,9 +73,11 @@ async function open({ proxy, exceptions, certificates }: Settings): Promise<Disp
  * Returns connections with the same proxies and certificates as Go programs (the engine, its providers, buildx) have. The caller closes them.
  *
  * @param env environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS
+ * @param limits time limits; 20 s each by default
  * @throws Error for a file of certificates that can't be read, and for a proxy that is none
  */
-export const connections = (env: NodeJS.ProcessEnv): Promise<Dispatcher> => open(settingsOf(env));
+export const connections = (env: NodeJS.ProcessEnv, limits?: Limits): Promise<Dispatcher> =>
+    open(settingsOf(env), limits);
 
 /** Connections that requests of this process share, by their settings. They don't keep the process alive. */
 const shared = new Map<string, Promise<Dispatcher>>();
