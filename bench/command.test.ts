@@ -6,8 +6,8 @@ test.each<[string, BenchOptions, { cases: number; runs: number; isComplete: bool
     ["no option", {}, { cases: 15, runs: 5, isComplete: true }],
     ["more runs", { runs: 9 }, { cases: 15, runs: 9, isComplete: true }],
     ["too few runs to be published", { runs: 4 }, { cases: 15, runs: 4, isComplete: false }],
-    ["--quick", { quick: true }, { cases: 6, runs: 1, isComplete: false }],
-    ["--quick with runs", { quick: true, runs: 5 }, { cases: 6, runs: 5, isComplete: false }],
+    ["--quick", { quick: true }, { cases: 4, runs: 1, isComplete: false }],
+    ["--quick with runs", { quick: true, runs: 5 }, { cases: 4, runs: 5, isComplete: false }],
     ["scenarios", { scenario: "app, cold" }, { cases: 3, runs: 5, isComplete: false }],
 ])("%s: cases and runs", (_name, options, expected) => {
     const { cases, runs, isComplete } = selection(options);

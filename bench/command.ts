@@ -36,7 +36,7 @@ export interface BenchOptions {
 /** Fewest runs of results that are published. */
 const publishedRuns = 5;
 
-const quickEvents: readonly Event[] = ["nothing", "app", "requirements"];
+const quickEvents: readonly Event[] = ["nothing", "requirements"];
 
 /** What is measured. */
 interface Selection {
