@@ -46,3 +46,18 @@ test("a version of the SDK without such a module works", () => {
         console.log(typeof require("node:fs").readFileSync);`;
     expect(afterwards(script)).toBe("function");
 });
+
+test.each(["undici", "yaml"])("%s has the same exports however it is loaded", (name) => {
+    const script = `
+        const loaded = require(${JSON.stringify(name)});
+        const keys = Object.keys(loaded).sort();
+        (async () => {
+            const imported = await import(${JSON.stringify(name)});
+            const real = require(${JSON.stringify(name)});
+            const missing = Object.keys(real).filter((key) =>
+                !keys.includes(key) || loaded[key] !== real[key] || !(key in loaded) ||
+                (/^\\w+$/.test(key) && key !== "default" && key !== "module.exports" && imported[key] !== real[key]));
+            console.log(keys.length > 5, missing.join());
+        })();`;
+    expect(afterwards(script)).toBe("true");
+});

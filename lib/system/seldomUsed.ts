@@ -33,6 +33,12 @@ export function loadAtFirstUse(requireFrom: NodeJS.Require, name: string): void 
         {
             get: (_, key) => (key === "__esModule" ? true : (Reflect.get(load(), key) as unknown)),
             has: (_, key) => Reflect.has(load(), key),
+            ownKeys: () => Reflect.ownKeys(load()),
+            // import() takes over what is an own property. Of an object that has none, a proxy may show only configurable ones.
+            getOwnPropertyDescriptor: (_, key) => {
+                const descriptor = Reflect.getOwnPropertyDescriptor(load(), key);
+                return descriptor && { ...descriptor, configurable: true };
+            },
         },
     );
     requireFrom.cache[file] = standIn;
