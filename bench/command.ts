@@ -151,7 +151,9 @@ async function publish(results: Results): Promise<void> {
     writeFileSync(at("docs", `performance${suffix}.svg`), `${drawing(results)}\n`);
     if (suffix !== "") return;
     const page = at("docs", "performance.md");
-    await writeFormatted(page, withResults(readFileSync(page, "utf8"), markdownResults(results)));
+    const picture = "![Seconds until all images are up to date, by scenario](performance.svg)";
+    const shown = `${picture}\n\n${markdownResults(results)}`;
+    await writeFormatted(page, withResults(readFileSync(page, "utf8"), shown));
 }
 
 /**
