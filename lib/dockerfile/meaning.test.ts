@@ -55,13 +55,6 @@ describe("the meaning of a Dockerfile", () => {
         expect(meaning("FROM a\nFROM b\nFROM c\nCOPY --from=1 / /").text).toBe("FROM b\nFROM c\nCOPY --from=0 / /\n");
     });
 
-    test("is the same with other defaults of arguments that are given, and of what only those use", () => {
-        const text = (value: string) => `ARG C=${value}\nARG A=$C\nFROM a:$A\nARG A=${value} B=${value}\nRUN $A\n`;
-        const buildArgs = { A: "given" };
-        expect(meaning(text("x"), { buildArgs }).text).toBe("ARG A\nFROM a:$A\nARG A B=x\nRUN $A\n");
-        expect(meaning(text("x")).text).toBe("ARG C=x\nARG A=$C\nFROM a:$A\nARG A=x B=x\nRUN $A\n");
-    });
-
     test.each<[string, string, Record<string, string>]>([
         ["a directive", "# check=error=true\nFROM a\nuser 1\n", {}],
         ["a build argument", "FROM a\nuser 1\n", { BUILDKIT_DOCKERFILE_CHECK: "skip=X;error=true" }],

@@ -47,18 +47,8 @@ const nameOf = (word: string): string => word.split("=", 1)[0] ?? "";
  */
 const withoutQuotes = (word: string): string => word.replace(/^([\w.-]+=)(["'])([\w./:@%+,-]+)\2$/, "$1$3");
 
-/**
- * Returns the declaration of an argument, `name` or `name=default`, in normal notation. BuildKit never looks at the default of an argument
- * that is given.
- */
-const declaration = (word: string, given: Given): string =>
-    Object.hasOwn(given, nameOf(word)) ? nameOf(word) : withoutQuotes(word);
-
-/** The build arguments that a build is given. */
-type Given = Readonly<Record<string, string>>;
-
 /** Returns the arguments of an instruction in normal notation. */
-function writtenArguments({ keyword, rest }: Statement, escape: string, given: Given): string {
+function writtenArguments({ keyword, rest }: Statement, escape: string): string {
     const words = () => quotedWords(rest, escape);
     switch (keyword) {
         case "FROM": {
@@ -81,9 +71,7 @@ function writtenArguments({ keyword, rest }: Statement, escape: string, given: G
             // In the old form `name value`, the value is everything after the first whitespace.
             return words()[0]?.includes("=") ? words().map(withoutQuotes).join(" ") : rest.replace(/[\t\v\f\r ]+/, " ");
         case "ARG":
-            return words()
-                .map((word) => declaration(word, given))
-                .join(" ");
+            return words().map(withoutQuotes).join(" ");
         case "EXPOSE":
             return rest.split(/\s+/).join(" ");
         default:
@@ -118,7 +106,7 @@ function continued(line: string, escape: string): string {
 }
 
 /** Writes an instruction with its here-documents, on one line unless that is too long. */
-function write(statement: Statement, escape: string, numbers: ReadonlyMap<number, number>, given: Given): string {
+function write(statement: Statement, escape: string, numbers: ReadonlyMap<number, number>): string {
     const { keyword, text, hereDocuments, flags, rest } = statement;
     // The image configuration holds the trigger's instruction as written.
     const after = text.trimStart().slice(keyword.length).trimStart();
@@ -130,7 +118,7 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
             return number === undefined ? written : `--from=${numbers.get(number) ?? value}`;
         }),
         ...(rest.startsWith("--") ? ["--"] : []),
-        writtenArguments(statement, escape, given),
+        writtenArguments(statement, escape),
     ];
     const line = parts.filter((part) => part !== "").join(" ");
     // Whitespace other than a space may be all that separates an escape character from the end of the line.
@@ -140,7 +128,7 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
 /**
  * Returns the meaning of a Dockerfile for a target: the instructions of the stages that the target needs, in normal
  * notation. It omits comments, empty lines, the case of keywords, line continuations, extra whitespace, needless quotes, unused stages,
- * unused global ARGs, defaults of arguments that are given, and descriptions of the image in stages from which files are only copied. The rest is as
+ * unused global ARGs, and descriptions of the image in stages from which files are only copied. The rest is as
  * BuildKit's parser reads it (frontend/dockerfile/parser, instructions), so that BuildKit runs the same steps and
  * writes the same image configuration.
  *
@@ -148,7 +136,7 @@ function write(statement: Statement, escape: string, numbers: ReadonlyMap<number
  * @param needed the stages that the target needs on any platform, by number; true for stages in its chain of FROMs
  * @param triggers instructions that ONBUILD of base images adds to the stages
  * @param syntax the frontend, as in `# syntax=`
- * @param given the build arguments that the build is given; BUILDKIT_DOCKERFILE_CHECK takes precedence over the directive
+ * @param check the build argument BUILDKIT_DOCKERFILE_CHECK, which takes precedence over the directive
  */
 export function meaningOf(
     source: string,
@@ -156,16 +144,15 @@ export function meaningOf(
     needed: ReadonlyMap<number, boolean>,
     {
         triggers = [],
-        given = {},
+        check,
         syntax,
     }: {
         readonly triggers?: readonly Statement[];
-        readonly given?: Given;
+        readonly check?: string | undefined;
         readonly syntax?: string;
     } = {},
 ): Meaning {
-    if (checksStyle(given.BUILDKIT_DOCKERFILE_CHECK ?? directives.get("check")))
-        return { text: source, reads: undefined };
+    if (checksStyle(check ?? directives.get("check"))) return { text: source, reads: undefined };
     const { globals, stages } = partsOf(statements);
     // Triggers count the stages as written.
     const last = triggers.some(copiesByNumber) ? Math.max(...needed.keys()) : -1;
@@ -181,7 +168,7 @@ export function meaningOf(
         if (keyword === "FROM") for (const name of variablesIn(text)) reads.add(name);
         if (keyword === "ARG") for (const word of quotedWords(rest, statementEscape)) reads.add(nameOf(word));
     }
-    const words = globals.flatMap(({ rest }) => quotedWords(rest, escape)).map((word) => declaration(word, given));
+    const words = globals.flatMap(({ rest }) => quotedWords(rest, escape)).map(withoutQuotes);
     // A default can only use earlier arguments.
     const used = words
         .reverse()
@@ -195,7 +182,7 @@ export function meaningOf(
         ...(syntax === undefined ? [] : [`# syntax=${syntax}\n`]),
         ...(escape === "\\" ? [] : [`# escape=${escape}\n`]),
         ...used.map((word) => `${continued(`ARG ${word}`, escape)}\n`),
-        ...body.map((statement) => write(statement, escape, numbers, given)),
+        ...body.map((statement) => write(statement, escape, numbers)),
     ];
     return { text: lines.join(""), reads };
 }

@@ -232,7 +232,7 @@ export function readDockerfile(text: string, options: ReadOptions): DockerfileRe
             new Map([...stages].map(([number, { base }]) => [number, base])),
             {
                 ...(frontend && { syntax: frontend.reference + frontend.rest }),
-                ...(options.buildArgs && { given: options.buildArgs }),
+                check: options.buildArgs?.BUILDKIT_DOCKERFILE_CHECK,
                 triggers: triggered,
             },
         ),

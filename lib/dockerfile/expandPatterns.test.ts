@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "../../tests/mocha";
-import { expand } from "./expand";
 import {
     type ShellPattern,
+    expand,
     parseShellPattern,
     replaceAll,
     replaceFirst,
     withoutPrefix,
     withoutSuffix,
-} from "./shellPattern";
+} from "./expand";
 
 function parsed(pattern: string): ShellPattern {
     const found = parseShellPattern(pattern);
