@@ -1,12 +1,12 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import path from "node:path";
-import { setInterval } from "node:timers";
 import { hostPlatform } from "../../lib/platform";
 import { InputError } from "../../lib/errors";
 import { run } from "../../lib/system/process";
 import { descendants } from "../../lib/system/processTable";
 import { configWith } from "../../tests/fixture";
 import { type TestLab, makeRepository, projectFile, startTestLab } from "../../tests/lab";
+import { endedChildrenSeconds, watchMemory } from "../processes";
 import { type Shape, fileOf, hierarchyFiles, shapes } from "./hierarchies";
 
 /** Options of `npm run bench -- scale`. */
@@ -29,45 +29,21 @@ export interface Cost {
     readonly megabytes: number;
 }
 
-/** CPU seconds of the children of this process that ended, and of all that they waited for (proc(5)). */
-function childrenSeconds(): number {
-    const stat = readFileSync("/proc/self/stat", "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // Linux shows times to programs in hundredths of a second.
-    return (Number(fields[13]) + Number(fields[14])) / 100;
-}
-
-/** Resident memory of a process in MB; 0 if it has ended. */
-function megabytesOf(pid: number): number {
-    try {
-        return Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid.toString()}/status`, "utf8"))?.[1] ?? 0) / 1000;
-    } catch {
-        return 0;
-    }
-}
-
 /** Measures `work`, which starts processes, without those that run already. */
 async function measured(work: () => Promise<unknown>): Promise<Pick<Cost, "wallSeconds" | "cpuSeconds" | "megabytes">> {
-    const servers = new Set(descendants(process.pid));
-    let megabytes = 0;
-    const timer = setInterval(() => {
-        const started = descendants(process.pid).filter((pid) => !servers.has(pid));
-        megabytes = Math.max(
-            megabytes,
-            started.map(megabytesOf).reduce((sum, one) => sum + one, 0),
-        );
-    }, 250);
+    const stopWatching = watchMemory(descendants(process.pid));
     const start = performance.now();
-    const before = childrenSeconds();
+    const before = endedChildrenSeconds();
+    let bytes = 0;
     try {
         await work();
     } finally {
-        clearInterval(timer);
+        bytes = stopWatching();
     }
     return {
         wallSeconds: (performance.now() - start) / 1000,
-        cpuSeconds: childrenSeconds() - before,
-        megabytes,
+        cpuSeconds: endedChildrenSeconds() - before,
+        megabytes: bytes / 1e6,
     };
 }
 
