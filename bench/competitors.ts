@@ -6,7 +6,7 @@ import { registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { hostPlatform } from "../lib/platform";
 import { pushedRepository } from "../lib/registry/references";
 import { run } from "../lib/system/process";
-import { type TestLab, makeRepository } from "../tests/lab";
+import { type TestLab, makeRepository, projectFile } from "../tests/lab";
 import { installedProgram } from "../tests/package";
 import { manifest } from "../tests/registry";
 import { writeTree } from "../tests/writeTree";
@@ -125,9 +125,7 @@ function ours(setup: Setup): Competitor {
         kind: "ours",
         takesPart: () => true,
         prepare: async () => {
-            makeRepository(folder, hierarchy.files);
-            const project = path.join(folder, "Pulumi.yaml");
-            writeFileSync(project, readFileSync(project, "utf8").replace(/^name: .*$/m, `name: ${id}`));
+            makeRepository(folder, { ...hierarchy.files, "Pulumi.yaml": projectFile(id) });
             await makeStack(lab, folder);
             writeConfig(firstRoot(setup));
         },
@@ -357,13 +355,6 @@ const pulumiUp = (cwd: string): Command => ({
     cwd,
 });
 
-/** Returns a Pulumi.yaml for a program that is run as it is: nothing that compiles TypeScript is loaded. */
-const plainProject = (name: string) =>
-    stringify({
-        ...{ name, main: "index.js" },
-        runtime: { name: "nodejs", options: { typescript: false } },
-    });
-
 /** Floor: an engine and a program that registers nothing, in plain JavaScript. */
 function empty(setup: Setup): Competitor {
     const folder = folderOf(setup);
@@ -373,8 +364,8 @@ function empty(setup: Setup): Competitor {
         takesPart: ({ event }) => event === "nothing",
         prepare: async () => {
             makeRepository(folder, {
-                "Pulumi.yaml": plainProject(setup.id),
-                "index.js": 'require("@pulumi/pulumi");\n',
+                "Pulumi.yaml": projectFile(setup.id),
+                "index.cjs": 'require("@pulumi/pulumi");\n',
             });
             await makeStack(setup.lab, folder);
         },
@@ -422,9 +413,9 @@ function bare(setup: Setup, copied: string): Competitor {
             const exported = await run("pulumi", ["stack", "export", "--stack", stack], { cwd: copied, env: lab.env });
             const { deployment } = JSON.parse(exported) as { deployment: { resources: StateResource[] } };
             makeRepository(folder, {
-                "Pulumi.yaml": plainProject(id),
+                "Pulumi.yaml": projectFile(id),
                 "resources.json": JSON.stringify(bareResources(deployment.resources), undefined, 2),
-                "index.js": `const docker = require("@pulumi/docker-build");
+                "index.cjs": `const docker = require("@pulumi/docker-build");
 for (const { class: name, ...one } of require("./resources.json"))
     new docker[name](one.name, one.inputs, { retainOnDelete: true });
 `,

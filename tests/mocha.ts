@@ -84,11 +84,6 @@ export const stubEnv = (name: string, value: string | undefined): void => {
     stub(process.env, name, value);
 };
 
-/** Replaces a global until the test ends. */
-export const stubGlobal = (name: string, value: unknown): void => {
-    stub(globalThis, name, value);
-};
-
 /** Watches or replaces a method until the test ends, as jest's `spyOn` does. */
 export const spyOn = ((object: never, method: never): unknown => {
     const spy: MockInstance = jestSpyOn(object, method);

@@ -174,7 +174,7 @@ async function takeReleases(cache: string, missing: readonly Missing[]): Promise
 }
 
 /**
- * Downloads the modules of the tools that are built later, while the compiler is busy with the first. It is never waited for: what
+ * Downloads the modules of the tools that are built later, while the compiler is busy with the first. No build waits for it: what
  * it has not downloaded, the build downloads.
  */
 async function prefetchModules(missing: readonly Missing[], signal: AbortSignal): Promise<void> {
