@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
 import { loadDefinitions } from "../definitions";
@@ -9,11 +9,14 @@ import type { AdoptionPlan } from "../lib/adopt/report";
 import { type AdoptOptions, planAdoption, runAdopt } from "./adopt";
 
 /** Makes a repository of these files, all of which git tracks. */
-function repository(files: Readonly<Record<string, string>>, remote = "https://github.com/acme/shop.git"): string {
+function repository(
+    files: Readonly<Record<string, string>>,
+    remote: string | undefined = "https://github.com/acme/shop.git",
+): string {
     const root = tree(files);
     const git = (...args: string[]) => execFileSync("git", ["-C", root, ...args]);
     git("init", "--quiet", "--initial-branch=main");
-    git("remote", "add", "origin", remote);
+    if (remote !== "") git("remote", "add", "origin", remote);
     git("add", "--all", "--force");
     return root;
 }
@@ -339,17 +342,117 @@ describe("files of the repository stay:", () => {
     });
 });
 
+/** Runs `adopt` and returns its exit code and what it prints. */
+async function run(folder: string, options: AdoptOptions) {
+    const [log, error] = [spyOn(console, "log"), spyOn(console, "error")];
+    for (const stream of [log, error]) stream.mockClear().mockImplementation(() => undefined);
+    const code = await runAdopt(folder, options);
+    const texts = [log, error].map(({ mock }) => mock.calls.map(([text]) => String(text)).join("\n"));
+    const [printed = "", said = ""] = texts;
+    return { code, printed, said };
+}
+
+describe("a repository whose remote is not on GitHub", () => {
+    const owner = "${{ github.repository_owner }}";
+    const job = (steps: string, settings = "") =>
+        `on: push\nenv: { IMAGE: "ghcr.io/${owner}/app" }\njobs:\n  build:\n    runs-on: ubuntu-latest\n${settings}    steps:\n      - ${steps}\n`;
+    const step = (inputs: string) => `uses: docker/build-push-action@v6\n        with: { push: true, ${inputs} }`;
+    const workflows: readonly (readonly [string, string])[] = [
+        ["a tag", job(step(`tags: "ghcr.io/${owner}/app:1"`))],
+        ["the environment", job(step('tags: "${{ env.IMAGE }}:1"'))],
+        ["a variable of a script", job('run: docker build --push -t "$IMAGE:1" .')],
+        ["an automatic variable", job('run: docker build --push -t "ghcr.io/$GITHUB_REPOSITORY_OWNER/app:1" .')],
+        [
+            "a variable that a script sets",
+            job(`run: |\n          NAME=ghcr.io/${owner}/app\n          docker build --push -t $NAME:1 .`),
+        ],
+        [
+            "a matrix",
+            job(step('tags: "${{ matrix.name }}"'), `    strategy: { matrix: { name: ["ghcr.io/${owner}/app:1"] } }\n`),
+        ],
+        [
+            "the output of a step",
+            job(
+                `uses: docker/metadata-action@v5\n        id: meta\n        with: { images: "\${{ env.IMAGE }}", tags: "type=raw,value=1" }\n      - ${step('tags: "${{ steps.meta.outputs.tags }}"')}`,
+            ),
+        ],
+        ["the repository's name", job(step('tags: "ghcr.io/acme/${{ github.event.repository.name }}:1"'))],
+        [
+            "the call of bake",
+            job(
+                `uses: docker/bake-action@v6\n        with: { files: docker-bake.json, set: "app.tags=\${{ env.IMAGE }}:1" }`,
+            ),
+        ],
+    ];
+    const filesFor = (workflow: string) => ({
+        ".github/workflows/ci.yml": workflow,
+        "docker-bake.json":
+            '{ "target": { "app": { "tags": ["x/unset:1"] } }, "group": { "default": { "targets": ["app"] } } }',
+        Dockerfile: "FROM scratch\n",
+    });
+
+    test.each(workflows)("asks for it before it writes, if it is in %s", async (_name, workflow) => {
+        const root = repository(filesFor(workflow), "https://git.example.com/acme/shop.git");
+        const { code, said, printed } = await run(root, { yes: true });
+        expect([code, existsSync(path.join(root, "images.ts"))]).toEqual([64, false]);
+        expect(said).toContain("run it again with --github <owner>/<name>;");
+        expect(printed.split("\n")[0]).toMatch(
+            /^This plan is incomplete, because github\.\S+ is not known\. Give it: --github/,
+        );
+    });
+
+    test.each(workflows)(
+        "and with it has the images of one with that remote, if it is in %s",
+        async (_name, workflow) => {
+            const images = async (remote: string, options: AdoptOptions) =>
+                (await planAdoption(repository(filesFor(workflow), remote), { dryRun: true, ...options })).plan;
+            const [here, there] = [
+                await images("", { github: "acme/shop" }),
+                await images("https://github.com/acme/shop", {}),
+            ];
+            expect([here.images, here.needed]).toEqual([there.images, []]);
+            expect(here.files).toEqual(there.files);
+        },
+    );
+
+    test("can be adopted without what depends on it", async () => {
+        const root = repository(
+            { ".github/workflows/ci.yml": workflows[0]?.[1] ?? "", Dockerfile: "FROM scratch\n" },
+            "",
+        );
+        expect((await run(root, { yes: true, incomplete: true })).code).toBe(0);
+        expect(readFileSync(path.join(root, "images.ts"), "utf8")).not.toContain("name:");
+    });
+
+    test("needs no value that no image depends on, and no secret that an image would contain", async () => {
+        const args = 'build-args: "TOKEN=${{ secrets.TOKEN }}"';
+        const workflow = job(`${step(`tags: "ghcr.io/acme/app:1", ${args}`)}\n      - run: echo "${owner}"`);
+        const { needed, notes } = await plan(filesFor(workflow));
+        expect(needed).toEqual([]);
+        expect(notes.map(({ text }) => text)).toEqual([
+            expect.stringContaining("secrets.TOKEN is known only to GitHub, and is left out"),
+        ]);
+    });
+
+    test("refuses a name that is none", async () => {
+        await expect(plan(filesFor(""), { github: "acme" })).rejects.toThrow("--github acme names no repository");
+    });
+});
+
+test("a value that only GitHub knows is asked for once, with all that needs it", async () => {
+    const tags = (name: string) => `docker build -t "\${{ secrets.USER }}/${name}:1" ${name}`;
+    const { needed } = await plan({
+        ".github/workflows/ci.yml": `on: push\njobs:\n  all:\n    steps:\n      - run: ${tags("a")}\n      - run: ${tags("b")}\n`,
+        "a/Dockerfile": "FROM scratch\n",
+        "b/Dockerfile": "FROM scratch\n",
+    });
+    expect(needed.map(({ option, values, uses }) => [option, values, uses.map(({ where }) => where)])).toEqual([
+        ["--set secrets.USER=<value>", ["secrets.USER"], [".github/workflows/ci.yml:5", ".github/workflows/ci.yml:6"]],
+    ]);
+});
+
 describe("adopt writes", () => {
     const files = { Dockerfile: "FROM scratch\n", "sub/x": "" };
-    /** Runs `adopt` and returns its exit code and what it prints. */
-    const run = async (folder: string, options: AdoptOptions) => {
-        const [log, error] = [spyOn(console, "log"), spyOn(console, "error")];
-        for (const stream of [log, error]) stream.mockClear().mockImplementation(() => undefined);
-        const code = await runAdopt(folder, options);
-        const texts = [log, error].map(({ mock }) => mock.calls.map(([text]) => String(text)).join("\n"));
-        const [printed = "", said = ""] = texts;
-        return { code, printed, said };
-    };
 
     test("everything, from a folder of the repository, and nothing the second time", async () => {
         const root = repository(files);
@@ -376,6 +479,26 @@ describe("adopt writes", () => {
             0,
             "nothing to write: this repository uses layered-images already",
         ]);
+    });
+
+    test("nothing over an images.ts with other images, and says what to do", async () => {
+        const root = repository(files);
+        await run(root, { yes: true });
+        writeFileSync(path.join(root, "build.sh"), "docker build -t ghcr.io/acme/app:1 .\n");
+        execFileSync("git", ["-C", root, "add", "build.sh"]);
+        const { code, said } = await run(root, { yes: true });
+        expect([code, said]).toEqual([
+            0,
+            expect.stringContaining("To have the plan's: remove it, and run adopt again"),
+        ]);
+        expect(readdirSync(root).filter((name) => name.startsWith(".adopt"))).toEqual([]);
+    });
+
+    test("without asking for npm install where the package is installed", async () => {
+        const root = repository(files);
+        mkdirSync(path.join(root, "node_modules/layered-images"), { recursive: true });
+        writeFileSync(path.join(root, "node_modules/layered-images/package.json"), "{}");
+        expect((await run(root, { yes: true })).said).not.toContain("npm install");
     });
 
     test("nothing without a terminal, and nothing with --dry-run", async () => {

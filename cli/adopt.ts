@@ -9,7 +9,9 @@ import {
     writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
+import { isDeepStrictEqual } from "node:util";
+import { loadDefinitions } from "../definitions";
 import { parseBake, readBakePlan } from "../lib/adopt/bake";
 import type { Build, Note, Reading, SourceFile } from "../lib/adopt/build";
 import { checkEntries, isMakefile } from "../lib/adopt/check";
@@ -17,9 +19,9 @@ import { type BakeCall, readPackageScripts, readRecipes, readScript } from "../l
 import { readCompose } from "../lib/adopt/compose";
 import { readDevcontainer } from "../lib/adopt/devcontainer";
 import { entriesOf } from "../lib/adopt/entries";
-import { loadExpressions } from "../lib/adopt/expressions";
+import { loadExpressions, repositoryOption } from "../lib/adopt/expressions";
 import { type PlannedFile, plannedFiles } from "../lib/adopt/files";
-import { type AdoptionPlan, planText } from "../lib/adopt/report";
+import { type AdoptionPlan, type NeededValue, neededValues, planText } from "../lib/adopt/report";
 import { type RepositoryOnGitHub, readWorkflows, withoutRepeated } from "../lib/adopt/workflows";
 import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
@@ -28,7 +30,7 @@ import { buildx, readManifest, RegistryError } from "../lib/registry/manifest";
 import { digestOf, parseReference, formatReference, repositoryOf, withDigest } from "../lib/registry/references";
 import { typed } from "../lib/system/commandLine";
 import { labPaths, packageRoot, isCompiled } from "../lib/system/paths";
-import { capture } from "../lib/system/process";
+import { capture, interrupt, isInterrupted } from "../lib/system/process";
 import { header } from "../workflows/files";
 import { exit } from "./exitCodes";
 
@@ -40,6 +42,10 @@ export interface AdoptOptions {
     readonly json?: boolean;
     /** Write without asking. */
     readonly yes?: boolean;
+    /** Write although values are unknown, without what depends on them. */
+    readonly incomplete?: boolean;
+    /** The repository on GitHub, "<owner>/<name>", where no remote of git says it. */
+    readonly github?: string;
     /** Values of expressions that only GitHub knows: "secrets.USER=acme". */
     readonly set?: readonly string[];
     /** Names of images: "<Dockerfile>=<reference>". */
@@ -60,8 +66,15 @@ async function git(folder: string, ...args: string[]): Promise<string | undefine
     return failure === undefined ? stdout.trim() : undefined;
 }
 
+/** Returns the repository on GitHub that an option names. Throws InputError for anything else. */
+function repositoryIn(option: string): RepositoryOnGitHub {
+    const [, owner, name] = /^(?:https:\/\/github\.com\/)?([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(option) ?? [];
+    if (owner !== undefined && name !== undefined) return { owner, name };
+    throw new InputError({ problem: `--github ${option} names no repository`, next: "write --github <owner>/<name>" });
+}
+
 /** Asks git about the repository that contains a folder. Throws InputError if there is none. */
-async function openRepository(folder: string): Promise<Repository> {
+async function openRepository(folder: string, given: string | undefined): Promise<Repository> {
     const root = await git(folder, "rev-parse", "--show-toplevel");
     if (root === undefined) {
         throw new InputError({
@@ -73,6 +86,8 @@ async function openRepository(folder: string): Promise<Repository> {
     const listed = (await git(root, "ls-files", "-z")) ?? "";
     const remote = (await git(root, "remote", "get-url", "origin")) ?? "";
     const [, owner, name] = /github\.com[:/]([^/]+)\/([^/]+?)(?:\.git)?\/?$/.exec(remote) ?? [];
+    const found = owner !== undefined && name !== undefined ? { owner, name } : undefined;
+    const github = given === undefined ? found : repositoryIn(given);
     const head = (await git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD"))?.replace(/^origin\//, "");
     const current = await git(root, "branch", "--show-current");
     // Empty where a commit is checked out instead of a branch.
@@ -80,7 +95,7 @@ async function openRepository(folder: string): Promise<Repository> {
     return {
         root,
         tracked: listed.split("\0").filter((file) => file !== ""),
-        ...(owner !== undefined && name !== undefined && { github: { owner, name } }),
+        ...(github && { github }),
         branch,
     };
 }
@@ -292,6 +307,12 @@ const projectName = ({ root, github }: Repository): string =>
         .replace(/[^a-z0-9._-]+/g, "-")
         .replace(/^[^a-z]+/, "") || "images";
 
+/** A plan, and the root of the repository that it is for. */
+interface Planned {
+    readonly plan: AdoptionPlan;
+    readonly root: string;
+}
+
 /**
  * Plans how a repository adopts this package. Reads only: files that git tracks, and what buildx makes of bake files.
  *
@@ -300,9 +321,9 @@ const projectName = ({ root, github }: Repository): string =>
  */
 export async function planAdoption(
     folder: string,
-    { set, name, dryRun = false }: AdoptOptions,
-): Promise<{ readonly plan: AdoptionPlan; readonly root: string }> {
-    const repository = await openRepository(folder);
+    { set, name, github: named, dryRun = false }: AdoptOptions,
+): Promise<Planned> {
+    const repository = await openRepository(folder, named);
     const { root, tracked, github, branch } = repository;
     const sources = await readSources(repository, pairs("--set", set));
     if (Object.keys(sources.dockerfiles).length === 0) {
@@ -336,6 +357,7 @@ export async function planAdoption(
         ...(github && { repository: github }),
         ...{ version: ownVersion(), typed },
     });
+    const notes = [...sources.notes, ...found.notes];
     const plan: AdoptionPlan = {
         images: checked.entries.map((entry) => {
             const parent = checked.parents[entry.key];
@@ -343,7 +365,8 @@ export async function planAdoption(
         }),
         left: checked.left,
         unused: found.unused,
-        notes: [...sources.notes, ...found.notes],
+        needed: neededValues(notes),
+        notes: notes.filter(({ wants }) => wants === undefined),
         tasks: checked.notes,
         steps: sources.steps,
         files,
@@ -376,51 +399,170 @@ function writeAll(root: string, files: readonly PlannedFile[]): void {
     }
 }
 
-/** Asks a question on the terminal. */
-async function ask(question: string): Promise<string> {
+/** Somebody who answers questions. */
+interface Person {
+    /** Returns the answer without space around it; empty after the end of input. */
+    readonly ask: (question: string) => Promise<string>;
+    /** Ends the conversation: without it the process waits for more input. */
+    readonly leave: () => void;
+}
+
+/** Asks on the terminal. Lines that are typed before their question is asked are kept. */
+function personAtTerminal(): Person {
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    try {
-        return (await terminal.question(question)).trim();
-    } finally {
-        terminal.close();
+    const lines: string[] = [];
+    let isOver = false;
+    let resume: () => void = () => undefined;
+    terminal
+        .on("line", (line) => {
+            lines.push(line);
+            resume();
+        })
+        .on("close", () => {
+            isOver = true;
+            resume();
+        })
+        // The terminal hands Ctrl-C to readline, and no signal to the process.
+        .on("SIGINT", () => {
+            interrupt();
+            terminal.close();
+        });
+    return {
+        ask: async (question) => {
+            if (!isOver) {
+                terminal.setPrompt(question);
+                terminal.prompt();
+            }
+            if (!isOver && lines.length === 0) await new Promise<void>((resolve) => (resume = resolve));
+            return lines.shift()?.trim() ?? "";
+        },
+        leave: () => {
+            terminal.close();
+        },
+    };
+}
+
+/** Returns options with one more value, as the option in `needed` would give it. */
+const withValue = (options: AdoptOptions, { option, values }: NeededValue, value: string): AdoptOptions =>
+    option === repositoryOption
+        ? { ...options, github: value }
+        : { ...options, set: [...(options.set ?? []), ...values.map((one) => `${one}=${value}`)] };
+
+/** Asks for values until none is needed, or nobody knows the rest. Returns the plan with them. */
+async function askForValues(
+    folder: string,
+    first: AdoptionPlan,
+    options: AdoptOptions,
+    { ask }: Person,
+): Promise<AdoptionPlan> {
+    let [plan, given] = [first, options];
+    const unanswered = new Set<string>();
+    for (;;) {
+        const next = plan.needed.find(({ option }) => !unanswered.has(option));
+        if (next === undefined) return plan;
+        const what =
+            next.option === repositoryOption ? "The repository on GitHub, as <owner>/<name>" : next.values.join(", ");
+        const answer = await ask(`${what} (${next.uses[0]?.where ?? ""} needs it; empty if you don't know): `);
+        if (answer === "") unanswered.add(next.option);
+        else {
+            given = withValue(given, next, answer);
+            ({ plan } = await planAdoption(folder, given));
+        }
     }
+}
+
+/** Whether images.ts defines the same images as another text for it. */
+function definesSameImages(root: string, planned: string): boolean {
+    const imagesIn = (folder: string) => {
+        try {
+            return loadDefinitions(folder).images;
+        } catch (error) {
+            if (error instanceof InputError) return undefined;
+            throw error;
+        }
+    };
+    // In the repository's own folder, so that it finds what it imports.
+    const folder = mkdtempSync(path.join(root, ".adopt-"));
+    try {
+        writeFileSync(path.join(folder, "images.ts"), planned);
+        return isDeepStrictEqual(imagesIn(root), imagesIn(folder));
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
+}
+
+/** Says why nothing can be written where nobody is asked; undefined if it can. */
+function refusal({ needed }: AdoptionPlan, { yes = false, incomplete = false }: AdoptOptions): string | undefined {
+    if (needed.length > 0 && !incomplete) {
+        const options = needed.map(({ option }) => option).join(" ");
+        return `nothing was written, because the plan is incomplete\n  next: run it again with ${options}; or with --incomplete, to write it without what depends on that`;
+    }
+    if (!yes) {
+        return "nothing was written, because nobody could be asked\n  next: add --yes, or --dry-run to only look";
+    }
+    return undefined;
+}
+
+/** Says that nothing is to be written, and what to do if images.ts is not what the plan has. */
+function nothingToWrite(root: string, { files }: AdoptionPlan): string {
+    const images = files.find(({ file }) => file === "images.ts");
+    const plain = "nothing to write: this repository uses layered-images already";
+    return images === undefined || definesSameImages(root, images.planned ?? images.text)
+        ? plain
+        : `${plain}\n  images.ts defines other images than this plan, and stays. To have the plan's: remove it, and run adopt again`;
 }
 
 /**
  * Runs `adopt`: reads how a repository builds its images today, prints the hierarchy that follows from it, and writes the files with which
- * this package builds them. It overwrites nothing.
+ * this package builds them. It overwrites nothing. Values that only people know it asks for, and writes nothing while one is unknown.
  *
  * @param folder a folder in the repository
  * @returns exit code: 0 done or nothing to do, 64 if nobody could be asked
  * @throws the errors of `planAdoption`
  */
 export async function runAdopt(folder: string, options: AdoptOptions): Promise<number> {
-    const { plan, root } = await planAdoption(folder, options);
-    const pending = plan.files.filter(({ action }) => action !== "keep");
+    const planned = await planAdoption(folder, options);
+    if (!process.stdin.isTTY || options.yes || options.dryRun || options.json) return adopt(planned, options);
+    const person = personAtTerminal();
+    try {
+        const plan = await askForValues(folder, planned.plan, options, person);
+        if (isInterrupted()) {
+            console.error("nothing was written");
+            return exit.interrupted;
+        }
+        return await adopt({ ...planned, plan }, options, person);
+    } finally {
+        person.leave();
+    }
+}
+
+/** Prints a plan and writes its files, if a person, or else the options, agree. Returns the exit code. */
+async function adopt({ plan, root }: Planned, options: AdoptOptions, person?: Person): Promise<number> {
     console.log(options.json ? JSON.stringify(plan, undefined, 2) : planText(plan));
+    const pending = plan.files.filter(({ action }) => action !== "keep");
     if (pending.length === 0) {
-        console.error("nothing to write: this repository uses layered-images already");
+        console.error(nothingToWrite(root, plan));
         return exit.done;
     }
     if (options.dryRun) return exit.done;
-    if (!options.yes) {
-        if (!process.stdin.isTTY) {
-            console.error(
-                `error: nothing was written, because there is no terminal to ask on\n  next: add --yes, or --dry-run to only look`,
-            );
-            return exit.wrongUse;
-        }
-        const answer = await ask(
-            `Write ${pending.length === 1 ? "this file" : `these ${pending.length} files`}? [y/N] `,
-        );
+    const refused = person ? undefined : refusal(plan, options);
+    if (refused !== undefined) {
+        console.error(`error: ${refused}`);
+        return exit.wrongUse;
+    }
+    if (person) {
+        const what = pending.length === 1 ? "this file" : `these ${pending.length} files`;
+        const lacking = plan.needed.length > 0 ? ", without what is not known" : "";
+        const answer = await person.ask(`Write ${what}${lacking}? [y/N] `);
         if (!/^y(?:es)?$/i.test(answer)) {
             console.error("nothing was written");
-            return exit.done;
+            return isInterrupted() ? exit.interrupted : exit.done;
         }
     }
     writeAll(root, pending);
+    const isInstalled = existsSync(path.join(root, "node_modules/layered-images/package.json"));
     console.error(
-        `written: ${pending.map(({ file }) => file).join(", ")}\nnext: npm install, then ${typed("preview")}`,
+        `written: ${pending.map(({ file }) => file).join(", ")}\nnext: ${isInstalled ? "" : "npm install, then "}${typed("preview")}`,
     );
     return exit.done;
 }

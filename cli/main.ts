@@ -259,6 +259,8 @@ export async function main(args: readonly string[]): Promise<number> {
         .option("--dry-run", "show the plan, and write nothing")
         .option("--json", "print JSON (AdoptionPlan in lib/adopt/report.ts)")
         .option("--yes", "write without asking")
+        .option("--incomplete", "write although values are unknown, without what depends on them")
+        .option("--github <owner/name>", "the repository on GitHub, where no remote of git says it")
         .option(
             "--set <expression=value>",
             "value of an expression in workflows, such as secrets.USER; may be repeated",

@@ -37,6 +37,8 @@ export interface Note {
     /** File and line. */
     readonly where: string;
     readonly text: string;
+    /** A value that only GitHub knows, and without which an image has another name or content, or is missing: "secrets.USER". */
+    readonly wants?: string;
 }
 
 /** What a file says. */

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { getNodeValue, findNodeAtLocation, parseTree } from "jsonc-parser";
 import { type Build, type Note, type SourceFile, inRepository, lineAt, pairsOf, secretsIn } from "./build";
+import { unknownNote } from "./expressions";
 
 /** A word of a shell command. `unknown` says why its text is not what the shell would make of it. */
 interface Word {
@@ -304,7 +305,7 @@ function readBuild(given: readonly Word[], folder: string, where: string, { note
     const known = (what: string, words: readonly Word[]): string[] =>
         words.flatMap(({ text, unknown }) => {
             if (unknown === undefined) return [text];
-            notes.push({ where, text: `${what} ${text}: ${unknown} is not known before it runs` });
+            notes.push({ where, ...unknownNote(`${what} ${text}`, unknown, what === "the build argument") });
             return [];
         });
     const contextWord = rest.at(-1) ?? { text: "." };
@@ -343,8 +344,7 @@ function readBake(given: readonly Word[], folder: string, where: string, { varia
     const words = [...rest, ...[...options.values()].flat()];
     const unknown = words.find((word) => word.unknown !== undefined);
     if (unknown) {
-        const reason = `${unknown.unknown ?? ""} is not known before it runs`;
-        result.notes.push({ where, text: `the call of bake with ${unknown.text}: ${reason}` });
+        result.notes.push({ where, ...unknownNote(`the call of bake with ${unknown.text}`, unknown.unknown ?? "") });
         return;
     }
     const texts = (...names: string[]) => names.flatMap((name) => options.get(name) ?? []).map(({ text }) => text);

@@ -1,7 +1,17 @@
+import type { Note } from "./build";
+
 /** A value in a context of GitHub's expressions. A property that an object lacks is unknown, except in an `open` one: there it is null. */
-export type Value = string | number | boolean | null | readonly Value[] | Values;
+export type Value = string | number | boolean | null | readonly Value[] | Values | Unknown;
 export interface Values {
     readonly [name: string]: Value;
+}
+
+/** Stands for a value that is unknown because an earlier expression needed one that is, so that whoever uses it can name the first cause. */
+export class Unknown {
+    constructor(
+        /** What is unknown, as in UnknownValue. */
+        readonly unknown: string,
+    ) {}
 }
 
 /** Thrown where an expression needs a value that nobody knows before the workflow runs. */
@@ -45,15 +55,21 @@ export async function loadExpressions(): Promise<Evaluation> {
     class Strict extends data.Dictionary {
         constructor(
             private readonly path: string,
-            values: Values,
+            private readonly all: Values,
         ) {
-            super(...Object.entries(values).map(([key, value]) => ({ key, value: toData(value, `${path}.${key}`) })));
+            super(
+                ...Object.entries(all).flatMap(([key, value]) =>
+                    value instanceof Unknown ? [] : [{ key, value: toData(value, `${path}.${key}`) }],
+                ),
+            );
         }
 
         override get(key: string): Data | undefined {
             const found = super.get(key);
             if (found !== undefined || open.includes(this.path)) return found;
-            throw new UnknownValue(this.path === "" ? key : `${this.path}.${key}`);
+            const { [key]: value } = this.all;
+            const name = this.path === "" ? key : `${this.path}.${key}`;
+            throw new UnknownValue(value instanceof Unknown ? value.unknown : name);
         }
     }
 
@@ -63,6 +79,7 @@ export async function loadExpressions(): Promise<Evaluation> {
         if (typeof value === "number") return new data.NumberData(value);
         if (typeof value === "boolean") return new data.BooleanData(value);
         if (isList(value)) return new data.Array(...value.map((entry, index) => toData(entry, `${path}[${index}]`)));
+        if (value instanceof Unknown) throw new UnknownValue(value.unknown);
         return new Strict(path, value);
     };
 
@@ -119,8 +136,39 @@ export const isList = (value: unknown): value is readonly Value[] => Array.isArr
 
 /** Whether a value is an object with properties. */
 export const isObject = (value: unknown): value is Values =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Unknown);
 
 /** Returns a text, number or boolean as text; undefined for anything else. */
 export const asText = (value: Value | undefined): string | undefined =>
     value === undefined || value === null || typeof value === "object" ? undefined : String(value);
+
+/** The option that says which repository on GitHub this is. */
+export const repositoryOption = "--github <owner>/<name>";
+
+/** Returns the option that gives a value which only GitHub knows; undefined for one that nobody knows before a run. */
+export function optionFor(what: string): string | undefined {
+    if (/^github\.(?:repository\w*|event\.repository\.name)$/.test(what)) return repositoryOption;
+    return /^(?:secrets|vars)\.[\w-]+$/.test(what) ? `--set ${what}=<value>` : undefined;
+}
+
+/**
+ * Words that something depends on an unknown value, for a note.
+ *
+ * @param subject what depends on it
+ * @param isContent whether it is only what an image contains, so that the plan has all images and names without it. Nobody is asked for
+ *     a secret then: it would be in images.ts
+ */
+export function unknownNote(subject: string, what: string, isContent = false): Omit<Note, "where"> {
+    const option = optionFor(what);
+    if (option === undefined) return { text: `${subject}: ${what} is not known before it runs` };
+    if (option === repositoryOption) {
+        return {
+            text: `${subject}: ${what} is not known, because no remote of git is a repository on GitHub`,
+            wants: what,
+        };
+    }
+    const text = `${subject}: ${what} is known only to GitHub`;
+    return isContent && what.startsWith("secrets.")
+        ? { text: `${text}, and is left out: images keep build arguments, so hand secrets over as build secrets` }
+        : { text, wants: what };
+}

@@ -13,6 +13,8 @@ export interface PlannedFile {
     readonly text: string;
     /** What about it is worth a word: what is added, or why it is kept. */
     readonly remark?: string;
+    /** What would be written if a file that is kept did not exist. */
+    readonly planned?: string;
 }
 
 /** What `plannedFiles` takes. */
@@ -227,7 +229,7 @@ export function plannedFiles(options: FileOptions): PlannedFile[] {
         const existing = textOf(file);
         if (existing === undefined) return { file, action: "create", text };
         refuseForeign(file, existing, program.file);
-        return { file, action: "keep", text: existing, remark: "is there already" };
+        return { file, action: "keep", text: existing, remark: "is there already", planned: text };
     });
     const merged: readonly (readonly [string, string, string])[] = [
         ["package.json", manifestFile(textOf("package.json"), options), "adds layered-images to devDependencies"],

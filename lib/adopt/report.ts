@@ -2,8 +2,19 @@ import { treeLines } from "../forms/tree";
 import type { Note } from "./build";
 import type { Checked } from "./check";
 import type { Entry } from "./entries";
+import { optionFor } from "./expressions";
 import type { PlannedFile } from "./files";
 import type { StepUse } from "./workflows";
+
+/** A value to ask for. */
+export interface NeededValue {
+    /** The option that gives it: "--set secrets.USER=<value>". */
+    readonly option: string;
+    /** The expressions that it makes known: "secrets.USER". */
+    readonly values: readonly string[];
+    /** What depends on it. */
+    readonly uses: readonly Note[];
+}
 
 /** What `adopt` found, and what it writes: the output of `--json`. */
 export interface AdoptionPlan {
@@ -12,6 +23,8 @@ export interface AdoptionPlan {
     readonly left: Checked["left"];
     /** Dockerfiles without an image, because nothing builds them. */
     readonly unused: readonly string[];
+    /** Values that only people know, and without which images are missing or have other names: nothing is written before they are given. */
+    readonly needed: readonly NeededValue[];
     /** What was not understood, or is not written. */
     readonly notes: readonly Note[];
     /** What is left to do before images can be built. */
@@ -19,6 +32,19 @@ export interface AdoptionPlan {
     /** Steps of existing workflows that build images, and the other steps of the same jobs. */
     readonly steps: readonly StepUse[];
     readonly files: readonly PlannedFile[];
+}
+
+/** Returns the values that notes ask for, by the options that give them. */
+export function neededValues(notes: readonly Note[]): NeededValue[] {
+    const asking = notes.flatMap((note) => {
+        const option = note.wants === undefined ? undefined : optionFor(note.wants);
+        return note.wants === undefined || option === undefined ? [] : [{ note, option, value: note.wants }];
+    });
+    return [...new Set(asking.map(({ option }) => option))].map((option) => {
+        const own = asking.filter((one) => one.option === option);
+        const values = [...new Set(own.map(({ value }) => value))];
+        return { option, values, uses: own.map(({ note }) => note) };
+    });
 }
 
 const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
@@ -67,8 +93,13 @@ function imageLines(images: AdoptionPlan["images"]): string[] {
 }
 
 /** Words a plan for a terminal. */
-export function planText({ images, left, unused, notes, tasks, steps, files }: AdoptionPlan): string {
+export function planText({ images, left, unused, needed, notes, tasks, steps, files }: AdoptionPlan): string {
     return [
+        ...needed.flatMap(({ option, values, uses }) => [
+            `This plan is incomplete, because ${values.join(", ")} ${values.length === 1 ? "is" : "are"} not known. Give it: ${option}`,
+            ...noteLines(uses),
+            "",
+        ]),
         counted(images.length, "image"),
         ...section("Images, by parent: name, platforms, Dockerfile and what builds it today", imageLines(images)),
         ...section(

@@ -2,7 +2,17 @@ import path from "node:path";
 import { LineCounter, type Document, isScalar, parseDocument } from "yaml";
 import { type Build, type Note, type SourceFile, inRepository, listOf, pairsOf, secretsIn } from "./build";
 import { type BakeCall, type ScriptReading, joined, readScript } from "./commands";
-import { type Evaluation, type Value, type Values, UnknownValue, asText, isList, isObject } from "./expressions";
+import {
+    type Evaluation,
+    type Value,
+    type Values,
+    Unknown,
+    UnknownValue,
+    asText,
+    isList,
+    isObject,
+    unknownNote,
+} from "./expressions";
 
 /** A step of an existing workflow, and what becomes of it. */
 export interface StepUse {
@@ -228,18 +238,6 @@ const purposes: readonly (readonly [part: RegExp, purpose: string])[] = [
     [/delete-package|container-retention|ghcr-prune|clean/, "removes old images"],
 ];
 
-/** Contexts whose values differ with every run. */
-const perRun = /^github\.(?:sha|run_id|run_number|run_attempt|event\b|actor|triggering_actor)|^steps\.|^needs\./;
-
-/** Says why a value is unknown, and what to do about it. */
-function why(what: string): string {
-    if (/^(?:secrets|vars)\./.test(what)) return `${what} is known only to GitHub; give it: --set ${what}=<value>`;
-    if (what.startsWith("github.repository"))
-        return `${what} is not known: no remote of git names a repository on GitHub; give it: --set ${what}=<value>`;
-    if (perRun.test(what)) return `${what} is known only when it runs`;
-    return `${what} is not known`;
-}
-
 /** Returns what `get` returns, or, if that needs an unknown value, what `otherwise` returns for it. */
 function ifKnown<T, U>(get: () => T, otherwise: (what: string) => U): T | U {
     try {
@@ -250,9 +248,12 @@ function ifKnown<T, U>(get: () => T, otherwise: (what: string) => U): T | U {
     }
 }
 
+/** Inputs that say only what an image contains. */
+const contents = ["build-args", "set"];
+
 /** Inputs of an action, each expanded line by line, so that one unknown line does not hide the others. */
 class Inputs {
-    readonly notes: string[] = [];
+    readonly notes: Omit<Note, "where">[] = [];
 
     constructor(
         private readonly given: Values,
@@ -269,7 +270,7 @@ class Inputs {
             ifKnown(
                 () => this.expand(line).split("\n"),
                 (what) => {
-                    if (!quiet) this.notes.push(`${name}: ${line.trim()}: ${why(what)}`);
+                    if (!quiet) this.notes.push(unknownNote(`${name}: ${line.trim()}`, what, contents.includes(name)));
                     return [];
                 },
             ),
@@ -325,25 +326,23 @@ const together = (parts: readonly Found[]): Found => ({
 
 const objectOr = (value: Value | undefined): Values => (isObject(value) ? value : {});
 
-/** Returns the entries of an object whose values are known, as texts. */
-const known = (values: Value | undefined, { options, contexts }: Pick<Scope, "options" | "contexts">): Values =>
+/** Returns the entries of an object, with their expressions replaced, as texts. */
+const expanded = (values: Value | undefined, { options, contexts }: Pick<Scope, "options" | "contexts">): Values =>
     Object.fromEntries(
-        Object.entries(objectOr(values)).flatMap(([name, value]) =>
-            ifKnown(
-                () => [[name, options.evaluation.expand(asText(value) ?? "", contexts)]],
-                () => [],
+        Object.entries(objectOr(values)).map(([name, value]) => [
+            name,
+            ifKnown<string, Unknown>(
+                () => options.evaluation.expand(asText(value) ?? "", contexts),
+                (what) => new Unknown(what),
             ),
-        ),
+        ]),
     );
 
-/** Returns a scope whose environment has more variables. One that is unknown now hides an outer one. */
-function withEnv(scope: Scope, env: Value | undefined): Scope {
-    const hidden = Object.keys(objectOr(env));
-    const rest = Object.fromEntries(
-        Object.entries(objectOr(scope.contexts.env)).filter(([name]) => !hidden.includes(name)),
-    );
-    return { ...scope, contexts: { ...scope.contexts, env: { ...rest, ...known(env, scope) } } };
-}
+/** Returns a scope whose environment has more variables. */
+const withEnv = (scope: Scope, env: Value | undefined): Scope => ({
+    ...scope,
+    contexts: { ...scope.contexts, env: { ...objectOr(scope.contexts.env), ...expanded(env, scope) } },
+});
 
 /** Whether a step or job may run: its condition holds, or is unknown. */
 const mayRun = (condition: Value | undefined, { options, contexts }: Scope): boolean =>
@@ -378,16 +377,16 @@ function contextsFor({ repository, branch, given }: WorkflowOptions, event: Even
     };
 }
 
-/** Returns the inputs of something that is called: what it was given, or its default. Those with an unknown value are missing. */
+/** Returns the inputs of something that is called: what it was given, or its default. */
 function inputsFor(declared: Value | undefined, call: Value | undefined, { options, contexts }: Scope): Values {
     const values = objectOr(call);
     return Object.fromEntries(
-        Object.entries(objectOr(declared)).flatMap(([name, input]): [string, Value][] => {
+        Object.entries(objectOr(declared)).map(([name, input]): [string, Value] => {
             const value = values[name] ?? objectOr(input).default ?? "";
-            if (typeof value !== "string") return [[name, value]];
-            return ifKnown<[string, Value][], [string, Value][]>(
-                () => [[name, options.evaluation.expand(value, contexts)]],
-                () => [],
+            if (typeof value !== "string") return [name, value];
+            return ifKnown<[string, Value], [string, Value]>(
+                () => [name, options.evaluation.expand(value, contexts)],
+                (what) => [name, new Unknown(what)],
             );
         }),
     );
@@ -460,8 +459,13 @@ function readMetadata(inputs: Inputs, where: string, { event }: Scope): StepRead
     };
 }
 
+/** Returns the known entries of an object, as texts. */
 const textsOf = (values: Value | undefined): Readonly<Record<string, string>> =>
-    Object.fromEntries(Object.entries(objectOr(values)).map(([name, value]) => [name, asText(value) ?? ""]));
+    Object.fromEntries(
+        Object.entries(objectOr(values)).flatMap(([name, value]) =>
+            value instanceof Unknown ? [] : [[name, asText(value) ?? ""]],
+        ),
+    );
 
 /** Reads docker/bake-action. Throws UnknownValue. */
 function readBakeAction(inputs: Inputs, where: string, { contexts }: Scope): Found {
@@ -498,11 +502,14 @@ function readAction(uses: string, keys: Keys, step: Values, scope: Scope): StepR
     const { found, outputs } = ifKnown(
         () => readKnownAction(action, inputs, where, step, scope),
         (what) => ({
-            found: { ...nothing, notes: [{ where, text: `the build of ${action}: ${why(what)}` }] },
+            found: { ...nothing, notes: [{ where, ...unknownNote(`the build of ${action}`, what) }] },
             outputs: {},
         }),
     );
-    return { found: { ...found, notes: [...found.notes, ...inputs.notes.map((text) => ({ where, text }))] }, outputs };
+    return {
+        found: { ...found, notes: [...found.notes, ...inputs.notes.map((note) => ({ where, ...note }))] },
+        outputs,
+    };
 }
 
 /** Reads a composite action of the repository. */
@@ -523,13 +530,13 @@ function readLocalAction(action: string, step: Values, scope: Scope): StepReadin
     });
     const declared = Object.entries(objectOr(parsed.value.outputs));
     const outputs = Object.fromEntries(declared.map(([name, output]) => [name, objectOr(output).value ?? ""]));
-    return { found, outputs: known(outputs, after) };
+    return { found, outputs: expanded(outputs, after) };
 }
 
 /** Contexts of `github` that a script has as environment variables: GITHUB_REPOSITORY and so on. */
 const automatic = ["repository", "repository_owner", "ref", "ref_name", "workspace", "server_url", "event_name"];
 
-/** Returns the environment variables of a step. */
+/** Returns the environment variables of a step that are known. */
 function scriptVariables(contexts: Values): ReadonlyMap<string, string> {
     const github = objectOr(contexts.github);
     return new Map([
@@ -542,9 +549,14 @@ function scriptVariables(contexts: Values): ReadonlyMap<string, string> {
     ]);
 }
 
-/** Returns a script with its expressions replaced, and unknown ones by variables that nobody sets, with the reasons by variable. */
+/** Returns a script with its expressions replaced, and unknown ones by variables that nobody sets, with what is unknown by variable. */
 function expandScript(script: string, { options, contexts }: Scope) {
-    const reasons = new Map<string, string>();
+    const reasons = new Map([
+        ...automatic.map((name) => [`GITHUB_${name.toUpperCase()}`, `github.${name}`] as const),
+        ...Object.entries(objectOr(contexts.env)).flatMap(([name, value]) =>
+            value instanceof Unknown ? [[name, value.unknown] as const] : [],
+        ),
+    ]);
     const text = script.replace(/\$\{\{.*?\}\}/gs, (expression) =>
         ifKnown(
             () => options.evaluation.expand(expression, contexts),
@@ -679,7 +691,7 @@ function callWorkflow(uses: string, job: Values, scope: Scope): Found {
     const on = parsed?.value.on;
     if (!parsed || !isObject(on)) return nothing;
     const inputs = inputsFor(objectOr(on.workflow_call).inputs, job.with, scope);
-    const secrets = job.secrets === "inherit" ? (contexts.secrets ?? {}) : known(job.secrets, scope);
+    const secrets = job.secrets === "inherit" ? (contexts.secrets ?? {}) : expanded(job.secrets, scope);
     const own = contextsFor(options, event, asText(parsed.value.name) ?? file);
     return readJobs({ ...scope, contexts: { ...own, inputs, secrets }, parsed, callers: [...callers, file] });
 }
@@ -693,7 +705,7 @@ function readJob(key: string, job: Values, scope: Scope): StepReading {
         () => (matrix === undefined ? [] : combinations(knownMatrix(matrix, scope))),
         (what): Note => ({
             where: parsed.place([...keys, "strategy", "matrix"]),
-            text: `the matrix of job ${key}: ${why(what)}`,
+            ...unknownNote(`the matrix of job ${key}, without which none of its images are in the plan`, what),
         }),
     );
     if (!Array.isArray(all)) return { found: { ...nothing, notes: [all] }, outputs: {} };
@@ -709,7 +721,7 @@ function readJob(key: string, job: Values, scope: Scope): StepReading {
         const { found, scope: after } = readSteps(job.steps, [...keys, "steps"], running);
         parts.push(found);
         // Combinations differ in their outputs, and GitHub keeps those of the last one to end.
-        outputs = all.length > 1 ? {} : known(job.outputs, after);
+        outputs = all.length > 1 ? {} : expanded(job.outputs, after);
     }
     const found = together(parts);
     const isBuilding = found.builds.length > 0 || found.bakes.length > 0;

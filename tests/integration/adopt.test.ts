@@ -22,6 +22,8 @@ after(async () => {
 
 interface Example {
     readonly name: string;
+    /** Whether no remote says which repository on GitHub it is, although its names need it. */
+    readonly asksForRepository?: boolean;
     /** Commands that the plan names as left to do. */
     readonly commands: readonly string[];
     /** Keys of the images, and what a preview says of each. */
@@ -29,7 +31,12 @@ interface Example {
 }
 
 const examples: readonly Example[] = [
-    { name: "variants", commands: [], images: ["tools-slim", "tools-full", "app-slim", "app-full"] },
+    {
+        name: "variants",
+        asksForRepository: true,
+        commands: [],
+        images: ["tools-slim", "tools-full", "app-slim", "app-full"],
+    },
     { name: "onbuild", commands: [], images: ["python-base", "api", "worker"] },
     { name: "bake", commands: ["make service/version.txt"], images: ["platform", "service", "report"] },
 ];
@@ -37,7 +44,7 @@ const examples: readonly Example[] = [
 const files = ["Pulumi.ci.yaml", "Pulumi.yaml", "images.ts", "index.cjs", "package.json", "workflows.ts"];
 
 describe("the example", () => {
-    for (const { name, commands, images } of examples) {
+    for (const { name, asksForRepository = false, commands, images } of examples) {
         const root = () => path.join(lab.paths.state, "examples", name);
         const git = (...args: string[]) => execFileSync("git", ["-C", root(), ...args], { encoding: "utf8" });
         /** Runs a command as its user does, with nothing of the lab in the environment but its location. */
@@ -48,17 +55,20 @@ describe("the example", () => {
         test(`${name} is adopted by one command and an answer`, async () => {
             cpSync(path.join(packageRoot, "examples", name), root(), { recursive: true });
             git("init", "--quiet", "--initial-branch=main");
-            git("remote", "add", "origin", `https://github.com/acme/${name}.git`);
+            if (!asksForRepository) git("remote", "add", "origin", `https://github.com/acme/${name}.git`);
             git("add", ".");
             symlinkSync(packedModules(), path.join(root(), "node_modules"));
             const refused = await layeredImages("adopt");
-            expect(refused.output).toContain("nothing was written, because there is no terminal to ask on");
+            expect(refused.output).toContain(
+                `nothing was written, because ${asksForRepository ? "the plan is incomplete" : "nobody could be asked"}`,
+            );
             expect(refused.code).toBe(64);
-            // `script` gives the command a terminal, from which it reads the answer.
+            // `script` gives the command a terminal, from which it reads the answers.
+            const answers = asksForRepository ? `acme/${name}\\ny\\n` : "y\\n";
             const { output, code } = await run(
                 "sh",
                 "-c",
-                `echo y | script --quiet --return --command 'npx layered-images adopt' /dev/null`,
+                `printf '${answers}' | script --quiet --return --command 'npx layered-images adopt' /dev/null`,
             );
             expect(output).toMatch(/Write these \d files\? \[y\/N\]/);
             expect(code, output).toBe(0);
