@@ -1,17 +1,10 @@
 import { expect, test } from "../tests/mocha";
-import { type Process, below, endedChildrenSeconds, parseStat, serverSeconds, watchMemory } from "./processes";
 import { run } from "../lib/system/process";
-
-test("a process's parent, ticks and pages are read where proc(5) has them, whatever its program is called", () => {
-    const fields = Array.from({ length: 52 }, (_, index) => (index + 1).toString());
-    const text = `17 (a) b (c) S ${fields.slice(3).join(" ")}`;
-    expect(parseStat(text)).toEqual({ pid: 17, parent: 4, ticks: { own: 14 + 15, children: 16 + 17 }, pages: 24 });
-});
+import { parseStat } from "../lib/system/processTable";
+import { below, endedChildrenSeconds, serverSeconds, watchMemory } from "./processes";
 
 test("the descendants of a process are found, except those of the processes that are left out", () => {
-    const process = (pid: number, parent: number): Process => ({
-        ...{ pid, parent, pages: 1, ticks: { own: 0, children: 0 } },
-    });
+    const process = (pid: number, parent: number) => parseStat(`${pid} (sh) S ${parent}`);
     const all = [process(2, 1), process(3, 2), process(4, 3), process(5, 2), process(6, 5), process(7, 1)];
     expect(below(all, 2, [5]).map(({ pid }) => pid)).toEqual([3, 4]);
 });

@@ -1,52 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
 import { setInterval } from "node:timers";
-
-/** What /proc/<pid>/stat says of a process (proc(5)). */
-export interface Process {
-    readonly pid: number;
-    readonly parent: number;
-    /** CPU time in clock ticks: its own, and that of its children that have ended and that it waited for. */
-    readonly ticks: { readonly own: number; readonly children: number };
-    /** Resident memory in pages. */
-    readonly pages: number;
-}
-
-/** Parses the text of /proc/<pid>/stat. */
-export function parseStat(text: string): Process {
-    // The second field, the program's name, may hold spaces and brackets.
-    const end = text.lastIndexOf(")");
-    const fields = text.slice(end + 2).split(" ");
-    // The third field of proc(5) is the first of these.
-    const field = (number: number) => Number(fields[number - 3]);
-    return {
-        pid: Number.parseInt(text, 10),
-        parent: field(4),
-        ticks: { own: field(14) + field(15), children: field(16) + field(17) },
-        pages: field(24),
-    };
-}
-
-/** Returns a process, or undefined if it has ended. */
-function readProcess(pid: number | string): Process | undefined {
-    try {
-        return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
-    } catch {
-        return undefined;
-    }
-}
-
-const readProcesses = (): Process[] =>
-    readdirSync("/proc")
-        .filter((name) => /^\d+$/.test(name))
-        .flatMap((name) => readProcess(name) ?? []);
+import { type ProcessStat, readStat, readStats } from "../lib/system/processTable";
 
 /**
  * Returns the processes below one of them, without those at and below `except`.
  *
  * @param pid the process whose descendants are returned; it is not among them
  */
-export function below(processes: readonly Process[], pid: number, except: readonly number[]): Process[] {
+export function below(processes: readonly ProcessStat[], pid: number, except: readonly number[]): ProcessStat[] {
     const children = processes.filter((one) => one.parent === pid && !except.includes(one.pid));
     return children.flatMap((child) => [child, ...below(processes, child.pid, except)]);
 }
@@ -58,12 +19,12 @@ const pageSize = unit("PAGESIZE");
 
 /** Returns the CPU seconds of a running server and of the children that it has waited for; 0 if it does not run. */
 export function serverSeconds(pid: number): number {
-    const { ticks = { own: 0, children: 0 } } = readProcess(pid) ?? {};
+    const { ticks = { own: 0, children: 0 } } = readStat(pid) ?? {};
     return (ticks.own + ticks.children) / ticksPerSecond;
 }
 
 /** Returns the CPU seconds of all ended children of this process, and of all that those waited for. */
-export const endedChildrenSeconds = (): number => (readProcess(process.pid)?.ticks.children ?? 0) / ticksPerSecond;
+export const endedChildrenSeconds = (): number => (readStat(process.pid)?.ticks.children ?? 0) / ticksPerSecond;
 
 /**
  * Watches the memory of everything that this process started.
@@ -74,7 +35,7 @@ export const endedChildrenSeconds = (): number => (readProcess(process.pid)?.tic
 export function watchMemory(except: readonly number[]): () => number {
     let most = 0;
     const sample = () => {
-        const pages = below(readProcesses(), process.pid, except).reduce((sum, one) => sum + one.pages, 0);
+        const pages = below(readStats(), process.pid, except).reduce((sum, one) => sum + one.pages, 0);
         most = Math.max(most, pages * pageSize);
     };
     const timer = setInterval(sample, 100);

@@ -1,5 +1,5 @@
 import { expect, test } from "../../tests/mocha";
-import { parseProcesses, processTable } from "./processTable";
+import { parseProcesses, parseStat, processTable } from "./processTable";
 
 test("the table has this process, with its start", () => {
     const self = processTable().find(({ pid }) => pid === process.pid);
@@ -22,4 +22,13 @@ test("what ps prints where there is no /proc is read: macOS names programs by th
         [92007, "(node)", 3600],
     ]);
     expect(parseProcesses("", now)).toEqual([]);
+});
+
+test("what /proc says of a process is read where proc(5) has them, whatever its program is called", () => {
+    const fields = Array.from({ length: 52 }, (_, index) => (index + 1).toString());
+    const text = `17 (a) b (c) S ${fields.slice(3).join(" ")}`;
+    expect(parseStat(text)).toEqual({
+        ...{ pid: 17, name: "a) b (c", state: "S", parent: 4, started: "22", pages: 24 },
+        ticks: { own: 14 + 15, children: 16 + 17 },
+    });
 });

@@ -3,37 +3,55 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { CommandError } from "../errors";
 
-/** A process as /proc/<pid>/stat describes it. */
-interface Stat {
+/** A process as /proc/<pid>/stat describes it (proc(5)). */
+export interface ProcessStat {
+    readonly pid: number;
     /** Its program's name, of which the kernel keeps 15 bytes. */
     readonly name: string;
+    /** One letter: "Z" for one that has ended and that its parent has not waited for. */
+    readonly state: string;
     readonly parent: number;
+    /** CPU time in clock ticks: its own, and that of its children that have ended and that it waited for. */
+    readonly ticks: { readonly own: number; readonly children: number };
     /** Its start in clock ticks since boot. */
     readonly started: string;
+    /** Resident memory in pages. */
+    readonly pages: number;
 }
 
-/** What /proc/<pid>/stat says of a process (proc(5)); undefined when it is gone. */
-function readStat(pid: number): Stat | undefined {
+/** Parses the text of /proc/<pid>/stat. */
+export function parseStat(text: string): ProcessStat {
+    // The second field, the program's name, may hold spaces and brackets.
+    const end = text.lastIndexOf(")");
+    const fields = text.slice(end + 2).split(" ");
+    // The third field of proc(5) is the first of these.
+    const field = (number: number) => fields[number - 3] ?? "";
+    const sum = (...numbers: number[]) => numbers.reduce((total, number) => total + Number(field(number)), 0);
+    return {
+        ...{ pid: Number.parseInt(text, 10), name: text.slice(text.indexOf("(") + 1, end) },
+        ...{ state: field(3), parent: Number(field(4)), started: field(22), pages: Number(field(24)) },
+        ticks: { own: sum(14, 15), children: sum(16, 17) },
+    };
+}
+
+/** What /proc says of a process; undefined when it is gone. Linux only. */
+export function readStat(pid: number): ProcessStat | undefined {
     try {
-        const stat = readFileSync(`/proc/${pid.toString()}/stat`, "utf8");
-        // The second field, the program's name, may hold spaces and brackets.
-        const end = stat.lastIndexOf(")");
-        const [state, parent, ...rest] = stat.slice(end + 2).split(" ");
-        const name = stat.slice(stat.indexOf("(") + 1, end);
-        return state === "Z" ? undefined : { name, parent: Number(parent), started: rest[17] ?? "" };
+        const stat = parseStat(readFileSync(`/proc/${pid.toString()}/stat`, "utf8"));
+        return stat.state === "Z" ? undefined : stat;
     } catch {
         return undefined;
     }
 }
 
-/** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. Linux only. */
-export const startOf = (pid: number): string | undefined => readStat(pid)?.started;
-
-/** Pids of all processes that this one can see. Linux only. */
-const processes = (): number[] =>
+/** What /proc says of all processes that this one can see. Linux only. */
+export const readStats = (): ProcessStat[] =>
     readdirSync("/proc")
         .filter((name) => /^\d+$/.test(name))
-        .map(Number);
+        .flatMap((name) => readStat(Number(name)) ?? []);
+
+/** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. Linux only. */
+export const startOf = (pid: number): string | undefined => readStat(pid)?.started;
 
 /** Clock ticks of /proc in a second: USER_HZ, which Linux keeps at 100 for programs on both of our architectures. */
 const ticksPerSecond = 100;
@@ -49,9 +67,8 @@ export interface Process {
 
 function fromProc(): Process[] {
     const boot = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
-    return processes().flatMap((pid) => {
-        const stat = readStat(pid);
-        return stat ? [{ pid, name: stat.name, started: (boot + Number(stat.started) / ticksPerSecond) * 1000 }] : [];
+    return readStats().map(({ pid, name, started }) => {
+        return { pid, name, started: (boot + Number(started) / ticksPerSecond) * 1000 };
     });
 }
 
@@ -85,10 +102,7 @@ export function processTable(): Process[] {
 /** The processes that `pid` started, and those that they started. Linux only. */
 export function descendants(pid: number): number[] {
     const children = new Map<number, number[]>();
-    for (const one of processes()) {
-        const parent = readStat(one)?.parent;
-        if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), one]);
-    }
+    for (const one of readStats()) children.set(one.parent, [...(children.get(one.parent) ?? []), one.pid]);
     const found = [pid];
     for (const one of found) found.push(...(children.get(one) ?? []));
     return found.slice(1);
