@@ -226,6 +226,10 @@ interface Missing {
     readonly folder: string;
 }
 
+/** Whether Pulumi is on PATH, and not one of ours. Known once Pulumi, the first tool, was looked for. */
+const hasOfficialPulumi = (found: ReadonlyMap<string, string | undefined>): boolean =>
+    found.has("pulumi") && found.get("pulumi") === undefined;
+
 /** Looks for the tools: the folders of those that are there, and those that are missing. */
 async function survey(
     cache: string,
@@ -235,9 +239,8 @@ async function survey(
     // Pulumi comes before its plugins.
     for (const [name, tool] of Object.entries<Tool>(tools)) {
         const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool)}`);
-        const official = found.has("pulumi") && found.get("pulumi") === undefined;
         if (existsSync(folder)) found.set(name, folder);
-        else if (await isPresent(tool, official)) found.set(name, undefined);
+        else if (await isPresent(tool, hasOfficialPulumi(found))) found.set(name, undefined);
         else missing.push({ name, tool, folder });
     }
     return { found, missing };
@@ -252,11 +255,10 @@ async function survey(
  */
 export async function ensureToolchain(cache: string): Promise<Toolchain> {
     const { found, missing } = await survey(cache);
-    const official = found.has("pulumi") && found.get("pulumi") === undefined;
     const wanted: Missing[] = [];
     for (const one of missing) {
         const { name, tool, folder } = one;
-        const isDownloaded = official && tool.plugin !== undefined && (await downloadPlugin(tool.plugin, tool));
+        const isDownloaded = hasOfficialPulumi(found) && tool.plugin !== undefined && (await downloadPlugin(tool.plugin, tool));
         found.set(name, isDownloaded ? undefined : folder);
         if (!isDownloaded) wanted.push(one);
     }
