@@ -258,7 +258,8 @@ export async function ensureToolchain(cache: string): Promise<Toolchain> {
     const wanted: Missing[] = [];
     for (const one of missing) {
         const { name, tool, folder } = one;
-        const isDownloaded = hasOfficialPulumi(found) && tool.plugin !== undefined && (await downloadPlugin(tool.plugin, tool));
+        const isDownloaded =
+            hasOfficialPulumi(found) && tool.plugin !== undefined && (await downloadPlugin(tool.plugin, tool));
         found.set(name, isDownloaded ? undefined : folder);
         if (!isDownloaded) wanted.push(one);
     }
