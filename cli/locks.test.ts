@@ -39,7 +39,7 @@ describe("a lock that stops an update in GitHub Actions", () => {
             lockOf("runnervm1"),
             {},
             false,
-            /has not ended, as far as GitHub knows/,
+            /has not ended, as far as GitHub says/,
         ],
         [
             "stays if the job had ended before",
@@ -58,14 +58,29 @@ describe("a lock that stops an update in GitHub Actions", () => {
             false,
             /GitHub does not know this token/,
         ],
-        ["stays if it is of a laptop", ended, lockOf("laptop"), {}, false, /lock of runner@laptop, .* is of no job/],
+        [
+            "stays if it is of a laptop",
+            ended,
+            lockOf("laptop"),
+            {},
+            false,
+            /lock of runner@laptop, .* stays: no job of this repository took it/,
+        ],
         [
             "stays with all others if one is of a laptop",
             ended,
             lockOf("runnervm1") + lockOf("laptop"),
             {},
             false,
-            /is of no job/,
+            /no job of this repository took it/,
+        ],
+        [
+            "stays if it is of a job of another repository",
+            ended,
+            lockOf("runnervm1"),
+            { GITHUB_REPOSITORY: "acme/other" },
+            false,
+            /no job of this repository took it/,
         ],
         ["is none in another failure", ended, "error: update failed", {}, false, /^$/],
         ["stays outside of GitHub Actions", ended, lockOf("runnervm1"), { GITHUB_ACTIONS: undefined }, false, /^$/],
@@ -75,7 +90,8 @@ describe("a lock that stops an update in GitHub Actions", () => {
         await github.control("PUT", "tokens/job", { login: "job", permissions: { actions: "read" } });
         if (inRun) await github.control("PUT", "repositories/acme/tool/runs/12/1", { jobs: inRun });
         const ran: string[] = [];
-        const env = { GITHUB_ACTIONS: "true", WORKFLOW_TOKEN: "job", GITHUB_BASE_URL: `${github.url}/`, ...more };
+        const repository = { GITHUB_ACTIONS: "true", GITHUB_REPOSITORY: "acme/tool" };
+        const env = { ...repository, WORKFLOW_TOKEN: "job", GITHUB_BASE_URL: `${github.url}/`, ...more };
         const pulumi: Engine["pulumi"] = (args) => {
             ran.push(args.filter((arg) => !arg.startsWith("--")).join(" "));
             const stdout = JSON.stringify({ [markName(mark)]: JSON.stringify(mark) });

@@ -13,10 +13,10 @@ import { InputError } from "../lib/errors";
 import { UnreachableError } from "../lib/github/api";
 import { jobEnd } from "../lib/github/runs";
 
-/** Whether another attempt to update the stack makes sense, and why or why not. */
+/** Whether a lock may go, and what to say of it. */
 interface Verdict {
     readonly isFree: boolean;
-    readonly lines: readonly string[];
+    readonly line: string;
 }
 
 /** Returns the GitHub that runs this job, and the token with which the job may read runs. */
@@ -32,19 +32,18 @@ const named = ({ username, host, pid, at }: ReportedLock) =>
 
 /** Decides about one lock: it may go only if GitHub says that the job that took it has ended since. */
 async function judge(env: NodeJS.ProcessEnv, lock: ReportedLock, marks: readonly RunMark[]): Promise<Verdict> {
+    const stays = (why: string): Verdict => ({ isFree: false, line: `note: the lock of ${named(lock)} stays: ${why}` });
     const mark = holderOf(lock, marks);
-    if (!mark)
-        return { isFree: false, lines: [`note: the lock of ${named(lock)} is of no job that GitHub knows, and stays`] };
-    const run = `run ${mark.run} of ${mark.repository}, attempt ${mark.attempt}`;
+    if (!mark) return stays("no job of this repository took it, as far as its stack says");
+    const run = `run ${mark.run} of ${mark.repository}, attempt ${mark.attempt},`;
     try {
         const end = await jobEnd(targetOf(env, mark), mark);
-        if (end !== undefined && end >= lock.at)
-            return { isFree: true, lines: [`removing the lock of ${named(lock)}: ${run}, ended without removing it`] };
-        const why = end === undefined ? "has not ended, as far as GitHub knows" : "had ended before the lock was taken";
-        return { isFree: false, lines: [`note: the lock of ${named(lock)} stays: ${run}, ${why}`] };
+        if (end === undefined) return stays(`${run} has not ended, as far as GitHub says`);
+        if (end < lock.at) return stays(`${run} had ended before it was taken`);
+        return { isFree: true, line: `removing the lock of ${named(lock)}: ${run} ended without removing it` };
     } catch (error) {
         if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
-        return { isFree: false, lines: [`note: the lock of ${named(lock)} stays: ${error.message}`] };
+        return stays(error.message);
     }
 }
 
@@ -55,8 +54,9 @@ export interface LockMark {
 }
 
 /** Returns the mark of this process for an update of the stack; it does nothing outside GitHub's own runners. */
-export function lockMark({ env, pulumi }: Engine): LockMark {
-    const mark = runMark(env, hostname(), Date.now());
+export function lockMark({ env, pulumi, isLab }: Engine): LockMark {
+    // The lab's state is on the job's machine, and goes with it.
+    const mark = isLab ? undefined : runMark(env, hostname(), Date.now());
     if (!mark) return { add: () => Promise.resolve(), remove: () => Promise.resolve() };
     const tag = async (args: readonly string[], what: string) => {
         const { failure, stderr } = await pulumi(["stack", "tag", ...args, "--non-interactive"]);
@@ -89,9 +89,11 @@ export function lockMark({ env, pulumi }: Engine): LockMark {
 export async function removeEndedLocks({ env, pulumi }: Engine, output: string): Promise<boolean> {
     const locks = env.GITHUB_ACTIONS === "true" ? reportedLocks(output) : [];
     if (locks.length === 0) return false;
-    const marks = readMarks((await pulumi(["stack", "tag", "ls", "--json", "--non-interactive"])).stdout);
+    const tags = await pulumi(["stack", "tag", "ls", "--json", "--non-interactive"]);
+    // A job's token reads the runs of its own repository only.
+    const marks = readMarks(tags.stdout).filter(({ repository }) => repository === env.GITHUB_REPOSITORY);
     const verdicts = await Promise.all(locks.map((lock) => judge(env, lock, marks)));
-    for (const line of verdicts.flatMap(({ lines }) => lines)) console.error(line);
+    for (const { line } of verdicts) console.error(line);
     if (!verdicts.every(({ isFree }) => isFree)) return false;
     const { failure, stderr } = await pulumi(["cancel", "--yes", "--non-interactive"]);
     if (failure !== undefined) console.error(`note: the lock could not be removed: ${stderr.trim()}`);

@@ -372,7 +372,7 @@ test("the lock of a job that was killed is removed by the next job once GitHub s
     const laptop = { pid: 7, username: "me", hostname: "laptop", timestamp: new Date().toISOString() };
     writeFileSync(path.join(locks, "laptop.json"), JSON.stringify(laptop));
     const refused = await start("4", "runnervm1");
-    expect(refused.output).toMatch(/the lock of me@laptop, .* is of no job that GitHub knows, and stays/);
+    expect(refused.output).toMatch(/the lock of me@laptop, .* stays: no job of this repository took it/);
     expect(refused.code).not.toBe(0);
     expect(held()).toEqual(["laptop.json"]);
     rmSync(path.join(locks, "laptop.json"));

@@ -363,6 +363,7 @@ describe("what is on GitHub and not in the state", () => {
         await to("main");
         expect(await up(lab, program)).toMatchObject({ code: 0 });
         expect(github.files()).toEqual(files);
+        expect(github.emptyCommits()).toEqual([]);
     });
 });
 
