@@ -121,7 +121,7 @@ async function compose() {
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
     const args = { staged, secrets, uncached };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
-    await inTurn(images.outputs());
+    await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());
     await inTurn(delivered?.done);
     images.add({ ...args, images: hierarchy.images.filter(isLast) });

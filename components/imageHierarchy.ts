@@ -57,6 +57,11 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         );
     }
 
+    /** Returns an output that is resolved when all images are built, tested and promoted, or failed. */
+    public done(): pulumi.Output<unknown> {
+        return pulumi.all(Object.values(this.made).flatMap(({ resources }) => resources.map(({ urn }) => urn)));
+    }
+
     /** Returns the stack outputs by image: its promoted ref and digest, its digests by platform, and its parent. */
     public outputs(): Record<string, pulumi.Output<unknown>> {
         return Object.fromEntries(Object.entries(this.made).map(([key, image]) => [key, image.outputs()]));
