@@ -117,7 +117,7 @@ async function compose() {
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     const { secrets } = config;
     lighten();
-    // Where a failure ends the update, images come first, and last those that nobody waits for.
+    // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
     const args = { staged, secrets, uncached };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });

@@ -28,11 +28,12 @@ export function forDependents(output: pulumi.Output<string>, placeholder: string
 export const endsAtFailure = (): boolean => !pulumi.runtime.isDryRun() && !continuesOnError(process.env);
 
 /**
- * Waits until outputs are resolved, known or unknown, in an update that ends at its first failure: what is registered afterwards can then
- * stop nothing that was registered before.
+ * Waits until outputs are resolved, known or unknown: what is registered afterwards can then stop nothing that was registered before.
+ * Without `--continue-on-error` every failure ends an update, and with it still a provider that can't begin or refuses an input. Returns
+ * at once in a preview.
  */
 export async function inTurn(outputs: pulumi.Input<unknown>): Promise<void> {
-    if (!endsAtFailure()) return;
+    if (pulumi.runtime.isDryRun()) return;
     await new Promise<void>((resolve) => {
         applyAlways(pulumi.output(outputs), () => {
             resolve();

@@ -460,7 +460,7 @@ describe("images come first, in every order of failures:", () => {
                 await loseToken(6);
             },
             broken,
-            /left to do:[^]*image devcontainer: its build failed/,
+            /left to do:[^]*image devcontainer: its build failed[^]*GitHub: /,
         ],
     ])("%s", async (_, run, prepare, more, told) => {
         const program = make(adopting, { ...slow(), ...renamed(), ...more });
@@ -506,7 +506,7 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     );
     await github.control("PUT", "outages", { count: 100_000 });
     const failed = await running;
-    expect(failed.output).toMatch(/actions\/variables\/BASE_IMAGE: 502/);
+    expect(failed.output).toContain(": 502");
     expect(failed.code).toBe(1);
     // The image was promoted; only its variable remains to be set.
     const promoted = (await manifest(lab, "fixture/base", "latest"))?.digest ?? "none";
