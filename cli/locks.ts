@@ -22,9 +22,9 @@ interface Verdict {
 /** Returns the GitHub that runs this job, and the token with which the job may read runs. */
 function targetOf(env: NodeJS.ProcessEnv, { repository: name }: RunMark) {
     const [owner = "", repository = ""] = name.split("/");
-    const token = env.WORKFLOW_TOKEN || env.GITHUB_TOKEN;
+    const token = [env.WORKFLOW_TOKEN, env.GITHUB_TOKEN].find((one) => one !== undefined && one !== "");
     const baseUrl = env.GITHUB_BASE_URL ?? env.GITHUB_API_URL ?? "https://api.github.com/";
-    return { owner, repository, branch: "", baseUrl, ...(token && { token }) };
+    return { owner, repository, branch: "", baseUrl, ...(token !== undefined && { token }) };
 }
 
 const named = ({ username, host, pid, at }: ReportedLock) =>
