@@ -1,6 +1,6 @@
 import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
-import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
+import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
@@ -15,7 +15,7 @@ import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { imagesNamed } from "./lib/hierarchy/definition";
-import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
+import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
@@ -117,8 +117,14 @@ async function compose() {
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     const { secrets } = config;
     lighten();
-    const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
+    // Images come first. Where every failure ends the update, those that nobody waits for come last.
+    const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
+    const args = { staged, secrets, uncached };
+    const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
+    await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());
+    await inTurn(delivered?.done);
+    images.add({ ...args, images: hierarchy.images.filter(isLast) });
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     return knownOutputs({ images: images.outputs(), ...(delivered && { github: delivered.outputs }) });
 }

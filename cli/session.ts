@@ -1,5 +1,5 @@
 import { labStack, stackFile } from "../lib/engine/stacks";
-import { removeDeadLocks } from "../lib/engine/locks";
+import { removeDeadLocks, reportedLocks } from "../lib/engine/locks";
 import { type Engine, completeOperation, exportStack, readStackFile } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
@@ -8,6 +8,7 @@ import { runMasked } from "../lib/system/process";
 import { elapsed, progress } from "../lib/system/progress";
 import { addMask, inActions } from "./actions";
 import type { LabOptions } from "./lab";
+import { lockMark, removeEndedLocks } from "./locks";
 import { openStack } from "./openStack";
 
 /** Options of the commands that run Pulumi. */
@@ -28,6 +29,8 @@ export interface Session {
     readonly printed: string[];
     /** Runs `pulumi <operation> <args>` on the stack and prints its masked output; resolves to the exit code. */
     readonly pulumi: (operation: string, args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<number>;
+    /** To be called when the last operation has ended. */
+    readonly close: () => Promise<void>;
 }
 
 /**
@@ -49,19 +52,26 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
     // On a terminal the engine would truncate lines to the terminal's width, and a truncated secret can't be masked. So the engine gets no
     // terminal, only the option for colours.
     const colour = process.stdout.isTTY && !process.env.NO_COLOR ? "always" : "never";
-    const onLine = (line: string) => {
-        printed.push(line);
-        if (printed.length > keptLines) printed.shift();
-    };
+    const mark = lockMark(engine);
     return {
         engine,
         secrets,
         printed,
-        pulumi: (operation, userArgs, environment = engine.env) => {
+        pulumi: async (operation, userArgs, environment = engine.env) => {
             const { args, env } = completeOperation(operation, { args: userArgs, env: environment });
             const command = [operation, "--stack", engine.stack, "--color", colour, ...args];
-            return runMasked("pulumi", command, { env, secrets, onLine });
+            let reported = "";
+            const onLine = (line: string) => {
+                printed.push(line);
+                if (printed.length > keptLines) printed.shift();
+                if (reportedLocks(line).length > 0) reported += `${line}\n`;
+            };
+            const run = () => runMasked("pulumi", command, { env, secrets, onLine });
+            if (operation !== "preview") await mark.add();
+            const code = await run();
+            return code !== 0 && (await removeEndedLocks(engine, reported)) ? await run() : code;
         },
+        close: () => mark.remove(),
     };
 }
 

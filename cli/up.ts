@@ -158,7 +158,11 @@ export async function runUp(args: readonly string[], options: UpOptions): Promis
     const start = Date.now();
     try {
         const rebuild = imagesToRebuild(options);
-        return await update(await openSession(options, true), args, { ...options, rebuild }, start);
+        const session = await openSession(options, true);
+        const code = await update(session, args, { ...options, rebuild }, start);
+        // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.
+        if (!isInterrupted()) await session.close();
+        return code;
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {
             addSummary(`### The update failed before it came to any resource\n\n${error.message}\n`);

@@ -24,6 +24,23 @@ export function forDependents(output: pulumi.Output<string>, placeholder: string
     return applyAlways(output, (value) => (pulumi.isUnknown(value) ? placeholder : value));
 }
 
+/** Whether this is an update that ends at its first failure: plain `pulumi up`. */
+export const endsAtFailure = (): boolean => !pulumi.runtime.isDryRun() && !continuesOnError(process.env);
+
+/**
+ * Waits until outputs are resolved, known or unknown: what is registered afterwards can then stop nothing that was registered before.
+ * Without `--continue-on-error` every failure ends an update, and with it still a provider that can't begin or refuses an input. Returns
+ * at once in a preview.
+ */
+export async function inTurn(outputs: pulumi.Input<unknown>): Promise<void> {
+    if (pulumi.runtime.isDryRun()) return;
+    await new Promise<void>((resolve) => {
+        applyAlways(pulumi.output(outputs), () => {
+            resolve();
+        });
+    });
+}
+
 /**
  * Fails the program after all its resources are done, by a rejection that is not handled. The engine then deletes
  * nothing.

@@ -14,7 +14,7 @@ const refusal = (...errors: string[]): pulumi.ErrorHookArgs => ({
     newInputs: { variableName: "V" },
 });
 const hookOf = (makeWay?: MakeWay) => {
-    const [advise] = refusalHook("repository", "a variable", makeWay).onError ?? [];
+    const [advise] = refusalHook("repository", "a variable", { ...(makeWay && { makeWay }) }).onError ?? [];
     return (...errors: string[]) => advise?.callback(refusal(...errors));
 };
 // The hooks write to the log, which belongs to the engine.

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../lib/errors";
 import type { Kind } from "../lib/github/permissions";
-import { existsAlready, nextAfterRefusal } from "../lib/github/refusals";
+import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
 import { isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
@@ -15,15 +15,28 @@ import { noteFailure } from "./failures";
  */
 export type MakeWay = (inputs: Readonly<Record<string, unknown>>) => Promise<void>;
 
+/** Options of `refusalHook`. */
+export interface RefusalOptions {
+    /**
+     * For objects that GitHub creates only once. An object that exists but is not in the state (created by hand, by a killed `up`, or
+     * by a repeated request) is removed, and the resource is created again.
+     */
+    readonly makeWay?: MakeWay;
+    /** How the component delivers files; by commits to the branch if undefined. */
+    readonly way?: DeliveryWay;
+}
+
 /**
  * Returns the hook for changes that GitHub refuses. The provider's report contains no next step, so the hook logs it
  * once. Whether a token with read access may also write is unknown before it is used.
  *
  * @param name of the component, in whose program each kind's hook is registered once
- * @param makeWay for objects that GitHub creates only once. An object that exists but is not in the state (created by
- *     hand, by a killed `up`, or by a repeated request) is removed, and the resource is created again
  */
-export function refusalHook(name: string, kind: Kind, makeWay?: MakeWay): pulumi.ResourceHookBinding {
+export function refusalHook(
+    name: string,
+    kind: Kind,
+    { makeWay, way = "direct" }: RefusalOptions = {},
+): pulumi.ResourceHookBinding {
     const cleared = new Set<string>();
     let isReported = false;
     const advise = new pulumi.ErrorHook(`say what to do when GitHub refuses ${kind} of ${name}`, async (failure) => {
@@ -41,7 +54,7 @@ export function refusalHook(name: string, kind: Kind, makeWay?: MakeWay): pulumi
             }
         }
         noteFailure(failure.urn);
-        const next = nextAfterRefusal(failure.errors, kind);
+        const next = nextAfterRefusal(failure.errors, kind, way);
         if (next === undefined || isReported) return false;
         isReported = true;
         // After the hook returns, the engine may end the update and drop log messages that are still in transit.

@@ -58,6 +58,12 @@ export class Image extends pulumi.ComponentResource {
         });
     }
 
+    /** Everything that it makes: builds, smoke tests and promotion. */
+    public get resources(): readonly pulumi.Resource[] {
+        const builds = [...this.platformImages.values()].flatMap(({ image, test }) => (test ? [image, test] : [image]));
+        return [...builds, ...(this.promotion?.resources ?? [])];
+    }
+
     private promote(parents: ImageArgs["parents"]): Promotion | undefined {
         const { publication, key } = this.prepared;
         if (!publication) return undefined;

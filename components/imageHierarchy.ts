@@ -20,38 +20,50 @@ export interface ImageHierarchyArgs {
  * All images of the repository. Images are siblings; ancestry is expressed as data, from digest to named build context.
  */
 export class ImageHierarchy extends pulumi.ComponentResource {
-    /** The images by key, in build order. */
-    public readonly images: Readonly<Record<string, Image>>;
+    private readonly made: Record<string, Image> = {};
 
     public constructor(name: string, args: ImageHierarchyArgs, opts?: pulumi.ComponentResourceOptions) {
         super(componentTypes.hierarchy, name, {}, opts);
-        const images: Record<string, Image> = {};
-        for (const prepared of args.images) {
+        this.add(args);
+        this.registerOutputs({});
+    }
+
+    /** The images by key, in the order in which they were added. */
+    public get images(): Readonly<Record<string, Image>> {
+        return this.made;
+    }
+
+    /** Adds images, whose parents are there or among them. */
+    public add({ images, staged, uncached, secrets }: ImageHierarchyArgs): void {
+        for (const prepared of images) {
             const { key } = prepared;
-            const staged = args.staged[key];
-            if (!staged) throw new Error(`image ${key} was not staged`);
+            const contexts = staged[key];
+            if (!contexts) throw new Error(`image ${key} was not staged`);
             const parents = Object.fromEntries(
                 prepared.parents.flatMap((parent) => {
-                    const image = images[parent.key];
+                    const image = this.made[parent.key];
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            const uncached = args.uncached.includes(key);
-            images[key] = new Image({ prepared, staged, parents, uncached, secrets: args.secrets }, { parent: this });
+            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets };
+            this.made[key] = new Image(args, { parent: this });
         }
-        this.images = images;
-        this.registerOutputs({});
     }
 
     /** Returns `<repository>@<digest>` of each image's promoted release; images that are never pushed are absent. */
     public promotedRefs(): Record<string, pulumi.Output<string>> {
         return Object.fromEntries(
-            Object.entries(this.images).flatMap(([key, { promotion }]) => (promotion ? [[key, promotion.ref]] : [])),
+            Object.entries(this.made).flatMap(([key, { promotion }]) => (promotion ? [[key, promotion.ref]] : [])),
         );
+    }
+
+    /** Returns an output that is resolved when all images are built, tested and promoted, or failed. */
+    public done(): pulumi.Output<unknown> {
+        return pulumi.all(Object.values(this.made).flatMap(({ resources }) => resources.map(({ urn }) => urn)));
     }
 
     /** Returns the stack outputs by image: its promoted ref and digest, its digests by platform, and its parent. */
     public outputs(): Record<string, pulumi.Output<unknown>> {
-        return Object.fromEntries(Object.entries(this.images).map(([key, image]) => [key, image.outputs()]));
+        return Object.fromEntries(Object.entries(this.made).map(([key, image]) => [key, image.outputs()]));
     }
 }

@@ -27,7 +27,9 @@ export async function tidy(
     } catch (error) {
         if (error instanceof InputError) throw new pulumi.RunError(error.message);
         if (!(error instanceof UnreachableError)) throw error;
-        const next = nextAfterRefusal([error.message], "a workflow file") ?? error.next;
+        const next =
+            nextAfterRefusal([error.message], "a workflow file", options.quiet ? "direct" : "pull-request") ??
+            error.next;
         throw new pulumi.RunError(`${error.message}\n  next: ${next}`);
     }
 }

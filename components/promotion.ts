@@ -28,6 +28,8 @@ export interface PromotionArgs {
 export class Promotion extends pulumi.ComponentResource {
     /** `<repository>@<digest>` of the release to which the tag of the image's name was moved. */
     public readonly ref: pulumi.Output<string>;
+    /** Everything that it makes. */
+    public readonly resources: pulumi.Resource[] = [];
     /** The tag of the image's name: promotions of children wait for it alone. */
     private readonly main: dockerBuild.Index;
 
@@ -66,7 +68,9 @@ export class Promotion extends pulumi.ComponentResource {
     ): dockerBuild.Index {
         // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
         const options = { parent: this, retainOnDelete: true, hooks, dependsOn: [...dependsOn] };
-        return new dockerBuild.Index(name, { tag, sources: [...sources], push: true }, options);
+        const index = new dockerBuild.Index(name, { tag, sources: [...sources], push: true }, options);
+        this.resources.push(index);
+        return index;
     }
 
     /** Moves tags of a repository to the release that it has. */
@@ -88,7 +92,8 @@ export class Promotion extends pulumi.ComponentResource {
         ref: pulumi.Output<string>,
         dependsOn: pulumi.Resource,
     ): void {
-        if (tags.length > 0) releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn });
+        if (tags.length === 0) return;
+        this.resources.push(releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn }));
     }
 }
 

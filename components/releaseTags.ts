@@ -41,7 +41,7 @@ done`;
  * Adds tags that name the commit, the date or the release to each new release of an image. They stay when the image, a tag in `images.ts` or the
  * stack goes. A failure leaves the release promoted, and the next update tries again.
  */
-export function releaseTags(name: string, args: ReleaseTagsArgs, opts: pulumi.CustomResourceOptions): void {
+export function releaseTags(name: string, args: ReleaseTagsArgs, opts: pulumi.CustomResourceOptions): pulumi.Resource {
     // Loaded here, because most hierarchies have no such tags, and loading it takes longer than a resource.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- see above
     const { local } = require("@pulumi/command") as typeof command;
@@ -51,7 +51,7 @@ export function releaseTags(name: string, args: ReleaseTagsArgs, opts: pulumi.Cu
         REF: ref,
         TAGS: tags.includes("{release}") ? args.release.apply((name) => tags.replaceAll("{release}", name)) : tags,
     };
-    new local.Command(
+    return new local.Command(
         name,
         {
             create: script,

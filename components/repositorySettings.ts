@@ -44,7 +44,7 @@ export class RepositorySettings extends pulumi.ComponentResource {
         const options = (kind: Kind, makeWay?: MakeWay) => ({
             parent: this,
             deleteBeforeReplace: true,
-            hooks: refusalHook(name, kind, makeWay),
+            hooks: refusalHook(name, kind, { ...(makeWay && { makeWay }) }),
         });
         const [forActions, forDependabot, forCodespaces, forVariables] = [
             options("a secret"),

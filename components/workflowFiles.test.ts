@@ -63,29 +63,34 @@ describe("files that are committed", () => {
 
 describe("files that are proposed", () => {
     const head = "layered-images/workflows-0123456789ab";
-    const delivery: Delivery = { by: "pull-request", head, removes: [".github/workflows/old.yml"] };
-    const round = "workflows-0123456789ab";
+    const round = { by: "pull-request", head, removes: [".github/workflows/old.yml"] } as const;
+    const delivery: Delivery = { ...round, there: [], starts: true };
+    const prefix = "workflows-0123456789ab";
 
     test("are on a branch of their own, and the pull request comes after them", async () => {
         const resources = await run(delivery);
-        expect(resources[`${round}-branch`]?.inputs).toEqual({ repository: "bot", branch: head, sourceBranch: "main" });
+        expect(resources[`${prefix}-branch`]?.inputs).toEqual({
+            repository: "bot",
+            branch: head,
+            sourceBranch: "main",
+        });
         for (const path of paths) {
-            const file = resources[`${round}-${path}`];
+            const file = resources[`${prefix}-${path}`];
             expect(file?.inputs).toMatchObject({ branch: head, file: path, overwriteOnCreate: true });
             expect(file?.inputs.commitMessage).not.toContain("skip ci");
-            expect(file?.options.dependencies).toContain(`${round}-branch`);
+            expect(file?.options.dependencies).toContain(`${prefix}-branch`);
         }
-        const pullRequest = resources[`${round}-pull-request`];
+        const pullRequest = resources[`${prefix}-pull-request`];
         expect(pullRequest?.inputs).toMatchObject({ baseRepository: "bot", baseRef: "main", headRef: head });
         expect(pullRequest?.options.dependencies).toEqual(
-            expect.arrayContaining(paths.map((path) => `${round}-${path}`)),
+            expect.arrayContaining(paths.map((path) => `${prefix}-${path}`)),
         );
     });
 
     test("come with the removal of leftovers, which the pull request names", async () => {
         const resources = await run(delivery);
         expect(tidied).toEqual([[head, { quiet: false }]]);
-        expect(resources[`${round}-pull-request`]?.inputs.body).toContain("`.github/workflows/old.yml`");
+        expect(resources[`${prefix}-pull-request`]?.inputs.body).toContain("`.github/workflows/old.yml`");
     });
 
     test("are never taken back: people merge, close and delete", async () => {
@@ -95,10 +100,25 @@ describe("files that are proposed", () => {
         expect(custom.filter(({ options }) => !options.retainOnDelete)).toEqual([]);
     });
 
+    test("make no empty commit of what the branch has, or will have because the target branch has it", async () => {
+        const [first = "", second = ""] = paths;
+        for (const starts of [true, false]) {
+            const resources = await run({ ...delivery, there: [first], starts });
+            expect(resources[`${prefix}-${first}`]?.options).toMatchObject({
+                importId: `bot:${first}:${head}`,
+                ignoreChanges: ["*"],
+            });
+            expect(resources[`${prefix}-${second}`]?.options).toMatchObject({ importId: "", ignoreChanges: [] });
+        }
+        const planned = (starts: boolean) => run({ ...delivery, there: [first], starts }, true);
+        expect(await planned(true)).not.toHaveProperty([`${prefix}-${first}`]);
+        expect(await planned(false)).toHaveProperty([`${prefix}-${first}`]);
+    });
+
     test("go on with the pull request that is open, also when the state does not have it", async () => {
-        expect((await run(delivery))[`${round}-pull-request`]?.options.importId).toBe("");
+        expect((await run(delivery))[`${prefix}-pull-request`]?.options.importId).toBe("");
         const open = await run({ ...delivery, number: 7 });
-        expect(open[`${round}-pull-request`]?.options.importId).toBe("us:bot:7");
+        expect(open[`${prefix}-pull-request`]?.options.importId).toBe("us:bot:7");
     });
 
     test("wait for the pull request by its number", async () => {

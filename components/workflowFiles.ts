@@ -8,7 +8,10 @@ import { tidy } from "./leftovers";
 import { WorkflowPullRequest, type WorkflowPullRequestArgs } from "./workflowPullRequest";
 
 /** The arguments of the delivery of workflow files. */
-export interface WorkflowFilesArgs extends Omit<WorkflowPullRequestArgs, "head" | "removes" | "number"> {
+export interface WorkflowFilesArgs extends Omit<
+    WorkflowPullRequestArgs,
+    "head" | "removes" | "there" | "starts" | "number"
+> {
     /** What is left to deliver, and how, as GitHub was found before the update. */
     readonly delivery: Delivery;
 }

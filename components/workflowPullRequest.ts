@@ -23,6 +23,10 @@ export interface WorkflowPullRequestArgs {
     readonly head: string;
     /** The files that it removes from the target branch. */
     readonly removes: readonly string[];
+    /** Paths that the branch already has with the same text: another commit of them would be empty. */
+    readonly there: readonly string[];
+    /** Whether the branch is still to be created, from the target branch. */
+    readonly starts: boolean;
     /** The number of the pull request, if it is already open. */
     readonly number?: number;
 }
@@ -39,27 +43,42 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
     public readonly number: pulumi.Output<number>;
 
     public constructor(name: string, args: WorkflowPullRequestArgs, opts: pulumi.ComponentResourceOptions) {
-        const { owner, repository, branch, files, head, removes, number } = args;
+        const { owner, repository, branch, files, head, removes, there, starts, number } = args;
         super(componentTypes.workflowPullRequest, name, { repository, branch, head }, opts);
-        const options = (kind: Kind) => ({ parent: this, retainOnDelete: true, hooks: refusalHook(name, kind) });
+        const way = "pull-request";
+        const options = (kind: Kind) => ({
+            parent: this,
+            retainOnDelete: true,
+            hooks: refusalHook(name, kind, { way }),
+        });
         const ofBranch = { repository, branch: head, sourceBranch: branch };
         const headBranch = new github.Branch(`${name}-branch`, ofBranch, options("a branch"));
         const fileOptions = { ...options("a workflow file"), dependsOn: headBranch };
-        const commits = Object.entries(files).map(
-            ([file, content]) =>
-                new github.RepositoryFile(
-                    `${name}-${file}`,
-                    {
-                        repository,
-                        branch: head,
-                        file,
-                        content,
-                        commitMessage: commitMessage(`Update ${file}`, { quiet: false }),
-                        overwriteOnCreate: true,
-                    },
-                    fileOptions,
-                ),
-        );
+        // A preview can't import from a branch that does not exist yet, and such a file changes nothing.
+        const unseen = starts && pulumi.runtime.isDryRun() ? there : [];
+        const commits = Object.entries(files)
+            .filter(([file]) => !unseen.includes(file))
+            .map(
+                ([file, content]) =>
+                    new github.RepositoryFile(
+                        `${name}-${file}`,
+                        {
+                            repository,
+                            branch: head,
+                            file,
+                            content,
+                            commitMessage: commitMessage(`Update ${file}`, { quiet: false }),
+                            overwriteOnCreate: true,
+                        },
+                        {
+                            ...fileOptions,
+                            ...(there.includes(file) && {
+                                import: `${repository}:${file}:${head}`,
+                                ignoreChanges: ["*"],
+                            }),
+                        },
+                    ),
+            );
         const headRef = allMade([headBranch, ...commits])
             .apply((areMade) => (areMade ? tidy(args.removeLeftovers, head, { quiet: false }) : []))
             .apply(() => head);

@@ -5,6 +5,7 @@ import { labRepository } from "../lab/github/defaults";
 import { revealSecret, sealedBoxReady } from "../lab/github/sealedBox";
 import type { Repository, SecretKind, State } from "../lab/github/state";
 import type { Lab } from "../lab/lab";
+import { trailer } from "../lib/github/delivery";
 
 /** External access for tests to a lab's repository on the GitHub stand-in. */
 export interface StandInRepository {
@@ -18,6 +19,8 @@ export interface StandInRepository {
     readonly secret: (kind: SecretKind, name: string) => Promise<string | undefined>;
     /** Returns the commit messages of a branch, newest first. */
     readonly messages: (branch?: string) => string[];
+    /** Returns the messages of this program's commits that change nothing, whatever their branch. */
+    readonly emptyCommits: () => string[];
     /** Sends a request to the stand-in's control interface; see lab/github/control.ts. */
     readonly control: (method: string, where: string, body?: unknown) => Promise<void>;
     /** Path of this repository for `control`. */
@@ -60,6 +63,13 @@ export function standInRepository(lab: Lab, repository: string = labRepository.n
                 commit = repository.commits[commit.parents[0] ?? ""];
             }
             return messages;
+        },
+        emptyCommits: () => {
+            const { commits } = state();
+            return Object.values(commits)
+                .filter(({ message }) => message.includes(trailer))
+                .filter(({ tree, parents: [parent = ""] }) => commits[parent]?.tree === tree)
+                .map(({ message }) => message);
         },
         control: async (method, where, body) => {
             const url = `${lab.env.GITHUB_BASE_URL ?? ""}${controlRoot.slice(1)}${where}`;

@@ -38,6 +38,9 @@ export const writingEnvironment = {
     GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.REPOSITORY_TOKEN }}`,
 };
 
+/** The job's own token, which tells whether the run that left a lock has ended. */
+const runsEnvironment = { WORKFLOW_TOKEN: "${{ github.token }}" };
+
 /** Environment variables of a step that only reads. */
 export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
 
@@ -154,10 +157,17 @@ export function upSteps(refresh: string, rebuild: string): Step[] {
         REBUILD: `\${{ ${rebuild} }}`,
         RENEWABLE: onlyIf(`${tokenOf(appTokenStep)} != ''`),
     };
-    const laterEnvironment = { ...writingEnvironment, GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}` };
+    const laterEnvironment = {
+        ...writingEnvironment,
+        ...runsEnvironment,
+        GITHUB_TOKEN: `\${{ ${tokenOf(laterAppTokenStep)} }}`,
+    };
     return [
         getAppToken,
-        { id: "up", ...command("Build, test and promote", up, { ...writingEnvironment, ...values }) },
+        {
+            id: "up",
+            ...command("Build, test and promote", up, { ...writingEnvironment, ...runsEnvironment, ...values }),
+        },
         { ...getAppToken, name: "Get another token of the GitHub App", id: laterAppTokenStep, if: mustRepeat },
         { ...command("Finish with that token", up, laterEnvironment), if: mustRepeat },
     ];

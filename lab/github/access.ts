@@ -1,7 +1,7 @@
 import { notFound, Refusal } from "./errors";
-import { type Level, type Permission, factsOf, needsWorkflows } from "../../lib/github/permissions";
+import { type Level, factsOf, needsWorkflows } from "../../lib/github/permissions";
 import type { Need } from "./operations";
-import { own, type Repository, type State, type Token } from "./state";
+import { own, type Repository, type StandInPermission, type State, type Token } from "./state";
 
 const hourlyLimit = 5000;
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -25,12 +25,19 @@ export function rateLimitHeaders(state: State): Record<string, string> {
     return { ...(Object.fromEntries(names) as Record<string, string>), "x-ratelimit-resource": "core" };
 }
 
-/** Returns whether a request counts against the remaining quota. */
-export const isCounted = ({ limits: { primary } }: State): boolean => (primary?.left ?? 0) > 0;
+const tokenIn = (state: State, authorization: string | undefined): Token | undefined =>
+    own(state.tokens, /^(?:bearer|token) (.+)$/i.exec(authorization ?? "")?.[1] ?? "");
 
-/** Subtracts one request from the remaining quota. */
-export function countRequest({ limits }: State): void {
-    if (limits.primary) Object.assign(limits.primary, { left: (limits.primary.left ?? 0) - 1 });
+/** Returns whether a request counts: against the remaining quota, or as one of a token's last requests. */
+export const isCounted = (state: State, authorization: string | undefined): boolean =>
+    (state.limits.primary?.left ?? 0) > 0 || (tokenIn(state, authorization)?.left ?? 0) > 0;
+
+/** Subtracts one request from the remaining quota, and from what its token has left. */
+export function countRequest(state: State, authorization: string | undefined): void {
+    for (const counted of [state.limits.primary, tokenIn(state, authorization)]) {
+        const left = counted?.left ?? 0;
+        if (left > 0) Object.assign(counted ?? {}, { left: left - 1 });
+    }
 }
 
 /**
@@ -39,7 +46,7 @@ export function countRequest({ limits }: State): void {
  */
 export function checkLimits(state: State): void {
     const { primary, secondary } = state.limits;
-    if (primary && primary.until > seconds() && !isCounted(state)) {
+    if (primary && primary.until > seconds() && (primary.left ?? 0) === 0) {
         throw new Refusal(403, "API rate limit exceeded for user ID 1001.", {
             documentation: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
         });
@@ -60,20 +67,22 @@ export function checkLimits(state: State): void {
 
 /** Returns the scopes of a classic token as response headers; a fine-grained token gets no such headers. */
 export function scopeHeaders(state: State, authorization: string | undefined): Record<string, string> {
-    const scopes = own(state.tokens, authorization?.split(" ")[1] ?? "")?.scopes;
+    const scopes = tokenIn(state, authorization)?.scopes;
     return scopes ? { "x-oauth-scopes": scopes.join(", ") } : {};
 }
 
 /** Returns the token in `Authorization: Bearer …` or `token …`. */
 export function authenticate(state: State, authorization: string | undefined): Token {
     if (authorization === undefined) throw new Refusal(401, "Requires authentication");
-    const [, text = ""] = /^(?:bearer|token) (.+)$/i.exec(authorization) ?? [];
-    const token = own(state.tokens, text);
-    if (!token) throw new Refusal(401, "Bad credentials");
+    const token = tokenIn(state, authorization);
+    if (!token || token.left === 0) throw new Refusal(401, "Bad credentials");
     return token;
 }
 
-function permits(token: Token, permission: Permission, access: Level): boolean {
+const scopeOf = (permission: StandInPermission): string =>
+    permission === "actions" ? "repo" : factsOf(permission).scope;
+
+function permits(token: Token, permission: StandInPermission, access: Level): boolean {
     const granted = permission === "metadata" ? "read" : token.permissions?.[permission];
     return granted === "write" || (granted === "read" && access === "read");
 }
@@ -87,7 +96,7 @@ export function authorize(token: Token, need: Need | undefined, repository: Repo
     if (!need || (need.publicRead && repository?.private === false)) return;
     if (token.scopes) {
         const { scopes } = token;
-        if (!need.permissions.some((permission) => scopes.includes(factsOf(permission).scope))) throw notFound();
+        if (!need.permissions.some((permission) => scopes.includes(scopeOf(permission)))) throw notFound();
         return;
     }
     if (need.permissions.some((permission) => permits(token, permission, need.access))) return;

@@ -97,8 +97,13 @@ export function answerApi(store: Store, description: Description, incoming: Inco
         const problem = matched && description.answerProblem(matched, reply.status, reply.body);
         if (problem !== undefined) throw new Error(`the refusal is not as described: ${problem}`, { cause: error });
     }
-    if (isCounted(store.state)) store.update(countRequest);
+    const { authorization } = incoming.headers;
+    if (isCounted(store.state, authorization)) {
+        store.update((state) => {
+            countRequest(state, authorization);
+        });
+    }
     const tagged = withEntityTag(incoming, reply);
-    const about = { ...rateLimitHeaders(store.state), ...scopeHeaders(store.state, incoming.headers.authorization) };
+    const about = { ...rateLimitHeaders(store.state), ...scopeHeaders(store.state, authorization) };
     return { ...tagged, headers: { ...about, ...tagged.headers } };
 }

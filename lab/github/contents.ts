@@ -2,9 +2,10 @@ import { authorizeWorkflow } from "./access";
 import { notFound, Refusal } from "./errors";
 import { addBlob, addCommit, resolve, treeName } from "./git";
 import { contentEntry, contentFile, contentOf, fileCommit } from "./representGit";
+import { checkRules } from "./rules";
 import { created, ok, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { committerOf } from "./seed";
-import { own, type Repository, type Signature } from "./state";
+import { own, type Signature } from "./state";
 import { timestamp } from "./time";
 
 interface Person {
@@ -61,14 +62,6 @@ export const getContent: RepositoryHandler = ({ base, repository, params, query 
     );
 };
 
-/** Refuses a direct change of a branch that accepts only pull requests. */
-export function checkProtection(repository: Repository, branch: string, what: string): void {
-    if (!repository.protected.includes(branch)) return;
-    throw new Refusal(409, `Could not ${what}: Changes must be made through a pull request.`, {
-        documentation: "https://docs.github.com/articles/about-protected-branches",
-    });
-}
-
 interface Change {
     readonly path: string;
     readonly branch: string;
@@ -90,7 +83,13 @@ function startChange(request: RepositoryRequest, body: FileBody, verb: string): 
         throw new Refusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.');
     }
     if (blob !== undefined && body.sha !== blob) throw new Refusal(409, `${path} does not match ${body.sha ?? ""}`);
-    checkProtection(repository, branch, `${blob === undefined ? "create" : verb} file`);
+    const commit = {
+        message: body.message,
+        isSigned: repository.signsCommits && body.author === undefined && body.committer === undefined,
+        sizes: { [path]: Buffer.from(body.content ?? "", "base64").length },
+    };
+    const what = `${blob === undefined ? "create" : verb} file`;
+    checkRules(repository, token, { branch, kind: "update", what, commit });
     return { path, branch, blob, files };
 }
 

@@ -6,10 +6,10 @@ import { addBlob, addCommit } from "./git";
 import { mergePull } from "./pulls";
 import { noContent, ok, parseBody, type Reply } from "./request";
 import { seal } from "./sealedBox";
-import { ensureAccount, seedRepository } from "./seed";
-import { type Commit, findRepository, own, type Repository, secretKinds, type State } from "./state";
+import { ensureAccount, nextId, seedRepository } from "./seed";
+import { type Commit, findRepository, own, type Repository, type Rules, secretKinds, type State } from "./state";
 import { laterThan, timestamp } from "./time";
-import type { Store } from "./store";
+import { byPullRequestOnly, type Store } from "./store";
 
 /** Root of the control API, by which tests change the stand-in's state and behaviour. GitHub has no counterpart. */
 export const controlRoot = "/_lab/";
@@ -24,18 +24,58 @@ export interface Faults {
 const level = z.enum(["read", "write"]);
 const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
 
+const rules: z.ZodType<Rules> = z.strictObject({
+    pullRequest: z.boolean().optional(),
+    approvals: z.int().min(1).optional(),
+    checks: z.array(z.string()).min(1).optional(),
+    signatures: z.boolean().optional(),
+    linearHistory: z.boolean().optional(),
+    locked: z.boolean().optional(),
+    mergeQueue: z.boolean().optional(),
+    pushers: z.array(z.string()).optional(),
+    creations: z.boolean().optional(),
+    updates: z.boolean().optional(),
+    deletions: z.boolean().optional(),
+    codeScanning: z.string().optional(),
+    commitMessage: z.string().optional(),
+    paths: z.array(z.string()).optional(),
+    maxFileSize: z.int().optional(),
+});
+
 /** Input of the control API, by subject. */
 const bodies = {
     token: z.strictObject({
         login: z.string().min(1),
         scopes: z.array(z.string()).optional(),
-        permissions: z.partialRecord(z.enum(permissionNames), level).optional(),
+        permissions: z.partialRecord(z.enum([...permissionNames, "actions"]), level).optional(),
+        left: z.int().min(0).optional(),
     }),
     repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
     settings: z.strictObject({
         archived: z.boolean().optional(),
         private: z.boolean().optional(),
+        signsCommits: z.boolean().optional(),
         protected: z.array(z.string()).optional(),
+        protections: z
+            .array(
+                z.strictObject({
+                    by: z.enum(["protection", "ruleset"]).default("protection"),
+                    branches: z.array(z.string()).default(["main"]),
+                    rules,
+                    bypass: z.array(z.string()).default([]),
+                }),
+            )
+            .optional(),
+    }),
+    jobs: z.strictObject({
+        jobs: z.array(
+            z.strictObject({
+                name: z.string(),
+                runner: z.string(),
+                startedAt: z.iso.datetime(),
+                completedAt: z.iso.datetime().optional(),
+            }),
+        ),
     }),
     push: z.strictObject({
         branch: z.string().optional(),
@@ -94,9 +134,14 @@ type Route = (incoming: Incoming, args: readonly string[], state: State, faults:
 /** Method and path → action; a `*` matches one part of the path, and the matched parts are passed on in order. */
 const routes: Readonly<Record<string, Route>> = {
     "PUT tokens/*": (incoming, [token = ""], state) => {
-        const { login, scopes, permissions } = parse(bodies.token, incoming);
+        const { login, scopes, permissions, left } = parse(bodies.token, incoming);
         ensureAccount(state, login);
-        state.tokens[token] = { login, ...(scopes && { scopes }), ...(permissions && { permissions }) };
+        state.tokens[token] = {
+            login,
+            ...(scopes && { scopes }),
+            ...(permissions && { permissions }),
+            ...(left !== undefined && { left }),
+        };
         return noContent();
     },
     "DELETE tokens/*": (_, [token = ""], state) => {
@@ -109,7 +154,9 @@ const routes: Readonly<Record<string, Route>> = {
         return noContent();
     },
     "PATCH repositories/*/*": (incoming, args, state) => {
-        Object.assign(repositoryOf(state, args), parse(bodies.settings, incoming));
+        const { protected: branches, ...settings } = parse(bodies.settings, incoming);
+        const protections = branches && byPullRequestOnly(branches);
+        Object.assign(repositoryOf(state, args), settings, protections && { protections });
         return noContent();
     },
     "DELETE repositories/*/*": (_, args, state) => {
@@ -139,6 +186,19 @@ const routes: Readonly<Record<string, Route>> = {
         const updatedAt = before ? laterThan(before.updatedAt) : timestamp();
         const { value } = parse(bodies.value, incoming);
         variables[name] = { value, createdAt: before?.createdAt ?? updatedAt, updatedAt };
+        return noContent();
+    },
+    "PUT repositories/*/*/runs/*/*": (incoming, args, state) => {
+        const { jobs } = parse(bodies.jobs, incoming);
+        repositoryOf(state, args).runs[`${args[2] ?? ""}/${args[3] ?? ""}`] = jobs.map(
+            ({ completedAt = null, ...job }) => ({
+                ...job,
+                id: nextId(state),
+                status: completedAt === null ? "in_progress" : "completed",
+                conclusion: completedAt === null ? null : "cancelled",
+                completedAt,
+            }),
+        );
         return noContent();
     },
     "PUT limits": (incoming, _, state) => {

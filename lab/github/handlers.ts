@@ -5,6 +5,7 @@ import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
 import { getRepository } from "./repositories";
 import type { Handler, RepositoryHandler } from "./request";
+import { listJobs } from "./runs";
 import { secretHandlers } from "./secrets";
 import type { SecretKind } from "./state";
 import { createVariable, deleteVariable, getVariable, listVariables, updateVariable } from "./variables";
@@ -48,6 +49,7 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     ...secretOperations("actions"),
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),
+    "actions/list-jobs-for-workflow-run-attempt": listJobs,
     "actions/list-repo-variables": listVariables,
     "actions/get-repo-variable": getVariable,
     "actions/create-repo-variable": createVariable,

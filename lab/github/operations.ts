@@ -1,8 +1,9 @@
-import { type Level, type Operation, type Permission, factsOf, permissionNames } from "../../lib/github/permissions";
+import { type Level, type Operation, factsOf, permissionNames } from "../../lib/github/permissions";
+import type { StandInPermission } from "./state";
 
 /** The permissions that a token needs for an operation: one of these, to read or to write. */
 export interface Need {
-    readonly permissions: readonly Permission[];
+    readonly permissions: readonly StandInPermission[];
     readonly access: Level;
     /** Whether any token may read a public repository. */
     readonly publicRead: boolean;
@@ -11,11 +12,16 @@ export interface Need {
 /** Operations that any valid token may use. */
 const free = ["orgs/get"] as const;
 
+/** Operations for which a job of a workflow uses its own token: this program's token needs no permission for them. */
+const ofJobs = {
+    "actions/list-jobs-for-workflow-run-attempt": { permissions: ["actions"], access: "read", publicRead: true },
+} as const satisfies Record<string, Need>;
+
 /** The id of an operation that the stand-in supports. */
-export type OperationId = Operation | (typeof free)[number];
+export type OperationId = Operation | (typeof free)[number] | keyof typeof ofJobs;
 
 function needs(): Map<string, Need> {
-    const found = new Map<string, Need>();
+    const found = new Map<string, Need>(Object.entries(ofJobs));
     for (const permission of permissionNames) {
         const { opens, publicRead } = factsOf(permission);
         for (const [operation, access] of Object.entries(opens)) {

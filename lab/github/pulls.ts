@@ -3,6 +3,7 @@ import { addCommit, changedPaths, conflicts, history, mergeBase } from "./git";
 import { nodeId, simpleUser } from "./accounts";
 import { diffEntries } from "./representGit";
 import { fullRepository, repositoryPage, repositoryUrl } from "./repositories";
+import { checkMerge, isLinear } from "./rules";
 import { created, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { committerOf, nextId } from "./seed";
 import { type Commit, own, type PullRequest, type Repository, type State } from "./state";
@@ -194,9 +195,9 @@ export const updatePull: RepositoryHandler = (request) => {
 };
 
 /**
- * Merges a pull request with a merge commit, as a user does on GitHub.
+ * Merges a pull request, as a user does on GitHub: with a merge commit, or squashed where the branch demands a linear history.
  *
- * @throws Refusal 404 for an unknown pull request, 405 for a closed or conflicting one
+ * @throws Refusal 404 for an unknown pull request, 405 for a closed or conflicting one, or a locked branch
  */
 export function mergePull(state: State, repository: Repository, number: number): Commit {
     const pull = repository.pulls.find((one) => one.number === number);
@@ -204,6 +205,7 @@ export function mergePull(state: State, repository: Repository, number: number):
     const head = headOf(repository, pull);
     const base = own(repository.branches, pull.base) ?? "";
     const inConflict = conflicts(repository, base, head);
+    checkMerge(repository, pull.base);
     if (pull.state === "closed" || inConflict.length > 0) {
         throw new Refusal(405, `Pull Request is not mergeable ${inConflict.join(", ")}`.trim());
     }
@@ -218,7 +220,9 @@ export function mergePull(state: State, repository: Repository, number: number):
     const now = timestamp();
     const message = `Merge pull request #${number.toString()} from ${repository.owner}/${pull.head}\n\n${pull.title}`;
     const author = { ...committerOf(state, repository.owner), date: now };
-    const commit = addCommit(repository, { parents: [base, head], message, author, files });
+    // Without merge commits, GitHub offers to squash.
+    const parents = isLinear(repository, pull.base) ? [base] : [base, head];
+    const commit = addCommit(repository, { parents, message, author, files });
     repository.branches[pull.base] = commit.sha;
     repository.pushedAt = now;
     Object.assign(pull, { headSha: head, mergedAt: now, mergedBy: repository.owner, mergeSha: commit.sha });

@@ -3,6 +3,7 @@ import { history, resolve } from "./git";
 import { nodeId } from "./accounts";
 import { repositoryUrl } from "./repositories";
 import { fullCommit } from "./representGit";
+import { checkRules, isProtected } from "./rules";
 import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { own, type Repository } from "./state";
 import { timestamp } from "./time";
@@ -35,7 +36,7 @@ export const getRef: RepositoryHandler = ({ base, repository, params }) => {
 };
 
 /** Creates a branch. terraform-provider-github checks for this wording of the message for an existing branch. */
-export const createRef: RepositoryHandler = ({ base, repository, body }) => {
+export const createRef: RepositoryHandler = ({ base, repository, token, body }) => {
     const { ref, sha } = body as { ref: string; sha: string };
     if (!/^refs\/[^/]+\/.+/.test(ref)) throw new Refusal(422, "Reference does not have the form refs/heads/<branch>");
     const branch = branchOf(ref.slice("refs/".length));
@@ -44,6 +45,7 @@ export const createRef: RepositoryHandler = ({ base, repository, body }) => {
     }
     if (own(repository.branches, branch) !== undefined) throw new Refusal(422, "Reference already exists");
     if (!own(repository.commits, sha)) throw new Refusal(422, "Object does not exist");
+    checkRules(repository, token, { branch, kind: "create" });
     repository.branches[branch] = sha;
     return created(gitRef(base, repository, branch, sha));
 };
@@ -60,7 +62,7 @@ export const deleteRef: RepositoryHandler = (request) => {
     const { repository } = request;
     const { branch, sha } = existing(request);
     if (branch === repository.defaultBranch) throw new Refusal(422, "Cannot delete the default branch");
-    if (repository.protected.includes(branch)) throw new Refusal(422, "Cannot delete a protected branch");
+    checkRules(repository, request.token, { branch, kind: "delete" });
     for (const pull of repository.pulls) {
         if (pull.state !== "open" || pull.head !== branch) continue;
         const now = timestamp();
@@ -72,7 +74,7 @@ export const deleteRef: RepositoryHandler = (request) => {
 
 function protectionOf(base: string, repository: Repository, branch: string) {
     const url = `${repositoryUrl(base, repository)}/branches/${encodeURIComponent(branch)}/protection`;
-    return { protected: repository.protected.includes(branch), protection_url: url };
+    return { protected: isProtected(repository, branch), protection_url: url };
 }
 
 /** Schema `branch-with-protection`. */

@@ -62,11 +62,13 @@ export function seedRepository(state: State, owner: string, name: string, isPriv
         blobs: {},
         commits: {},
         branches: {},
-        protected: [],
+        protections: [],
+        signsCommits: true,
         keys: perKind(key),
         secrets: perKind(() => ({})),
         variables: {},
         pulls: [],
+        runs: {},
     };
     const files = { "README.md": addBlob(repository, Buffer.from(`# ${name}\n`)) };
     const author = { ...committerOf(state, owner), date: now };

@@ -1,5 +1,11 @@
 import type { Level, Permission } from "../../lib/github/permissions";
 
+/**
+ * A permission that the stand-in checks: those of this program's token, and reading workflow runs, for which a job's own token is
+ * sufficient.
+ */
+export type StandInPermission = Permission | "actions";
+
 /** A user or organization that owns repositories or writes to them. */
 export interface Account {
     readonly id: number;
@@ -14,7 +20,9 @@ export interface Account {
 export interface Token {
     readonly login: string;
     readonly scopes?: readonly string[];
-    readonly permissions?: Readonly<Partial<Record<Permission, Level>>>;
+    readonly permissions?: Readonly<Partial<Record<StandInPermission, Level>>>;
+    /** Number of requests after which it expires; it does not expire if undefined. */
+    left?: number;
 }
 
 /** Author or committer of a commit, with its time (RFC 3339). */
@@ -89,6 +97,58 @@ export interface PullRequest {
     mergeSha?: string;
 }
 
+/** What branch protection or a ruleset demands; an absent rule demands nothing. */
+export interface Rules {
+    /** Changes come by pull requests. */
+    readonly pullRequest?: boolean | undefined;
+    /** Number of approving reviews. */
+    readonly approvals?: number | undefined;
+    /** Names of required status checks. */
+    readonly checks?: readonly string[] | undefined;
+    readonly signatures?: boolean | undefined;
+    /** No merge commits. */
+    readonly linearHistory?: boolean | undefined;
+    /** The branch is read-only, for merges too. */
+    readonly locked?: boolean | undefined;
+    readonly mergeQueue?: boolean | undefined;
+    /** Logins of those who may push. */
+    readonly pushers?: readonly string[] | undefined;
+    /** Whether only those on the bypass list may create, change or delete such a branch. */
+    readonly creations?: boolean | undefined;
+    readonly updates?: boolean | undefined;
+    readonly deletions?: boolean | undefined;
+    /** Tool whose results are required. */
+    readonly codeScanning?: string | undefined;
+    /** Regular expression for commit messages. */
+    readonly commitMessage?: string | undefined;
+    /** Push rule: beginnings of paths that nobody may push. */
+    readonly paths?: readonly string[] | undefined;
+    /** Push rule: the most bytes of a file. */
+    readonly maxFileSize?: number | undefined;
+}
+
+/** Rules for some branches of a repository. */
+export interface Protection {
+    readonly by: "protection" | "ruleset";
+    /** Names, or beginnings of names that end with "*". Push rules hold for all: "*". */
+    readonly branches: readonly string[];
+    readonly rules: Rules;
+    /** Logins of users and Apps for whom the rules do not hold. */
+    readonly bypass: readonly string[];
+}
+
+/** A job of a workflow run. */
+export interface WorkflowJob {
+    readonly id: number;
+    readonly name: string;
+    /** Name of the runner that has the job; null while it waits. */
+    readonly runner: string | null;
+    readonly status: "queued" | "in_progress" | "completed";
+    readonly conclusion: "success" | "failure" | "cancelled" | null;
+    readonly startedAt: string;
+    readonly completedAt: string | null;
+}
+
 /** A repository with all its content. */
 export interface Repository {
     readonly id: number;
@@ -104,12 +164,15 @@ export interface Repository {
     readonly commits: Record<string, Commit>;
     /** Branch → commit. */
     readonly branches: Record<string, string>;
-    /** Branches that change only by pull requests. */
-    protected: string[];
+    protections: Protection[];
+    /** Whether GitHub signs the commits that its API makes: github.com does, a server of one's own only if it is set up. */
+    signsCommits: boolean;
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
     readonly variables: Record<string, Variable>;
     readonly pulls: PullRequest[];
+    /** Jobs of workflow runs, by "<run>/<attempt>". */
+    readonly runs: Record<string, WorkflowJob[]>;
 }
 
 /** Active limits, each until a time in seconds since 1970. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { replaceFile } from "../../lib/system/files";
-import type { PullRequest, State } from "./state";
+import type { Protection, PullRequest, Repository, State } from "./state";
 
 /** The state while the server runs: a change is on disk before any client sees it, or it did not happen. */
 export interface Store {
@@ -10,11 +10,22 @@ export interface Store {
     readonly update: <T>(change: (draft: State) => T) => T;
 }
 
+/** Returns the branch protection that most repositories have: the branches change by pull requests only. */
+export const byPullRequestOnly = (branches: readonly string[]): Protection[] =>
+    branches.length === 0 ? [] : [{ by: "protection", branches, rules: { pullRequest: true }, bypass: [] }];
+
 /** Returns an empty state. */
 export const emptyState = (): State => ({ lastId: 1000, accounts: {}, tokens: {}, repositories: {}, limits: {} });
 
-/** A repository in a file that an earlier version wrote, which kept pull requests as a kind of issues. */
+/**
+ * A repository in a file that an earlier version wrote: it kept pull requests as a kind of issues, names of protected branches, and no
+ * workflow runs.
+ */
 interface EarlierRepository {
+    protections?: Protection[];
+    readonly protected?: readonly string[];
+    signsCommits?: boolean;
+    runs?: Repository["runs"];
     pulls?: PullRequest[];
     readonly issues?: readonly (PullRequest & { readonly pull?: Partial<PullRequest> })[];
 }
@@ -23,10 +34,14 @@ interface EarlierRepository {
 export function readState(file: string): State {
     if (!existsSync(file)) return emptyState();
     const state = JSON.parse(readFileSync(file, "utf8")) as State;
-    for (const repository of Object.values<EarlierRepository>(state.repositories))
+    for (const repository of Object.values<EarlierRepository>(state.repositories)) {
         repository.pulls ??= (repository.issues ?? []).flatMap(({ pull, ...issue }) =>
             pull ? [{ ...issue, ...pull }] : [],
         );
+        repository.protections ??= byPullRequestOnly(repository.protected ?? []);
+        repository.signsCommits ??= true;
+        repository.runs ??= {};
+    }
     return state;
 }
 

@@ -5,7 +5,17 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
-import { removeDeadLocks, runningUpdates, stackLocks } from "./locks";
+import {
+    type RunMark,
+    holderOf,
+    markName,
+    readMarks,
+    removeDeadLocks,
+    reportedLocks,
+    runMark,
+    runningUpdates,
+    stackLocks,
+} from "./locks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
 const timestamp = new Date().toISOString();
@@ -193,3 +203,65 @@ test.each(["s3://bucket", "https://api.pulumi.com", undefined])(
         expect(stackLocks(backend, "local")).toBeUndefined();
     },
 );
+
+/* Jobs of GitHub Actions. */
+
+const at = "2026-05-01T10:00:00Z";
+const report = (host: string, when = at) =>
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.\n" +
+    `  s3://state/.pulumi/locks/organization/bot/ci/5f.json: created by runner@${host} (pid 2211) at ${when}\n`;
+const mark = (run: string, since: string, host = "runnervm1"): RunMark => ({
+    ...{ repository: "us/bot", run, attempt: "1", runner: `GitHub Actions ${run}`, host },
+    since: Date.parse(since),
+});
+const job = {
+    ...{ GITHUB_ACTIONS: "true", RUNNER_ENVIRONMENT: "github-hosted", RUNNER_NAME: "GitHub Actions 7" },
+    ...{ GITHUB_REPOSITORY: "us/bot", GITHUB_RUN_ID: "12345678901", GITHUB_RUN_ATTEMPT: "2" },
+    PULUMI_BACKEND_URL: "s3://state",
+};
+
+test("the engine's message names each lock", () => {
+    const other = "  s3://state/x.json: created by me@laptop (pid 7) at 2026-05-01T12:00:00+02:00";
+    expect(reportedLocks(`${report("runnervm1")}${other}\n`)).toEqual([
+        { username: "runner", host: "runnervm1", pid: 2211, at: Date.parse(at) },
+        { username: "me", host: "laptop", pid: 7, at: Date.parse(at) },
+    ]);
+    expect(reportedLocks("error: update failed\n  created by hand")).toEqual([]);
+});
+
+test("a job's mark fits into a tag of the stack, and is read from it", () => {
+    const made = runMark(job, "runnervm1", 1_800_000_000_000);
+    if (!made) throw new Error("no mark");
+    expect(markName(made)).toBe("layered-images:run-12345678901-2");
+    expect(JSON.stringify(made).length).toBeLessThan(256);
+    const tags = { "pulumi:project": "bot", [markName(made)]: JSON.stringify(made), "layered-images:run-1-1": "{}" };
+    expect(readMarks(JSON.stringify(tags))).toEqual([made]);
+    for (const text of ["", "null", "no tags", '{"layered-images:run-1-1":"{"}']) expect(readMarks(text)).toEqual([]);
+});
+
+test.each<[string, NodeJS.ProcessEnv]>([
+    ["a laptop", { ...job, GITHUB_ACTIONS: undefined }],
+    ["a runner that others use as well", { ...job, RUNNER_ENVIRONMENT: "self-hosted" }],
+    ["Pulumi Cloud", { ...job, PULUMI_BACKEND_URL: undefined }],
+    ["Pulumi Cloud by its address", { ...job, PULUMI_BACKEND_URL: "https://api.pulumi.com" }],
+    ["a job that does not know its run", { ...job, GITHUB_RUN_ID: "" }],
+])("no mark is made for %s", (_, env) => {
+    expect(runMark(env, "h", 1)).toBeUndefined();
+});
+
+test.each<[string, string, readonly RunMark[], string | undefined]>([
+    ["the job that began before it", "runnervm1", [mark("1", "2026-05-01T09:59:00Z")], "1"],
+    ["a job that began in the same second", "runnervm1", [mark("1", "2026-05-01T10:00:00.700Z")], "1"],
+    [
+        "the last of several",
+        "runnervm1",
+        [mark("1", "2026-04-01T00:00:00Z"), mark("3", "2026-05-02T00:00:00Z"), mark("2", "2026-05-01T09:00:00Z")],
+        "2",
+    ],
+    ["no job that began later", "runnervm1", [mark("1", "2026-05-01T10:00:01Z")], undefined],
+    ["no job of another machine", "laptop", [mark("1", "2026-05-01T09:59:00Z")], undefined],
+])("a lock is of %s", (_, host, marks, run) => {
+    const [lock] = reportedLocks(report(host));
+    if (!lock) throw new Error("no lock");
+    expect(holderOf(lock, marks)?.run).toBe(run);
+});

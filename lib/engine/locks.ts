@@ -193,3 +193,75 @@ export function runningUpdates(backend: string): number[] {
     const backendLocks = lockFiles(backend);
     return [...new Set(backendLocks.flatMap((lockFile) => holders(lockFile, backendLocks)))];
 }
+
+/* Locks of updates in GitHub Actions. Each job has a machine of its own, so host and pid of its lock say nothing afterwards. */
+
+/** A lock in the engine's message that the stack is locked: such a message is all that says which locks a bucket holds. */
+export interface ReportedLock {
+    readonly username: string;
+    readonly host: string;
+    readonly pid: number;
+    /** Milliseconds since 1970, to the second. */
+    readonly at: number;
+}
+
+/** Returns the locks that the engine named when it refused to begin an update; none if that was not the reason. */
+export const reportedLocks = (output: string): ReportedLock[] =>
+    [...output.matchAll(/: created by (.*)@(\S+) \(pid (\d+)\) at (\S+)/g)].map(
+        ([, username = "", host = "", pid, at = ""]) => ({ username, host, pid: Number(pid), at: Date.parse(at) }),
+    );
+
+/** Says which job of a workflow updates the stack: a tag of the stack, which the job adds before it takes the lock. */
+const markSchema = z.strictObject({
+    /** "owner/repository" whose workflow it is. */
+    repository: z.string(),
+    run: z.string().regex(/^\d+$/),
+    attempt: z.string().regex(/^\d+$/),
+    /** Name of the job's runner, by which GitHub tells the jobs of a run apart. */
+    runner: z.string(),
+    host: z.string(),
+    /** When it was added, in milliseconds since 1970. */
+    since: z.int(),
+});
+export type RunMark = z.infer<typeof markSchema>;
+
+const markPrefix = "layered-images:run-";
+
+/** Returns the name of a mark's tag: at most 40 characters, all of which Pulumi accepts. */
+export const markName = ({ run, attempt }: Pick<RunMark, "run" | "attempt">): string =>
+    `${markPrefix}${run}-${attempt}`;
+
+/**
+ * Returns the mark for an update that this process is about to run; undefined if its lock needs none. Only a machine that GitHub makes
+ * for one job has nobody else's locks, so that a lock of it is that job's. Pulumi Cloud releases locks by itself.
+ *
+ * @param host name of this machine
+ * @param now milliseconds since 1970
+ */
+export function runMark(env: NodeJS.ProcessEnv, host: string, now: number): RunMark | undefined {
+    const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT, PULUMI_BACKEND_URL: backend = "" } = env;
+    if (GITHUB_ACTIONS !== "true" || RUNNER_ENVIRONMENT !== "github-hosted") return undefined;
+    if (backend === "" || /^https?:/.test(backend)) return undefined;
+    const { GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: attempt, RUNNER_NAME: runner } = env;
+    return markSchema.safeParse({ repository, run, attempt, runner, host, since: now }).data;
+}
+
+/** Returns the marks among the tags of a stack, as `pulumi stack tag ls --json` prints them; none in any other text. */
+export function readMarks(tags: string): RunMark[] {
+    try {
+        const known = z.record(z.string(), z.string()).parse(JSON.parse(tags));
+        const marks = Object.entries(known).filter(([name]) => name.startsWith(markPrefix));
+        return marks.flatMap(([, value]) => markSchema.safeParse(JSON.parse(value)).data ?? []);
+    } catch {
+        return [];
+    }
+}
+
+/**
+ * Returns the mark of the job that took a lock: the last job that began on a machine of this name before the lock was taken. GitHub's
+ * machines may have equal names, so the caller must also know that this job had not ended by then.
+ */
+export function holderOf({ host, at }: ReportedLock, marks: readonly RunMark[]): RunMark | undefined {
+    const before = marks.filter((mark) => mark.host === host && Math.floor(mark.since / 1000) * 1000 <= at);
+    return before.sort((a, b) => b.since - a.since)[0];
+}

@@ -1,6 +1,6 @@
 import type { RequestError } from "@octokit/request-error";
 import { network } from "../system/connections";
-import { RefusedError, refusal } from "./refusals";
+import { RefusedError, brokenRules, nextAfterRefusal, refusal } from "./refusals";
 
 /** The repository to query, with the address and token for the requests. */
 export interface GitHubTarget {
@@ -124,11 +124,13 @@ function answerOf(error: unknown, what: string): Answer {
     if (!response) throw new UnreachableError(`GitHub can't be asked to ${what}: ${message}`);
     const answered = new Headers(response.headers as Record<string, string>);
     if (status === 404) return { body: undefined, headers: answered };
-    const refused = refusal(status, answered, what);
-    if (refused) throw refused;
     const said = status < 500 ? (response.data as { message?: string } | undefined)?.message : undefined;
+    // A rule of the branch refuses with 403 as well, and is no matter of the token.
+    const byRule = brokenRules(said ?? "") && nextAfterRefusal([said ?? ""], "a branch", "pull-request");
+    const refused = byRule === undefined ? refusal(status, answered, what) : undefined;
+    if (refused) throw refused;
     const reason = `it answered ${status}${said === undefined ? "" : `: ${said}`}`;
-    throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`);
+    throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`, byRule);
 }
 
 /**

@@ -61,7 +61,7 @@ describe("a token that can't do everything", () => {
     const lacks = [
         /lacks the scope workflow[\s\S]*\(it has repo, read:org\)/,
         // 40 requests, plus those for the file, for the secret (twice) and for three variables.
-        /60 more requests until 2027-01-15T08:00:00\.000Z; a run may need 72/,
+        /60 more requests until 2027-01-15T08:00:00\.000Z; a run may need 73/,
         /this token may not use variables of us\/bot/,
     ];
 
@@ -80,9 +80,9 @@ describe("a token that can't do everything", () => {
                 expect.stringMatching(lacks[index] ?? /./) as string,
             ]),
         );
-        serve(repository, { "x-ratelimit-remaining": "71", "x-ratelimit-reset": "1800000000" });
-        expect((await plan()).refused[0]?.message).toMatch(/71 more requests .* may need 72/);
         serve(repository, { "x-ratelimit-remaining": "72", "x-ratelimit-reset": "1800000000" });
+        expect((await plan()).refused[0]?.message).toMatch(/72 more requests .* may need 73/);
+        serve(repository, { "x-ratelimit-remaining": "73", "x-ratelimit-reset": "1800000000" });
         expect(await plan()).toMatchObject({ warnings: [], refused: [] });
     });
 });
@@ -274,8 +274,28 @@ describe("a delivery by pull request", () => {
     test("goes on with the open one of ours", async () => {
         servePulls([pull]);
         const proposed = { by: "pull-request", head: pull.head.ref, removes: [], number: 3 };
-        expect((await plan("pull-request")).delivery).toEqual(proposed);
+        expect((await plan("pull-request")).delivery).toEqual({ ...proposed, there: [], starts: true });
         expect(requested.filter((key) => ours.test(key))).toEqual([]);
+    });
+
+    test.each([
+        ["its branch has just this file, and the target branch another", true, "new", "old", true],
+        ["its branch has another file, and the target branch just this one", true, "old", "new", false],
+        ["its branch will be made from one that has just this file", false, undefined, "new", true],
+        ["its branch will be made from one that has another file", false, undefined, "old", false],
+    ])("knows that nothing is to be committed, or something: %s", async (_, exists, onHead, onBase, isThere) => {
+        const version = (one: string) => text(`# ours\n${one}\n`);
+        servePulls([pull], {
+            [contents]: version(onBase),
+            ...(exists && { [`/git/ref/heads/${pull.head.ref}`]: {} }),
+            ...(onHead !== undefined && {
+                [contents.replace("main", encodeURIComponent(pull.head.ref))]: version(onHead),
+            }),
+        });
+        expect((await plan("pull-request")).delivery).toMatchObject({
+            there: isThere ? Object.keys(files) : [],
+            starts: !exists,
+        });
     });
 
     test("warns of an older one that was opened again beside it", async () => {

@@ -89,8 +89,8 @@ export interface RunSize {
  * not have, after this program looked it up or removed it.
  */
 const each = {
-    /** Repository, branch, contents twice, the commit, and reading the file back. */
-    files: 7,
+    /** Repository, branch, contents twice, the commit, and reading the file back; before the plan, its text on a pull request's branch. */
+    files: 8,
     /** Removal, repository, public key, the value, and reading the secret back. */
     secrets: 5,
     /** The same, and a first attempt that found the variable. */
@@ -131,8 +131,8 @@ export interface DeliveryWishes {
 }
 
 const protection = (target: GitHubTarget) =>
-    `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, propose them instead ` +
-    "(existing files stay): pulumi config set --path github.delivery pull-request";
+    `branch ${target.branch} of ${nameOf(target)} is protected: if GitHub refuses the workflow files, let the App or user of ` +
+    "GITHUB_TOKEN bypass the rule, or propose them instead (existing files stay): pulumi config set --path github.delivery pull-request";
 
 const superseded = (pulls: readonly PullRequest[]): string[] =>
     pulls.map(({ number }) => `pull request #${number} has older workflow files: close it, so that nobody merges them`);
@@ -154,6 +154,24 @@ async function findLacks(
         },
     );
     return [missingScope(headers), shortage(headers, need), refused].filter((one) => one !== undefined);
+}
+
+/**
+ * Reads what the branch of a pull request has already: its own files if it exists, otherwise those of the target branch, from which it
+ * will be created. Errors as `checkRepository`.
+ *
+ * @param found files of the target branch
+ */
+async function readHead(
+    target: GitHubTarget,
+    head: string,
+    files: Readonly<Record<string, string>>,
+    found: ReadonlyMap<string, FoundFile>,
+): Promise<{ readonly there: readonly string[]; readonly starts: boolean }> {
+    const at = inRepository(target, `/git/ref/heads/${head}`);
+    const { body } = await ask(target, at, `read the branch ${head}`);
+    if (body === undefined) return { there: pathsThere(files, found), starts: true };
+    return { there: pathsThere(files, await findFiles({ ...target, branch: head }, files)), starts: false };
 }
 
 /** Lists this program's open pull requests if the token may see them: delivery by commits needs no permission for that. */
@@ -195,7 +213,11 @@ export async function planDelivery(
     if (wishes.delivery === "pull-request") {
         const all = new Map([...found, ...leftovers.map(({ path, file }) => [path, file] as const)]);
         const pulls = await findPullRequests(target, files, all);
-        const delivery = byPullRequest(files, all, pulls);
+        const decided = byPullRequest(files, all, pulls);
+        const delivery =
+            decided.by === "pull-request"
+                ? { ...decided, ...(await readHead(target, decided.head, files, found)) }
+                : decided;
         const others = pulls.filter(({ open }) => open).slice(1);
         return { delivery, warnings: [...warnings, ...superseded(others)], refused };
     }

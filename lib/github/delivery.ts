@@ -20,6 +20,10 @@ export type Delivery =
           readonly number?: number;
           /** Whether the branch already has all files: the open pull request then changes nothing. */
           readonly idle?: true;
+          /** Paths that `head` already has with the same text, and that are not committed again. */
+          readonly there: readonly string[];
+          /** Whether `head` is still to be created, from the target branch. */
+          readonly starts: boolean;
       }
     | {
           /** Nothing to do. */
@@ -140,7 +144,7 @@ export function byPullRequest(
     files: Readonly<Record<string, string>>,
     found: ReadonlyMap<string, FoundFile>,
     pulls: readonly PullRequest[],
-): Delivery {
+): Exclude<Delivery, { by: "pull-request" }> | Omit<Extract<Delivery, { by: "pull-request" }>, "there" | "starts"> {
     const removes = [...found.keys()].filter((path) => !(path in files));
     const idle = pathsThere(files, found).length === Object.keys(files).length && removes.length === 0;
     const open = pulls.find((pull) => pull.open);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { type Kind, permissions, permissionsFor } from "./permissions";
-import { nextAfterRefusal, refusal, shortage } from "./refusals";
+import { brokenRules, nextAfterRefusal, refusal, shortage } from "./refusals";
 
 const put = "1 error occurred:\n\t* PUT https://api.github.com/repos/us/bot/contents/.github/workflows/a.yml:";
 
@@ -32,18 +32,6 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "a workflow file",
             /pulumi refresh --target '.*RepositoryFile::\*\*'/,
         ],
-        ...[
-            "409 Could not update file: Changes must be made through a pull request.",
-            "409 Could not update file: 4 of 4 required status checks are expected.",
-            'Could not update file: Required status check "test" is expected. At least 1 approving review is required.',
-            "409 Repository rule violations found\n\nCommits must have verified signatures.",
-            "403 You're not authorized to push to this branch. Visit https://docs.github.com/articles/about-protected-branches/",
-        ].map((refused): [string, string, Kind, RegExp] => [
-            `a protected branch (${refused.slice(0, 60)})`,
-            `${put} ${refused} []`,
-            "a workflow file",
-            /github\.delivery pull-request/,
-        ]),
         [
             "a variable that is there",
             "POST https://api.github.com/repos/us/bot/actions/variables: 409 Already exists - Variable already exists []",
@@ -75,6 +63,124 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
         for (const permission of Object.values(permissionsFor).flat()) {
             expect(table).toContain(`\n| ${permissions[permission].title} `);
         }
+    });
+});
+
+/** What GitHub says, how its settings name the rule, and whether the rule holds for a pull request's branch as well. */
+const wordings: readonly (readonly [said: string, rule: string, everywhere?: true])[] = [
+    [
+        "409 Could not update file: Changes must be made through a pull request.",
+        "Require a pull request before merging",
+    ],
+    ["409 Could not update file: 4 of 4 required status checks are expected.", "Require status checks to pass"],
+    ['422 Required status check "test" is expected.', "Require status checks to pass"],
+    ['409 Could not create file: Required status check "ci/a b" is expected.', "Require status checks to pass"],
+    [
+        "409 Could not update file: At least 1 approving review is required by reviewers with write access.",
+        "Require approvals",
+    ],
+    [
+        "409 Could not update file: At least 2 approving reviews are required by reviewers with write access.",
+        "Require approvals",
+    ],
+    ["422 At least one approved review is required", "Require approvals"],
+    ["409 Repository rule violations found\n\nCommits must have verified signatures.\n\n", "Require signed commits"],
+    ["409 Could not update file: Commits must have valid signatures.", "Require signed commits"],
+    [
+        "409 Repository rule violations found\n\nThis branch must not contain merge commits.\n\n",
+        "Require linear history",
+    ],
+    ["409 Repository rule violations found\n\nChanges must be made through the merge queue\n\n", "Require merge queue"],
+    ["409 Could not update file: Changes must be made through the merge queue.", "Require merge queue"],
+    ["409 Could not update file: Cannot change this locked branch", "Lock branch", true],
+    [
+        "409 Repository rule violations found\n\nCode scanning is waiting for results from CodeQL for the commit 493026f.\n\n",
+        "Require code scanning results",
+    ],
+    ["409 Repository rule violations found\n\nWaiting for Code Scanning results.", "Require code scanning results"],
+    ["409 Repository rule violations found\n\nRequired deployments are missing", "Require deployments to succeed"],
+    ["409 Repository rule violations found\n\nRequired workflow 'CI' is not satisfied", "Require workflows to pass"],
+    [
+        "409 Repository rule violations found\n\nA conversation must be resolved before this pull request can be merged.",
+        "Require conversation resolution",
+    ],
+    [
+        "403 You're not authorized to push to this branch. Visit https://docs.github.com/articles/about-protected-branches/",
+        "Restrict who can push, or Restrict updates",
+    ],
+    [
+        "422 Repository rule violations found\n\nCannot update this protected ref.\n\n",
+        "Restrict who can push, or Restrict updates",
+    ],
+    [
+        "422 Repository rule violations found\n\nCannot create ref due to creations being restricted.\n\n",
+        "Restrict creations",
+        true,
+    ],
+    ["422 Reference update failed", "Restrict creations", true],
+    ["422 Cannot delete a protected branch", "Restrict deletions", true],
+    ["422 Repository rule violations found\n\nCannot delete this protected ref", "Restrict deletions", true],
+    ["422 Cannot force-push to a protected branch", "Block force pushes", true],
+    [
+        "409 Repository rule violations found\n\nCommit message must match a given regex pattern: ^JIRA-",
+        "Restrict commit metadata, or branch names",
+        true,
+    ],
+    [
+        "422 Repository rule violations found\n\nBranch name must start with a matching pattern: feature/",
+        "Restrict commit metadata, or branch names",
+        true,
+    ],
+    ["409 Repository rule violations found\n\nFile path is restricted", "Restrict file paths", true],
+    ["409 Repository rule violations found\n\nFile extension .yml is not allowed", "Restrict file extensions", true],
+    ["409 Repository rule violations found\n\nFile is larger than 1 MB", "Restrict file size", true],
+    ["409 Repository rule violations found\n\nSecret detected in content", "Push protection (secret scanning)", true],
+    ["409 Repository rule violations found\n\nA rule that is new", "a ruleset"],
+    ["remote: error: GH013: Repository rule violations found for refs/heads/main.", "a ruleset"],
+    ["! [remote rejected] main -> main (push declined due to repository rule violations)", "a ruleset"],
+    ["remote: error: GH006: Protected branch update failed for refs/heads/main.", "branch protection"],
+    ["! [remote rejected] main -> main (protected branch hook declined)", "branch protection"],
+    ["409 Could not update file: A rule that is new", "branch protection"],
+];
+
+describe("a rule of the branch is named, with the ways to deliver all the same:", () => {
+    test.each(wordings)("%s", (said, rule, everywhere) => {
+        const direct = nextAfterRefusal([`${put} ${said} []`], "a workflow file");
+        expect(direct).toContain(`the rule "${rule}" refuses it: let the App or user of GITHUB_TOKEN bypass the rule`);
+        expect(direct?.includes("pulumi config set --path github.delivery pull-request")).toBe(everywhere !== true);
+        // For the branch of a pull request, a pull request is no way.
+        const proposed = nextAfterRefusal([`${put} ${said} []`], "a workflow file", "pull-request");
+        expect(proposed).toContain(`the rule "${rule}" refuses it`);
+        expect(proposed).toMatch(/bypass the rule.*, or exempt the branches layered-images\/\*\* from it$/);
+    });
+
+    test("all rules that refuse it, once each, without those that only say that there are rules", () => {
+        const said =
+            "409 Repository rule violations found\n\nChanges must be made through a pull request.\n\n" +
+            "2 of 2 required status checks are expected.\n\nCommits must have verified signatures.\n\n";
+        expect(brokenRules(`${put} ${said} []`)?.rules).toEqual([
+            "Require a pull request before merging",
+            "Require status checks to pass",
+            "Require signed commits",
+        ]);
+    });
+
+    test.each([
+        `${put} 403 Resource not accessible by integration []`,
+        `${put} 409 .github/workflows/merge queue.yml does not match 2f1 []`,
+        "PUT https://api.github.com/repos/us/bot/contents/.github/workflows/protected-branch.yml: 500 []",
+        `${put} 403 refusing to allow a GitHub App to create or update workflow a.yml without \`workflows\` permission []`,
+        `${put} 403 You have exceeded a secondary rate limit. []`,
+        `${put} 403 Repository was archived so is read-only. []`,
+        `${put} 422 Invalid request.\n\n"sha" wasn't supplied. []`,
+    ])("none in %s", (said) => {
+        expect(brokenRules(said)).toBeUndefined();
+    });
+
+    test("no rule of a branch refuses a variable", () => {
+        const said =
+            "PATCH https://api.github.com/repos/us/bot/actions/variables/A: 403 Resource not accessible; merge queue []";
+        expect(nextAfterRefusal([said], "a variable")).toMatch(/may not change a variable/);
     });
 });
 

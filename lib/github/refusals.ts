@@ -14,15 +14,94 @@ const exists = /: 409 .*Already exists/i;
 /** Whether the newest error reports that a resource of this name already exists. */
 export const existsAlready = ([newest = ""]: readonly string[]): boolean => exists.test(newest);
 
+/**
+ * Rules of a branch or repository that refuse a commit, as GitHub's settings name them, by what GitHub says: branch protection
+ * ("Could not update file: …", "GH006"), rulesets ("Repository rule violations found", "GH013") and push rules word the same rule
+ * alike. The last ones are for wordings that GitHub adds: what they refuse is a rule in any case.
+ *
+ * `everywhere` marks rules that hold for the branch of a pull request as well, so that a pull request is no way around them.
+ */
+const ruleWords: readonly (readonly [pattern: RegExp, rule: string, reach?: "everywhere"])[] = [
+    [/made through a pull request/i, "Require a pull request before merging"],
+    [/approv(ing|ed) reviews? (is|are) required|code owner/i, "Require approvals"],
+    [/required status checks? /i, "Require status checks to pass"],
+    [/(verified|valid) signatures?|must be signed/i, "Require signed commits"],
+    [/must not contain merge commits/i, "Require linear history"],
+    [/merge queue/i, "Require merge queue"],
+    [/locked branch/i, "Lock branch", "everywhere"],
+    [/code scanning|code quality/i, "Require code scanning results"],
+    [/deployments? .*(required|expected|succeed)|required deployments?/i, "Require deployments to succeed"],
+    [/required workflows?/i, "Require workflows to pass"],
+    [/conversations? must be resolved/i, "Require conversation resolution"],
+    [
+        /authorized to push|cannot update this protected ref|updates being restricted/i,
+        "Restrict who can push, or Restrict updates",
+    ],
+    [/creations being restricted|cannot create ref|reference update failed/i, "Restrict creations", "everywhere"],
+    [
+        /cannot delete (a|this) protected|deletions being restricted|cannot delete this branch/i,
+        "Restrict deletions",
+        "everywhere",
+    ],
+    [/force.push/i, "Block force pushes", "everywhere"],
+    [
+        /(commit message|commit author|committer|author) .*must|branch name must/i,
+        "Restrict commit metadata, or branch names",
+        "everywhere",
+    ],
+    [/file paths? (is|are|contains?) |restricted file path|path length/i, "Restrict file paths", "everywhere"],
+    [/file extension/i, "Restrict file extensions", "everywhere"],
+    [/file size|larger than|exceeds .*(size|limit)/i, "Restrict file size", "everywhere"],
+    [/secret detected|cannot contain secrets/i, "Push protection (secret scanning)", "everywhere"],
+    [/repository rule violations|\bGH013\b|push declined due to/i, "a ruleset"],
+    [/protected.branch|\bGH006\b|could not (create|update|delete) file/i, "branch protection"],
+];
+
+/** Whether a change of this kind of object is one that rules of a branch can refuse. */
+const isCommit = (kind: Kind): boolean => kind === "a workflow file" || kind === "a branch";
+
+/** The rules that refused a commit. */
+export interface BrokenRules {
+    /** As GitHub's settings name them; never empty. */
+    readonly rules: readonly string[];
+    /** Whether they hold for the branch of a pull request as well. */
+    readonly holdEverywhere: boolean;
+}
+
+/**
+ * Finds the rules of a branch or repository that GitHub named when it refused a commit.
+ *
+ * @returns undefined if the text is another refusal, such as that of a token
+ */
+export function brokenRules(text: string): BrokenRules | undefined {
+    if (/rate limit|was archived| does not match [0-9a-f]/i.test(text)) return undefined;
+    // An address names the file, whose name may hold such words.
+    const said = text.replaceAll(/https?:\/\/\S+/g, "");
+    const found = ruleWords.filter(([pattern]) => pattern.test(said));
+    // "a ruleset" says nothing where its rule is known.
+    const named = found.filter(([, rule]) => /^[A-Z]/.test(rule));
+    const kept = named.length > 0 ? named : found.slice(0, 1);
+    if (kept.length === 0) return undefined;
+    return { rules: kept.map(([, rule]) => rule), holdEverywhere: kept.some(([, , reach]) => reach === "everywhere") };
+}
+
+/** The delivery of workflow files that GitHub refused: commits to the branch, or a pull request. */
+export type DeliveryWay = "direct" | "pull-request";
+
+/** Returns the ways around rules that refused a commit: the bypass list, and a pull request where that helps. */
+function aroundRules({ rules, holdEverywhere }: BrokenRules, way: DeliveryWay): string {
+    const bypass =
+        "let the App or user of GITHUB_TOKEN bypass the rule (GitHub, Settings, Rules, Rulesets: Bypass list; or Branches: the allowed " +
+        "actors of the protection rule)";
+    const pullRequest = "propose the files by a pull request: pulumi config set --path github.delivery pull-request";
+    const exempt = "exempt the branches layered-images/** from it";
+    const ways = way === "pull-request" ? [bypass, exempt] : holdEverywhere ? [bypass] : [bypass, pullRequest];
+    return `the rule "${rules.join('", "')}" refuses it: ${ways.join(", or ")}`;
+}
+
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
     // These are said by what the provider reports; the refusals below would be a wrong reading of them.
     [/rate limit|was archived/i, () => undefined],
-    [
-        // Branch protection and rulesets, whatever they require: GitHub accepts no commit on the branch from this
-        // token.
-        /made through a pull request|protected.branch|rule violations|required status check|approving review|not authorized to push/i,
-        () => "propose the files by a pull request: pulumi config set --path github.delivery pull-request",
-    ],
     [exists, () => "another process created it at the same time: run the same command again, which replaces it"],
     [
         /A pull request already exists/i,
@@ -55,10 +134,17 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
  * Returns the next step after GitHub refused a change in the middle of a run.
  *
  * @param errors errors that the provider reported
+ * @param way how the files are delivered
  * @returns undefined if the errors need no further explanation
  */
-export function nextAfterRefusal(errors: readonly string[], kind: Kind): string | undefined {
+export function nextAfterRefusal(
+    errors: readonly string[],
+    kind: Kind,
+    way: DeliveryWay = "direct",
+): string | undefined {
     const text = errors.join("\n");
+    const broken = isCommit(kind) ? brokenRules(text) : undefined;
+    if (broken) return aroundRules(broken, way);
     return failures.find(([pattern]) => pattern.test(text))?.[1](kind);
 }
 

@@ -88,6 +88,17 @@ test("on GitHub what was refused or cut off, by the names that people know", () 
     expect(leftUndone(log([variable("failed"), file]))).toEqual(["GitHub: variable CI_IMAGE", "GitHub: file a.yml"]);
 });
 
+test("on GitHub what was not reached, where the provider itself failed", () => {
+    const { urn } = variable("failed");
+    const messages = (severity: string) => new Map([[urn, [{ severity, line: "401 Bad credentials" }]]]);
+    const said = ["GitHub: secrets, variables and files that the update did not reach"];
+    expect(leftUndone({ ...log([]), messages: messages("error") })).toEqual(said);
+    expect(leftUndone({ ...log([]), messages: messages("warning") })).toEqual([]);
+    expect(leftUndone({ ...log([variable("failed")]), messages: messages("error") })).toEqual([
+        "GitHub: variable CI_IMAGE",
+    ]);
+});
+
 test.each(["first", "cutoff", "removed", "replaced"])("nothing of the update %s, which succeeded", (name) => {
     expect(leftUndone(recorded(name))).toEqual([]);
 });
@@ -97,6 +108,12 @@ describe("another token is wanted", () => {
 
     test("where only GitHub failed, after the token's time", () => {
         expect(mayHaveExpired(log([variable("failed"), { ...build, result: "succeeded" }]), 3600)).toBe(true);
+    });
+
+    test("where the provider could not begin with it", () => {
+        const messages = new Map([[variable("failed").urn, [{ severity: "error", line: "401 Bad credentials" }]]]);
+        expect(mayHaveExpired({ ...log([{ ...build, result: "succeeded" }]), messages }, 3600)).toBe(true);
+        expect(mayHaveExpired({ ...log([build]), messages }, 3600)).toBe(false);
     });
 
     test.each<[string, readonly EngineStep[], number]>([

@@ -1,5 +1,5 @@
 import type { EngineLog, EngineStep } from "../engine/log";
-import { githubTitle, isGitHubs } from "../engine/resources";
+import { githubTitle, isGitHubs, readUrn } from "../engine/resources";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import { type ImageStep, stepText } from "./steps";
 
@@ -32,10 +32,25 @@ function onGitHub({ urn, type, before, after }: EngineStep): string {
     return `GitHub: ${githubTitle({ urn, type, inputs, outputs })}`;
 }
 
+/**
+ * Whether the GitHub provider could not begin, or refused an input, such as after its token was lost: the engine then reports an error
+ * for a resource without a step, and ends the update.
+ */
+function endedOnGitHub({ steps, messages }: EngineLog): boolean {
+    const reached = new Set(steps.map(({ urn }) => urn));
+    return [...messages].some(
+        ([urn, lines]) =>
+            isGitHubs({ type: readUrn(urn).types.at(-1) ?? "" }) &&
+            !reached.has(urn) &&
+            lines.some(({ severity }) => severity === "error"),
+    );
+}
+
 /** Returns the remaining work after a failed update, one line per image and per resource on GitHub. */
 export function leftUndone(log: EngineLog): string[] {
     const refused = log.steps.filter((step) => isGitHubs(step) && step.result !== "succeeded");
-    return [...imageOutcomes(log).flatMap(leftOf), ...new Set(refused.map(onGitHub))];
+    const unreached = endedOnGitHub(log) ? ["GitHub: secrets, variables and files that the update did not reach"] : [];
+    return [...imageOutcomes(log).flatMap(leftOf), ...new Set(refused.map(onGitHub)), ...unreached];
 }
 
 /**
@@ -51,7 +66,7 @@ const tokenLife = 3500;
  *
  * @param seconds minimum age of the token
  */
-export function mayHaveExpired({ steps }: EngineLog, seconds: number): boolean {
-    const failed = steps.filter(({ result }) => result === "failed");
-    return seconds >= tokenLife && failed.length > 0 && failed.every(isGitHubs);
+export function mayHaveExpired(log: EngineLog, seconds: number): boolean {
+    const failed = log.steps.filter(({ result }) => result === "failed");
+    return seconds >= tokenLife && (failed.length > 0 || endedOnGitHub(log)) && failed.every(isGitHubs);
 }

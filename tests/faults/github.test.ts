@@ -1,17 +1,21 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, describe } from "mocha";
 import { labToken } from "../../lab/github/defaults";
 import { startLab } from "../../lab/lab";
 import { labStatus, stopLab } from "../../lab/labState";
 import { stopServer } from "../../lab/servers/server";
+import { type Continuing, continuing } from "../../lib/engine/continuing";
 import { readPreview } from "../../lib/engine/preview";
 import { withoutGitHub } from "../../lib/engine/withoutGitHub";
+import { factsOf, permissionNames } from "../../lib/github/permissions";
 import { planRepository } from "../../lib/plan/repository";
 import { serversFolder } from "../../lib/system/paths";
-import { configWith, fixture, workflowsFile } from "../fixture";
+import { descendants, signal } from "../../lib/system/processTable";
+import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
 import { runStep } from "../github/steps";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
+import { leftUndone } from "../../lib/update/leftUndone";
 import { eventually, expect, test } from "../mocha";
 import { manifest, repositories } from "../registry";
 import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, up } from "../stack";
@@ -164,6 +168,18 @@ test("a file that was never ours is left alone, until it is to be adopted; nothi
     expect(github.file(file)).toContain("name: Testing Checks");
 });
 
+/** Whether a process runs where another host name holds. */
+const isOnAnotherMachine = (pid: number): boolean => {
+    const machine = (one: string) => readlinkSync(`/proc/${one}/ns/uts`);
+    try {
+        return machine(pid.toString()) !== machine("self");
+    } catch {
+        return false;
+    }
+};
+
+/** Permissions of a token that may do everything. */
+const everything = Object.fromEntries(permissionNames.map((name) => [name, factsOf(name).level]));
 /** The GitHub resources in the state, without their place in the program. */
 async function onGitHub(program: string): Promise<unknown[]> {
     // Secrets are shown, because each run encrypts them again.
@@ -303,6 +319,67 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
     });
 });
 
+test("the lock of a job that was killed is removed by the next job once GitHub says that it ended, and no other lock is", async () => {
+    const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";
+    const slow = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN sleep 8 && echo killed\n`;
+    const program = make(settings(""), { "Pulumi.ci.yaml": config, "docker/Dockerfile.ci": slow });
+    await runIn(lab, program, "pulumi", ["stack", "init", "ci", "--no-select"]);
+    const locks = path.join(lab.paths.state, "pulumi/.pulumi/locks/organization/layered-images/ci");
+    const held = () => (existsSync(locks) ? readdirSync(locks).filter((name) => name.endsWith(".json")) : []);
+    const { command: shell, args } = await runStep("deploy.yml", "up");
+    /** Runs the step as a job of its own, on a machine of this name. */
+    const start = (run: string, host: string) => {
+        const environment = {
+            ...{ GITHUB_ACTIONS: "true", RUNNER_ENVIRONMENT: "github-hosted", RUNNER_NAME: `GitHub Actions ${run}` },
+            ...{ GITHUB_REPOSITORY: "cs24-1/cs24-1-bot", GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: "1" },
+            ...{ GITHUB_TOKEN: "", WORKFLOW_TOKEN: "job", PULUMI_STACK: "ci" },
+        };
+        const machine = ["--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, shell, ...args];
+        return runIn({ ...lab, env: { ...env, ...environment } }, program, "unshare", machine);
+    };
+    const startedAt = new Date().toISOString();
+    const tellJob = (completedAt?: string) =>
+        github.control("PUT", `${github.where}/runs/1/1`, {
+            jobs: [{ name: "Up", runner: "GitHub Actions 1", startedAt, ...(completedAt && { completedAt }) }],
+        });
+    await github.control("PUT", "tokens/job", { login: "job", permissions: { actions: "read" } });
+    await tellJob();
+
+    const killed = start("1", "runnervm1");
+    await eventually(
+        () => {
+            expect(held()).toHaveLength(1);
+        },
+        { timeout: 120_000, interval: 50 },
+    );
+    for (const pid of descendants(process.pid).filter(isOnAnotherMachine)) signal(pid, "SIGKILL");
+    expect((await killed).code).not.toBe(0);
+    expect(held()).toHaveLength(1);
+
+    const early = await start("2", "runnervm2");
+    expect(early.output).toMatch(
+        /note: the lock of \S+@runnervm1, .* stays: run 1 of cs24-1\/cs24-1-bot, attempt 1, has not ended/,
+    );
+    expect(early.code).not.toBe(0);
+    expect(held()).toHaveLength(1);
+
+    await tellJob(new Date(Date.now() + 1000).toISOString());
+    const next = await start("3", "runnervm3");
+    expect(next.output).toMatch(/removing the lock of \S+@runnervm1/);
+    expect(next.code, next.output).toBe(0);
+    expect(held()).toEqual([]);
+    const tags = await runIn(lab, program, "pulumi", ["stack", "tag", "ls", "--stack", "ci", "--json"]);
+    expect(tags.stdout).not.toContain("layered-images:run");
+
+    const laptop = { pid: 7, username: "me", hostname: "laptop", timestamp: new Date().toISOString() };
+    writeFileSync(path.join(locks, "laptop.json"), JSON.stringify(laptop));
+    const refused = await start("4", "runnervm1");
+    expect(refused.output).toMatch(/the lock of me@laptop, .* stays: no job of this repository took it/);
+    expect(refused.code).not.toBe(0);
+    expect(held()).toEqual(["laptop.json"]);
+    rmSync(path.join(locks, "laptop.json"));
+});
+
 test("a workflow's step without a token builds and promotes, and says once what it leaves alone", async () => {
     const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";
     const program = make(settings(""), { "Pulumi.ci.yaml": config });
@@ -319,21 +396,100 @@ test("a workflow's step without a token builds and promotes, and says once what 
     expect(remote()).toEqual(there);
 });
 
-test("a protected branch refuses commits, a pull request is offered, and images are promoted", async () => {
-    await github.control("PATCH", github.where, { protected: ["main"] });
-    // A different hierarchy changes the workflows' path filters.
-    const changed = {
-        "docker/Dockerfile.ci":
-            "FROM ghcr.io/fixture/base:latest\nCOPY requirements/app.txt /app.txt\nRUN touch /dev.txt && echo 1 > /dev.txt\n",
+describe("images come first, in every order of failures:", () => {
+    /** Both images change, and `ci` is ready seconds after everything else could have failed. */
+    const slow = () => {
+        const change = `# change ${(++changes).toString()}\n`;
+        return {
+            "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}RUN sleep 6\n`,
+            "requirements/app.txt": change,
+        };
     };
-    const before = await promoted("ci");
-    const program = make(settings(""), changed);
-    const { code, output } = await up(lab, program, goOn);
-    expect(output).toContain("Changes must be made through a pull request");
-    expect(output).toContain("pulumi config set --path github.delivery pull-request");
-    expect(code).toBe(1);
-    expect(await promoted("ci")).not.toBe(before);
-    expect(variableOf("ci")).toBe(await promoted("ci"));
+    /** Another name of a workflow, which has to be committed. */
+    const renamed = () =>
+        workflowsFile({
+            ...fixtureWorkflows,
+            checks: fixtureWorkflows.checks.map((check) => ({ ...check, name: `${check.name} ${changes.toString()}` })),
+        });
+    const broken = { ".devcontainer/Dockerfile": `${fixture[".devcontainer/Dockerfile"] ?? ""}RUN false\n` };
+    const adopting = settings("    adopt: true\n");
+    const refuseCommits = () => github.control("PATCH", github.where, { protected: ["main"] });
+    // `npm run up` always uses the lab's token.
+    const use = (rights: object) => github.control("PUT", `tokens/${labToken}`, { login: "lab", ...rights });
+    /** Has the token expire this many requests after the provider began. */
+    const loseToken = (after: number) => use({ permissions: everything, left: planned + after });
+    /** Number of requests before the plan. */
+    let planned = 0;
+    before(async () => {
+        const program = make(adopting, slow());
+        expect((await up(lab, program)).code).toBe(0);
+        const response = await fetch(`${lab.env.GITHUB_BASE_URL ?? ""}_lab/requests`);
+        const requests = ((await response.json()) as { path: string }[]).map(({ path: where }) => where);
+        const start = requests.findLastIndex((where) => where.includes("/orgs/"));
+        planned = start - requests.slice(0, start).findLastIndex((where) => /\/repos\/[^/]+\/[^/]+$/.test(where));
+        expect(planned).toBeGreaterThan(5);
+    });
+
+    afterEach(() => use({ permissions: everything }));
+
+    /** Options and environment of `pulumi up`, and of the one that `npm run up` runs, which goes on after failures. */
+    const [plain, goingOn] = [{ args: [], env: {} }, continuing([])];
+    const nothing = () => Promise.resolve();
+    test.each<[string, Continuing, () => Promise<unknown>, object, RegExp]>([
+        ["a broken devcontainer", plain, nothing, broken, /^image devcontainer: its build failed on linux\/amd64$/],
+        ["a refused commit", plain, refuseCommits, {}, /GitHub: file .*test\.yml/],
+        [
+            "a refused variable",
+            plain,
+            () => use({ permissions: { ...everything, actions_variables: "read" } }),
+            {},
+            /GitHub: variable (CI|BOT)_IMAGE/,
+        ],
+        ["a token that is lost when the provider begins", plain, () => loseToken(0), {}, /GitHub: .* did not reach/],
+        ["a token that is lost in the middle", plain, () => loseToken(4), {}, /GitHub: /],
+        [
+            "going on, a broken devcontainer and a token that is lost when the provider begins",
+            goingOn,
+            () => loseToken(0),
+            broken,
+            /image devcontainer: its build failed[^]*GitHub: .* did not reach/,
+        ],
+        [
+            "going on, a broken devcontainer, a refused commit and a token that is lost in the middle",
+            goingOn,
+            async () => {
+                await refuseCommits();
+                await loseToken(6);
+            },
+            broken,
+            /image devcontainer: its build failed[^]*GitHub: /,
+        ],
+    ])("%s", async (_, { args, env: variables }, prepare, more, left) => {
+        const program = make(adopting, { ...slow(), ...renamed(), ...more });
+        const tags = await Promise.all(["ci", "bot"].map(promoted));
+        await prepare();
+        withEnv(variables);
+        const { code, output, log } = await up(lab, program, ...args);
+        expect(log && leftUndone(log).join("\n")).toMatch(left);
+        expect(output).not.toMatch(/\bat .*\.ts:\d+/);
+        expect(code).not.toBe(0);
+        const after = await Promise.all(["ci", "bot"].map(promoted));
+        for (const [index, tag] of tags.entries()) expect(after[index]).not.toBe(tag);
+    });
+
+    test("and `npm run up` does what is left, also of commits that the state does not know of, without a build", async () => {
+        const program = make(adopting, { ...slow(), ...renamed() });
+        await refuseCommits();
+        expect((await up(lab, program)).code).toBe(1);
+        await github.control("PATCH", github.where, { protected: [] });
+        const tags = await Promise.all(["base", "ci", "bot"].map(promoted));
+        const { code, output } = await command(lab, program, ["up"]);
+        expect(code, output).toBe(0);
+        expect(output).not.toMatch(/docker-build:index:Image (base|ci|bot)-amd64 (creating|updating)/);
+        expect(await Promise.all(["base", "ci", "bot"].map(promoted))).toEqual(tags);
+        for (const image of ["base", "ci", "bot"]) expect(variableOf(image)).toBe(await promoted(image));
+        expect(github.file(".github/workflows/test.yml")).toContain(`name: Testing Checks ${changes.toString()}`);
+    });
 });
 
 test("GitHub that goes down in the middle of an `up` loses nothing: the next one finishes without a build", async () => {
@@ -356,7 +512,7 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     );
     await github.control("PUT", "outages", { count: 100_000 });
     const failed = await running;
-    expect(failed.output).toMatch(/actions\/variables\/BASE_IMAGE: 502/);
+    expect(failed.output).toContain(": 502");
     expect(failed.code).toBe(1);
     // The image was promoted; only its variable remains to be set.
     const promoted = (await manifest(lab, "fixture/base", "latest"))?.digest ?? "none";

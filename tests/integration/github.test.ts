@@ -282,6 +282,62 @@ describe("what changed outside", () => {
     });
 });
 
+describe("a commit that a rule of the branch refuses is told with its rule and the ways around it:", () => {
+    const rules = { pullRequest: true, approvals: 1, checks: ["test", "lint"], signatures: true, updates: true };
+    const more = { locked: true, mergeQueue: true, codeScanning: "CodeQL", pushers: ["somebody"] };
+    const named = ["Require a pull request before merging", "Require approvals", "Require status checks to pass"];
+    const others = ["Require signed commits", "Require merge queue", "Lock branch", "Require code scanning results"];
+    const byPullRequest = "github.delivery pull-request";
+    let round = 0;
+    const protect = (protections: object[], settings: object = {}) =>
+        github.control("PATCH", github.where, { protections, ...settings });
+    /** Generates another text of a workflow. */
+    const change = () => {
+        const checks = fixtureWorkflows.checks.map((check) => ({
+            ...check,
+            name: `${check.name} ${round.toString()}`,
+        }));
+        round++;
+        writeTree(program, workflowsFile({ ...fixtureWorkflows, checks }));
+    };
+    after(async () => {
+        await protect([], { signsCommits: true });
+        writeTree(program, workflowsFile());
+        expect((await up(lab, program)).code).toBe(0);
+    });
+
+    test.each<[string, object, readonly string[], boolean]>([
+        ["branch protection", { rules }, named, true],
+        ["a ruleset", { by: "ruleset", rules: { ...rules, ...more } }, [...named, ...others], false],
+        [
+            "a push rule",
+            { by: "ruleset", branches: ["*"], rules: { paths: [".github/"], maxFileSize: 10 } },
+            ["Restrict file paths", "Restrict file size"],
+            false,
+        ],
+    ])("%s", async (_, protection, names, helps) => {
+        await protect([protection], { signsCommits: false });
+        change();
+        const before = github.messages().length;
+        const { code, output } = await up(lab, program);
+        for (const name of names) expect(output).toContain(`"${name}"`);
+        expect(output).toContain("let the App or user of GITHUB_TOKEN bypass the rule");
+        expect(
+            output.includes(`or propose the files by a pull request: pulumi config set --path ${byPullRequest}`),
+        ).toBe(helps);
+        expect(code).toBe(1);
+        expect(github.messages()).toHaveLength(before);
+    });
+
+    test("who is on the bypass list commits", async () => {
+        await protect([{ by: "ruleset", rules: { ...rules, ...more }, bypass: ["lab"] }]);
+        change();
+        const { code, output } = await up(lab, program);
+        expect(code, output).toBe(0);
+        expect(github.file(testYml)).toContain(`Testing Checks ${(round - 1).toString()}`);
+    });
+});
+
 describe("what is on GitHub and not in the state", () => {
     test("a variable of a killed `up` is taken over", async () => {
         const { stdout } = await runIn(lab, program, "pulumi", ["stack", "--show-urns"]);
@@ -307,6 +363,7 @@ describe("what is on GitHub and not in the state", () => {
         await to("main");
         expect(await up(lab, program)).toMatchObject({ code: 0 });
         expect(github.files()).toEqual(files);
+        expect(github.emptyCommits()).toEqual([]);
     });
 });
 

@@ -68,6 +68,19 @@ const status = async () => {
 const refreshFiles = () =>
     runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", "**RepositoryFile::**"]);
 
+test("a rule that lets nobody make the branch is told, with the ways around it", async () => {
+    const rule = { by: "ruleset", branches: ["layered-images/*"], rules: { creations: true } };
+    const main = { branches: ["main"], rules: { pullRequest: true } };
+    await github.control("PATCH", github.where, { protections: [main, rule] });
+    const { code, output } = await up(lab, program);
+    expect(output).toMatch(
+        /the rule "Restrict creations" refuses it: .*or exempt the branches layered-images\/\*\* from it/,
+    );
+    expect(code).toBe(1);
+    expect(heads()).toEqual([]);
+    await github.control("PATCH", github.where, { protections: [main] });
+});
+
 test("the files are proposed by one pull request, and nothing of them is on the protected branch", async () => {
     const outcome = await up(lab, program);
     expect(outcome).toMatchObject({ code: 0 });
@@ -139,6 +152,7 @@ test("the next change is proposed by the next pull request, which removes what i
     const [head = ""] = heads();
     expect(Object.keys(github.files(head))).toEqual(Object.keys(github.files()).filter((file) => file !== testYml));
     expect(github.state().pulls[1]?.body).toContain(testYml);
+    expect(github.emptyCommits()).toEqual([]);
 });
 
 test("a pull request that was closed is a decision: the same is not proposed again", async () => {
@@ -281,4 +295,5 @@ test("ours goes on when 150 others were opened after it", async () => {
             .pulls.filter(({ head }) => head.startsWith("layered-images/"))
             .at(-1)?.number,
     ).toBe(6);
+    expect(github.emptyCommits()).toEqual([]);
 });
