@@ -16,6 +16,7 @@ export { type GitHubConfig, type RepositorySecret, type StackConfig, readConfig 
 export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
+export type { Compression } from "./lib/hierarchy/compression";
 export type {
     Combination,
     Definitions,

@@ -10,6 +10,7 @@ import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
+import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
@@ -184,6 +185,8 @@ const schema = z.strictObject({
         .optional(),
     /** Whether BuildKit's own frontend reads Dockerfiles whose `# syntax=` is docker/dockerfile. */
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
+    /** "zstd", "gzip", or an object with `type` and `level`: how the layers of published images are compressed. */
+    compression: compressionSchema.optional(),
     /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
     /** In the lab, build arguments for machines that can't reach an address. */
@@ -217,6 +220,8 @@ export interface StackConfig {
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Whether the builder's own frontend replaces the docker/dockerfile that `# syntax=` names. Default: false. */
     readonly builtinFrontend: boolean;
+    /** How the layers of published images are compressed. Default: zstd, at BuildKit's own level. */
+    readonly compression?: Compression;
     /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
@@ -344,6 +349,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         pins: Object.keys(roots),
         buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
+        ...(parsed.data.compression && { compression: parsed.data.compression }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,

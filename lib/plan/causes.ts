@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { syntaxArgument } from "../dockerfile/frontends";
 import { type ResourceState, type Step, isUnknown, listOf, textOf, textsOf } from "../engine/preview";
 import {
@@ -9,10 +10,14 @@ import {
     namedImages,
     pinIn,
 } from "../engine/resources";
+import { compressionIn } from "../hierarchy/compression";
 import { intervalOf } from "../hierarchy/rebuild";
 import { looksSecret } from "../hierarchy/secrets";
 import { repositoryOf, shortDigest } from "../registry/references";
 import type { Group } from "./groups";
+
+/** The exports of a build that is pushed. */
+const exportsSchema = z.tuple([z.object({ raw: z.string() })]);
 
 /** The role of a file in an image. */
 type FileRole = "input" | "smoke test";
@@ -58,6 +63,8 @@ export type Cause =
     /** Stages; "" for the last stage. */
     | { readonly kind: "target changed"; readonly from: string; readonly to: string }
     | { readonly kind: "cache switched"; readonly on: boolean }
+    /** Of the layers: "gzip", "zstd (level 19)". */
+    | { readonly kind: "compression changed"; readonly from: string; readonly to: string }
     /** Properties that the provider reports. */
     | { readonly kind: "properties changed"; readonly names: readonly string[] }
     | { readonly kind: "in any case"; readonly tests: boolean; readonly promotion: boolean };
@@ -142,6 +149,8 @@ export function causeText(cause: Cause): string {
             return `target: ${cause.from || "the last stage"} → ${cause.to || "the last stage"}`;
         case "cache switched":
             return `registry cache switched ${cause.on ? "on" : "off"}`;
+        case "compression changed":
+            return `compression: ${cause.from} → ${cause.to}`;
         case "properties changed":
             return `changed: ${cause.names.join(", ")}`;
         case "in any case":
@@ -320,17 +329,27 @@ export function imageCauses(before: ImageInputs, after: ImageInputs): Cause[] {
 export const testCauses = (before: ImageInputs, after: ImageInputs): Cause[] =>
     fileCauses(before.smokeTests, after.smokeTests, "smoke test");
 
-/** Returns the causes from a build apart from its files: arguments, labels, target, cache. */
+/** Describes the compression of the layers that a build pushes; undefined if it pushes nothing. */
+function compressionOf({ inputs }: ResourceState): string | undefined {
+    const [exporter] = exportsSchema.safeParse(inputs.exports).data ?? [];
+    return exporter && compressionIn(exporter.raw);
+}
+
+/** Returns the causes from a build apart from its files: arguments, labels, target, cache, compression. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const [had = false, has = false] = [before, after].map((state) => state.inputs.cacheTo !== undefined);
+    const [from, to] = [before, after].map(compressionOf);
     const [target, newTarget] = [textOf(before, "target"), textOf(after, "target")];
     return [
         ...valueCauses("build argument", userArguments(both("buildArgs")[0]), userArguments(both("buildArgs")[1])),
         ...valueCauses("label", ...both("labels")),
         ...(target === newTarget ? [] : [{ kind: "target changed", from: target, to: newTarget } as const]),
         ...(had === has ? [] : [{ kind: "cache switched", on: has } as const]),
+        ...(from === undefined || to === undefined || from === to
+            ? []
+            : [{ kind: "compression changed", from, to } as const]),
     ];
 }
 
