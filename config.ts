@@ -11,6 +11,7 @@ import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/git
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
+import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
@@ -28,6 +29,11 @@ export interface RepositorySecret {
     readonly dependabot: boolean;
     /** Whether the repository's codespaces get it too. */
     readonly codespaces: boolean;
+}
+
+/** A deployment of the stack, with the private key that opens its host. */
+export interface DeploymentConfig extends Deployment {
+    readonly key: pulumi.Output<string>;
 }
 
 /** The GitHub part of the stack's configuration. The token comes from the environment, never from the configuration. */
@@ -107,17 +113,18 @@ const isSecure = (value: unknown): boolean => isObject(value) && typeof value.se
  *
  * @param text the file `Pulumi.<stack>.yaml`
  * @param key with its project: "layered-images:repositorySecrets"
+ * @param property the secret property of an entry that is an object
  * @returns paths below the key: "A", or "B.value" if an entry is an object; empty if the file does not have the key
  * @throws YAMLParseError if the file is not YAML
  */
-export function readableSecrets(text: string, key: string): string[] {
+export function readableSecrets(text: string, key: string, property = "value"): string[] {
     const file = parse(text) as unknown;
     const values = isObject(file) && isObject(file.config) ? file.config[key] : undefined;
     if (!isObject(values) || isSecure(values)) return [];
     return Object.entries(values).flatMap(([name, value]) => {
         if (isSecure(value)) return [];
         if (!isObject(value)) return [name];
-        return "value" in value && !isSecure(value.value) ? [`${name}.value`] : [];
+        return property in value && !isSecure(value[property]) ? [`${name}.${property}`] : [];
     });
 }
 
@@ -137,6 +144,10 @@ function place([key, ...rest]: readonly PropertyKey[], project: string): string 
     return `${project}:${String(key ?? "")}${value}`;
 }
 
+/** Whether a path in the configuration leads to the private key of a deployment. */
+const isDeploymentKey = ([setting, , property]: readonly PropertyKey[]): boolean =>
+    setting === "deployments" && property === "key";
+
 /**
  * Describes an issue of the stack's configuration, with the command that repairs it. The command for a secret never contains its value.
  * An issue with the parameter `remove` concerns a key instead of its value.
@@ -145,14 +156,15 @@ function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: Conf
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");
-        const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "other keys";
+        const where = issue.path[0] === "deployments" ? "deployments" : issue.path.map(String).join(".");
+        const allowed = known[where]?.join(", ") ?? "other keys";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
     }
     if (issue.code === "custom" && issue.params?.remove === true) {
         return `${place(issue.path, project)}: ${issue.message}. Remove it: pulumi config rm ${keyArguments(issue.path)}`;
     }
-    const isSecret = secret.includes(String(issue.path[0]));
+    const isSecret = secret.includes(String(issue.path[0])) || isDeploymentKey(issue.path);
     const set = `pulumi config set ${isSecret ? "--secret " : ""}${keyArguments(issue.path)}${isSecret ? "" : " <value>"}`;
     return `${place(issue.path, project)}: ${issue.message}. Set it: ${set}`;
 }
@@ -195,6 +207,8 @@ const schema = z.strictObject({
     rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
+    /** Machines that run releases, by name. */
+    deployments: deploymentsSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
@@ -230,6 +244,8 @@ export interface StackConfig {
     readonly secretNames: readonly string[];
     /** Values of the build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Machines that run releases, by name; empty if the stack deploys nothing. */
+    readonly deployments: Readonly<Record<string, DeploymentConfig>>;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
@@ -245,7 +261,12 @@ function parseValue(text: string): unknown {
 }
 
 /** The allowed keys, by the path of the object that contains them. */
-const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
+const known = {
+    "": Object.keys(schema.shape),
+    github: Object.keys(githubSchema.shape),
+    // Of all deployments, whatever their names are.
+    deployments: deploymentKeys,
+};
 
 /** Returns the lab's roots by platform without those that the stack's configuration pins; nothing if there are none. */
 function unpinned(
@@ -283,9 +304,22 @@ function warnOfReadable(names: readonly string[]): void {
 }
 
 /** Finds secrets of a key that are not encrypted in the stack's file; empty if the stack has no file. */
-function readableIn(root: string, key: string): string[] {
+function readableIn(root: string, key: string, property?: string): string[] {
     const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
-    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key) : [];
+    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key, property) : [];
+}
+
+/** Returns a problem for each deployment whose private key is not encrypted. */
+function readableKeys(root: string, project: string, names: readonly string[]): string[] {
+    const key = `${project}:deployments`;
+    const readable = isEncrypted(key) ? readableIn(root, key, "key") : names.map((name) => `${name}.key`);
+    return readable.map((place) => {
+        const path = ["deployments", ...place.split(/\.(?=key$)/)];
+        return (
+            `${key} (at ${place}): readable by everyone in the stack's file. Replace this key by a new one, and set it: ` +
+            `pulumi config set --secret ${keyArguments(path)} < <file of the private key>`
+        );
+    });
 }
 
 /**
@@ -310,6 +344,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
             readable: readableIn(root, `${project}:repositorySecrets`),
             provider: providerSettings(),
         }),
+        ...readableKeys(root, project, Object.keys(parsed.data?.deployments ?? {})),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({
@@ -339,6 +374,10 @@ export function readConfig(root: string = process.cwd()): StackConfig {
     const key = `${project}:buildSecrets`;
     const readable = isEncrypted(key) ? readableIn(root, key) : names;
     if (readable.length > 0) warnOfReadable(readable);
+    const deployments = Object.entries(parsed.data.deployments ?? {}).map(
+        // A file that was piped into the configuration lost its last line break.
+        ([name, { key, ...rest }]) => [name, { ...rest, key: pulumi.secret(`${key.trim()}\n`) }] as const,
+    );
     const where = registry ?? instance?.registry;
     const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {
@@ -354,6 +393,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
+        deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),
     };
 }

@@ -1,6 +1,7 @@
 import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
 import { deleteNothingAfterFailures, failAtEnd, knownOutputs } from "./components/failures";
+import { Deployment } from "./components/deployment";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
@@ -15,6 +16,7 @@ import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { imagesNamed } from "./lib/hierarchy/definition";
+import { checkDeployments } from "./lib/hierarchy/deployments";
 import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -114,11 +116,17 @@ async function compose() {
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
+    checkDeployments(config.deployments, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     const { secrets } = config;
     lighten();
     const images = new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
     const delivered = decided && deliver(decided, images.promotedRefs());
+    for (const [name, settings] of Object.entries(config.deployments)) {
+        const promotion = images.images[settings.image]?.promotion;
+        // Checked above: an image that is pushed has one.
+        if (promotion) new Deployment(name, { ...settings, promotion });
+    }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     return knownOutputs({ images: images.outputs(), ...(delivered && { github: delivered.outputs }) });
 }

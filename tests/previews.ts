@@ -37,6 +37,7 @@ export const planOf = (images: readonly ImagePlan[], rest: Partial<Plan> = {}): 
     stack: "local",
     images,
     repository: [],
+    deployments: [],
     expected: { least: 0, most: 0, unknown: [] },
     dangers: [],
     warnings: [],

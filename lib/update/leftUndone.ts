@@ -1,5 +1,6 @@
 import type { EngineLog, EngineStep } from "../engine/log";
 import { githubTitle, isGitHubs } from "../engine/resources";
+import { deploymentsLeft } from "./deployments";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import { type ImageStep, stepText } from "./steps";
 
@@ -32,10 +33,10 @@ function onGitHub({ urn, type, before, after }: EngineStep): string {
     return `GitHub: ${githubTitle({ urn, type, inputs, outputs })}`;
 }
 
-/** Returns the remaining work after a failed update, one line per image and per resource on GitHub. */
+/** Returns the remaining work after a failed update, one line per image, per deployment and per resource on GitHub. */
 export function leftUndone(log: EngineLog): string[] {
     const refused = log.steps.filter((step) => isGitHubs(step) && step.result !== "succeeded");
-    return [...imageOutcomes(log).flatMap(leftOf), ...new Set(refused.map(onGitHub))];
+    return [...imageOutcomes(log).flatMap(leftOf), ...deploymentsLeft(log), ...new Set(refused.map(onGitHub))];
 }
 
 /**
