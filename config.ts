@@ -42,6 +42,10 @@ export interface GitHubConfig extends GitHubTarget {
     readonly delivery: z.infer<typeof githubSchema>["delivery"];
     /** Whether files of other origin in the place of workflow files are replaced. Default: false. */
     readonly adopt: boolean;
+    /** Whether `up` sends an event for each image that moved. Default: false. */
+    readonly dispatch: boolean;
+    /** Whether `up` makes deployment records. Default: false. */
+    readonly deployments: boolean;
     /** The repository's secrets by name; empty if the stack sets none. */
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** What the program changes on GitHub in addition to workflow files. */

@@ -339,6 +339,8 @@ export interface RepositorySettingsInputs {
     readonly secrets: Readonly<Record<string, readonly SecretReader[]>>;
     /** Names of variables. */
     readonly variables: readonly string[];
+    /** What `up` tells GitHub after an update; absent if nothing. */
+    readonly announcements?: readonly ("dispatch" | "deployments")[];
 }
 
 /** A kind of resource on GitHub. */

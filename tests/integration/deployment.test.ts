@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "mocha";
+import { parse, stringify } from "yaml";
 import { run } from "../../lib/system/process";
 import { configWith } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
@@ -41,7 +42,7 @@ before(async () => {
       hostKey: ${sshd.hostKey}
       command: echo "pulling $RELEASE_REF"; echo "$RELEASE_IMAGE $RELEASE_TAG $RELEASE_REF" >> "$DEPLOY_STATE/started"
       health:
-        command: test ! -e "$DEPLOY_STATE/broken" || ! tail -n 1 "$DEPLOY_STATE/started" | grep -f "$DEPLOY_STATE/broken"
+        command: test "$(wc -l < "$DEPLOY_STATE/started")" != "$(cat "$DEPLOY_STATE/broken" 2> /dev/null)"
         attempts: 2
         interval: 0
 `,
@@ -77,12 +78,13 @@ const planned = async () => (await reviewPlan(lab, program)).deployments;
 const change = (name: string, text: string) => {
     writeTree(program, { [name]: text });
 };
-/** Makes the health command fail for the release that is started next. */
-const breakNext = (isBroken: boolean) => {
-    const file = path.join(sshd.state, "broken");
-    if (isBroken) writeFileSync(file, "r-\n");
-    else rmSync(file, { force: true });
+/** Makes the health command fail for whatever is started next, and for nothing that is started after it. */
+const breakNext = () => {
+    writeFileSync(path.join(sshd.state, "broken"), (started().length + 1).toString());
 };
+/** Lines of the private key between the first and the last, which are those of every key. */
+const secretLines = () => sshd.key.trim().split("\n").slice(1, -1);
+const stateText = async () => run("pulumi", ["stack", "export"], { cwd: program, env: lab.env });
 
 test("a preview needs no host, and a review says what would be deployed where, and why", async () => {
     await sshd.stop();
@@ -118,4 +120,76 @@ test("another image's change deploys nothing; the app's change is announced, and
     expect(await update()).toMatchObject({ code: 0 });
     expect(started()).toHaveLength(2);
     expect(started()[1]).toContain(await refOf("app"));
+});
+
+test("an unhealthy release is promoted all the same; the former one runs again, which the run says, and it ends red", async () => {
+    const former = await refOf("app");
+    change("app.txt", "3\n");
+    change("other.txt", "3\n");
+    breakNext();
+    const { code, output, summary } = await update();
+    expect(code).toBe(1);
+    const failed = await refOf("app");
+    expect(failed).not.toBe(former);
+    expect(failed.endsWith((await manifest(lab, "fixture/app", "latest"))?.digest ?? "none")).toBe(true);
+    expect((await refOf("other")).endsWith((await manifest(lab, "fixture/other", "latest"))?.digest ?? "none")).toBe(
+        true,
+    );
+    expect(
+        started()
+            .slice(2)
+            .map((line) => line.split(" ")[2]),
+    ).toEqual([failed, former]);
+    const said =
+        `${failed} failed: its health command ended with exit code 1, 2 times. ` +
+        `The former release was started again and runs: ${former}`;
+    expect(output.split("left to do:")[1]).toContain(`: ${said}; the next \`up\` tries again`);
+    expect(summary).toMatch(/#### Deployment bot of image app to .* failed/);
+    expect(summary).toContain(said);
+    expect(summary).not.toContain("Other errors");
+    for (const text of [output, summary, await stateText()])
+        expect(secretLines().filter((line) => text.includes(line))).toEqual([]);
+    expect(await planned()).toMatchObject([
+        { action: "deploy", causes: ["the last deployment failed or was not reached"] },
+    ]);
+});
+
+test("the next update tries again", async () => {
+    expect(await update()).toMatchObject({ code: 0 });
+    expect(started()).toHaveLength(5);
+    expect(started()[4]).toContain(await refOf("app"));
+    expect(await planned()).toEqual([]);
+});
+
+test("a host with another key gets no command, and one that does not answer holds nothing up for long", async () => {
+    const file = path.join(program, "Pulumi.local.yaml");
+    const config = readFileSync(file, "utf8");
+    const other = (await run("ssh-keygen", ["-y", "-f", path.join(lab.paths.state, "sshd", "client")])).trim();
+    writeFileSync(file, config.replace(sshd.hostKey, other));
+    expect(await planned()).toMatchObject([{ action: "deploy", causes: ["changed: hostKey"] }]);
+    const refused = await update();
+    expect(refused.code).toBe(1);
+    expect(refused.output).toContain("the server's key is not `hostKey`");
+    expect(refused.output).toContain("failed, and the host did not say what it runs");
+    writeFileSync(file, config);
+    change("app.txt", "4\n");
+    await sshd.stop();
+    const begun = Date.now();
+    const unanswered = await update();
+    expect(unanswered.code).toBe(1);
+    expect(unanswered.output).toMatch(/gave up after 3 attempts/);
+    expect((Date.now() - begun) / 1000).toBeLessThan(90);
+    expect((await refOf("app")).endsWith((await manifest(lab, "fixture/app", "latest"))?.digest ?? "none")).toBe(true);
+    expect(started()).toHaveLength(5);
+    await sshd.start();
+});
+
+test("a deployment that leaves the configuration leaves what runs alone", async () => {
+    const file = path.join(program, "Pulumi.local.yaml");
+    const { config, ...rest } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
+    const { "layered-images:deployments": _, ...others } = config;
+    writeFileSync(file, stringify({ ...rest, config: others }));
+    expect(await planned()).toMatchObject([{ action: "remove" }]);
+    expect(await update()).toMatchObject({ code: 0 });
+    expect(started()).toHaveLength(5);
 });
