@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
+import { packageRoot } from "../system/paths";
 import { expect, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { type DeploymentRun, checkDeployments, deploymentScript, deploymentsSchema } from "./deployments";
@@ -51,6 +52,18 @@ test("only an image that the stack pushes can be deployed", () => {
     };
     expect(refused("tools")).toThrow(/deployment a is of image tools, which the stack does not push\n {2}allowed: bot/);
     expect(refused("bto")).toThrow(/deployment a is of image bto, which the stack does not build\n {2}allowed: bot/);
+});
+
+test.each([
+    "The former release was started again and runs",
+    "The former release does not run either",
+    "No release was deployed here before",
+    "The same release was deployed before",
+])("docs/operations.md says what to do when the host says: %s", (said) => {
+    const run = { name: "n", place: "p", image: "i", ref: "r", tag: "t", command: "c", timeout: 1 };
+    expect(deploymentScript(run)).toContain(said);
+    const text = readFileSync(path.join(packageRoot, "docs", "operations.md"), "utf8");
+    expect(text.split("\n## Deploying\n")[1]?.split("\n## ")[0]).toContain(said);
 });
 
 describe("the script", () => {

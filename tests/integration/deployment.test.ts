@@ -1,13 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "mocha";
 import { parse, stringify } from "yaml";
+import { labRepository } from "../../lab/github/defaults";
 import { run } from "../../lib/system/process";
 import { configWith } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
 import { type Sshd, startSshd } from "../sshd";
+import { standInRepository } from "../standIn";
 import { command, imageOutputs, reviewPlan } from "../stack";
 import { writeTree } from "../tree";
 
@@ -33,7 +35,12 @@ before(async () => {
         "app.txt": "1\n",
         "other.txt": "1\n",
         ...configWith(
-            `  layered-images:deployments:
+            `  layered-images:github:
+    repository: ${labRepository.name}
+    dispatch: true
+    deployments: true
+  github:writeDelayMs: "0"
+  layered-images:deployments:
     bot:
       image: app
       host: 127.0.0.1
@@ -61,11 +68,20 @@ after(async () => {
 
 /** Runs the project's `up`, as in a step of a workflow. */
 async function update() {
-    const summary = path.join(lab.paths.state, "summary");
-    rmSync(summary, { force: true });
-    const env = { GITHUB_STEP_SUMMARY: summary };
-    const outcome = await command(lab, program, ["up"], env);
-    return { ...outcome, summary: existsSync(summary) ? readFileSync(summary, "utf8") : "" };
+    const files = ["summary", "output"].map((name) => path.join(lab.paths.state, name));
+    const [summary = "", output = ""] = files;
+    for (const file of files) writeFileSync(file, "");
+    const outcome = await command(lab, program, ["up"], { GITHUB_STEP_SUMMARY: summary, GITHUB_OUTPUT: output });
+    const [, releases = "null"] = /^releases<<(?:.*)\n(.*)\n/m.exec(readFileSync(output, "utf8")) ?? [];
+    return { ...outcome, summary: readFileSync(summary, "utf8"), releases: JSON.parse(releases) as unknown };
+}
+
+const stackFile = () => path.join(program, "Pulumi.local.yaml");
+/** Removes a key from the stack's configuration. */
+function configureWithout(key: string): void {
+    const { config, ...rest } = parse(readFileSync(stackFile(), "utf8")) as { config: Record<string, unknown> };
+    const others = Object.entries(config).filter(([name]) => name !== key);
+    writeFileSync(stackFile(), stringify({ ...rest, config: Object.fromEntries(others) }));
 }
 
 /** What was started on the host, one line for each time. */
@@ -74,6 +90,9 @@ const started = (): string[] => {
     return existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n") : [];
 };
 const refOf = async (image: string) => (await imageOutputs(lab, program))[image]?.ref ?? "";
+/** Whether the tag of an image names the release that the state has. */
+const isPromoted = async (image: string) =>
+    (await refOf(image)).endsWith((await manifest(lab, `fixture/${image}`, "latest"))?.digest ?? "nothing");
 const planned = async () => (await reviewPlan(lab, program)).deployments;
 const change = (name: string, text: string) => {
     writeTree(program, { [name]: text });
@@ -91,12 +110,37 @@ test("a preview needs no host, and a review says what would be deployed where, a
     const host = `${sshd.user}@127.0.0.1:${sshd.port}`;
     const first = { deployment: "bot", image: "app", host, action: "deploy", causes: ["first deployment"] };
     expect(await planned()).toEqual([first]);
-    await sshd.start();
 });
 
-test("the first update deploys the release that it promoted, and the next one has nothing to do", async () => {
-    const { code, output, summary } = await update();
+test("a host that does not answer holds nothing up for long: everything is promoted, and the run ends red", async () => {
+    const begun = Date.now();
+    const { code, output, releases } = await update();
+    expect((Date.now() - begun) / 1000).toBeLessThan(90);
+    expect(code).toBe(1);
+    expect(output).toMatch(/gave up after 3 attempts/);
+    expect(output.split("left to do:")[1]).toContain("failed, and the host did not say what it runs");
+    expect([await isPromoted("app"), await isPromoted("other")]).toEqual([true, true]);
+    expect(releases).toMatchObject([
+        { image: "app", ref: await refOf("app") },
+        { image: "other", ref: await refOf("other") },
+    ]);
+    // Workflows hear of both; who deploys the other one reports how that went.
+    const { dispatches, deployments } = standInRepository(lab).state();
+    expect(dispatches).toEqual((releases as object[]).map((payload) => ({ type: "image-promoted", payload })));
+    expect(deployments?.map(({ environment, statuses }) => [environment, statuses.map(({ state }) => state)])).toEqual([
+        ["bot", ["failure"]],
+        ["other", []],
+    ]);
+    expect(await planned()).toMatchObject([
+        { action: "deploy", causes: ["the last deployment failed or was not reached"] },
+    ]);
+});
+
+test("the next update deploys the release that was promoted, and the one after it has nothing to do", async () => {
+    await sshd.start();
+    const { code, output, summary, releases } = await update();
     expect(code, output).toBe(0);
+    expect(releases).toEqual([]);
     const ref = await refOf("app");
     const [line, ...more] = started();
     expect(more).toEqual([]);
@@ -107,12 +151,18 @@ test("the first update deploys the release that it promoted, and the next one ha
     expect(ref).toContain((await manifest(lab, "fixture/app", tag))?.digest ?? "no manifest");
     expect(summary).toContain(`${ref} runs.`);
     expect(summary).toContain(`pulling ${ref}`);
+    expect(standInRepository(lab).state().deployments?.at(-1)).toMatchObject({
+        ...{ environment: "bot", description: `image app, release ${tag}` },
+        statuses: [{ state: "success" }],
+    });
     expect(await planned()).toEqual([]);
     expect(await update()).toMatchObject({ code: 0 });
     expect(started()).toHaveLength(1);
 });
 
 test("another image's change deploys nothing; the app's change is announced, and deployed", async () => {
+    // The rest of this file is faster without GitHub.
+    configureWithout("layered-images:github");
     change("other.txt", "2\n");
     expect(await planned()).toEqual([]);
     change("app.txt", "2\n");
@@ -131,10 +181,7 @@ test("an unhealthy release is promoted all the same; the former one runs again, 
     expect(code).toBe(1);
     const failed = await refOf("app");
     expect(failed).not.toBe(former);
-    expect(failed.endsWith((await manifest(lab, "fixture/app", "latest"))?.digest ?? "none")).toBe(true);
-    expect((await refOf("other")).endsWith((await manifest(lab, "fixture/other", "latest"))?.digest ?? "none")).toBe(
-        true,
-    );
+    expect([await isPromoted("app"), await isPromoted("other")]).toEqual([true, true]);
     expect(
         started()
             .slice(2)
@@ -161,34 +208,21 @@ test("the next update tries again", async () => {
     expect(await planned()).toEqual([]);
 });
 
-test("a host with another key gets no command, and one that does not answer holds nothing up for long", async () => {
-    const file = path.join(program, "Pulumi.local.yaml");
-    const config = readFileSync(file, "utf8");
+test("a host with another key than the configured one gets no command", async () => {
+    const config = readFileSync(stackFile(), "utf8");
     const other = (await run("ssh-keygen", ["-y", "-f", path.join(lab.paths.state, "sshd", "client")])).trim();
-    writeFileSync(file, config.replace(sshd.hostKey, other));
+    writeFileSync(stackFile(), config.replace(sshd.hostKey, other));
     expect(await planned()).toMatchObject([{ action: "deploy", causes: ["changed: hostKey"] }]);
-    const refused = await update();
-    expect(refused.code).toBe(1);
-    expect(refused.output).toContain("the server's key is not `hostKey`");
-    expect(refused.output).toContain("failed, and the host did not say what it runs");
-    writeFileSync(file, config);
-    change("app.txt", "4\n");
-    await sshd.stop();
-    const begun = Date.now();
-    const unanswered = await update();
-    expect(unanswered.code).toBe(1);
-    expect(unanswered.output).toMatch(/gave up after 3 attempts/);
-    expect((Date.now() - begun) / 1000).toBeLessThan(90);
-    expect((await refOf("app")).endsWith((await manifest(lab, "fixture/app", "latest"))?.digest ?? "none")).toBe(true);
+    const { code, output } = await update();
+    expect(code).toBe(1);
+    expect(output).toContain("the server's key is not `hostKey`");
     expect(started()).toHaveLength(5);
-    await sshd.start();
+    writeFileSync(stackFile(), config);
 });
 
-test("a deployment that leaves the configuration leaves what runs alone", async () => {
-    const file = path.join(program, "Pulumi.local.yaml");
-    const { config, ...rest } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
-    const { "layered-images:deployments": _, ...others } = config;
-    writeFileSync(file, stringify({ ...rest, config: others }));
+test("a deployment that leaves the configuration needs no host, and leaves what runs alone", async () => {
+    await sshd.stop();
+    configureWithout("layered-images:deployments");
     expect(await planned()).toMatchObject([{ action: "remove" }]);
     expect(await update()).toMatchObject({ code: 0 });
     expect(started()).toHaveLength(5);
