@@ -33,6 +33,7 @@ export interface RepositorySecret {
 
 /** A deployment of the stack, with the private key that opens its host. */
 export interface DeploymentConfig extends Deployment {
+    /** PEM, with the line break at its end. */
     readonly key: pulumi.Output<string>;
 }
 

@@ -175,10 +175,11 @@ async function update(
  * Runs `npm run up`: updates the lab's stack, after setting up the lab, or another stack to match the checkout. In addition to
  * `pulumi up` it first refreshes workflow files that changed on GitHub and, with `--refresh`, all resources except the indexes; recreates
  * content that the registry lost; with `--rebuild` builds images without cache; records the update; and, if the update failed, prints the
- * reasons and the remaining steps. In GitHub Actions it also writes the step's summary.
+ * reasons and the remaining steps. In GitHub Actions it also writes the step's summary, and the output `releases`: what it promoted, as JSON. If
+ * the stack's configuration says so, it tells GitHub as well.
  *
  * @param args arguments for `pulumi up`
- * @returns Pulumi's exit code; 0, with the step's output `again` set, if only an expired token prevented success
+ * @returns Pulumi's exit code; 1 if only GitHub could not be told; 0, with the step's output `again` set, if only an expired token prevented success
  */
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type Preview, readPreview } from "../lib/engine/preview";
 import type { Cause } from "../lib/plan/causes";
+import type { DeploymentPlan } from "../lib/plan/deployments";
 import type { ImagePlan } from "../lib/plan/images";
 import type { Plan } from "../lib/plan/plan";
 import { packageRoot } from "../lib/system/paths";
@@ -29,6 +30,13 @@ export const imagePlan = (image: string, rest: Partial<ImagePlan> = {}): ImagePl
     platforms: [{ platform: "linux/amd64", action: rest.action ?? "unchanged" }],
     causes: [],
     ...(rest.parent === undefined && { root: "python:3.12-slim" }),
+    ...rest,
+});
+
+/** Returns a deployment of a plan: by default it waits for the digest of its image. */
+export const deploymentPlan = (deployment: string, rest: Partial<DeploymentPlan> = {}): DeploymentPlan => ({
+    ...{ deployment, image: "bot", host: "deploy@bot.example.org", action: "maybe" },
+    causes: [{ kind: "release decides", image: "bot" }],
     ...rest,
 });
 

@@ -5,6 +5,7 @@ const highest = { zstd: 22, gzip: 9 } as const;
 
 /** How the layers of published images are compressed. */
 export interface Compression {
+    /** Docker before 23 reads gzip only. */
     readonly type: keyof typeof highest;
     /** 0 to 9 for gzip, 0 to 22 for zstd; absent for BuildKit's own choice. */
     readonly level?: number;

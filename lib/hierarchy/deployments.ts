@@ -63,6 +63,7 @@ export const deploymentKeys: readonly string[] = Object.keys(deploymentSchema.sh
 
 /** How the success of a deployment is decided. */
 export interface Health {
+    /** Exit code 0 means that the release works. */
     readonly command: string;
     /** How often it may fail. */
     readonly attempts: number;
@@ -74,8 +75,11 @@ export interface Health {
 export interface Deployment {
     /** Key of the image. */
     readonly image: string;
+    /** Name or address of the machine. */
     readonly host: string;
+    /** Port of its SSH server. */
     readonly port: number;
+    /** The user that logs in there and runs the commands. */
     readonly user: string;
     /** Public key of the host: a host with another one is refused. */
     readonly hostKey: string;

@@ -25,7 +25,7 @@ const step = (
 const steps = (
     [before, after]: readonly [object | undefined, object | undefined],
     op: string,
-    [was, is]: readonly [string?, string?],
+    [was, is]: readonly [was: string | undefined, is?: string],
     reasons?: string[],
 ): Step[] => [
     step(componentTypes.deployment, before ? (after ? "same" : "delete") : "create", before, after),
@@ -37,7 +37,7 @@ const steps = (
 ];
 const same = [settings, settings] as const;
 
-test.each<[string, Step[], ReadonlySet<string>, string, string[]]>([
+test.each<[string, Step[], ReadonlySet<string>, string, readonly string[]]>([
     ["is new", steps([undefined, settings], "create", [undefined, unknown]), none, "deploy", ["first deployment"]],
     [
         "never succeeded",
