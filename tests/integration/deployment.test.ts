@@ -81,7 +81,8 @@ const stackFile = () => path.join(program, "Pulumi.local.yaml");
 function configureWithout(key: string): void {
     const { config, ...rest } = parse(readFileSync(stackFile(), "utf8")) as { config: Record<string, unknown> };
     const others = Object.entries(config).filter(([name]) => name !== key);
-    writeFileSync(stackFile(), stringify({ ...rest, config: Object.fromEntries(others) }));
+    // Long lines are not folded, so that a text in one is found again.
+    writeFileSync(stackFile(), stringify({ ...rest, config: Object.fromEntries(others) }, { lineWidth: 0 }));
 }
 
 /** What was started on the host, one line for each time. */
