@@ -5,6 +5,7 @@
  */
 import "./lib/system/seldomUsed";
 
+export { Deployment, type DeploymentArgs } from "./components/deployment";
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
 export type { Image } from "./components/image";
 export type { PlatformImage } from "./components/platformImage";
@@ -12,10 +13,18 @@ export type { Promotion } from "./components/promotion";
 export { RepositorySettings, type RepositorySettingsArgs } from "./components/repositorySettings";
 export { WorkflowFiles, type WorkflowFilesArgs } from "./components/workflowFiles";
 export type { RemoveLeftovers } from "./components/leftovers";
-export { type GitHubConfig, type RepositorySecret, type StackConfig, readConfig } from "./config";
+export {
+    type DeploymentConfig,
+    type GitHubConfig,
+    type RepositorySecret,
+    type StackConfig,
+    readConfig,
+} from "./config";
 export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
+export type { Compression } from "./lib/hierarchy/compression";
+export type { Health } from "./lib/hierarchy/deployments";
 export type {
     Combination,
     Definitions,

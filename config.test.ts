@@ -91,6 +91,7 @@ test("an empty configuration pushes to the registries in the images' names, for 
         builtinFrontend: false,
         secretNames: [],
         secrets: {},
+        deployments: {},
     });
 });
 
@@ -111,6 +112,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         builtinFrontend: true,
         secretNames: [],
         secrets: {},
+        deployments: {},
     });
 });
 
@@ -151,6 +153,7 @@ describe("lab: true", () => {
             labRegistry: instance.registry,
             secretNames: [],
             secrets: {},
+            deployments: {},
         });
     });
 
@@ -271,6 +274,8 @@ describe("GitHub", () => {
             repository: "bot",
             branch: "main",
             delivery: "direct",
+            dispatch: false,
+            deployments: false,
             adopt: false,
             baseUrl: "https://api.github.com/",
             token: "t0ken",
@@ -366,4 +371,63 @@ describe("GitHub", () => {
             await expect(reading).rejects.toThrow(message(text));
         }
     });
+});
+
+describe("deployments", () => {
+    const pem = `-----BEGIN OPENSSH PRIVATE KEY-----\n${"hunter2".repeat(10)}\n-----END OPENSSH PRIVATE KEY-----`;
+    const hostKey = `ssh-ed25519 ${"A".repeat(68)}`;
+    const bot = { image: "bot", host: "bot.example.org", user: "deploy", key: pem, hostKey, command: "./start" };
+    const withBot = (change: object) => ({ deployments: JSON.stringify({ bot: { ...bot, ...change } }) });
+    const encrypted = ["deployments"];
+
+    test("have a key that is secret from the moment it is read, with the line break that its file ends in", async () => {
+        const { deployments } = await read(withBot({}), undefined, true, encrypted);
+        const { key, ...rest } = deployments.bot ?? { key: pulumi.output("") };
+        expect(rest).toMatchObject({ image: "bot", host: "bot.example.org", port: 22, timeout: 600 });
+        expect(await pulumi.isSecret(key)).toBe(true);
+        expect(await new Promise((resolve) => key.apply(resolve))).toBe(`${pem}\n`);
+    });
+
+    test("with a key that is readable in the stack's file are refused, and the key is not repeated", async () => {
+        const failing = read(withBot({}), undefined, true, []);
+        await expect(failing).rejects.toThrow(/layered-images:deployments \(at bot\.key\): readable by everyone/);
+        await expect(failing).rejects.toThrow("pulumi config set --secret --path 'deployments.bot.key' < <file");
+        await expect(failing).rejects.not.toThrow("hunter2");
+    });
+
+    test.each<[string, object, string | RegExp]>([
+        [
+            "a host key that is missing",
+            { hostKey: undefined },
+            "Set it: pulumi config set --path 'deployments.bot.hostKey' <value>",
+        ],
+        [
+            "a private key that is none",
+            { key: "hunter2" },
+            "Set it: pulumi config set --secret --path 'deployments.bot.key'",
+        ],
+        [
+            "a key that it does not know",
+            { hots: "x" },
+            /unknown key .* known are image, host, port, user, key, hostKey/,
+        ],
+        ["a name that no file can have", { "": "" }, "layered-images:deployments"],
+    ])("%s is named, with the command that mends it", async (_, change, message) => {
+        const failing = read(withBot(change), undefined, true, encrypted);
+        await expect(failing).rejects.toThrow(message);
+        await expect(failing).rejects.not.toThrow("hunter2");
+    });
+});
+
+test.each<[string, unknown]>([
+    ["gzip", { type: "gzip" }],
+    ['{"type":"zstd","level":19}', { type: "zstd", level: 19 }],
+])("the compression %s is read", async (compression, expected) => {
+    expect(await read({ compression })).toMatchObject({ compression: expected });
+});
+
+test("a compression that there is not is refused, with those that there are", async () => {
+    await expect(read({ compression: "estargz" })).rejects.toThrow(
+        'layered-images:compression: neither "zstd", "gzip" nor an object with type and level. Set it: pulumi config set compression',
+    );
 });

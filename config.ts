@@ -10,6 +10,8 @@ import type { Access } from "./lib/github/permissions";
 import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
+import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
+import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
@@ -29,12 +31,22 @@ export interface RepositorySecret {
     readonly codespaces: boolean;
 }
 
+/** A deployment of the stack, with the private key that opens its host. */
+export interface DeploymentConfig extends Deployment {
+    /** PEM, with the line break at its end. */
+    readonly key: pulumi.Output<string>;
+}
+
 /** The GitHub part of the stack's configuration. The token comes from the environment, never from the configuration. */
 export interface GitHubConfig extends GitHubTarget {
     /** "direct": workflow files are committed to `branch`; "pull-request": they are proposed. Default: "direct". */
     readonly delivery: z.infer<typeof githubSchema>["delivery"];
     /** Whether files of other origin in the place of workflow files are replaced. Default: false. */
     readonly adopt: boolean;
+    /** Whether `up` sends an event for each image that moved. Default: false. */
+    readonly dispatch: boolean;
+    /** Whether `up` makes deployment records. Default: false. */
+    readonly deployments: boolean;
     /** The repository's secrets by name; empty if the stack sets none. */
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** What the program changes on GitHub in addition to workflow files. */
@@ -106,17 +118,18 @@ const isSecure = (value: unknown): boolean => isObject(value) && typeof value.se
  *
  * @param text the file `Pulumi.<stack>.yaml`
  * @param key with its project: "layered-images:repositorySecrets"
+ * @param property the secret property of an entry that is an object
  * @returns paths below the key: "A", or "B.value" if an entry is an object; empty if the file does not have the key
  * @throws YAMLParseError if the file is not YAML
  */
-export function readableSecrets(text: string, key: string): string[] {
+export function readableSecrets(text: string, key: string, property = "value"): string[] {
     const file = parse(text) as unknown;
     const values = isObject(file) && isObject(file.config) ? file.config[key] : undefined;
     if (!isObject(values) || isSecure(values)) return [];
     return Object.entries(values).flatMap(([name, value]) => {
         if (isSecure(value)) return [];
         if (!isObject(value)) return [name];
-        return "value" in value && !isSecure(value.value) ? [`${name}.value`] : [];
+        return property in value && !isSecure(value[property]) ? [`${name}.${property}`] : [];
     });
 }
 
@@ -136,6 +149,10 @@ function place([key, ...rest]: readonly PropertyKey[], project: string): string 
     return `${project}:${String(key ?? "")}${value}`;
 }
 
+/** Whether a path in the configuration leads to the private key of a deployment. */
+const isDeploymentKey = ([setting, , property]: readonly PropertyKey[]): boolean =>
+    setting === "deployments" && property === "key";
+
 /**
  * Describes an issue of the stack's configuration, with the command that repairs it. The command for a secret never contains its value.
  * An issue with the parameter `remove` concerns a key instead of its value.
@@ -144,14 +161,15 @@ function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: Conf
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");
-        const allowed = known[issue.path.map(String).join(".")]?.join(", ") ?? "other keys";
+        const where = issue.path[0] === "deployments" ? "deployments" : issue.path.map(String).join(".");
+        const allowed = known[where]?.join(", ") ?? "other keys";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
     }
     if (issue.code === "custom" && issue.params?.remove === true) {
         return `${place(issue.path, project)}: ${issue.message}. Remove it: pulumi config rm ${keyArguments(issue.path)}`;
     }
-    const isSecret = secret.includes(String(issue.path[0]));
+    const isSecret = secret.includes(String(issue.path[0])) || isDeploymentKey(issue.path);
     const set = `pulumi config set ${isSecret ? "--secret " : ""}${keyArguments(issue.path)}${isSecret ? "" : " <value>"}`;
     return `${place(issue.path, project)}: ${issue.message}. Set it: ${set}`;
 }
@@ -184,6 +202,8 @@ const schema = z.strictObject({
         .optional(),
     /** Whether BuildKit's own frontend reads Dockerfiles whose `# syntax=` is docker/dockerfile. */
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
+    /** "zstd", "gzip", or an object with `type` and `level`: how the layers of published images are compressed. */
+    compression: compressionSchema.optional(),
     /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
     /** In the lab, build arguments for machines that can't reach an address. */
@@ -192,6 +212,8 @@ const schema = z.strictObject({
     rebuilds: rebuildsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
+    /** Machines that run releases, by name. */
+    deployments: deploymentsSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
@@ -217,6 +239,8 @@ export interface StackConfig {
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Whether the builder's own frontend replaces the docker/dockerfile that `# syntax=` names. Default: false. */
     readonly builtinFrontend: boolean;
+    /** How the layers of published images are compressed. Default: zstd, at BuildKit's own level. */
+    readonly compression?: Compression;
     /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
@@ -225,6 +249,8 @@ export interface StackConfig {
     readonly secretNames: readonly string[];
     /** Values of the build secrets by name. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Machines that run releases, by name; empty if the stack deploys nothing. */
+    readonly deployments: Readonly<Record<string, DeploymentConfig>>;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
@@ -240,7 +266,12 @@ function parseValue(text: string): unknown {
 }
 
 /** The allowed keys, by the path of the object that contains them. */
-const known = { "": Object.keys(schema.shape), github: Object.keys(githubSchema.shape) };
+const known = {
+    "": Object.keys(schema.shape),
+    github: Object.keys(githubSchema.shape),
+    // Of all deployments, whatever their names are.
+    deployments: deploymentKeys,
+};
 
 /** Returns the lab's roots by platform without those that the stack's configuration pins; nothing if there are none. */
 function unpinned(
@@ -278,9 +309,22 @@ function warnOfReadable(names: readonly string[]): void {
 }
 
 /** Finds secrets of a key that are not encrypted in the stack's file; empty if the stack has no file. */
-function readableIn(root: string, key: string): string[] {
+function readableIn(root: string, key: string, property?: string): string[] {
     const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
-    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key) : [];
+    return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key, property) : [];
+}
+
+/** Returns a problem for each deployment whose private key is not encrypted. */
+function readableKeys(root: string, project: string, names: readonly string[]): string[] {
+    const key = `${project}:deployments`;
+    const readable = isEncrypted(key) ? readableIn(root, key, "key") : names.map((name) => `${name}.key`);
+    return readable.map((place) => {
+        const path = ["deployments", ...place.split(/\.(?=key$)/)];
+        return (
+            `${key} (at ${place}): readable by everyone in the stack's file. Replace this key by a new one, and set it: ` +
+            `pulumi config set --secret ${keyArguments(path)} < <file of the private key>`
+        );
+    });
 }
 
 /**
@@ -305,6 +349,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
             readable: readableIn(root, `${project}:repositorySecrets`),
             provider: providerSettings(),
         }),
+        ...readableKeys(root, project, Object.keys(parsed.data?.deployments ?? {})),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({
@@ -334,6 +379,10 @@ export function readConfig(root: string = process.cwd()): StackConfig {
     const key = `${project}:buildSecrets`;
     const readable = isEncrypted(key) ? readableIn(root, key) : names;
     if (readable.length > 0) warnOfReadable(readable);
+    const deployments = Object.entries(parsed.data.deployments ?? {}).map(
+        // A file that was piped into the configuration lost its last line break.
+        ([name, { key, ...rest }]) => [name, { ...rest, key: pulumi.secret(`${key.trim()}\n`) }] as const,
+    );
     const where = registry ?? instance?.registry;
     const github = githubConfig(parsed.data.github, parsed.data.repositorySecrets);
     return {
@@ -344,10 +393,12 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         pins: Object.keys(roots),
         buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
+        ...(parsed.data.compression && { compression: parsed.data.compression }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
+        deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),
     };
 }

@@ -1,5 +1,6 @@
 import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
+import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { RepositorySettings } from "./components/repositorySettings";
@@ -15,6 +16,7 @@ import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { imagesNamed } from "./lib/hierarchy/definition";
+import { checkDeployments } from "./lib/hierarchy/deployments";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -114,6 +116,7 @@ async function compose() {
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
+    checkDeployments(config.deployments, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     const { secrets } = config;
     lighten();
@@ -125,6 +128,11 @@ async function compose() {
     const delivered = decided && deliver(decided, images.promotedRefs());
     await inTurn(delivered?.done);
     images.add({ ...args, images: hierarchy.images.filter(isLast) });
+    for (const [name, settings] of Object.entries(config.deployments)) {
+        const promotion = images.images[settings.image]?.promotion;
+        // Checked above: an image that is pushed has one.
+        if (promotion) new Deployment(name, { ...settings, promotion });
+    }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     return knownOutputs({ images: images.outputs(), ...(delivered && { github: delivered.outputs }) });
 }

@@ -2,7 +2,8 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
 import { builderAddress } from "../lab/servers/services";
-import { registryExport, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { registryExport } from "../lib/hierarchy/compression";
+import { sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { hostPlatform } from "../lib/platform";
 import { pushedRepository } from "../lib/registry/references";
 import { run } from "../lib/system/process";
@@ -151,7 +152,7 @@ interface PeerSettings {
 
 /** Exporter and cache as this program has them (components/platformImage.ts). */
 export const asOurs: PeerSettings = {
-    output: registryExport,
+    output: registryExport(),
     cacheTo: "mode=max,ignore-error=true,image-manifest=true,oci-mediatypes=true,compression=zstd",
     withoutProvenance: true,
     buildArgs: { SOURCE_DATE_EPOCH: sourceDateEpoch },
@@ -314,7 +315,7 @@ function raw(setup: Setup): Competitor {
             ),
             ...Object.fromEntries(Object.entries(image?.labels ?? {}).map(([name, value]) => [`label:${name}`, value])),
         };
-        const output = registryExport.replace("type=registry", "type=image,push=true");
+        const output = registryExport().replace("type=registry", "type=image,push=true");
         const cache = cacheOf(setup, key);
         const args = [
             ...["--addr", builderAddress(lab.paths), "build", "--progress", "plain", "--frontend", "dockerfile.v0"],

@@ -78,10 +78,13 @@ const secretVariables = ({ inputs }: Build) =>
         value,
     }));
 
-/** Runs a build and exports the image as an OCI archive. Returns the digest of its manifest. */
-async function exportBuild(args: readonly string[], archive: string, compression: string, settings: CanaryOptions) {
+/**
+ * Runs a build and exports the image as an OCI archive, with the attributes of an exporter to a registry. Returns the digest of its
+ * manifest.
+ */
+async function exportBuild(args: readonly string[], archive: string, exporter: string, settings: CanaryOptions) {
     const metadata = `${archive}.json`;
-    const output = `type=oci,dest=${archive},rewrite-timestamp=true,oci-mediatypes=true,compression=${compression}`;
+    const output = exporter.replace("type=registry", `type=oci,dest=${archive}`);
     const options = ["--provenance=false", "--progress", "plain", "--metadata-file", metadata, "--output", output];
     await run("buildx", ["build", ...options, ...args], settings);
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
@@ -118,12 +121,16 @@ export interface Rebuild {
     readonly difference?: string;
 }
 
+/** Exporter whose layers can be compared: equal files give equal layers, however they were compressed. */
+const uncompressed =
+    "type=registry,rewrite-timestamp=true,oci-mediatypes=true,compression=uncompressed,force-compression=true";
+
 /** Exports an image as an OCI archive with uncompressed layers. Returns the path of the archive. */
 async function unpack(image: string, platform: Platform, folder: string, options: CanaryOptions): Promise<string> {
     const archive = path.join(folder, `${image.split(":")[0] ?? ""}.tar`);
     writeFileSync(path.join(folder, "Dockerfile"), "FROM image\n");
     const args = ["--platform", platform, "--build-context", `image=${image}`, folder];
-    await exportBuild(args, archive, "uncompressed,force-compression=true", options);
+    await exportBuild(args, archive, uncompressed, options);
     return archive;
 }
 
@@ -146,7 +153,8 @@ export async function rebuild(build: Build, settings: CanaryOptions): Promise<Re
     try {
         const archive = path.join(folder, "rebuilt.tar");
         // BuildKit empties the cache mounts of steps that it runs with --no-cache (llbsolver, detectPrunedCacheID).
-        const digest = await exportBuild(["--no-cache", ...buildArguments(build)], archive, "zstd", options);
+        const [{ raw: exporter }] = build.inputs.exports;
+        const digest = await exportBuild(["--no-cache", ...buildArguments(build)], archive, exporter, options);
         const outcome = { name: buildName(build), published: build.outputs.digest, rebuilt: digest };
         if (digest === build.outputs.digest) return outcome;
         const layout = path.join(folder, "layout");

@@ -8,6 +8,7 @@ import { markdownForm } from "../lib/forms/markdown";
 import { tableForm } from "../lib/forms/table";
 import type { PlatformPlan } from "../lib/plan/builds";
 import type { Cause } from "../lib/plan/causes";
+import type { DeploymentPlan } from "../lib/plan/deployments";
 import type { ImagePlan } from "../lib/plan/images";
 import { makePlan, withPublished, type Plan } from "../lib/plan/plan";
 import type { RepositoryPlan } from "../lib/plan/repository";
@@ -77,14 +78,9 @@ function deliver(text: string, output: string | undefined): void {
 type KeyOfAny<T> = T extends unknown ? keyof T : never;
 
 /** Properties of a plan with a fixed vocabulary, which must not be masked. */
-const fixedWords: readonly (keyof ImagePlan | keyof RepositoryPlan | keyof PlatformPlan | KeyOfAny<Cause>)[] = [
-    "action",
-    "kind",
-    "platform",
-    "inAnyCase",
-    "of",
-    "role",
-];
+const fixedWords: readonly (
+    keyof ImagePlan | keyof RepositoryPlan | keyof DeploymentPlan | keyof PlatformPlan | KeyOfAny<Cause>
+)[] = ["action", "kind", "platform", "inAnyCase", "of", "role"];
 
 /** Awaits `work` and masks the secrets in the InputError with which it fails. */
 async function withMaskedErrors<T>(work: Promise<T>, secrets: Promise<readonly string[]>): Promise<T> {

@@ -5,18 +5,21 @@ import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
+import { dispatchReleases, recordDeployments } from "../lib/github/announce";
 import { imagesNamed } from "../lib/hierarchy/definition";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
 import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
-import { filesDiffer } from "../lib/status/status";
+import { filesDiffer, githubTarget } from "../lib/status/status";
 import { masked } from "../lib/system/mask";
 import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
+import { announcementsOf } from "../lib/update/announcements";
 import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
-import { recordUp } from "../lib/update/record";
+import { type RecordedUpdate, recordUp } from "../lib/update/record";
+import { movedReleases } from "../lib/update/releases";
 import { summaryOf } from "../lib/update/summary";
 import { addSummary, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
@@ -98,6 +101,26 @@ function imagesToRebuild({ rebuild }: UpOptions): readonly string[] {
     return names;
 }
 
+/**
+ * Tells the step's later ones, and GitHub where the stack's configuration wants that, which releases the update promoted. A refusal undoes nothing.
+ *
+ * @returns what is left to do, a line each
+ */
+async function announce(engine: Engine, { log, record }: RecordedUpdate): Promise<string[]> {
+    setOutputs({ releases: JSON.stringify(movedReleases(log)) });
+    const { dispatches, records } = announcementsOf(log);
+    if (dispatches.length + records.length === 0) return [];
+    const target = githubTarget((await deploymentOf(engine)).resources, engine.env);
+    if (target?.token === undefined) {
+        const images = [...new Set([...dispatches, ...records].map(({ image }) => image))].join(", ");
+        return [`GitHub: nothing was told of ${images}: GITHUB_TOKEN is not set`];
+    }
+    return [
+        ...(await dispatchReleases(target, dispatches)),
+        ...(await recordDeployments(target, records, record.commit)),
+    ];
+}
+
 async function update(
     session: Session,
     args: readonly string[],
@@ -123,11 +146,13 @@ async function update(
         console.error(`\nrecording ${rebuild.join(", ")} as built with cache again, from what was just built`);
         code = await pulumi("up", [...up, ...refreshed.rest]);
     }
+    const untold = recorded && !isInterrupted() ? await announce(engine, recorded) : [];
+    if (untold.length > 0 && code === exit.done) code = exit.failed;
     reportDuration("up", start, ready);
     const log = recorded?.log;
     if (code !== exit.done && !isInterrupted()) {
         if (log) await printFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
-        const remaining = log ? leftUndone(log) : [];
+        const remaining = [...(log ? leftUndone(log) : []), ...untold];
         if (remaining.length > 0)
             console.error(["\nleft to do:", ...remaining.map((line) => `  ${mask(line)}`)].join("\n"));
         const next = log ? undefined : engineAdvice(printed.join("\n"));
@@ -135,6 +160,7 @@ async function update(
     }
     if (process.env.GITHUB_STEP_SUMMARY) {
         addSummary(`${await summaryOf(recorded, { lines: printed, mask }, engine.env)}\n`);
+        if (untold.length > 0) addSummary(`\n#### Not told\n\n${untold.map((line) => `- ${mask(line)}`).join("\n")}\n`);
     }
     if (code === exit.done || refreshed.code !== exit.done) return code === exit.done ? refreshed.code : code;
     // Only a workflow step that reads the output `again` can finish the update.
@@ -149,10 +175,11 @@ async function update(
  * Runs `npm run up`: updates the lab's stack, after setting up the lab, or another stack to match the checkout. In addition to
  * `pulumi up` it first refreshes workflow files that changed on GitHub and, with `--refresh`, all resources except the indexes; recreates
  * content that the registry lost; with `--rebuild` builds images without cache; records the update; and, if the update failed, prints the
- * reasons and the remaining steps. In GitHub Actions it also writes the step's summary.
+ * reasons and the remaining steps. In GitHub Actions it also writes the step's summary, and the output `releases`: what it promoted, as JSON. If
+ * the stack's configuration says so, it tells GitHub as well.
  *
  * @param args arguments for `pulumi up`
- * @returns Pulumi's exit code; 0, with the step's output `again` set, if only an expired token prevented success
+ * @returns Pulumi's exit code; 1 if only GitHub could not be told; 0, with the step's output `again` set, if only an expired token prevented success
  */
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();

@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
 import { imageScheme, inputHashArgument } from "../lib/engine/resources";
-import { type PreparedImage, pinFor, registryExport, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { registryExport } from "../lib/hierarchy/compression";
+import { type PreparedImage, pinFor, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { rebuildHost } from "../lib/hierarchy/rebuild";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
@@ -90,7 +91,7 @@ function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<
  * fail the build.
  */
 function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
-    const { repository, registryCache, cacheTag } = prepared;
+    const { repository, registryCache, cacheTag, compression } = prepared;
     if (repository === undefined || !registryCache) return {};
     const ref = `${repository}:${cacheTag}-${archOf(platform)}`;
     const to = {
@@ -99,7 +100,8 @@ function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.Imag
         ignoreError: true,
         imageManifest: true,
         ociMediaTypes: true,
-        compression: "zstd",
+        compression: compression.type,
+        ...(compression.level !== undefined && { compressionLevel: compression.level }),
     } as const;
     return { cacheFrom: [{ registry: { ref } }], cacheTo: [{ registry: to }] };
 }
@@ -145,7 +147,7 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             ...(prepared.rebuild !== undefined && { addHosts: [rebuildHost(prepared.rebuild)] }),
             ...cache(args),
             ...secretsOf(args),
-            exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport }],
+            exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport(prepared.compression) }],
             tags: tags(args),
         },
         // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published

@@ -30,6 +30,10 @@ export class Promotion extends pulumi.ComponentResource {
     public readonly ref: pulumi.Output<string>;
     /** Everything that it makes. */
     public readonly resources: pulumi.Resource[] = [];
+    /** Like `ref`, as an input of other resources. */
+    public readonly passedRef: pulumi.Output<string>;
+    /** The release's own tag: "r-<12 hex>". */
+    public readonly release: pulumi.Output<string>;
     /** The tag of the image's name: promotions of children wait for it alone. */
     private readonly main: dockerBuild.Index;
 
@@ -46,6 +50,8 @@ export class Promotion extends pulumi.ComponentResource {
         // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
         this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made], hooks);
         this.ref = refIn(repository, this.main);
+        this.passedRef = passedOn(repository, this.main);
+        this.release = pulumi.interpolate`r-${release}`;
         this.move(names, { repository, tags: otherTags }, made, hooks);
         this.addTags(names.command, publication, publication, release, this.ref, this.main);
         for (const copy of copies) {

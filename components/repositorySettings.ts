@@ -16,6 +16,10 @@ export interface RepositorySettingsArgs {
     readonly secrets: Readonly<Record<string, RepositorySecret>>;
     /** Variables by name. */
     readonly variables: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Whether `up` sends an event for each image that moved. Default: false. */
+    readonly dispatch?: boolean;
+    /** Whether `up` makes deployment records. Default: false. */
+    readonly deployments?: boolean;
     /** Removes a variable that already exists in the repository and is about to be created. */
     readonly removeVariable: (variable: string) => Promise<void>;
 }
@@ -34,10 +38,12 @@ export class RepositorySettings extends pulumi.ComponentResource {
             ...(dependabot ? (["dependabot"] as const) : []),
             ...(codespaces ? (["codespaces"] as const) : []),
         ];
+        const announcements = (["dispatch", "deployments"] as const).filter((kind) => args[kind]);
         const inputs: RepositorySettingsInputs = {
             repository,
             secrets: Object.fromEntries(Object.entries(secrets).map(([key, secret]) => [key, readers(secret)])),
             variables: Object.keys(variables),
+            ...(announcements.length > 0 && { announcements }),
         };
         super(componentTypes.repositorySettings, name, inputs, opts);
         // A name is unique: if the new object were created first, deleting the old object would delete the new one.

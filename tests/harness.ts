@@ -34,6 +34,7 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
         case "docker-build:index:Index":
             return { ...inputs, ref: `${String(inputs.tag)}@${digestOf(`${name}-index`)}` };
         case "command:local:Command":
+        case "command:remote:Command":
             return { ...inputs, stdout: "", stderr: "" };
         case "github:index/actionsSecret:ActionsSecret":
         case "github:index/dependabotSecret:DependabotSecret":

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type Preview, readPreview } from "../lib/engine/preview";
 import type { Cause } from "../lib/plan/causes";
+import type { DeploymentPlan } from "../lib/plan/deployments";
 import type { ImagePlan } from "../lib/plan/images";
 import type { Plan } from "../lib/plan/plan";
 import { packageRoot } from "../lib/system/paths";
@@ -32,11 +33,19 @@ export const imagePlan = (image: string, rest: Partial<ImagePlan> = {}): ImagePl
     ...rest,
 });
 
+/** Returns a deployment of a plan: by default it waits for the digest of its image. */
+export const deploymentPlan = (deployment: string, rest: Partial<DeploymentPlan> = {}): DeploymentPlan => ({
+    ...{ deployment, image: "bot", host: "deploy@bot.example.org", action: "maybe" },
+    causes: [{ kind: "release decides", image: "bot" }],
+    ...rest,
+});
+
 /** Returns a plan of these images; all other fields are empty by default. */
 export const planOf = (images: readonly ImagePlan[], rest: Partial<Plan> = {}): Plan => ({
     stack: "local",
     images,
     repository: [],
+    deployments: [],
     expected: { least: 0, most: 0, unknown: [] },
     dangers: [],
     warnings: [],

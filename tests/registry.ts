@@ -5,6 +5,7 @@ import type { Lab } from "../lab/lab";
 import { registryHost } from "../lab/servers/tls";
 
 interface Descriptor {
+    readonly mediaType: string;
     readonly digest: string;
     readonly size: number;
     readonly platform?: { readonly os: string; readonly architecture: string };

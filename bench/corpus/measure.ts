@@ -7,7 +7,8 @@ import { readPreview } from "../../lib/engine/preview";
 import { CommandError } from "../../lib/errors";
 import { expandImages } from "../../lib/hierarchy/matrix";
 import { keysOf } from "../../lib/hierarchy/definition";
-import { registryExport, sourceDateEpoch } from "../../lib/hierarchy/prepare";
+import { registryExport } from "../../lib/hierarchy/compression";
+import { sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { makePlan } from "../../lib/plan/plan";
 import { hostPlatform } from "../../lib/platform";
 import { backendFolder } from "../../lib/system/paths";
@@ -65,7 +66,7 @@ export async function publishRoots(lab: TestLab, names: readonly string[]): Prom
                 contexts: { root: `docker-image://${pinned}` },
                 platforms: [hostPlatform()],
                 tags: [`${lab.instance.registry}/roots/${idOf(mark)}:latest`],
-                output: [registryExport],
+                output: [registryExport()],
                 attest: ["type=provenance,disabled=true"],
             },
         ]),

@@ -1,7 +1,8 @@
 import path from "node:path";
 import { z } from "zod";
 import type { TestLab } from "../../tests/lab";
-import { type Hierarchy as Prepared, registryExport, sourceDateEpoch } from "../../lib/hierarchy/prepare";
+import { registryExport } from "../../lib/hierarchy/compression";
+import { type Hierarchy as Prepared, sourceDateEpoch } from "../../lib/hierarchy/prepare";
 import { hostPlatform } from "../../lib/platform";
 import { CommandError } from "../../lib/errors";
 import { capture } from "../../lib/system/process";
@@ -30,7 +31,7 @@ const target = (lab: TestLab, name: string, image: Prepared["images"][number]): 
         ...(stage !== undefined && { target: stage }),
         contexts: Object.fromEntries(contexts) as object,
         tags: [`${lab.instance.registry}/bake/${name}/${key}:latest`],
-        output: [registryExport],
+        output: [registryExport()],
         attest: ["type=provenance,disabled=true"],
     };
 };

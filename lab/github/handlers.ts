@@ -1,5 +1,6 @@
 import { getOrganization } from "./accounts";
 import { deleteContent, getContent, putContent } from "./contents";
+import { createDeployment, createDeploymentStatus, createDispatch } from "./deployments";
 import type { OperationId } from "./operations";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
@@ -42,6 +43,9 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     "git/get-ref": getRef,
     "git/create-ref": createRef,
     "git/delete-ref": deleteRef,
+    "repos/create-dispatch-event": createDispatch,
+    "repos/create-deployment": createDeployment,
+    "repos/create-deployment-status": createDeploymentStatus,
     "pulls/list": listPulls,
     "pulls/create": createPull,
     "pulls/get": getPull,

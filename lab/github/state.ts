@@ -149,6 +149,28 @@ export interface WorkflowJob {
     readonly completedAt: string | null;
 }
 
+/** A status of a deployment record. */
+export interface DeploymentStatus {
+    readonly id: number;
+    readonly state: string;
+    readonly description: string;
+    readonly createdAt: string;
+}
+
+/** A deployment record. */
+export interface RecordedDeployment {
+    readonly id: number;
+    readonly sha: string;
+    readonly ref: string;
+    readonly task: string;
+    readonly payload: Readonly<Record<string, unknown>> | string;
+    readonly environment: string;
+    readonly description: string | null;
+    readonly user: string;
+    readonly createdAt: string;
+    readonly statuses: DeploymentStatus[];
+}
+
 /** A repository with all its content. */
 export interface Repository {
     readonly id: number;
@@ -173,6 +195,9 @@ export interface Repository {
     readonly pulls: PullRequest[];
     /** Jobs of workflow runs, by "<run>/<attempt>". */
     readonly runs: Record<string, WorkflowJob[]>;
+    /** Events that were sent to its workflows, and deployment records, in their order; absent if there are none. */
+    dispatches?: { readonly type: string; readonly payload: Readonly<Record<string, unknown>> }[];
+    deployments?: RecordedDeployment[];
 }
 
 /** Active limits, each until a time in seconds since 1970. */

@@ -67,13 +67,33 @@ export async function ensurePackages(
     folders: readonly string[] = searchPath(),
 ): Promise<void> {
     const needed = Object.entries(programs).filter(([, { part }]) => part === undefined || parts[part]);
-    const missing = needed.filter(([program]) => !isIn(folders, program));
+    await ensurePrograms(
+        "the lab needs",
+        Object.fromEntries(needed.map(([name, one]) => [name, one.package])),
+        folders,
+    );
+}
+
+/**
+ * Installs the Debian packages of programs that are missing. This requires root.
+ *
+ * @param who the beginning of the message for who is not root: "the lab needs"
+ * @param needed by program, the package that contains it
+ * @param folders folders that are searched for programs
+ * @throws CommandError as `ensurePackages`
+ */
+export async function ensurePrograms(
+    who: string,
+    needed: Readonly<Record<string, string>>,
+    folders: readonly string[] = searchPath(),
+): Promise<void> {
+    const missing = Object.entries(needed).filter(([program]) => !isIn(folders, program));
     if (missing.length === 0) return;
-    const packages = [...new Set(missing.map(([, { package: name }]) => name))];
+    const packages = [...new Set(missing.map(([, name]) => name))];
     const install = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
     if (process.getuid?.() !== 0) {
         throw new CommandError(
-            `the lab needs ${missing.map(([program]) => program).join(", ")}. Install the packages and run this again:\n` +
+            `${who} ${missing.map(([program]) => program).join(", ")}. Install the packages and run this again:\n` +
                 `    sudo apt-get update && sudo ${install.join(" ")}`,
         );
     }

@@ -1,5 +1,7 @@
+import { z } from "zod";
 import { hash12 } from "../context/hash";
 import type { InputFile } from "../context/walk";
+import type { Deployment } from "../hierarchy/deployments";
 import { type PreparedImage, rootsOf } from "../hierarchy/prepare";
 import { isDigest, repositoryOf, withDigest } from "../registry/references";
 
@@ -13,6 +15,7 @@ export const componentTypes = {
     promotion: "layered-images:components:Promotion",
     repositorySettings: "layered-images:components:RepositorySecrets",
     workflowFiles: "layered-images:components:WorkflowFiles",
+    deployment: "layered-images:components:Deployment",
     workflowPullRequest: "layered-images:components:WorkflowPullRequest",
 } as const;
 
@@ -21,6 +24,9 @@ export const dockerTypes = { image: "docker-build:index:Image", index: "docker-b
 
 /** Type of the command provider's resource that adds a release's tags. */
 export const commandType = "command:local:Command";
+
+/** Type of the command provider's resource that deploys a release. */
+export const remoteCommandType = "command:remote:Command";
 
 /** Variables of the command that adds a release's tags. */
 export interface TagVariables<Text = string> {
@@ -301,6 +307,28 @@ export function readWorkflowFiles(
     };
 }
 
+/** Inputs of the component of a deployment: all of its settings except the key, because every plan contains a component's inputs. */
+export type DeploymentInputs = Deployment;
+
+const deploymentInputs = z.object({
+    image: z.string(),
+    host: z.string(),
+    port: z.number(),
+    user: z.string(),
+    hostKey: z.string(),
+    command: z.string(),
+    health: z.object({ command: z.string(), attempts: z.number(), interval: z.number() }).optional(),
+    timeout: z.number(),
+});
+
+/** Reads the inputs of a deployment's component; undefined for other inputs. */
+export const readDeployment = (properties: Properties = {}): DeploymentInputs | undefined =>
+    deploymentInputs.safeParse(properties).data as DeploymentInputs | undefined;
+
+/** Returns the place of a deployment in words: "deploy@bot.example.org", with a port that is not SSH's own. */
+export const deploymentPlace = ({ user, host, port }: Pick<DeploymentInputs, "user" | "host" | "port">): string =>
+    `${user}@${host}${port === 22 ? "" : `:${port}`}`;
+
 /** The reader of a secret: workflows, workflows started by Dependabot, or codespaces. */
 export type SecretReader = "actions" | "dependabot" | "codespaces";
 
@@ -311,6 +339,8 @@ export interface RepositorySettingsInputs {
     readonly secrets: Readonly<Record<string, readonly SecretReader[]>>;
     /** Names of variables. */
     readonly variables: readonly string[];
+    /** What `up` tells GitHub after an update; absent if nothing. */
+    readonly announcements?: readonly ("dispatch" | "deployments")[];
 }
 
 /** A kind of resource on GitHub. */

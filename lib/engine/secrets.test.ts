@@ -64,3 +64,9 @@ describe("the files of the lab's stack are enough to know its secrets", () => {
         expect(plainSecrets(projectText, stackText)).toEqual(secrets);
     });
 });
+
+test("of a deployment only the private key is masked: its image and host stand in every output", () => {
+    const entry = { image: "bot", host: "bot.example.org", user: "deploy", key: "the-key" };
+    const value = { value: JSON.stringify({ main: entry }), objectValue: { main: entry }, secret: true };
+    expect(configSecrets(JSON.stringify({ "p:deployments": value }))).toEqual(["the-key"]);
+});

@@ -30,6 +30,15 @@ function textsIn(value: unknown): string[] {
 const isSecretKey = (key: string): boolean => secretKeys.some((name) => key.endsWith(`:${name}`));
 
 /**
+ * Returns the secret part of a key's value. Of deployments only the private keys are secret: masking the names of images and hosts as well
+ * would leave little to read of any output.
+ */
+function secretIn(key: string, value: unknown): unknown {
+    if (!key.endsWith(":deployments") || typeof value !== "object" || value === null) return value;
+    return Object.values(value).map((entry) => (entry as { readonly key?: unknown } | null)?.key);
+}
+
+/**
  * Returns the secret values in a stack's configuration.
  *
  * @param text the output of `pulumi config --json --show-secrets`
@@ -39,7 +48,7 @@ export function configSecrets(text: string): string[] {
     const secret = Object.entries(config.parse(JSON.parse(text))).filter(
         ([key, entry]) => entry.secret || isSecretKey(key),
     );
-    return secret.flatMap(([, { value, objectValue }]) => textsIn(objectValue ?? value));
+    return secret.flatMap(([key, { value, objectValue }]) => textsIn(secretIn(key, objectValue ?? value)));
 }
 
 /** Entries of Pulumi.yaml and of a stack's file with which the stack's file alone says what is configured. */

@@ -13,6 +13,7 @@ const image = {
         platforms: ["linux/amd64"],
         dockerfile: { location: "Dockerfile" },
         context: { location: "context" },
+        exports: [{ raw: "type=registry,compression=gzip" }],
         tags: ["registry.test/base:b-0-amd64"],
     },
     outputs: { digest: `sha256:${"1".repeat(64)}` },

@@ -34,6 +34,7 @@ const build = z.object({
         labels: z.record(z.string(), z.string()).default({}),
         secrets: secretValues.default({}),
         target: z.string().optional(),
+        exports: z.tuple([z.object({ raw: z.string() })]),
         tags: z.array(z.string()).min(1),
     }),
 });

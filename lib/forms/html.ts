@@ -1,3 +1,4 @@
+import { causeText } from "../plan/causes";
 import type { ImagePlan } from "../plan/images";
 import type { Plan } from "../plan/plan";
 import { roughly, size } from "../system/progress";
@@ -112,9 +113,18 @@ const section = (title: string, content: string): string => `<h2>${escapeHtml(ti
 
 /** Renders the plan and the last updates as one self-contained page. */
 export function htmlForm(plan: Plan, history: readonly UpdateRecord[]): string {
-    const { images, repository, dangers, warnings } = plan;
+    const { images, deployments, repository, dangers, warnings } = plan;
     const changes = repository.map(({ kind, name, action }) => ({
         cells: [cell(name), cell(action, `action ${action}`), cell(kind)],
+    }));
+    const deploymentRows = deployments.map(({ deployment, action, image, host, causes }) => ({
+        cells: [
+            cell(deployment, "name"),
+            cell(action, `action ${action}`),
+            cell(causes.map(causeText).join("; ")),
+            cell(image),
+            cell(host),
+        ],
     }));
     const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n");
     return htmlPage(`Review of stack ${plan.stack}`, [
@@ -129,6 +139,12 @@ export function htmlForm(plan: Plan, history: readonly UpdateRecord[]): string {
               )
             : "",
         images.length > 0 ? section("Images", imageTable(images)) : "",
+        deployments.length > 0
+            ? section(
+                  "Deployments",
+                  htmlTable("Deployments", ["deployment", "action", "why", "image", "host"], deploymentRows),
+              )
+            : "",
         repository.length > 0 ? section("GitHub", htmlTable("GitHub", ["name", "action", "kind"], changes)) : "",
         warnings.length > 0 ? section("Warnings", paragraphs(warnings)) : "",
         history.length > 0 ? section("Updates", historyTable(history)) : "",

@@ -50,6 +50,20 @@ export const reviewSchema = z.object({
             action: z.enum(["create", "update", "delete", "maybe"]),
         }),
     ),
+    deployments: z
+        .array(
+            z.object({
+                deployment: z.string().describe("its name in the stack's configuration"),
+                image: z.string().describe("key in images.ts"),
+                host: z.string().describe("user, host and, if it is not 22, port"),
+                action: z
+                    .enum(["deploy", "maybe", "remove"])
+                    .describe("maybe: if the digest of the image changes; remove: what runs on the host stays"),
+                causes: z.array(z.string()).describe("why, for people"),
+            }),
+        )
+        .optional()
+        .describe("deployments that change; versions that knew none leave it out"),
     expected: z.object({
         least: z.number().describe("seconds if no digest of a pending parent changes"),
         most: z.number().describe("seconds if all of them change"),
@@ -69,5 +83,6 @@ export const jsonSchema = (): string => `${JSON.stringify(z.toJSONSchema(reviewS
 /** Renders the plan as JSON. */
 export function jsonForm(plan: Plan): string {
     const images = plan.images.map((image) => ({ ...image, causes: image.causes.map(causeText) }));
-    return `${JSON.stringify({ version: 1, ...plan, images }, null, 2)}\n`;
+    const deployments = plan.deployments.map((one) => ({ ...one, causes: one.causes.map(causeText) }));
+    return `${JSON.stringify({ version: 1, ...plan, images, deployments }, null, 2)}\n`;
 }

@@ -3,7 +3,7 @@ import type { ImagePlan } from "../plan/images";
 import type { Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
-import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
+import { countsOf, deploymentText, expectedSentence, reasonOf, secondsOf } from "./words";
 import { typed } from "../system/commandLine";
 
 /** GitHub accepts comments of up to 65,536 characters; a chart with more images is not readable. */
@@ -87,13 +87,17 @@ function shortened(text: string, stack: string): string {
 
 /** Renders the plan for a pull request's comment or a step's summary. */
 export function markdownForm(plan: Plan): string {
-    const { images, repository, dangers, warnings } = plan;
+    const { images, deployments, repository, dangers, warnings } = plan;
     const blocks = [
         [`### Review of stack ${escape(plan.stack)}: ${countsOf(plan)}`],
         dangers.length > 0 ? ["> [!CAUTION]", ...dangers.map((danger) => `> - ${escape(danger)}`)] : [],
         images.some(({ action }) => action !== "unchanged") ? chart(images) : [],
         images.length > 0 ? imageRows(images) : [],
         [expectedSentence(plan)],
+        list(
+            "Deployments",
+            deployments.map((one) => `- **${one.action}**: ${escape(deploymentText(one))}`),
+        ),
         list(
             "GitHub",
             repository.map(({ kind, name, action }) => `- ${action}: ${kind} ${escape(name)}`),

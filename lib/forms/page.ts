@@ -21,7 +21,7 @@ th { color: var(--soft); font-weight: 600; } tr + tr td { border-top: 1px solid 
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 tr:target { background: var(--card); outline: 2px solid var(--focus); outline-offset: -2px; }
 .action { font-weight: 600; white-space: nowrap; }
-.rebuild, .recreate { color: var(--rebuild); } .unknown { color: var(--rebuild); } .maybe { color: var(--maybe); } .retag, .retest, .succeeded { color: var(--retag); }
+.rebuild, .recreate { color: var(--rebuild); } .unknown { color: var(--rebuild); } .maybe { color: var(--maybe); } .retag, .retest, .deploy, .succeeded { color: var(--retag); }
 .remove, .failed, .delete, .drift { color: var(--remove); } .unchanged { color: var(--unchanged); }
 a { color: inherit; } a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 svg { display: block; margin: .6rem; } svg text { font: 14px system-ui, sans-serif; fill: var(--text); } svg .word { font-size: 12px; }

@@ -1,9 +1,10 @@
 import type { Action } from "../plan/builds";
+import type { DeploymentPlan } from "../plan/deployments";
 import type { Plan } from "../plan/plan";
 import type { RepositoryPlan } from "../plan/repository";
 import { roughly } from "../system/progress";
 import { treeLines } from "./tree";
-import { countsOf, expectedSentence, reasonOf, secondsOf } from "./words";
+import { countsOf, deploymentText, expectedSentence, reasonOf, secondsOf } from "./words";
 
 /** Options of the table. */
 export interface TableOptions {
@@ -83,7 +84,18 @@ function repositoryLines(repository: readonly RepositoryPlan[]): string[] {
     );
 }
 
-/** Renders the plan for a terminal: one line per image, as a tree, then GitHub, dangers and warnings. */
+function deploymentLines(deployments: readonly DeploymentPlan[], { width }: TableOptions): string[] {
+    const actionWidth = Math.max(...deployments.map(({ action }) => action.length));
+    return deployments.flatMap((plan) => {
+        const [first = "", ...rest] = wrap(plain(deploymentText(plan)), width - actionWidth - 2);
+        return [
+            `${plan.action.padEnd(actionWidth)}  ${first}`,
+            ...rest.map((text) => " ".repeat(actionWidth + 2) + text),
+        ];
+    });
+}
+
+/** Renders the plan for a terminal: one line per image, as a tree, then deployments, GitHub, dangers and warnings. */
 export function tableForm(plan: Plan, options: TableOptions): string {
     const paint = (text: string, colour: Colour) =>
         options.colour ? `\u001b[${colours[colour].toString()}m${text}\u001b[0m` : text;
@@ -101,6 +113,7 @@ export function tableForm(plan: Plan, options: TableOptions): string {
             ...(plan.images.length > 0 ? ["", ...imageLines(plan, options, paint)] : []),
         ].join("\n"),
         ...(expected === "" ? [] : [wrapped(expected)]),
+        ...section("Deployments", deploymentLines(plan.deployments, options)),
         ...section("GitHub", plan.repository.length > 0 ? repositoryLines(plan.repository) : []),
         ...plan.dangers.map((danger) => paint(wrapped(`DANGER: ${danger}`), "red")),
         ...plan.warnings.map((warning) => wrapped(`warning: ${warning}`)),

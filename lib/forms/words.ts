@@ -1,5 +1,6 @@
 import type { Action, PlatformPlan } from "../plan/builds";
 import { causeText } from "../plan/causes";
+import type { DeploymentPlan } from "../plan/deployments";
 import type { ImagePlan } from "../plan/images";
 import type { Expected, Plan } from "../plan/plan";
 import { roughly } from "../system/progress";
@@ -41,6 +42,10 @@ export function reasonOf({ action, causes, dependsOn = [], platforms }: ImagePla
     const more = said.length > saidCauses ? [`and ${(said.length - saidCauses).toString()} more`] : [];
     return [...only, ...said.slice(0, saidCauses).map(causeText), ...more, ...each].join("; ");
 }
+
+/** Describes a deployment without its action: its name, image and host, and why. */
+export const deploymentText = ({ deployment, image, host, causes }: DeploymentPlan): string =>
+    `${deployment} (image ${image}, ${host}): ${causes.map(causeText).join("; ")}`;
 
 /** Returns the duration of the image's slowest platform build in seconds; undefined if nothing is built or recorded. */
 export function secondsOf({ platforms }: ImagePlan): number | undefined {

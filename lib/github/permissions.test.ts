@@ -51,6 +51,6 @@ test("an operation that several permissions open needs the same level of each", 
 test("what a token needs is told apart from what only some stacks need", () => {
     expect(tokenText()).toBe(
         "the repository permissions Contents, Workflows, Secrets, Variables: read and write, and where the stack's configuration " +
-            "asks for them Pull requests, Dependabot secrets, Codespaces secrets (a classic token: the scopes repo and workflow)",
+            "asks for them Pull requests, Dependabot secrets, Codespaces secrets, Deployments (a classic token: the scopes repo and workflow)",
     );
 });

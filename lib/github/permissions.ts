@@ -65,6 +65,7 @@ export const permissions = {
             "git/create-ref": "write",
             "git/delete-ref": "write",
             "pulls/get": "read",
+            "repos/create-dispatch-event": "write",
         },
     },
     workflows: {
@@ -131,6 +132,17 @@ export const permissions = {
         publicRead: false,
         opens: secretOperations("codespaces", "write"),
     },
+    deployments: {
+        title: "Deployments",
+        scope: "repo",
+        level: "write",
+        because: "only where `github.deployments` asks for records",
+        publicRead: true,
+        opens: {
+            "repos/create-deployment": "write",
+            "repos/create-deployment-status": "write",
+        },
+    },
     metadata: {
         title: "Metadata",
         scope: "repo",
@@ -167,6 +179,7 @@ export const permissionsFor = {
     "a secret for Dependabot": ["dependabot_secrets"],
     "a secret for codespaces": ["codespaces_secrets"],
     "a variable": ["actions_variables"],
+    "a deployment record": ["deployments"],
 } as const satisfies Record<string, readonly Permission[]>;
 /** A kind of object that a run changes on GitHub. */
 export type Kind = keyof typeof permissionsFor;

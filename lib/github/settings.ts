@@ -28,6 +28,10 @@ export const githubSchema = z.strictObject({
     adopt: z.boolean().default(false),
     /** Target branch of the workflow files. */
     branch: branchName.default("main"),
+    /** Whether `up` sends an event `repository_dispatch` for each image that moved. */
+    dispatch: z.boolean().default(false),
+    /** Whether `up` makes deployment records. */
+    deployments: z.boolean().default(false),
 });
 
 const secretValue = z.string().refine((value) => valueProblem(value) === undefined);

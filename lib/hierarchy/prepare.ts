@@ -14,6 +14,7 @@ import { imagesInFrom, targetTriggers, type ReadOptions, type ImagesBelow } from
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { byImage, pushedRepository, referenceProblem } from "../registry/references";
+import { type Compression, registryExport, usualCompression } from "./compression";
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type PlacedParent, placeParents } from "./place";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
@@ -34,9 +35,6 @@ import { allNames, fieldProblems, namedImages } from "./validate";
  * is constant, so that equal inputs give equal digests on any day. 1980-01-01 is the earliest date in a zip file.
  */
 export const sourceDateEpoch = "315532800";
-
-/** Export of a published image to its registry, with timestamps rewritten to SOURCE_DATE_EPOCH. */
-export const registryExport = "type=registry,rewrite-timestamp=true,compression=zstd,oci-mediatypes=true";
 
 /** An external image that a Dockerfile names. */
 export interface Root {
@@ -79,6 +77,8 @@ export interface PreparedImage {
     readonly unreadArguments: readonly string[];
     /** Whether the registry caches the build's steps, for builders with an empty cache. */
     readonly registryCache: boolean;
+    /** How its layers are compressed, in the registry and in the registry cache. */
+    readonly compression: Compression;
     /** The tag of its registry cache, without the architecture at its end. */
     readonly cacheTag: string;
     /** Text of the Dockerfile. */
@@ -388,6 +388,7 @@ function prepare(
             from: [...new Set(platformsFrom)],
         };
     });
+    const { compression = usualCompression } = settings;
     const rebuild = settings.rebuilds?.[key];
     const contexts = [...parents, ...roots.filter(({ pin }) => pin !== undefined)].map(({ expanded }) => expanded);
     refuseReplacedStages(definition.dockerfile, stages, contexts);
@@ -405,6 +406,7 @@ function prepare(
         buildArgs,
         unreadArguments,
         registryCache,
+        compression,
         cacheTag,
         dockerfile,
         meaning: reading.meaning.text,
@@ -422,7 +424,7 @@ function prepare(
             buildArgs: { ...buildArgs, SOURCE_DATE_EPOCH: sourceDateEpoch },
             labels: definition.labels,
             secrets: definition.secrets,
-            exporter: definition.name === undefined ? "cacheonly" : registryExport,
+            exporter: definition.name === undefined ? "cacheonly" : registryExport(compression),
             cache: registryCache,
             rebuild,
         }),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InputError } from "../errors";
 import { type Platform, hostPlatform } from "../platform";
+import type { Compression } from "./compression";
 import {
     type Definitions,
     type ImageDefinition,
@@ -72,6 +73,8 @@ export interface HierarchySettings {
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
+    /** How the layers of published images are compressed. Default: `usualCompression`. */
+    readonly compression?: Compression;
     /** Names of the build secrets in the stack's configuration. */
     readonly secretNames?: readonly string[];
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { type Cause, causeText, difference, fileCauses, listCauses, valueCauses } from "./causes";
+import { type Cause, buildCauses, causeText, difference, fileCauses, listCauses, valueCauses } from "./causes";
 
 const texts = (causes: readonly Cause[]) => causes.map(causeText);
 
@@ -80,4 +80,30 @@ test("lists say what they gained and lost", () => {
         "platform linux/arm64 added",
         "platform linux/amd64 removed",
     ]);
+});
+
+test.each<[string, unknown, unknown, string[]]>([
+    [
+        "another type",
+        [{ raw: "type=registry,compression=zstd" }],
+        [{ raw: "type=registry,compression=gzip" }],
+        ["compression: zstd → gzip"],
+    ],
+    [
+        "a level",
+        [{ raw: "type=registry,compression=zstd" }],
+        [{ raw: "type=registry,compression=zstd,compression-level=19" }],
+        ["compression: zstd → zstd (level 19)"],
+    ],
+    ["none", [{ raw: "type=registry,compression=zstd" }], [{ raw: "type=registry,compression=zstd" }], []],
+    ["an image that is pushed no longer", [{ raw: "type=registry,compression=zstd" }], [{ cacheonly: {} }], []],
+])("a build with %s of compression says so", (_, was, is, causes) => {
+    const state = (exports: unknown) => ({
+        type: "",
+        custom: true,
+        inputs: { exports },
+        outputs: {},
+        retainOnDelete: true,
+    });
+    expect(texts(buildCauses({ old: state(was), new: state(is) }))).toEqual(causes);
 });

@@ -1,18 +1,25 @@
+import { z } from "zod";
 import { syntaxArgument } from "../dockerfile/frontends";
 import { type ResourceState, type Step, isUnknown, listOf, textOf, textsOf } from "../engine/preview";
 import {
+    type DeploymentInputs,
     type ImageInputs,
     type Texts,
     contentIn,
+    deploymentPlace,
     inputHashArgument,
     isExecutable,
     namedImages,
     pinIn,
 } from "../engine/resources";
+import { compressionIn } from "../hierarchy/compression";
 import { intervalOf } from "../hierarchy/rebuild";
 import { looksSecret } from "../hierarchy/secrets";
 import { repositoryOf, shortDigest } from "../registry/references";
 import type { Group } from "./groups";
+
+/** The exports of a build that is pushed. */
+const exportsSchema = z.tuple([z.object({ raw: z.string() })]);
 
 /** The role of a file in an image. */
 type FileRole = "input" | "smoke test";
@@ -58,6 +65,16 @@ export type Cause =
     /** Stages; "" for the last stage. */
     | { readonly kind: "target changed"; readonly from: string; readonly to: string }
     | { readonly kind: "cache switched"; readonly on: boolean }
+    /** Of the layers: "gzip", "zstd (level 19)". */
+    | { readonly kind: "compression changed"; readonly from: string; readonly to: string }
+    | { readonly kind: "first deployment" | "deployment removed" | "deployment key changed" }
+    /** The release or the settings of an earlier update: its deployment failed, or it was not reached. */
+    | { readonly kind: "not deployed yet" }
+    /** Of a deployment. The last depends on whether the digest of the image changes. */
+    | { readonly kind: "release moves" | "release decides"; readonly image: string }
+    | { readonly kind: "deployed image changed" | "host changed"; readonly from: string; readonly to: string }
+    /** Names of settings. */
+    | { readonly kind: "deployment changed"; readonly names: readonly string[] }
     /** Properties that the provider reports. */
     | { readonly kind: "properties changed"; readonly names: readonly string[] }
     | { readonly kind: "in any case"; readonly tests: boolean; readonly promotion: boolean };
@@ -142,6 +159,26 @@ export function causeText(cause: Cause): string {
             return `target: ${cause.from || "the last stage"} → ${cause.to || "the last stage"}`;
         case "cache switched":
             return `registry cache switched ${cause.on ? "on" : "off"}`;
+        case "compression changed":
+            return `compression: ${cause.from} → ${cause.to}`;
+        case "first deployment":
+            return "first deployment";
+        case "deployment removed":
+            return "no longer in the stack's configuration; what runs on the host stays";
+        case "deployment key changed":
+            return "the key that opens the host changed";
+        case "not deployed yet":
+            return "the last deployment failed or was not reached";
+        case "release moves":
+            return `another release of image ${cause.image}`;
+        case "release decides":
+            return `only if the digest of image ${cause.image} changes`;
+        case "deployed image changed":
+            return `image: ${cause.from} → ${cause.to}`;
+        case "host changed":
+            return `host: ${cause.from} → ${cause.to}`;
+        case "deployment changed":
+            return `changed: ${cause.names.join(", ")}`;
         case "properties changed":
             return `changed: ${cause.names.join(", ")}`;
         case "in any case":
@@ -320,17 +357,27 @@ export function imageCauses(before: ImageInputs, after: ImageInputs): Cause[] {
 export const testCauses = (before: ImageInputs, after: ImageInputs): Cause[] =>
     fileCauses(before.smokeTests, after.smokeTests, "smoke test");
 
-/** Returns the causes from a build apart from its files: arguments, labels, target, cache. */
+/** Describes the compression of the layers that a build pushes; undefined if it pushes nothing. */
+function compressionOf({ inputs }: ResourceState): string | undefined {
+    const [exporter] = exportsSchema.safeParse(inputs.exports).data ?? [];
+    return exporter && compressionIn(exporter.raw);
+}
+
+/** Returns the causes from a build apart from its files: arguments, labels, target, cache, compression. */
 export function buildCauses({ old: before, new: after }: Pick<Step, "old" | "new">): Cause[] {
     if (!before || !after) return [];
     const both = (property: string) => [textsOf(before, property), textsOf(after, property)] as const;
     const [had = false, has = false] = [before, after].map((state) => state.inputs.cacheTo !== undefined);
+    const [from, to] = [before, after].map(compressionOf);
     const [target, newTarget] = [textOf(before, "target"), textOf(after, "target")];
     return [
         ...valueCauses("build argument", userArguments(both("buildArgs")[0]), userArguments(both("buildArgs")[1])),
         ...valueCauses("label", ...both("labels")),
         ...(target === newTarget ? [] : [{ kind: "target changed", from: target, to: newTarget } as const]),
         ...(had === has ? [] : [{ kind: "cache switched", on: has } as const]),
+        ...(from === undefined || to === undefined || from === to
+            ? []
+            : [{ kind: "compression changed", from, to } as const]),
     ];
 }
 
@@ -350,6 +397,20 @@ export function parentCauses(
             const isSame = shortDigest(was[name] ?? "") === shortDigest(is[name] ?? "");
             return { kind: isSame ? "parent from elsewhere" : "parent moved", parent };
         });
+}
+
+/** Returns the causes from the settings of a deployment. */
+export function deploymentCauses(before: DeploymentInputs, after: DeploymentInputs): Cause[] {
+    const [from, to] = [deploymentPlace(before), deploymentPlace(after)];
+    const others = ["hostKey", "command", "health", "timeout"] as const;
+    const names = others.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+    return [
+        ...(before.image === after.image
+            ? []
+            : [{ kind: "deployed image changed", from: before.image, to: after.image } as const]),
+        ...(from === to ? [] : [{ kind: "host changed", from, to } as const]),
+        ...(names.length === 0 ? [] : [{ kind: "deployment changed", names } as const]),
+    ];
 }
 
 const inputHashOf = (build: ResourceState | undefined): string | undefined =>

@@ -4,9 +4,10 @@ import type { Published } from "../status/published";
 import { type UpdateRecord, recordedSeconds } from "../update/history";
 import { openImages, planBuilds, type Action } from "./builds";
 import { suspiciousArguments } from "./causes";
+import { planDeployments, type DeploymentPlan } from "./deployments";
 import { groups } from "./groups";
 import { planImages, type ImagePlan } from "./images";
-import { decidedSteps, planRepository, hasWork, otherWork, type RepositoryPlan } from "./repository";
+import { decidedSteps, movedImages, planRepository, hasWork, otherWork, type RepositoryPlan } from "./repository";
 
 /**
  * Expected duration of an update, from recorded builds, tests and promotions along the chains of parents and children.
@@ -26,6 +27,8 @@ export interface Plan {
     /** In build order, parents first; images that leave the stack last. */
     readonly images: readonly ImagePlan[];
     readonly repository: readonly RepositoryPlan[];
+    /** The deployments that change, by name. */
+    readonly deployments: readonly DeploymentPlan[];
     readonly expected: Expected;
     /** Irreversible losses, one message per resource. */
     readonly dangers: readonly string[];
@@ -157,6 +160,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         stack,
         images,
         repository: planRepository(steps, openImages(builds)),
+        deployments: planDeployments(steps, movedImages(steps), openImages(builds)),
         expected: expectedTime(
             images,
             (kind, image, platform) =>

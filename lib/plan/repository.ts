@@ -2,6 +2,7 @@ import { textOf, type Step, sameWhereKnown, withoutParts, leftovers } from "../e
 import { componentTypes, githubKind, githubTypes, isInside, readWorkflowFiles, textIn } from "../engine/resources";
 import { imageVariable } from "../github/names";
 import { placeOf } from "./causes";
+import { isDeployment } from "./deployments";
 import { changes, groups } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
 
@@ -41,7 +42,9 @@ export function otherWork(steps: readonly Step[]): string[] {
             ...(index ? [index] : []),
         ]),
     );
-    const otherSteps = withoutParts(steps).filter((step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step));
+    const otherSteps = withoutParts(steps).filter(
+        (step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step) && !isDeployment(step),
+    );
     return [
         ...otherSteps.map(
             ({ op, name, type }) =>
@@ -58,17 +61,17 @@ export function otherWork(steps: readonly Step[]): string[] {
 const readerSuffixes = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
 
 /**
- * Returns the variables of the images whose promoted digest certainly changes: because their repository changes, or the
+ * Returns the keys of the images whose promoted digest certainly changes: because their repository changes, or the
  * builds of an index.
  */
-function movedVariables(steps: readonly Step[]): ReadonlySet<string> {
+export function movedImages(steps: readonly Step[]): ReadonlySet<string> {
     const moved = groups(steps).filter((group) => {
         const { old: before, new: after } = group.index ?? {};
         if (!before || !after) return false;
         const [from, to] = [before, after].map((state) => placeOf(textOf(state, "tag")));
         return from !== to || hasOtherSources(group);
     });
-    return new Set(moved.map(({ image }) => imageVariable(image)));
+    return new Set(moved.map(({ image }) => image));
 }
 
 function actionOf(step: Step, moved: ReadonlySet<string>): RepositoryPlan["action"] {
@@ -107,7 +110,7 @@ const isOnGitHub = ({ type }: Step): boolean => githubKind(type) !== undefined;
  *     build
  */
 export function planRepository(steps: readonly Step[], open: ReadonlySet<string> = new Set()): RepositoryPlan[] {
-    const moved = movedVariables(steps);
+    const moved = new Set([...movedImages(steps)].map(imageVariable));
     const following = new Set([...open].map(imageVariable));
     const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
         if (isTakenOver(step)) return [];

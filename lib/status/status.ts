@@ -2,6 +2,7 @@ import { stackLocks, type StackLock } from "../engine/locks";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
 import { componentTypes, githubKind, githubTypes } from "../engine/resources";
 import { deployedImages, type Resource, type Deployment } from "../engine/state";
+import type { GitHubTarget } from "../github/api";
 import { readInstance } from "../system/instance";
 import { quote } from "../system/shell";
 import { readHistory } from "../update/history";
@@ -59,21 +60,31 @@ export function stackFindings(
     ];
 }
 
-/** Queries GitHub for the stack's resources and compares them with the state. */
-async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
+/**
+ * Returns the repository that the stack manages, with address and token; undefined if there is none, or neither the state nor the environment
+ * names its owner.
+ */
+export function githubTarget(resources: readonly Resource[], env: NodeJS.ProcessEnv): GitHubTarget | undefined {
     const deployed = deployedRepository(resources);
-    if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    const owner = [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
-    if (owner === undefined) {
-        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER names the owner" }];
-    }
-    const target = {
+    const owner = [deployed?.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
+    if (!deployed || owner === undefined) return undefined;
+    return {
         ...deployed,
         owner,
         baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
         ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
     };
+}
+
+/** Queries GitHub for the stack's resources and compares them with the state. */
+async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
+    if (!deployedRepository(resources))
+        return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
+    const target = githubTarget(resources, env);
+    if (!target) {
+        return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER names the owner" }];
+    }
     return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
 }
 

@@ -1,5 +1,6 @@
 import type { EngineLog, EngineStep } from "../engine/log";
 import { githubTitle, isGitHubs, readUrn } from "../engine/resources";
+import { deploymentsLeft } from "./deployments";
 import { type ImageOutcome, imageOutcomes } from "./outcomes";
 import { type ImageStep, stepText } from "./steps";
 
@@ -46,11 +47,16 @@ function endedOnGitHub({ steps, messages }: EngineLog): boolean {
     );
 }
 
-/** Returns the remaining work after a failed update, one line per image and per resource on GitHub. */
+/** Returns the remaining work after a failed update, one line per image, per deployment and per resource on GitHub. */
 export function leftUndone(log: EngineLog): string[] {
     const refused = log.steps.filter((step) => isGitHubs(step) && step.result !== "succeeded");
     const unreached = endedOnGitHub(log) ? ["GitHub: secrets, variables and files that the update did not reach"] : [];
-    return [...imageOutcomes(log).flatMap(leftOf), ...new Set(refused.map(onGitHub)), ...unreached];
+    return [
+        ...imageOutcomes(log).flatMap(leftOf),
+        ...deploymentsLeft(log),
+        ...new Set(refused.map(onGitHub)),
+        ...unreached,
+    ];
 }
 
 /**

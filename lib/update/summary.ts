@@ -1,6 +1,7 @@
 import type { EngineLog } from "../engine/log";
 import type { Mask } from "../system/mask";
 import { size, elapsed } from "../system/progress";
+import { type DeploymentOutcome, deploymentOutcomes } from "./deployments";
 import { failedOutput } from "./failedBuilds";
 import type { UpdateRecord } from "./history";
 import { leftUndone } from "./leftUndone";
@@ -8,8 +9,8 @@ import { type ImageOutcome, type Outcome, imageOutcomes, savedSeconds } from "./
 import type { RecordedUpdate } from "./record";
 import { type ImageStep, stepText } from "./steps";
 
-/** Limits of quotations: lines of a failure, lines of the end of the output, and characters per line. */
-const quoted = { failure: 30, end: 100, width: 400 } as const;
+/** Limits of quotations: lines of a failure, of a successful deployment, and of the end of the output, and characters per line. */
+const quoted = { failure: 30, deployment: 10, end: 100, width: 400 } as const;
 
 /** The output of an update, which may contain secrets. */
 export interface Printed {
@@ -50,8 +51,14 @@ function failure(step: ImageStep, log: EngineLog, output: Printed["output"], quo
     return `#### ${stepText(step)} of image ${image}${where} failed\n\n${quotation}`;
 }
 
-/** Returns the errors that do not concern a failed build, test or promotion. */
-function otherErrors(log: EngineLog, failures: readonly ImageStep[], quote: Quote): string[] {
+function deploymentFailure({ deployment, image, host, output }: DeploymentOutcome, quote: Quote): string {
+    const lines = output.filter((line) => line.trim() !== "");
+    const quotation = quote(lines.length > 0 ? lines : ["it was cut off"], quoted.failure);
+    return `#### Deployment ${deployment} of image ${image} to ${host} failed\n\n${quotation}`;
+}
+
+/** Returns the errors that do not concern a failed build, test, promotion or deployment. */
+function otherErrors(log: EngineLog, failures: readonly { readonly urn: string }[], quote: Quote): string[] {
     const failedUrns = new Set(failures.map(({ urn }) => urn));
     const messages = [...log.messages].filter(([urn]) => !failedUrns.has(urn)).flatMap(([, lines]) => lines);
     const errors = messages.filter(
@@ -86,9 +93,11 @@ export function quotations(
 ): string[] {
     if (log?.result === "succeeded") return [];
     const quote = fencing(mask);
+    const deployments = log ? deploymentOutcomes(log).filter(({ outcome }) => outcome === "failed") : [];
     return [
         ...(log ? failures.map((step) => failure(step, log, output, quote)) : []),
-        ...(log ? otherErrors(log, failures, quote) : []),
+        ...deployments.map((one) => deploymentFailure(one, quote)),
+        ...(log ? otherErrors(log, [...failures, ...deployments], quote) : []),
         ...end(lines, quote),
     ];
 }
@@ -179,9 +188,23 @@ export function updateSummary(
                       .join("\n"),
               ]
             : []),
+        ...deployed(log, printed.mask),
         ...remaining(log, printed.mask),
         ...quotations(log, failures, printed),
     ].join("\n\n");
+}
+
+/** Returns a section for each release that was deployed, with the end of what its commands wrote. */
+function deployed(log: EngineLog, mask: Mask): string[] {
+    const quote = fencing(mask);
+    return deploymentOutcomes(log)
+        .filter(({ outcome }) => outcome === "deployed")
+        .map(({ deployment, image, host, said, output }) => {
+            const lines = output.filter((line) => line.trim() !== "");
+            const quotation = lines.length > 0 ? [quote(lines, quoted.deployment)] : [];
+            const runs = said === undefined ? [] : [mask(`${said}.`)];
+            return [`#### Deployed: ${deployment} (image ${image}) to ${host}`, ...runs, ...quotation].join("\n\n");
+        });
 }
 
 function remaining(log: EngineLog, mask: Mask): string[] {

@@ -1,0 +1,137 @@
+import { expect, test } from "../../tests/mocha";
+import type { EngineLog, EngineStep, StepState } from "../engine/log";
+import { componentTypes, dockerTypes, remoteCommandType } from "../engine/resources";
+import { announcementsOf } from "./announcements";
+import { deploymentOutcomes, deploymentsLeft } from "./deployments";
+import { leftUndone } from "./leftUndone";
+import { movedReleases } from "./releases";
+import { quotations, updateSummary } from "./summary";
+import { updateRecord } from "./steps";
+
+const settings = { image: "bot", host: "h", port: 22, user: "u", hostKey: "k", command: "c", timeout: 1 };
+const state = (inputs: object, outputs: object = {}, parent = ""): StepState => ({
+    ...{ parent, inputs: inputs as StepState["inputs"], outputs: outputs as StepState["outputs"] },
+});
+const urn = (types: string, name: string) => `urn:pulumi:s::p::${types}::${name}`;
+const step = (types: string, name: string, rest: Partial<EngineStep>): EngineStep => ({
+    ...{ urn: urn(types, name), type: types.split("$").at(-1) ?? "", operation: "update", seconds: 1 },
+    ...{ before: undefined, after: undefined, result: "succeeded" },
+    ...rest,
+});
+const commandTypes = `${componentTypes.deployment}$${remoteCommandType}`;
+const component = (name: string, operation = "same") =>
+    step(componentTypes.deployment, name, { operation, after: state(settings), before: state(settings) });
+const command = (name: string, rest: Partial<EngineStep> = {}) => step(commandTypes, name, rest);
+const logOf = (steps: readonly EngineStep[], messages: EngineLog["messages"] = new Map()): EngineLog => ({
+    ...{ stack: "s", start: 0, seconds: 1, steps, messages },
+    result: steps.some(({ result }) => result !== "succeeded") ? "failed" : "succeeded",
+});
+const errors = (name: string, ...lines: string[]) =>
+    new Map([[urn(commandTypes, name), lines.map((line) => ({ severity: "error", line }))]]);
+
+test("a deployment that succeeded says what runs, and the summary has the end of its output", () => {
+    const output = { stdout: "one\ntwo", stderr: "deployment bot: the release runs" };
+    const log = logOf([component("bot"), command("bot", { after: state({}, output) })]);
+    expect(deploymentOutcomes(log)).toMatchObject([
+        { deployment: "bot", image: "bot", host: "u@h", outcome: "deployed", said: "the release runs" },
+    ]);
+    expect(deploymentsLeft(log)).toEqual([]);
+    const summary = updateSummary(log, updateRecord(log, undefined, new Map()), [], {
+        mask: (line) => line.replace("two", "[secret]"),
+    });
+    expect(summary).toContain("#### Deployed: bot (image bot) to u@h\n\nthe release runs.\n\n```\none\n[secret]\n```");
+});
+
+test("a failed one says what runs now, is quoted once, and is left to do", () => {
+    const lines = ['exit status 1: running "sh -s":', "output", "deployment bot: it failed. The former one runs", ""];
+    const log = logOf([component("bot"), command("bot", { result: "failed" })], errors("bot", ...lines));
+    expect(leftUndone(log)).toEqual([
+        "deployment bot (image bot, u@h): it failed. The former one runs; the next `up` tries again",
+    ]);
+    const [quoted, ...more] = quotations(log, [], { mask: (line) => line });
+    expect(more).toEqual([]);
+    expect(quoted).toContain("#### Deployment bot of image bot to u@h failed");
+    expect(quoted).toContain("output\ndeployment bot: it failed.");
+});
+
+test("one whose host did not answer, or that was not reached, says that it is not known what runs", () => {
+    const failed = logOf([component("bot"), command("bot", { result: "failed" })], errors("bot", "gave up"));
+    expect(deploymentsLeft(failed)).toMatchObject([expect.stringContaining("the host did not say what it runs")]);
+    const unreached = logOf([component("bot"), { ...component("x"), result: "failed" }]);
+    expect(deploymentsLeft(unreached)[0]).toMatch(/^deployment bot .*: not reached/);
+});
+
+test("those that did not change, or left the stack, are no work", () => {
+    const log = logOf([
+        ...[component("a"), command("a", { operation: "same" })],
+        ...[component("b", "delete"), command("b", { operation: "delete" })],
+    ]);
+    expect(deploymentOutcomes(log).map(({ outcome }) => outcome)).toEqual(["unchanged", "removed"]);
+    expect(deploymentsLeft(log)).toEqual([]);
+});
+
+const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+/** The index of an image's tag that moved from one digest to another, and that of its release. */
+const promotion = (image: string, from: string | undefined, to: string, result: EngineStep["result"] = "succeeded") => {
+    const parent = urn(componentTypes.promotion, image);
+    const index = (name: string, tag: string) =>
+        step(`${componentTypes.promotion}$${dockerTypes.index}`, name, {
+            operation: from === to ? "same" : "update",
+            result,
+            before:
+                from === undefined ? undefined : state({}, { ref: `r.test/${image}:${tag}@${digest(from)}` }, parent),
+            after: state({ tag: `r.test/${image}:${tag}` }, { ref: `r.test/${image}:${tag}@${digest(to)}` }, parent),
+        });
+    return [index(`${image}@release`, `r-${to.repeat(12)}`), index(image, "latest")];
+};
+const release = (image: string, digit: string) => ({
+    ...{ image, ref: `r.test/${image}@${digest(digit)}`, release: `r-${digit.repeat(12)}` },
+});
+
+test("a release moved where the digest is another one, or the first", () => {
+    const log = logOf([
+        ...promotion("new", undefined, "1"),
+        ...promotion("moved", "1", "2"),
+        ...promotion("same", "3", "3"),
+        ...promotion("refused", "3", "4", "failed"),
+    ]);
+    expect(movedReleases(log)).toEqual([release("moved", "2"), release("new", "1")]);
+});
+
+test("GitHub is told what the configuration asks for, and of deployments how they ended", () => {
+    const steps = [
+        ...promotion("bot", "1", "2"),
+        ...promotion("web", "3", "4"),
+        ...promotion("same", "5", "5"),
+        component("host"),
+        command("host", { after: state({}, { stderr: "deployment host: it runs" }) }),
+    ];
+    const told = (announcements?: string[]) =>
+        announcementsOf(
+            logOf([
+                ...steps,
+                step(componentTypes.repositorySettings, "repository", { after: state({ announcements }) }),
+            ]),
+        );
+    expect(told()).toEqual({ dispatches: [], records: [] });
+    expect(told(["dispatch"])).toEqual({ dispatches: [release("bot", "2"), release("web", "4")], records: [] });
+    expect(told(["deployments"])).toEqual({
+        dispatches: [],
+        records: [
+            { ...release("bot", "2"), environment: "host", state: "success", description: "it runs" },
+            { ...release("web", "4"), environment: "web" },
+        ],
+    });
+});
+
+test("a deployment that is tried again is recorded although its release did not move", () => {
+    const log = logOf(
+        [
+            ...promotion("bot", "2", "2"),
+            ...[component("host"), command("host", { result: "failed" })],
+            step(componentTypes.repositorySettings, "repository", { after: state({ announcements: ["deployments"] }) }),
+        ],
+        errors("host", "gave up"),
+    );
+    expect(announcementsOf(log).records).toEqual([{ ...release("bot", "2"), environment: "host", state: "failure" }]);
+});
