@@ -492,7 +492,7 @@ describe("images come first, in every order of failures:", () => {
     });
 });
 
-test("GitHub that goes down in the middle of an `up` loses nothing: the next one finishes without a build", async () => {
+test("GitHub that goes down in the middle of an `up` loses nothing: the next one finishes, and builds nothing that was promoted", async () => {
     const adopting = settings("    adopt: true\n");
     expect((await up(lab, make(adopting))).code).toBe(0);
     const tags = path.join(
@@ -521,7 +521,8 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     await github.control("PUT", "outages", { count: 0 });
     const finished = await up(lab, program);
     expect(finished.code).toBe(0);
-    expect(Object.keys(finished.operations).filter((name) => /-(amd64|arm64)$/.test(name))).toEqual([]);
+    // Images that are never pushed come after GitHub, where a failure ends the update.
+    expect(Object.keys(finished.operations).filter((name) => !name.startsWith("devcontainer-"))).toEqual([]);
     expect(Object.keys(finished.onGitHub)).toContain("repository-BASE_IMAGE");
     expect(github.state().variables.BASE_IMAGE?.value).toContain(promoted);
     expect((await imageOutputs(lab, program)).base?.digest).toBe(promoted);
