@@ -27,6 +27,8 @@ export interface RepositorySecret {
     readonly dependabot: boolean;
     /** Whether the repository's codespaces get it too. */
     readonly codespaces: boolean;
+    /** The environment whose jobs get it, instead of all workflows. */
+    readonly environment?: string | undefined;
 }
 
 /** The GitHub part of the stack's configuration. The token comes from the environment, never from the configuration. */
@@ -75,13 +77,15 @@ function githubConfig(
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );
+    const environments = secrets.flatMap(([, { environment }]) => environment ?? []);
     const some = (reader: "dependabot" | "codespaces") => secrets.some(([, secret]) => secret[reader]);
     return {
         ...github,
         access: [
             "variables",
-            ...(secrets.length > 0 ? ["secrets" as const] : []),
+            ...(secrets.length > environments.length ? ["secrets" as const] : []),
             ...(["dependabot", "codespaces"] as const).filter(some),
+            ...new Set(environments.map((environment) => `environment ${environment}` as const)),
         ],
         owner,
         baseUrl,

@@ -1,5 +1,6 @@
 import { getOrganization } from "./accounts";
 import { deleteContent, getContent, putContent } from "./contents";
+import { environmentHandlers } from "./environments";
 import type { OperationId } from "./operations";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
@@ -48,6 +49,7 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     ...secretOperations("actions"),
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),
+    ...environmentHandlers,
     "actions/list-repo-variables": listVariables,
     "actions/get-repo-variable": getVariable,
     "actions/create-repo-variable": createVariable,

@@ -89,6 +89,23 @@ export interface PullRequest {
     mergeSha?: string;
 }
 
+/** An environment of a repository's jobs: which branches may use it, and its secrets. */
+export interface Environment {
+    readonly id: number;
+    /** With the case of its creation; GitHub does not tell names apart by case. */
+    readonly name: string;
+    /** Users and teams that approve jobs, by their ids. */
+    reviewers: readonly { readonly type: "User" | "Team"; readonly id: number }[];
+    /** null: every branch may use it. */
+    branchPolicy: "protected" | "custom" | null;
+    /** With the branch policy "custom": patterns of branches and tags. */
+    readonly patterns: { readonly id: number; readonly name: string; readonly type: "branch" | "tag" }[];
+    readonly key: KeyPair;
+    readonly secrets: Record<string, Secret>;
+    readonly createdAt: string;
+    updatedAt: string;
+}
+
 /** A repository with all its content. */
 export interface Repository {
     readonly id: number;
@@ -109,6 +126,8 @@ export interface Repository {
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
     readonly variables: Record<string, Variable>;
+    /** By name in lower case; absent in states of an older version. */
+    environments?: Record<string, Environment>;
     readonly pulls: PullRequest[];
 }
 

@@ -30,6 +30,12 @@ export const githubSchema = z.strictObject({
     branch: branchName.default("main"),
 });
 
+/** The name of an environment of the repository (Settings, Environments). */
+export const environmentName = z
+    .string()
+    .regex(/^[^\p{Cc}"'`,;\\]{1,255}$/u, "not the name of an environment")
+    .refine((name) => name.trim() === name, "the name of an environment has no spaces around it");
+
 const secretValue = z.string().refine((value) => valueProblem(value) === undefined);
 
 /** `layered-images:repositorySecrets`, by name: the value, or an object that names additional readers. */
@@ -38,16 +44,23 @@ export const repositorySecretsSchema = z
         z.string(),
         z.union(
             [
-                secretValue.transform((value) => ({ value, dependabot: false, codespaces: false })),
+                secretValue.transform((value) => ({
+                    value,
+                    dependabot: false,
+                    codespaces: false,
+                    environment: undefined,
+                })),
                 z.strictObject({
                     value: secretValue,
                     /** Also for workflows that Dependabot starts. */
                     dependabot: z.boolean().default(false),
                     /** Also for the repository's codespaces. */
                     codespaces: z.boolean().default(false),
+                    /** Only for jobs in this environment, instead of all workflows of the repository. */
+                    environment: environmentName.optional(),
                 }),
             ],
-            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces` },
+            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces, environment` },
         ),
     )
     .superRefine((secrets, context) => {
