@@ -118,7 +118,7 @@ const createPattern: RepositoryHandler = (request) => {
     return ok(representPattern(pattern));
 };
 
-const { key, get, put, remove } = handlersOn(environmentIn);
+const { key, list, get, put, remove } = handlersOn(environmentIn);
 
 /** Handlers of the operations on environments. */
 export const environmentHandlers = {
@@ -127,7 +127,12 @@ export const environmentHandlers = {
     "repos/list-deployment-branch-policies": listPatterns,
     "repos/create-deployment-branch-policy": createPattern,
     "actions/get-environment-public-key": key,
+    "actions/list-environment-secrets": list,
     "actions/get-environment-secret": get,
     "actions/create-or-update-environment-secret": put,
     "actions/delete-environment-secret": remove,
+    "actions/list-environment-variables": (request) => {
+        environmentIn(request);
+        return ok({ total_count: 0, variables: [] });
+    },
 } satisfies Record<string, RepositoryHandler>;

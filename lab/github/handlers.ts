@@ -50,6 +50,7 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),
     ...environmentHandlers,
+    "actions/list-repo-secrets": secretHandlers("actions").list,
     "actions/list-repo-variables": listVariables,
     "actions/get-repo-variable": getVariable,
     "actions/create-repo-variable": createVariable,

@@ -1,5 +1,5 @@
 import { invalid, notFound, Refusal } from "./errors";
-import { created, noContent, ok, type RepositoryHandler, type RepositoryRequest } from "./request";
+import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { open } from "./sealedBox";
 import { type KeyPair, own, type Secret, type SecretKind } from "./state";
 import { laterThan, timestamp } from "./time";
@@ -36,19 +36,24 @@ interface SecretStore {
     readonly secrets: Record<string, Secret>;
 }
 
-/** Operations on secrets: the public key, and getting, setting and removing a secret. */
-type SecretHandlers = Record<"key" | "get" | "put" | "remove", RepositoryHandler>;
+/** Operations on secrets: the public key, and listing, getting, setting and removing secrets. */
+type SecretHandlers = Record<"key" | "list" | "get" | "put" | "remove", RepositoryHandler>;
 
-/** Returns the four operations on one kind of a repository's secrets. */
+/** Returns the operations on one kind of a repository's secrets. */
 export const secretHandlers = (kind: SecretKind): SecretHandlers =>
     handlersOn(({ repository }) => ({ key: repository.keys[kind], secrets: repository.secrets[kind] }));
 
-/** Returns the four operations on secrets. */
+/** Returns the operations on secrets. */
 export function handlersOn(storeOf: (request: RepositoryRequest) => SecretStore): SecretHandlers {
     return {
         key: (request) => {
             const { id, publicKey } = storeOf(request).key;
             return ok({ key_id: id, key: publicKey });
+        },
+        list: (request) => {
+            const all = Object.entries(storeOf(request).secrets).map(([name, one]) => represent(name, one));
+            const { page, headers } = paginate(request, all);
+            return { ...ok({ total_count: all.length, secrets: page }), headers };
         },
         get: (request) => {
             const { params } = request;

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "../../tests/mocha";
 import { packageRoot } from "../system/paths";
-import { accesses, factsOf, permissionNames, permissions, permissionsFor, tokenPermissions, tokenText } from "./permissions";
+import {
+    accesses,
+    factsOf,
+    permissionNames,
+    permissions,
+    permissionsFor,
+    tokenPermissions,
+    tokenText,
+} from "./permissions";
 
 const operations = readFileSync(path.join(packageRoot, "docs", "operations.md"), "utf8");
 

@@ -86,7 +86,7 @@ export const permissions = {
         because: "the secrets that CI needs come from the stack's configuration",
         always: true,
         publicRead: false,
-        opens: secretOperations("actions", "read"),
+        opens: { ...secretOperations("actions", "read"), "actions/list-repo-secrets": "read" },
     },
     actions_variables: {
         title: "Variables",
@@ -142,6 +142,8 @@ export const permissions = {
         opens: {
             "actions/get-environment-public-key": "read",
             "actions/get-environment-secret": "read",
+            "actions/list-environment-secrets": "read",
+            "actions/list-environment-variables": "read",
             "actions/create-or-update-environment-secret": "write",
             "actions/delete-environment-secret": "write",
         },

@@ -60,7 +60,9 @@ export const repositorySecretsSchema = z
                     environment: environmentName.optional(),
                 }),
             ],
-            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces, environment` },
+            {
+                error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces, environment`,
+            },
         ),
     )
     .superRefine((secrets, context) => {
