@@ -74,7 +74,7 @@ async function send(address: string, init: RequestInit): Promise<Response> {
         const { status, statusText, headers } = response;
         const complete = new Response(text === "" ? null : text, { status, statusText, headers: [...headers] });
         // A response that a program makes has no address, and Octokit reads it to count the pages of a list with a total.
-        return Object.defineProperty(complete, "url", { value: response.url || address });
+        return Object.defineProperty(complete, "url", { value: address });
     } catch (error) {
         const { cause, message } = error as Error;
         const reason = cause instanceof Error && cause.message !== "" ? cause.message : message;
