@@ -59,6 +59,14 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
     });
 }
 
+const visibilitySchema = z.object({ private: z.boolean() });
+
+/** Whether the repository is private. Throws the errors of `readRepository`. */
+export async function isPrivate(target: GitHubTarget): Promise<boolean> {
+    const { body } = await readRepository(target);
+    return parse(visibilitySchema, body, `read the repository ${nameOf(target)}`).private;
+}
+
 /**
  * Checks that the repository and its branch exist and are writable, as far as read requests can determine.
  *

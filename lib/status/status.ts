@@ -2,6 +2,12 @@ import { stackLocks, type StackLock } from "../engine/locks";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
 import { componentTypes, githubKind, githubTypes } from "../engine/resources";
 import { deployedImages, type Resource, type Deployment } from "../engine/state";
+import { InputError } from "../errors";
+import { UnreachableError } from "../github/api";
+import { environmentNames, readEnvironment, restrictionProblem } from "../github/environments";
+import { isPrivate } from "../github/repository";
+import { defaultBaseUrl } from "../github/target";
+import { typed } from "../system/commandLine";
 import { readInstance } from "../system/instance";
 import { quote } from "../system/shell";
 import { readHistory } from "../update/history";
@@ -59,22 +65,58 @@ export function stackFindings(
     ];
 }
 
+/**
+ * Returns the repository of a deployment, with the address and token for its requests; undefined if the stack has none.
+ *
+ * @returns its `owner` is undefined if neither the state nor the environment names it
+ */
+function targetOf(resources: readonly Resource[], env: NodeJS.ProcessEnv) {
+    const deployed = deployedRepository(resources);
+    if (!deployed) return undefined;
+    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
+    return {
+        ...deployed,
+        owner: [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean),
+        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? defaultBaseUrl,
+        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
+    };
+}
+
 /** Queries GitHub for the stack's resources and compares them with the state. */
 async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
-    const deployed = deployedRepository(resources);
-    if (!deployed) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
-    const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    const owner = [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
+    const target = targetOf(resources, env);
+    if (!target) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
+    const { owner } = target;
     if (owner === undefined) {
         return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER names the owner" }];
     }
-    const target = {
-        ...deployed,
-        owner,
-        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
-        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
-    };
-    return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
+    return compareGitHub(resources, await askGitHub({ ...target, owner }, githubQuestions(resources)));
+}
+
+/**
+ * Returns the findings about the environment in which CI updates the stack: its secrets are for the branch alone. Workflows ask with their
+ * own token, because the token for secrets and variables need not be allowed to read environments.
+ */
+export async function environmentFindings(
+    resources: readonly Resource[],
+    { isCi, env }: Pick<Engine, "isCi" | "env">,
+): Promise<Finding[]> {
+    const target = isCi ? targetOf(resources, env) : undefined;
+    const token = env.WORKFLOW_TOKEN || target?.token;
+    if (!target?.owner || token === undefined) return [];
+    const about = `environment ${environmentNames.up}`;
+    const asked = { ...target, owner: target.owner, token };
+    try {
+        const problem = restrictionProblem(await readEnvironment(asked, environmentNames.up), target.branch);
+        if (problem === undefined) return [];
+        const repair = { by: "command", command: typed("github-setup", "--apply") } as const;
+        // Not every plan of GitHub has branch rules for the environments of a private repository: a difference could stay for ever.
+        const kind = (await isPrivate(asked)) ? "note" : "drift";
+        return [{ kind, about, text: problem, repair }];
+    } catch (error) {
+        if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
+        return [{ kind: "note", about, text: `which branches may use it can't be seen: ${error.message}` }];
+    }
 }
 
 /** Whether a resource is a secret or variable. */
@@ -142,9 +184,10 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     const locks = stackLocks(backend, stack);
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
-    const [answers, onGitHub] = await Promise.all([
+    const [answers, onGitHub, environment] = await Promise.all([
         askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env).then((found) => askBlobs(found, env)),
         githubFindings(deployment.resources, env),
+        environmentFindings(deployment.resources, engine),
     ]);
     const compared = compareRoots(roots, answers, engine, labRoots(engine));
     const nothing: Finding = {
@@ -161,6 +204,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
         ...uncommittedNotes(statuses),
         ...compared.findings,
         ...onGitHub,
+        ...environment,
         ...unansweredFindings(answers),
     ];
     const verdict = ({ 0: "in step", 1: "unknown", 2: "drift" } as const)[exitCode(findings)];
