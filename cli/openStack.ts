@@ -8,6 +8,7 @@ import { partsOf } from "../lab/parts";
 import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineOn } from "../lib/engine/pulumi";
 import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { identityVariables } from "../lib/engine/identity";
 import { ciStack, labStack, projectName } from "../lib/engine/stacks";
 import { asInputError } from "../lib/errors";
 import { openCheckout } from "../lib/context/checkout";
@@ -61,7 +62,7 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
     const isLab = stack === labStack;
     const labEnv = async () =>
         start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
-    const env = isLab ? await labEnv() : process.env;
+    const env = isLab ? await labEnv() : { ...process.env, ...(await identityVariables(process.env)) };
     if (!isLab) {
         const check = () => preflight(repositoryRoot(), stack, env, use);
         await progress(`looking for stack ${stack}`, check, { after: 2000 });

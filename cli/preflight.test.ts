@@ -3,8 +3,7 @@ import { type TestStandIn, startTestStandIn } from "../lab/github/testing";
 import { expect, test } from "../tests/mocha";
 import { withPrograms } from "../tests/programs";
 import { tree } from "../tests/tree";
-import { accessIn, findMissing, missingText, preflight, type Use } from "./preflight";
-import { openConfigFile } from "../lib/engine/configFile";
+import { findMissing, missingText, preflight, type Use } from "./preflight";
 
 const files: Readonly<Record<string, string>> = {
     "Pulumi.yaml": "name: images\nruntime: nodejs\n",
@@ -173,9 +172,4 @@ describe("on GitHub", () => {
         expect(await problems("update", { GITHUB_TOKEN: "gone" })).toEqual([]);
         expect(await github.control("GET", "requests")).toHaveLength(before.length);
     });
-});
-
-test("what an update changes on GitHub is read from the stack's file, without its values", () => {
-    const config = openConfigFile(tree(files), "ci", "images");
-    expect(accessIn(config)).toEqual(["variables", "secrets", "environment up"]);
 });

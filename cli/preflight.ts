@@ -9,9 +9,9 @@ import { tokenAdvice } from "../lib/engine/withoutGitHub";
 import { InputError } from "../lib/errors";
 import { type GitHubTarget, UnreachableError } from "../lib/github/api";
 import { environmentNames, readEnvironment, restrictionProblem } from "../lib/github/environments";
-import type { Access } from "../lib/github/permissions";
 import { RefusedError, missingScope } from "../lib/github/refusals";
 import { checkAccess, readRepository } from "../lib/github/repository";
+import { accessOf } from "../lib/github/settings";
 import { targetIn } from "../lib/github/target";
 import { typed } from "../lib/system/commandLine";
 import { type Heading, guide } from "../lib/system/guide";
@@ -98,23 +98,6 @@ async function passphraseProblem(env: NodeJS.ProcessEnv, config: ConfigFile): Pr
     return stops(new InputError({ problem, where: config.file, next: passphraseAdvice(env) }), "state");
 }
 
-/** Returns what an update changes on GitHub beside files, from the parts of the stack's file that are readable. */
-export function accessIn(config: ConfigFile): Access[] {
-    const secrets = settingIn(config, "repositorySecrets");
-    const entries: unknown[] = typeof secrets === "object" && secrets !== null ? Object.values(secrets) : [];
-    const objects = entries.map((entry) => (typeof entry === "object" && entry !== null ? entry : {}));
-    const environments = objects.flatMap((entry) =>
-        "environment" in entry && typeof entry.environment === "string" ? [entry.environment] : [],
-    );
-    const isSet = (reader: "dependabot" | "codespaces") => objects.some((entry) => reader in entry);
-    return [
-        "variables",
-        ...(environments.length < entries.length ? (["secrets"] as const) : []),
-        ...(["dependabot", "codespaces"] as const).filter(isSet),
-        ...new Set(environments.map((environment) => `environment ${environment}` as const)),
-    ];
-}
-
 /** Returns the error of a question to GitHub as something that is missing; undefined if it succeeds. */
 async function refusedBy(question: () => Promise<unknown>): Promise<Missing | undefined> {
     try {
@@ -132,7 +115,7 @@ async function refusedBy(question: () => Promise<unknown>): Promise<Missing | un
 
 /** Asks whether the token may do what an update does. */
 async function tokenProblems(target: GitHubTarget, config: ConfigFile): Promise<Missing[]> {
-    const wanted = accessIn(config);
+    const wanted = accessOf(settingIn(config, "repositorySecrets"));
     const reading = async () => {
         const missing = missingScope((await readRepository(target)).headers);
         if (missing) throw missing;

@@ -237,6 +237,28 @@ export function accessFacts(access: Access): { readonly kind: Kind; readonly pat
     return { kind: "a secret of an environment", path };
 }
 
+/**
+ * Returns the permissions, with their levels, of a token that sees everything that a stack manages on GitHub and changes as little as GitHub
+ * allows.
+ *
+ * @param wanted what the stack changes in addition to files
+ * @param delivery how the stack delivers files
+ */
+export function readingPermissions(
+    wanted: readonly Access[],
+    delivery: "direct" | "pull-request",
+): ReadonlyMap<Permission, Level> {
+    const kinds = wanted.map((access) => accessFacts(access).kind);
+    const names: Permission[] = [
+        "contents",
+        ...kinds.flatMap((kind) => permissionsFor[kind]),
+        ...(delivery === "pull-request" ? (["pull_requests"] as const) : []),
+    ];
+    return new Map(
+        names.map((name) => [name, Object.values(factsOf(name).opens).includes("read") ? "read" : "write"] as const),
+    );
+}
+
 const levels = { read: "read", write: "read and write" } as const;
 
 /** Lists the scopes of a classic token. */

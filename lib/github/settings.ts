@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Access } from "./permissions";
 import { maximumValue, nameProblem, valueProblem } from "./names";
 
 const repositoryName = z
@@ -76,6 +77,26 @@ export const repositorySecretsSchema = z
             context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
         }
     });
+
+/**
+ * Returns what a stack changes on GitHub in addition to files, from its setting `repositorySecrets`: values may be encrypted, and are not
+ * needed.
+ */
+export function accessOf(repositorySecrets: unknown): Access[] {
+    const record = z.record(z.string(), z.unknown()).safeParse(repositorySecrets).data ?? {};
+    const flag = z.unknown().optional();
+    const entry = z.object({ environment: z.string().optional(), dependabot: flag, codespaces: flag });
+    const entries = Object.values(record).map((one) => entry.safeParse(one).data ?? {});
+    const environments = entries.flatMap(({ environment }) => environment ?? []);
+    const some = (reader: "dependabot" | "codespaces") =>
+        entries.some((one) => [true, "true"].includes(one[reader] as boolean));
+    return [
+        "variables",
+        ...(environments.length < entries.length ? (["secrets"] as const) : []),
+        ...(["dependabot", "codespaces"] as const).filter(some),
+        ...new Set(environments.map((environment) => `environment ${environment}` as const)),
+    ];
+}
 
 /** Configuration and environment that affect the stack's GitHub settings. */
 export interface GitHubSurroundings {
