@@ -71,7 +71,12 @@ async function stackProblem(env: NodeJS.ProcessEnv, stack: string): Promise<Miss
     const listed = await runPulumi(["stack", "ls", "--json", "--non-interactive"], env);
     if (listed.failure !== undefined)
         return stops(engineError("the stacks can't be listed", listed, undefined, env), "state");
-    const known = knownStacks(listed.stdout);
+    let known: readonly string[];
+    try {
+        known = knownStacks(listed.stdout);
+    } catch {
+        return stops(engineError("the list of stacks can't be read", listed, undefined, env), "state");
+    }
     if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) {
         return undefined;
     }
