@@ -21,7 +21,7 @@ import {
     setupPermissions,
     unknownSetup,
 } from "../lib/github/setup";
-import { defaultBaseUrl, targetIn } from "../lib/github/target";
+import { defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
 import { guide } from "../lib/system/guide";
 import { repositoryRoot } from "../lib/system/paths";
 import { capture } from "../lib/system/process";
@@ -89,7 +89,7 @@ async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.Pr
     return {
         ...named,
         branch: ciBranch(root),
-        baseUrl: GITHUB_BASE_URL || defaultBaseUrl,
+        baseUrl: firstSet(GITHUB_BASE_URL) ?? defaultBaseUrl,
         ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
     };
 }

@@ -357,7 +357,7 @@ export function settable({ logins }: Pick<Needs, "logins">) {
 
 /** The permissions of the token with which `github-setup --apply` changes the repository: "Administration: read and write, …". */
 export const setupPermissions = permissionNames
-    .filter((name) => factsOf(name).setup || ["secrets", "actions_variables", "environments"].includes(name))
+    .filter((name) => factsOf(name).setup === true || ["secrets", "actions_variables", "environments"].includes(name))
     .map((name) => `${factsOf(name).title}: ${factsOf(name).level === "write" ? "read and write" : "read"}`)
     .join(", ");
 

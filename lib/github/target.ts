@@ -5,6 +5,9 @@ import { githubSchema } from "./settings";
 /** The address of GitHub where neither configuration nor environment names another. */
 export const defaultBaseUrl = "https://api.github.com/";
 
+/** Returns the first of these values that is set: an empty variable counts as unset, as in GitHub Actions. */
+export const firstSet = (...values: readonly (string | undefined)[]): string | undefined => values.find(Boolean);
+
 /**
  * Returns the repository that a stack's file configures, with the address and token for its requests: an owner in the environment has the
  * precedence that the GitHub provider gives it.
@@ -13,18 +16,19 @@ export const defaultBaseUrl = "https://api.github.com/";
  */
 export function targetIn(config: ConfigFile, env: NodeJS.ProcessEnv): GitHubTarget | undefined {
     const { data } = githubSchema.safeParse(settingIn(config, "github"));
-    const owner =
-        providerSettingIn(config, "github:organization") ||
-        env.GITHUB_ORGANIZATION ||
-        env.GITHUB_OWNER ||
-        providerSettingIn(config, "github:owner");
-    if (!data || !owner) return undefined;
+    const owner = firstSet(
+        providerSettingIn(config, "github:organization"),
+        env.GITHUB_ORGANIZATION,
+        env.GITHUB_OWNER,
+        providerSettingIn(config, "github:owner"),
+    );
+    if (!data || owner === undefined) return undefined;
     const { repository, branch } = data;
     return {
         owner,
         repository,
         branch,
-        baseUrl: providerSettingIn(config, "github:baseUrl") || env.GITHUB_BASE_URL || defaultBaseUrl,
+        baseUrl: firstSet(providerSettingIn(config, "github:baseUrl"), env.GITHUB_BASE_URL) ?? defaultBaseUrl,
         ...(env.GITHUB_TOKEN && { token: env.GITHUB_TOKEN }),
     };
 }

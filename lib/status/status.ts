@@ -6,7 +6,7 @@ import { InputError } from "../errors";
 import { UnreachableError } from "../github/api";
 import { environmentNames, readEnvironment, restrictionProblem } from "../github/environments";
 import { isPrivate } from "../github/repository";
-import { defaultBaseUrl } from "../github/target";
+import { defaultBaseUrl, firstSet } from "../github/target";
 import { typed } from "../system/commandLine";
 import { readInstance } from "../system/instance";
 import { quote } from "../system/shell";
@@ -102,7 +102,7 @@ export async function environmentFindings(
     { isCi, env }: Pick<Engine, "isCi" | "env">,
 ): Promise<Finding[]> {
     const target = isCi ? targetOf(resources, env) : undefined;
-    const token = env.WORKFLOW_TOKEN || target?.token;
+    const token = firstSet(env.WORKFLOW_TOKEN, target?.token);
     if (!target?.owner || token === undefined) return [];
     const about = `environment ${environmentNames.up}`;
     const asked = { ...target, owner: target.owner, token };
