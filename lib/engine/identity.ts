@@ -105,7 +105,8 @@ export async function identityVariables(env: NodeJS.ProcessEnv): Promise<Readonl
     const { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: token, PULUMI_BACKEND_URL = "" } = env;
     if (!url || !token) return {};
     const issuer = { url, token };
-    const folder = env.RUNNER_TEMP ? env.RUNNER_TEMP : tmpdir();
+    const { RUNNER_TEMP = "" } = env;
+    const folder = RUNNER_TEMP === "" ? tmpdir() : RUNNER_TEMP;
     if (PULUMI_BACKEND_URL.startsWith("s3://") && env.AWS_ROLE_ARN && !env.AWS_ACCESS_KEY_ID) {
         return {
             AWS_WEB_IDENTITY_TOKEN_FILE: await tokenFile(issuer, "sts.amazonaws.com", folder),
