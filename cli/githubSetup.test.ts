@@ -176,7 +176,10 @@ describe("what can't be seen", () => {
     test("without a token is unknown, and not missing", async () => {
         const report = await setUp({}, { GITHUB_TOKEN: "" });
         expect(states(report)).toMatchObject({ "environment up": "unknown", "token that writes to GitHub": "unknown" });
-        expect(report.items[0]?.text).toBe("GITHUB_TOKEN is not set");
+        expect(report.items[0]).toMatchObject({
+            text: "GITHUB_TOKEN is not set",
+            next: expect.stringContaining("github-setup") as string,
+        });
     });
 
     test("with a lesser token is unknown, and what it may not do is said for each", async () => {

@@ -218,10 +218,17 @@ async function applyAll(
 
 const marks: Readonly<Record<SetupItem["state"], string>> = { done: "done   ", missing: "MISSING", unknown: "?      " };
 
+/** What the reader does with an item that is advice. */
+const advice: Readonly<Record<SetupItem["state"], string>> = {
+    done: "",
+    missing: " (if you want it)",
+    unknown: " (look yourself)",
+};
+
 /** Formats the checklist for people. */
 export function setupText({ repository, branch, items, applied, failed }: SetupReport): string {
     const lines = items.flatMap(({ state, what, text, next, guide: section, required }) => [
-        `${state === "missing" && !required ? "       " : marks[state]}  ${what}${required ? "" : " (if you want it)"}: ${text}`,
+        `${state === "missing" && !required ? "       " : marks[state]}  ${what}${required ? "" : advice[state]}: ${text}`,
         ...(next === undefined ? [] : [`           next: ${next}`]),
         ...(state === "done" ? [] : [`           ${section}`]),
     ]);

@@ -139,50 +139,49 @@ export const unknownSetup: Found = {
 
 const apply = (...options: readonly string[]) => typed("github-setup", "--apply", ...options);
 
+/** Returns the item of something that is missing, or that can't be seen for a reason; either way it says what to do. */
+const openItem = (
+    item: Pick<SetupItem, "what" | "heading" | "required" | "next">,
+    text: string,
+    reason: string | undefined,
+): SetupItem =>
+    reason === undefined ? { state: "missing", ...item, text } : { state: "unknown", ...item, text: reason };
+
+const reasonOf = (...answers: readonly Known<unknown>[]): string | undefined =>
+    answers.flatMap((answer) => ("unknown" in answer ? [answer.unknown] : []))[0];
+
 function environmentItems({ branch }: Needs, { environments: { up, review } }: Found): SetupItem[] {
-    const heading = "environments";
-    const required = true;
-    const unknown = (what: string, reason: string): SetupItem => ({
-        ...{ state: "unknown", what, text: reason, heading, required },
-    });
+    const common = { heading: "environments", required: true } as const;
     const settings = (name: string) => `${apply()}, or Settings → Environments → ${name}`;
-    const items: SetupItem[] = [];
-    if ("unknown" in up) items.push(unknown("environment up", up.unknown));
-    else {
-        const problem = restrictionProblem(up.found, branch);
-        items.push({
-            state: problem === undefined ? "done" : "missing",
-            what: "environment up",
-            text: problem ?? `only ${up.found?.branches === "protected" ? "protected branches" : branch} may use it`,
-            ...(problem !== undefined && { next: `${settings("up")} → Deployment branches: ${branch} alone` }),
-            heading,
-            required,
-        });
-    }
-    if ("unknown" in review) return [...items, unknown("environment review", review.unknown)];
-    const reviewers = review.found?.rules.reviewers ?? [];
-    items.push({
-        state: review.found ? "done" : "missing",
-        what: "environment review",
-        text: review.found ? "it exists" : "it does not exist",
-        ...(!review.found && { next: settings("review") }),
-        heading,
-        required,
-    });
-    items.push({
-        state: reviewers.length > 0 ? "done" : "missing",
-        what: "reviewers of environment review",
-        text:
-            reviewers.length > 0
-                ? "a person approves each review"
-                : "whoever may push a branch can use the credentials of reviews; a person can have to approve each",
-        ...(reviewers.length === 0 && {
-            next: "if you want that: Settings → Environments → review → Required reviewers",
-        }),
-        heading,
-        required: false,
-    });
-    return items;
+    const ofUp = {
+        ...common,
+        what: "environment up",
+        next: `${settings("up")} → Deployment branches: ${branch} alone`,
+    };
+    const ofReview = { ...common, what: "environment review", next: settings("review") };
+    const found = "found" in up ? up.found : undefined;
+    const problem = restrictionProblem(found, branch);
+    const restricted = `only ${found?.branches === "protected" ? "protected branches" : branch} may use it`;
+    const done = (what: string, text: string): SetupItem => ({ state: "done", what, text, ...common });
+    const items = [
+        problem === undefined ? done(ofUp.what, restricted) : openItem(ofUp, problem, reasonOf(up)),
+        "found" in review && review.found
+            ? done(ofReview.what, "it exists")
+            : openItem(ofReview, "it does not exist", reasonOf(review)),
+    ];
+    if ("unknown" in review) return items;
+    const reviewers = {
+        ...{ what: "reviewers of environment review", heading: common.heading, required: false },
+        next: "if you want that: Settings → Environments → review → Required reviewers",
+    };
+    const openText = "whoever may push a branch can use the credentials of reviews; a person can have to approve each";
+    const isApproved = (review.found?.rules.reviewers ?? []).length > 0;
+    return [
+        ...items,
+        isApproved
+            ? { ...done(reviewers.what, "a person approves each review"), required: false }
+            : openItem(reviewers, openText, undefined),
+    ];
 }
 
 /** Returns the item of a variable of the repository; its environments may have it instead. */
@@ -193,18 +192,11 @@ function variableItem(name: string, heading: Heading, { variables }: Found, requ
         return "found" in there && there.found.has(name);
     };
     if (has("repository")) return { state: "done", what, text: "it is set", heading, required };
-    if (has("up") && has("review"))
+    if (has("up") && has("review")) {
         return { state: "done", what, text: "both environments have it", heading, required };
-    const { repository } = variables;
-    if ("unknown" in repository) return { state: "unknown", what, text: repository.unknown, heading, required };
-    return {
-        state: "missing",
-        what,
-        text: "it is not set",
-        next: apply("--variable", `${name}=<value>`),
-        heading,
-        required,
-    };
+    }
+    const next = apply("--variable", `${name}=<value>`);
+    return openItem({ what, heading, required, next }, "it is not set", reasonOf(variables.repository));
 }
 
 /** Returns the item of a secret of an environment; the repository may have it instead. */
@@ -216,10 +208,8 @@ function secretItem(name: string, place: "up" | "review", heading: Heading, foun
         const text = "the repository has it, so whoever may push a branch can read it; better in the environment alone";
         return { state: "done", what, text, heading, required };
     }
-    const reason = "unknown" in there ? there.unknown : "unknown" in repository ? repository.unknown : undefined;
-    if (reason !== undefined) return { state: "unknown", what, text: reason, heading, required };
     const next = `${apply("--secret", `${place}:${name}`)}, with the value in the variable ${name} of your shell`;
-    return { state: "missing", what, text: "it is not set", next, heading, required };
+    return openItem({ what, heading, required, next }, "it is not set", reasonOf(there, repository));
 }
 
 /** Returns the backend that is in use, from what is set; undefined if that does not tell. */
@@ -299,12 +289,11 @@ function tokenItems({ writesToGitHub }: Needs, found: Found): SetupItem[] {
         ];
     }
     const reason = [id, own].find(({ state }) => state === "unknown")?.text;
-    if (reason !== undefined) return [{ state: "unknown", what, text: reason, heading, required: true }, permissions];
     const next =
         `a GitHub App: ${apply("--variable", `${appId}=<client id>`, "--stdin", appKey)} < key.pem; ` +
         `or a fine-grained token: ${apply("--stdin", token)}`;
     const text = "neither an App nor a token is set: images are published, files, secrets and variables are not";
-    return [{ state: "missing", what, text, next, heading, required: true }, permissions];
+    return [openItem({ what, next, heading, required: true }, text, reason), permissions];
 }
 
 function registryItems({ usesGhcr, logins }: Needs, found: Found): SetupItem[] {
