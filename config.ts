@@ -29,6 +29,8 @@ export interface RepositorySecret {
     readonly dependabot: boolean;
     /** Whether the repository's codespaces get it too. */
     readonly codespaces: boolean;
+    /** The environment whose jobs get it, instead of all workflows. */
+    readonly environment?: string | undefined;
 }
 
 /** A deployment of the stack, with the private key that opens its host. */
@@ -87,13 +89,15 @@ function githubConfig(
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );
+    const environments = secrets.flatMap(([, { environment }]) => environment ?? []);
     const some = (reader: "dependabot" | "codespaces") => secrets.some(([, secret]) => secret[reader]);
     return {
         ...github,
         access: [
             "variables",
-            ...(secrets.length > 0 ? ["secrets" as const] : []),
+            ...(secrets.length > environments.length ? ["secrets" as const] : []),
             ...(["dependabot", "codespaces"] as const).filter(some),
+            ...new Set(environments.map((environment) => `environment ${environment}` as const)),
         ],
         owner,
         baseUrl,

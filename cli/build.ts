@@ -27,7 +27,7 @@ const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer
  * @throws InputError for bad input, and if the preview fails
  */
 export async function runBuild({ stack }: { readonly stack?: string }): Promise<number> {
-    const engine = await openStack({ stack, start: true });
+    const engine = await openStack({ stack, start: true, use: "review" });
     const [previewed, secrets, history] = await Promise.all([
         preview(engine),
         readSecrets(engine),

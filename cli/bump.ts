@@ -5,19 +5,13 @@ import { loadDefinitions } from "../definitions";
 import { labEnvironment } from "../lab/environment";
 import { describeLab } from "../lab/labState";
 import { openCheckout } from "../lib/context/checkout";
-import {
-    type ConfigFile,
-    openConfigFile,
-    providerSettingIn,
-    setEntry,
-    settingIn,
-    writeConfigFile,
-} from "../lib/engine/configFile";
+import { type ConfigFile, openConfigFile, setEntry, settingIn, writeConfigFile } from "../lib/engine/configFile";
 import { labStack, projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import type { GitHubTarget } from "../lib/github/api";
 import { propose } from "../lib/github/propose";
 import { githubSchema } from "../lib/github/settings";
+import { targetIn } from "../lib/github/target";
 import { type Definitions, entryKeys, keysOf } from "../lib/hierarchy/definition";
 import { type PreparedImage, readHierarchy, rootsOf } from "../lib/hierarchy/prepare";
 import { type RebuildInterval, periodOf, rebuildsSchema } from "../lib/hierarchy/rebuild";
@@ -296,21 +290,10 @@ export function bumpMarkdown(report: BumpReport, now: Date): string {
  * @returns a text that says what is missing, if there is no such repository or no token
  */
 function targetOf(config: ConfigFile, env: NodeJS.ProcessEnv): GitHubTarget | string {
-    // An empty variable counts as unset, as in GitHub Actions.
-    const set = (name: string) => (env[name] === "" ? undefined : env[name]);
-    const owner =
-        providerSettingIn(config, "github:organization") ??
-        set("GITHUB_ORGANIZATION") ??
-        set("GITHUB_OWNER") ??
-        providerSettingIn(config, "github:owner");
-    if (settingIn(config, "github") === undefined || owner === undefined) {
-        return `${path.basename(config.file)} configures no repository on GitHub`;
-    }
-    const token = set("GITHUB_TOKEN");
-    if (token === undefined) return "GITHUB_TOKEN is not set";
-    const { repository, branch } = checked(config, "github", githubSchema, undefined as never);
-    const baseUrl = providerSettingIn(config, "github:baseUrl") ?? set("GITHUB_BASE_URL") ?? "https://api.github.com/";
-    return { owner, repository, branch, baseUrl, token };
+    checked(config, "github", githubSchema.optional(), undefined);
+    const target = targetIn(config, env);
+    if (!target) return `${path.basename(config.file)} configures no repository on GitHub`;
+    return target.token === undefined ? "GITHUB_TOKEN is not set" : target;
 }
 
 /** GitHub's limit is 65,536 characters. */

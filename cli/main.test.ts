@@ -32,7 +32,7 @@ test("the package's program is the same as its scripts, wherever a link to it li
     const options = { cwd: root, env, encoding: "utf8" } as const;
     const { status, stdout, stderr } = spawnSync(path.join(root, "program"), ["--help"], options);
     expect([status, stderr]).toEqual([0, ""]);
-    const commands = [...stdout.matchAll(/^ {2}([a-z:]+) /gm)].map(([, command]) => command);
+    const commands = [...stdout.matchAll(/^ {2}([a-z:-]+) /gm)].map(([, command]) => command);
     expect(stdout).toMatch(/^Usage: layered-images /);
     expect(commands.sort()).toEqual(Object.keys(scripts).sort());
     expect(Object.entries(scripts)).toEqual(Object.keys(scripts).map((one) => [one, `node ${file} ${one}`]));

@@ -4,6 +4,7 @@ import type * as Bench from "../bench/command";
 import type * as Corpus from "../bench/corpus/command";
 import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
+import { backendNames } from "../lib/engine/backends";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
@@ -16,6 +17,7 @@ import type * as Canary from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
 import { forms } from "./output";
+import type * as GitHubSetup from "./githubSetup";
 import type * as Preview from "./preview";
 import type * as Review from "./review";
 import type { PulumiOptions } from "./session";
@@ -30,6 +32,7 @@ const commands = {
     build: () => require("./build") as typeof Build,
     bump: () => require("./bump") as typeof Bump,
     canary: () => require("./canary") as typeof Canary,
+    githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
     review: () => require("./review") as typeof Review,
     status: () => require("./status") as typeof Status,
@@ -269,6 +272,31 @@ export async function main(args: readonly string[]): Promise<number> {
         .option("--name <Dockerfile=name>", "name of the image of a Dockerfile; may be repeated", repeated)
         .action(async (options: Adopt.AdoptOptions) => {
             done(await commands.adopt().runAdopt(start, options));
+        });
+    program
+        .command("github-setup")
+        .description(
+            "print what the owner of the repository sets up once on GitHub, and what of it is done; exit code 2 if something is " +
+                "missing, 1 if something could not be asked or done",
+        )
+        .addOption(
+            new Option("--backend <name>", "where the state is stored, if nothing is set yet").choices(backendNames),
+        )
+        .option("--github <owner/name>", "the repository on GitHub, where neither Pulumi.ci.yaml nor git says it")
+        .option(
+            "--apply",
+            "with a token in GITHUB_TOKEN, create the environments, restrict `up` to its branch, and set what these options name:",
+        )
+        .option("--variable <name=value>", "a variable of the repository; may be repeated", repeated)
+        .option(
+            "--secret <name>",
+            "a secret, from the environment variable of its name: <name>, or <environment>:<name>; may be repeated",
+            repeated,
+        )
+        .option("--stdin <name>", "a secret, from standard input")
+        .option("--json", "print JSON (SetupReport in cli/githubSetup.ts)")
+        .action(async (options: GitHubSetup.SetupOptions) => {
+            done(await commands.githubSetup().runSetup(options));
         });
     if (!isCompiled) addOwnCommands(program, passing, done);
     for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {

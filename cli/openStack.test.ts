@@ -1,7 +1,8 @@
 import { standInRoot } from "../lab/root/standIn";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
-import { knownStacks, neededParts } from "./openStack";
+import { neededParts } from "./openStack";
+import { knownStacks } from "./preflight";
 
 test("the stacks are those that the engine lists", () => {
     expect(knownStacks('[{"name":"local","current":true},{"name":"o/p/ci"}]')).toEqual(["local", "o/p/ci"]);

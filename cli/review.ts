@@ -101,7 +101,7 @@ interface MadeReview {
 
 /** Makes the review of an update of the stack. Throws the errors of `runReview`. */
 async function makeReview(options: Pick<ReviewOptions, "stack" | "refresh" | "format">): Promise<MadeReview> {
-    const engine = await openStack({ stack: options.stack, start: true });
+    const engine = await openStack({ stack: options.stack, start: true, use: "review" });
     const refresh = options.refresh === true;
     const queryRegistries = async () => await lookUp(deployedImages(await exportStack(engine)), engine, refresh);
     const secretsRead = readSecrets(engine);

@@ -39,7 +39,7 @@ export interface Session {
  * @param builds whether the command will build images
  */
 export async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
-    const engine = await openStack({ stack, start: true, lab: { ...lab, builds } });
+    const engine = await openStack({ stack, start: true, use: builds ? "update" : "review", lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
     const reading = () => readSecrets(engine);
     const secrets = await progress(`reading the configuration of stack ${engine.stack}`, reading, { after: 2000 });

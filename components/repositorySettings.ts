@@ -33,8 +33,8 @@ export class RepositorySettings extends pulumi.ComponentResource {
 
     public constructor(name: string, args: RepositorySettingsArgs, opts?: pulumi.ComponentResourceOptions) {
         const { repository, secrets, variables } = args;
-        const readers = ({ dependabot, codespaces }: RepositorySecret): SecretReader[] => [
-            "actions",
+        const readers = ({ dependabot, codespaces, environment }: RepositorySecret): SecretReader[] => [
+            environment === undefined ? "actions" : `environment ${environment}`,
             ...(dependabot ? (["dependabot"] as const) : []),
             ...(codespaces ? (["codespaces"] as const) : []),
         ];
@@ -52,17 +52,24 @@ export class RepositorySettings extends pulumi.ComponentResource {
             deleteBeforeReplace: true,
             hooks: refusalHook(name, kind, { ...(makeWay && { makeWay }) }),
         });
-        const [forActions, forDependabot, forCodespaces, forVariables] = [
+        const [forActions, forEnvironments, forDependabot, forCodespaces, forVariables] = [
             options("a secret"),
+            options("a secret of an environment"),
             options("a secret for Dependabot"),
             options("a secret for codespaces"),
             // This program owns these names: the promoted value replaces any existing value.
             options("a variable", ({ variableName }) => args.removeVariable(String(variableName))),
         ];
         const values: pulumi.CustomResource[] = [];
-        for (const [secretName, { value, dependabot, codespaces }] of Object.entries(secrets)) {
+        for (const [secretName, { value, dependabot, codespaces, environment }] of Object.entries(secrets)) {
             const [given, key] = [{ repository, secretName }, `${name}-${secretName}`];
-            values.push(new github.ActionsSecret(key, { ...given, value }, forActions));
+            if (environment === undefined) {
+                values.push(new github.ActionsSecret(key, { ...given, value }, forActions));
+            } else {
+                // The environment is part of the name, so that a secret that moves is created there before it is deleted here.
+                const secret = { ...given, environment, value };
+                values.push(new github.ActionsEnvironmentSecret(`${key}@${environment}`, secret, forEnvironments));
+            }
             if (dependabot) {
                 values.push(new github.DependabotSecret(`${key}-dependabot`, { ...given, value }, forDependabot));
             }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { controlRoot } from "../lab/github/control";
 import { labRepository } from "../lab/github/defaults";
-import { revealSecret, sealedBoxReady } from "../lab/github/sealedBox";
+import { revealEnvironmentSecret, revealSecret, sealedBoxReady } from "../lab/github/sealedBox";
 import type { Repository, SecretKind, State } from "../lab/github/state";
 import type { Lab } from "../lab/lab";
 import { trailer } from "../lib/github/delivery";
@@ -23,6 +23,10 @@ export interface StandInRepository {
     readonly emptyCommits: () => string[];
     /** Sends a request to the stand-in's control interface; see lab/github/control.ts. */
     readonly control: (method: string, where: string, body?: unknown) => Promise<void>;
+    /** Returns the plain value of a secret of an environment. */
+    readonly environmentSecret: (environment: string, name: string) => Promise<string | undefined>;
+    /** Sends a request to the API below this repository, as its owner, who may administer it. */
+    readonly asOwner: (method: string, where: string, body?: unknown) => Promise<void>;
     /** Path of this repository for `control`. */
     readonly where: string;
 }
@@ -41,6 +45,13 @@ export function standInRepository(lab: Lab, repository: string = labRepository.n
         return found;
     };
     const commitOf = (repository: Repository, branch: string) => repository.commits[repository.branches[branch] ?? ""];
+    const send = async (url: string, method: string, body: unknown, headers: Record<string, string> = {}) => {
+        const init = body === undefined ? {} : { body: JSON.stringify(body) };
+        const response = await fetch(url, { method, headers, ...init });
+        if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
+    };
+    const control = (method: string, where: string, body?: unknown) =>
+        send(`${lab.env.GITHUB_BASE_URL ?? ""}${controlRoot.slice(1)}${where}`, method, body);
     return {
         state,
         files: (branch = "main") => commitOf(state(), branch)?.files ?? {},
@@ -71,11 +82,16 @@ export function standInRepository(lab: Lab, repository: string = labRepository.n
                 .filter(({ tree, parents: [parent = ""] }) => commits[parent]?.tree === tree)
                 .map(({ message }) => message);
         },
-        control: async (method, where, body) => {
-            const url = `${lab.env.GITHUB_BASE_URL ?? ""}${controlRoot.slice(1)}${where}`;
-            const init = body === undefined ? {} : { body: JSON.stringify(body) };
-            const response = await fetch(url, { method, ...init });
-            if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
+        environmentSecret: async (environment, secret) => {
+            await sealedBoxReady;
+            return revealEnvironmentSecret(all(), name, environment, secret);
+        },
+        control,
+        asOwner: async (method, where, body) => {
+            const permissions = { administration: "write", environments: "write" };
+            await control("PUT", "tokens/owner", { login: "owner", permissions });
+            const url = `${lab.env.GITHUB_BASE_URL ?? ""}api/v3/repos/${name}/${where}`;
+            await send(url, method, body, { authorization: "Bearer owner" });
         },
         where: `repositories/${name}`,
     };

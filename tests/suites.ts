@@ -21,7 +21,7 @@ const realFolder = "tests/real";
 /** Tests that need nothing but node_modules and yet take seconds: they start programs, or wait as long as a client of GitHub waits. */
 const slow = [
     ...["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"],
-    ...["lib/github/api.test.ts", "lib/github/propose.test.ts"],
+    ...["lib/github/api.test.ts", "lib/github/propose.test.ts", "cli/githubSetup.test.ts"],
 ];
 
 /** Number of concurrent labs: one more than two cores, because a lab often waits. Each needs about 300 MB of memory. */

@@ -1,11 +1,12 @@
 import { describe } from "mocha";
+import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinitions } from "../lib/hierarchy/definition";
 import { inventedFiles } from "../tests/github/invented";
 import { theirs } from "../tests/github/world";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
-import { ciBranch, ciBuildArgs } from "./ciStack";
+import { ciBranch, ciBuildArgs, ciReading } from "./ciStack";
 import { workflowFiles } from "./files";
 import { imageOf, workflowImages } from "./images";
 import { pathFilters } from "./pathFilters";
@@ -72,4 +73,53 @@ test("with another branch, no workflow speaks of main", () => {
     const lines = Object.values(files).flatMap((text) => text.split("\n").filter((line) => !line.includes("#")));
     expect(lines.filter((line) => /\bmain\b/.test(line))).toEqual([]);
     expect(lines.filter((line) => /\btrunk\b/.test(line)).length).toBeGreaterThan(10);
+});
+
+describe("the token for the weekly comparison", () => {
+    const secure = "{ secure: v1:a:b }";
+    const github = (more = "") => `config:\n  p:github:\n    repository: r\n${more}`;
+
+    test.each<[string, string, string[]]>([
+        ["no repository", "config: {}\n", ["contents read"]],
+        ["variables alone", github(), ["contents read", "actions_variables read"]],
+        [
+            "pull requests",
+            github("    delivery: pull-request\n"),
+            ["contents read", "actions_variables read", "pull_requests read"],
+        ],
+        [
+            "secrets for everybody",
+            github(`  p:repositorySecrets:\n    A: { value: ${secure}, dependabot: true, codespaces: true }\n`),
+            [
+                ...["contents read", "actions_variables read", "secrets read", "dependabot_secrets read"],
+                // GitHub shows their names only to tokens that may write them.
+                "codespaces_secrets write",
+            ],
+        ],
+        [
+            "secrets of environments",
+            github(`  p:repositorySecrets:\n    A: { value: ${secure}, environment: up }\n`),
+            ["contents read", "actions_variables read", "environments read"],
+        ],
+    ])("reads what the stack manages: %s", (_, text, permissions) => {
+        const found = [...ciReading(tree({ "Pulumi.ci.yaml": text }))];
+        expect(found.map(([name, level]) => `${name} ${level}`)).toEqual(permissions);
+    });
+
+    test("is the only one that job has, and asks the App for nothing else", () => {
+        const root = tree({ ...inventedFiles, "Pulumi.ci.yaml": github(`  p:repositorySecrets: { A: ${secure} }\n`) });
+        const review = workflowFiles(openCheckout(root), theirs.definitions)[".github/workflows/review.yml"] ?? "";
+        const { jobs } = parse(review) as {
+            jobs: Record<string, { steps: { id?: string; with?: object; env?: Record<string, string> }[] }>;
+        };
+        const step = (id: string) => jobs.status?.steps.find((one) => one.id === id);
+        expect(step("app-token")).toMatchObject({
+            with: { "permission-contents": "read", "permission-secrets": "read" },
+            env: { "INPUT_PERMISSION-ACTIONS-VARIABLES": "read" },
+        });
+        expect(JSON.stringify(step("app-token"))).not.toContain("write");
+        expect(step("status")?.env?.GITHUB_TOKEN).toBe(
+            "${{ steps.app-token.outputs.token || secrets.REPOSITORY_READ_TOKEN || secrets.REPOSITORY_TOKEN }}",
+        );
+    });
 });

@@ -4,7 +4,8 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { ciStack } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
-import { githubSchema } from "../lib/github/settings";
+import { type Level, type Permission, readingPermissions } from "../lib/github/permissions";
+import { accessOf, githubSchema } from "../lib/github/settings";
 import { type HierarchySettings, buildArgsSchema } from "../lib/hierarchy/settings";
 
 /** Configuration file of CI's stack, relative to the repository's root. */
@@ -52,6 +53,17 @@ export function ciBranch(root: string): string {
 export function ciRegistry(root: string): string | undefined {
     const { data } = z.string().min(1).safeParse(setting(root, "registry"));
     return data;
+}
+
+/**
+ * Returns the permissions of a token that sees what CI's stack manages on GitHub.
+ *
+ * @param root the repository's root
+ */
+export function ciReading(root: string): ReadonlyMap<Permission, Level> {
+    const { data } = githubSchema.safeParse(setting(root, "github"));
+    if (!data) return readingPermissions([], "direct");
+    return readingPermissions(accessOf(setting(root, "repositorySecrets")), data.delivery);
 }
 
 /** A value that was set with --secret, as the stack's file stores it. */

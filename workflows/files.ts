@@ -1,6 +1,6 @@
 import type { Checkout } from "../lib/context/checkout";
 import { checkWorkflow } from "./checks";
-import { ciBranch, ciRegistry } from "./ciStack";
+import { ciBranch, ciReading, ciRegistry } from "./ciStack";
 import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
@@ -33,7 +33,7 @@ export function workflowFiles(
     const workflows = [
         ...upWorkflows(images, up, branch, registries),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
-        reviewWorkflow(review, branch, registries),
+        reviewWorkflow(review, branch, registries, ciReading(checkout.root)),
     ];
     return {
         ...Object.fromEntries(

@@ -1,5 +1,6 @@
 import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
+import type { Level, Permission } from "../lib/github/permissions";
 import { typedSilently } from "../lib/system/commandLine";
 import { type RegistryHost, logIns } from "./registries";
 import {
@@ -7,7 +8,9 @@ import {
     checkout,
     checkoutScripts,
     command,
+    comparingEnvironment,
     getAppToken,
+    getReadingAppToken,
     inPackage,
     onStack,
     readingEnvironment,
@@ -74,27 +77,42 @@ export const reviewJob = (condition: string, branch: string, registries: readonl
 const ownJob = { if: onSchedule, ...readingJob, environment: upEnvironment } satisfies Partial<Job>;
 
 /** Returns the first steps of such a job. */
-const stepsBefore = (branch: string, registries: readonly RegistryHost[]): readonly [Step, ...Step[]] => [
+const stepsBefore = (
+    branch: string,
+    registries: readonly RegistryHost[],
+    appToken: Step,
+): readonly [Step, ...Step[]] => [
     checkout(),
     ...setUpNode,
     // The environment `up` does not allow a token of the review team.
     ...setUpPulumi("write", timeout),
     ...logIns(registries, "read"),
     restoreHistory(branch),
-    getAppToken,
+    appToken,
 ];
 
-/** Returns the job that compares the stack with reality. Only the App's token can read variables and secrets. */
-const statusJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
+/**
+ * Returns the job that compares the stack with reality. The workflow's token can't read variables and secrets, so it gets a token of the App,
+ * which only reads.
+ */
+const statusJob = (
+    branch: string,
+    registries: readonly RegistryHost[],
+    reading: ReadonlyMap<Permission, Level>,
+): Job => ({
     name: "Status",
     ...ownJob,
     outputs: { drift: "${{ steps.status.outputs.drift }}", report: "${{ steps.status.outputs.report }}" },
     steps: [
-        ...stepsBefore(branch, registries),
+        ...stepsBefore(branch, registries, getReadingAppToken(reading)),
         // Drift (exit code 2) is an output and must not fail the job.
         {
             id: "status",
-            ...command("Compare the stack with reality", ["status", onStack, '|| [ "$?" -eq 2 ]'], writingEnvironment),
+            ...command(
+                "Compare the stack with reality",
+                ["status", onStack, '|| [ "$?" -eq 2 ]'],
+                comparingEnvironment,
+            ),
         },
     ],
 });
@@ -107,7 +125,7 @@ const bumpJob = (branch: string, registries: readonly RegistryHost[]): Job => ({
     name: "Newer roots",
     ...ownJob,
     steps: [
-        ...stepsBefore(branch, registries),
+        ...stepsBefore(branch, registries, getAppToken),
         {
             id: "bump",
             ...command("Propose newer roots and due rebuilds", ["bump", onStack, "--propose"], writingEnvironment),
@@ -179,6 +197,7 @@ const writingJob = (
  *
  * @param branch the branch from which images are built
  * @param registries the registries that images are published in
+ * @param reading the permissions of a token that sees what the stack manages on GitHub
  */
 export const reviewWorkflow = (
     {
@@ -191,6 +210,7 @@ export const reviewWorkflow = (
     }: ReviewDefinition,
     branch: string,
     registries: readonly RegistryHost[],
+    reading: ReadonlyMap<Permission, Level>,
 ): Workflow => ({
     file,
     name,
@@ -222,7 +242,7 @@ export const reviewWorkflow = (
         ...(build && { build: buildJob(minutes, registries) }),
         lab: labJob(minutes),
         ...(bump && { bump: bumpJob(branch, registries) }),
-        status: statusJob(branch, registries),
+        status: statusJob(branch, registries, reading),
         drift: writingJob(
             { name: "Drift", needs: "status" },
             "issues",

@@ -1,4 +1,7 @@
 import { ciStack } from "../lib/engine/stacks";
+import { backendVariables } from "../lib/engine/backends";
+import type { Level, Permission } from "../lib/github/permissions";
+import { repositoryTokens } from "../lib/github/setup";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { typed, typedSilently } from "../lib/system/commandLine";
 import { isCompiled } from "../lib/system/paths";
@@ -14,9 +17,8 @@ const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name
 const stateEnvironment = {
     PULUMI_STACK: `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${ciStack}', vars.PULUMI_ORGANIZATION) || '${ciStack}' }}`,
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
-    ...fromVariables("PULUMI_BACKEND_URL", "AWS_REGION", "AZURE_STORAGE_ACCOUNT"),
-    ...fromSecrets("PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    ...fromSecrets("AZURE_STORAGE_KEY", "GOOGLE_CREDENTIALS"),
+    ...fromVariables(...backendVariables.variables.filter((name) => name !== "PULUMI_ORGANIZATION")),
+    ...fromSecrets(...backendVariables.secrets.filter((name) => name !== "PULUMI_ACCESS_TOKEN")),
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
 };
@@ -29,13 +31,24 @@ const tokenOf = (step: string) => `steps.${step}.outputs.token`;
 /** GitHub environment of jobs that may see the credentials for changing GitHub. It should be restricted to main. */
 export const upEnvironment = { name: "up", deployment: false } as const;
 
-/**
- * Environment variables of a step that changes GitHub, or reads all of its settings. The workflow's token can't write workflows or
- * secrets.
- */
+/** The workflow's own token, which reads the environments of the repository. */
+const workflowToken = { WORKFLOW_TOKEN: "${{ github.token }}" };
+
+/** Environment variables of a step that changes GitHub. The workflow's token can't write workflows or secrets. */
 export const writingEnvironment = {
     ...stateEnvironment,
-    GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.REPOSITORY_TOKEN }}`,
+    GITHUB_TOKEN: `\${{ ${tokenOf(appTokenStep)} || secrets.${repositoryTokens.token} }}`,
+    ...workflowToken,
+};
+
+/**
+ * Environment variables of a step that reads everything that the stack manages on GitHub. Of a GitHub App it gets a token that only reads
+ * (`getReadingAppToken`), and without an App the token that its owner made for this, if there is one.
+ */
+export const comparingEnvironment = {
+    ...stateEnvironment,
+    GITHUB_TOKEN: `\${{ ${[tokenOf(appTokenStep), `secrets.${repositoryTokens.readToken}`, `secrets.${repositoryTokens.token}`].join(" || ")} }}`,
+    ...workflowToken,
 };
 
 /** The job's own token, which tells whether the run that left a lock has ended. */
@@ -111,14 +124,43 @@ export const setUpPulumi = (access: keyof typeof tokenTypes, minutes: number): r
     },
 ];
 
+const appCredentials = {
+    "client-id": variable(repositoryTokens.appId),
+    "private-key": secret(repositoryTokens.appKey),
+};
+
 /** Gets a token of the repository's GitHub App, if any, for files, secrets and variables. */
 export const getAppToken: Step = {
     name: "Get the token of the GitHub App",
     id: appTokenStep,
     if: "vars.REPOSITORY_APP_CLIENT_ID != ''",
     uses: appTokenAction,
-    with: { "client-id": variable("REPOSITORY_APP_CLIENT_ID"), "private-key": secret("REPOSITORY_APP_KEY") },
+    with: appCredentials,
 };
+
+/** Permissions that actions/create-github-app-token takes, but does not declare as inputs: runners hand undeclared inputs over with a warning. */
+const undeclared: ReadonlySet<Permission> = new Set(["actions_variables", "codespaces_secrets"]);
+
+/**
+ * Returns the step that gets a token of the GitHub App with these permissions alone. GitHub refuses to give some that the App lacks, so it
+ * asks for no others than the stack needs.
+ */
+export function getReadingAppToken(permissions: ReadonlyMap<Permission, Level>): Step {
+    const inputs = [...permissions].map(
+        ([name, level]) => ({ name, input: `permission-${name.replaceAll("_", "-")}`, level }) as const,
+    );
+    const declared = inputs
+        .filter(({ name }) => !undeclared.has(name))
+        .map(({ input, level }) => [input, level] as const);
+    const others = inputs
+        .filter(({ name }) => undeclared.has(name))
+        .map(({ input, level }) => [`INPUT_${input.toUpperCase()}`, level] as const);
+    return {
+        ...getAppToken,
+        with: { ...appCredentials, ...Object.fromEntries(declared) },
+        ...(others.length > 0 && { env: Object.fromEntries(others) }),
+    };
+}
 
 /**
  * Returns a step that runs a command of this package. Values that differ between runs are passed as environment variables.

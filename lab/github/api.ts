@@ -17,6 +17,16 @@ import { type ApiRequest, type Handler, parseBody, type Reply } from "./request"
 import { findRepository, own, type State } from "./state";
 import type { Store } from "./store";
 
+/**
+ * Returns the path below the API with the repository's name instead of its id: GitHub also answers
+ * `/repositories/<id>/…`, which the GitHub provider uses for environments.
+ */
+function byName(state: State, path: string): string {
+    const [, id, rest = ""] = /^\/repositories\/(\d+)(\/.*)?$/.exec(path) ?? [];
+    const found = Object.values(state.repositories).find((repository) => repository.id.toString() === id);
+    return found ? `/repos/${found.owner}/${found.name}${rest}` : path;
+}
+
 /** Path of the API, as on GitHub Enterprise Server. */
 export const apiRoot = "/api/v3";
 
@@ -82,7 +92,7 @@ function withEntityTag(incoming: Incoming, reply: Reply): Reply {
 
 /** Answers a request to the API; a refused or failed request changes nothing. */
 export function answerApi(store: Store, description: Description, incoming: Incoming): Reply {
-    const path = incoming.url.pathname.slice(apiRoot.length);
+    const path = byName(store.state, incoming.url.pathname.slice(apiRoot.length));
     let matched: Matched | undefined;
     let reply: Reply;
     try {

@@ -1,6 +1,7 @@
 import { getOrganization } from "./accounts";
 import { deleteContent, getContent, putContent } from "./contents";
 import { createDeployment, createDeploymentStatus, createDispatch } from "./deployments";
+import { environmentHandlers } from "./environments";
 import type { OperationId } from "./operations";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
@@ -54,6 +55,8 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     ...secretOperations("dependabot"),
     ...secretOperations("codespaces"),
     "actions/list-jobs-for-workflow-run-attempt": listJobs,
+    ...environmentHandlers,
+    "actions/list-repo-secrets": secretHandlers("actions").list,
     "actions/list-repo-variables": listVariables,
     "actions/get-repo-variable": getVariable,
     "actions/create-repo-variable": createVariable,

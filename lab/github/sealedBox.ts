@@ -39,3 +39,15 @@ export function revealSecret(state: State, repository: string, kind: SecretKind,
     const secret = found && own(found.secrets[kind], name.toUpperCase());
     return found && secret && open(secret.sealed, found.keys[kind]);
 }
+
+/** Like `revealSecret`, for a secret of an environment. */
+export function revealEnvironmentSecret(
+    state: State,
+    repository: string,
+    environment: string,
+    name: string,
+): string | undefined {
+    const found = own(own(state.repositories, repository)?.environments ?? {}, environment.toLowerCase());
+    const secret = found && own(found.secrets, name.toUpperCase());
+    return found && secret && open(secret.sealed, found.key);
+}

@@ -1,7 +1,7 @@
 import { invalid, notFound, Refusal } from "./errors";
-import { created, noContent, ok, type RepositoryHandler } from "./request";
+import { created, noContent, ok, paginate, type RepositoryHandler, type RepositoryRequest } from "./request";
 import { open } from "./sealedBox";
-import { own, type Secret, type SecretKind } from "./state";
+import { type KeyPair, own, type Secret, type SecretKind } from "./state";
 import { laterThan, timestamp } from "./time";
 
 /** Maximum size of a secret's or a variable's value on GitHub, in bytes. */
@@ -30,38 +30,59 @@ const represent = (name: string, { createdAt, updatedAt }: Secret) => ({
     updated_at: updatedAt,
 });
 
-/** Returns the four operations on one kind of secret. */
-export function secretHandlers(kind: SecretKind): Record<"key" | "get" | "put" | "remove", RepositoryHandler> {
+/** Secrets with the key for which their values are sealed. */
+interface SecretStore {
+    readonly key: KeyPair;
+    readonly secrets: Record<string, Secret>;
+}
+
+/** Operations on secrets: the public key, and listing, getting, setting and removing secrets. */
+type SecretHandlers = Record<"key" | "list" | "get" | "put" | "remove", RepositoryHandler>;
+
+/** Returns the operations on one kind of a repository's secrets. */
+export const secretHandlers = (kind: SecretKind): SecretHandlers =>
+    handlersOn(({ repository }) => ({ key: repository.keys[kind], secrets: repository.secrets[kind] }));
+
+/** Returns the operations on secrets. */
+export function handlersOn(storeOf: (request: RepositoryRequest) => SecretStore): SecretHandlers {
     return {
-        key: ({ repository }) => {
-            const { id, publicKey } = repository.keys[kind];
+        key: (request) => {
+            const { id, publicKey } = storeOf(request).key;
             return ok({ key_id: id, key: publicKey });
         },
-        get: ({ repository, params }) => {
+        list: (request) => {
+            const all = Object.entries(storeOf(request).secrets).map(([name, one]) => represent(name, one));
+            const { page, headers } = paginate(request, all);
+            return { ...ok({ total_count: all.length, secrets: page }), headers };
+        },
+        get: (request) => {
+            const { params } = request;
             const name = (params.secret_name ?? "").toUpperCase();
-            const secret = own(repository.secrets[kind], name);
+            const secret = own(storeOf(request).secrets, name);
             if (!secret) throw notFound();
             return ok(represent(name, secret));
         },
-        put: ({ repository, params, body }) => {
+        put: (request) => {
+            const { params, body } = request;
+            const { key, secrets } = storeOf(request);
             const name = checkedName("Secret", params.secret_name ?? "");
             const { encrypted_value: sealed, key_id: keyId } = body as { encrypted_value?: string; key_id?: string };
-            const key = repository.keys[kind];
             if (sealed === undefined)
                 throw invalid({ resource: "Secret", field: "encrypted_value", code: "missing_field" });
             if (keyId !== key.id) throw new Refusal(422, "key_id does not match the repository's public key");
             const value = open(sealed, key);
             if (value === undefined) throw new Refusal(422, "improperly encrypted secret");
             if (Buffer.byteLength(value) > maxValueBytes) throw new Refusal(422, "Secret value exceeds 48 KB");
-            const before = own(repository.secrets[kind], name);
+            const before = own(secrets, name);
             const updatedAt = before ? laterThan(before.updatedAt) : timestamp();
-            repository.secrets[kind][name] = { sealed, createdAt: before?.createdAt ?? updatedAt, updatedAt };
+            secrets[name] = { sealed, createdAt: before?.createdAt ?? updatedAt, updatedAt };
             return before ? noContent() : created({});
         },
-        remove: ({ repository, params }) => {
-            const name = (params.secret_name ?? "").toUpperCase();
-            if (!own(repository.secrets[kind], name)) throw notFound();
-            Reflect.deleteProperty(repository.secrets[kind], name);
+        remove: (request) => {
+            const { secrets } = storeOf(request);
+            const name = (request.params.secret_name ?? "").toUpperCase();
+            if (!own(secrets, name)) throw notFound();
+            Reflect.deleteProperty(secrets, name);
             return noContent();
         },
     };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { factsOf, permissionNames } from "../../lib/github/permissions";
+import { factsOf, tokenPermissions } from "../../lib/github/permissions";
 import { labToken } from "./defaults";
 import { addBlob, addCommit } from "./git";
 import { newKeyPair } from "./sealedBox";
@@ -16,7 +16,7 @@ import {
 import { timestamp } from "./time";
 
 /** Permissions of the lab's token: exactly the permissions that docs/operations.md requires. */
-const labPermissions = Object.fromEntries(permissionNames.map((name) => [name, factsOf(name).level]));
+const labPermissions = Object.fromEntries(tokenPermissions.map((name) => [name, factsOf(name).level]));
 
 /** Returns an id that is unique in the state. */
 export const nextId = (state: State): number => ++state.lastId;

@@ -171,6 +171,23 @@ export interface RecordedDeployment {
     readonly statuses: DeploymentStatus[];
 }
 
+/** An environment of a repository's jobs: which branches may use it, and its secrets. */
+export interface Environment {
+    readonly id: number;
+    /** With the case of its creation; GitHub does not tell names apart by case. */
+    readonly name: string;
+    /** Users and teams that approve jobs, by their ids. */
+    reviewers: readonly { readonly type: "User" | "Team"; readonly id: number }[];
+    /** null: every branch may use it. */
+    branchPolicy: "protected" | "custom" | null;
+    /** With the branch policy "custom": patterns of branches and tags. */
+    readonly patterns: { readonly id: number; readonly name: string; readonly type: "branch" | "tag" }[];
+    readonly key: KeyPair;
+    readonly secrets: Record<string, Secret>;
+    readonly createdAt: string;
+    updatedAt: string;
+}
+
 /** A repository with all its content. */
 export interface Repository {
     readonly id: number;
@@ -192,6 +209,8 @@ export interface Repository {
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
     readonly variables: Record<string, Variable>;
+    /** By name in lower case; absent in states of an older version. */
+    environments?: Record<string, Environment>;
     readonly pulls: PullRequest[];
     /** Jobs of workflow runs, by "<run>/<attempt>". */
     readonly runs: Record<string, WorkflowJob[]>;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { InputError } from "../errors";
 import { repositoryRoot } from "../system/paths";
 import { type Captured, capture } from "../system/process";
+import { guide } from "../system/guide";
 import { progress } from "../system/progress";
 import { continuing } from "./continuing";
 import { type Preview, readPreview } from "./preview";
@@ -10,23 +11,29 @@ import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
 import { typed } from "../system/commandLine";
 
+/** Whether the process runs in a GitHub Actions job, where nobody can export a variable or log in. */
+const inActions = (env: NodeJS.ProcessEnv): boolean => env.GITHUB_ACTIONS === "true";
+
+/** Returns the next step for a passphrase that is missing or wrong. */
+export const passphraseAdvice = (env: NodeJS.ProcessEnv): string =>
+    inActions(env)
+        ? "set the secret PULUMI_CONFIG_PASSPHRASE of the job's environment (up, review) to the passphrase that the stack was made with"
+        : "export PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) with the passphrase that the stack was made with";
+
+const loginAdvice = (env: NodeJS.ProcessEnv): string =>
+    inActions(env)
+        ? "set the variables and secrets of the backend in the job's environment (up, review), such as PULUMI_ACCESS_TOKEN; " +
+          `on your machine ${typed("github-setup")} lists them`
+        : "pulumi login, or export PULUMI_ACCESS_TOKEN";
+
 /** Pulumi's errors for a stack that can't be opened, each with the next step for the user. */
-const advice: readonly (readonly [RegExp, string])[] = [
-    [
-        /incorrect passphrase|passphrase must be set/,
-        "export PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) with the passphrase that the stack was made with",
-    ],
-    [
-        /PULUMI_ACCESS_TOKEN must be set|invalid access token|Unauthorized: No credentials/,
-        "pulumi login, or export PULUMI_ACCESS_TOKEN",
-    ],
-    [
-        /currently locked by/,
-        'wait for the update that runs; left by one that was killed: docs/operations.md, "A lock was left behind"',
-    ],
+const advice: readonly (readonly [RegExp, (env: NodeJS.ProcessEnv) => string])[] = [
+    [/incorrect passphrase|passphrase must be set/, passphraseAdvice],
+    [/PULUMI_ACCESS_TOKEN must be set|invalid access token|Unauthorized: No credentials/, loginAdvice],
+    [/currently locked by/, () => `wait for the update that runs; left by one that was killed: ${guide("lock")}`],
     [
         /no resource plugin|could not find plugin|failed to load plugin/,
-        `pulumi plugin install, with a network; in the lab: ${typed("lab", "start")}`,
+        () => `pulumi plugin install, with a network; in the lab: ${typed("lab", "start")}`,
     ],
 ];
 
@@ -35,8 +42,8 @@ const advice: readonly (readonly [RegExp, string])[] = [
  *
  * @returns undefined if the error needs no further explanation
  */
-export const engineAdvice = (output: string): string | undefined =>
-    advice.find(([pattern]) => pattern.test(output))?.[1];
+export const engineAdvice = (output: string, env: NodeJS.ProcessEnv = process.env): string | undefined =>
+    advice.find(([pattern]) => pattern.test(output))?.[1](env);
 
 const diagnostics = z.object({
     diagnostics: z.array(z.object({ severity: z.string(), message: z.string().default("") })).nullish(),
@@ -117,9 +124,14 @@ export function completeOperation(operation: string, { args, env }: Operation): 
  *
  * @param fallback the next step if the output suggests none
  */
-export function engineError(what: string, { failure, stdout, stderr }: Captured, fallback?: string): InputError {
+export function engineError(
+    what: string,
+    { failure, stdout, stderr }: Captured,
+    fallback?: string,
+    env: NodeJS.ProcessEnv = process.env,
+): InputError {
     const output = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
-    const next = engineAdvice(output) ?? fallback;
+    const next = engineAdvice(output, env) ?? fallback;
     return new InputError({
         problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${output}`,
         ...(next !== undefined && { next }),

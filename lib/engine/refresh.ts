@@ -8,7 +8,11 @@ export interface DeployedResource {
     readonly outputs?: Readonly<Record<string, unknown>>;
 }
 
-const compared: readonly string[] = [githubTypes.actionsSecret, githubTypes.dependabotSecret];
+const compared: readonly string[] = [
+    githubTypes.actionsSecret,
+    githubTypes.environmentSecret,
+    githubTypes.dependabotSecret,
+];
 
 /**
  * Returns the secrets on GitHub that were changed outside the program since it set them: a refresh records the time of

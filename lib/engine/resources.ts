@@ -66,6 +66,7 @@ const githubPrefix = "github:index/";
 /** Types of the GitHub provider's resources, and of the provider itself. */
 export const githubTypes = {
     actionsSecret: "github:index/actionsSecret:ActionsSecret",
+    environmentSecret: "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret",
     dependabotSecret: "github:index/dependabotSecret:DependabotSecret",
     codespacesSecret: "github:index/codespacesSecret:CodespacesSecret",
     variable: "github:index/actionsVariable:ActionsVariable",
@@ -329,8 +330,8 @@ export const readDeployment = (properties: Properties = {}): DeploymentInputs | 
 export const deploymentPlace = ({ user, host, port }: Pick<DeploymentInputs, "user" | "host" | "port">): string =>
     `${user}@${host}${port === 22 ? "" : `:${port}`}`;
 
-/** The reader of a secret: workflows, workflows started by Dependabot, or codespaces. */
-export type SecretReader = "actions" | "dependabot" | "codespaces";
+/** The reader of a secret: workflows, jobs in an environment, workflows started by Dependabot, or codespaces. */
+export type SecretReader = "actions" | `environment ${string}` | "dependabot" | "codespaces";
 
 /** Inputs of the component of secrets and variables: names only, because every plan contains a component's inputs. */
 export interface RepositorySettingsInputs {
@@ -348,12 +349,13 @@ export interface GitHubKind {
     readonly kind: "secret" | "variable" | "file" | "branch" | "pull request";
     /** The input that holds its name. */
     readonly nameInput: string;
-    /** The reader of a secret. */
-    readonly reader?: SecretReader;
+    /** The reader of a secret; of a secret of an environment, `readerOf` returns it. */
+    readonly reader?: Exclude<SecretReader, `environment ${string}`>;
 }
 
 const githubKinds = new Map<string, GitHubKind>([
     [githubTypes.actionsSecret, { kind: "secret", nameInput: "secretName", reader: "actions" }],
+    [githubTypes.environmentSecret, { kind: "secret", nameInput: "secretName" }],
     [githubTypes.dependabotSecret, { kind: "secret", nameInput: "secretName", reader: "dependabot" }],
     [githubTypes.codespacesSecret, { kind: "secret", nameInput: "secretName", reader: "codespaces" }],
     [githubTypes.variable, { kind: "variable", nameInput: "variableName" }],
@@ -364,6 +366,12 @@ const githubKinds = new Map<string, GitHubKind>([
 
 /** Returns the kind of a resource on GitHub, by its type; undefined for types that the program does not create. */
 export const githubKind = (type: string): GitHubKind | undefined => githubKinds.get(type);
+
+/** Returns the reader of a secret, from its type and inputs; undefined for other types. */
+export function readerOf({ type, inputs }: Pick<GitHubResource, "type" | "inputs">): SecretReader | undefined {
+    if (type !== githubTypes.environmentSecret) return githubKind(type)?.reader;
+    return `environment ${textIn(inputs.environment) ?? ""}`;
+}
 
 /** A resource on GitHub, from a state or the engine's log. */
 export interface GitHubResource {
@@ -381,11 +389,12 @@ export function githubName({ urn, type, inputs, outputs }: GitHubResource): stri
 }
 
 /**
- * Returns the title of a resource on GitHub in messages: "secret A (dependabot)", "variable CI_IMAGE", "pull request
- * #7".
+ * Returns the title of a resource on GitHub in messages: "secret A (dependabot)", "secret A (environment up)", "variable
+ * CI_IMAGE", "pull request #7".
  */
 export function githubTitle(resource: GitHubResource): string {
-    const { kind, reader = "actions" } = githubKind(resource.type) ?? {};
+    const { kind } = githubKind(resource.type) ?? {};
+    const reader = readerOf(resource) ?? "actions";
     const name = githubName(resource);
     return kind === undefined ? name : `${kind} ${name}${reader === "actions" ? "" : ` (${reader})`}`;
 }

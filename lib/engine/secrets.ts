@@ -113,7 +113,7 @@ export async function readBuildSecrets({ pulumi }: Pick<Engine, "pulumi">): Prom
 }
 
 /** Tokens that a run may use. */
-const tokens = ["GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN"] as const;
+const tokens = ["GITHUB_TOKEN", "WORKFLOW_TOKEN", "PULUMI_ACCESS_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] as const;
 
 /**
  * Reads the values that must not appear in any output of a run on the stack, in the form that `masked` and `maskStream`

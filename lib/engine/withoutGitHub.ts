@@ -1,3 +1,4 @@
+import { guide } from "../system/guide";
 import { namesTargets } from "./refresh";
 import { componentTypes, githubPattern } from "./resources";
 
@@ -38,6 +39,8 @@ export const isLeftOut = (env: NodeJS.ProcessEnv): boolean => env[variable] === 
 
 /** Returns the advice for obtaining a token: in a workflow the user can't export a variable. */
 export function tokenAdvice(env: NodeJS.ProcessEnv): string {
-    const heading = 'docs/operations.md, "The token that writes to GitHub"';
-    return env.GITHUB_ACTIONS === "true" ? `make one: ${heading}` : `export GITHUB_TOKEN=<token> (${heading})`;
+    return env.GITHUB_ACTIONS === "true"
+        ? "set the variable REPOSITORY_APP_CLIENT_ID and the secret REPOSITORY_APP_KEY of a GitHub App, or the secret " +
+              `REPOSITORY_TOKEN, in the environment up: ${guide("token")}`
+        : `export GITHUB_TOKEN=<token> (${guide("token")})`;
 }

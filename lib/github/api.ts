@@ -31,8 +31,9 @@ export class UnreachableError extends Error {
     }
 }
 
-/** A response: its JSON, or undefined for 404, and its headers. */
+/** A response: its JSON, or undefined for 404 and for a response without content, its headers and its status. */
 export interface Answer {
+    readonly status: number;
     readonly body: unknown;
     readonly headers: Headers;
 }
@@ -71,7 +72,9 @@ async function send(address: string, init: RequestInit): Promise<Response> {
         const text = await response.text();
         if (response.ok && text !== "") JSON.parse(text);
         const { status, statusText, headers } = response;
-        return new Response(text === "" ? null : text, { status, statusText, headers: [...headers] });
+        const complete = new Response(text === "" ? null : text, { status, statusText, headers: [...headers] });
+        // A response that a program makes has no address, and Octokit reads it to count the pages of a list with a total.
+        return Object.defineProperty(complete, "url", { value: address });
     } catch (error) {
         const { cause, message } = error as Error;
         const reason = cause instanceof Error && cause.message !== "" ? cause.message : message;
@@ -123,7 +126,7 @@ function answerOf(error: unknown, what: string): Answer {
     const { status, message, response } = error as RequestError;
     if (!response) throw new UnreachableError(`GitHub can't be asked to ${what}: ${message}`);
     const answered = new Headers(response.headers as Record<string, string>);
-    if (status === 404) return { body: undefined, headers: answered };
+    if (status === 404) return { status, body: undefined, headers: answered };
     const said = status < 500 ? (response.data as { message?: string } | undefined)?.message : undefined;
     // A rule of the branch refuses with 403 as well, and is no matter of the token.
     const byRule = brokenRules(said ?? "") && nextAfterRefusal([said ?? ""], "a branch", "pull-request");
@@ -147,7 +150,11 @@ export async function ask(target: GitHubTarget, path: string, what: string, chan
     try {
         const parameters = change?.body === undefined ? { headers } : { headers, data: change.body };
         const answer = await client.request(`${change?.method ?? "GET"} /${path}`, parameters);
-        return { body: answer.data as unknown, headers: new Headers(answer.headers as Record<string, string>) };
+        return {
+            status: answer.status,
+            body: answer.data as unknown,
+            headers: new Headers(answer.headers as Record<string, string>),
+        };
     } catch (error) {
         return answerOf(error, what);
     }

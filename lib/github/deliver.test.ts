@@ -165,7 +165,7 @@ describe("without a token", () => {
         [
             "in a workflow it has to be made",
             { GITHUB_ACTIONS: "true" },
-            /next: make one: docs\/operations\.md, "The token that writes/,
+            /next: set the variable REPOSITORY_APP_CLIENT_ID .*: docs\/operations\.md, "The token that writes/,
         ],
     ])("an update fails and leaves all as it is: %s", async (_, env, next) => {
         stubEnv("GITHUB_ACTIONS", env.GITHUB_ACTIONS);

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "../../tests/mocha";
 import { packageRoot } from "../system/paths";
-import { accesses, factsOf, permissionNames, permissions, permissionsFor, tokenText } from "./permissions";
+import {
+    accesses,
+    factsOf,
+    permissionNames,
+    permissions,
+    permissionsFor,
+    tokenPermissions,
+    tokenText,
+} from "./permissions";
 
 const operations = readFileSync(path.join(packageRoot, "docs", "operations.md"), "utf8");
 
@@ -15,7 +23,7 @@ test("docs/operations.md has people give the token what this table says, and not
             .split("|")
             .map((cell) => cell.trim()),
     );
-    const wanted = permissionNames.map(factsOf);
+    const wanted = tokenPermissions.map(factsOf);
     expect(cells.slice(2)).toEqual(
         wanted.map(({ title, level, because }) => [title, level === "write" ? "read and write" : "read", because]),
     );
@@ -23,7 +31,7 @@ test("docs/operations.md has people give the token what this table says, and not
 
 test("what a run changes is what its token is given to write", () => {
     const needed = new Set(Object.values(permissionsFor).flat());
-    const given = permissionNames.filter((name) => factsOf(name).level === "write");
+    const given = tokenPermissions.filter((name) => factsOf(name).level === "write");
     expect([...needed].sort()).toEqual([...given].sort());
 });
 
@@ -51,6 +59,6 @@ test("an operation that several permissions open needs the same level of each", 
 test("what a token needs is told apart from what only some stacks need", () => {
     expect(tokenText()).toBe(
         "the repository permissions Contents, Workflows, Secrets, Variables: read and write, and where the stack's configuration " +
-            "asks for them Pull requests, Dependabot secrets, Codespaces secrets, Deployments (a classic token: the scopes repo and workflow)",
+            "asks for them Pull requests, Dependabot secrets, Codespaces secrets, Deployments, Environments (a classic token: the scopes repo and workflow)",
     );
 });

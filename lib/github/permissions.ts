@@ -22,6 +22,8 @@ interface PermissionFacts {
     readonly because: string;
     /** Whether every stack needs it, or only stacks whose configuration uses it. */
     readonly always?: boolean;
+    /** Whether only a person who runs `github-setup --apply` needs it, and no token of a workflow. */
+    readonly setup?: boolean;
     /** Whether public repositories can be read without it. */
     readonly publicRead: boolean;
     /**
@@ -85,7 +87,7 @@ export const permissions = {
         because: "the secrets that CI needs come from the stack's configuration",
         always: true,
         publicRead: false,
-        opens: secretOperations("actions", "read"),
+        opens: { ...secretOperations("actions", "read"), "actions/list-repo-secrets": "read" },
     },
     actions_variables: {
         title: "Variables",
@@ -143,6 +145,21 @@ export const permissions = {
             "repos/create-deployment-status": "write",
         },
     },
+    environments: {
+        title: "Environments",
+        scope: "repo",
+        level: "write",
+        because: "only where an entry names an environment",
+        publicRead: false,
+        opens: {
+            "actions/get-environment-public-key": "read",
+            "actions/get-environment-secret": "read",
+            "actions/list-environment-secrets": "read",
+            "actions/list-environment-variables": "read",
+            "actions/create-or-update-environment-secret": "write",
+            "actions/delete-environment-secret": "write",
+        },
+    },
     metadata: {
         title: "Metadata",
         scope: "repo",
@@ -150,6 +167,30 @@ export const permissions = {
         because: "GitHub adds it by itself",
         publicRead: true,
         opens: { "repos/get": "read" },
+    },
+    actions: {
+        title: "Actions",
+        scope: "repo",
+        level: "read",
+        because: "reading environments and their rules",
+        setup: true,
+        publicRead: true,
+        opens: {
+            "repos/get-environment": "read",
+            "repos/list-deployment-branch-policies": "read",
+        },
+    },
+    administration: {
+        title: "Administration",
+        scope: "repo",
+        level: "write",
+        because: "creating environments and restricting them to a branch",
+        setup: true,
+        publicRead: false,
+        opens: {
+            "repos/create-or-update-environment": "write",
+            "repos/create-deployment-branch-policy": "write",
+        },
     },
 } as const satisfies Record<string, PermissionFacts>;
 /** The key of a permission. */
@@ -163,6 +204,9 @@ export const permissionNames = Object.keys(permissions) as [Permission, ...Permi
 
 /** Returns a permission by its key. */
 export const factsOf = (permission: Permission): PermissionFacts => permissions[permission];
+
+/** The permissions of the token that `up` uses. */
+export const tokenPermissions: readonly Permission[] = permissionNames.filter((name) => !factsOf(name).setup);
 
 /** The folder of workflows. Every file in it runs, regardless of its author. */
 export const workflowFolder = ".github/workflows";
@@ -178,6 +222,7 @@ export const permissionsFor = {
     "a secret": ["secrets"],
     "a secret for Dependabot": ["dependabot_secrets"],
     "a secret for codespaces": ["codespaces_secrets"],
+    "a secret of an environment": ["environments"],
     "a variable": ["actions_variables"],
     "a deployment record": ["deployments"],
 } as const satisfies Record<string, readonly Permission[]>;
@@ -191,8 +236,41 @@ export const accesses = {
     dependabot: { kind: "a secret for Dependabot", path: "dependabot/secrets/public-key" },
     codespaces: { kind: "a secret for codespaces", path: "codespaces/secrets/public-key" },
 } as const satisfies Record<string, { readonly kind: Kind; readonly path: string }>;
-/** A kind of access that a run needs in addition to files. */
-export type Access = keyof typeof accesses;
+/** A kind of access that a run needs in addition to files; for secrets of an environment, "environment <name>". */
+export type Access = keyof typeof accesses | `environment ${string}`;
+
+/** Returns the environment that an access names; undefined for the other kinds of access. */
+export const environmentIn = (access: Access): string | undefined => /^environment (.*)$/s.exec(access)?.[1];
+
+/** Returns an access's kind of object, and an API path that only a sufficient token can read. */
+export function accessFacts(access: Access): { readonly kind: Kind; readonly path: string } {
+    const environment = environmentIn(access);
+    if (environment === undefined) return accesses[access as keyof typeof accesses];
+    const path = `environments/${encodeURIComponent(environment)}/secrets/public-key`;
+    return { kind: "a secret of an environment", path };
+}
+
+/**
+ * Returns the permissions, with their levels, of a token that sees everything that a stack manages on GitHub and changes as little as GitHub
+ * allows.
+ *
+ * @param wanted what the stack changes in addition to files
+ * @param delivery how the stack delivers files
+ */
+export function readingPermissions(
+    wanted: readonly Access[],
+    delivery: "direct" | "pull-request",
+): ReadonlyMap<Permission, Level> {
+    const kinds = wanted.map((access) => accessFacts(access).kind);
+    const names: Permission[] = [
+        "contents",
+        ...kinds.flatMap((kind) => permissionsFor[kind]),
+        ...(delivery === "pull-request" ? (["pull_requests"] as const) : []),
+    ];
+    return new Map(
+        names.map((name) => [name, Object.values(factsOf(name).opens).includes("read") ? "read" : "write"] as const),
+    );
+}
 
 const levels = { read: "read", write: "read and write" } as const;
 
@@ -205,7 +283,7 @@ export const permissionsText = (kind: Kind): string =>
 
 /** Describes the permissions that this program's token needs: first for every stack, then for some stacks. */
 export function tokenText(): string {
-    const wanted = permissionNames.map(factsOf).filter(({ level }) => level === "write");
+    const wanted = tokenPermissions.map(factsOf).filter(({ level }) => level === "write");
     const titles = (always: boolean) =>
         wanted.filter((facts) => (facts.always ?? false) === always).map(({ title }) => title);
     return (

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { InputError } from "../errors";
+import { typed } from "../system/commandLine";
 import { progress } from "../system/progress";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./api";
-import { type Access, accesses } from "./permissions";
+import { type Access, accessFacts, environmentIn } from "./permissions";
 import { RefusedError, grant } from "./refusals";
 
 /**
@@ -58,6 +59,14 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
     });
 }
 
+const visibilitySchema = z.object({ private: z.boolean() });
+
+/** Whether the repository is private. Throws the errors of `readRepository`. */
+export async function isPrivate(target: GitHubTarget): Promise<boolean> {
+    const { body } = await readRepository(target);
+    return parse(visibilitySchema, body, `read the repository ${nameOf(target)}`).private;
+}
+
 /**
  * Checks that the repository and its branch exist and are writable, as far as read requests can determine.
  *
@@ -94,10 +103,18 @@ export async function checkRepository(
  */
 export async function checkAccess(target: GitHubTarget, wanted: readonly Access[]): Promise<void> {
     for (const access of wanted) {
-        const { kind, path } = accesses[access];
+        const { kind, path } = accessFacts(access);
         const what = `use ${access === "variables" ? "variables" : "secrets"} of ${nameOf(target)} (${access})`;
         const { body } = await ask(target, inRepository(target, `/${path}`), what);
         if (body !== undefined) continue;
+        const environment = environmentIn(access);
+        if (environment !== undefined) {
+            const problem = {
+                problem: `${nameOf(target)} has no environment ${environment}, or the token in GITHUB_TOKEN may not use its secrets`,
+                next: `make it (Settings, Environments; ${typed("github-setup")} lists all), or ${grant(kind)}`,
+            };
+            throw new RefusedError(problem, "values");
+        }
         const problem = {
             where: "environment variable GITHUB_TOKEN",
             problem: `this token may not ${what}`,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Access } from "./permissions";
 import { maximumValue, nameProblem, valueProblem } from "./names";
 
 const repositoryName = z
@@ -34,6 +35,12 @@ export const githubSchema = z.strictObject({
     deployments: z.boolean().default(false),
 });
 
+/** The name of an environment of the repository (Settings, Environments). */
+export const environmentName = z
+    .string()
+    .regex(/^[^\p{Cc}"'`,;\\]{1,255}$/u, "not the name of an environment")
+    .refine((name) => name.trim() === name, "the name of an environment has no spaces around it");
+
 const secretValue = z.string().refine((value) => valueProblem(value) === undefined);
 
 /** `layered-images:repositorySecrets`, by name: the value, or an object that names additional readers. */
@@ -42,16 +49,25 @@ export const repositorySecretsSchema = z
         z.string(),
         z.union(
             [
-                secretValue.transform((value) => ({ value, dependabot: false, codespaces: false })),
+                secretValue.transform((value) => ({
+                    value,
+                    dependabot: false,
+                    codespaces: false,
+                    environment: undefined,
+                })),
                 z.strictObject({
                     value: secretValue,
                     /** Also for workflows that Dependabot starts. */
                     dependabot: z.boolean().default(false),
                     /** Also for the repository's codespaces. */
                     codespaces: z.boolean().default(false),
+                    /** Only for jobs in this environment, instead of all workflows of the repository. */
+                    environment: environmentName.optional(),
                 }),
             ],
-            { error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces` },
+            {
+                error: `neither a text of 1 to ${maximumValue} bytes nor an object with value, dependabot, codespaces, environment`,
+            },
         ),
     )
     .superRefine((secrets, context) => {
@@ -65,6 +81,26 @@ export const repositorySecretsSchema = z
             context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
         }
     });
+
+/**
+ * Returns what a stack changes on GitHub in addition to files, from its setting `repositorySecrets`: values may be encrypted, and are not
+ * needed.
+ */
+export function accessOf(repositorySecrets: unknown): Access[] {
+    const record = z.record(z.string(), z.unknown()).safeParse(repositorySecrets).data ?? {};
+    const flag = z.unknown().optional();
+    const entry = z.object({ environment: z.string().optional(), dependabot: flag, codespaces: flag });
+    const entries = Object.values(record).map((one) => entry.safeParse(one).data ?? {});
+    const environments = entries.flatMap(({ environment }) => environment ?? []);
+    const some = (reader: "dependabot" | "codespaces") =>
+        entries.some((one) => [true, "true"].includes(one[reader] as boolean));
+    return [
+        "variables",
+        ...(environments.length < entries.length ? (["secrets"] as const) : []),
+        ...(["dependabot", "codespaces"] as const).filter(some),
+        ...new Set(environments.map((environment) => `environment ${environment}` as const)),
+    ];
+}
 
 /** Configuration and environment that affect the stack's GitHub settings. */
 export interface GitHubSurroundings {

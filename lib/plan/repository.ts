@@ -1,5 +1,14 @@
 import { textOf, type Step, sameWhereKnown, withoutParts, leftovers } from "../engine/preview";
-import { componentTypes, githubKind, githubTypes, isInside, readWorkflowFiles, textIn } from "../engine/resources";
+import {
+    type SecretReader,
+    componentTypes,
+    githubKind,
+    githubTypes,
+    isInside,
+    readWorkflowFiles,
+    readerOf,
+    textIn,
+} from "../engine/resources";
 import { imageVariable } from "../github/names";
 import { placeOf } from "./causes";
 import { isDeployment } from "./deployments";
@@ -57,8 +66,11 @@ export function otherWork(steps: readonly Step[]): string[] {
     ];
 }
 
-/** Suffix of a secret's name by reader. */
-const readerSuffixes = { actions: "", dependabot: " (Dependabot)", codespaces: " (Codespaces)" } as const;
+/** Returns the suffix of a secret's name, which tells its reader. */
+function readerSuffix(reader: SecretReader): string {
+    const titles: Readonly<Record<string, string>> = { dependabot: "Dependabot", codespaces: "Codespaces" };
+    return reader === "actions" ? "" : ` (${titles[reader] ?? reader})`;
+}
 
 /**
  * Returns the keys of the images whose promoted digest certainly changes: because their repository changes, or the
@@ -114,13 +126,15 @@ export function planRepository(steps: readonly Step[], open: ReadonlySet<string>
     const following = new Set([...open].map(imageVariable));
     const found = withoutParts(steps).flatMap((step): RepositoryPlan[] => {
         if (isTakenOver(step)) return [];
-        const { kind, nameInput = "", reader = "actions" } = githubKind(step.type) ?? {};
+        const { kind, nameInput = "" } = githubKind(step.type) ?? {};
         if (kind === undefined) return [];
-        const name = textIn((step.new ?? step.old)?.inputs[nameInput]) ?? step.name;
+        const { inputs = {} } = step.new ?? step.old ?? {};
+        const reader = readerOf({ type: step.type, inputs }) ?? "actions";
+        const name = textIn(inputs[nameInput]) ?? step.name;
         const follows = kind === "variable" && following.has(name);
         if (!changes(step) && !follows) return [];
         const action = changes(step) ? actionOf(step, moved) : "maybe";
-        return [{ kind, name: `${name}${readerSuffixes[reader]}`, action }];
+        return [{ kind, name: `${name}${readerSuffix(reader)}`, action }];
     });
     const keyOf = ({ kind, name }: RepositoryPlan) => `${kind} ${name}`;
     return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

@@ -24,6 +24,10 @@ const secret = (kind: "Actions" | "Dependabot" | "Codespaces") =>
         inputs: { secretName: "TOKEN" },
         outputs: { updatedAt: "2026-11-01 10:00:00 +0000 UTC" },
     });
+const environmentSecret = resource("github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret", "of up", {
+    inputs: { secretName: "TOKEN", environment: "up/eu" },
+    outputs: { updatedAt: "2026-11-01 10:00:00 +0000 UTC" },
+});
 const variable = resource("github:index/actionsVariable:ActionsVariable", "variable", {
     inputs: { variableName: "CI_IMAGE", value: "ours" },
 });
@@ -40,11 +44,12 @@ const compare = (known: Resource, answer: Answer<OnGitHub>) =>
     }));
 
 test("each thing of ours has a question", () => {
-    const all = [files, file("main"), secret("Actions"), secret("Dependabot"), variable, pull];
+    const all = [files, file("main"), secret("Actions"), secret("Dependabot"), environmentSecret, variable, pull];
     expect(githubQuestions(all).map(({ path }) => path)).toEqual([
         "contents/.github/workflows/a%20b.yml?ref=main",
         "actions/secrets/TOKEN",
         "dependabot/secrets/TOKEN",
+        "environments/up%2Feu/secrets/TOKEN",
         "actions/variables/CI_IMAGE",
         "pulls/7",
     ]);

@@ -5,11 +5,12 @@ import {
     githubTitle,
     githubTypes,
     readWorkflowFiles,
+    readerOf,
     textIn as text,
 } from "../engine/resources";
 import type { Resource } from "../engine/state";
 import { fileHash } from "../github/delivery";
-import type { Access } from "../github/permissions";
+import { type Access, environmentIn } from "../github/permissions";
 import { type Answer, type Finding, unknownFindings } from "./findings";
 
 /** The repository that the stack manages, from its state. */
@@ -63,12 +64,15 @@ function fileQuestion(file: string, branch: string): GitHubQuestion {
 
 function question(resource: Resource): ResourceQuestion[] {
     const { urn, type, inputs, outputs } = resource;
-    const { kind, reader = "actions" } = githubKind(type) ?? {};
+    const { kind } = githubKind(type) ?? {};
     const [name, about] = [githubName(resource), githubTitle(resource)];
     switch (kind) {
         case "secret": {
-            const path = `${reader}/secrets/${encodeURIComponent(name)}`;
-            return [{ urn, kind, about, path, access: reader === "actions" ? "secrets" : reader }];
+            const reader = readerOf(resource) ?? "actions";
+            const access = reader === "actions" ? "secrets" : reader;
+            const environment = environmentIn(access);
+            const place = environment === undefined ? reader : `environments/${encodeURIComponent(environment)}`;
+            return [{ urn, kind, about, path: `${place}/secrets/${encodeURIComponent(name)}`, access }];
         }
         case "variable":
             return [{ urn, kind, about, path: `actions/variables/${encodeURIComponent(name)}`, access: "variables" }];

@@ -2,7 +2,12 @@ import { stackLocks, type StackLock } from "../engine/locks";
 import { type Engine, backendUrl, exportStack } from "../engine/pulumi";
 import { componentTypes, githubKind, githubTypes } from "../engine/resources";
 import { deployedImages, type Resource, type Deployment } from "../engine/state";
-import type { GitHubTarget } from "../github/api";
+import { InputError } from "../errors";
+import { type GitHubTarget, UnreachableError } from "../github/api";
+import { environmentNames, readEnvironment, restrictionProblem } from "../github/environments";
+import { isPrivate } from "../github/repository";
+import { defaultBaseUrl, firstSet } from "../github/target";
+import { typed } from "../system/commandLine";
 import { readInstance } from "../system/instance";
 import { quote } from "../system/shell";
 import { readHistory } from "../update/history";
@@ -61,31 +66,63 @@ export function stackFindings(
 }
 
 /**
- * Returns the repository that the stack manages, with address and token; undefined if there is none, or neither the state nor the environment
- * names its owner.
+ * Returns the repository of a deployment, with the address and token for its requests; undefined if the stack has none.
+ *
+ * @returns its `owner` is undefined if neither the state nor the environment names it
  */
-export function githubTarget(resources: readonly Resource[], env: NodeJS.ProcessEnv): GitHubTarget | undefined {
+function targetOf(resources: readonly Resource[], env: NodeJS.ProcessEnv) {
     const deployed = deployedRepository(resources);
+    if (!deployed) return undefined;
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    const owner = [deployed?.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean);
-    if (!deployed || owner === undefined) return undefined;
     return {
         ...deployed,
-        owner,
-        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? "https://api.github.com/",
+        owner: [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean),
+        baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? defaultBaseUrl,
         ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
     };
 }
 
+/** Like `targetOf`; undefined also if nothing names the repository's owner. */
+export function githubTarget(resources: readonly Resource[], env: NodeJS.ProcessEnv): GitHubTarget | undefined {
+    const target = targetOf(resources, env);
+    return target?.owner === undefined ? undefined : { ...target, owner: target.owner };
+}
+
 /** Queries GitHub for the stack's resources and compares them with the state. */
 async function githubFindings(resources: readonly Resource[], env: NodeJS.ProcessEnv): Promise<Finding[]> {
-    if (!deployedRepository(resources))
-        return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
-    const target = githubTarget(resources, env);
-    if (!target) {
+    const target = targetOf(resources, env);
+    if (!target) return [{ kind: "note", about: "GitHub", text: "the stack has no repository there" }];
+    const { owner } = target;
+    if (owner === undefined) {
         return [{ kind: "unknown", about: "GitHub", text: "neither the state nor GITHUB_OWNER names the owner" }];
     }
-    return compareGitHub(resources, await askGitHub(target, githubQuestions(resources)));
+    return compareGitHub(resources, await askGitHub({ ...target, owner }, githubQuestions(resources)));
+}
+
+/**
+ * Returns the findings about the environment in which CI updates the stack: its secrets are for the branch alone. Workflows ask with their
+ * own token, because the token for secrets and variables need not be allowed to read environments.
+ */
+export async function environmentFindings(
+    resources: readonly Resource[],
+    { isCi, env }: Pick<Engine, "isCi" | "env">,
+): Promise<Finding[]> {
+    const target = isCi ? githubTarget(resources, env) : undefined;
+    const token = firstSet(env.WORKFLOW_TOKEN, target?.token);
+    if (!target || token === undefined) return [];
+    const about = `environment ${environmentNames.up}`;
+    const asked = { ...target, token };
+    try {
+        const problem = restrictionProblem(await readEnvironment(asked, environmentNames.up), target.branch);
+        if (problem === undefined) return [];
+        const repair = { by: "command", command: typed("github-setup", "--apply") } as const;
+        // Not every plan of GitHub has branch rules for the environments of a private repository: a difference could stay for ever.
+        const kind = (await isPrivate(asked)) ? "note" : "drift";
+        return [{ kind, about, text: problem, repair }];
+    } catch (error) {
+        if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
+        return [{ kind: "note", about, text: `which branches may use it can't be seen: ${error.message}` }];
+    }
 }
 
 /** Whether a resource is a secret or variable. */
@@ -153,9 +190,10 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     const locks = stackLocks(backend, stack);
     const images = deployedImages(deployment);
     const roots = rootsOf(images);
-    const [answers, onGitHub] = await Promise.all([
+    const [answers, onGitHub, environment] = await Promise.all([
         askRegistries([...imageQuestions(images), ...rootQuestions(roots)], env).then((found) => askBlobs(found, env)),
         githubFindings(deployment.resources, env),
+        environmentFindings(deployment.resources, engine),
     ]);
     const compared = compareRoots(roots, answers, engine, labRoots(engine));
     const nothing: Finding = {
@@ -172,6 +210,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
         ...uncommittedNotes(statuses),
         ...compared.findings,
         ...onGitHub,
+        ...environment,
         ...unansweredFindings(answers),
     ];
     const verdict = ({ 0: "in step", 1: "unknown", 2: "drift" } as const)[exitCode(findings)];

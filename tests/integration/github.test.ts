@@ -213,6 +213,63 @@ describe("one change updates one thing", () => {
     });
 });
 
+describe("a secret of an environment", () => {
+    const inEnvironment = "repository-DISCORD_TOKEN@up";
+    const secretPlans = async () =>
+        (await reviewPlan(lab, program)).repository
+            .filter(({ kind }) => kind === "secret")
+            .map(({ name, action }) => `${action} ${name}`);
+    const statusLines = async () => (await command(lab, program, ["status"])).output;
+
+    const config = async (...args: string[]) => {
+        expect(await runIn(lab, program, "pulumi", ["config", ...args])).toMatchObject({ code: 0 });
+    };
+
+    test("that does not exist stays in the repository, and everything else goes on", async () => {
+        const { secret } = github;
+        const before = await secret("actions", "DISCORD_TOKEN");
+        await config("rm", "--path", "repositorySecrets.DISCORD_TOKEN");
+        await config("set", "--path", "repositorySecrets.DISCORD_TOKEN.environment", "up");
+        await setSecrets({ "DISCORD_TOKEN.value": "hunter3" });
+        const { code, output } = await up(lab, program);
+        expect(code).toBe(1);
+        expect(output).toMatch(/has no environment up, or the token .* may not use its secrets\n +next: make it/);
+        expect(await secret("actions", "DISCORD_TOKEN")).toBe(before);
+    });
+
+    test("is created there before it leaves the repository, as the review says", async () => {
+        await github.asOwner("PUT", "environments/up", {});
+        expect(await secretPlans()).toEqual(["delete DISCORD_TOKEN", "create DISCORD_TOKEN (environment up)"]);
+        const { onGitHub, code } = await up(lab, program);
+        expect({ onGitHub, code }).toEqual({
+            onGitHub: { [inEnvironment]: "create", "repository-DISCORD_TOKEN": "delete" },
+            code: 0,
+        });
+        expect(Object.keys(onGitHub)).toEqual([inEnvironment, "repository-DISCORD_TOKEN"]);
+        expect(await github.environmentSecret("up", "DISCORD_TOKEN")).toBe("hunter3");
+        expect(github.state().secrets.actions).not.toHaveProperty("DISCORD_TOKEN");
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+    });
+
+    test("is changed, and missed by status if somebody deletes it", async () => {
+        await setSecrets({ "DISCORD_TOKEN.value": "hunter4" });
+        expect((await up(lab, program)).onGitHub).toEqual({ [inEnvironment]: "update" });
+        expect(await github.environmentSecret("up", "DISCORD_TOKEN")).toBe("hunter4");
+        expect(await statusLines()).not.toContain("environment up");
+        await github.asOwner("DELETE", "environments/up/secrets/DISCORD_TOKEN");
+        expect(await statusLines()).toMatch(/secret DISCORD_TOKEN \(environment up\).*it was deleted on GitHub/);
+    });
+
+    test("goes back to the repository", async () => {
+        await config("rm", "--path", "repositorySecrets.DISCORD_TOKEN");
+        await setSecrets({ DISCORD_TOKEN: "hunter3" });
+        const { code, output } = await command(lab, program, ["up", "--refresh"]);
+        expect(code, output).toBe(0);
+        expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
+        expect(github.state().environments?.up?.secrets).toEqual({});
+    });
+});
+
 describe("what changed outside", () => {
     /** Renames a workflow in workflows.ts and returns the resulting text of its file. */
     const rename = (from: string, to: string): string => {

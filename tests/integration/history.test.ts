@@ -207,7 +207,9 @@ test("where the secrets can't be read nothing is run, and that is told with the 
     expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
     const { code, output, summary } = await workflowStep("ci", { PULUMI_CONFIG_PASSPHRASE: "another" });
     expect(code).toBe(1);
-    expect(output).toMatch(/secrets can't be read[\s\S]*incorrect passphrase[\s\S]*PULUMI_CONFIG_PASSPHRASE/);
+    expect(output).toMatch(
+        /PULUMI_CONFIG_PASSPHRASE is not the passphrase of this stack[\s\S]*next: set the secret PULUMI_CONFIG_PASSPHRASE of the job's environment/,
+    );
     expect(summary).toMatch(/^### The update failed before it came to any resource\n/);
 });
 

@@ -257,7 +257,24 @@ describe("what can't be reviewed is told: the exit code, the message, the next s
         expect(await inStack("other")).toMatchObject({ code: 0 });
         const { code, output } = await inStack("other", { PULUMI_CONFIG_PASSPHRASE: "wrong" });
         expect(code).toBe(1);
-        expect(output).toMatch(/incorrect passphrase[\s\S]*next: export PULUMI_CONFIG_PASSPHRASE/);
+        expect(output).toMatch(/is not the passphrase of this stack[\s\S]*next: export PULUMI_CONFIG_PASSPHRASE/);
+    });
+
+    test("everything that a job lacks at once, by what to set on GitHub", async () => {
+        const github = "  github:owner: cs24-1\n  layered-images:github:\n    repository: cs24-1-bot\n";
+        const config = readFileSync(at("Pulumi.local.yaml"), "utf8").replace("config:\n", `config:\n${github}`);
+        writeTree(program, { "Pulumi.nothing.yaml": config });
+        const { code, output, stdout } = await inStack("nothing", {
+            GITHUB_ACTIONS: "true",
+            PULUMI_CONFIG_PASSPHRASE: "wrong",
+        });
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+        expect(output).toMatch(/before the run, 4 things are missing:[\s\S]*no stack "nothing"/);
+        expect(output).toMatch(
+            /is not the passphrase of this stack[\s\S]*next: set the secret PULUMI_CONFIG_PASSPHRASE/,
+        );
+        expect(output).toMatch(/the run goes on without:[\s\S]*environment up: .*[\s\S]*environment review: /);
+        expect(output).not.toMatch(/next: export/);
     });
 
     test("an engine that is too old", async () => {
