@@ -14,7 +14,7 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import { imagesNamed } from "./lib/hierarchy/definition";
+import { imagesToRebuild } from "./lib/hierarchy/definition";
 import { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -109,7 +109,7 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const uncached = imagesNamed(definitions, uncachedIn(process.env), {
+    const uncached = imagesToRebuild(definitions, uncachedIn(process.env), {
         where: "up --rebuild",
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
     });

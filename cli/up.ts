@@ -5,7 +5,7 @@ import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
-import { imagesNamed } from "../lib/hierarchy/definition";
+import { imagesToRebuild } from "../lib/hierarchy/definition";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
@@ -28,7 +28,7 @@ import { typed } from "../lib/system/commandLine";
 export interface UpOptions extends PulumiOptions {
     /** Whether the caller can get another GitHub token when this one expires, after an hour: see `mayHaveExpired`. */
     readonly renewableToken?: boolean;
-    /** Images to build again without cache: keys of images.ts, separated by spaces or commas. */
+    /** Images to build again without cache: keys of images.ts, separated by spaces or commas, or "all". */
     readonly rebuild?: string;
 }
 
@@ -90,11 +90,11 @@ async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]
  *
  * @throws InputError for a text that names no image, and for images that images.ts does not have
  */
-function imagesToRebuild({ rebuild }: UpOptions): readonly string[] {
+function namesToRebuild({ rebuild }: UpOptions): readonly string[] {
     if (rebuild === undefined) return [];
     const typed = namesIn(rebuild);
     const names = typed.length > 0 ? typed : [rebuild];
-    imagesNamed(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
+    imagesToRebuild(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
     return names;
 }
 
@@ -157,7 +157,7 @@ async function update(
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();
     try {
-        const rebuild = imagesToRebuild(options);
+        const rebuild = namesToRebuild(options);
         return await update(await openSession(options, true), args, { ...options, rebuild }, start);
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {

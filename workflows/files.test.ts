@@ -3,7 +3,9 @@ import { describe } from "mocha";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
+import { imageNames } from "../lib/hierarchy/definition";
 import { packageRoot } from "../lib/system/paths";
+import { expressions } from "../tests/github/expressions";
 import { inventedFiles } from "../tests/github/invented";
 import { languageService } from "../tests/github/languageService";
 import { readFiles } from "../tests/github/reading";
@@ -29,6 +31,12 @@ async function problems(text: string): Promise<unknown[]> {
     const document = TextDocument.create(address, "yaml", 1, text);
     return (await validate(document)).map(({ message }) => message);
 }
+
+/** Returns a job's condition without the part that every job has, so that forks run nothing. */
+const withoutForks = (condition: unknown): string =>
+    String(condition)
+        .replace(/^\$\{\{ (.*) \}\}$/, "$1")
+        .replace(/^\(?(?:github\.repository == '[\w./-]+' \|\| )?!github\.event\.repository\.fork\)?(?: && )?/, "");
 
 const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
@@ -126,6 +134,82 @@ const testWorld = (world: World) => {
         expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
     });
 
+    test("no job runs in a fork: neither by itself nor because another one ran", async () => {
+        const { holds } = await expressions();
+        const event = { repository: { fork: true }, pull_request: { head: { repo: {} }, user: {} }, workflow_run: {} };
+        const refs = ["refs/heads/main", "refs/heads/topic"];
+        const names = ["push", "pull_request", "merge_group", "schedule", "workflow_dispatch", "workflow_run"];
+        const alone = jobs.filter(({ job }) => job.needs === undefined);
+        const running = alone.filter(({ job }) =>
+            refs.some((ref) =>
+                names.some((event_name) => {
+                    const github = { ref, event_name, event, repository: "somebody/copy" };
+                    return job.if === undefined || holds(String(job.if), { github, vars: {} });
+                }),
+            ),
+        );
+        expect(alone.length).toBeGreaterThan(0);
+        expect(running.map(({ where }) => where)).toEqual([]);
+        // Without `always()`, a job is skipped with the one that it needs; the comment looks at its result.
+        const after = jobs.filter(({ job }) => job.needs !== undefined && job.if !== undefined);
+        expect(
+            after.filter(({ job }) => !String(job.if).includes(".result != 'skipped'")).map(({ where }) => where),
+        ).toEqual([]);
+    });
+
+    test("checks and the review start in a merge queue, which waits for every required one", () => {
+        const files = [...checks.map(({ file }) => file), "review.yml"];
+        expect(files.filter((file) => !("merge_group" in (workflows.get(file)?.on ?? {})))).toEqual([]);
+    });
+
+    test.each<[string, { type: string; repo: string; ref: string }, string]>([
+        ["a person of the repository", { type: "User", repo: "owner/name", ref: "topic" }, "review"],
+        ["a fork", { type: "User", repo: "somebody/name", ref: "layered-images/bump" }, "lab"],
+        ["Dependabot", { type: "Bot", repo: "owner/name", ref: "dependabot/npm/x" }, "lab"],
+        ["a bot with a fork", { type: "Bot", repo: "bot/name", ref: "layered-images/bump" }, "lab"],
+        ["this program, newer roots", { type: "Bot", repo: "owner/name", ref: "layered-images/bump" }, "review"],
+        ["this program, workflows", { type: "Bot", repo: "owner/name", ref: "layered-images/workflows-0" }, "review"],
+    ])(
+        "a pull request of %s is reviewed or built as its author may be trusted",
+        async (_who, { type, repo, ref }, job) => {
+            const { holds } = await expressions();
+            const pull_request = { head: { repo: { full_name: repo } }, user: { type } };
+            const event = { repository: { fork: false }, pull_request };
+            const github = { event_name: "pull_request", repository: "owner/name", head_ref: ref, event };
+            const started = jobs.filter(
+                ({ file, job: { if: condition } }) =>
+                    file === "review.yml" &&
+                    !String(condition).includes("needs.") &&
+                    condition !== undefined &&
+                    holds(String(condition), { github }),
+            );
+            expect(started.map(({ key }) => key).filter((key) => key !== "build")).toEqual([job]);
+            expect(started.some(({ key }) => key === "build")).toBe(build && job === "review");
+        },
+    );
+
+    test("the job for forks and bots builds only if an image changes, compared with the branch that it goes to", () => {
+        const { steps = [] } = workflows.get("review.yml")?.jobs.lab ?? {};
+        expect(steps[0]?.with).toMatchObject({ "fetch-depth": 2 });
+        const comparing = steps.findIndex(({ id }) => id === "changed");
+        expect(steps[comparing]?.run).toMatch(/ changed -- HEAD\^1$/);
+        const after = steps.slice(comparing + 1).map((step) => step.if);
+        expect(after).toEqual(after.map(() => "steps.changed.outputs.changed == 'true'"));
+        expect(after.length).toBeGreaterThan(0);
+    });
+
+    test("the form of every update offers each image, each entry with a matrix and all, and those it is named for first", () => {
+        for (const { file, images: watched = [] } of up as readonly { file: string; images?: readonly string[] }[]) {
+            const { inputs } = workflows.get(file)?.on.workflow_dispatch as {
+                inputs: Record<string, { options?: string[] }>;
+            };
+            const options = inputs.rebuild?.options ?? [];
+            const names = imageNames(world.definitions);
+            expect(options).toEqual(["(none)", ...watched, "all", ...names.filter((name) => !watched.includes(name))]);
+            expect(inputs.rebuild).toMatchObject({ type: "choice", default: "(none)" });
+        }
+    });
+
     test("every job ends by itself", () => {
         expect(jobs.filter(({ job }) => typeof job["timeout-minutes"] !== "number").map(({ where }) => where)).toEqual(
             [],
@@ -164,11 +248,18 @@ const testWorld = (world: World) => {
     test("every `up` waits in one group, is never cancelled, and checks out main afterwards; elsewhere nothing is promoted", () => {
         const ups = jobs.filter(({ key }) => key === "up");
         expect(ups.map(({ file }) => file)).toEqual(up.map(({ file }) => file));
-        for (const { job, steps } of ups) {
-            expect(job.if).toBe("github.ref == 'refs/heads/main'");
+        for (const { file, job, steps } of ups) {
+            const condition = [
+                "github.ref == 'refs/heads/main'",
+                ...("workflow_run" in (workflows.get(file)?.on ?? {})
+                    ? ["(github.event_name != 'workflow_run' || github.event.workflow_run.conclusion == 'success')"]
+                    : []),
+            ].join(" && ");
+            expect(withoutForks(job.if)).toBe(condition);
             expect(job.concurrency).toEqual({
-                group: "${{ github.ref == 'refs/heads/main' && 'pulumi-up' || github.run_id }}",
+                group: `\${{ ${condition} && 'pulumi-up' || github.run_id }}`,
                 "cancel-in-progress": false,
+                queue: "max",
             });
             expect(steps[0]?.with).toMatchObject({ ref: "main" });
         }

@@ -1,9 +1,11 @@
 import type { Checkout } from "../lib/context/checkout";
+import { imageNames } from "../lib/hierarchy/definition";
 import { checkWorkflow } from "./checks";
-import { ciBranch, ciRegistry } from "./ciStack";
+import { ciBranch, ciRegistry, ciRepository } from "./ciStack";
 import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
+import { isOwnRepository, onlyIf } from "./forks";
 import { workflowImages } from "./images";
 import { readPins } from "./pins";
 import { registriesOf } from "./registries";
@@ -31,10 +33,10 @@ export function workflowFiles(
     const pushedTo = ciRegistry(checkout.root);
     const registries = registriesOf(images, pushedTo);
     const workflows = [
-        ...upWorkflows(images, up, branch, registries),
+        ...upWorkflows(images, up, branch, registries, imageNames(definitions)),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
         reviewWorkflow(review, branch, registries),
-    ];
+    ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));
     return {
         ...Object.fromEntries(
             workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow, pins)]),

@@ -42,7 +42,7 @@ export const writingEnvironment = {
 export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
 
 /** Checks out the event's commit, or the commit that `ref` names when the step runs. The token is not stored in the checkout. */
-export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step => ({
+export const checkout = (inputs: Readonly<Record<string, string | number>> = {}): Step => ({
     name: "Check out",
     uses: "actions/checkout",
     with: { ...inputs, "persist-credentials": false },

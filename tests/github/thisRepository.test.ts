@@ -26,9 +26,9 @@ test("the workflows have the names and triggers that people and other workflows 
         ["build-base-image.yml", "Build Base Docker Image", "push workflow_dispatch"],
         ["ci-image.yml", "Build CI Docker Image", "push workflow_dispatch"],
         ["deploy.yml", "Deploy Discord Bot", "push workflow_run workflow_dispatch"],
-        ["test.yml", "Testing Checks", "pull_request workflow_dispatch"],
-        ["lint.yml", "Linting Checks", "pull_request workflow_dispatch"],
-        ["review.yml", "Review", "pull_request schedule"],
+        ["test.yml", "Testing Checks", "pull_request merge_group workflow_dispatch"],
+        ["lint.yml", "Linting Checks", "pull_request merge_group workflow_dispatch"],
+        ["review.yml", "Review", "pull_request merge_group schedule"],
     ]);
 });
 
