@@ -16,9 +16,10 @@ import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
 import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
+import { promotedIn } from "../lib/update/promoted";
 import { recordUp } from "../lib/update/record";
 import { summaryOf } from "../lib/update/summary";
-import { addSummary, setOutputs } from "./actions";
+import { addSummary, reportPromoted, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
 import { neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
@@ -125,6 +126,7 @@ async function update(
     }
     reportDuration("up", start, ready);
     const log = recorded?.log;
+    if (log) reportPromoted(promotedIn(log));
     if (code !== exit.done && !isInterrupted()) {
         if (log) await printFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
         const remaining = log ? leftUndone(log) : [];

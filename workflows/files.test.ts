@@ -13,7 +13,7 @@ import { type World, ours, plain, theirs } from "../tests/github/world";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
-import { readPins } from "./pins";
+import { type Pin, contentOf, isImage, readPins } from "./pins";
 import { containerCredentials } from "./registries";
 
 /** Three repositories: this one, one that has nothing in common with it, and that one without a workflows.ts. */
@@ -42,6 +42,7 @@ const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
     const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
     const { build = false, bump = true } = world.definitions.workflows?.review ?? {};
+    const { releases = {}, ghcr = "token" } = world.definitions.workflows ?? {};
     const isCheck = (file: string) => checks.some((check) => check.file === file);
 
     test("every file begins with the header that makes it ours", () => {
@@ -60,7 +61,13 @@ const testWorld = (world: World) => {
     test("a workflow has no permissions, and a job just what it needs", () => {
         expect([...workflows.values()].map(({ permissions }) => permissions)).toEqual([...workflows].map(() => ({})));
         const wanted: Readonly<Record<string, string>> = {
-            up: "packages id-token",
+            up: ghcr === "token" ? "packages id-token" : "id-token",
+            releases: [
+                "id-token",
+                ...(releases.provenance === true ? ["attestations"] : []),
+                ...(releases.signature === true && ghcr === "token" ? ["packages"] : []),
+            ].join(" "),
+            sbom: "id-token attestations",
             review: "id-token",
             comment: "pull-requests",
             build: "id-token",
@@ -112,6 +119,39 @@ const testWorld = (world: World) => {
         }
     });
 
+    test("what is said about releases is said by a job of its own, of what was promoted, with no more rights than it needs", () => {
+        const wanted = [
+            ...(releases.provenance === true || releases.signature === true ? ["releases"] : []),
+            ...(releases.sbom === true ? ["sbom"] : []),
+        ];
+        const found = jobs.filter(({ key }) => key === "releases" || key === "sbom");
+        expect(found.map(({ where }) => where)).toEqual(
+            up.flatMap(({ file }) => wanted.map((key) => `${file} ${key}`)),
+        );
+        for (const { file, key, job, steps } of found) {
+            const output = key === "sbom" ? "builds" : "releases";
+            expect(job.needs).toBe("up");
+            expect(job.if).toContain(`needs.up.outputs.${output} != '[]'`);
+            expect(workflows.get(file)?.jobs.up?.outputs).toMatchObject({
+                [output]: `\${{ steps.up.outputs.${output} }}`,
+            });
+            const [attest] = steps.filter(({ uses }) => uses?.startsWith("actions/attest@"));
+            expect(attest?.with).toEqual(
+                key === "sbom"
+                    ? {
+                          "subject-name": "${{ matrix.repository }}",
+                          "subject-digest": "${{ matrix.digest }}",
+                          "sbom-path": "sbom.spdx.json",
+                      }
+                    : releases.provenance === true
+                      ? { "subject-checksums": "subjects.txt" }
+                      : undefined,
+            );
+            const signs = steps.some(({ run }) => run?.endsWith("sign.sh"));
+            expect(signs).toBe(key === "releases" && releases.signature === true);
+        }
+    });
+
     test("jobs that may write to pull requests or issues check out main's scripts", () => {
         const refs = ["comment", "drift"].map((key) => workflows.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
         const main = { ref: "main", "sparse-checkout": "workflows/scripts" };
@@ -150,11 +190,12 @@ const testWorld = (world: World) => {
         );
         expect(alone.length).toBeGreaterThan(0);
         expect(running.map(({ where }) => where)).toEqual([]);
-        // Without `always()`, a job is skipped with the one that it needs; the comment looks at its result.
+        // A job without a condition is skipped with the one that it needs; a condition looks at what that one left.
+        const skipped = { result: "skipped", outputs: {} };
+        const needs = { up: skipped, review: skipped, status: skipped };
         const after = jobs.filter(({ job }) => job.needs !== undefined && job.if !== undefined);
-        expect(
-            after.filter(({ job }) => !String(job.if).includes(".result != 'skipped'")).map(({ where }) => where),
-        ).toEqual([]);
+        const started = after.filter(({ job }) => holds(String(job.if).replace("!cancelled()", "true"), { needs }));
+        expect(started.map(({ where }) => where)).toEqual([]);
     });
 
     test("checks and the review start in a merge queue, which waits for every required one", () => {
@@ -221,12 +262,12 @@ const testWorld = (world: World) => {
         expect(
             checkouts.filter(({ step }) => (step.with as Record<string, unknown>)["persist-credentials"] !== false),
         ).toEqual([]);
-        expect(checkouts).toHaveLength(jobs.length);
+        expect(checkouts).toHaveLength(jobs.filter(({ key }) => key !== "sbom").length);
     });
 
     test("every action is used by a commit of pins.json, with the version as a comment", () => {
         const known = Object.entries(readPins(packageRoot)).map(
-            ([action, { commit, version }]) => `uses: ${action}@${commit} # ${version}`,
+            ([action, pin]) => `uses: ${action}@${contentOf(pin)} # ${pin.version}`,
         );
         const lines = texts.flatMap(([, text]) => text.match(/uses: .+/g) ?? []);
         expect(lines.length).toBeGreaterThan(0);
@@ -313,9 +354,11 @@ for (const [which, world] of worlds) {
     });
 }
 
-test("every action that is pinned is used", () => {
+test("every action and image that is pinned is used", () => {
     const texts = worlds.flatMap(([, { files }]) => Object.values(files)).join("\n");
-    expect(Object.keys(readPins(packageRoot)).filter((action) => !texts.includes(`uses: ${action}@`))).toEqual([]);
+    const uses = ([name, pin]: readonly [string, Pin]) =>
+        isImage(name) ? `${name}:${pin.version}@${contentOf(pin)}` : `uses: ${name}@`;
+    expect(Object.entries(readPins(packageRoot)).filter((entry) => !texts.includes(uses(entry)))).toEqual([]);
 });
 
 test.each([
@@ -401,6 +444,39 @@ describe("what a workflows.ts says", () => {
     });
 });
 
+test("`up` can write to ghcr.io with a login of its environment, and the workflow's token then only reads", () => {
+    const files = { ...inventedFiles };
+    const images = {
+        soil: { ...theirs.definitions.images.soil, name: "ghcr.io/orchard/soil:stable" },
+    } as World["definitions"]["images"];
+    const [byToken, byLogin] = (["token", "login"] as const).map((ghcr) => {
+        const workflows = { releases: { signature: true }, ghcr };
+        const { workflows: read } = readFiles({
+            files: workflowFiles(openCheckout(tree(files)), { images, workflows }, "main"),
+        });
+        return ["up", "releases", "review"].map((key) => {
+            const { permissions, steps = [] } = read.get("images.yml")?.jobs[key] ?? {};
+            const login = steps.find(({ uses }) => uses?.startsWith("docker/login-action@"));
+            return [
+                key,
+                (permissions as Record<string, string>).packages,
+                (login?.with as Record<string, string>).password,
+            ];
+        });
+    });
+    const [token, password] = ["${{ github.token }}", "${{ secrets.REGISTRY_GHCR_IO_PASSWORD }}"];
+    expect(byToken).toEqual([
+        ["up", "write", token],
+        ["releases", "write", token],
+        ["review", "read", token],
+    ]);
+    expect(byLogin).toEqual([
+        ["up", "read", password],
+        ["releases", undefined, password],
+        ["review", "read", token],
+    ]);
+});
+
 test("a pins.json in the repository's root wins for the actions that it lists", () => {
     const pin = { version: "v9.1.0", commit: "c".repeat(40) };
     const root = tree({ ...inventedFiles, "pins.json": JSON.stringify({ "actions/checkout": pin }) });
@@ -409,6 +485,6 @@ test("a pins.json in the repository's root wins for the actions that it lists", 
     const { "actions/setup-node": node } = readPins(packageRoot);
     expect([...new Set(lines)]).toEqual([
         `uses: actions/checkout@${pin.commit} # v9.1.0`,
-        `uses: actions/setup-node@${node?.commit ?? ""} # ${node?.version ?? ""}`,
+        `uses: actions/setup-node@${node ? contentOf(node) : ""} # ${node?.version ?? ""}`,
     ]);
 });

@@ -27,13 +27,13 @@ export function workflowFiles(
     definitions: RepositoryDefinitions,
     branch: string = ciBranch(checkout.root),
 ): Readonly<Record<string, string>> {
-    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {} } = definitions.workflows ?? {};
+    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {}, ...rest } = definitions.workflows ?? {};
     const images = workflowImages(checkout, definitions);
     const pins = readPins(checkout.root);
     const pushedTo = ciRegistry(checkout.root);
     const registries = registriesOf(images, pushedTo);
     const workflows = [
-        ...upWorkflows(images, up, branch, registries, imageNames(definitions)),
+        ...upWorkflows(images, up, branch, registries, imageNames(definitions), rest),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
         reviewWorkflow(review, branch, registries),
     ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));

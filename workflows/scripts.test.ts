@@ -332,3 +332,31 @@ describe("lab.sh", () => {
         }
     });
 });
+
+describe("releases are handed to the tools that sign them:", () => {
+    const [one, other] = ["a", "b"].map((digit) => digit.repeat(64)) as [string, string];
+    const releases = [
+        { image: "base", repository: "registry.test/base", digest: `sha256:${one}` },
+        { image: "ci", repository: "registry.test:5000/a/ci", digest: `sha256:${other}` },
+    ];
+
+    test("subjects.sh writes them as checksums", () => {
+        const file = path.join(tree({}), "subjects.txt");
+        const { status } = runScript("subjects.sh", { RELEASES: JSON.stringify(releases), FILE: file }, {});
+        expect(status).toBe(0);
+        expect(readFileSync(file, "utf8")).toBe(`${one}  registry.test/base\n${other}  registry.test:5000/a/ci\n`);
+    });
+
+    test("sign.sh signs each by its digest, and fails at the end if one could not be signed", () => {
+        const FILE = path.join(
+            tree({ subjects: `${one}  registry.test/base\n${other}  registry.test/ci\n` }),
+            "subjects",
+        );
+        const sign = (cosign: string) => runScript("sign.sh", { FILE }, { cosign });
+        const calls = [`registry.test/base@sha256:${one}`, `registry.test/ci@sha256:${other}`].map(
+            (ref) => `cosign sign --yes ${ref}`,
+        );
+        expect(sign("true")).toMatchObject({ status: 0, calls });
+        expect(sign('[[ "$*" != *base* ]]')).toMatchObject({ status: 1, calls });
+    });
+});

@@ -170,12 +170,13 @@ export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
     const emulation = {
         name: "Set up QEMU",
         uses: "docker/setup-qemu-action",
-        with: { platforms: [...foreign].sort().join() },
+        // Not from the cache of Actions: the image is pinned, and nothing that another run stored gets root on the runner.
+        with: { image: "docker.io/tonistiigi/binfmt", platforms: [...foreign].sort().join(), "cache-image": false },
     };
     const builder = {
         name: "Set up BuildKit",
         uses: "docker/setup-buildx-action",
-        with: { "driver-opts": `image=moby/buildkit:v${tools.buildkit}`, "cache-binary": false },
+        with: { "driver-opts": "image=docker.io/moby/buildkit", "cache-binary": false },
     };
     return foreign.size > 0 ? [emulation, builder] : [builder];
 }

@@ -1,10 +1,11 @@
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { allImages } from "../lib/hierarchy/definition";
-import type { UpDefinition } from "./definition";
+import type { UpDefinition, WorkflowDefinitions } from "./definition";
 import type { Job, Workflow } from "./document";
 import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
-import { type RegistryHost, logIns } from "./registries";
+import { type GitHubLogin, type RegistryHost, logIns } from "./registries";
+import { releaseJobs, upOutputs } from "./releases";
 import { reviewJob } from "./review";
 import {
     checkout,
@@ -55,6 +56,7 @@ const upJob = (
     condition: string,
     minutes: number,
     registries: readonly RegistryHost[],
+    ghcr: GitHubLogin,
 ): Job => ({
     name: "Up",
     if: condition,
@@ -66,13 +68,19 @@ const upJob = (
     "runs-on": "ubuntu-latest",
     "timeout-minutes": minutes,
     environment: upEnvironment,
-    permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
+    permissions: {
+        actions: "read",
+        contents: "read",
+        packages: ghcr === "token" ? "write" : "read",
+        "id-token": "write",
+    },
+    outputs: upOutputs,
     steps: [
         checkout({ ref: branch }),
         ...setUpNode,
         ...setUpPulumi("write", minutes),
         ...setUpBuilder(images),
-        ...logIns(registries, "push"),
+        ...logIns(registries, "push", ghcr),
         restoreHistory(branch),
         ...upSteps("inputs.refresh", `inputs.rebuild != '${noImage}' && inputs.rebuild || ''`),
         keepHistory,
@@ -87,6 +95,7 @@ const upJob = (
  * @param branch the branch from which images are built
  * @param registries the registries that images are published in
  * @param names the keys of images.ts, with those of entries with a matrix
+ * @param options what is said about releases, and how the jobs write to GitHub's registry
  */
 export function upWorkflows(
     images: readonly PreparedImage[],
@@ -94,6 +103,7 @@ export function upWorkflows(
     branch: string,
     registries: readonly RegistryHost[],
     names: readonly string[],
+    { releases = {}, ghcr = "token" }: Pick<WorkflowDefinitions, "releases" | "ghcr"> = {},
 ): Workflow[] {
     return definitions.map(({ file, name, images: watched, after, minutes = 180 }) => {
         const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
@@ -110,7 +120,8 @@ export function upWorkflows(
                 workflow_dispatch: dispatchForm(names, watched ?? []),
             },
             jobs: {
-                up: upJob(images, branch, condition, minutes, registries),
+                up: upJob(images, branch, condition, minutes, registries, ghcr),
+                ...releaseJobs(releases, branch, registries, ghcr),
                 review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch, registries),
             },
         };

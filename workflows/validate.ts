@@ -3,6 +3,7 @@ import { type Definitions, imageNames, keysOf } from "../lib/hierarchy/definitio
 import {
     type CheckDefinition,
     type DependabotDefinition,
+    type ReleasesDefinition,
     type ReviewDefinition,
     type StepDefinition,
     type UpDefinition,
@@ -89,6 +90,8 @@ const schema = fields<WorkflowDefinitions>({
         build: flag,
         bump: flag,
     }).optional(),
+    releases: fields<ReleasesDefinition>({ provenance: flag, sbom: flag, signature: flag }).optional(),
+    ghcr: z.enum(["token", "login"], 'is not "token" or "login"').optional(),
     dependabot: z
         .literal(false)
         .or(

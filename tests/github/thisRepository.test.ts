@@ -39,10 +39,16 @@ test("no job has more permissions to write than this", () => {
     });
     expect(Object.fromEntries(writing)).toEqual({
         "build-base-image.yml up": "packages id-token",
+        "build-base-image.yml releases": "id-token attestations",
+        "build-base-image.yml sbom": "id-token attestations",
         "build-base-image.yml review": "id-token",
         "ci-image.yml up": "packages id-token",
+        "ci-image.yml releases": "id-token attestations",
+        "ci-image.yml sbom": "id-token attestations",
         "ci-image.yml review": "id-token",
         "deploy.yml up": "packages id-token",
+        "deploy.yml releases": "id-token attestations",
+        "deploy.yml sbom": "id-token attestations",
         "deploy.yml review": "id-token",
         "test.yml test": "",
         "lint.yml lint": "",
