@@ -184,6 +184,8 @@ const schema = z.strictObject({
         .optional(),
     /** Whether BuildKit's own frontend reads Dockerfiles whose `# syntax=` is docker/dockerfile. */
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
+    /** Whether images use their registry caches; false ignores what images.ts says. */
+    registryCache: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
     /** In the lab, build arguments for machines that can't reach an address. */
@@ -217,6 +219,8 @@ export interface StackConfig {
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Whether the builder's own frontend replaces the docker/dockerfile that `# syntax=` names. Default: false. */
     readonly builtinFrontend: boolean;
+    /** false: no image reads or writes a registry cache, which may be written by everybody who can write to its repository. Default: true. */
+    readonly registryCache?: boolean;
     /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
@@ -320,7 +324,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         buildArgsWithout = {},
         buildSecrets = {},
     } = parsed.data;
-    const { builtinFrontend = false } = parsed.data;
+    const { builtinFrontend = false, registryCache } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
@@ -344,6 +348,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         pins: Object.keys(roots),
         buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
+        ...(registryCache !== undefined && { registryCache }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,

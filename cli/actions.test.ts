@@ -125,7 +125,7 @@ test("what was promoted is JSON for later jobs, and as much of it as they can ta
             reportPromoted({ releases: [release], builds }, env);
         });
         const { releases = "", builds: text = "" } = parseOutputs(output);
-        return [JSON.parse(releases), (JSON.parse(text) as unknown[]).length];
+        return [JSON.parse(releases) as unknown, (JSON.parse(text) as unknown[]).length];
     };
     expect([outputsOf(0), outputsOf(256)]).toEqual([0, 256].map((count) => [[release], count]));
     expect(log).not.toHaveBeenCalled();

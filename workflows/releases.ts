@@ -74,7 +74,7 @@ const sbomJob = (registries: readonly RegistryHost[]): Job => ({
     strategy: {
         "fail-fast": false,
         matrix: { include: "${{ fromJSON(needs.up.outputs.builds) }}" },
-    } as unknown as NonNullable<Job["strategy"]>,
+    },
     "runs-on": "ubuntu-latest",
     "timeout-minutes": 30,
     environment: upEnvironment,

@@ -5,6 +5,7 @@ import type { Job, Workflow } from "./document";
 import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
 import { type GitHubLogin, type RegistryHost, logIns } from "./registries";
+import { defaultMinutes } from "./timeLimits";
 import { releaseJobs, upOutputs } from "./releases";
 import { reviewJob } from "./review";
 import {
@@ -105,7 +106,7 @@ export function upWorkflows(
     names: readonly string[],
     { releases = {}, ghcr = "token" }: Pick<WorkflowDefinitions, "releases" | "ghcr"> = {},
 ): Workflow[] {
-    return definitions.map(({ file, name, images: watched, after, minutes = 180 }) => {
+    return definitions.map(({ file, name, images: watched, after, minutes = defaultMinutes }) => {
         const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
         const earlier = definitions.find((workflow) => workflow.file === after);
         const condition = [isBranch(branch), ...(earlier ? [followsSuccess] : [])].join(" && ");

@@ -72,6 +72,8 @@ export interface HierarchySettings {
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
+    /** false: no image uses its registry cache. Default: true. */
+    readonly registryCache?: boolean;
     /** Names of the build secrets in the stack's configuration. */
     readonly secretNames?: readonly string[];
 }
