@@ -107,7 +107,7 @@ export interface WorkflowDefinitions {
     /**
      * How `up` writes to ghcr.io. "token": with the workflow's token, for which every workflow of the repository can ask, so whoever may
      * push a branch can write images and caches. "login": with a user and password of the environment `up`, as for other registries
-     * (docs/operations.md, "Who may see what"). Default: "token".
+     * (docs/operations.md, "Trust"). Default: "token".
      */
     readonly ghcr?: "token" | "login";
     /** `false` leaves .github/dependabot.yml to the repository. */
