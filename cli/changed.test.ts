@@ -99,5 +99,7 @@ test("the comparison tells GitHub, and leaves the checkout and its index as they
 });
 
 test("an unknown commit is one error that says what is missing", async () => {
-    await expect(runChanged(await orchard(), "nowhere")).rejects.toThrow(/git has no commit nowhere here\n.*shallow clone/);
+    await expect(runChanged(await orchard(), "nowhere")).rejects.toThrow(
+        /git has no commit nowhere here\n.*shallow clone/,
+    );
 });

@@ -59,9 +59,7 @@ for (const [which, world] of worlds) {
             expect(steps.filter(({ step }) => untrusted.test(step.run ?? "")).map(({ where }) => where)).toEqual([]);
             const refs = jobs
                 .filter(({ file }) => "workflow_run" in (workflows.get(file)?.on ?? {}))
-                .flatMap(({ steps }) =>
-                    steps.map((step) => String((step.with as { ref?: string } | undefined)?.ref ?? "")),
-                );
+                .flatMap(({ steps }) => steps.map((step) => (step.with as { ref?: string } | undefined)?.ref ?? ""));
             expect(refs.filter((ref) => ref.includes("${{"))).toEqual([]);
         });
 
