@@ -38,6 +38,7 @@ export type {
     DependabotDefinition,
     DependabotEcosystem,
     RepositoryDefinitions,
+    ReleasesDefinition,
     ReviewDefinition,
     StepDefinition,
     UpDefinition,

@@ -3,7 +3,7 @@ import path from "node:path";
 import { describe } from "mocha";
 import { run } from "../lib/system/process";
 import { inventedFiles } from "../tests/github/invented";
-import { expect, test } from "../tests/mocha";
+import { expect, stubEnv, test } from "../tests/mocha";
 import { tree, writeTree } from "../tests/tree";
 import { runChanged } from "./changed";
 
@@ -81,14 +81,10 @@ describe("the images that change are", () => {
 test("the comparison tells GitHub, and leaves the checkout and its index as they are", async () => {
     const root = await orchard();
     const [output, summary] = [path.join(root, "output"), path.join(root, "summary")];
-    const { GITHUB_OUTPUT, GITHUB_STEP_SUMMARY } = process.env;
-    Object.assign(process.env, { GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary });
-    try {
-        await changedBy({ "glass.txt": "thick" }, root);
-        await runChanged(root, "HEAD");
-    } finally {
-        Object.assign(process.env, { GITHUB_OUTPUT, GITHUB_STEP_SUMMARY });
-    }
+    stubEnv("GITHUB_OUTPUT", output);
+    stubEnv("GITHUB_STEP_SUMMARY", summary);
+    await changedBy({ "glass.txt": "thick" }, root);
+    await runChanged(root, "HEAD");
     expect(readFileSync(output, "utf8")).toBe("changed=true\nchanged=false\n");
     expect(readFileSync(summary, "utf8")).toContain("- greenhouse changes\n");
     expect(existsSync(path.join(root, "files"))).toBe(false);
