@@ -47,6 +47,7 @@ export type {
     DependabotDefinition,
     DependabotEcosystem,
     RepositoryDefinitions,
+    ReleasesDefinition,
     ReviewDefinition,
     StepDefinition,
     UpDefinition,

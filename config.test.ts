@@ -102,6 +102,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         roots: JSON.stringify({ "python:3": root }),
         buildArgs: '{"base":{"A":""}}',
         builtinFrontend: "true",
+        registryCache: "false",
     };
     expect(await read(config)).toEqual({
         registry: "ghcr.io",
@@ -110,6 +111,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         pins: ["python:3"],
         buildArgs: { base: { A: "" } },
         builtinFrontend: true,
+        registryCache: false,
         secretNames: [],
         secrets: {},
         deployments: {},

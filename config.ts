@@ -208,6 +208,8 @@ const schema = z.strictObject({
     builtinFrontend: z.boolean({ error: "neither true nor false" }).optional(),
     /** "zstd", "gzip", or an object with `type` and `level`: how the layers of published images are compressed. */
     compression: compressionSchema.optional(),
+    /** Whether images use their registry caches; false ignores what images.ts says. */
+    registryCache: z.boolean({ error: "neither true nor false" }).optional(),
     /** Build arguments by image or entry with a matrix, over those in images.ts. */
     buildArgs: buildArgsSchema.optional(),
     /** In the lab, build arguments for machines that can't reach an address. */
@@ -245,6 +247,8 @@ export interface StackConfig {
     readonly builtinFrontend: boolean;
     /** How the layers of published images are compressed. Default: zstd, at BuildKit's own level. */
     readonly compression?: Compression;
+    /** false: no image reads or writes a registry cache, which may be written by everybody who can write to its repository. Default: true. */
+    readonly registryCache?: boolean;
     /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
@@ -369,7 +373,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         buildArgsWithout = {},
         buildSecrets = {},
     } = parsed.data;
-    const { builtinFrontend = false } = parsed.data;
+    const { builtinFrontend = false, registryCache } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
@@ -398,6 +402,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
         ...(parsed.data.compression && { compression: parsed.data.compression }),
+        ...(registryCache !== undefined && { registryCache }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,

@@ -15,7 +15,7 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import { imagesNamed } from "./lib/hierarchy/definition";
+import { imagesToRebuild } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
@@ -111,7 +111,7 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const uncached = imagesNamed(definitions, uncachedIn(process.env), {
+    const uncached = imagesToRebuild(definitions, uncachedIn(process.env), {
         where: "up --rebuild",
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
     });

@@ -47,6 +47,7 @@ export const workflows: WorkflowDefinitions = {
         },
     ],
     review: { schedule: "23 4 * * 1" },
+    releases: { provenance: true, sbom: true },
     dependabot: {
         // Not `pip`, which would recompile the files with a different program and for a single platform.
         ecosystems: [{ ecosystem: "uv", directory: "/requirements" }],

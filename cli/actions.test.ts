@@ -3,7 +3,16 @@ import path from "node:path";
 import * as fc from "fast-check";
 import { expect, spyOn, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
-import { addMask, addSummary, cut, outputLines, setOutputs, reportReview, reportStatus } from "./actions";
+import {
+    addMask,
+    addSummary,
+    cut,
+    outputLines,
+    setOutputs,
+    reportPromoted,
+    reportReview,
+    reportStatus,
+} from "./actions";
 
 /** Returns the text that `report` appends to the files of a step. */
 function step(report: (env: NodeJS.ProcessEnv) => void, summary = "") {
@@ -101,6 +110,29 @@ test("of what could not be compared there is no output", () => {
         reportStatus("no answer\n", "unknown", env);
     });
     expect([summary, output]).toEqual(["```\nno answer\n```\n", ""]);
+});
+
+test("what was promoted is JSON for later jobs, and as much of it as they can take", () => {
+    const log = spyOn(console, "log").mockImplementation(() => undefined);
+    const build = { image: "base", repository: "registry.test/base", digest: `sha256:${"a".repeat(64)}` };
+    const release = { ...build, ref: `${build.repository}@${build.digest}`, release: "r-0123456789ab" };
+    const outputsOf = (count: number, long = "") => {
+        const builds = Array.from({ length: count }, () => ({
+            ...build,
+            image: `base${long}`,
+            platform: "linux/amd64",
+        }));
+        const { output } = step((env) => {
+            reportPromoted({ releases: [release], builds }, env);
+        });
+        const { releases = "", builds: text = "" } = parseOutputs(output);
+        return [JSON.parse(releases) as unknown, (JSON.parse(text) as unknown[]).length];
+    };
+    expect([outputsOf(0), outputsOf(256)]).toEqual([0, 256].map((count) => [[release], count]));
+    expect(log).not.toHaveBeenCalled();
+    expect(outputsOf(300)).toEqual([[release], 256]);
+    expect(log.mock.calls).toEqual([[expect.stringMatching(/^::warning::44 of /)]]);
+    expect(outputsOf(256, "x".repeat(1000))[1]).toBeLessThan(60);
 });
 
 test("outside of a step nothing is written", () => {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import type { StatusReport } from "../lib/status/status";
+import type { promotedIn } from "../lib/update/promoted";
 import { fenced } from "../lib/update/summary";
 
 /** Returns whether the process runs in a GitHub Actions job. */
@@ -56,6 +57,35 @@ export function setOutputs(
     if (!env.GITHUB_OUTPUT) return;
     const lines = Object.entries(outputs).map(([name, value]) => outputLines(name, value));
     appendFileSync(env.GITHUB_OUTPUT, lines.join(""));
+}
+
+/** Maximum number of jobs of a matrix (docs.github.com, "Actions limits"). */
+const longestMatrix = 256;
+
+/** Returns the JSON of the first entries of a list: as many as a matrix may have and an output holds whole. */
+function listOutput(entries: readonly unknown[]): string {
+    let kept = entries.slice(0, longestMatrix);
+    while (Buffer.byteLength(JSON.stringify(kept)) > longestOutput) kept = kept.slice(0, -1);
+    return JSON.stringify(kept);
+}
+
+/**
+ * Reports what an update promoted to GitHub Actions: as the step's outputs `releases` and `builds`, JSON lists that later jobs read. They
+ * hold at most 256 entries, the most that a matrix may have; a warning says so of longer lists.
+ */
+export function reportPromoted(promoted: ReturnType<typeof promotedIn>, env: NodeJS.ProcessEnv = process.env): void {
+    if (!env.GITHUB_OUTPUT) return;
+    const { releases, builds } = promoted;
+    const outputs = { releases: listOutput(releases), builds: listOutput(builds) };
+    setOutputs(outputs, env);
+    const left =
+        releases.length +
+        builds.length -
+        [...Object.values(outputs)].flatMap((text) => JSON.parse(text) as unknown[]).length;
+    if (left > 0)
+        console.log(
+            `::warning::${left} of the promoted releases and builds did not fit into the outputs of this step.`,
+        );
 }
 
 /**

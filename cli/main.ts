@@ -13,6 +13,7 @@ import type * as Suites from "../tests/suites";
 import type * as Adopt from "./adopt";
 import type * as Build from "./build";
 import type * as Bump from "./bump";
+import type * as Changed from "./changed";
 import type * as Canary from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
@@ -31,6 +32,7 @@ const commands = {
     adopt: () => require("./adopt") as typeof Adopt,
     build: () => require("./build") as typeof Build,
     bump: () => require("./bump") as typeof Bump,
+    changed: () => require("./changed") as typeof Changed,
     canary: () => require("./canary") as typeof Canary,
     githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
@@ -161,7 +163,7 @@ export async function main(args: readonly string[]): Promise<number> {
         )
         .option(
             "--rebuild <images>",
-            "build these images again without cache: keys of images.ts, of a matrix for all its images, separated by commas",
+            "build these images again without cache: keys of images.ts, of a matrix for all its images, separated by commas; or all",
         )
         .action(async (rest: string[], options: Up.UpOptions) => {
             done(await commands.up().runUp(rest, options));
@@ -195,6 +197,13 @@ export async function main(args: readonly string[]): Promise<number> {
         .addOption(stackOption())
         .action(async (options: { stack?: string }) => {
             done(await commands.build().runBuild(options));
+        });
+    program
+        .command("changed")
+        .description("say which images differ between a commit and this checkout, without asking a stack or a registry")
+        .argument("<commit>", "the earlier commit, as git names it: main, HEAD~1")
+        .action(async (commit: string) => {
+            for (const line of await commands.changed().runChanged(repositoryRoot(), commit)) console.log(line);
         });
     program
         .command("bump")

@@ -1,3 +1,4 @@
+import { loadDefinitions } from "../definitions";
 import { exportStack, preview } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import { deployedImages } from "../lib/engine/state";
@@ -14,7 +15,9 @@ import { makePlan, withPublished, type Plan } from "../lib/plan/plan";
 import type { RepositoryPlan } from "../lib/plan/repository";
 import { type Published, lookUp } from "../lib/status/published";
 import { maskedIn } from "../lib/system/mask";
+import { repositoryRoot } from "../lib/system/paths";
 import { type UpdateRecord, readHistory } from "../lib/update/history";
+import { timeLimitWarnings } from "../workflows/timeLimits";
 import { reportReview } from "./actions";
 import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
@@ -114,12 +117,17 @@ async function makeReview(options: Pick<ReviewOptions, "stack" | "refresh" | "fo
         readHistory(engine.stack, engine.env),
     ]);
     const secrets = await secretsRead;
-    const plan = makePlan({
+    const made = makePlan({
         stack: engine.stack,
         preview: previewed,
         history,
         ...(refresh && published && { missing: published.missing }),
     });
+    // The lab's stack is updated by no workflow.
+    const limits = engine.isLab
+        ? []
+        : timeLimitWarnings(loadDefinitions(repositoryRoot()).workflows ?? {}, made.expected.most);
+    const plan = { ...made, warnings: [...made.warnings, ...limits] };
     return {
         plan: maskedIn(published ? withPublished(plan, published) : plan, secrets, fixedWords),
         published,

@@ -6,7 +6,7 @@ import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/ref
 import { deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
 import { dispatchReleases, recordDeployments } from "../lib/github/announce";
-import { imagesNamed } from "../lib/hierarchy/definition";
+import { imagesToRebuild } from "../lib/hierarchy/definition";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
@@ -18,10 +18,10 @@ import { isInterrupted } from "../lib/system/process";
 import { announcementsOf } from "../lib/update/announcements";
 import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
+import { promotedIn } from "../lib/update/promoted";
 import { type RecordedUpdate, recordUp } from "../lib/update/record";
-import { movedReleases } from "../lib/update/releases";
 import { summaryOf } from "../lib/update/summary";
-import { addSummary, setOutputs } from "./actions";
+import { addSummary, reportPromoted, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
 import { neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
@@ -31,7 +31,7 @@ import { typed } from "../lib/system/commandLine";
 export interface UpOptions extends PulumiOptions {
     /** Whether the caller can get another GitHub token when this one expires, after an hour: see `mayHaveExpired`. */
     readonly renewableToken?: boolean;
-    /** Images to build again without cache: keys of images.ts, separated by spaces or commas. */
+    /** Images to build again without cache: keys of images.ts, separated by spaces or commas, or "all". */
     readonly rebuild?: string;
 }
 
@@ -93,21 +93,20 @@ async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]
  *
  * @throws InputError for a text that names no image, and for images that images.ts does not have
  */
-function imagesToRebuild({ rebuild }: UpOptions): readonly string[] {
+function namesToRebuild({ rebuild }: UpOptions): readonly string[] {
     if (rebuild === undefined) return [];
     const typed = namesIn(rebuild);
     const names = typed.length > 0 ? typed : [rebuild];
-    imagesNamed(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
+    imagesToRebuild(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
     return names;
 }
 
 /**
- * Tells the step's later ones, and GitHub where the stack's configuration wants that, which releases the update promoted. A refusal undoes nothing.
+ * Tells GitHub, where the stack's configuration wants that, which releases the update promoted. A refusal undoes nothing.
  *
  * @returns what is left to do, a line each
  */
 async function announce(engine: Engine, { log, record }: RecordedUpdate): Promise<string[]> {
-    setOutputs({ releases: JSON.stringify(movedReleases(log)) });
     const { dispatches, records } = announcementsOf(log);
     if (dispatches.length + records.length === 0) return [];
     const target = githubTarget((await deploymentOf(engine)).resources, engine.env);
@@ -150,6 +149,7 @@ async function update(
     if (untold.length > 0 && code === exit.done) code = exit.failed;
     reportDuration("up", start, ready);
     const log = recorded?.log;
+    if (log) reportPromoted(promotedIn(log));
     if (code !== exit.done && !isInterrupted()) {
         if (log) await printFailedBuilds({ env: engine.env, root: process.cwd(), log, mask });
         const remaining = [...(log ? leftUndone(log) : []), ...untold];
@@ -184,7 +184,7 @@ async function update(
 export async function runUp(args: readonly string[], options: UpOptions): Promise<number> {
     const start = Date.now();
     try {
-        const rebuild = imagesToRebuild(options);
+        const rebuild = namesToRebuild(options);
         const session = await openSession(options, true);
         const code = await update(session, args, { ...options, rebuild }, start);
         // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.

@@ -124,3 +124,38 @@ test("images are estimated from the largest of their recorded builds, and guesse
     ];
     expect(gigabytes(...history)).toBe(0.5);
 });
+
+/*
+ * The job for pull requests of forks and bots builds this repository's hierarchy in the lab of a runner, which has at least 14 GB free. Counted
+ * are compressed bytes of the layers, for one platform: recorded of the CUDA wheels (3.4 GB), and of the CPU wheels by the sizes of their
+ * files, because their index can't be reached from everywhere: 184 MB for torch, 60 MB for all others of the base.
+ */
+test.each<[string, number, boolean]>([
+    ["PyTorch's CPU index", 0.184e9 + 0.06e9, true],
+    ["the default index, whose wheels bring CUDA", 3.4e9, false],
+])("a runner's 14 GB and what is built for it: %s", async (_index, base, isEnough) => {
+    stubEnv(releasesVariable, "none");
+    const home = temporaryFolder();
+    const toolchain = await labNeeds(
+        { cache: path.join(home, "cache"), state: path.join(home, "state") },
+        // Runners reach the real root, so they make no stand-in.
+        { known: undefined, renewRoot: false, parts: { standIn: false, emulation: false, otherRoots: false } },
+    );
+    const build = {
+        platform: "linux/amd64",
+        kind: "build",
+        operation: "create",
+        seconds: 1,
+        result: "succeeded",
+    } as const;
+    const pushed = { base, ci: 40e6, bot: 20e6, devcontainer: 60e6 };
+    const images = Object.entries(pushed).map(([image, bytesPushed]) => ({ ...build, image, bytesPushed }));
+    const history = [{ start: "2026-11-01T10:00:00Z", seconds: 1, result: "succeeded", images }] as const;
+    const needed = [...toolchain, imagesNeed(home, history)];
+    expect(toolchain.map(({ gigabytes }) => gigabytes)).toEqual([8]);
+    const check = () => {
+        checkDisk(needed, { free: () => 14, ...one });
+    };
+    if (isEnough) expect(check).not.toThrow();
+    else expect(check).toThrow(/4[0-9](?:\.\d)? GB needed/);
+});

@@ -18,7 +18,7 @@ const checkStep = ({ name, run, env, always = false }: StepDefinition): Step => 
 });
 
 /**
- * Returns the workflow of a check, which runs on pull requests in exactly the image that the last `up` published. Pull requests from forks
+ * Returns the workflow of a check, which runs on pull requests and in merge queues in exactly the image that the last `up` published. Pull requests from forks
  * use the current tag instead, because GitHub does not give their runs any variables.
  *
  * @param pushedTo "host[:port][/prefix]" that CI's stack pushes to instead of the registries in the images' names
@@ -37,7 +37,8 @@ export function checkWorkflow(
     return {
         file,
         name,
-        on: { pull_request: {}, workflow_dispatch: {} },
+        // A merge queue waits for every required check, and only these events of it start them.
+        on: { pull_request: {}, merge_group: {}, workflow_dispatch: {} },
         concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
         jobs: {
             [file.replace(/\.yml$/, "")]: {

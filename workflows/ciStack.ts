@@ -45,6 +45,19 @@ export function ciBranch(root: string): string {
 }
 
 /**
+ * Returns the repository on GitHub that CI's stack names by `github.repository` and the provider's owner.
+ *
+ * @param root the repository's root
+ * @returns "owner/name"; undefined if the stack's file does not name both
+ */
+export function ciRepository(root: string): string | undefined {
+    const word = z.string().regex(/^[\w.-]+$/);
+    const github = z.object({ repository: word }).safeParse(setting(root, "github")).data;
+    const owner = word.safeParse(setting(root, "organization") ?? setting(root, "owner")).data;
+    return github && owner !== undefined ? `${owner}/${github.repository}` : undefined;
+}
+
+/**
  * Returns "host[:port][/prefix]" that CI's stack pushes to instead of the registries in the images' names; undefined if it sets none. A
  * value that is none is refused when the stack is used.
  *

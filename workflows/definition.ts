@@ -81,6 +81,19 @@ export interface DependabotDefinition {
     readonly patchesOnly?: readonly string[];
 }
 
+/**
+ * What the workflows say about each release that an `up` promoted, so that others can verify it. None of it changes a digest.
+ * docs/operations.md, "Verifying a release", has the commands.
+ */
+export interface ReleasesDefinition {
+    /** Whether GitHub signs which workflow and commit made a release (`actions/attest`). Default: false. */
+    readonly provenance?: boolean;
+    /** Whether the packages of each image are listed for each platform, and signed (Syft and `actions/attest`). Default: false. */
+    readonly sbom?: boolean;
+    /** Whether releases are signed in their registry (Cosign, with the workflow's identity instead of a key). Default: false. */
+    readonly signature?: boolean;
+}
+
 /** What GitHub does for a repository: the export `workflows` of its `workflows.ts`. */
 export interface WorkflowDefinitions {
     /** Default: one workflow "Images" in images.yml, which every push to the branch starts. */
@@ -89,6 +102,14 @@ export interface WorkflowDefinitions {
     readonly checks?: readonly CheckDefinition[];
     /** Default: review.yml, with the defaults of each setting. */
     readonly review?: ReviewDefinition;
+    /** Default: nothing is said about releases. */
+    readonly releases?: ReleasesDefinition;
+    /**
+     * How `up` writes to ghcr.io. "token": with the workflow's token, for which every workflow of the repository can ask, so whoever may
+     * push a branch can write images and caches. "login": with a user and password of the environment `up`, as for other registries
+     * (docs/operations.md, "Trust"). Default: "token".
+     */
+    readonly ghcr?: "token" | "login";
     /** `false` leaves .github/dependabot.yml to the repository. */
     readonly dependabot?: DependabotDefinition | false;
 }

@@ -1,7 +1,7 @@
 import type { GeneratedWorkflowTypes as types } from "@github-actions-workflow-ts/lib";
 import { Document, type Scalar, type YAMLMap, isScalar, visit } from "yaml";
 import { InputError } from "../lib/errors";
-import { type Pins, pinsFile } from "./pins";
+import { type Pins, contentOf, imageKeys, pinsFile } from "./pins";
 
 /** A job with steps (GitHub's workflow syntax; the type is generated from its JSON schema). */
 export type Job = types.NormalJob;
@@ -24,6 +24,9 @@ export const header =
 
 /** The action that gets a token of a GitHub App. */
 export const appTokenAction = "actions/create-github-app-token";
+
+/** The action that signs a statement about an artifact with the workflow's identity, and keeps it with the repository. */
+export const attestAction = "actions/attest";
 
 /** Findings that zizmor must ignore, by the key that it reports, and by the value if the exception is for a single value. */
 const exceptions = [
@@ -51,32 +54,42 @@ function exceptionFor(key: string, value: unknown): string | undefined {
     return found && `zizmor: ignore[${found.rule}] ${found.reason}`;
 }
 
+/** Matches the name of a tool's image in the value of one of `imageKeys`. */
+const toolImage = /^(image=)?(docker\.io\/[^:@\s]+)$/;
+
 /**
- * Renders a value as YAML, with the header, the comments for linters, and each action (`uses`) pinned to its commit, followed by its version
- * as a comment.
+ * Renders a value as YAML, with the header, the comments for linters, and with pins: each action (`uses`) by its commit, followed by its
+ * version as a comment, and each image of a tool by its tag and digest.
  *
- * @throws InputError for an action without a pin
+ * @throws InputError for an action or image without a pin
  */
 export function render(value: unknown, pins: Pins): string {
     const document = new Document(value, { aliasDuplicateObjects: false });
-    const pin = (action: string) => {
-        const found = pins[action];
+    const pin = (name: string) => {
+        const found = pins[name];
         if (found) return found;
         throw new InputError({
-            problem: `a workflow uses ${action}, which is not pinned`,
+            problem: `a workflow uses ${name}, which is not pinned`,
             where: pinsFile,
-            next: "add its version and commit",
+            next: "add its version, and its commit or digest",
         });
     };
     visit(document, {
         Pair(_key, { key, value: node }) {
             const name = String((key as Scalar).value);
+            const [, prefix = "", image] =
+                (isScalar(node) && imageKeys.includes(name) ? toolImage.exec(String(node.value)) : undefined) ?? [];
+            if (isScalar(node) && image !== undefined) {
+                const found = pin(image);
+                node.value = `${prefix}${image}:${found.version}@${contentOf(found)}`;
+                return;
+            }
             const comments = [exceptionFor(name, isScalar(node) ? node.value : undefined)];
             if (name === "uses" && isScalar(node)) {
                 const action = String(node.value);
-                const { commit, version } = pin(action);
-                node.value = `${action}@${commit}`;
-                comments.unshift(version);
+                const found = pin(action);
+                node.value = `${action}@${contentOf(found)}`;
+                comments.unshift(found.version);
             }
             const comment = comments.filter((one) => one !== undefined).join(" # ");
             if (comment === "") return;
@@ -91,7 +104,7 @@ export function render(value: unknown, pins: Pins): string {
  * Renders a workflow as YAML. Jobs have only the permissions that they request, and `shell: bash` makes a pipeline fail if any of its
  * commands fails.
  *
- * @throws InputError for an action without a pin
+ * @throws InputError for an action or image without a pin
  */
 export function renderWorkflow({ name, on, concurrency, jobs }: Workflow, pins: Pins): string {
     const workflow = {

@@ -3,7 +3,9 @@ import { describe } from "mocha";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 import { openCheckout } from "../lib/context/checkout";
+import { imageNames } from "../lib/hierarchy/definition";
 import { packageRoot } from "../lib/system/paths";
+import { expressions } from "../tests/github/expressions";
 import { inventedFiles } from "../tests/github/invented";
 import { languageService } from "../tests/github/languageService";
 import { readFiles } from "../tests/github/reading";
@@ -11,7 +13,7 @@ import { type World, ours, plain, theirs } from "../tests/github/world";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { header, workflowFiles } from "./files";
-import { readPins } from "./pins";
+import { type Pin, contentOf, isImage, readPins } from "./pins";
 import { containerCredentials } from "./registries";
 
 /** Three repositories: this one, one that has nothing in common with it, and that one without a workflows.ts. */
@@ -30,10 +32,17 @@ async function problems(text: string): Promise<unknown[]> {
     return (await validate(document)).map(({ message }) => message);
 }
 
+/** Returns a job's condition without the part that every job has, so that forks run nothing. */
+const withoutForks = (condition: unknown): string =>
+    String(condition)
+        .replace(/^\$\{\{ (.*) \}\}$/, "$1")
+        .replace(/^\(?(?:github\.repository == '[\w./-]+' \|\| )?!github\.event\.repository\.fork\)?(?: && )?/, "");
+
 const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
     const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
     const { build = false, bump = true } = world.definitions.workflows?.review ?? {};
+    const { releases = {}, ghcr = "token" } = world.definitions.workflows ?? {};
     const isCheck = (file: string) => checks.some((check) => check.file === file);
 
     test("every file begins with the header that makes it ours", () => {
@@ -52,7 +61,13 @@ const testWorld = (world: World) => {
     test("a workflow has no permissions, and a job just what it needs", () => {
         expect([...workflows.values()].map(({ permissions }) => permissions)).toEqual([...workflows].map(() => ({})));
         const wanted: Readonly<Record<string, string>> = {
-            up: "packages id-token",
+            up: ghcr === "token" ? "packages id-token" : "id-token",
+            releases: [
+                "id-token",
+                ...(releases.provenance === true ? ["attestations"] : []),
+                ...(releases.signature === true && ghcr === "token" ? ["packages"] : []),
+            ].join(" "),
+            sbom: "id-token attestations",
             review: "id-token",
             comment: "pull-requests",
             build: "id-token",
@@ -104,6 +119,39 @@ const testWorld = (world: World) => {
         }
     });
 
+    test("what is said about releases is said by a job of its own, of what was promoted, with no more rights than it needs", () => {
+        const wanted = [
+            ...(releases.provenance === true || releases.signature === true ? ["releases"] : []),
+            ...(releases.sbom === true ? ["sbom"] : []),
+        ];
+        const found = jobs.filter(({ key }) => key === "releases" || key === "sbom");
+        expect(found.map(({ where }) => where)).toEqual(
+            up.flatMap(({ file }) => wanted.map((key) => `${file} ${key}`)),
+        );
+        for (const { file, key, job, steps } of found) {
+            const output = key === "sbom" ? "builds" : "releases";
+            expect(job.needs).toBe("up");
+            expect(job.if).toContain(`needs.up.outputs.${output} != '[]'`);
+            expect(workflows.get(file)?.jobs.up?.outputs).toMatchObject({
+                [output]: `\${{ steps.up.outputs.${output} }}`,
+            });
+            const [attest] = steps.filter(({ uses }) => uses?.startsWith("actions/attest@"));
+            expect(attest?.with).toEqual(
+                key === "sbom"
+                    ? {
+                          "subject-name": "${{ matrix.repository }}",
+                          "subject-digest": "${{ matrix.digest }}",
+                          "sbom-path": "sbom.spdx.json",
+                      }
+                    : releases.provenance === true
+                      ? { "subject-checksums": "subjects.txt" }
+                      : undefined,
+            );
+            const signs = steps.some(({ run }) => run?.endsWith("sign.sh"));
+            expect(signs).toBe(key === "releases" && releases.signature === true);
+        }
+    });
+
     test("jobs that may write to pull requests or issues check out main's scripts", () => {
         const refs = ["comment", "drift"].map((key) => workflows.get("review.yml")?.jobs[key]?.steps?.[0]?.with);
         const main = { ref: "main", "sparse-checkout": "workflows/scripts" };
@@ -126,6 +174,83 @@ const testWorld = (world: World) => {
         expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
     });
 
+    test("no job runs in a fork: neither by itself nor because another one ran", async () => {
+        const { holds } = await expressions();
+        const event = { repository: { fork: true }, pull_request: { head: { repo: {} }, user: {} }, workflow_run: {} };
+        const refs = ["refs/heads/main", "refs/heads/topic"];
+        const names = ["push", "pull_request", "merge_group", "schedule", "workflow_dispatch", "workflow_run"];
+        const alone = jobs.filter(({ job }) => job.needs === undefined);
+        const running = alone.filter(({ job }) =>
+            refs.some((ref) =>
+                names.some((event_name) => {
+                    const github = { ref, event_name, event, repository: "somebody/copy" };
+                    return job.if === undefined || holds(String(job.if), { github, vars: {} });
+                }),
+            ),
+        );
+        expect(alone.length).toBeGreaterThan(0);
+        expect(running.map(({ where }) => where)).toEqual([]);
+        // A job without a condition is skipped with the one that it needs; a condition looks at what that one left.
+        const skipped = { result: "skipped", outputs: {} };
+        const needs = { up: skipped, review: skipped, status: skipped };
+        const after = jobs.filter(({ job }) => job.needs !== undefined && job.if !== undefined);
+        const started = after.filter(({ job }) => holds(String(job.if).replace("!cancelled()", "true"), { needs }));
+        expect(started.map(({ where }) => where)).toEqual([]);
+    });
+
+    test("checks and the review start in a merge queue, which waits for every required one", () => {
+        const files = [...checks.map(({ file }) => file), "review.yml"];
+        expect(files.filter((file) => !("merge_group" in (workflows.get(file)?.on ?? {})))).toEqual([]);
+    });
+
+    test.each<[string, { type: string; repo: string; ref: string }, string]>([
+        ["a person of the repository", { type: "User", repo: "owner/name", ref: "topic" }, "review"],
+        ["a fork", { type: "User", repo: "somebody/name", ref: "layered-images/bump" }, "lab"],
+        ["Dependabot", { type: "Bot", repo: "owner/name", ref: "dependabot/npm/x" }, "lab"],
+        ["a bot with a fork", { type: "Bot", repo: "bot/name", ref: "layered-images/bump" }, "lab"],
+        ["this program, newer roots", { type: "Bot", repo: "owner/name", ref: "layered-images/bump" }, "review"],
+        ["this program, workflows", { type: "Bot", repo: "owner/name", ref: "layered-images/workflows-0" }, "review"],
+    ])(
+        "a pull request of %s is reviewed or built as its author may be trusted",
+        async (_who, { type, repo, ref }, job) => {
+            const { holds } = await expressions();
+            const pull_request = { head: { repo: { full_name: repo } }, user: { type } };
+            const event = { repository: { fork: false }, pull_request };
+            const github = { event_name: "pull_request", repository: "owner/name", head_ref: ref, event };
+            const started = jobs.filter(
+                ({ file, job: { if: condition } }) =>
+                    file === "review.yml" &&
+                    !String(condition).includes("needs.") &&
+                    condition !== undefined &&
+                    holds(String(condition), { github }),
+            );
+            expect(started.map(({ key }) => key).filter((key) => key !== "build")).toEqual([job]);
+            expect(started.some(({ key }) => key === "build")).toBe(build && job === "review");
+        },
+    );
+
+    test("the job for forks and bots builds only if an image changes, compared with the branch that it goes to", () => {
+        const { steps = [] } = workflows.get("review.yml")?.jobs.lab ?? {};
+        expect(steps[0]?.with).toMatchObject({ "fetch-depth": 2 });
+        const comparing = steps.findIndex(({ id }) => id === "changed");
+        expect(steps[comparing]?.run).toMatch(/ changed -- HEAD\^1$/);
+        const after = steps.slice(comparing + 1).map((step) => step.if);
+        expect(after).toEqual(after.map(() => "steps.changed.outputs.changed == 'true'"));
+        expect(after.length).toBeGreaterThan(0);
+    });
+
+    test("the form of every update offers each image, each entry with a matrix and all, and those it is named for first", () => {
+        for (const { file, images: watched = [] } of up as readonly { file: string; images?: readonly string[] }[]) {
+            const { inputs } = workflows.get(file)?.on.workflow_dispatch as {
+                inputs: Record<string, { options?: string[] }>;
+            };
+            const options = inputs.rebuild?.options ?? [];
+            const names = imageNames(world.definitions);
+            expect(options).toEqual(["(none)", ...watched, "all", ...names.filter((name) => !watched.includes(name))]);
+            expect(inputs.rebuild).toMatchObject({ type: "choice", default: "(none)" });
+        }
+    });
+
     test("every job ends by itself", () => {
         expect(jobs.filter(({ job }) => typeof job["timeout-minutes"] !== "number").map(({ where }) => where)).toEqual(
             [],
@@ -137,12 +262,12 @@ const testWorld = (world: World) => {
         expect(
             checkouts.filter(({ step }) => (step.with as Record<string, unknown>)["persist-credentials"] !== false),
         ).toEqual([]);
-        expect(checkouts).toHaveLength(jobs.length);
+        expect(checkouts).toHaveLength(jobs.filter(({ key }) => key !== "sbom").length);
     });
 
     test("every action is used by a commit of pins.json, with the version as a comment", () => {
         const known = Object.entries(readPins(packageRoot)).map(
-            ([action, { commit, version }]) => `uses: ${action}@${commit} # ${version}`,
+            ([action, pin]) => `uses: ${action}@${contentOf(pin)} # ${pin.version}`,
         );
         const lines = texts.flatMap(([, text]) => text.match(/uses: .+/g) ?? []);
         expect(lines.length).toBeGreaterThan(0);
@@ -164,11 +289,18 @@ const testWorld = (world: World) => {
     test("every `up` waits in one group, is never cancelled, and checks out main afterwards; elsewhere nothing is promoted", () => {
         const ups = jobs.filter(({ key }) => key === "up");
         expect(ups.map(({ file }) => file)).toEqual(up.map(({ file }) => file));
-        for (const { job, steps } of ups) {
-            expect(job.if).toBe("github.ref == 'refs/heads/main'");
+        for (const { file, job, steps } of ups) {
+            const condition = [
+                "github.ref == 'refs/heads/main'",
+                ...("workflow_run" in (workflows.get(file)?.on ?? {})
+                    ? ["(github.event_name != 'workflow_run' || github.event.workflow_run.conclusion == 'success')"]
+                    : []),
+            ].join(" && ");
+            expect(withoutForks(job.if)).toBe(condition);
             expect(job.concurrency).toEqual({
-                group: "${{ github.ref == 'refs/heads/main' && 'pulumi-up' || github.run_id }}",
+                group: `\${{ ${condition} && 'pulumi-up' || github.run_id }}`,
                 "cancel-in-progress": false,
+                queue: "max",
             });
             expect(steps[0]?.with).toMatchObject({ ref: "main" });
         }
@@ -222,9 +354,11 @@ for (const [which, world] of worlds) {
     });
 }
 
-test("every action that is pinned is used", () => {
+test("every action and image that is pinned is used", () => {
     const texts = worlds.flatMap(([, { files }]) => Object.values(files)).join("\n");
-    expect(Object.keys(readPins(packageRoot)).filter((action) => !texts.includes(`uses: ${action}@`))).toEqual([]);
+    const uses = ([name, pin]: readonly [string, Pin]) =>
+        isImage(name) ? `${name}:${pin.version}@${contentOf(pin)}` : `uses: ${name}@`;
+    expect(Object.entries(readPins(packageRoot)).filter((entry) => !texts.includes(uses(entry)))).toEqual([]);
 });
 
 test.each([
@@ -310,6 +444,39 @@ describe("what a workflows.ts says", () => {
     });
 });
 
+test("`up` can write to ghcr.io with a login of its environment, and the workflow's token then only reads", () => {
+    const files = { ...inventedFiles };
+    const images = {
+        soil: { ...theirs.definitions.images.soil, name: "ghcr.io/orchard/soil:stable" },
+    } as World["definitions"]["images"];
+    const [byToken, byLogin] = (["token", "login"] as const).map((ghcr) => {
+        const workflows = { releases: { signature: true }, ghcr };
+        const { workflows: read } = readFiles({
+            files: workflowFiles(openCheckout(tree(files)), { images, workflows }, "main"),
+        });
+        return ["up", "releases", "review"].map((key) => {
+            const { permissions, steps = [] } = read.get("images.yml")?.jobs[key] ?? {};
+            const login = steps.find(({ uses }) => uses?.startsWith("docker/login-action@"));
+            return [
+                key,
+                (permissions as Record<string, string>).packages,
+                (login?.with as Record<string, string>).password,
+            ];
+        });
+    });
+    const [token, password] = ["${{ github.token }}", "${{ secrets.REGISTRY_GHCR_IO_PASSWORD }}"];
+    expect(byToken).toEqual([
+        ["up", "write", token],
+        ["releases", "write", token],
+        ["review", "read", token],
+    ]);
+    expect(byLogin).toEqual([
+        ["up", "read", password],
+        ["releases", undefined, password],
+        ["review", "read", token],
+    ]);
+});
+
 test("a pins.json in the repository's root wins for the actions that it lists", () => {
     const pin = { version: "v9.1.0", commit: "c".repeat(40) };
     const root = tree({ ...inventedFiles, "pins.json": JSON.stringify({ "actions/checkout": pin }) });
@@ -318,6 +485,6 @@ test("a pins.json in the repository's root wins for the actions that it lists", 
     const { "actions/setup-node": node } = readPins(packageRoot);
     expect([...new Set(lines)]).toEqual([
         `uses: actions/checkout@${pin.commit} # v9.1.0`,
-        `uses: actions/setup-node@${node?.commit ?? ""} # ${node?.version ?? ""}`,
+        `uses: actions/setup-node@${node ? contentOf(node) : ""} # ${node?.version ?? ""}`,
     ]);
 });

@@ -1,9 +1,11 @@
 import type { Checkout } from "../lib/context/checkout";
+import { imageNames } from "../lib/hierarchy/definition";
 import { checkWorkflow } from "./checks";
-import { ciBranch, ciReading, ciRegistry } from "./ciStack";
+import { ciBranch, ciReading, ciRegistry, ciRepository } from "./ciStack";
 import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
+import { isOwnRepository, onlyIf } from "./forks";
 import { workflowImages } from "./images";
 import { readPins } from "./pins";
 import { registriesOf } from "./registries";
@@ -25,16 +27,16 @@ export function workflowFiles(
     definitions: RepositoryDefinitions,
     branch: string = ciBranch(checkout.root),
 ): Readonly<Record<string, string>> {
-    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {} } = definitions.workflows ?? {};
+    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {}, ...rest } = definitions.workflows ?? {};
     const images = workflowImages(checkout, definitions);
     const pins = readPins(checkout.root);
     const pushedTo = ciRegistry(checkout.root);
     const registries = registriesOf(images, pushedTo);
     const workflows = [
-        ...upWorkflows(images, up, branch, registries),
+        ...upWorkflows(images, up, branch, registries, imageNames(definitions), rest),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
         reviewWorkflow(review, branch, registries, ciReading(checkout.root)),
-    ];
+    ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));
     return {
         ...Object.fromEntries(
             workflows.map((workflow) => [`.github/workflows/${workflow.file}`, renderWorkflow(workflow, pins)]),

@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
+import { tools as toolchain } from "../lab/toolchain/tools";
 import { packageRoot } from "../lib/system/paths";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { readPins, writePins } from "./pins";
 
 const commit = "c".repeat(40);
+const buildkit = "docker.io/moby/buildkit";
 const ours = readPins(packageRoot);
 
 test("a repository without pins.json uses the package's pins, and one with pins.json its own for what that lists", () => {
@@ -39,6 +41,21 @@ describe("a pins.json is refused with its problem if", () => {
             `${action}: commit: not a commit of 40 hexadecimal digits`,
         ],
         [
+            "an image has a commit",
+            JSON.stringify({ [buildkit]: { version: "v1", commit } }),
+            `${buildkit}: digest: not text`,
+        ],
+        [
+            "a digest is short",
+            JSON.stringify({ [buildkit]: { version: "v1", digest: "sha256:cc" } }),
+            `${buildkit}: digest: not sha256: and 64 hexadecimal digits`,
+        ],
+        [
+            "the tag of an image is no release",
+            JSON.stringify({ [buildkit]: { version: "latest", digest: `sha256:${"c".repeat(64)}` } }),
+            `${buildkit}: version: not a tag with a number`,
+        ],
+        [
             "no workflow uses an action",
             JSON.stringify({ "x/y": { version: "v1", commit } }),
             "no workflow uses x/y\n  allowed: actions/checkout, ",
@@ -58,4 +75,8 @@ test("written are the pins that differ from the package's, and no file if none d
     expect(readPins(root)).toEqual(pins);
     writePins(root, ours);
     expect(existsSync(path.join(root, "pins.json"))).toBe(false);
+});
+
+test("BuildKit's image is the release that the lab builds with", () => {
+    expect(ours[buildkit]?.version).toBe(`v${toolchain.buildkit.version}`);
 });

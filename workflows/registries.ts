@@ -2,6 +2,7 @@ import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { placesOf } from "../lib/hierarchy/publication";
 import { registryLogin } from "../lib/github/names";
 import { parseReference } from "../lib/registry/references";
+import type { WorkflowDefinitions } from "./definition";
 import type { Step } from "./document";
 import { script } from "./steps";
 
@@ -49,9 +50,11 @@ export function containerCredentials(registry: RegistryHost): Credentials {
     return `\${{ ${user} && ${word} && ${login} || fromJSON('{}') }}` as unknown as Credentials;
 }
 
-function logIn(registry: RegistryHost, isOptional: boolean): Step {
+/** How `up` writes to GitHub's registry: with the workflow's token, or with a login as for other registries. */
+export type GitHubLogin = NonNullable<WorkflowDefinitions["ghcr"]>;
+
+function logIn(registry: RegistryHost, isOptional: boolean, isGitHubs: boolean): Step {
     const { username, password } = registryLogin(registry);
-    const isGitHubs = registry === github;
     return {
         name: `Log in to ${registry}`,
         ...(isOptional && !isGitHubs && { if: `vars.${username} != ''` }),
@@ -68,10 +71,17 @@ function logIn(registry: RegistryHost, isOptional: boolean): Step {
 
 /**
  * Returns the steps that log in to registries. Jobs that push require a login for each, and fail with the names of missing variables and
- * secrets before they build anything; jobs that only read use those that exist.
+ * secrets before they build anything; jobs that only read use those that exist, and the workflow's token for GitHub's registry.
+ *
+ * @param ghcr how a job that pushes writes to GitHub's registry
  */
-export function logIns(registries: readonly RegistryHost[], access: "push" | "read"): readonly Step[] {
-    const others = registries.filter((registry) => registry !== github);
+export function logIns(
+    registries: readonly RegistryHost[],
+    access: "push" | "read",
+    ghcr: GitHubLogin = "token",
+): readonly Step[] {
+    const hasToken = (registry: RegistryHost) => registry === github && (access === "read" || ghcr === "token");
+    const others = registries.filter((registry) => !hasToken(registry));
     const check = script("Check the logins for registries", "logins.sh", {
         REGISTRIES: others.map((registry) => [registry, ...Object.values(registryLogin(registry))].join("=")).join(" "),
         ...Object.fromEntries(
@@ -86,6 +96,6 @@ export function logIns(registries: readonly RegistryHost[], access: "push" | "re
     });
     return [
         ...(access === "push" && others.length > 0 ? [check] : []),
-        ...registries.map((registry) => logIn(registry, access === "read")),
+        ...registries.map((registry) => logIn(registry, access === "read", hasToken(registry))),
     ];
 }

@@ -2,6 +2,7 @@ import { type ReviewDefinition, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import type { Level, Permission } from "../lib/github/permissions";
 import { typedSilently } from "../lib/system/commandLine";
+import { ownBranches } from "../lib/github/names";
 import { type RegistryHost, logIns } from "./registries";
 import {
     buildInLab,
@@ -25,10 +26,12 @@ import {
 
 /**
  * Condition for pull requests whose code may see secrets: their branch is in this repository, and the author is not a bot, because anyone
- * can influence a bot.
+ * can influence a bot. This program's own proposals are made by the repository's App, which is a bot: their branches have names that no
+ * other bot chooses, and their content comes from main and from registries' digests.
  */
 const trusted =
-    "github.event.pull_request.head.repo.full_name == github.repository && github.event.pull_request.user.type != 'Bot'";
+    "github.event.pull_request.head.repo.full_name == github.repository && " +
+    `(github.event.pull_request.user.type != 'Bot' || startsWith(github.head_ref, '${ownBranches}'))`;
 const onPullRequest = "github.event_name == 'pull_request'";
 const onSchedule = "github.event_name == 'schedule'";
 
@@ -152,25 +155,36 @@ const buildJob = (minutes: number, registries: readonly RegistryHost[]): Job => 
     ],
 });
 
-/** Returns the job that builds all images in the lab, for code that must not see secrets. */
-const labJob = (minutes: number): Job => ({
-    name: "Build everything in the lab",
-    if: `${onPullRequest} && !(${trusted})`,
-    "runs-on": "ubuntu-latest",
-    "timeout-minutes": minutes,
-    permissions: { contents: "read" },
-    steps: [
-        checkout(),
-        ...setUpNode,
-        checkGenerated,
-        {
-            name: "Set up Go",
-            uses: "actions/setup-go",
-            with: { "go-version-file": inPackage("lab/toolchain/pulumi/go.mod"), cache: false },
-        },
-        buildInLab,
-    ],
-});
+/** The step of the following job that says whether a pull request changes an image. */
+const changedStep = "changed";
+
+/**
+ * Returns the job that builds all images in the lab, for code that must not see secrets, if the pull request changes one of them. It
+ * compares the merge commit that GitHub made with its first parent, the head of the branch that it goes to.
+ */
+const labJob = (minutes: number): Job => {
+    const ifChanged = { if: `steps.${changedStep}.outputs.changed == 'true'` };
+    return {
+        name: "Build in the lab what changed",
+        if: `${onPullRequest} && !(${trusted})`,
+        "runs-on": "ubuntu-latest",
+        "timeout-minutes": minutes,
+        permissions: { contents: "read" },
+        steps: [
+            checkout({ "fetch-depth": 2 }),
+            ...setUpNode,
+            checkGenerated,
+            { id: changedStep, name: "See which images change", run: typedSilently("changed", "HEAD^1") },
+            {
+                name: "Set up Go",
+                ...ifChanged,
+                uses: "actions/setup-go",
+                with: { "go-version-file": inPackage("lab/toolchain/pulumi/go.mod"), cache: false },
+            },
+            { ...buildInLab, ...ifChanged },
+        ],
+    };
+};
 
 /** URL of the workflow run. */
 const run = "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}";
@@ -214,7 +228,8 @@ export const reviewWorkflow = (
 ): Workflow => ({
     file,
     name,
-    on: { pull_request: {}, schedule: [{ cron: schedule }] },
+    // In a merge queue all jobs are skipped, which counts as passed where they are required: each pull request had its review.
+    on: { pull_request: {}, merge_group: {}, schedule: [{ cron: schedule }] },
     concurrency: { group: "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": true },
     jobs: {
         review: reviewJob(`${onPullRequest} && ${trusted}`, branch, registries),

@@ -302,10 +302,61 @@ describe("drift.sh", () => {
     });
 });
 
-test("lab.sh runs its command as root with the runner's own programs, and hands on its failure", () => {
-    const env = (code: number) => ({ CODE: String(code), HOME: "/home/runner" });
-    const lab = (code: number) =>
-        runScript("lab.sh", env(code), { sudo: '[ "$1" = rm ] || exit "$CODE"' }, ["npm", "run", "up", "--", "-x"]);
-    expect(lab(0).calls[1]).toMatch(/^sudo env PATH=\S+\/bin:\S+ HOME=\/home\/runner npm run up -- -x$/);
-    expect([lab(0).status, lab(1).status]).toEqual([0, 1]);
+describe("lab.sh", () => {
+    /** Runs it with these free bytes on the root's disk and on a larger one, if there is one. */
+    const lab = (code: number, { root = 14, larger }: { readonly root?: number; readonly larger?: number } = {}) => {
+        const env = { CODE: String(code), HOME: "/home/runner", LARGER_DISK: larger === undefined ? "/none" : "/tmp" };
+        const df = `echo Avail; [ "\${@: -1}" = / ] && echo ${root} || echo ${larger ?? 0}`;
+        const { status, calls } = runScript("lab.sh", env, { df, sudo: '[ "$1" = rm ] || exit "$CODE"' }, [
+            "npm",
+            "run",
+            "up",
+            "--",
+            "-x",
+        ]);
+        return { status, sudo: calls.filter((call) => call.startsWith("sudo ")) };
+    };
+
+    test("runs its command as root with the runner's own programs, and hands on its failure", () => {
+        expect(lab(0).sudo[1]).toMatch(/^sudo env PATH=\S+\/bin:\S+ HOME=\/home\/runner npm run up -- -x$/);
+        expect([lab(0).status, lab(1).status]).toEqual([0, 1]);
+    });
+
+    test("keeps everything on the larger disk, and makes room only where there is none", () => {
+        const [with65, with3, without] = [lab(0, { larger: 65 }), lab(0, { larger: 3 }), lab(0)];
+        expect(with65.sudo).toEqual([expect.stringContaining(" LAYERED_IMAGES_HOME=/tmp/layered-images npm run up")]);
+        for (const { sudo } of [with3, without]) {
+            expect(sudo).toHaveLength(2);
+            expect(sudo[0]).toMatch(/^sudo rm -rf /);
+            expect(sudo[1]).not.toContain("LAYERED_IMAGES_HOME");
+        }
+    });
+});
+
+describe("releases are handed to the tools that sign them:", () => {
+    const [one, other] = ["a", "b"].map((digit) => digit.repeat(64)) as [string, string];
+    const releases = [
+        { image: "base", repository: "registry.test/base", digest: `sha256:${one}` },
+        { image: "ci", repository: "registry.test:5000/a/ci", digest: `sha256:${other}` },
+    ];
+
+    test("subjects.sh writes them as checksums", () => {
+        const file = path.join(tree({}), "subjects.txt");
+        const { status } = runScript("subjects.sh", { RELEASES: JSON.stringify(releases), FILE: file }, {});
+        expect(status).toBe(0);
+        expect(readFileSync(file, "utf8")).toBe(`${one}  registry.test/base\n${other}  registry.test:5000/a/ci\n`);
+    });
+
+    test("sign.sh signs each by its digest, and fails at the end if one could not be signed", () => {
+        const FILE = path.join(
+            tree({ subjects: `${one}  registry.test/base\n${other}  registry.test/ci\n` }),
+            "subjects",
+        );
+        const sign = (cosign: string) => runScript("sign.sh", { FILE }, { cosign });
+        const calls = [`registry.test/base@sha256:${one}`, `registry.test/ci@sha256:${other}`].map(
+            (ref) => `cosign sign --yes ${ref}`,
+        );
+        expect(sign("true")).toMatchObject({ status: 0, calls });
+        expect(sign('[[ "$*" != *base* ]]')).toMatchObject({ status: 1, calls });
+    });
 });

@@ -55,6 +55,15 @@ for (const [which, world] of worlds) {
             fc.assert(property, { numRuns: 2000 });
         });
 
+        test("no run is red but one that failed itself", () => {
+            const property = fc.property(historiesOf(world), (history) => {
+                const { runs } = live(model(world.workflows), history);
+                const red = runs.filter(({ conclusion }) => conclusion === "failure" || conclusion === "cancelled");
+                expect(red.filter(({ jobs }) => jobs.every(({ state }) => state !== "failed"))).toEqual([]);
+            });
+            fc.assert(property, { numRuns: 500 });
+        });
+
         test("nothing is promoted from another branch", () => {
             const property = fc.property(historiesOf(world), (history) => {
                 const { ended } = live(model(world.workflows), history);

@@ -58,7 +58,7 @@ const runsEnvironment = { WORKFLOW_TOKEN: "${{ github.token }}" };
 export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
 
 /** Checks out the event's commit, or the commit that `ref` names when the step runs. The token is not stored in the checkout. */
-export const checkout = (inputs: Readonly<Record<string, string>> = {}): Step => ({
+export const checkout = (inputs: Readonly<Record<string, string | number>> = {}): Step => ({
     name: "Check out",
     uses: "actions/checkout",
     with: { ...inputs, "persist-credentials": false },
@@ -222,12 +222,13 @@ export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
     const emulation = {
         name: "Set up QEMU",
         uses: "docker/setup-qemu-action",
-        with: { platforms: [...foreign].sort().join() },
+        // Not from the cache of Actions: the image is pinned, and nothing that another run stored gets root on the runner.
+        with: { image: "docker.io/tonistiigi/binfmt", platforms: [...foreign].sort().join(), "cache-image": false },
     };
     const builder = {
         name: "Set up BuildKit",
         uses: "docker/setup-buildx-action",
-        with: { "driver-opts": `image=moby/buildkit:v${tools.buildkit}`, "cache-binary": false },
+        with: { "driver-opts": "image=docker.io/moby/buildkit", "cache-binary": false },
     };
     return foreign.size > 0 ? [emulation, builder] : [builder];
 }

@@ -45,6 +45,38 @@ describe("a version is taken if it is newer:", () => {
     });
 });
 
+describe("the image of a tool", () => {
+    const [first, second] = ["d", "e"].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];
+    const name = "docker.io/tonistiigi/binfmt";
+    const tools = { [name]: { version: "qemu-v9.2.0-51", digest: first } };
+    const using = (...lines: string[]) =>
+        takePins(tools, {
+            "a.yml": `jobs:\n  up:\n    steps:\n${lines.map((line) => `      - with:\n          ${line}\n`).join("")}`,
+        });
+
+    test.each(["image: ", "driver-opts: image="])("is taken with its digest if it is newer, from %s", (key) => {
+        const version = "qemu-v10.0.4-7";
+        expect(using(`${key}${name}:${version}@${second}`)).toEqual({
+            pins: { [name]: { version, digest: second } },
+            taken: [`${name} ${version}`],
+            kept: [],
+        });
+    });
+
+    test("is not taken with another digest of the same tag", () => {
+        const { pins: same, kept } = using(`image: ${name}:qemu-v9.2.0-51@${second}`);
+        expect(same).toEqual(tools);
+        expect(kept).toEqual([
+            `a.yml:5: ${name} qemu-v9.2.0-51 is not taken: qemu-v9.2.0-51 is pinned to another digest, ${first}`,
+        ]);
+    });
+
+    test("is not confused with the image of a check", () => {
+        const check = "image: ${{ vars.CI_IMAGE || 'ghcr.io/a/b:latest' }}";
+        expect(using(check, `image: ghcr.io/a/b:v99@${second}`)).toEqual({ pins: tools, taken: [], kept: [] });
+    });
+});
+
 describe("nothing is taken, and the reason is told, of", () => {
     test.each([
         [

@@ -1,9 +1,12 @@
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import type { UpDefinition } from "./definition";
+import { allImages } from "../lib/hierarchy/definition";
+import type { UpDefinition, WorkflowDefinitions } from "./definition";
 import type { Job, Workflow } from "./document";
 import { imageOf } from "./images";
 import { pathFilters } from "./pathFilters";
-import { type RegistryHost, logIns } from "./registries";
+import { type GitHubLogin, type RegistryHost, logIns } from "./registries";
+import { defaultMinutes } from "./timeLimits";
+import { releaseJobs, upOutputs } from "./releases";
 import { reviewJob } from "./review";
 import {
     checkout,
@@ -18,50 +21,69 @@ import {
 
 const isBranch = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
 
-const dispatch = {
-    inputs: {
-        refresh: {
-            description: "Check the registry first, and rebuild what it lost",
-            type: "boolean",
-            default: false,
+/** Condition that the run which this run follows, if it follows any, succeeded: nothing is updated because an update failed or was cancelled. */
+const followsSuccess = "(github.event_name != 'workflow_run' || github.event.workflow_run.conclusion == 'success')";
+
+/** The choice of the form that rebuilds nothing. No image can have this key. */
+const noImage = "(none)";
+
+/** Returns the form for starting a run by hand, with the images to choose from: those that the workflow is for first. */
+const dispatchForm = (names: readonly string[], watched: readonly string[]) =>
+    ({
+        inputs: {
+            refresh: {
+                description: "Check the registry first, and rebuild what it lost",
+                type: "boolean",
+                default: false,
+            },
+            rebuild: {
+                description: "Image to build again without cache, although no file changed",
+                type: "choice",
+                options: [...new Set([noImage, ...watched, allImages, ...names])] as [string, ...string[]],
+                default: noImage,
+            },
         },
-        rebuild: {
-            description: "Images to build again without cache: keys of images.ts, separated by spaces",
-            type: "string",
-            default: "",
-        },
-    },
-} as const;
+    }) as const;
 
 /**
  * Returns the job that updates the whole stack to the head of the branch. All these jobs share a concurrency group and check out the
- * branch after they waited. So it doesn't matter which job runs, or that GitHub cancels all waiting jobs except the newest: the last job
- * sees all commits. On other branches the group is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
+ * branch after they waited, so it doesn't matter which job runs: the last one sees all commits, and those before it leave it nothing to
+ * build. `queue: max` makes up to 100 of them wait; by default GitHub would cancel all but the newest, and show a cancelled run for a
+ * normal push. The group of a job that does not run is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
  */
 const upJob = (
     images: readonly PreparedImage[],
     branch: string,
+    condition: string,
     minutes: number,
     registries: readonly RegistryHost[],
+    ghcr: GitHubLogin,
 ): Job => ({
     name: "Up",
-    if: isBranch(branch),
+    if: condition,
     concurrency: {
-        group: `\${{ ${isBranch(branch)} && 'pulumi-up' || github.run_id }}`,
+        group: `\${{ ${condition} && 'pulumi-up' || github.run_id }}`,
         "cancel-in-progress": false,
+        queue: "max",
     },
     "runs-on": "ubuntu-latest",
     "timeout-minutes": minutes,
     environment: upEnvironment,
-    permissions: { actions: "read", contents: "read", packages: "write", "id-token": "write" },
+    permissions: {
+        actions: "read",
+        contents: "read",
+        packages: ghcr === "token" ? "write" : "read",
+        "id-token": "write",
+    },
+    outputs: upOutputs,
     steps: [
         checkout({ ref: branch }),
         ...setUpNode,
         ...setUpPulumi("write", minutes),
         ...setUpBuilder(images),
-        ...logIns(registries, "push"),
+        ...logIns(registries, "push", ghcr),
         restoreHistory(branch),
-        ...upSteps("inputs.refresh", "inputs.rebuild"),
+        ...upSteps("inputs.refresh", `inputs.rebuild != '${noImage}' && inputs.rebuild || ''`),
         keepHistory,
     ],
 });
@@ -73,16 +95,21 @@ const upJob = (
  *
  * @param branch the branch from which images are built
  * @param registries the registries that images are published in
+ * @param names the keys of images.ts, with those of entries with a matrix
+ * @param options what is said about releases, and how the jobs write to GitHub's registry
  */
 export function upWorkflows(
     images: readonly PreparedImage[],
     definitions: readonly UpDefinition[],
     branch: string,
     registries: readonly RegistryHost[],
+    names: readonly string[],
+    { releases = {}, ghcr = "token" }: Pick<WorkflowDefinitions, "releases" | "ghcr"> = {},
 ): Workflow[] {
-    return definitions.map(({ file, name, images: watched, after, minutes = 180 }) => {
+    return definitions.map(({ file, name, images: watched, after, minutes = defaultMinutes }) => {
         const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
         const earlier = definitions.find((workflow) => workflow.file === after);
+        const condition = [isBranch(branch), ...(earlier ? [followsSuccess] : [])].join(" && ");
         return {
             file,
             name,
@@ -91,10 +118,11 @@ export function upWorkflows(
                 ...(earlier && {
                     workflow_run: { workflows: [earlier.name], types: ["completed"], branches: [branch] },
                 }),
-                workflow_dispatch: dispatch,
+                workflow_dispatch: dispatchForm(names, watched ?? []),
             },
             jobs: {
-                up: upJob(images, branch, minutes, registries),
+                up: upJob(images, branch, condition, minutes, registries, ghcr),
+                ...releaseJobs(releases, branch, registries, ghcr),
                 review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch, registries),
             },
         };

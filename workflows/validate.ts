@@ -3,6 +3,7 @@ import { type Definitions, imageNames, keysOf } from "../lib/hierarchy/definitio
 import {
     type CheckDefinition,
     type DependabotDefinition,
+    type ReleasesDefinition,
     type ReviewDefinition,
     type StepDefinition,
     type UpDefinition,
@@ -10,6 +11,7 @@ import {
     defaultReview,
     defaultUp,
 } from "./definition";
+import { longestMinutes } from "./timeLimits";
 
 const is = (what: string) => ({
     error: ({ input }: { readonly input?: unknown }) => (input === undefined ? "is missing" : `is not ${what}`),
@@ -28,12 +30,10 @@ function fields<T>(shape: Record<keyof Required<T>, z.ZodType>) {
     });
 }
 
-/** GitHub ends every job of its own runners after six hours. */
-const longest = 360;
 const minutes = z
     .int(is("a whole number"))
-    .min(1, `is not between 1 and ${longest}`)
-    .max(longest, `is not between 1 and ${longest}`)
+    .min(1, `is not between 1 and ${longestMinutes}`)
+    .max(longestMinutes, `is not between 1 and ${longestMinutes}`)
     .optional();
 
 /**
@@ -89,6 +89,8 @@ const schema = fields<WorkflowDefinitions>({
         build: flag,
         bump: flag,
     }).optional(),
+    releases: fields<ReleasesDefinition>({ provenance: flag, sbom: flag, signature: flag }).optional(),
+    ghcr: z.enum(["token", "login"], 'is not "token" or "login"').optional(),
     dependabot: z
         .literal(false)
         .or(

@@ -1,5 +1,6 @@
 import { RefusedError } from "./refusals";
 import { hash12 } from "../context/hash";
+import { ownBranches } from "./names";
 
 /** The delivery of this run's workflow files into the repository: decided before the plan, from the files on GitHub. */
 export type Delivery =
@@ -61,7 +62,7 @@ export const fileHash = (text: string): string => hash12(text);
 export const trailer = "Generated-by: layered-images";
 
 /** Prefix of the source branches of this program's pull requests. */
-const headPrefix = "layered-images/workflows-";
+const headPrefix = `${ownBranches}workflows-`;
 
 /** Returns a commit message. A quiet commit starts no workflow: the delivery of its file would start the next `up`. */
 export const commitMessage = (change: string, { quiet }: { readonly quiet: boolean }): string =>

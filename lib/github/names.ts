@@ -1,5 +1,8 @@
 import { InputError } from "../errors";
 
+/** Prefix of the branches that this program makes for its pull requests. */
+export const ownBranches = "layered-images/";
+
 /** Maximum size in bytes of the value of a secret or variable on GitHub. */
 export const maximumValue = 48 * 1024;
 

@@ -175,6 +175,30 @@ export function imagesNamed(
     });
 }
 
+/** The word that names all images to `up --rebuild`. If an image or an entry has this key, it means that one. */
+export const allImages = "all";
+
+/**
+ * Returns the keys of the images that names stand for, where images to build again are named: like `imagesNamed`, and `allImages` for all
+ * of them.
+ *
+ * @throws InputError with the names that stand for no image, and those that are allowed
+ */
+export function imagesToRebuild(
+    definitions: Definitions,
+    names: readonly string[],
+    options: Parameters<typeof imagesNamed>[2],
+): string[] {
+    const every = options.among?.keys ?? Object.keys(definitions.images);
+    const isAll = names.includes(allImages) && keysOf(definitions, allImages).length === 0;
+    const others = imagesNamed(
+        definitions,
+        names.filter((name) => !isAll || name !== allImages),
+        options,
+    );
+    return isAll ? [...every] : others;
+}
+
 /**
  * The platforms that a stack builds. "declared" means the platforms of each image, on any machine and without omitting
  * an image: for tools that only describe the images.

@@ -3,7 +3,14 @@ import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { openCheckout } from "../context/checkout";
-import { type ImageDefinitions, type MatrixDefinition, entryKeys, imagesNamed, keysOf } from "./definition";
+import {
+    type ImageDefinitions,
+    type MatrixDefinition,
+    entryKeys,
+    imagesNamed,
+    imagesToRebuild,
+    keysOf,
+} from "./definition";
 import { expandImages } from "./matrix";
 import { readHierarchy } from "./prepare";
 import type { HierarchySettings } from "./settings";
@@ -109,6 +116,21 @@ describe("an entry with a matrix becomes", () => {
         expect(() => published("python-12")).toThrow(
             'canary: there is no published image "python-12"\n  allowed: python, python-13, other, gone\n',
         );
+    });
+
+    test("images to build again: also all of them, unless an image has that key", () => {
+        const definitions = expandImages({ ...python({ matrix: { CUDA: ["12", "13"] } }), other: one });
+        const rebuilt = (...names: string[]) => imagesToRebuild(definitions, names, { where: "up --rebuild" });
+        expect([rebuilt("python"), rebuilt()]).toEqual([["python-12", "python-13"], []]);
+        expect(rebuilt("all")).toEqual(["python-12", "python-13", "other"]);
+        // The stack may build only some of them.
+        const among = { keys: ["python-12", "other"], adjective: "built" };
+        expect(imagesToRebuild(definitions, ["all"], { where: "up --rebuild", among })).toEqual(["python-12", "other"]);
+        expect(() => rebuilt("all", "othre")).toThrow(
+            'there is no image "othre"\n  allowed: python, python-12, python-13, other',
+        );
+        const named = expandImages({ all: one, other: one });
+        expect(imagesToRebuild(named, ["all"], { where: "up --rebuild" })).toEqual(["all"]);
     });
 });
 

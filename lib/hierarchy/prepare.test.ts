@@ -33,6 +33,23 @@ const prepare = (
     ).images;
 };
 
+test.each<[string, boolean | undefined, boolean | undefined, boolean]>([
+    ["by default", undefined, undefined, true],
+    ["not where the image says so", false, undefined, false],
+    ["not where the stack says so", undefined, false, false],
+    ["not where the stack says so, whatever the image says", true, false, false],
+    ["where both say so", true, true, true],
+])("a registry cache is used %s", (_where, ofImage, ofStack, isUsed) => {
+    const definition = image("a", ofImage === undefined ? {} : { registryCache: ofImage });
+    const prepared = (registryCache: boolean | undefined) =>
+        prepare({ a: "FROM scratch\n" }, { a: definition }, registryCache === undefined ? {} : { registryCache })[0];
+    expect(prepared(ofStack)?.registryCache).toBe(isUsed);
+    // A build without its cache is another one, so that previews of children know that its digest may change.
+    expect(prepared(ofStack)?.inputHash === prepared(undefined)?.inputHash).toBe(
+        prepared(ofStack)?.registryCache === prepared(undefined)?.registryCache,
+    );
+});
+
 describe("this repository's images", () => {
     const prepared = readHierarchy(openCheckout(packageRoot), { images }, settings).images;
     const paths = (key: string) => prepared.find((found) => found.key === key)?.inputs.map((file) => file.path) ?? [];

@@ -361,7 +361,8 @@ function prepare(
 ): PreparedImage {
     const { key, definition, platforms, parents, cacheTag, publication } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
-    const registryCache = definition.name !== undefined && (definition.registryCache ?? true);
+    const isCached = settings.registryCache !== false && definition.registryCache !== false;
+    const registryCache = definition.name !== undefined && isCached;
     const { stages, secrets: mountedSecrets, frontend } = reading;
     // If the builder's own frontend reads the Dockerfile, no argument may name another frontend.
     const given = without(buildArgsOf(key, definition, settings), frontend ? [] : [syntaxArgument]);

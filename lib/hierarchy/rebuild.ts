@@ -49,7 +49,7 @@ export const rebuildHost = (period: string): string => `rebuild-${period.toLower
 /** Environment variable with the images that an update builds without cache: `up --rebuild` sets it for one update. */
 export const uncachedVariable = "LAYERED_IMAGES_UNCACHED";
 
-/** Splits a list of images that was typed, or entered in a form of GitHub: names separated by spaces or commas. */
+/** Splits a list of images that was typed: names separated by spaces or commas. */
 export const namesIn = (text: string): string[] => text.split(/[\s,]+/).filter((key) => key !== "");
 
 /** Returns the names of the images, as typed, that an update with this environment builds without cache. */

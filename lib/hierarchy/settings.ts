@@ -75,6 +75,8 @@ export interface HierarchySettings {
     readonly builtinFrontend?: boolean;
     /** How the layers of published images are compressed. Default: `usualCompression`. */
     readonly compression?: Compression;
+    /** false: no image uses its registry cache. Default: true. */
+    readonly registryCache?: boolean;
     /** Names of the build secrets in the stack's configuration. */
     readonly secretNames?: readonly string[];
 }

@@ -2,7 +2,7 @@ import type { EngineLog } from "../engine/log";
 import { componentTypes, listIn } from "../engine/resources";
 import type { Announcement, DeploymentRecord } from "../github/announce";
 import { deploymentOutcomes } from "./deployments";
-import { movedReleases, promotedReleases } from "./releases";
+import { type PromotedRelease, promotedIn, promotedReleases } from "./promoted";
 
 /** What an update has to tell GitHub. */
 export interface Announcements {
@@ -10,6 +10,8 @@ export interface Announcements {
     readonly dispatches: readonly Announcement[];
     readonly records: readonly DeploymentRecord[];
 }
+
+const announcement = ({ image, ref, release }: PromotedRelease): Announcement => ({ image, ref, release });
 
 /**
  * Returns what the stack's configuration wants GitHub to be told about an update: an event for each image that moved; and a deployment record
@@ -19,14 +21,14 @@ export function announcementsOf(log: EngineLog): Announcements {
     const settings = log.steps.find(({ type, after }) => type === componentTypes.repositorySettings && after);
     const wanted = listIn(settings?.after?.inputs.announcements);
     const releases = promotedReleases(log);
-    const moved = movedReleases(log);
+    const moved = promotedIn(log).releases.map(announcement);
     const deployments = deploymentOutcomes(log);
     const tried = deployments.flatMap(({ deployment, image, outcome, said }): DeploymentRecord[] => {
         const release = releases.find((one) => one.image === image);
         if (!release || (outcome !== "deployed" && outcome !== "failed")) return [];
         return [
             {
-                ...{ image, ref: release.ref, release: release.release, environment: deployment },
+                ...{ ...announcement(release), environment: deployment },
                 state: outcome === "deployed" ? "success" : "failure",
                 ...(said !== undefined && { description: said }),
             },

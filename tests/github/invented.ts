@@ -30,6 +30,7 @@ export const invented: RepositoryDefinitions = {
                 ],
             },
         ],
+        releases: { provenance: true, signature: true },
         review: { schedule: "5 6 * * 2,5", minutes: 30, build: true, bump: false },
         dependabot: { ecosystems: [{ ecosystem: "gomod", directory: "/shop" }], patchesOnly: ["debian"] },
     },

@@ -2,11 +2,27 @@ import type { Expressions, Values } from "./expressions";
 import { type Commit, type Event, type ModelImage, Registry } from "./repository";
 import { type JobText, type WorkflowText, builds, followsRun, promotes, startsOnPush } from "./workflowText";
 
+/** What GitHub says of a run that has ended. */
+export type Conclusion = "success" | "failure" | "cancelled" | "skipped";
+
 interface Run {
     readonly id: number;
     readonly workflow: WorkflowText;
     readonly commit: Commit;
     readonly jobs: Job[];
+    /** Set when all jobs have ended. */
+    conclusion?: Conclusion;
+}
+
+/** How many jobs of a group may wait with `queue: max` (docs.github.com, "Control the concurrency of workflows and jobs"). */
+const longestQueue = 100;
+
+/** Returns the conclusion of a run from its jobs, which have all ended. */
+function concluded(jobs: readonly Job[]): Conclusion {
+    const some = (state: Job["state"]) => jobs.some((job) => job.state === state);
+    if (some("failed")) return "failure";
+    if (some("cancelled")) return "cancelled";
+    return some("done") ? "success" : "skipped";
 }
 
 /** A job that builds or promotes images; the model contains no other jobs. */
@@ -24,22 +40,27 @@ export interface Job {
 /**
  * A small model of GitHub: which runs an event starts (push with branches and paths, completion of another workflow,
  * dispatch), and the concurrency of jobs (one job of a group runs, one is pending, a newer job replaces the pending
- * job; a job enters its group before its `if` is evaluated). A queued job may take any time to enter its group: the
- * order is not guaranteed.
+ * job; with `queue: max` up to 100 are pending, and begin in the order in which they entered; a job enters its group
+ * before its `if` is evaluated). A queued job may take any time to enter its group: the order is not guaranteed.
  */
 export class Model {
     readonly jobs: Job[] = [];
     /** Jobs that ran to completion, in order of completion. */
     readonly ended: Job[] = [];
     readonly registry: Registry;
+    /** All runs, in the order of their starts. */
+    readonly runs: Run[] = [];
+    /** Pending jobs, in the order in which they entered their groups. */
+    private waiting: Job[] = [];
     private readonly heads: Record<string, Commit>;
-    private runs = 0;
     private version = 0;
 
     constructor(
         private readonly workflows: readonly WorkflowText[],
         images: Readonly<Record<string, ModelImage>>,
         private readonly expressions: Expressions,
+        /** Whether the repository is a fork, of a repository with these workflows. */
+        private readonly isFork = false,
     ) {
         this.heads = { main: { branch: "main", files: {} } };
         this.registry = new Registry(images, this.head("main"));
@@ -71,11 +92,26 @@ export class Model {
         if (job.state === "running") {
             this.finish(job, ok);
         } else if (others.some(({ state }) => state === "running")) {
-            job.state = "pending";
-            for (const other of others) if (other !== job && other.state === "pending") this.close(other, "cancelled");
+            this.wait(job);
         } else {
             this.begin(job);
         }
+    }
+
+    /** Cancels a job, as a person does. */
+    cancel(job: Job): void {
+        this.close(job, "cancelled");
+    }
+
+    private wait(job: Job): void {
+        const before = this.waiting.filter(({ group }) => group === job.group);
+        if (job.text.concurrency?.queue === "max" && before.length >= longestQueue) {
+            this.close(job, "cancelled");
+            return;
+        }
+        job.state = "pending";
+        this.waiting.push(job);
+        if (job.text.concurrency?.queue !== "max") for (const other of before) this.close(other, "cancelled");
     }
 
     private push(paths: readonly string[], branch: string): void {
@@ -93,10 +129,10 @@ export class Model {
         this.start(workflow, "workflow_dispatch", this.head(branch));
     }
 
-    private start(workflow: WorkflowText, event: string, commit: Commit): void {
-        this.runs += 1;
-        const run: Run = { id: this.runs, workflow, commit, jobs: [] };
-        const contexts = this.contexts(run, event);
+    private start(workflow: WorkflowText, event: string, commit: Commit, followed?: Conclusion): void {
+        const run: Run = { id: this.runs.length + 1, workflow, commit, jobs: [] };
+        this.runs.push(run);
+        const contexts = this.contexts(run, event, followed);
         for (const text of Object.values(workflow.jobs).filter((one) => promotes(one) || builds(one) !== undefined)) {
             const group = text.concurrency && this.expressions.expand(text.concurrency.group, contexts);
             if (text.concurrency?.["cancel-in-progress"])
@@ -108,18 +144,28 @@ export class Model {
         }
     }
 
-    private contexts({ id, commit, workflow }: Run, event: string): Values {
-        const github = { ref: `refs/heads/${commit.branch}`, run_id: String(id), event_name: event };
+    private contexts({ id, commit, workflow }: Run, event: string, followed?: Conclusion): Values {
+        const payload = {
+            repository: { fork: this.isFork },
+            ...(followed && { workflow_run: { conclusion: followed } }),
+        };
+        const github = {
+            ref: `refs/heads/${commit.branch}`,
+            run_id: String(id),
+            event_name: event,
+            event: payload,
+            repository: `${this.isFork ? "somebody" : "owner"}/repository`,
+        };
         return { github: { ...github, workflow: workflow.name }, inputs: {} };
     }
 
     private begin(job: Job): void {
         const { steps } = job.text;
+        job.state = "running";
         if (steps.length === 0) {
             this.close(job, "skipped");
             return;
         }
-        job.state = "running";
         const ref = steps.find(({ uses }) => uses?.startsWith("actions/checkout@"))?.with?.ref;
         job.commit = ref === undefined ? job.run.commit : this.head(ref);
         job.parent = this.registry.parentOf(builds(job.text));
@@ -133,18 +179,22 @@ export class Model {
         this.close(job, ok ? "done" : "failed");
     }
 
-    /** Ends a job, begins the pending job of its group, and starts the workflows that follow its workflow. */
+    /** Ends a job, begins the next pending job of its group, and starts the workflows that follow its workflow. */
     private close(job: Job, state: Job["state"]): void {
-        const heldGroup = job.state !== "pending";
+        const heldGroup = job.state === "running" && job.group !== undefined;
         job.state = state;
-        const next = this.jobs.find(
-            (one) => one.group !== undefined && one.group === job.group && one.state === "pending",
-        );
-        if (heldGroup && next) this.begin(next);
-        const { jobs, workflow, commit } = job.run;
-        if (jobs.some((one) => ["queued", "pending", "running"].includes(one.state))) return;
+        this.waiting = this.waiting.filter((one) => one !== job);
+        const next = this.waiting.find(({ group }) => group === job.group);
+        if (heldGroup && next) {
+            this.waiting = this.waiting.filter((one) => one !== next);
+            this.begin(next);
+        }
+        const { run } = job;
+        if (run.jobs.some((one) => ["queued", "pending", "running"].includes(one.state))) return;
+        run.conclusion = concluded(run.jobs);
         for (const one of this.workflows) {
-            if (followsRun(one, workflow.name, commit.branch)) this.start(one, "workflow_run", this.head("main"));
+            if (followsRun(one, run.workflow.name, run.commit.branch))
+                this.start(one, "workflow_run", this.head("main"), run.conclusion);
         }
     }
 }

@@ -31,13 +31,17 @@ function play(model: Model, { events, fails, isLate }: Scenario, choose: Choose)
 export function outcome(newModel: () => Model, scenario: Scenario) {
     const ends = everyWay((choose) => {
         const model = play(newModel(), scenario, choose);
-        return { runs: model.ended.length, built: model.registry.built, stale: !model.isConverged() };
+        const red = model.runs.filter(({ conclusion = "" }) => ["failure", "cancelled"].includes(conclusion));
+        const { built } = model.registry;
+        return { runs: model.ended.length, built, red: red.length, stale: !model.isConverged() };
     });
     const range = (numbers: readonly number[]) => [...new Set([Math.min(...numbers), Math.max(...numbers)])].join("–");
     const stale = ends.filter((end) => end.stale).length;
     return {
         runs: range(ends.map(({ runs }) => runs)),
         built: range(ends.map(({ built }) => built)),
+        /** Runs that GitHub shows as failed or cancelled. */
+        red: range(ends.map(({ red }) => red)),
         stale: stale === 0 ? "never" : stale === ends.length ? "always" : "in some orders",
     };
 }

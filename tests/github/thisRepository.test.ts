@@ -26,9 +26,9 @@ test("the workflows have the names and triggers that people and other workflows 
         ["build-base-image.yml", "Build Base Docker Image", "push workflow_dispatch"],
         ["ci-image.yml", "Build CI Docker Image", "push workflow_dispatch"],
         ["deploy.yml", "Deploy Discord Bot", "push workflow_run workflow_dispatch"],
-        ["test.yml", "Testing Checks", "pull_request workflow_dispatch"],
-        ["lint.yml", "Linting Checks", "pull_request workflow_dispatch"],
-        ["review.yml", "Review", "pull_request schedule"],
+        ["test.yml", "Testing Checks", "pull_request merge_group workflow_dispatch"],
+        ["lint.yml", "Linting Checks", "pull_request merge_group workflow_dispatch"],
+        ["review.yml", "Review", "pull_request merge_group schedule"],
     ]);
 });
 
@@ -39,10 +39,16 @@ test("no job has more permissions to write than this", () => {
     });
     expect(Object.fromEntries(writing)).toEqual({
         "build-base-image.yml up": "packages id-token",
+        "build-base-image.yml releases": "id-token attestations",
+        "build-base-image.yml sbom": "id-token attestations",
         "build-base-image.yml review": "id-token",
         "ci-image.yml up": "packages id-token",
+        "ci-image.yml releases": "id-token attestations",
+        "ci-image.yml sbom": "id-token attestations",
         "ci-image.yml review": "id-token",
         "deploy.yml up": "packages id-token",
+        "deploy.yml releases": "id-token attestations",
+        "deploy.yml sbom": "id-token attestations",
         "deploy.yml review": "id-token",
         "test.yml test": "",
         "lint.yml lint": "",

@@ -9,7 +9,11 @@ interface Filter {
 /** The fields of a job that the model reads. */
 export interface JobText {
     readonly if?: string;
-    readonly concurrency?: { readonly group: string; readonly "cancel-in-progress"?: boolean };
+    readonly concurrency?: {
+        readonly group: string;
+        readonly "cancel-in-progress"?: boolean;
+        readonly queue?: "single" | "max";
+    };
     readonly steps: readonly {
         readonly uses?: string;
         readonly run?: string;

@@ -70,7 +70,7 @@ export const naive = Object.values(naiveWorkflows).map(readWorkflow);
 /** Returns a function that creates a model of a repository's published images for given workflows. */
 export async function modelOf(
     images: World["images"] = ours.images,
-): Promise<(workflows: readonly WorkflowText[]) => Model> {
+): Promise<(workflows: readonly WorkflowText[], options?: { readonly isFork?: boolean }) => Model> {
     const evaluator = await expressions();
-    return (workflows) => new Model(workflows, images, evaluator);
+    return (workflows, { isFork } = {}) => new Model(workflows, images, evaluator, isFork);
 }
