@@ -1,6 +1,6 @@
 import type { EngineLog } from "../engine/log";
 import { dockerTypes, imageAbove, isMainTag, nameOf, promotionNames, textIn } from "../engine/resources";
-import { digestOf, repositoryOf, withDigest } from "../registry/references";
+import { digestOf, isDigest, repositoryOf, withDigest } from "../registry/references";
 import { imageSteps } from "./steps";
 
 /** A release: what the tag of an image's name stands for. */
@@ -37,16 +37,16 @@ function releasesAfter(log: EngineLog): { readonly release: PromotedRelease; rea
     const found = indexes.flatMap(({ urn, before, after }) => {
         const image = imageAbove(after?.parent ?? "");
         if (image === undefined || !isMainTag({ name: nameOf(urn), image })) return [];
-        const [former, digest] = [before, after].map((state) => digestOf(textIn(state?.outputs.ref) ?? ""));
-        const tag = textIn(after?.inputs.tag);
-        if (digest === undefined || tag === undefined) return [];
+        const [former = "", current = ""] = [before, after].map((state) => textIn(state?.outputs.ref) ?? "");
+        const digest = digestOf(current);
+        if (digest === undefined || !isDigest(digest)) return [];
         const own = textIn(byName.get(promotionNames(image).release)?.after?.inputs.tag) ?? "";
-        const repository = repositoryOf(tag);
+        const repository = repositoryOf(current);
         const release: PromotedRelease = {
             ...{ image, repository, digest, ref: withDigest(repository, digest) },
             release: own.slice(own.lastIndexOf(":") + 1),
         };
-        return [{ release, isMoved: digest !== former }];
+        return [{ release, isMoved: digest !== digestOf(former) }];
     });
     return found.sort((a, b) => (a.release.image < b.release.image ? -1 : 1));
 }
