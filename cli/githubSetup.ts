@@ -94,12 +94,11 @@ async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.Pr
     };
 }
 
-/** Returns the backend's address from the environment or Pulumi.yaml. */
+/** Returns the backend's address from Pulumi.yaml, which jobs have as well, or else from the environment. */
 function backendUrlIn(root: string, env: NodeJS.ProcessEnv): string | undefined {
-    if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
     const file = path.join(root, "Pulumi.yaml");
     const project = existsSync(file) ? (parse(readFileSync(file, "utf8")) as { backend?: { url?: unknown } }) : {};
-    return typeof project.backend?.url === "string" ? project.backend.url : undefined;
+    return firstSet(typeof project.backend?.url === "string" ? project.backend.url : undefined, env.PULUMI_BACKEND_URL);
 }
 
 /** Returns what the repository of this checkout needs on GitHub. */

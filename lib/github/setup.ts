@@ -34,7 +34,7 @@ export interface Needs {
     readonly branch: string;
     /** Where the state is; undefined if it is not known: then it follows from what is set. */
     readonly backend?: Backend | undefined;
-    /** The backend's address, where the checkout or the environment says it. */
+    /** The backend's address, where the checkout or the environment says it. What is set on GitHub counts first: jobs take that. */
     readonly backendUrl?: string | undefined;
     /** Whether CI's stack has a configuration file. */
     readonly hasStack: boolean;
@@ -216,7 +216,7 @@ function secretItem(name: string, place: "up" | "review", heading: Heading, foun
 function backendIn({ backend, backendUrl }: Needs, { variables, secrets }: Found): Backend | undefined {
     if (backend) return backend;
     const names = new Set<string>();
-    let url = backendUrl;
+    let url: string | undefined;
     for (const place of places) {
         const [some, hidden] = [variables[place], secrets[place]];
         if ("found" in some) {
@@ -225,7 +225,7 @@ function backendIn({ backend, backendUrl }: Needs, { variables, secrets }: Found
         }
         if ("found" in hidden) for (const name of hidden.found) names.add(name);
     }
-    return backendOf(names, url);
+    return backendOf(names, url ?? backendUrl);
 }
 
 function stateItems(needs: Needs, found: Found): SetupItem[] {
