@@ -23,6 +23,7 @@ export {
 export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
+export type { Access } from "./lib/github/permissions";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";
 export type {

@@ -429,7 +429,8 @@ function personAtTerminal(): Person {
         });
     return {
         ask: async (question) => {
-            if (!isOver) {
+            if (isOver) process.stderr.write(`${question}\n`);
+            else {
                 terminal.setPrompt(question);
                 terminal.prompt();
             }

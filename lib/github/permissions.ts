@@ -229,15 +229,16 @@ export const permissionsFor = {
 /** A kind of object that a run changes on GitHub. */
 export type Kind = keyof typeof permissionsFor;
 
+/** A kind of access that a run needs in addition to files; for secrets of an environment, "environment <name>". */
+export type Access = "variables" | "secrets" | "dependabot" | "codespaces" | `environment ${string}`;
+
 /** Objects that a run changes in addition to files: their kind, and an API path that only a sufficient token can read. */
 export const accesses = {
     variables: { kind: "a variable", path: "actions/variables?per_page=1" },
     secrets: { kind: "a secret", path: "actions/secrets/public-key" },
     dependabot: { kind: "a secret for Dependabot", path: "dependabot/secrets/public-key" },
     codespaces: { kind: "a secret for codespaces", path: "codespaces/secrets/public-key" },
-} as const satisfies Record<string, { readonly kind: Kind; readonly path: string }>;
-/** A kind of access that a run needs in addition to files; for secrets of an environment, "environment <name>". */
-export type Access = keyof typeof accesses | `environment ${string}`;
+} as const satisfies Record<Exclude<Access, `environment ${string}`>, { readonly kind: Kind; readonly path: string }>;
 
 /** Returns the environment that an access names; undefined for the other kinds of access. */
 export const environmentIn = (access: Access): string | undefined => /^environment (.*)$/s.exec(access)?.[1];

@@ -4,6 +4,7 @@ import { after, before } from "mocha";
 import { parse, stringify } from "yaml";
 import { labRepository } from "../../lab/github/defaults";
 import { run } from "../../lib/system/process";
+import type { PromotedRelease } from "../../lib/update/promoted";
 import { configWith } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
@@ -127,7 +128,8 @@ test("a host that does not answer holds nothing up for long: everything is promo
     ]);
     // Workflows hear of both; who deploys the other one reports how that went.
     const { dispatches, deployments } = standInRepository(lab).state();
-    expect(dispatches).toEqual((releases as object[]).map((payload) => ({ type: "image-promoted", payload })));
+    const payloads = (releases as PromotedRelease[]).map(({ image, ref, release }) => ({ image, ref, release }));
+    expect(dispatches).toEqual(payloads.map((payload) => ({ type: "image-promoted", payload })));
     expect(deployments?.map(({ environment, statuses }) => [environment, statuses.map(({ state }) => state)])).toEqual([
         ["bot", ["failure"]],
         ["other", []],
