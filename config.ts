@@ -7,7 +7,7 @@ import { labStack } from "./lib/engine/stacks";
 import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
-import { githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
+import { accessOf, githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
@@ -89,16 +89,9 @@ function githubConfig(
     const secrets = Object.entries(repositorySecrets).map(
         ([name, { value, ...rest }]) => [name, { ...rest, value: pulumi.secret(value) }] as const,
     );
-    const environments = secrets.flatMap(([, { environment }]) => environment ?? []);
-    const some = (reader: "dependabot" | "codespaces") => secrets.some(([, secret]) => secret[reader]);
     return {
         ...github,
-        access: [
-            "variables",
-            ...(secrets.length > environments.length ? ["secrets" as const] : []),
-            ...(["dependabot", "codespaces"] as const).filter(some),
-            ...new Set(environments.map((environment) => `environment ${environment}` as const)),
-        ],
+        access: accessOf(repositorySecrets),
         owner,
         baseUrl,
         ...(process.env.GITHUB_TOKEN && { token: process.env.GITHUB_TOKEN }),

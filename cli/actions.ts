@@ -62,11 +62,11 @@ export function setOutputs(
 /** Maximum number of jobs of a matrix (docs.github.com, "Actions limits"). */
 const longestMatrix = 256;
 
-/** Returns the JSON of the first entries of a list: as many as a matrix may have and an output holds whole. */
-function listOutput(entries: readonly unknown[]): string {
+/** Returns the first entries of a list: as many as a matrix may have, and as an output holds whole as JSON. */
+function fitting(entries: readonly unknown[]): readonly unknown[] {
     let kept = entries.slice(0, longestMatrix);
     while (Buffer.byteLength(JSON.stringify(kept)) > longestOutput) kept = kept.slice(0, -1);
-    return JSON.stringify(kept);
+    return kept;
 }
 
 /**
@@ -75,13 +75,9 @@ function listOutput(entries: readonly unknown[]): string {
  */
 export function reportPromoted(promoted: ReturnType<typeof promotedIn>, env: NodeJS.ProcessEnv = process.env): void {
     if (!env.GITHUB_OUTPUT) return;
-    const { releases, builds } = promoted;
-    const outputs = { releases: listOutput(releases), builds: listOutput(builds) };
-    setOutputs(outputs, env);
-    const left =
-        releases.length +
-        builds.length -
-        [...Object.values(outputs)].flatMap((text) => JSON.parse(text) as unknown[]).length;
+    const [releases, builds] = [fitting(promoted.releases), fitting(promoted.builds)];
+    setOutputs({ releases: JSON.stringify(releases), builds: JSON.stringify(builds) }, env);
+    const left = promoted.releases.length - releases.length + promoted.builds.length - builds.length;
     if (left > 0)
         console.log(
             `::warning::${left} of the promoted releases and builds did not fit into the outputs of this step.`,

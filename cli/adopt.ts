@@ -433,8 +433,8 @@ function personAtTerminal(): Person {
             else {
                 terminal.setPrompt(question);
                 terminal.prompt();
+                if (lines.length === 0) await new Promise<void>((resolve) => (resume = resolve));
             }
-            if (!isOver && lines.length === 0) await new Promise<void>((resolve) => (resume = resolve));
             return lines.shift()?.trim() ?? "";
         },
         leave: () => {

@@ -12,6 +12,7 @@ import type { Engine } from "../lib/engine/pulumi";
 import { InputError } from "../lib/errors";
 import { UnreachableError } from "../lib/github/api";
 import { jobEnd } from "../lib/github/runs";
+import { defaultBaseUrl, firstSet } from "../lib/github/target";
 
 /** Whether a lock may go, and what to say of it. */
 interface Verdict {
@@ -22,8 +23,8 @@ interface Verdict {
 /** Returns the GitHub that runs this job, and the token with which the job may read runs. */
 function targetOf(env: NodeJS.ProcessEnv, { repository: name }: RunMark) {
     const [owner = "", repository = ""] = name.split("/");
-    const token = [env.WORKFLOW_TOKEN, env.GITHUB_TOKEN].find((one) => one !== undefined && one !== "");
-    const baseUrl = env.GITHUB_BASE_URL ?? env.GITHUB_API_URL ?? "https://api.github.com/";
+    const token = firstSet(env.WORKFLOW_TOKEN, env.GITHUB_TOKEN);
+    const baseUrl = firstSet(env.GITHUB_BASE_URL, env.GITHUB_API_URL) ?? defaultBaseUrl;
     return { owner, repository, branch: "", baseUrl, ...(token !== undefined && { token }) };
 }
 

@@ -76,7 +76,7 @@ function targetOf(resources: readonly Resource[], env: NodeJS.ProcessEnv) {
     const { GITHUB_ORGANIZATION, GITHUB_OWNER, GITHUB_BASE_URL, GITHUB_TOKEN } = env;
     return {
         ...deployed,
-        owner: [deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER].find(Boolean),
+        owner: firstSet(deployed.owner, GITHUB_ORGANIZATION, GITHUB_OWNER),
         baseUrl: deployed.baseUrl ?? GITHUB_BASE_URL ?? defaultBaseUrl,
         ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
     };
