@@ -26,6 +26,7 @@ import { type RepositoryOnGitHub, readWorkflows, withoutRepeated } from "../lib/
 import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
 import { hasHeader } from "../lib/github/delivery";
+import { splitRepository } from "../lib/github/names";
 import { buildx, readManifest, RegistryError } from "../lib/registry/manifest";
 import { digestOf, parseReference, formatReference, repositoryOf, withDigest } from "../lib/registry/references";
 import { typed } from "../lib/system/commandLine";
@@ -68,8 +69,8 @@ async function git(folder: string, ...args: string[]): Promise<string | undefine
 
 /** Returns the repository on GitHub that an option names. Throws InputError for anything else. */
 function repositoryIn(option: string): RepositoryOnGitHub {
-    const [, owner, name] = /^(?:https:\/\/github\.com\/)?([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(option) ?? [];
-    if (owner !== undefined && name !== undefined) return { owner, name };
+    const found = splitRepository(option.replace(/^https:\/\/github\.com\//, ""));
+    if (found) return found;
     throw new InputError({ problem: `--github ${option} names no repository`, next: "write --github <owner>/<name>" });
 }
 

@@ -9,7 +9,7 @@ import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
 import { type GitHubTarget, UnreachableError } from "../lib/github/api";
 import { ensureEnvironment, environmentNames } from "../lib/github/environments";
-import { registryLogin, valueProblem } from "../lib/github/names";
+import { registryLogin, splitRepository, valueProblem } from "../lib/github/names";
 import {
     type Needs,
     type SetupItem,
@@ -61,12 +61,6 @@ export interface SetupReport {
     readonly failed: readonly string[];
 }
 
-/** Splits "<owner>/<name>". */
-function splitName(name: string): { owner: string; repository: string } | undefined {
-    const [, owner, repository] = /^([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(name) ?? [];
-    return owner === undefined || repository === undefined ? undefined : { owner, repository };
-}
-
 /** Returns the repository of the checkout on GitHub. */
 async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.ProcessEnv): Promise<GitHubTarget> {
     const configured = existsSync(path.join(root, configFileOf(ciStack)))
@@ -77,7 +71,7 @@ async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.Pr
         const { stdout } = await capture("git", ["remote", "get-url", "origin"], { cwd: root, env });
         return /^(?:git@|https?:\/\/|ssh:\/\/git@)[^/:]+[:/](.+)$/.exec(stdout.trim())?.[1] ?? "";
     };
-    const named = splitName(github ?? env.GITHUB_REPOSITORY ?? (await remote()));
+    const named = splitRepository(github ?? env.GITHUB_REPOSITORY ?? (await remote()));
     if (!named) {
         throw new InputError({
             problem: github === undefined ? "no remote of git names a repository on GitHub" : `--github is ${github}`,
@@ -87,7 +81,8 @@ async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.Pr
     }
     const { GITHUB_BASE_URL, GITHUB_TOKEN } = env;
     return {
-        ...named,
+        owner: named.owner,
+        repository: named.name,
         branch: ciBranch(root),
         baseUrl: firstSet(GITHUB_BASE_URL) ?? defaultBaseUrl,
         ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { GitHubTarget } from "../../lib/github/api";
 import { type Description, readDescription } from "./description";
 import { labToken } from "./defaults";
 import { controlRoot, pushFiles } from "./control";
@@ -25,6 +26,8 @@ export interface CallOptions {
 export interface TestStandIn extends StandIn {
     readonly file: string;
     readonly log: string[];
+    /** The repository, as the program knows one, with the lab's token. */
+    readonly target: GitHubTarget;
     /** Calls the API (`repos/…`) like a program with that token. */
     readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
     /** Calls the API below `repos/acme/tool/`. */
@@ -51,7 +54,8 @@ export async function startTestStandIn(file?: string): Promise<TestStandIn> {
     const folder = file === undefined ? mkdtempSync(path.join(tmpdir(), "github-stand-in-")) : path.dirname(file);
     const state = file ?? path.join(folder, "state.json");
     const log: string[] = [];
-    const options = { file: state, port: 0, owner: "acme", repository: "tool", log: (line: string) => log.push(line) };
+    const named = { owner: "acme", repository: "tool" } as const;
+    const options = { file: state, port: 0, ...named, log: (line: string) => log.push(line) };
     const standIn = await startStandIn(options, (description ??= readDescription()));
     const call: TestStandIn["call"] = (method, where, body, { token = labToken, headers = {} } = {}) =>
         ask(`${standIn.url}/api/v3/${where}`, method, body, {
@@ -62,6 +66,7 @@ export async function startTestStandIn(file?: string): Promise<TestStandIn> {
         ...standIn,
         file: state,
         log,
+        target: { ...named, branch: "main", baseUrl: `${standIn.url}/`, token: labToken },
         call,
         repo: (method, where, ...rest) => call(method, `repos/acme/tool${where === "" ? "" : `/${where}`}`, ...rest),
         control: async (method, where, body) => {

@@ -3,7 +3,6 @@ import { expect, onTestFinished, spyOn, stubEnv, test } from "../../tests/mocha"
 import { InputError } from "../errors";
 import { planDelivery, planGitHub } from "./deliver";
 import { withoutGitHub } from "../engine/withoutGitHub";
-import { labToken } from "../../lab/github/defaults";
 import { openPullRequests, startTestStandIn } from "../../lab/github/testing";
 import { network } from "../system/connections";
 
@@ -355,7 +354,7 @@ test("ours is found among 150 open pull requests, whichever was opened first", a
         const repository = draft.repositories["acme/tool"];
         if (repository) openPullRequests(repository, [ours, ...others]);
     });
-    const acme = { owner: "acme", repository: "tool", branch: "main", baseUrl: `${github.url}/`, token: labToken };
+    const { target: acme } = github;
     const asked = { ...wishes, secrets: {}, access: [] };
     const proposed = await planDelivery(acme, files, { ...asked, delivery: "pull-request" });
     expect(proposed.delivery).toMatchObject({ by: "pull-request", head: ours, number: 1 });

@@ -3,6 +3,12 @@ import { InputError } from "../errors";
 /** Prefix of the branches that this program makes for its pull requests. */
 export const ownBranches = "layered-images/";
 
+/** Splits "<owner>/<name>", also with the ".git" or "/" at the end of an address; undefined for anything else. */
+export function splitRepository(text: string): { readonly owner: string; readonly name: string } | undefined {
+    const [, owner, name] = /^([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(text) ?? [];
+    return owner === undefined || name === undefined ? undefined : { owner, name };
+}
+
 /** Maximum size in bytes of the value of a secret or variable on GitHub. */
 export const maximumValue = 48 * 1024;
 

@@ -1,5 +1,4 @@
 import { after, before } from "mocha";
-import { labToken } from "../../lab/github/defaults";
 import { type TestStandIn, startTestStandIn } from "../../lab/github/testing";
 import { expect, test } from "../../tests/mocha";
 import type { GitHubTarget } from "./api";
@@ -9,7 +8,7 @@ let github: TestStandIn;
 let target: GitHubTarget;
 before(async () => {
     github = await startTestStandIn();
-    target = { owner: "acme", repository: "tool", branch: "main", baseUrl: `${github.url}/`, token: labToken };
+    ({ target } = github);
 });
 after(async () => {
     await github.remove();
