@@ -1,8 +1,9 @@
 /* Reports the results of commands to GitHub Actions (docs.github.com, "Workflow commands for GitHub Actions"). */
 import { randomUUID } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeSync } from "node:fs";
 import type { StatusReport } from "../lib/status/status";
 import type { promotedIn } from "../lib/update/promoted";
+import { withoutSecrets } from "../lib/system/hidden";
 import { fenced } from "../lib/update/summary";
 
 /** Returns whether the process runs in a GitHub Actions job. */
@@ -17,9 +18,18 @@ const escaped = (text: string): string => text.replaceAll("%", "%25").replaceAll
  */
 export const addMask = (text: string): string => `::add-mask::${escaped(text)}`;
 
+/**
+ * Makes GitHub mask texts in the rest of the job's log. The runner reads workflow commands from both streams, and standard output may be
+ * redirected to a file.
+ */
+export function maskInLog(texts: readonly string[]): void {
+    // As it is: this process masks what is written to the stream.
+    for (const text of texts) writeSync(process.stderr.fd, `${addMask(text)}\n`);
+}
+
 /** Appends Markdown to the step's summary. Does nothing outside a GitHub Actions step. */
 export function addSummary(markdown: string, env: NodeJS.ProcessEnv = process.env): void {
-    if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, markdown);
+    if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, withoutSecrets(markdown));
 }
 
 /**
@@ -46,7 +56,7 @@ export function cut(text: string, bytes: number): string {
  */
 export function outputLines(name: string, value: string | boolean, delimiter = `end-${randomUUID()}`): string {
     if (typeof value === "boolean") return `${name}=${value.toString()}\n`;
-    return `${name}<<${delimiter}\n${cut(value, longestOutput)}\n${delimiter}\n`;
+    return `${name}<<${delimiter}\n${cut(withoutSecrets(value), longestOutput)}\n${delimiter}\n`;
 }
 
 /** Sets outputs of the step. Texts that are too long for a comment are truncated. Does nothing outside a GitHub Actions step. */

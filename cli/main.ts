@@ -8,6 +8,7 @@ import { backendNames } from "../lib/engine/backends";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
+import { guardStreams, hide, secretsIn } from "../lib/system/hidden";
 import { interrupt, isInterrupted } from "../lib/system/process";
 import type * as Suites from "../tests/suites";
 import type * as Adopt from "./adopt";
@@ -316,6 +317,13 @@ export async function main(args: readonly string[]): Promise<number> {
     enterRepository();
     // Other users must be able to read the lab's files: those of the root image, and the caches.
     process.umask(0o022);
+    hide(secretsIn(process.env));
+    guardStreams();
+    // Node.js would write the error past the streams, and so past their masks.
+    process.on("uncaughtException", (error) => {
+        console.error(error.stack);
+        process.exit(exit.failed);
+    });
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     try {
         await program.parseAsync([...args], { from: "user" });

@@ -6,7 +6,7 @@ import type { Deployment } from "../lib/engine/state";
 import { backendFolder, labPaths } from "../lib/system/paths";
 import { runMasked } from "../lib/system/process";
 import { elapsed, progress } from "../lib/system/progress";
-import { addMask, inActions } from "./actions";
+import { inActions, maskInLog } from "./actions";
 import type { LabOptions } from "./lab";
 import { lockMark, removeEndedLocks } from "./locks";
 import { openStack } from "./openStack";
@@ -43,11 +43,8 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
     const reading = () => readSecrets(engine);
     const secrets = await progress(`reading the configuration of stack ${engine.stack}`, reading, { after: 2000 });
-    // The runner reads workflow commands from both streams. Standard output may be redirected to a file, and a terminal would display
-    // the secrets.
-    if (inActions(process.env) && !process.stderr.isTTY) {
-        for (const secret of secrets.filter((text) => !text.includes("\n"))) console.error(addMask(secret));
-    }
+    // A terminal would display the secrets.
+    if (inActions(process.env) && !process.stderr.isTTY) maskInLog(secrets.filter((text) => !text.includes("\n")));
     const printed: string[] = [];
     // On a terminal the engine would truncate lines to the terminal's width, and a truncated secret can't be masked. So the engine gets no
     // terminal, only the option for colours.

@@ -3,6 +3,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { secretKeys } from "../hierarchy/secrets";
+import { hide, secretsIn } from "../system/hidden";
 import { secretTexts } from "../system/mask";
 import { repositoryRoot } from "../system/paths";
 import { type Engine, engineError } from "./pulumi";
@@ -99,7 +100,7 @@ function readable(text: string): string[] | undefined {
 }
 
 /**
- * Reads the build secrets in the stack's configuration: values by name.
+ * Reads the build secrets in the stack's configuration, and hides them in what this process prints: values by name.
  *
  * @throws InputError if they can't be read
  */
@@ -109,26 +110,29 @@ export async function readBuildSecrets({ pulumi }: Pick<Engine, "pulumi">): Prom
     const entry = Object.entries(config.parse(JSON.parse(read.stdout))).find(([key]) => key.endsWith(":buildSecrets"));
     if (!entry) return {};
     const [, { objectValue, value }] = entry;
-    return z.record(z.string(), z.string()).parse(objectValue ?? JSON.parse(value));
+    const secrets = z.record(z.string(), z.string()).parse(objectValue ?? JSON.parse(value));
+    hide(Object.values(secrets));
+    return secrets;
 }
 
-/** Tokens that a run may use. */
-const tokens = ["GITHUB_TOKEN", "WORKFLOW_TOKEN", "PULUMI_ACCESS_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] as const;
-
 /**
- * Reads the values that must not appear in any output of a run on the stack, in the form that `masked` and `maskStream`
- * take.
+ * Reads the values that must not appear in any output of a run on the stack, and hides them in what this process prints.
  *
+ * @returns the texts that they may appear as, in the form that `masked` and `maskStream` take
  * @throws InputError if the stack's secrets can't be read: commands whose output must be masked can't be run then
  */
 export async function readSecrets(engine: Pick<Engine, "pulumi" | "env" | "stack" | "isLab">): Promise<string[]> {
     const { pulumi, env } = engine;
-    const ofTokens = tokens.flatMap((name) => env[name] ?? []);
+    const known = (values: readonly string[]) => {
+        const all = [...values, ...secretsIn(env)];
+        hide(all);
+        return secretTexts(all);
+    };
     const plain = labSecrets(engine);
-    if (plain) return secretTexts([...plain, ...ofTokens]);
+    if (plain) return known(plain);
     const read = await pulumi(["config", "--json", "--show-secrets", "--non-interactive"]);
     const what = "the stack's secrets can't be read, so they could not be masked in what is printed";
     const found = read.failure === undefined ? readable(read.stdout) : undefined;
     if (found === undefined) throw engineError(what, { ...read, stdout: "" });
-    return secretTexts([...found, ...ofTokens]);
+    return known(found);
 }

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { InputError } from "../errors";
+import { CommandError, InputError } from "../errors";
 import type { Platform } from "../platform";
 import { digestOf, repositoryOf } from "../registry/references";
-import { type RunOptions, run } from "../system/process";
+import { hide } from "../system/hidden";
+import { type RunOptions, capture } from "../system/process";
 import {
     componentTypes,
     dockerTypes,
@@ -59,12 +60,19 @@ export const publishedOf = (resources: readonly unknown[]): Build[] =>
         .filter((candidate) => publishedBuild.safeParse(candidate).success)
         .map((candidate) => build.parse(candidate));
 
-/** Returns the published builds of the stack's state, with the values of their build secrets. */
+/**
+ * Returns the published builds of the stack's state, with the values of their build secrets, and hides these in what this process prints.
+ *
+ * @throws CommandError if the state can't be read
+ */
 export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
-    const exported = JSON.parse(await run("pulumi", ["stack", "export", "--show-secrets"], options)) as {
-        deployment: { resources?: unknown[] };
-    };
-    return publishedOf(exported.deployment.resources ?? []);
+    const { failure, stdout, stderr } = await capture("pulumi", ["stack", "export", "--show-secrets"], options);
+    // What a command that ended early has printed may contain secrets, which are not known yet.
+    if (failure !== undefined) throw new CommandError(`the state can't be read: ${failure}\n${stderr.trimEnd()}`);
+    const exported = JSON.parse(stdout) as { deployment: { resources?: unknown[] } };
+    const builds = publishedOf(exported.deployment.resources ?? []);
+    hide(builds.flatMap(({ inputs }) => Object.values(inputs.secrets)));
+    return builds;
 }
 
 /** A build as recorded in the state. */

@@ -21,6 +21,49 @@ test.each([
     expect(masked(text, secretTexts([value]))).toBe(told);
 });
 
+const odd = "p4ss/w?rd&+ <ü>'\"";
+const encode: readonly (readonly [string, (text: string) => string])[] = [
+    ["base64", (text) => Buffer.from(text).toString("base64")],
+    ["base64 after one byte", (text) => Buffer.from(`a${text}`).toString("base64")],
+    ["base64 in a login", (text) => Buffer.from(`me:${text}`).toString("base64")],
+    ["base64 between other bytes", (text) => Buffer.from(`user:${text}\n`).toString("base64")],
+    ["base64 for URLs", (text) => Buffer.from(text).toString("base64url")],
+    ["a URL", encodeURIComponent],
+    ["the query of a URL", (text) => new URLSearchParams({ value: text }).toString()],
+    ["JSON", (text) => JSON.stringify(text)],
+    [
+        "JSON as Go writes it",
+        (text) => JSON.stringify(text).replaceAll("<", "\\u003c").replaceAll(">", "\\u003e").replaceAll("&", "\\u0026"),
+    ],
+];
+
+test.each(encode)("masks a secret in %s", (_name, encoded) => {
+    for (const value of ["hunter2!", "0123456789abcdef", odd, `${odd}${odd}`]) {
+        const told = masked(encoded(value), secretTexts([value]));
+        expect(told).toContain("[secret]");
+        // Of base64 the first and last characters also depend on the neighbouring bytes.
+        const left = told.replace("[secret]", "").replace(/^value=/, "");
+        expect(left.length).toBeLessThanOrEqual(12);
+    }
+});
+
+test.each([
+    ["as the command `base64` wraps it", 76],
+    ["as PEM wraps it", 64],
+])("masks the base64 of a value with several lines %s", (_name, width) => {
+    const value = Array.from({ length: 12 }, (_, line) => `line ${line.toString()} of a long private key`).join("\n");
+    const lines =
+        Buffer.from(value)
+            .toString("base64")
+            .match(new RegExp(`.{1,${width.toString()}}`, "g")) ?? [];
+    expect(lines.length).toBeGreaterThan(3);
+    for (const line of lines) expect(masked(`#7 0.1 ${line}`, secretTexts([value]))).toBe("#7 0.1 [secret]");
+});
+
+test("an encoding of a secret that is short enough to be part of other words is left alone", () => {
+    expect(masked("YWJj is abc", secretTexts(["abc"]))).toBe("YWJj is [secret]");
+});
+
 test("of secrets that begin alike the longer one is masked as a whole, and of those that overlap all of both", () => {
     expect(masked("abcdef", secretTexts(["abc", "abcdef"]))).toBe("[secret]");
     expect(masked("1abcde2", secretTexts(["abc", "cde"]))).toBe("1[secret]2");

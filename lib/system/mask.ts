@@ -10,13 +10,54 @@ const shortest = 3;
 /** Returns a text as it appears between the quotes of a JSON string. */
 const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 
+/** Returns a text as Go writes it in JSON (encoding/json, HTMLEscape). */
+const inGoJson = (text: string): string =>
+    inJson(text).replace(/[<>&]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Returns a text as it appears in a URL: what JavaScript leaves as it is, other languages escape, and forms write a space as "+". */
+function inUrls(text: string): string[] {
+    // Half of a surrogate pair has no UTF-8 encoding.
+    const plain = encodeURIComponent(text.replace(/\p{Surrogate}/gu, "\uFFFD"));
+    const strict = plain.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+    return [plain, strict, strict.replaceAll("%20", "+")];
+}
+
+/** Length of the lines in which programs wrap base64: PEM (RFC 7468), and MIME (RFC 2045) and the command `base64`. */
+const wrapped = [64, 76] as const;
+
+/**
+ * Returns the characters of the base64 encodings that a text has wherever it stands in a longer text, such as `user:password`. The
+ * encoding depends on the position of its first byte modulo 3. Characters that also depend on the neighbouring bytes are left out.
+ */
+function inBase64(text: string): string[] {
+    const bytes = Buffer.from(text);
+    const whole = bytes.toString("base64");
+    const shifted = [0, 1, 2].map((before) => {
+        const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+            .toString("base64")
+            .replace(/=+$/, "");
+        return encoded.slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3));
+    });
+    const lines = wrapped.flatMap((width) => whole.match(new RegExp(`.{1,${width.toString()}}`, "g")) ?? []);
+    return [whole, ...shifted, ...lines].flatMap((one) => [one, one.replaceAll("+", "-").replaceAll("/", "_")]);
+}
+
+/** Characters of the shortest encoding that is masked: a shorter one is part of too many words, digests and paths. */
+const shortestEncoded = 8;
+
+/** Returns a text as it is, and in the encodings in which programs print texts. */
+const encodings = (text: string): string[] => [
+    ...[text, inJson(text), inGoJson(text)],
+    ...[...inUrls(text), ...inBase64(text)].filter((encoded) => encoded.length >= shortestEncoded),
+];
+
 /** Whether a text, apart from placeholders, is long enough to be masked. Pulumi does not mask these two words either. */
 const isMaskable = (text: string): boolean =>
     text.replaceAll(placeholder, "").length >= shortest && text !== "true" && text !== "false";
 
 /**
- * Returns the texts to mask for the given secret values: each value, each of its lines without surrounding space, both of these as JSON
- * escapes them, and all of these as Pulumi prints them. Output arrives line by line, while Pulumi masks whole values only, and a secret
+ * Returns the texts to mask for the given secret values: each value, each of its lines without surrounding space, both of these in JSON, in
+ * URLs and in base64, and all of these as Pulumi prints them. Output arrives line by line, while Pulumi masks whole values only, and a secret
  * value may be part of a line of another one.
  *
  * @returns each text once, without texts of fewer than three characters
@@ -24,7 +65,7 @@ const isMaskable = (text: string): boolean =>
 export function secretTexts(values: readonly string[]): string[] {
     const whole = values.filter(isMaskable);
     const lines = values.flatMap((value) => value.split(/\r?\n/)).map((line) => line.trim());
-    const texts = [...values, ...lines].flatMap((text) => [text, inJson(text)]);
+    const texts = [...new Set([...values, ...lines])].filter(isMaskable).flatMap(encodings);
     const byEngine = texts.map((text) =>
         masked(
             text,
