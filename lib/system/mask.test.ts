@@ -29,6 +29,8 @@ const encode: readonly (readonly [string, (text: string) => string])[] = [
     ["base64 between other bytes", (text) => Buffer.from(`user:${text}\n`).toString("base64")],
     ["base64 for URLs", (text) => Buffer.from(text).toString("base64url")],
     ["a URL", encodeURIComponent],
+    ["a whole URL", encodeURI],
+    ["the path of a URL", (text) => encodeURIComponent(text).replaceAll("%2F", "/").replaceAll("'", "%27")],
     ["the query of a URL", (text) => new URLSearchParams({ value: text }).toString()],
     ["JSON", (text) => JSON.stringify(text)],
     [

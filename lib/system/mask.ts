@@ -14,12 +14,24 @@ const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 const inGoJson = (text: string): string =>
     inJson(text).replace(/[<>&]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-/** Returns a text as it appears in a URL: what JavaScript leaves as it is, other languages escape, and forms write a space as "+". */
+/**
+ * Characters that programs leave as they are in URLs, although others escape them: encodeURI, encodeURIComponent, Python's quote for paths,
+ * Go's PathEscape, and everything that leaves only letters, digits and "-._~" (RFC 3986, unreserved).
+ */
+const leftInUrls = [";,/?:@&=+$#!'()*", "!'()*", "/", "$&+:=@", ""] as const;
+
+/** Returns a text as it appears in URLs. Forms write a space as "+". */
 function inUrls(text: string): string[] {
     // Half of a surrogate pair has no UTF-8 encoding.
-    const plain = encodeURIComponent(text.replace(/\p{Surrogate}/gu, "\uFFFD"));
-    const strict = plain.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-    return [plain, strict, strict.replaceAll("%20", "+")];
+    const wellFormed = text.replace(/\p{Surrogate}/gu, "\uFFFD");
+    const escaped = leftInUrls.map((left) =>
+        wellFormed.replace(/[^\w.~-]/gu, (sign) =>
+            left.includes(sign)
+                ? sign
+                : [...Buffer.from(sign)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
+        ),
+    );
+    return [...escaped, ...escaped.map((one) => one.replaceAll("%20", "+"))];
 }
 
 /** Length of the lines in which programs wrap base64: PEM (RFC 7468), and MIME (RFC 2045) and the command `base64`. */
