@@ -78,7 +78,9 @@ export async function packPackage(): Promise<void> {
             const target = path.join(partial, "node_modules", "layered-images");
             linkDependencies(path.join(partial, "node_modules"));
             mkdirSync(target);
-            const options = { cwd: packageRoot, encoding: "utf8" } as const;
+            // Checking the types takes more than half of the time.
+            const env = { ...process.env, LAYERED_IMAGES_UNCHECKED: "true" };
+            const options = { cwd: packageRoot, encoding: "utf8", env } as const;
             const printed = execFileSync("npm", ["pack", "--silent", "--pack-destination", partial], options);
             const archive = path.join(partial, printed.trim().split("\n").at(-1) ?? "");
             execFileSync("tar", ["--extract", "--strip-components=1", "--file", archive, "--directory", target]);

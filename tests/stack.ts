@@ -112,7 +112,7 @@ export interface ImageOutput {
 /** Returns the stack's output `images`: what `pulumi stack output images --json` prints. */
 export async function imageOutputs(lab: Lab, program: string): Promise<Record<string, ImageOutput>> {
     const stack = (await resourcesOf(lab, program)).find(({ type }) => type === "pulumi:pulumi:Stack");
-    if (stack?.outputs?.images === undefined) throw new Error(`the stack of ${program} has no output images`);
+    if (stack?.outputs.images === undefined) throw new Error(`the stack of ${program} has no output images`);
     return stack.outputs.images as Record<string, ImageOutput>;
 }
 
