@@ -114,14 +114,14 @@ export async function record(program: () => void, preview = false): Promise<Reco
             },
         };
     };
-    // The SDK reads a stack trace for every promise: translating each into lines of TypeScript takes more time than the tests.
-    const translator = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
-    Object.assign(Error, { prepareStackTrace: undefined });
+    // The SDK takes a stack trace for every promise and every resource, which takes more time than the tests.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     try {
         program();
         await pulumi.runtime.disconnect();
     } finally {
-        if (translator) Object.defineProperty(Error, "prepareStackTrace", translator);
+        Error.stackTraceLimit = stackTraceLimit;
     }
     return recorded;
 }

@@ -54,11 +54,9 @@ function names(): string[] {
     ];
 }
 
-/** Whether a text contains a name that is not a part of a longer one. */
-function contains(text: string, name: string): boolean {
-    const escaped = escapeRegExp(name);
-    return new RegExp(`(?<![\\w-])${escaped}(?![\\w-]|\\.\\w)`).test(text);
-}
+/** Returns a pattern of the names, where they are not a part of a longer one. */
+const anyOf = (names: readonly string[]): RegExp =>
+    new RegExp(`(?<![\\w-])(?:${names.map(escapeRegExp).join("|")})(?![\\w-]|\\.\\w)`);
 
 /** The texts of the string literals of a TypeScript file. */
 function literals(file: string): string[] {
@@ -73,12 +71,12 @@ function literals(file: string): string[] {
 
 describe("no source of the package contains", () => {
     test("a repository, owner, Dockerfile, script, workflow or command of this repository, the lab's GitHub excepted", async () => {
-        const found = (await sources()).flatMap((file) => {
-            const text = read(file);
-            return names().flatMap((name) => (contains(text, name) ? [file] : []));
-        });
+        const all = names();
+        expect(all.length).toBeGreaterThan(20);
+        const pattern = anyOf(all);
+        const found = (await sources()).filter((file) => pattern.test(read(file)));
         // The one repository of the lab's GitHub stand-in, which the stack `local` uses.
-        expect([...new Set(found)]).toEqual(["lab/github/README.md", "lab/github/defaults.ts"]);
+        expect(found).toEqual(["lab/github/README.md", "lab/github/defaults.ts"]);
     });
 
     test("the key of one of its images as text, where it does not mean something else", async () => {

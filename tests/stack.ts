@@ -1,11 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
 import { type EngineLog, parseEngineLog } from "../lib/engine/log";
+import { labStack, stackFile } from "../lib/engine/stacks";
 import { makePlan } from "../lib/plan/plan";
 import { readPreview } from "../lib/engine/preview";
 import { type Review, jsonForm, reviewSchema } from "../lib/forms/json";
+import { backendFolder } from "../lib/system/paths";
 import { type Outcome, type TestLab, runIn } from "./lab";
 import { expect } from "./mocha";
 import { installedProgram } from "./package";
@@ -79,11 +82,22 @@ export interface StateResource {
     readonly dependencies?: readonly string[];
 }
 
-/** Returns the images and indexes of the exported state, by name. */
+/**
+ * Returns the resources of the stack's state, from its file in the lab's backend, which holds what `pulumi stack export` prints: each run
+ * of `pulumi` takes most of a second. Without a stack there are none.
+ */
+async function resourcesOf(lab: Lab, program: string): Promise<readonly StateResource[]> {
+    const file = stackFile(backendFolder(lab.paths), labStack, program);
+    if (!existsSync(file)) return [];
+    const { checkpoint } = JSON.parse(await readFile(file, "utf8")) as {
+        checkpoint: { latest?: { resources?: readonly StateResource[] } };
+    };
+    return checkpoint.latest?.resources ?? [];
+}
+
+/** Returns the images and indexes of the state, by name. */
 export async function exportState(lab: Lab, program: string): Promise<Record<string, StateResource>> {
-    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
-    const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
-    const own = (deployment.resources ?? []).filter((one) => !one.delete && one.type.startsWith("docker-build:"));
+    const own = (await resourcesOf(lab, program)).filter((one) => !one.delete && one.type.startsWith("docker-build:"));
     return Object.fromEntries(own.map((resource) => [resource.urn.split("::").at(-1) ?? "", resource]));
 }
 
@@ -95,10 +109,11 @@ export interface ImageOutput {
     readonly parent: string | null;
 }
 
-/** Returns the stack's output `images`. */
+/** Returns the stack's output `images`: what `pulumi stack output images --json` prints. */
 export async function imageOutputs(lab: Lab, program: string): Promise<Record<string, ImageOutput>> {
-    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "output", "images", "--json"]);
-    return JSON.parse(stdout) as Record<string, ImageOutput>;
+    const stack = (await resourcesOf(lab, program)).find(({ type }) => type === "pulumi:pulumi:Stack");
+    if (stack?.outputs.images === undefined) throw new Error(`the stack of ${program} has no output images`);
+    return stack.outputs.images as Record<string, ImageOutput>;
 }
 
 /** The outcome of `npm run review`. */

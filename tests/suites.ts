@@ -24,8 +24,18 @@ const slow = [
     ...["lib/github/api.test.ts", "lib/github/propose.test.ts", "cli/githubSetup.test.ts"],
 ];
 
-/** Number of concurrent labs: one more than two cores, because a lab often waits. Each needs about 300 MB of memory. */
-const labsAtOnce = 3;
+/**
+ * Number of concurrent labs: more than there are cores, because a lab often waits, for its servers, its disk and what a test waits for. Each
+ * needs about 300 MB of memory.
+ */
+const labsAtOnce = availableParallelism() + 2;
+
+/** The files that take longest, the longest first, in seconds of processor time: each takes one to five minutes. */
+const longest = [
+    ...["integration/changes", "integration/status", "faults/github", "integration/githubPullRequest"],
+    ...["integration/github", "integration/review", "integration/hierarchy", "integration/registry"],
+    ...["integration/deployment", "integration/history", "integration/firstHour", "integration/cache"],
+].map((name) => `tests/${name}.test.ts`);
 
 const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
 const isLab = (file: string) => slow.includes(file) || labFolders.some((folder) => isIn(file, folder));
@@ -39,10 +49,11 @@ interface Suite {
     /** Options of mocha. */
     readonly options: readonly string[];
     /**
-     * "shuffled": files, and the tests in each, run in another order each time, so that none leans on another. "largest first": files start
-     * in the order of their sizes, by which minutes can be told roughly, so that none starts late and runs alone at the end.
+     * "shuffled": files, and the tests in each, run in another order each time, so that none leans on another. "longest first": the files
+     * that take longest start first, then the others in the order of their sizes, by which time can be told roughly, so that none starts
+     * late and runs alone at the end.
      */
-    readonly order: "shuffled" | "largest first";
+    readonly order: "shuffled" | "longest first";
 }
 
 const suites = {
@@ -52,9 +63,9 @@ const suites = {
         options: ["--jobs", availableParallelism().toString()],
         order: "shuffled",
     },
-    integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], order: "largest first" },
+    integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], order: "longest first" },
     // One file, which may take an hour: each of its tests is shown when it ends.
-    real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], order: "largest first" },
+    real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], order: "longest first" },
 } as const satisfies Record<string, Suite>;
 
 /** Returns all test files, relative to the repository's root. */
@@ -206,6 +217,7 @@ async function checkRoom(): Promise<void> {
 function mocha({ minutes, options, order }: Suite, files: readonly string[], more: readonly string[]): Command {
     const seed = order === "shuffled" ? (process.env[seedVariable] ?? randomInt(1_000_000).toString()) : undefined;
     if (seed !== undefined) console.log(`order: ${seedVariable}=${seed}`);
+    const place = (file: string) => (longest.includes(file) ? longest.indexOf(file) : longest.length);
     const size = (file: string) => statSync(path.join(packageRoot, file)).size;
     return {
         command: bin("mocha"),
@@ -214,7 +226,9 @@ function mocha({ minutes, options, order }: Suite, files: readonly string[], mor
             (minutes * 60_000).toString(),
             ...options,
             ...more,
-            ...(seed === undefined ? [...files].sort((a, b) => size(b) - size(a)) : shuffled(files, seed)),
+            ...(seed === undefined
+                ? [...files].sort((a, b) => place(a) - place(b) || size(b) - size(a))
+                : shuffled(files, seed)),
         ],
         variables: seed === undefined ? {} : { [seedVariable]: seed },
     };

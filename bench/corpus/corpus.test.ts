@@ -27,12 +27,17 @@ const rows = corpus.flatMap((hierarchy) =>
 const pinOf = (name: string, version: string) =>
     `registry.example/root@sha256:${createHash("sha256").update(`${name} ${version}`).digest("hex")}`;
 
+/** What was read of a hierarchy as it is before a change, by its name and what was published then. */
+const before = new Map<string, Prepared>();
+
 /** Reads a hierarchy before and after a change, each edit of which must change something. */
 function around(hierarchy: Hierarchy, { published, edits }: Change): [Prepared, Prepared] {
     const root = temporaryFolder();
     checkOut(hierarchy, root);
     let settings = makeEdits(root, firstSettings(hierarchy), published);
-    const read = prepare(root, settings, pinOf);
+    const key = JSON.stringify([hierarchy.name, published]);
+    const read = before.get(key) ?? prepare(root, settings, pinOf);
+    before.set(key, read);
     let was = snapshot(root);
     for (const one of edits) {
         const next = makeEdit(root, settings, one);

@@ -203,6 +203,8 @@ async function buildAll(cache: string, missing: readonly Missing[]): Promise<voi
     } finally {
         done.abort();
         await fetching;
+        // After a failure the others do not run.
+        announce("toolchain", [], durationsFile(cache));
     }
 }
 

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { CommandError } from "../../lib/errors";
 import { type Limits as ConnectionLimits, connections } from "../../lib/system/connections";
 import { isInterrupted, onInterrupt } from "../../lib/system/process";
-import { say } from "../../lib/system/progress";
+import { elapsed, say } from "../../lib/system/progress";
 
 /** A ready-made tool, as its publisher releases it. */
 export interface Release {
@@ -146,7 +146,14 @@ export function openReleases(
     }
 
     async function download({ url, checksums }: Release): Promise<string> {
-        const signal = AbortSignal.any([onInterrupt, AbortSignal.timeout(limits.total)]);
+        // Not `AbortSignal.any` with a timeout: Node.js 20 collects the timeout as garbage, and then it never comes.
+        const ending = new AbortController();
+        const end = () => {
+            ending.abort();
+        };
+        onInterrupt.addEventListener("abort", end, { once: true });
+        const { signal } = ending;
+        const timer = setTimeout(end, limits.total);
         const name = path.basename(new URL(url).pathname);
         const file = path.join(folder, name);
         try {
@@ -168,7 +175,11 @@ export function openReleases(
             rmSync(file, { force: true });
             if (isInterrupted()) throw new CommandError("interrupted");
             if (error instanceof ReleaseError) throw error;
-            throw new ReleaseError(`${url} broke off (${reasonOf(error)})`);
+            const reason = signal.aborted ? `after ${elapsed(limits.total)}` : reasonOf(error);
+            throw new ReleaseError(`${url} broke off (${reason})`);
+        } finally {
+            clearTimeout(timer);
+            onInterrupt.removeEventListener("abort", end);
         }
     }
 

@@ -128,7 +128,6 @@ export function say(text: string): void {
 
 /** Notes that a phase took so long, for the estimates of later runs. */
 function recordPhase(phase: string, seconds: number): void {
-    for (const phases of lanes.values()) phases.delete(phase);
     const file = files.get(phase);
     if (file === undefined) return;
     replaceFile(file, `${JSON.stringify({ ...durationsIn(file), [phase]: Math.round(seconds) }, null, 2)}\n`);
@@ -159,7 +158,10 @@ export async function progress<T>(
     const end = (outcome: string) => {
         const took = Date.now() - one.start;
         running.delete(one);
-        if (phase !== undefined && outcome === "done in") recordPhase(phase, took / 1000);
+        if (phase !== undefined) {
+            for (const phases of lanes.values()) phases.delete(phase);
+            if (outcome === "done in") recordPhase(phase, took / 1000);
+        }
         if (took >= after)
             say(`${process.stderr.isTTY && running.size === 0 ? clearLine : ""}${label}: ${outcome} ${elapsed(took)}`);
     };

@@ -199,31 +199,29 @@ const remote = () => {
     return { variables, secrets, messages: github.messages() };
 };
 let changes = 0;
-/** A program with a changed `ci`, and an encrypted secret that is delivered to GitHub. */
-async function changedProgram(): Promise<string> {
-    const program = make(settings(""), { "requirements/dev.txt": `# change ${(++changes).toString()}\n` });
-    const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", "hunter2"];
-    expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
-    return program;
+/** The stack's file with an encrypted secret that is delivered to GitHub. */
+let withSecret: Readonly<Record<string, string>>;
+/** A program with the secret, and with `ci` as the last change left it. */
+const sameProgram = () => make(settings(""), { ...withSecret, "requirements/dev.txt": `# change ${changes}\n` });
+/** The same with a changed `ci`. */
+function changedProgram(): string {
+    changes++;
+    return sameProgram();
 }
 
 describe("what GitHub refuses today is left as it is, in the state and there, and images are promoted", () => {
     before(async () => {
-        expect(await up(lab, await changedProgram())).toMatchObject({ code: 0 });
+        const program = make(settings(""));
+        const set = ["config", "set", "--secret", "--path", "repositorySecrets.DISCORD_TOKEN", "hunter2"];
+        expect(await runIn(lab, program, "pulumi", set)).toMatchObject({ code: 0 });
+        const file = "Pulumi.local.yaml";
+        withSecret = { [file]: readFileSync(path.join(program, file), "utf8") };
+        expect(await up(lab, changedProgram())).toMatchObject({ code: 0 });
         expect(Object.keys(github.state().secrets.actions)).toEqual(["DISCORD_TOKEN"]);
     });
     after(async () => {
         // The next `up` completes the update without a build.
-        const program = make(settings(""), { "requirements/dev.txt": `# change ${changes.toString()}\n` });
-        await runIn(lab, program, "pulumi", [
-            "config",
-            "set",
-            "--secret",
-            "--path",
-            "repositorySecrets.DISCORD_TOKEN",
-            "hunter2",
-        ]);
-        const outcome = await up(lab, program);
+        const outcome = await up(lab, sameProgram());
         expect(changesOf(outcome)).toEqual({ ...noChanges, onGitHub: { "repository-CI_IMAGE": "update" } });
         expect(variableOf("ci")).toBe(await promoted("ci"));
     });
@@ -279,8 +277,8 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
             undefined,
         ],
     ])("%s", async (_, prepare, message, left) => {
-        const program = await changedProgram();
-        const [state, there] = [await onGitHub(program), remote()];
+        const program = changedProgram();
+        const [state, there] = [left === undefined ? await onGitHub(program) : [], remote()];
         const [tag, said] = [await promoted("ci"), variableOf("ci")];
         await prepare();
         const { code, output } = await up(lab, program, goOn);
@@ -299,7 +297,7 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
     });
 
     test("no token in a workflow: one warning says where it comes from, and nothing is wrong", async () => {
-        const program = await changedProgram();
+        const program = changedProgram();
         const [state, there] = [await onGitHub(program), remote()];
         const env = { GITHUB_TOKEN: "", GITHUB_ACTIONS: "true" };
         const more = withoutGitHub(env, []);

@@ -50,7 +50,7 @@ describe("the example", () => {
         /** Runs a command as its user does, with nothing of the lab in the environment but its location. */
         const run = (command: string, ...args: string[]): Promise<Outcome> =>
             runIn({ ...lab, env: { ...process.env, ...lab.variables } }, root(), command, args);
-        const layeredImages = (...args: string[]) => run("npx", "layered-images", ...args);
+        const layeredImages = (...args: string[]) => run("node_modules/.bin/layered-images", ...args);
 
         test(`${name} is adopted by one command and an answer`, async () => {
             cpSync(path.join(packageRoot, "examples", name), root(), { recursive: true });
@@ -128,7 +128,7 @@ test("a repository of ES modules with a tsconfig.json, own folders and a strict 
     });
     symlinkSync(packedModules(), path.join(root, "node_modules"));
     const layeredImages = (...args: string[]) =>
-        runIn({ ...lab, env: { ...process.env, ...lab.variables } }, root, "npx", ["layered-images", ...args]);
+        runIn({ ...lab, env: { ...process.env, ...lab.variables } }, root, "node_modules/.bin/layered-images", args);
     const adopted = await layeredImages("adopt", "--yes");
     expect(adopted.code, adopted.output).toBe(0);
     expect(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")).toContain("main: index.cjs\n");

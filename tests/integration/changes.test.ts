@@ -32,6 +32,12 @@ const inImages = (from: string | RegExp, to: string) => () => {
     stack.inImages(from, to);
 };
 
+/** The fixture's smoke tests of two images. */
+const testsOf = {
+    bot: builds.bot.map((name) => `${name}-test`),
+    ci: builds.ci.map((name) => `${name}-test`),
+};
+
 interface Row extends Expected {
     readonly change: () => void | Promise<void>;
 }
@@ -66,26 +72,32 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "the executable bit of an input, and an input added",
+        "of one image the executable bit of an input and an input added, and a development requirement of others",
         {
             change: () => {
                 chmodSync(at("app/bot/__main__.py"), 0o755);
                 stack.write({ "app/bot/extra.txt": "extra" });
+                append("requirements/dev.txt", "# more\n")();
             },
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/__main__.py is now executable", "app/bot/extra.txt added"] },
+            built: children,
+            moved: ["ci", "bot"],
+            why: {
+                bot: ["app/bot/__main__.py is now executable", "app/bot/extra.txt added"],
+                ci: ["requirements/dev.txt changed"],
+                devcontainer: ["requirements/dev.txt changed"],
+            },
         },
     ],
     [
-        "an input renamed",
+        "an input renamed, and a label of another image, where there was none",
         {
             change: () => {
                 renameSync(at("app/bot/extra.txt"), at("app/bot/more.txt"));
+                stack.inImages('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        labels: { "org.example": "x" },');
             },
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/extra.txt renamed to app/bot/more.txt"] },
+            built: [...builds.ci, ...builds.bot],
+            moved: ["ci", "bot"],
+            why: { bot: ["app/bot/extra.txt renamed to app/bot/more.txt"], ci: ["label org.example added: x"] },
         },
     ],
     [
@@ -98,24 +110,19 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a secret below a folder that .dockerignore lets in: BuildKit copies the folder, and leaves the secret out all the same",
+        "a secret below a folder that .dockerignore lets in: BuildKit copies the folder, and leaves the secret out all the same; " +
+            "and a label of another image with another value",
         {
-            change: write({
-                ".dockerignore": "docs\n**/.env\n!app/bot/config\n",
-                "app/bot/config/.env": "TOKEN=secret\n",
-            }),
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/config/ added"] },
-        },
-    ],
-    [
-        ".dockerignore with effect",
-        {
-            change: write({ ".dockerignore": "docs\n**/.env\n!app/bot/config\napp/bot/more.txt\n" }),
-            built: builds.bot,
-            moved: ["bot"],
-            why: { bot: ["app/bot/more.txt removed or ignored"] },
+            change: () => {
+                stack.write({
+                    ".dockerignore": "docs\n**/.env\n!app/bot/config\n",
+                    "app/bot/config/.env": "TOKEN=secret\n",
+                });
+                stack.inImages('"org.example": "x"', '"org.example": "y"');
+            },
+            built: [...builds.ci, ...builds.bot],
+            moved: ["ci", "bot"],
+            why: { bot: ["app/bot/config/ added"], ci: ["label org.example: x → y"] },
         },
     ],
     [
@@ -132,29 +139,12 @@ test.each<[string, Row]>([
         { change: append("requirements/app.txt", "# more\n"), built: children, moved: ["ci", "bot"] },
     ],
     [
-        "a development requirement",
-        {
-            change: append("requirements/dev.txt", "# more\n"),
-            built: [...builds.ci, ...builds.devcontainer],
-            moved: ["ci"],
-        },
-    ],
-    [
         "a build argument that is used, beside one that is not",
         {
             change: buildArgs("      GREETING: hi\n      UNUSED: x\n"),
             built: everything,
             moved: ["base", "ci", "bot"],
             why: { base: ["build argument GREETING added: hi"] },
-        },
-    ],
-    [
-        "a label, where there was none",
-        {
-            change: inImages('docker/smoke/ci.sh",', 'docker/smoke/ci.sh",\n        labels: { "org.example": "x" },'),
-            built: builds.ci,
-            moved: ["ci"],
-            why: { ci: ["label org.example added: x"] },
         },
     ],
     [
@@ -205,15 +195,6 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a label with another value",
-        {
-            change: inImages('"org.example": "x"', '"org.example": "y"'),
-            built: builds.ci,
-            moved: ["ci"],
-            why: { ci: ["label org.example: x → y"] },
-        },
-    ],
-    [
         "what the base's build only looks at after a build whose smoke test failed: that is promoted although nothing of it is built",
         {
             change: async () => {
@@ -237,41 +218,37 @@ test.each<[string, Row]>([
         },
     ],
     [
-        "a smoke test that an image has no longer",
+        ".dockerignore with effect, and a smoke test that another image has no longer",
         {
-            change: inImages('        smokeTest: "docker/smoke/ci.sh",\n', ""),
-            built: [],
-            moved: [],
-            tested: ["ci-amd64-test"],
-            why: { ci: ["smoke test docker/smoke/ci.sh removed"] },
+            change: () => {
+                stack.write({ ".dockerignore": "docs\n**/.env\n!app/bot/config\napp/bot/more.txt\n" });
+                stack.inImages('        smokeTest: "docker/smoke/ci.sh",\n', "");
+            },
+            built: builds.bot,
+            moved: ["bot"],
+            tested: [...testsOf.bot, ...testsOf.ci],
+            why: { bot: ["app/bot/more.txt removed or ignored"], ci: ["smoke test docker/smoke/ci.sh removed"] },
         },
     ],
     [
-        "a smoke test that an image gets",
-        {
-            change: inImages(
-                'dockerfile: "docker/Dockerfile.ci",',
-                'dockerfile: "docker/Dockerfile.ci", smokeTest: "docker/smoke/ci.sh",',
-            ),
-            built: [],
-            moved: [],
-            tested: ["ci-amd64-test"],
-            why: { ci: ["smoke test docker/smoke/ci.sh added"] },
-        },
-    ],
-    [
-        "an input that becomes a link, and an image that is built on another one of ours",
+        "an input that becomes a link, an image that is built on another one of ours, and a smoke test that this one gets",
         {
             change: () => {
                 renameSync(at("app/bot/more.txt"), at("app/bot/real.txt"));
                 symlinkSync("real.txt", at("app/bot/__link__.txt"));
                 const text = readFileSync(at(".devcontainer/Dockerfile"), "utf8");
                 stack.write({ ".devcontainer/Dockerfile": text.replace("fixture/base", "fixture/ci") });
+                stack.inImages(
+                    'dockerfile: "docker/Dockerfile.ci",',
+                    'dockerfile: "docker/Dockerfile.ci", smokeTest: "docker/smoke/ci.sh",',
+                );
             },
             built: [...builds.bot, ...builds.devcontainer],
             moved: ["bot"],
+            tested: [...testsOf.bot, ...testsOf.ci],
             why: {
                 bot: ["app/bot/__link__.txt added", "app/bot/real.txt added"],
+                ci: ["smoke test docker/smoke/ci.sh added"],
                 devcontainer: [".devcontainer/Dockerfile changed", "parent ci added", "parent base removed"],
             },
         },
@@ -283,17 +260,6 @@ test.each<[string, Row]>([
             built: builds.ci,
             moved: [],
             why: { ci: ["docker/notes/ci.txt changed"], devcontainer: ["parent ci"] },
-        },
-    ],
-    [
-        "two changes at once",
-        {
-            change: () => {
-                append("requirements/dev.txt", "# twice\n")();
-                append("app/bot/__main__.py", "# twice\n")();
-            },
-            built: children,
-            moved: ["ci", "bot"],
         },
     ],
     [

@@ -170,8 +170,7 @@ test("a run opens each Dockerfile, ignore file and input once, for images and wo
     );
 });
 
-test("a second `up` changes nothing, also with another token", async () => {
-    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+test("a second `up` changes nothing, not even with another token", async () => {
     await github.control("PUT", "tokens/another-token", { login: "colleague", scopes: ["repo", "workflow"] });
     const { env } = lab;
     Object.assign(lab, { env: { ...env, GITHUB_TOKEN: "another-token" } });

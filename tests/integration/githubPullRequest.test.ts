@@ -217,19 +217,20 @@ test("what was merged and then reverted is proposed again, by a pull request tha
     expect((await up(lab, program)).output).not.toContain("waiting for");
 });
 
-const deliver = (delivery: string) =>
-    runIn(lab, program, "pulumi", ["config", "set", "--path", "github.delivery", delivery]);
+const deliver = (delivery: string) => {
+    writeTree(program, configWith(settings.replace("delivery: pull-request", `delivery: ${delivery}`)));
+};
 
 test("who goes from pull requests to commits is told of the one that is open, and going back uses it", async () => {
     generateWithout(lintYml, testYml);
     expect((await up(lab, program)).output).toContain("waiting for #4 to be merged");
-    await deliver("direct");
+    deliver("direct");
     await github.control("PATCH", github.where, { protected: [] });
     const direct = await up(lab, program);
     expect(direct).toMatchObject({ code: 0 });
     expect(direct.output).toContain("pull request #4 has older workflow files: close it");
 
-    await deliver("pull-request");
+    deliver("pull-request");
     generateWithout(lintYml);
     const back = await up(lab, program);
     expect(back).toMatchObject({ code: 0 });
@@ -238,7 +239,7 @@ test("who goes from pull requests to commits is told of the one that is open, an
 });
 
 test("who goes from commits to pull requests loses no file, and has nothing else to do", async () => {
-    await deliver("direct");
+    deliver("direct");
     await github.control("PATCH", github.where, { protected: [] });
     generateWithout();
     expect(await up(lab, program)).toMatchObject({ code: 0 });
@@ -246,7 +247,7 @@ test("who goes from commits to pull requests loses no file, and has nothing else
     expect(Object.keys(committed)).toEqual(expect.arrayContaining([ciYml, lintYml, testYml]));
 
     await github.control("PATCH", github.where, { protected: ["main"] });
-    await deliver("pull-request");
+    deliver("pull-request");
     expect(await up(lab, program)).toMatchObject({ code: 0 });
     expect(github.files()).toEqual(committed);
     expect(changesOf(await up(lab, program))).toEqual(noChanges);

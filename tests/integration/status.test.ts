@@ -37,7 +37,11 @@ let outputs: Record<string, ImageOutput>;
  * variable of the lab.
  */
 const shell = (line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
-    runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", ["-c", line]);
+    // npx, which takes a second to find the program, is in package.test.ts.
+    runIn({ ...lab, env: { ...process.env, ...lab.variables, ...env } }, program, "sh", [
+        "-c",
+        line.replaceAll("npx layered-images", "node_modules/.bin/layered-images"),
+    ]);
 const status = async (options = "") => {
     const outcome = await shell(`node_modules/.bin/layered-images status --json ${options}`);
     return { ...outcome, report: JSON.parse(outcome.stdout) as StatusReport };

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { withLock } from "../../lib/system/lock";
 import { packageRoot } from "../../lib/system/paths";
 
 /** The result of BuildKit's code for a case: an answer, or the error that refuses the case. */
@@ -28,12 +28,17 @@ export const runs = (usual: number) => ({
 const failed = (child: ChildProcess) =>
     new Error(`the oracle ended (${String(child.exitCode ?? child.signalCode)}); its own message stands above`);
 
+/** One program for all suites: linking it takes seconds. */
+const program = path.join(packageRoot, "node_modules", ".cache", "layered-images-oracle", "oracle");
+
 /** Builds and starts the oracle, which processes the cases in sequence. */
 export async function startOracle(): Promise<Oracle> {
-    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-oracle-"));
-    const program = path.join(folder, "oracle");
     const source = path.join(packageRoot, "tests", "oracle");
-    await promisify(execFile)("go", ["build", "-C", source, "-buildvcs=false", "-o", program, "."]);
+    mkdirSync(path.dirname(program), { recursive: true });
+    // Go links it anew only if it is not of these sources.
+    await withLock(`${program}.lock`, () =>
+        promisify(execFile)("go", ["build", "-C", source, "-buildvcs=false", "-o", program, "."]),
+    );
     const child = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
     const waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = [];
     createInterface(child.stdout).on("line", (line) => waiting.shift()?.resolve(line));
@@ -51,7 +56,6 @@ export async function startOracle(): Promise<Oracle> {
         },
         stop: () => {
             child.stdin.end();
-            rmSync(folder, { recursive: true, force: true });
         },
     };
 }
