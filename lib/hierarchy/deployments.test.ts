@@ -41,6 +41,13 @@ test.each<[string, object]>([
     expect(JSON.stringify(error?.issues)).not.toContain("x".repeat(70));
 });
 
+test.each(["app.example.org", "app_1", "192.0.2.1", "2001:db8::1", "::1", "fe80::1%eth0"])(
+    "%s is a machine",
+    (host) => {
+        expect(deploymentsSchema.parse({ bot: { ...whole, host } }).bot?.host).toBe(host);
+    },
+);
+
 test.each(["", "../bot", "a b", "-bot", "x".repeat(64)])("%j is no name of a deployment", (name) => {
     expect(deploymentsSchema.safeParse({ [name]: whole }).success).toBe(false);
 });
@@ -60,6 +67,8 @@ test.each([
     "The former release does not run either",
     "No release was deployed here before",
     "The same release was deployed before",
+    "an earlier deployment has not ended",
+    "nothing was started, because",
 ])("docs/operations.md says what to do when the host says: %s", (said) => {
     const run = { name: "n", place: "p", image: "i", ref: "r", tag: "t", command: "c", timeout: 1 };
     expect(deploymentScript(run)).toContain(said);

@@ -17,7 +17,7 @@ const deploymentSchema = z.strictObject({
     /** Key of the image in images.ts. */
     image: z.string().min(1),
     /** Name or address of the machine. */
-    host: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]*$/, "not the name or address of a machine"),
+    host: z.string().regex(/^[A-Za-z0-9:][A-Za-z0-9.:_%-]*$/, "not the name or address of a machine"),
     port: z.int().min(1).max(65535).default(22),
     user: z.string().regex(/^[^\s@:/]+$/, "not the name of a user"),
     /** The private key that `user` logs in with, set with --secret. */
