@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe } from "mocha";
@@ -395,6 +395,20 @@ describe("deployments", () => {
         await expect(failing).rejects.toThrow(/layered-images:deployments \(at bot\.key\): readable by everyone/);
         await expect(failing).rejects.toThrow("pulumi config set --secret --path 'deployments.bot.key' < <file");
         await expect(failing).rejects.not.toThrow("hunter2");
+    });
+
+    test("with an encrypted setting that plans and the state show are refused, and the value is not repeated", async () => {
+        const checkout = temporaryFolder();
+        const inFile = { bot: { key: secure, command: secure, health: { command: secure }, host: "bot.example.org" } };
+        writeFileSync(
+            path.join(checkout, `Pulumi.${pulumi.getStack()}.yaml`),
+            JSON.stringify({ config: { "layered-images:deployments": inFile } }),
+        );
+        const failing = read(withBot({ command: "run hunter2" }), undefined, true, encrypted, checkout);
+        await expect(failing).rejects.toThrow(
+            /\(at bot\.command\): set with --secret[^\n]+\n[^\n]*\(at bot\.health\.command\): set with --secret/,
+        );
+        await expect(failing).rejects.not.toThrow(/hunter2|at bot\.key/);
     });
 
     test.each<[string, object, string | RegExp]>([

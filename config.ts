@@ -315,6 +315,30 @@ function readableIn(root: string, key: string, property?: string): string[] {
     return existsSync(file) ? readableSecrets(readFileSync(file, "utf8"), key, property) : [];
 }
 
+/** Returns the paths of encrypted values in a part of a stack's file. */
+const securePaths = (value: unknown, at: readonly string[] = []): string[][] =>
+    isSecure(value)
+        ? [[...at]]
+        : isObject(value)
+          ? Object.entries(value).flatMap(([key, inner]) => securePaths(inner, [...at, key]))
+          : [];
+
+/** Returns a problem for each setting of a deployment that is encrypted although plans and the state show it. */
+function shownSettings(root: string, project: string): string[] {
+    const key = `${project}:deployments`;
+    const file = path.join(root, `Pulumi.${pulumi.getStack()}.yaml`);
+    const found = existsSync(file) ? (parse(readFileSync(file, "utf8")) as unknown) : undefined;
+    const values = isObject(found) && isObject(found.config) ? found.config[key] : undefined;
+    const paths = isSecure(values) ? [] : securePaths(values).filter((at) => at.length > 1 && at[1] !== "key");
+    return paths.map((at) => {
+        const where = keyArguments(["deployments", ...at]);
+        return (
+            `${key} (at ${at.join(".")}): set with --secret, but plans and the state show it. Put a secret into a file on the machine, and ` +
+            `set this without: pulumi config rm ${where}; pulumi config set ${where} <value>`
+        );
+    });
+}
+
 /** Returns a problem for each deployment whose private key is not encrypted. */
 function readableKeys(root: string, project: string, names: readonly string[]): string[] {
     const key = `${project}:deployments`;
@@ -351,6 +375,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
             provider: providerSettings(),
         }),
         ...readableKeys(root, project, Object.keys(parsed.data?.deployments ?? {})),
+        ...shownSettings(root, project),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({

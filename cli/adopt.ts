@@ -26,7 +26,8 @@ import { type RepositoryOnGitHub, readWorkflows, withoutRepeated } from "../lib/
 import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
 import { hasHeader } from "../lib/github/delivery";
-import { splitRepository } from "../lib/github/names";
+import { readRemote, splitRepository } from "../lib/github/names";
+import { baseUrlOf } from "../lib/github/target";
 import { buildx, readManifest, RegistryError } from "../lib/registry/manifest";
 import { digestOf, parseReference, formatReference, repositoryOf, withDigest } from "../lib/registry/references";
 import { typed } from "../lib/system/commandLine";
@@ -86,8 +87,8 @@ async function openRepository(folder: string, given: string | undefined): Promis
     }
     const listed = (await git(root, "ls-files", "-z")) ?? "";
     const remote = (await git(root, "remote", "get-url", "origin")) ?? "";
-    const [, owner, name] = /github\.com[:/]([^/]+)\/([^/]+?)(?:\.git)?\/?$/.exec(remote) ?? [];
-    const found = owner !== undefined && name !== undefined ? { owner, name } : undefined;
+    const named = readRemote(remote.trim());
+    const found = named && baseUrlOf(named.host) !== undefined ? { owner: named.owner, name: named.name } : undefined;
     const github = given === undefined ? found : repositoryIn(given);
     const head = (await git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD"))?.replace(/^origin\//, "");
     const current = await git(root, "branch", "--show-current");

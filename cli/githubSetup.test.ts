@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe } from "mocha";
 import { revealEnvironmentSecret } from "../lab/github/sealedBox";
 import { type TestStandIn, startTestStandIn } from "../lab/github/testing";
-import { setupPermissions } from "../lib/github/setup";
+import { setupPermissions } from "../lib/github/permissions";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { type SetupOptions, type SetupReport, makeSetup, setupExit, setupText } from "./githubSetup";
@@ -29,7 +30,7 @@ let github: TestStandIn;
 beforeEach(async () => {
     github = await startTestStandIn();
     await github.control("PUT", "tokens/owner", owner);
-    await github.control("PATCH", "repositories/acme/tool", { private: true });
+    await github.control("PATCH", "repositories/acme/tool", { private: true, defaultBranch: "trunk" });
 });
 afterEach(async () => {
     await github.remove();
@@ -194,6 +195,109 @@ describe("what can't be seen", () => {
         ]);
         expect(setupExit(report)).toBe(1);
         expect(states(report)["token that writes to GitHub"]).toBe("unknown");
+    });
+});
+
+describe("what the organization shares", () => {
+    test("is there, and the better place for a secret is named", async () => {
+        await github.control("PATCH", "repositories/acme/tool", {
+            organization: { secrets: ["PULUMI_ACCESS_TOKEN"], variables: { REPOSITORY_APP_CLIENT_ID: "Iv1" } },
+        });
+        const report = await setUp();
+        expect(states(report)).toMatchObject({
+            backend: "done",
+            "secret PULUMI_ACCESS_TOKEN in environment up": "done",
+            "secret PULUMI_ACCESS_TOKEN in environment review": "done",
+            // The App is known, so its key is what is missing, and not a token.
+            "secret REPOSITORY_APP_KEY in environment up": "missing",
+        });
+        expect(setupText(report)).toContain(
+            "secret PULUMI_ACCESS_TOKEN in environment up: the organization has it, so whoever may push a branch can read it",
+        );
+    });
+
+    test("is not known to be missing where the token may not list it", async () => {
+        await github.control("PUT", "refusal", {
+            ...{ path: "/actions/organization-", status: 403, message: "Resource not accessible by integration" },
+        });
+        expect(states(await setUp())["token that writes to GitHub"]).toBe("unknown");
+    });
+});
+
+describe("a change that GitHub refuses is not reported as done, and the next step is one that helps:", () => {
+    const accepted = { "x-accepted-github-permissions": "administration=write" };
+    test.each<[string, { status: number; message: string; headers?: Record<string, string> }, RegExp]>([
+        [
+            "the token of a person who may only write",
+            { status: 404, message: "Not Found" },
+            /next: use the token of a person who may administer the repository, with .*Administration: read and write/,
+        ],
+        [
+            "a token without the permission",
+            { status: 403, message: "Resource not accessible by personal access token", headers: accepted },
+            /next: give it the repository permission Administration: read and write$/,
+        ],
+        [
+            "a person who may not",
+            { status: 403, message: "Must have admin rights to Repository." },
+            /Must have admin rights[^]*next: use the token of a person who may administer the repository/,
+        ],
+        [
+            "a private repository on a plan without rules",
+            {
+                status: 422,
+                message:
+                    "Failed to create the environment protection rule. Please ensure the billing plan supports the required reviewers protection rule.",
+            },
+            /the plan of the repository's owner has this for public repositories only/,
+        ],
+    ])("%s", async (_, answer, text) => {
+        await github.control("PUT", "refusal", { method: "PUT", path: "/environments/up", ...answer });
+        const { applied, failed, items } = await setUp({ apply: true });
+        expect(applied).toEqual(["environment review"]);
+        expect(failed).toEqual([expect.stringMatching(text)]);
+        expect(setupExit({ failed, items })).toBe(1);
+    });
+});
+
+describe("the repository", () => {
+    /** A checkout without CI's stack, whose remote has that address. */
+    const checkout = (address: string) => {
+        const others = Object.fromEntries(Object.entries(files).filter(([name]) => name !== "Pulumi.ci.yaml"));
+        const root = tree(others);
+        for (const args of [
+            ["init", "--quiet"],
+            ["remote", "add", "origin", address],
+        ])
+            execFileSync("git", args, { cwd: root });
+        return root;
+    };
+    const found = (address: string, env: NodeJS.ProcessEnv = {}) =>
+        makeSetup(checkout(address), {}, { PATH: process.env.PATH, GITHUB_TOKEN: "", ...env });
+
+    test("is that of git's remote", async () => {
+        expect((await found("git@github.com:acme/tool.git")).repository).toBe("acme/tool");
+        const named = { GITHUB_BASE_URL: "https://git.acme.example/" };
+        expect((await found("https://git.acme.example/acme/tool", named)).repository).toBe("acme/tool");
+    });
+
+    test.each(["git@gitlab.com:acme/tool.git", "https://user:hunter2@git.acme.example/acme/tool.git"])(
+        "is not looked for on github.com where the remote is elsewhere, and no token is sent there: %s",
+        async (address) => {
+            const failing = found(address, { GITHUB_TOKEN: "t0ken" });
+            await expect(failing).rejects.toThrow(
+                /nothing says that this is a GitHub server[^]*GITHUB_BASE_URL=https:/,
+            );
+            await expect(failing).rejects.not.toThrow("hunter2");
+        },
+    );
+
+    test("with another default branch is refused before an environment is restricted to a branch that there is not", async () => {
+        await github.control("PATCH", "repositories/acme/tool", { private: false, defaultBranch: "develop" });
+        await expect(setUp({ apply: true })).rejects.toThrow(
+            /branch trunk, and acme\/tool has none of that name: its default branch is develop\n {2}next: pulumi config set --stack ci --path github\.branch 'develop'/,
+        );
+        expect(github.store.state.repositories["acme/tool"]?.environments).toBeUndefined();
     });
 });
 

@@ -9,7 +9,7 @@ import { openCheckout } from "../lib/context/checkout";
 import { InputError } from "../lib/errors";
 import { type GitHubTarget, UnreachableError } from "../lib/github/api";
 import { ensureEnvironment, environmentNames } from "../lib/github/environments";
-import { registryLogin, splitRepository, valueProblem } from "../lib/github/names";
+import { readRemote, registryLogin, splitRepository, valueProblem } from "../lib/github/names";
 import {
     type Needs,
     type SetupItem,
@@ -18,10 +18,11 @@ import {
     setSecret,
     setVariable,
     settable,
-    setupPermissions,
     unknownSetup,
 } from "../lib/github/setup";
-import { defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
+import { setupPermissions } from "../lib/github/permissions";
+import { checkBranch } from "../lib/github/repository";
+import { baseUrlOf, defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
 import { guide } from "../lib/system/guide";
 import { repositoryRoot } from "../lib/system/paths";
 import { capture } from "../lib/system/process";
@@ -67,26 +68,38 @@ async function findTarget(root: string, { github }: SetupOptions, env: NodeJS.Pr
         ? targetIn(openConfigFile(root, ciStack, projectName(root)), env)
         : undefined;
     if (configured && github === undefined) return configured;
-    const remote = async () => {
-        const { stdout } = await capture("git", ["remote", "get-url", "origin"], { cwd: root, env });
-        return /^(?:git@|https?:\/\/|ssh:\/\/git@)[^/:]+[:/](.+)$/.exec(stdout.trim())?.[1] ?? "";
-    };
-    const named = splitRepository(github ?? env.GITHUB_REPOSITORY ?? (await remote()));
-    if (!named) {
+    const { GITHUB_REPOSITORY, GITHUB_BASE_URL, GITHUB_API_URL, GITHUB_TOKEN } = env;
+    const target = (owner: string, repository: string, baseUrl = defaultBaseUrl): GitHubTarget => ({
+        ...{ owner, repository, branch: ciBranch(root), baseUrl },
+        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
+    });
+    const named = github ?? firstSet(GITHUB_REPOSITORY);
+    if (named !== undefined) {
+        const { owner, name } = splitRepository(named) ?? {};
+        if (owner !== undefined && name !== undefined)
+            return target(owner, name, firstSet(GITHUB_BASE_URL, GITHUB_API_URL));
         throw new InputError({
-            problem: github === undefined ? "no remote of git names a repository on GitHub" : `--github is ${github}`,
+            problem: `${github === undefined ? "GITHUB_REPOSITORY" : "--github"} is ${named}`,
             allowed: ["<owner>/<name>"],
             next: "name it with --github",
         });
     }
-    const { GITHUB_BASE_URL, GITHUB_TOKEN } = env;
-    return {
-        owner: named.owner,
-        repository: named.name,
-        branch: ciBranch(root),
-        baseUrl: firstSet(GITHUB_BASE_URL) ?? defaultBaseUrl,
-        ...(GITHUB_TOKEN && { token: GITHUB_TOKEN }),
-    };
+    const { stdout } = await capture("git", ["remote", "get-url", "origin"], { cwd: root, env });
+    const remote = readRemote(stdout.trim());
+    if (!remote) {
+        throw new InputError({
+            problem: "no remote of git names a repository on GitHub",
+            allowed: ["<owner>/<name>"],
+            next: "name it with --github",
+        });
+    }
+    const { host, owner, name } = remote;
+    const baseUrl = firstSet(GITHUB_BASE_URL) ?? baseUrlOf(host);
+    if (baseUrl !== undefined) return target(owner, name, baseUrl);
+    throw new InputError({
+        problem: `git's remote origin is on ${host}, and nothing says that this is a GitHub server`,
+        next: `if it is one: export GITHUB_BASE_URL=https://${host}/; otherwise name the repository on github.com with --github`,
+    });
 }
 
 /** Returns the backend's address from Pulumi.yaml, which jobs have as well, or else from the environment. */
@@ -204,7 +217,8 @@ async function applyAll(
             applied.push(what);
         } catch (error) {
             if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
-            failed.push(`${what}: ${error.message}`);
+            const next = error instanceof UnreachableError ? `\n  next: ${error.next}` : "";
+            failed.push(`${what}: ${error.message}${next}`);
         }
     }
     return { applied, failed };
@@ -272,6 +286,7 @@ export async function makeSetup(
         });
     }
     try {
+        if (target.token !== undefined) await checkBranch(target);
         const done = apply ? await applyAll(target, tasksOf(needs, options, env, input)) : { applied: [], failed: [] };
         const found = target.token === undefined ? unknownSetup : await readSetup(target);
         const items = checklist(needs, found).map(({ heading, ...item }) => ({ ...item, guide: guide(heading) }));

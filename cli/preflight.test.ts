@@ -1,6 +1,7 @@
 import { after, afterEach, before, beforeEach, describe } from "mocha";
 import { type TestStandIn, startTestStandIn } from "../lab/github/testing";
-import { expect, test } from "../tests/mocha";
+import { network } from "../lib/system/connections";
+import { expect, spyOn, test } from "../tests/mocha";
 import { withPrograms } from "../tests/programs";
 import { tree } from "../tests/tree";
 import { findMissing, missingText, preflight, type Use } from "./preflight";
@@ -165,6 +166,21 @@ describe("on GitHub", () => {
             /^goes on: environment up: every branch may use it .*instead of main alone\n {2}next: .*github-setup/,
         );
         expect(others).toEqual([]);
+    });
+
+    test("a job on another server than the stack names stops before a token is sent anywhere", async () => {
+        const fetched = spyOn(network, "fetch");
+        const server = "https://git.acme.example";
+        const found = await problems("update", {
+            ...{ ...inActions, GITHUB_BASE_URL: "", GITHUB_TOKEN: "t0ken", WORKFLOW_TOKEN: "t0ken" },
+            ...{ GITHUB_SERVER_URL: server, GITHUB_API_URL: `${server}/api/v3` },
+        });
+        expect(found).toEqual([
+            expect.stringMatching(
+                /^stops: this job runs on https:\/\/git\.acme\.example, [^]*pulumi config set github:baseUrl https:\/\/git\.acme\.example\/$/,
+            ),
+        ]);
+        expect(fetched).not.toHaveBeenCalled();
     });
 
     test("nothing is asked by an update from a machine of somebody", async () => {

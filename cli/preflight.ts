@@ -7,12 +7,12 @@ import { engineError, passphraseAdvice, runPulumi } from "../lib/engine/pulumi";
 import { projectName } from "../lib/engine/stacks";
 import { tokenAdvice } from "../lib/engine/withoutGitHub";
 import { InputError } from "../lib/errors";
-import { type GitHubTarget, UnreachableError } from "../lib/github/api";
+import { type GitHubTarget, UnreachableError, restAddress } from "../lib/github/api";
 import { environmentNames, readEnvironment, restrictionProblem } from "../lib/github/environments";
 import { RefusedError, missingScope } from "../lib/github/refusals";
 import { checkAccess, readRepository } from "../lib/github/repository";
 import { accessOf } from "../lib/github/settings";
-import { targetIn } from "../lib/github/target";
+import { defaultBaseUrl, targetIn } from "../lib/github/target";
 import { typed } from "../lib/system/commandLine";
 import { type Heading, guide } from "../lib/system/guide";
 import { isAtLeast, versionIn } from "../lib/system/versions";
@@ -152,6 +152,18 @@ async function environmentProblems(target: GitHubTarget): Promise<Missing[]> {
     return problems.map((problem) => goesOn(new InputError({ problem, next }), "environments"));
 }
 
+/**
+ * Returns the problem of a job on a GitHub server of one's own whose stack does not name that server: tokens of the server would be sent
+ * to github.com, which knows none of them.
+ */
+function serverProblem({ baseUrl }: GitHubTarget, env: NodeJS.ProcessEnv): Missing | undefined {
+    const { GITHUB_API_URL: address, GITHUB_SERVER_URL: server } = env;
+    const isKnown = baseUrl !== defaultBaseUrl || !inActions(env) || !address || !server;
+    if (isKnown || restAddress(baseUrl).host === new URL(address).host) return undefined;
+    const problem = `this job runs on ${server}, and the stack does not say so: tokens would be sent to ${new URL(baseUrl).host}`;
+    return stops(new InputError({ problem, next: `pulumi config set github:baseUrl ${server}/` }), "token");
+}
+
 /** Longest time in milliseconds for all questions to GitHub together: the update asks again what matters to it. */
 const patience = 10_000;
 
@@ -162,6 +174,8 @@ const patience = 10_000;
 async function githubProblems(config: ConfigFile, env: NodeJS.ProcessEnv, use: Use): Promise<Missing[]> {
     const target = targetIn(config, env);
     if (!target || use === "read" || !(inActions(env) || (use === "review" && target.token))) return [];
+    const elsewhere = serverProblem(target, env);
+    if (elsewhere) return [elsewhere];
     const without = {
         problem:
             "GITHUB_TOKEN is not set: images are published, workflow files, secrets and variables stay as they are",

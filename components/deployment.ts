@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type DeploymentInputs, componentTypes } from "../lib/engine/resources";
-import { type Deployment as Settings, deploymentScript } from "../lib/hierarchy/deployments";
+import { type Deployment as Settings, deploymentScript, longestRun } from "../lib/hierarchy/deployments";
 import type { Promotion } from "./promotion";
 
 /** The arguments of a deployment. */
@@ -17,12 +17,9 @@ const patience = { dialErrorLimit: 2, perDialTimeout: 10 } as const;
 
 /**
  * Seconds after which the engine ends a deployment whose connection hangs. The host ends commands that take too long, so this is more than
- * those may take: the command and each health check, for the release and for its predecessor.
+ * an earlier deployment, for whose end it may have to wait, and this one may take.
  */
-function longest({ timeout, health }: Settings): number {
-    const { attempts, interval } = health ?? { attempts: 0, interval: 0 };
-    return 60 + 2 * (timeout + attempts * (timeout + interval));
-}
+const longest = (settings: Settings): number => 60 + 2 * longestRun(settings);
 
 /**
  * Runs the release of an image on a host, over SSH: after its promotion, and again whenever the release or a setting changes. A failure leaves

@@ -18,10 +18,22 @@ export const controlRoot = "/_lab/";
 export interface Faults {
     /** Number of requests to the API that are answered with 502. */
     outages: number;
+    /** The answer to requests whose method and path match, until it is taken back. */
+    refusal: z.output<typeof refusal> | undefined;
     readonly requests: { readonly method: string; readonly path: string; readonly status: number }[];
 }
 
 const level = z.enum(["read", "write"]);
+
+/** An answer that GitHub documents and the stand-in has no occasion for: an organization's rules about tokens, or a limit of the owner's plan. */
+const refusal = z.strictObject({
+    method: z.string().default(""),
+    /** A part of the path; every path has the empty one. */
+    path: z.string().default(""),
+    status: z.int().min(300).max(599),
+    message: z.string(),
+    headers: z.record(z.string(), z.string()).default({}),
+});
 const until = z.iso.datetime().transform((text) => Math.ceil(Date.parse(text) / 1000));
 
 const rules: z.ZodType<Rules> = z.strictObject({
@@ -53,6 +65,14 @@ const bodies = {
     repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
     settings: z.strictObject({
         archived: z.boolean().optional(),
+        defaultBranch: z.string().optional(),
+        /** Names of the secrets and values of the variables that the owner shares with the repository. */
+        organization: z
+            .strictObject({
+                secrets: z.array(z.string()).default([]),
+                variables: z.record(z.string(), z.string()).default({}),
+            })
+            .optional(),
         private: z.boolean().optional(),
         signsCommits: z.boolean().optional(),
         protected: z.array(z.string()).optional(),
@@ -89,6 +109,7 @@ const bodies = {
         secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
     }),
     outages: z.strictObject({ count: z.int().min(0) }),
+    refusal,
 };
 
 /**
@@ -208,6 +229,14 @@ const routes: Readonly<Record<string, Route>> = {
     },
     "PUT outages": (incoming, _, _state, faults) => {
         faults.outages = parse(bodies.outages, incoming).count;
+        return noContent();
+    },
+    "PUT refusal": (incoming, _, _state, faults) => {
+        faults.refusal = parse(bodies.refusal, incoming);
+        return noContent();
+    },
+    "DELETE refusal": (_, _args, _state, faults) => {
+        faults.refusal = undefined;
         return noContent();
     },
     "GET requests": (_, _args, _state, { requests }) => ok(requests),

@@ -8,9 +8,16 @@ import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from 
 import { getRepository } from "./repositories";
 import type { Handler, RepositoryHandler } from "./request";
 import { listJobs } from "./runs";
-import { secretHandlers } from "./secrets";
+import { listOrganizationSecrets, secretHandlers } from "./secrets";
 import type { SecretKind } from "./state";
-import { createVariable, deleteVariable, getVariable, listVariables, updateVariable } from "./variables";
+import {
+    createVariable,
+    deleteVariable,
+    getVariable,
+    listOrganizationVariables,
+    listVariables,
+    updateVariable,
+} from "./variables";
 
 /** Handlers of operations without a repository. */
 export const accountHandlers = {
@@ -57,7 +64,9 @@ export const repositoryHandlers: Record<RepositoryOperation, RepositoryHandler> 
     "actions/list-jobs-for-workflow-run-attempt": listJobs,
     ...environmentHandlers,
     "actions/list-repo-secrets": secretHandlers("actions").list,
+    "actions/list-repo-organization-secrets": listOrganizationSecrets,
     "actions/list-repo-variables": listVariables,
+    "actions/list-repo-organization-variables": listOrganizationVariables,
     "actions/get-repo-variable": getVariable,
     "actions/create-repo-variable": createVariable,
     "actions/update-repo-variable": updateVariable,

@@ -43,6 +43,14 @@ type SecretHandlers = Record<"key" | "list" | "get" | "put" | "remove", Reposito
 export const secretHandlers = (kind: SecretKind): SecretHandlers =>
     handlersOn(({ repository }) => ({ key: repository.keys[kind], secrets: repository.secrets[kind] }));
 
+/** Returns the names of the secrets that the repository's owner shares with it. */
+export const listOrganizationSecrets: RepositoryHandler = (request) => {
+    const { organization, createdAt: created } = request.repository;
+    const all = (organization?.secrets ?? []).map((name) => ({ name, created_at: created, updated_at: created }));
+    const { page, headers } = paginate(request, all);
+    return { ...ok({ total_count: all.length, secrets: page }), headers };
+};
+
 /** Returns the operations on secrets. */
 export function handlersOn(storeOf: (request: RepositoryRequest) => SecretStore): SecretHandlers {
     return {

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { answerApi, apiRoot, type Incoming } from "./api";
 import { answerControl, controlRoot, type Faults } from "./control";
 import { readDescription } from "./description";
+import { Refusal } from "./errors";
 import type { Reply } from "./request";
 import { sealedBoxReady } from "./sealedBox";
 import { seedLab } from "./seed";
@@ -67,7 +68,7 @@ export async function startStandIn(options: StandInOptions, description = readDe
         seedLab(draft, options.owner, options.repository);
     });
     const described = await description;
-    const faults: Faults = { outages: 0, requests: [] };
+    const faults: Faults = { outages: 0, refusal: undefined, requests: [] };
     const answer = (incoming: Incoming): Reply => {
         const { pathname } = incoming.url;
         if (pathname.startsWith(controlRoot)) return answerControl(store, faults, incoming);
@@ -77,6 +78,11 @@ export async function startStandIn(options: StandInOptions, description = readDe
         if (faults.outages > 0) {
             faults.outages--;
             return { status: 502, body: { message: "Server Error" } };
+        }
+        const { refusal } = faults;
+        if (refusal && incoming.method.startsWith(refusal.method) && pathname.includes(refusal.path)) {
+            const { status, message, headers } = refusal;
+            return { status, body: new Refusal(status, message).body, headers };
         }
         return answerApi(store, described, incoming);
     };

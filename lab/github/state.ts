@@ -195,7 +195,7 @@ export interface Repository {
     readonly name: string;
     private: boolean;
     archived: boolean;
-    readonly defaultBranch: string;
+    defaultBranch: string;
     readonly createdAt: string;
     pushedAt: string;
     /** Contents by blob, base64. */
@@ -209,6 +209,11 @@ export interface Repository {
     readonly keys: Record<SecretKind, KeyPair>;
     readonly secrets: Record<SecretKind, Record<string, Secret>>;
     readonly variables: Record<string, Variable>;
+    /** What its owner, an organization, shares with it; absent if nothing. */
+    organization?: {
+        readonly secrets: readonly string[];
+        readonly variables: Readonly<Record<string, string>>;
+    };
     /** By name in lower case; absent in states of an older version. */
     environments?: Record<string, Environment>;
     readonly pulls: PullRequest[];

@@ -23,6 +23,16 @@ export const listVariables: RepositoryHandler = (request) => {
     return { ...ok({ total_count: all.length, variables: page }), headers };
 };
 
+/** Returns the variables that the repository's owner shares with it. */
+export const listOrganizationVariables: RepositoryHandler = (request) => {
+    const { organization, createdAt } = request.repository;
+    const all = Object.entries(organization?.variables ?? {}).map(([name, value]) =>
+        represent(name, { value, createdAt, updatedAt: createdAt }),
+    );
+    const { page, headers } = paginate(request, all, { usual: 10, most: 30 });
+    return { ...ok({ total_count: all.length, variables: page }), headers };
+};
+
 /** Returns a variable; the case of its name does not matter. */
 export const getVariable: RepositoryHandler = ({ repository, params }) => {
     const name = (params.name ?? "").toUpperCase();

@@ -7,6 +7,7 @@ import { packageRoot } from "../system/paths";
 import {
     componentTypes,
     contentIn,
+    deploymentPlace,
     dockerTypes,
     githubTitle,
     githubTypes,
@@ -148,4 +149,13 @@ test("no other file of the program spells out what is named here", () => {
     expect(files.length).toBeGreaterThan(100);
     expect(files.filter((file) => spelt.test(readFileSync(path.join(packageRoot, file), "utf8")))).toEqual([]);
     for (const type of [...Object.values(componentTypes), ...Object.values(dockerTypes)]) expect(type).toMatch(spelt);
+});
+
+test.each([
+    ["app.example.org", 22, "deploy@app.example.org"],
+    ["app.example.org", 2222, "deploy@app.example.org:2222"],
+    ["2001:db8::1", 22, "deploy@[2001:db8::1]"],
+    ["2001:db8::1", 2222, "deploy@[2001:db8::1]:2222"],
+])("people read %s with port %s as %s", (host, port, text) => {
+    expect(deploymentPlace({ user: "deploy", host, port })).toBe(text);
 });

@@ -328,7 +328,7 @@ export const readDeployment = (properties: Properties = {}): DeploymentInputs | 
 
 /** Returns the place of a deployment in words: "deploy@bot.example.org", with a port that is not SSH's own. */
 export const deploymentPlace = ({ user, host, port }: Pick<DeploymentInputs, "user" | "host" | "port">): string =>
-    `${user}@${host}${port === 22 ? "" : `:${port}`}`;
+    `${user}@${host.includes(":") ? `[${host}]` : host}${port === 22 ? "" : `:${port}`}`;
 
 /** The reader of a secret: workflows, jobs in an environment, workflows started by Dependabot, or codespaces. */
 export type SecretReader = "actions" | `environment ${string}` | "dependabot" | "codespaces";

@@ -120,6 +120,14 @@ async function connect({ baseUrl, token }: GitHubTarget, what: string) {
 
 const headers = { "x-github-api-version": "2022-11-28" };
 
+/** Returns the next step after an answer that a repetition would not change; undefined for the others. */
+function nextAfter(status: number, said = ""): string | undefined {
+    if (/billing plan|upgrade (your|to)/i.test(said)) {
+        return "the plan of the repository's owner has this for public repositories only: change the plan, or make the repository public";
+    }
+    return status === 400 || status === 422 ? "mend what GitHub names, and run the same command again" : undefined;
+}
+
 /** Returns the answer 404 for a request that failed with it. Throws the errors of `ask` for every other failure. */
 function answerOf(error: unknown, what: string): Answer {
     if (!(error instanceof Error && "status" in error)) throw error;
@@ -130,10 +138,10 @@ function answerOf(error: unknown, what: string): Answer {
     const said = status < 500 ? (response.data as { message?: string } | undefined)?.message : undefined;
     // A rule of the branch refuses with 403 as well, and is no matter of the token.
     const byRule = brokenRules(said ?? "") && nextAfterRefusal([said ?? ""], "a branch", "pull-request");
-    const refused = byRule === undefined ? refusal(status, answered, what) : undefined;
+    const refused = byRule === undefined ? refusal(status, answered, what, said) : undefined;
     if (refused) throw refused;
     const reason = `it answered ${status}${said === undefined ? "" : `: ${said}`}`;
-    throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`, byRule);
+    throw new UnreachableError(`GitHub can't be asked to ${what}: ${reason}`, byRule ?? nextAfter(status, said));
 }
 
 /**

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { type GitHubTarget, ask, list } from "./api";
+import { InputError } from "../errors";
+import { type Change, type GitHubTarget, ask, list } from "./api";
+import { setupPermissions } from "./permissions";
 import { inRepository, parse } from "./repository";
 
 /* The environments of a repository's jobs: docs.github.com/rest/deployments/environments. */
@@ -77,23 +79,31 @@ export function restrictionProblem(environment: Environment | undefined, branch:
     return branches.length === 0 ? `branch ${branch} may not use it` : undefined;
 }
 
+/** The answer 404 to a change: GitHub does not tell who may not administer a repository that there is anything to change. */
+export const notAdministered = (what: string): InputError =>
+    new InputError({
+        problem: `GitHub does not let this token ${what}: it answers that there is no such thing`,
+        next: `use the token of a person who may administer the repository, with ${setupPermissions}`,
+    });
+
 /**
  * Creates an environment if it does not exist, and with `branch` lets that branch use it, and no others except those that a pattern
- * already allows. Its other rules stay. Throws the errors of `ask`.
+ * already allows. Its other rules stay. Throws the errors of `ask`, and an InputError if GitHub hides the environment from the token.
  */
 export async function ensureEnvironment(target: GitHubTarget, name: string, branch?: string): Promise<void> {
+    const set = async (what: string, rest: string, change: Change) => {
+        const { status } = await ask(target, environmentPath(target, name, rest), what, change);
+        if (status === 404) throw notAdministered(what);
+    };
     const found = await readEnvironment(target, name);
     const isOpen = branch !== undefined && (!found || found.branches === "every");
     if (!found || isOpen) {
         const policy = branch === undefined ? null : { protected_branches: false, custom_branch_policies: true };
         const body = { ...found?.rules, deployment_branch_policy: policy };
-        await ask(target, environmentPath(target, name), `create the environment ${name}`, { method: "PUT", body });
+        await set(`create the environment ${name}`, "", { method: "PUT", body });
     }
     const branches = isOpen ? [] : found?.branches;
     if (branch === undefined || !Array.isArray(branches) || branches.includes(branch)) return;
     const body = { name: branch, type: "branch" };
-    await ask(target, environmentPath(target, name, policies), `restrict the environment ${name}`, {
-        method: "POST",
-        body,
-    });
+    await set(`restrict the environment ${name}`, policies, { method: "POST", body });
 }

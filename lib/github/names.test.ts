@@ -1,6 +1,14 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { checkVariable, imageVariable, maximumValue, nameProblem, publishedVariables, valueProblem } from "./names";
+import {
+    checkVariable,
+    imageVariable,
+    maximumValue,
+    nameProblem,
+    publishedVariables,
+    readRemote,
+    valueProblem,
+} from "./names";
 
 describe("the name of a secret or variable", () => {
     test.each(["TOKEN", "token", "_x", "A1_", "GITHUBBER", "MY_GITHUB_TOKEN", "A".repeat(255)])(
@@ -62,4 +70,23 @@ describe("the variable of an image", () => {
     test("is one that GitHub takes", () => {
         expect(() => publishedVariables({ "1st": 1 })).toThrow("1ST_IMAGE on GitHub: it must not begin with a digit");
     });
+});
+
+test.each<[string, [host: string, owner: string, name: string] | undefined]>([
+    ["git@github.com:acme/tool.git", ["github.com", "acme", "tool"]],
+    ["github-work:acme/tool", ["github-work", "acme", "tool"]],
+    ["org-12345@GitHub.com:acme/tool.git", ["github.com", "acme", "tool"]],
+    ["https://github.com/acme/tool/", ["github.com", "acme", "tool"]],
+    ["https://user:p4ss@github.com/acme/tool.js.git", ["github.com", "acme", "tool.js"]],
+    ["https://git.acme.example:8443/acme/tool", ["git.acme.example", "acme", "tool"]],
+    ["ssh://git@ssh.github.com:443/acme/tool.git", ["github.com", "acme", "tool"]],
+    ["https://notgithub.com/acme/tool", ["notgithub.com", "acme", "tool"]],
+    ["https://gitlab.com/acme/group/tool.git", undefined],
+    ["/srv/git/acme/tool.git", undefined],
+    ["../tool.git", undefined],
+    ["file:///srv/acme/tool", undefined],
+    ["", undefined],
+])("the remote %j is %j", (address, expected) => {
+    const remote = readRemote(address);
+    expect(remote && [remote.host, remote.owner, remote.name]).toEqual(expected);
 });

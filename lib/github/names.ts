@@ -9,6 +9,24 @@ export function splitRepository(text: string): { readonly owner: string; readonl
     return owner === undefined || name === undefined ? undefined : { owner, name };
 }
 
+/**
+ * Reads the address of a git remote, as git accepts them: "git@host:owner/name.git", "https://host/owner/name", "ssh://git@host:22/…".
+ *
+ * @returns undefined for a path on this machine, and for an address that names no repository of an owner
+ */
+export function readRemote(
+    address: string,
+): { readonly host: string; readonly owner: string; readonly name: string } | undefined {
+    const [, host = "", path = ""] =
+        /^\w[\w+.-]*:\/\/(?:[^/@]*@)?([^/:@]+)(?::\d+)?\/(.+)$/.exec(address) ??
+        /^(?:[^/@:]+@)?([^/:@]+):(?!\/)(.+)$/.exec(address) ??
+        [];
+    const repository = splitRepository(path);
+    if (!repository) return undefined;
+    // The address for networks that let only HTTPS out.
+    return { host: host.toLowerCase().replace(/^ssh\.github\.com$/, "github.com"), ...repository };
+}
+
 /** Maximum size in bytes of the value of a secret or variable on GitHub. */
 export const maximumValue = 48 * 1024;
 

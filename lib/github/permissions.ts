@@ -87,7 +87,11 @@ export const permissions = {
         because: "the secrets that CI needs come from the stack's configuration",
         always: true,
         publicRead: false,
-        opens: { ...secretOperations("actions", "read"), "actions/list-repo-secrets": "read" },
+        opens: {
+            ...secretOperations("actions", "read"),
+            "actions/list-repo-secrets": "read",
+            "actions/list-repo-organization-secrets": "read",
+        },
     },
     actions_variables: {
         title: "Variables",
@@ -98,6 +102,7 @@ export const permissions = {
         publicRead: false,
         opens: {
             "actions/list-repo-variables": "read",
+            "actions/list-repo-organization-variables": "read",
             "actions/get-repo-variable": "read",
             "actions/create-repo-variable": "write",
             "actions/update-repo-variable": "write",
@@ -292,3 +297,9 @@ export function tokenText(): string {
         `${titles(false).join(", ")} (a classic token: ${scopesText})`
     );
 }
+
+/** The permissions of the token with which `github-setup --apply` changes the repository: "Administration: read and write, …". */
+export const setupPermissions = permissionNames
+    .filter((name) => factsOf(name).setup === true || ["secrets", "actions_variables", "environments"].includes(name))
+    .map((name) => `${factsOf(name).title}: ${factsOf(name).level === "write" ? "read and write" : "read"}`)
+    .join(", ");

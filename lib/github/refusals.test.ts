@@ -15,6 +15,12 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             /may not change a workflow file: give .* Contents and Workflows: read and write, at GitHub, Settings/,
         ],
         [
+            "the organization's single sign-on",
+            `${put} 403 Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization. []`,
+            "a workflow file",
+            /^authorize the token for the organization/,
+        ],
+        [
             "a permission of an App",
             "PATCH https://api.github.com/repos/us/bot/actions/variables/A: 403 Resource not accessible by integration []",
             "a variable",
@@ -215,4 +221,53 @@ describe("a refusal", () => {
     test.each([200, 404, 422])("is not what %d means", (status) => {
         expect(told(status)).toBeUndefined();
     });
+});
+
+describe("a token that GitHub refuses", () => {
+    const refused = (said: string, headers: Record<string, string> = {}) =>
+        refusal(403, new Headers(headers), "read the repository acme/tool", said)?.message;
+
+    test.each([
+        [
+            "Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.",
+            "authorize the token for the organization",
+        ],
+        [
+            "Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.",
+            "run it from an address on that list",
+        ],
+        [
+            "`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a personal access token with fine-grained permissions.",
+            "use a token of the kind, and with the lifetime, that the organization allows",
+        ],
+        [
+            "The 'acme' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 90 days.",
+            "use a token of the kind, and with the lifetime, that the organization allows",
+        ],
+        ["Must have admin rights to Repository.", "use the token of a person who may administer the repository"],
+        ["This installation has been suspended", "let who suspended the App's installation or the account lift that"],
+    ])("by a rule about tokens is not told to get more permissions: %s", (said, next) => {
+        const message = refused(said, { "x-accepted-github-permissions": "metadata=read" });
+        expect(message).toContain(`this token may not read the repository acme/tool: ${said}\n`);
+        expect(message).toContain(`next: ${next}`);
+        expect(message).not.toContain("metadata");
+    });
+
+    test.each([
+        ["contents=write", "Contents: read and write"],
+        ["contents=write,workflows=write", "Contents: read and write and Workflows: read and write"],
+        ["issues=read; pull_requests=read", "issues: read, or Pull requests: read"],
+    ])("for want of %s is told which permission that is", (accepted, text) => {
+        const headers = { "x-accepted-github-permissions": accepted };
+        expect(refused("Resource not accessible by integration", headers)).toMatch(
+            new RegExp(`next: give it the repository permission ${text}$`),
+        );
+    });
+
+    test.each(["You have exceeded a secondary rate limit.", "You have triggered an abuse detection mechanism."])(
+        "for its many requests is told to wait, also where GitHub names no time: %s",
+        (said) => {
+            expect(refused(said, { "x-ratelimit-remaining": "4000" })).toMatch(/rate limit .* is used up until 20/);
+        },
+    );
 });

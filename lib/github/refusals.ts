@@ -1,7 +1,15 @@
 import { typed } from "../system/commandLine";
 import { refreshAll, refreshFiles } from "../engine/refresh";
 import { InputError, type InputProblem } from "../errors";
-import { type Kind, permissions, permissionsText, scopesText, tokenText, workflowFolder } from "./permissions";
+import {
+    type Kind,
+    type Permission,
+    permissions,
+    permissionsText,
+    scopesText,
+    tokenText,
+    workflowFolder,
+} from "./permissions";
 
 /** Returns the next step for a token without the permission for a kind of resource. */
 export const grant = (kind: Kind): string =>
@@ -57,6 +65,9 @@ const ruleWords: readonly (readonly [pattern: RegExp, rule: string, reach?: "eve
     [/protected.branch|\bGH006\b|could not (create|update|delete) file/i, "branch protection"],
 ];
 
+/** Addresses in messages: they name files, whose names may hold words that rules are known by. */
+const addresses = /https?:\/\/\S+/g;
+
 /** Whether a change of this kind of object is one that rules of a branch can refuse. */
 const isCommit = (kind: Kind): boolean => kind === "a workflow file" || kind === "a branch";
 
@@ -75,8 +86,7 @@ export interface BrokenRules {
  */
 export function brokenRules(text: string): BrokenRules | undefined {
     if (/rate limit|was archived| does not match [0-9a-f]/i.test(text)) return undefined;
-    // An address names the file, whose name may hold such words.
-    const said = text.replaceAll(/https?:\/\/\S+/g, "");
+    const said = text.replaceAll(addresses, "");
     const found = ruleWords.filter(([pattern]) => pattern.test(said));
     // "a ruleset" says nothing where its rule is known.
     const named = found.filter(([, rule]) => /^[A-Z]/.test(rule));
@@ -98,6 +108,27 @@ function aroundRules({ rules, holdEverywhere }: BrokenRules, way: DeliveryWay): 
     const ways = way === "pull-request" ? [bypass, exempt] : holdEverywhere ? [bypass] : [bypass, pullRequest];
     return `the rule "${rules.join('", "')}" refuses it: ${ways.join(", or ")}`;
 }
+
+/**
+ * Rules of an organization about tokens, by what GitHub says when one of them refuses a valid token: more permissions would not help.
+ */
+const tokenRules: readonly (readonly [said: RegExp, next: string])[] = [
+    [
+        /SAML enforcement/i,
+        "authorize the token for the organization: GitHub, Settings, Developer settings, Configure SSO beside the token",
+    ],
+    [/IP allow list/i, "run it from an address on that list, or let an owner of the organization add this one"],
+    [
+        /forbids access via/i,
+        "use a token of the kind, and with the lifetime, that the organization allows, or a GitHub App",
+    ],
+    [/admin rights|must be an? (admin|owner)/i, "use the token of a person who may administer the repository"],
+    [/suspended/i, "let who suspended the App's installation or the account lift that"],
+];
+
+/** Returns the next step after a rule about tokens refused something; undefined if GitHub said something else. */
+const nextAfterTokenRule = (said: string): string | undefined =>
+    tokenRules.find(([pattern]) => pattern.test(said.replaceAll(addresses, "")))?.[1];
 
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
     // These are said by what the provider reports; the refusals below would be a wrong reading of them.
@@ -145,7 +176,8 @@ export function nextAfterRefusal(
     const text = errors.join("\n");
     const broken = isCommit(kind) ? brokenRules(text) : undefined;
     if (broken) return aroundRules(broken, way);
-    return failures.find(([pattern]) => pattern.test(text))?.[1](kind);
+    const byTokenRule = text.includes(": 403 ") ? nextAfterTokenRule(text) : undefined;
+    return byTokenRule ?? failures.find(([pattern]) => pattern.test(text))?.[1](kind);
 }
 
 /** The resources that a refusal stops: the workflow files, the secrets and variables, or both. */
@@ -204,8 +236,30 @@ export function missingScope(headers: Headers): RefusedError | undefined {
     return new RefusedError(problem, "files");
 }
 
-/** A refusal in the words of who has to mend it; undefined for an answer that is none. */
-export function refusal(status: number, headers: Headers, what: string): RefusedError | undefined {
+/**
+ * Returns the permissions that GitHub says would have sufficed, as its settings name them; undefined if it does not say.
+ *
+ * @param accepted "administration=write", of several separated by commas all, of several separated by semicolons one
+ */
+function acceptedText(accepted: string | null): string | undefined {
+    if (accepted === null || accepted.trim() === "") return undefined;
+    const one = (text: string) => {
+        const [name = "", level = ""] = text.trim().split("=");
+        const title = name in permissions ? permissions[name as Permission].title : name;
+        return `${title}: ${level === "write" ? "read and write" : level}`;
+    };
+    return accepted
+        .split(";")
+        .map((all) => all.split(",").map(one).join(" and "))
+        .join(", or ");
+}
+
+/**
+ * A refusal in the words of who has to mend it; undefined for an answer that is none.
+ *
+ * @param said GitHub's message
+ */
+export function refusal(status: number, headers: Headers, what: string, said = ""): RefusedError | undefined {
     const where = "environment variable GITHUB_TOKEN";
     if (status === 401) {
         return new RefusedError({
@@ -216,7 +270,11 @@ export function refusal(status: number, headers: Headers, what: string): Refused
     }
     if (status !== 403 && status !== 429) return undefined;
     const after = headers.get("retry-after");
-    const end = after === null ? limitEnd(headers, 1) : Date.now() + Number(after) * 1000;
+    const end =
+        after === null
+            ? // GitHub asks to wait for a minute where it names no time.
+              (limitEnd(headers, 1) ?? (/rate limit|abuse detection/i.test(said) ? Date.now() + 60_000 : undefined))
+            : Date.now() + Number(after) * 1000;
     if (end !== undefined && Number.isFinite(end)) {
         return new RefusedError({
             where,
@@ -225,10 +283,14 @@ export function refusal(status: number, headers: Headers, what: string): Refused
         });
     }
     const wanted = headers.get("x-accepted-github-permissions") ?? headers.get("x-accepted-oauth-scopes");
+    const byRule = nextAfterTokenRule(said);
+    const accepted = acceptedText(headers.get("x-accepted-github-permissions"));
+    const permission = accepted === undefined ? tokenText() : `the repository permission ${accepted}`;
+    const isPlain = said === "" || /^(resource not accessible|forbidden)/i.test(said);
     return new RefusedError({
         where,
-        problem: `this token may not ${what}`,
-        ...(wanted !== null && wanted !== "" && { allowed: [wanted] }),
-        next: `give it ${tokenText()}`,
+        problem: `this token may not ${what}${isPlain ? "" : `: ${said}`}`,
+        ...(byRule === undefined && wanted !== null && wanted !== "" && { allowed: [wanted] }),
+        next: byRule ?? `give it ${permission}`,
     });
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { ciStack } from "../engine/stacks";
 import { InputError } from "../errors";
 import { typed } from "../system/commandLine";
 import { progress } from "../system/progress";
+import { quote } from "../system/shell";
 import { type Answer, type GitHubTarget, UnreachableError, ask } from "./api";
 import { type Access, accessFacts, environmentIn } from "./permissions";
 import { RefusedError, grant } from "./refusals";
@@ -56,6 +58,33 @@ export async function readRepository(target: GitHubTarget): Promise<Answer> {
     throw new InputError({
         problem: `there is no repository ${name}, or the token in GITHUB_TOKEN can't see it`,
         next: "pulumi config set --path github.repository <name>, pulumi config set github:owner <owner>, or give the token access",
+    });
+}
+
+const defaultBranchSchema = z.object({ default_branch: z.string() });
+
+/**
+ * Refuses a branch that the repository does not have, unless it is the default branch, which an empty repository does not have yet either.
+ * A token that may not read branches lets every name pass. Throws the errors of `readRepository`.
+ *
+ * @throws InputError that names the default branch
+ */
+export async function checkBranch(target: GitHubTarget): Promise<void> {
+    const { branch } = target;
+    const { body } = await readRepository(target);
+    const { default_branch: usual } = parse(defaultBranchSchema, body, `read the repository ${nameOf(target)}`);
+    if (branch === usual) return;
+    try {
+        const what = `read the branch ${branch}`;
+        const found = await ask(target, inRepository(target, `/branches/${encodeURIComponent(branch)}`), what);
+        if (found.body !== undefined) return;
+    } catch (error) {
+        if (error instanceof RefusedError) return;
+        throw error;
+    }
+    throw new InputError({
+        problem: `images would be built from branch ${branch}, and ${nameOf(target)} has none of that name: its default branch is ${usual}`,
+        next: `pulumi config set --stack ${ciStack} --path github.branch ${quote(usual)} (after pulumi stack init ${ciStack}), or make the branch`,
     });
 }
 

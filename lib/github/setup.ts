@@ -5,8 +5,14 @@ import { InputError } from "../errors";
 import { typed } from "../system/commandLine";
 import type { Heading } from "../system/guide";
 import { type GitHubTarget, UnreachableError, ask, list } from "./api";
-import { type Environment, environmentNames, readEnvironment, restrictionProblem } from "./environments";
-import { factsOf, permissionNames, tokenText } from "./permissions";
+import {
+    type Environment,
+    environmentNames,
+    notAdministered,
+    readEnvironment,
+    restrictionProblem,
+} from "./environments";
+import { tokenText } from "./permissions";
 import { asking, inRepository, nameOf, parse, readRepository } from "./repository";
 
 /* What the owner of a repository sets up once on GitHub, and how much of it is done. */
@@ -49,8 +55,8 @@ export interface Needs {
 /** An answer of GitHub, or the reason why there is none. */
 type Known<T> = { readonly found: T } | { readonly unknown: string };
 
-const places = ["repository", "up", "review"] as const;
-/** A place of variables and secrets: the repository, or one of its environments. */
+const places = ["repository", "up", "review", "organization"] as const;
+/** A place of variables and secrets: the repository, one of its environments, or what its owner shares with it. */
 export type Place = (typeof places)[number];
 
 /** What a repository has. */
@@ -80,8 +86,15 @@ const variablesSchema = z.array(z.object({ name: z.string(), value: z.string() }
 const secretsSchema = z.array(z.object({ name: z.string() }));
 
 /** The path of a place's variables or secrets below the repository. */
-export const pathOf = (place: Place, kind: "variables" | "secrets"): string =>
-    place === "repository" ? `/actions/${kind}` : `/environments/${environmentNames[place]}/${kind}`;
+export function pathOf(place: Place, kind: "variables" | "secrets"): string {
+    if (place === "repository") return `/actions/${kind}`;
+    if (place === "organization") return `/actions/organization-${kind}`;
+    return `/environments/${environmentNames[place]}/${kind}`;
+}
+
+/** How messages name a place. */
+const placeText = (target: GitHubTarget, place: Place): string =>
+    place === "repository" ? nameOf(target) : place === "organization" ? target.owner : `environment ${place}`;
 
 async function known<T>(question: () => Promise<T>): Promise<Known<T>> {
     try {
@@ -102,8 +115,8 @@ export const readSetup = (target: GitHubTarget): Promise<Found> =>
     asking(target, async () => {
         await readRepository(target);
         const listed = async (place: Place, kind: "variables" | "secrets") => {
-            const what = `list the ${kind} of ${place === "repository" ? nameOf(target) : `environment ${place}`}`;
-            // An environment that does not exist has none.
+            const what = `list the ${kind} of ${placeText(target, place)}`;
+            // An environment that does not exist has none, and neither has an old GitHub server's organization.
             return { what, items: (await list(target, inRepository(target, pathOf(place, kind)), what)) ?? [] };
         };
         const variables = async (place: Place) => {
@@ -133,8 +146,8 @@ const nothing: Known<never> = { unknown: "GITHUB_TOKEN is not set" };
 /** What is known without a token: nothing. */
 export const unknownSetup: Found = {
     environments: { up: nothing, review: nothing },
-    variables: { repository: nothing, up: nothing, review: nothing },
-    secrets: { repository: nothing, up: nothing, review: nothing },
+    variables: { repository: nothing, up: nothing, review: nothing, organization: nothing },
+    secrets: { repository: nothing, up: nothing, review: nothing, organization: nothing },
 };
 
 const apply = (...options: readonly string[]) => typed("github-setup", "--apply", ...options);
@@ -184,7 +197,7 @@ function environmentItems({ branch }: Needs, { environments: { up, review } }: F
     ];
 }
 
-/** Returns the item of a variable of the repository; its environments may have it instead. */
+/** Returns the item of a variable of the repository; its environments or its owner may have it instead. */
 function variableItem(name: string, heading: Heading, { variables }: Found, required = true): SetupItem {
     const what = `variable ${name}`;
     const has = (place: Place) => {
@@ -192,24 +205,33 @@ function variableItem(name: string, heading: Heading, { variables }: Found, requ
         return "found" in there && there.found.has(name);
     };
     if (has("repository")) return { state: "done", what, text: "it is set", heading, required };
+    if (has("organization")) {
+        return { state: "done", what, text: "the organization shares it with the repository", heading, required };
+    }
     if (has("up") && has("review")) {
         return { state: "done", what, text: "both environments have it", heading, required };
     }
     const next = apply("--variable", `${name}=<value>`);
-    return openItem({ what, heading, required, next }, "it is not set", reasonOf(variables.repository));
+    return openItem(
+        { what, heading, required, next },
+        "it is not set",
+        reasonOf(variables.repository, variables.organization),
+    );
 }
 
-/** Returns the item of a secret of an environment; the repository may have it instead. */
+/** Returns the item of a secret of an environment; the repository or its owner may have it instead. */
 function secretItem(name: string, place: "up" | "review", heading: Heading, found: Found, required = true): SetupItem {
     const what = `secret ${name} in environment ${place}`;
-    const [there, repository] = [found.secrets[place], found.secrets.repository];
-    if ("found" in there && there.found.has(name)) return { state: "done", what, text: "it is set", heading, required };
-    if ("found" in repository && repository.found.has(name)) {
-        const text = "the repository has it, so whoever may push a branch can read it; better in the environment alone";
+    const { [place]: there, repository, organization } = found.secrets;
+    const has = (answer: Known<ReadonlySet<string>>) => "found" in answer && answer.found.has(name);
+    if (has(there)) return { state: "done", what, text: "it is set", heading, required };
+    const owner = has(repository) ? "repository" : has(organization) ? "organization" : undefined;
+    if (owner !== undefined) {
+        const text = `the ${owner} has it, so whoever may push a branch can read it; better in the environment alone`;
         return { state: "done", what, text, heading, required };
     }
     const next = `${apply("--secret", `${place}:${name}`)}, with the value in the variable ${name} of your shell`;
-    return openItem({ what, heading, required, next }, "it is not set", reasonOf(there, repository));
+    return openItem({ what, heading, required, next }, "it is not set", reasonOf(there, repository, organization));
 }
 
 /** Returns the backend that is in use, from what is set; undefined if that does not tell. */
@@ -344,16 +366,9 @@ export function settable({ logins }: Pick<Needs, "logins">) {
     };
 }
 
-/** The permissions of the token with which `github-setup --apply` changes the repository: "Administration: read and write, …". */
-export const setupPermissions = permissionNames
-    .filter((name) => factsOf(name).setup === true || ["secrets", "actions_variables", "environments"].includes(name))
-    .map((name) => `${factsOf(name).title}: ${factsOf(name).level === "write" ? "read and write" : "read"}`)
-    .join(", ");
-
 async function changed(target: GitHubTarget, path: string, what: string, change: Parameters<typeof ask>[3]) {
     const { status } = await ask(target, inRepository(target, path), what, change);
-    if (status !== 404) return;
-    throw new InputError({ problem: `GitHub does not let this token ${what}`, next: `it needs ${setupPermissions}` });
+    if (status === 404) throw notAdministered(what);
 }
 
 /** Creates a variable of the repository, or changes its value. Throws the errors of `ask`. */
@@ -370,11 +385,7 @@ const keySchema = z.object({ key: z.string(), key_id: z.string() });
 export async function setSecret(target: GitHubTarget, place: "up" | "review", name: string, value: string) {
     const [path, what] = [pathOf(place, "secrets"), `set the secret ${name} of environment ${place}`];
     const { body } = await ask(target, inRepository(target, `${path}/public-key`), what);
-    if (body === undefined)
-        throw new InputError({
-            problem: `GitHub does not let this token ${what}`,
-            next: `it needs ${setupPermissions}`,
-        });
+    if (body === undefined) throw notAdministered(what);
     const { key, key_id } = parse(keySchema, body, what);
     const { default: sodium } = await import("libsodium-wrappers");
     await sodium.ready;

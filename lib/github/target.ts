@@ -9,6 +9,15 @@ export const defaultBaseUrl = "https://api.github.com/";
 export const firstSet = (...values: readonly (string | undefined)[]): string | undefined => values.find(Boolean);
 
 /**
+ * Returns the address of the GitHub that a git remote is on; undefined for a host of which only its owner knows whether it is a GitHub
+ * server: a token must not be sent to any other.
+ */
+export function baseUrlOf(host: string): string | undefined {
+    if (host === "github.com") return defaultBaseUrl;
+    return host.endsWith(".ghe.com") ? `https://${host}/` : undefined;
+}
+
+/**
  * Returns the repository that a stack's file configures, with the address and token for its requests: an owner in the environment has the
  * precedence that the GitHub provider gives it.
  *

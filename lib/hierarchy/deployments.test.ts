@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
 import { packageRoot } from "../system/paths";
-import { expect, test } from "../../tests/mocha";
+import { eventually, expect, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { type DeploymentRun, checkDeployments, deploymentScript, deploymentsSchema } from "./deployments";
 
@@ -40,6 +41,13 @@ test.each<[string, object]>([
     expect(JSON.stringify(error?.issues)).not.toContain("x".repeat(70));
 });
 
+test.each(["app.example.org", "app_1", "192.0.2.1", "2001:db8::1", "::1", "fe80::1%eth0"])(
+    "%s is a machine",
+    (host) => {
+        expect(deploymentsSchema.parse({ bot: { ...whole, host } }).bot?.host).toBe(host);
+    },
+);
+
 test.each(["", "../bot", "a b", "-bot", "x".repeat(64)])("%j is no name of a deployment", (name) => {
     expect(deploymentsSchema.safeParse({ [name]: whole }).success).toBe(false);
 });
@@ -59,6 +67,8 @@ test.each([
     "The former release does not run either",
     "No release was deployed here before",
     "The same release was deployed before",
+    "an earlier deployment has not ended",
+    "nothing was started, because",
 ])("docs/operations.md says what to do when the host says: %s", (said) => {
     const run = { name: "n", place: "p", image: "i", ref: "r", tag: "t", command: "c", timeout: 1 };
     expect(deploymentScript(run)).toContain(said);
@@ -69,26 +79,53 @@ test.each([
 describe("the script", () => {
     const refOf = (digit: string) => `registry.test/bot@sha256:${digit.repeat(64)}`;
     const release = (digit: string) => ({ ref: refOf(digit), tag: `r-${digit.repeat(12)}` });
+    /** The script shows what commands wrote once a second. */
+    const inTime = { timeout: 10_000 };
     /** Runs the script on a host whose home is `home`; what it writes is returned. */
     const host = (shell = "sh") => {
         const home = temporaryFolder();
         const inHome = (name: string) => path.join(home, name);
+        const { PATH = "" } = process.env;
+        const shellOptions = { cwd: home, env: { PATH, HOME: home } };
+        const scriptOf = (run: Partial<DeploymentRun>) =>
+            deploymentScript({
+                ...{ name: "bot", place: "project/stack/bot", image: "bot", timeout: 5, ...release("1") },
+                // What runs is what `running` says, as with containers.
+                command: 'echo "starting $RELEASE_REF"; echo "$RELEASE_IMAGE $RELEASE_TAG" >> running',
+                ...run,
+            });
         return {
+            home,
+            /** Begins a run, and waits until it has written a text. */
+            begin: async (run: Partial<DeploymentRun>, text: string) => {
+                const child = spawn(shell, ["-s"], shellOptions);
+                const written = { stdout: "", stderr: "" };
+                child.stdout.on("data", (part: Buffer) => (written.stdout += part.toString()));
+                child.stderr.on("data", (part: Buffer) => (written.stderr += part.toString()));
+                const end = once(child, "close").then(([status]) => ({
+                    ...{ status: status as number, said: written.stderr.trim() },
+                }));
+                child.stdin.end(scriptOf(run));
+                await eventually(() => {
+                    expect(written.stdout).toContain(text);
+                }, inTime);
+                const breakOff = () => {
+                    child.stdout.destroy();
+                    child.stderr.destroy();
+                    child.kill("SIGKILL");
+                };
+                return { end, breakOff };
+            },
             write: (name: string, text: string) => {
                 writeFileSync(inHome(name), text);
             },
+            remove: (name: string) => {
+                rmSync(inHome(name));
+            },
             read: (name: string) => (existsSync(inHome(name)) ? readFileSync(inHome(name), "utf8") : undefined),
             run: (run: Partial<DeploymentRun>) => {
-                const input = deploymentScript({
-                    ...{ name: "bot", place: "project/stack/bot", image: "bot", timeout: 5, ...release("1") },
-                    // What runs is what `running` says, as with containers.
-                    command: 'echo "starting $RELEASE_REF"; echo "$RELEASE_IMAGE $RELEASE_TAG" >> running',
-                    ...run,
-                });
-                const { PATH = "" } = process.env;
-                const { status, stdout, stderr } = spawnSync(shell, ["-s"], {
-                    ...{ input, encoding: "utf8", cwd: home, env: { PATH, HOME: home } },
-                });
+                const options = { ...shellOptions, input: scriptOf(run), encoding: "utf8" } as const;
+                const { status, stdout, stderr } = spawnSync(shell, ["-s"], options);
                 return { status, stdout, said: stderr.trim() };
             },
         };
@@ -161,6 +198,67 @@ describe("the script", () => {
         const done = run({ command: `cat > stdin; printf '%s' "$RELEASE_IMAGE" > image`, image: nasty });
         expect(done.status).toBe(0);
         expect([read("stdin"), read("image"), read("pwned")]).toEqual(["", nasty, undefined]);
+    });
+
+    const stoppingFirst =
+        'echo "stopping"; rm -f now; until [ -e go ]; do sleep 0.1; done; /bin/echo "starting" || exit 9; echo "$RELEASE_TAG" > now';
+
+    test("ends what it began if the connection breaks off halfway", async () => {
+        const { begin, run, read, write, remove } = host();
+        write("go", "");
+        expect(run({ ...release("1"), command: stoppingFirst })).toMatchObject({ status: 0 });
+        remove("go");
+        const { breakOff } = await begin({ ...release("2"), command: stoppingFirst }, "stopping");
+        breakOff();
+        expect(read("now")).toBeUndefined();
+        write("go", "");
+        await eventually(() => {
+            expect(read(record)).toBe(`${refOf("2")}\nr-222222222222\n`);
+        }, inTime);
+        expect(read("now")).toBe("r-222222222222\n");
+    });
+
+    test("waits for a deployment that has not ended, goes back to what that one started, and leaves no files", async () => {
+        const { home, begin, read, write } = host();
+        const { breakOff } = await begin({ ...release("1"), command: stoppingFirst }, "stopping");
+        breakOff();
+        const broken = { ...release("2"), command: "case $RELEASE_TAG in r-2*) exit 7 ;; esac; echo back >> now" };
+        const { end } = await begin(broken, "waiting for an earlier deployment");
+        write("go", "");
+        expect(await end).toMatchObject({
+            status: 1,
+            said: `deployment bot: ${refOf("2")} failed: its command ended with exit code 7. The former release was started again and runs: ${refOf("1")}`,
+        });
+        expect(read("now")).toBe("r-111111111111\nback\n");
+        expect(readdirSync(path.join(home, path.dirname(record))).sort()).toEqual(["bot", "bot.lock"]);
+    });
+
+    test("starts nothing while another deployment goes on for too long", async () => {
+        const { begin, run, write } = host();
+        const { end } = await begin({ command: stoppingFirst, timeout: 60 }, "stopping");
+        expect(run({ ...release("2"), timeout: 1 })).toMatchObject({
+            status: 1,
+            said: "deployment bot: an earlier deployment has not ended on this host after 4 s: nothing was started",
+        });
+        write("go", "");
+        expect(await end).toMatchObject({ status: 0, said: `deployment bot: ${refOf("1")} runs` });
+    });
+
+    test("does not wait for a process that the command leaves behind", () => {
+        const begun = Date.now();
+        const { run } = host();
+        expect(run({ command: "sleep 20 &", health: health("sleep 20 & true") })).toMatchObject({ status: 0 });
+        expect(run({ command: "true" })).toMatchObject({ status: 0 });
+        expect(Date.now() - begun).toBeLessThan(15_000);
+    });
+
+    test("starts nothing where it can't remember what runs", () => {
+        const { run, read, write } = host();
+        write(".local", "a file");
+        const refused = run(release("1"));
+        expect(refused.status).toBe(1);
+        expect(refused.said).toContain("deployment bot: nothing was started, because");
+        expect(read("running")).toBeUndefined();
     });
 
     test("runs in Debian's shells", () => {
