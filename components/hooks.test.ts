@@ -5,7 +5,7 @@ import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
 import { expect, test } from "../tests/mocha";
-import { type Registries, buildHooks, type MakeWay, refusalHook, uncommittedHooks } from "./hooks";
+import { type Registries, buildHooks, type MakeWay, refusalHook, tagHooks, uncommittedHooks } from "./hooks";
 
 const post = "POST https://api.github.com/repos/us/bot/actions/variables:";
 const exists = `${post} 409 Already exists - Variable already exists []`;
@@ -81,6 +81,26 @@ test("a push that met another one is done again twice at most, for each platform
 test("a build that failed for anything else is not done again", async () => {
     expect(await hook()("bot-amd64", "failed to push reg.test/us/bot:b-1: 401 Unauthorized")).toBe(false);
     expect(await hook()("bot-amd64", "failed to solve: process did not complete: exit code: 1")).toBe(false);
+});
+
+test("a tag that a registry refuses for the moment is moved again, each time later; then, and for other reasons, it fails", async () => {
+    const waits: number[] = [];
+    const [advise] =
+        tagHooks("bot", "reg.test/us/bot", (seconds) => {
+            waits.push(seconds);
+            return Promise.resolve();
+        }).onError ?? [];
+    const busy =
+        "creating: unexpected status from HEAD request to https://reg.test/v2/us/bot: 500 Internal Server Error";
+    const refused = busy.replace("500 Internal Server Error", "403 Forbidden");
+    const answers = [];
+    for (let times = 1; times <= 5; times += 1)
+        answers.push(await advise?.callback({ ...failure("bot", busy), errors: Array<string>(times).fill(busy) }));
+    expect(answers).toEqual([true, true, true, true, false]);
+    expect(waits).toEqual([1, 2, 4, 8]);
+    // The engine hands over the failures of all attempts, the newest first.
+    expect(await advise?.callback({ ...failure("bot@release", ""), errors: [refused, busy] })).toBe(false);
+    expect(waits).toHaveLength(4);
 });
 
 const both = ["linux/amd64", "linux/arm64"] as const;

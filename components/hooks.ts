@@ -4,7 +4,7 @@ import type { Kind } from "../lib/github/permissions";
 import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
-import { isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
+import { isPassing, isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
 import { pinCommand } from "../lib/system/shell";
@@ -173,20 +173,43 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
     }
 }
 
+/** How long to wait before each repetition of a promotion that a registry refused for the moment, in seconds. */
+const promotionWaits = [1, 2, 4, 8] as const;
+
+const pause = (seconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
 /**
- * Returns the hook for the tags of an image in a repository: after a failure, it logs the next step, once. The outputs of a
+ * Returns the hook for the tags of an image in a repository. What a registry refuses for the moment (429, 5xx, a connection that broke)
+ * is repeated a few times. After another failure, or the last repetition, the hook logs the next step, once. The outputs of a
  * tag that could not be moved look as before, and nothing depends on most tags, so only this hook knows of their failures.
  *
  * @param repository "registry/repository"
+ * @param wait waits for this number of seconds
  */
-export function tagHooks(key: string, repository: string): pulumi.ResourceHookBinding {
+export function tagHooks(
+    key: string,
+    repository: string,
+    wait: (seconds: number) => Promise<void> = pause,
+): pulumi.ResourceHookBinding {
     const { registry } = parseReference(repository);
+    const repeated = new Map<string, number>();
     let isReported = false;
     const advise = new pulumi.ErrorHook(
         `say what to do when image ${key} can't be published in ${repository}`,
-        async ({ errors, urn }) => {
+        async ({ errors, urn, name }) => {
+            const times = repeated.get(urn) ?? 0;
+            const seconds = promotionWaits[times];
+            // `errors` has the failures of all attempts, the newest first.
+            if (seconds !== undefined && isPassing(errors.slice(0, 1))) {
+                repeated.set(urn, times + 1);
+                await pulumi.log.info(
+                    `${name}: ${registry} refused it for the moment; it is repeated in ${seconds.toString()} s`,
+                );
+                await wait(seconds);
+                return true;
+            }
             noteFailure(urn);
-            const next = nextAfterTagging(errors, registry);
+            const next = nextAfterTagging(errors.slice(0, 1), registry);
             if (next === undefined || isReported) return false;
             isReported = true;
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
@@ -219,7 +242,7 @@ export function buildHooks(
         `say what to do when image ${key} can't be built`,
         async ({ errors, urn, name }) => {
             const times = repeated.get(urn) ?? 0;
-            if (isTransient(errors) && times < repetitions) {
+            if (isTransient(errors.slice(0, 1)) && times < repetitions) {
                 repeated.set(urn, times + 1);
                 // The builder's store has the result of the build, so that only the push is repeated.
                 await pulumi.log.info(
@@ -228,7 +251,7 @@ export function buildHooks(
                 return true;
             }
             noteFailure(urn);
-            const next = nextAfter(errors, registry);
+            const next = nextAfter(errors.slice(0, 1), registry);
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
             if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);
             return false;

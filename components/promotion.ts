@@ -53,14 +53,22 @@ export class Promotion extends pulumi.ComponentResource {
         this.passedRef = passedOn(repository, this.main);
         this.release = pulumi.interpolate`r-${release}`;
         this.move(names, { repository, tags: otherTags }, made, hooks);
-        this.addTags(names.command, publication, publication, release, this.ref, this.main);
+        this.addTags(names.command, publication, publication, release, this.ref, this.main, hooks);
         for (const copy of copies) {
             const copyNames = promotionNames(key, copy.repository);
             const copyHooks = tagHooks(key, copy.repository);
             const tagged = pulumi.interpolate`${copy.repository}:r-${release}`;
             const copied = this.index(copyNames.release, tagged, [passedOn(repository, made)], [this.main], copyHooks);
             this.move(copyNames, copy, copied, copyHooks);
-            this.addTags(copyNames.command, publication, copy, release, refIn(copy.repository, copied), copied);
+            this.addTags(
+                copyNames.command,
+                publication,
+                copy,
+                release,
+                refIn(copy.repository, copied),
+                copied,
+                copyHooks,
+            );
         }
         this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
@@ -97,9 +105,10 @@ export class Promotion extends pulumi.ComponentResource {
         release: pulumi.Output<string>,
         ref: pulumi.Output<string>,
         dependsOn: pulumi.Resource,
+        hooks: pulumi.ResourceHookBinding,
     ): void {
         if (tags.length === 0) return;
-        this.resources.push(releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn }));
+        this.resources.push(releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn, hooks }));
     }
 }
 
