@@ -50,7 +50,8 @@ const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
     ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
 });
 const hook = () => {
-    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }).onError ?? [];
+    const [advise] =
+        buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }, () => 120).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
 /** Runs the check before the build of an image with these roots, once per platform. */
@@ -60,7 +61,7 @@ async function before(
     { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedImage["triggers"] } = {},
 ): Promise<void> {
     const image = { key, roots, triggers };
-    const [check] = buildHooks(image, registry).beforeCreate ?? [];
+    const [check] = buildHooks(image, () => 120, registry).beforeCreate ?? [];
     const { callback } = check as pulumi.ResourceHook;
     const run = async () => {
         await callback({ urn: "u", id: "", name: "n", type: "t" });
@@ -86,7 +87,7 @@ test("a build that failed for anything else is not done again", async () => {
 test("a tag that a registry refuses for the moment is moved again, each time later; then, and for other reasons, it fails", async () => {
     const waits: number[] = [];
     const [advise] =
-        tagHooks("bot", "reg.test/us/bot", (seconds) => {
+        tagHooks("bot", "reg.test/us/bot", 15, (seconds) => {
             waits.push(seconds);
             return Promise.resolve();
         }).onError ?? [];
@@ -180,7 +181,8 @@ test.each([
 test("an image whose Dockerfile nothing here can read is refused before it is built", async () => {
     registry.readManifest.mockReset();
     const [check] =
-        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, registry).beforeCreate ?? [];
+        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, () => 120, registry)
+            .beforeCreate ?? [];
     const ask = (async () => {
         await (check as pulumi.ResourceHook).callback({ urn: "u", id: "", name: "n", type: "t" });
     })();
@@ -189,7 +191,7 @@ test("an image whose Dockerfile nothing here can read is refused before it is bu
 
 test("an image that stands on no root and is never pushed has nothing to ask", () => {
     expect(
-        buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }),
+        buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }, () => 120),
     ).not.toHaveProperty("beforeCreate");
 });
 

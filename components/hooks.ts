@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { type Properties, isSmokeTest, listIn } from "../lib/engine/resources";
 import { InputError } from "../lib/errors";
 import type { Kind } from "../lib/github/permissions";
 import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
@@ -7,6 +8,8 @@ import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } 
 import { isPassing, isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
+import type { RecordedWork } from "../lib/update/history";
+import type { TimeLimits } from "../lib/update/timeLimits";
 import { pinCommand } from "../lib/system/shell";
 import { noteFailure } from "./failures";
 
@@ -173,6 +176,23 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
     }
 }
 
+/** What the providers say of what they ended: of a program that they killed, and of their own requests. */
+const ended = /signal: killed|context deadline exceeded|DeadlineExceeded/;
+
+/** Returns the error of what exceeded its time limit, with its next step; undefined for another failure. */
+function lateAdvice(
+    [newest = ""]: readonly string[],
+    { what, kind, minutes }: { readonly what: string; readonly kind: RecordedWork["kind"]; readonly minutes: number },
+): string | undefined {
+    // Earlier in the run, something else killed the program.
+    if (!ended.test(newest) || process.uptime() < minutes * 60) return undefined;
+    const longer = `pulumi config set --path timeLimits.${kind} ${(2 * minutes).toString()}`;
+    return (
+        `${what} did not end within its time limit of ${minutes.toString()} minute${minutes === 1 ? "" : "s"}, and was ended: next: see ` +
+        `above what it did last (a step that waits, a registry that does not answer); if it needs longer: ${longer}`
+    );
+}
+
 /** How long to wait before each repetition of a promotion that a registry refused for the moment, in seconds. */
 const promotionWaits = [1, 2, 4, 8] as const;
 
@@ -184,11 +204,13 @@ const pause = (seconds: number): Promise<void> => new Promise((resolve) => setTi
  * tag that could not be moved look as before, and nothing depends on most tags, so only this hook knows of their failures.
  *
  * @param repository "registry/repository"
+ * @param minutes the time limit of each
  * @param wait waits for this number of seconds
  */
 export function tagHooks(
     key: string,
     repository: string,
+    minutes: number,
     wait: (seconds: number) => Promise<void> = pause,
 ): pulumi.ResourceHookBinding {
     const { registry } = parseReference(repository);
@@ -209,7 +231,9 @@ export function tagHooks(
                 return true;
             }
             noteFailure(urn);
-            const next = nextAfterTagging(errors.slice(0, 1), registry);
+            const late = lateAdvice(errors, { what: `publishing ${name}`, kind: "promotion", minutes });
+            if (late !== undefined) await pulumi.log.error(`image ${key}: ${late}`);
+            const next = late === undefined ? nextAfterTagging(errors.slice(0, 1), registry) : undefined;
             if (next === undefined || isReported) return false;
             isReported = true;
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
@@ -220,6 +244,14 @@ export function tagHooks(
     return { onError: [advise] };
 }
 
+/** Returns what a build or smoke test is, from its inputs, with its time limit. */
+function workOf(key: string, inputs: Properties = {}, limits: TimeLimits) {
+    const kind = isSmokeTest(inputs) ? "test" : "build";
+    const [platform = ""] = listIn(inputs.platforms);
+    const what = `its ${kind === "test" ? "smoke test" : "build"} for ${platform}`;
+    return { what, kind, minutes: limits({ image: key, platform, kind }) } as const;
+}
+
 /** How often a push that conflicted with another push is repeated. */
 const repetitions = 2;
 
@@ -228,10 +260,12 @@ const repetitions = 2;
  * roots, once. After a failure, they log the next step, or repeat a push that conflicted with another push. They cost
  * nothing for an image that is not built.
  *
+ * @param limits the time limits of its builds and smoke tests
  * @param before further hooks before the build of an image that is pushed
  */
 export function buildHooks(
     image: RegistryChecks & Pick<PreparedImage, "repository" | "unreadable">,
+    limits: TimeLimits,
     registries: Registries = { readManifest, onBuildTriggers },
     before: readonly pulumi.ResourceHook[] = [],
 ): pulumi.ResourceHookBinding {
@@ -240,7 +274,7 @@ export function buildHooks(
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
         `say what to do when image ${key} can't be built`,
-        async ({ errors, urn, name }) => {
+        async ({ errors, urn, name, newInputs }) => {
             const times = repeated.get(urn) ?? 0;
             if (isTransient(errors.slice(0, 1)) && times < repetitions) {
                 repeated.set(urn, times + 1);
@@ -251,7 +285,9 @@ export function buildHooks(
                 return true;
             }
             noteFailure(urn);
-            const next = nextAfter(errors.slice(0, 1), registry);
+            const late = lateAdvice(errors, workOf(key, newInputs, limits));
+            const next = late === undefined ? nextAfter(errors.slice(0, 1), registry) : undefined;
+            if (late !== undefined) await pulumi.log.error(`image ${key}: ${late}`);
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
             if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);
             return false;
