@@ -108,10 +108,10 @@ const failureIn = (text: string): Failure | undefined => failures.find(({ patter
 
 const builder = {
     pattern:
-        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
-    next:
-        "start the builder that `docker buildx ls` marks with *, or create one: " +
-        "docker buildx create --driver docker-container --bootstrap --use",
+        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver|failed to list workers|error reading from server: EOF|Unavailable: (connection|error reading|closing transport)/,
+    next: () =>
+        `if the lab's builder ended: ${typed("lab", "start")}; otherwise start the builder that "docker buildx ls" marks with *, or create ` +
+        "one: docker buildx create --driver docker-container --bootstrap --use. Then run the same command again",
 } as const;
 
 const contexts = {
@@ -173,7 +173,10 @@ export function isPassing(errors: readonly string[]): boolean {
  */
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
-    if (builder.pattern.test(text)) return builder.next;
+    if (builder.pattern.test(text)) return builder.next();
+    // The registry's disk, not the builder's.
+    const isAnswer = text.includes("failed to push") && /unexpected status|507 /.test(text);
+    if (registry !== undefined && isAnswer) return failureIn(text)?.next(registry);
     if (disk.pattern.test(text)) return disk.next;
     if (text.includes(contexts.text)) return contexts.next;
     // A step of the image may fail with the same words because of an unrelated server.
