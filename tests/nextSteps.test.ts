@@ -28,6 +28,7 @@ const exceptions: Readonly<Record<string, string>> = {
     "config.ts: { problem: `the configuration of stack ${pulumi.getStack()} ":
         "each problem in it names the command that repairs it",
     'lab/disk.ts: problems.join("\\n")': "each problem in it says it",
+    "lab/toolchain/build.ts: `${path.basename(file)} does not contain ${name}`": "the tool is then built from source",
     'lab/toolchain/releases.ts: "interrupted"': "whoever interrupts a command knows",
     "lib/dockerfile/stages.ts: { where, ...error.input }": "a copy of another error, with its place",
     'lib/system/lock.ts: "interrupted"': "whoever interrupts a command knows",
