@@ -104,6 +104,60 @@ test("a tag that a registry refuses for the moment is moved again, each time lat
     expect(waits).toHaveLength(4);
 });
 
+describe("what was ended", () => {
+    const platforms = ["linux/arm64"];
+    const inputs = { build: { platforms, buildArgs: { INPUT_HASH: "1" } }, test: { platforms } };
+    /** Returns what the hook logs after a failure, so many seconds after the start. */
+    const logged = async (
+        after: number,
+        { onError: [advise] = [] }: pulumi.ResourceHookBinding,
+        failed: Partial<pulumi.ErrorHookArgs>,
+    ) => {
+        const error = spyOn(pulumi.log, "error").mockResolvedValue(undefined);
+        const uptime = spyOn(process, "uptime").mockReturnValue(after);
+        try {
+            expect(await advise?.callback({ ...failure("bot", ""), ...failed })).toBe(false);
+            return error.mock.calls.flat().join("\n");
+        } finally {
+            error.mockRestore();
+            uptime.mockRestore();
+        }
+    };
+    const hooks = () =>
+        buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }, ({ kind }) =>
+            kind === "test" ? 30 : 120,
+        );
+    const killed = ["signal: killed"];
+
+    test.each([
+        [
+            "test",
+            1800,
+            /its smoke test for linux\/arm64 did not end within its time limit of 30 minutes.*timeLimits\.test 60$/,
+        ],
+        [
+            "build",
+            7200,
+            /its build for linux\/arm64 did not end within its time limit of 120 minutes.*timeLimits\.build 240$/,
+        ],
+    ] as const)("by the time limit of a %s says so, with how to get a longer one", async (kind, after, text) => {
+        expect(await logged(after, hooks(), { errors: killed, newInputs: inputs[kind] })).toMatch(text);
+    });
+
+    test("by the time limit of a promotion says so", async () => {
+        const errors = ['creating: Put "https://reg.test/v2/us/bot/manifests/latest": context deadline exceeded'];
+        expect(await logged(900, tagHooks("bot", "reg.test/us/bot", 15), { errors })).toMatch(
+            /^image bot: publishing bot did not end within its time limit of 15 minutes/,
+        );
+    });
+
+    test("by something else, before any limit, is no matter of a limit", async () => {
+        expect(await logged(60, hooks(), { errors: killed, newInputs: inputs.test })).toMatch(
+            /^image bot: next: a program of this update .* was ended from outside/,
+        );
+    });
+});
+
 const both = ["linux/amd64", "linux/arm64"] as const;
 
 test("a root is asked for ONBUILD once for each platform, whatever stands on it and wherever it is pinned", async () => {

@@ -93,6 +93,16 @@ describe("a failed build", () => {
         ],
         ["failed to solve: write /x: no space left on device", /docker buildx prune/],
         [
+            "failed to solve: failed to push ghcr.io/us/base:b-1: unexpected status from PUT request to https://ghcr.io/v2/x: 507 Insufficient Storage",
+            /free disk space in ghcr\.io/,
+        ],
+        ["signal: killed", /ended from outside.*run the same command again/],
+        ["rpc error: code = Unavailable desc = error reading from server: EOF", /ended from outside/],
+        [
+            "failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+            /if the lab's builder ended/,
+        ],
+        [
             "failed to solve: unsupported frontend capability moby.buildkit.frontend.contexts: Unimplemented",
             /\(# syntax=\) does not support named build contexts, which pass the digests of parents/,
         ],

@@ -114,6 +114,14 @@ const builder = {
         "one: docker buildx create --driver docker-container --bootstrap --use. Then run the same command again",
 } as const;
 
+const program = {
+    // buildx that was killed; a provider that ended is told by the engine alone, in these words.
+    pattern: /signal: (killed|terminated)|^rpc error: code = (Unavailable|Canceled)/m,
+    next:
+        "a program of this update (buildx, or a provider of pulumi) was ended from outside, perhaps because the machine ran out of memory " +
+        "(dmesg tells): run the same command again, with fewer builds at a time if it happens again: --parallel 2",
+} as const;
+
 const contexts = {
     text: "unsupported frontend capability moby.buildkit.frontend.contexts",
     next:
@@ -173,6 +181,7 @@ export function isPassing(errors: readonly string[]): boolean {
  */
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
+    if (program.pattern.test(text)) return program.next;
     if (builder.pattern.test(text)) return builder.next();
     // The registry's disk, not the builder's.
     const isAnswer = text.includes("failed to push") && /unexpected status|507 /.test(text);
@@ -192,4 +201,4 @@ export function nextAfter(errors: readonly string[], registry: string | undefine
  * @returns undefined if the report is sufficient
  */
 export const nextAfterTagging = (errors: readonly string[], registry: string): string | undefined =>
-    failureIn(errors.join("\n"))?.next(registry);
+    program.pattern.test(errors.join("\n")) ? program.next : failureIn(errors.join("\n"))?.next(registry);
