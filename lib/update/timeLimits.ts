@@ -16,8 +16,15 @@ export const timeLimitsSchema = z.strictObject({
     promotion: minutes.optional(),
 });
 
-/** Time limits in minutes that a stack sets. */
-export type TimeLimitSettings = z.infer<typeof timeLimitsSchema>;
+/** Time limits that a stack sets, in whole minutes. */
+export interface TimeLimitSettings {
+    /** For each build for a platform, with its push. Default: 120, or three times the recorded duration. */
+    readonly build?: number | undefined;
+    /** For each smoke test. Default: 30, or three times the recorded duration. */
+    readonly test?: number | undefined;
+    /** For each tag of a promotion, and each copy of a release. Default: 15, or three times the recorded duration. */
+    readonly promotion?: number | undefined;
+}
 
 /** The keys of `timeLimits`. */
 export const timeLimitKeys = Object.keys(timeLimitsSchema.shape);
