@@ -117,7 +117,7 @@ describe("what was ended", () => {
         const uptime = spyOn(process, "uptime").mockReturnValue(after);
         try {
             expect(await advise?.callback({ ...failure("bot", ""), ...failed })).toBe(false);
-            return error.mock.calls.flat().join("\n");
+            return error.mock.calls.map(([text]) => text).join("\n");
         } finally {
             error.mockRestore();
             uptime.mockRestore();
