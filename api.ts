@@ -24,6 +24,7 @@ export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
 export type { Access } from "./lib/github/permissions";
+export type { TimeLimitSettings } from "./lib/update/timeLimits";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";
 export type {

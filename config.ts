@@ -12,6 +12,7 @@ import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
 import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
+import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
@@ -213,6 +214,8 @@ const schema = z.strictObject({
     buildSecrets: z.record(z.string(), z.string()).optional(),
     /** Machines that run releases, by name. */
     deployments: deploymentsSchema.optional(),
+    /** In minutes: how long a build, a smoke test and a promotion may take. */
+    timeLimits: timeLimitsSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
@@ -252,6 +255,8 @@ export interface StackConfig {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Machines that run releases, by name; empty if the stack deploys nothing. */
     readonly deployments: Readonly<Record<string, DeploymentConfig>>;
+    /** In minutes: how long a build, a smoke test and a promotion may take. Absent ones follow recorded durations. */
+    readonly timeLimits?: TimeLimitSettings;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
@@ -270,6 +275,7 @@ function parseValue(text: string): unknown {
 const known = {
     "": Object.keys(schema.shape),
     github: Object.keys(githubSchema.shape),
+    timeLimits: timeLimitKeys,
     // Of all deployments, whatever their names are.
     deployments: deploymentKeys,
 };
@@ -425,6 +431,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
+        ...(parsed.data.timeLimits && { timeLimits: parsed.data.timeLimits }),
         deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),
     };

@@ -19,6 +19,8 @@ import { imagesToRebuild } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
+import { readHistory } from "./lib/update/history";
+import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
@@ -122,7 +124,9 @@ async function compose() {
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
-    const args = { staged, secrets, uncached };
+    const history = await readHistory(pulumi.getStack(), process.env, checkout.root);
+    const limits = timeLimits(config.timeLimits ?? {}, history);
+    const args = { staged, secrets, uncached, limits };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

@@ -144,7 +144,11 @@ function variableTask(text: string, known: readonly string[]): Task {
     if (!known.includes(name)) throw notSettable("--variable", name, known);
     const problem = valueProblem(value);
     if (problem !== undefined)
-        throw new InputError({ where: "--variable", problem: `GitHub refuses ${name}: ${problem}` });
+        throw new InputError({
+            where: "--variable",
+            problem: `GitHub refuses ${name}: ${problem}`,
+            next: "give another",
+        });
     return { what: `variable ${name}`, run: (target) => setVariable(target, name, value) };
 }
 
@@ -168,7 +172,8 @@ function secretTasks(
     }
     const value = valueOf(name);
     const problem = valueProblem(value);
-    if (problem !== undefined) throw new InputError({ where: option, problem: `GitHub refuses ${name}: ${problem}` });
+    if (problem !== undefined)
+        throw new InputError({ where: option, problem: `GitHub refuses ${name}: ${problem}`, next: "give another" });
     return chosen.map((one) => ({
         what: `secret ${name} in environment ${one}`,
         run: (target) => setSecret(target, one, name, value),

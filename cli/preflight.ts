@@ -194,7 +194,7 @@ async function githubProblems(config: ConfigFile, env: NodeJS.ProcessEnv, use: U
     const late = new Promise<Missing[][]>((resolve) => {
         const problem = `GitHub did not answer within ${patience / 1000} s what the token may do`;
         timer = setTimeout(() => {
-            resolve([[goesOn(new InputError({ problem }), "token")]]);
+            resolve([[goesOn(new InputError({ problem, next: "check the network if it lasts" }), "token")]]);
         }, patience);
     });
     try {

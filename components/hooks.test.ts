@@ -5,7 +5,7 @@ import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
 import { expect, test } from "../tests/mocha";
-import { type Registries, buildHooks, type MakeWay, refusalHook, uncommittedHooks } from "./hooks";
+import { type Registries, buildHooks, type MakeWay, refusalHook, tagHooks, uncommittedHooks } from "./hooks";
 
 const post = "POST https://api.github.com/repos/us/bot/actions/variables:";
 const exists = `${post} 409 Already exists - Variable already exists []`;
@@ -50,7 +50,8 @@ const failure = (name: string, error: string): pulumi.ErrorHookArgs => ({
     ...{ urn: `urn:${name}`, id: "", name, type: "t", failedOperation: "create", errors: [error] },
 });
 const hook = () => {
-    const [advise] = buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }).onError ?? [];
+    const [advise] =
+        buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }, () => 120).onError ?? [];
     return (name: string, error: string) => advise?.callback(failure(name, error));
 };
 /** Runs the check before the build of an image with these roots, once per platform. */
@@ -60,7 +61,7 @@ async function before(
     { builds = 1, triggers = {} }: { readonly builds?: number; readonly triggers?: PreparedImage["triggers"] } = {},
 ): Promise<void> {
     const image = { key, roots, triggers };
-    const [check] = buildHooks(image, registry).beforeCreate ?? [];
+    const [check] = buildHooks(image, () => 120, registry).beforeCreate ?? [];
     const { callback } = check as pulumi.ResourceHook;
     const run = async () => {
         await callback({ urn: "u", id: "", name: "n", type: "t" });
@@ -81,6 +82,80 @@ test("a push that met another one is done again twice at most, for each platform
 test("a build that failed for anything else is not done again", async () => {
     expect(await hook()("bot-amd64", "failed to push reg.test/us/bot:b-1: 401 Unauthorized")).toBe(false);
     expect(await hook()("bot-amd64", "failed to solve: process did not complete: exit code: 1")).toBe(false);
+});
+
+test("a tag that a registry refuses for the moment is moved again, each time later; then, and for other reasons, it fails", async () => {
+    const waits: number[] = [];
+    const [advise] =
+        tagHooks("bot", "reg.test/us/bot", 15, (seconds) => {
+            waits.push(seconds);
+            return Promise.resolve();
+        }).onError ?? [];
+    const busy =
+        "creating: unexpected status from HEAD request to https://reg.test/v2/us/bot: 500 Internal Server Error";
+    const refused = busy.replace("500 Internal Server Error", "403 Forbidden");
+    const answers = [];
+    for (let times = 1; times <= 5; times += 1)
+        answers.push(await advise?.callback({ ...failure("bot", busy), errors: Array<string>(times).fill(busy) }));
+    expect(answers).toEqual([true, true, true, true, false]);
+    expect(waits).toEqual([1, 2, 4, 8]);
+    // The engine hands over the failures of all attempts, the newest first.
+    expect(await advise?.callback({ ...failure("bot@release", ""), errors: [refused, busy] })).toBe(false);
+    expect(waits).toHaveLength(4);
+});
+
+describe("what was ended", () => {
+    const platforms = ["linux/arm64"];
+    const inputs = { build: { platforms, buildArgs: { INPUT_HASH: "1" } }, test: { platforms } };
+    /** Returns what the hook logs after a failure, so many seconds after the start. */
+    const logged = async (
+        after: number,
+        { onError: [advise] = [] }: pulumi.ResourceHookBinding,
+        failed: Partial<pulumi.ErrorHookArgs>,
+    ) => {
+        const error = spyOn(pulumi.log, "error").mockResolvedValue(undefined);
+        const uptime = spyOn(process, "uptime").mockReturnValue(after);
+        try {
+            expect(await advise?.callback({ ...failure("bot", ""), ...failed })).toBe(false);
+            return error.mock.calls.map(([text]) => text).join("\n");
+        } finally {
+            error.mockRestore();
+            uptime.mockRestore();
+        }
+    };
+    const hooks = () =>
+        buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }, ({ kind }) =>
+            kind === "test" ? 30 : 120,
+        );
+    const killed = ["signal: killed"];
+
+    test.each([
+        [
+            "test",
+            1800,
+            /its smoke test for linux\/arm64 did not end within its time limit of 30 minutes.*timeLimits\.test 60$/,
+        ],
+        [
+            "build",
+            7200,
+            /its build for linux\/arm64 did not end within its time limit of 120 minutes.*timeLimits\.build 240$/,
+        ],
+    ] as const)("by the time limit of a %s says so, with how to get a longer one", async (kind, after, text) => {
+        expect(await logged(after, hooks(), { errors: killed, newInputs: inputs[kind] })).toMatch(text);
+    });
+
+    test("by the time limit of a promotion says so", async () => {
+        const errors = ['creating: Put "https://reg.test/v2/us/bot/manifests/latest": context deadline exceeded'];
+        expect(await logged(900, tagHooks("bot", "reg.test/us/bot", 15), { errors })).toMatch(
+            /^image bot: publishing bot did not end within its time limit of 15 minutes/,
+        );
+    });
+
+    test("by something else, before any limit, is no matter of a limit", async () => {
+        expect(await logged(60, hooks(), { errors: killed, newInputs: inputs.test })).toMatch(
+            /^image bot: next: a program of this update .* was ended from outside/,
+        );
+    });
 });
 
 const both = ["linux/amd64", "linux/arm64"] as const;
@@ -160,7 +235,8 @@ test.each([
 test("an image whose Dockerfile nothing here can read is refused before it is built", async () => {
     registry.readManifest.mockReset();
     const [check] =
-        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, registry).beforeCreate ?? [];
+        buildHooks({ key: "a", roots: [], triggers: {}, unreadable: "a:1: not here" }, () => 120, registry)
+            .beforeCreate ?? [];
     const ask = (async () => {
         await (check as pulumi.ResourceHook).callback({ urn: "u", id: "", name: "n", type: "t" });
     })();
@@ -169,7 +245,7 @@ test("an image whose Dockerfile nothing here can read is refused before it is bu
 
 test("an image that stands on no root and is never pushed has nothing to ask", () => {
     expect(
-        buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }),
+        buildHooks({ key: "a", roots: [{ expanded: "copied:1", pin: undefined, from: [] }], triggers: {} }, () => 120),
     ).not.toHaveProperty("beforeCreate");
 });
 

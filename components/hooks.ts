@@ -1,12 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
+import { type Properties, isSmokeTest, listIn } from "../lib/engine/resources";
 import { InputError } from "../lib/errors";
 import type { Kind } from "../lib/github/permissions";
 import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
-import { isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
+import { isPassing, isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
+import type { RecordedWork } from "../lib/update/history";
+import type { TimeLimits } from "../lib/update/timeLimits";
 import { pinCommand } from "../lib/system/shell";
 import { noteFailure } from "./failures";
 
@@ -173,20 +176,64 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
     }
 }
 
+/** What the providers say of what they ended: of a program that they killed, and of their own requests. */
+const ended = /signal: killed|context deadline exceeded|DeadlineExceeded/;
+
+/** Returns the error of what exceeded its time limit, with its next step; undefined for another failure. */
+function lateAdvice(
+    [newest = ""]: readonly string[],
+    { what, kind, minutes }: { readonly what: string; readonly kind: RecordedWork["kind"]; readonly minutes: number },
+): string | undefined {
+    // Earlier in the run, something else killed the program.
+    if (!ended.test(newest) || process.uptime() < minutes * 60) return undefined;
+    const longer = `pulumi config set --path timeLimits.${kind} ${(2 * minutes).toString()}`;
+    return (
+        `${what} did not end within its time limit of ${minutes.toString()} minute${minutes === 1 ? "" : "s"}, and was ended: next: see ` +
+        `above what it did last (a step that waits, a registry that does not answer); if it needs longer: ${longer}`
+    );
+}
+
+/** How long to wait before each repetition of a promotion that a registry refused for the moment, in seconds. */
+const promotionWaits = [1, 2, 4, 8] as const;
+
+const pause = (seconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
 /**
- * Returns the hook for the tags of an image in a repository: after a failure, it logs the next step, once. The outputs of a
+ * Returns the hook for the tags of an image in a repository. What a registry refuses for the moment (429, 5xx, a connection that broke)
+ * is repeated a few times. After another failure, or the last repetition, the hook logs the next step, once. The outputs of a
  * tag that could not be moved look as before, and nothing depends on most tags, so only this hook knows of their failures.
  *
  * @param repository "registry/repository"
+ * @param minutes the time limit of each
+ * @param wait waits for this number of seconds
  */
-export function tagHooks(key: string, repository: string): pulumi.ResourceHookBinding {
+export function tagHooks(
+    key: string,
+    repository: string,
+    minutes: number,
+    wait: (seconds: number) => Promise<void> = pause,
+): pulumi.ResourceHookBinding {
     const { registry } = parseReference(repository);
+    const repeated = new Map<string, number>();
     let isReported = false;
     const advise = new pulumi.ErrorHook(
         `say what to do when image ${key} can't be published in ${repository}`,
-        async ({ errors, urn }) => {
+        async ({ errors, urn, name }) => {
+            const times = repeated.get(urn) ?? 0;
+            const seconds = promotionWaits[times];
+            // `errors` has the failures of all attempts, the newest first.
+            if (seconds !== undefined && isPassing(errors.slice(0, 1))) {
+                repeated.set(urn, times + 1);
+                await pulumi.log.info(
+                    `${name}: ${registry} refused it for the moment; it is repeated in ${seconds.toString()} s`,
+                );
+                await wait(seconds);
+                return true;
+            }
             noteFailure(urn);
-            const next = nextAfterTagging(errors, registry);
+            const late = lateAdvice(errors, { what: `publishing ${name}`, kind: "promotion", minutes });
+            if (late !== undefined) await pulumi.log.error(`image ${key}: ${late}`);
+            const next = late === undefined ? nextAfterTagging(errors.slice(0, 1), registry) : undefined;
             if (next === undefined || isReported) return false;
             isReported = true;
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
@@ -197,6 +244,14 @@ export function tagHooks(key: string, repository: string): pulumi.ResourceHookBi
     return { onError: [advise] };
 }
 
+/** Returns what a build or smoke test is, from its inputs, with its time limit. */
+function workOf(key: string, inputs: Properties = {}, limits: TimeLimits) {
+    const kind = isSmokeTest(inputs) ? "test" : "build";
+    const [platform = ""] = listIn(inputs.platforms);
+    const what = `its ${kind === "test" ? "smoke test" : "build"} for ${platform}`;
+    return { what, kind, minutes: limits({ image: key, platform, kind }) } as const;
+}
+
 /** How often a push that conflicted with another push is repeated. */
 const repetitions = 2;
 
@@ -205,10 +260,12 @@ const repetitions = 2;
  * roots, once. After a failure, they log the next step, or repeat a push that conflicted with another push. They cost
  * nothing for an image that is not built.
  *
+ * @param limits the time limits of its builds and smoke tests
  * @param before further hooks before the build of an image that is pushed
  */
 export function buildHooks(
     image: RegistryChecks & Pick<PreparedImage, "repository" | "unreadable">,
+    limits: TimeLimits,
     registries: Registries = { readManifest, onBuildTriggers },
     before: readonly pulumi.ResourceHook[] = [],
 ): pulumi.ResourceHookBinding {
@@ -217,9 +274,9 @@ export function buildHooks(
     const repeated = new Map<string, number>();
     const advise = new pulumi.ErrorHook(
         `say what to do when image ${key} can't be built`,
-        async ({ errors, urn, name }) => {
+        async ({ errors, urn, name, newInputs }) => {
             const times = repeated.get(urn) ?? 0;
-            if (isTransient(errors) && times < repetitions) {
+            if (isTransient(errors.slice(0, 1)) && times < repetitions) {
                 repeated.set(urn, times + 1);
                 // The builder's store has the result of the build, so that only the push is repeated.
                 await pulumi.log.info(
@@ -228,7 +285,9 @@ export function buildHooks(
                 return true;
             }
             noteFailure(urn);
-            const next = nextAfter(errors, registry);
+            const late = lateAdvice(errors, workOf(key, newInputs, limits));
+            const next = late === undefined ? nextAfter(errors.slice(0, 1), registry) : undefined;
+            if (late !== undefined) await pulumi.log.error(`image ${key}: ${late}`);
             // After the hook returns, the engine may end the update and drop log messages that are still in transit.
             if (next !== undefined) await pulumi.log.error(`image ${key}: next: ${next}`);
             return false;

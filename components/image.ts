@@ -9,7 +9,7 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** The arguments of an image's component. */
-export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets" | "uncached"> {
+export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets" | "uncached" | "limits"> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
@@ -21,6 +21,7 @@ export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged"
 export class Image extends pulumi.ComponentResource {
     /** What was read of it before anything was built. */
     public readonly prepared: PreparedImage;
+    private readonly limits: PlatformImageArgs["limits"];
     /** Its build for each of the stack's platforms. */
     public readonly platformImages: ReadonlyMap<Platform, PlatformImage>;
     /** Moves its tags to the tested digests; undefined for an image that is never pushed. */
@@ -30,7 +31,8 @@ export class Image extends pulumi.ComponentResource {
         const { prepared, parents } = args;
         super(componentTypes.image, prepared.key, imageInputs(prepared), opts);
         this.prepared = prepared;
-        const hooks = buildHooks(prepared, undefined, uncommittedHooks(prepared));
+        this.limits = args.limits;
+        const hooks = buildHooks(prepared, args.limits, undefined, uncommittedHooks(prepared));
         const build = (platform: Platform): PlatformImage => {
             const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {
                 const parentPlatform = platforms[platform];
@@ -74,6 +76,7 @@ export class Image extends pulumi.ComponentResource {
                 publication,
                 refs: platformImages.map(({ ref }) => ref),
                 tests: platformImages.flatMap(({ test }) => test ?? []),
+                minutes: this.limits({ image: key, kind: "promotion" }),
                 after: Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
             },
             { parent: this },

@@ -75,7 +75,7 @@ async function run(
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
         const { uncached = [] } = changes;
-        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached });
+        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached, limits: () => 7 });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });

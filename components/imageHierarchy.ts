@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import type { TimeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
 
 /** The arguments of the hierarchy's component. */
@@ -12,6 +13,8 @@ export interface ImageHierarchyArgs {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Keys of the images that this update builds without cache. */
     readonly uncached: readonly string[];
+    /** How long everything may take. */
+    readonly limits: TimeLimits;
     /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
 }
@@ -34,7 +37,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     }
 
     /** Adds images, whose parents are there or among them. */
-    public add({ images, staged, uncached, secrets }: ImageHierarchyArgs): void {
+    public add({ images, staged, uncached, secrets, limits }: ImageHierarchyArgs): void {
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -45,7 +48,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets };
+            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets, limits };
             this.made[key] = new Image(args, { parent: this });
         }
     }

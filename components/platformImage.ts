@@ -9,6 +9,7 @@ import { rebuildHost } from "../lib/hierarchy/rebuild";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
 import { isDigest, withDigest } from "../lib/registry/references";
+import { type TimeLimits, timeouts } from "../lib/update/timeLimits";
 import { forDependents } from "./failures";
 import { smokeTest } from "./smokeTest";
 
@@ -22,6 +23,8 @@ export interface PlatformImageArgs {
     readonly uncached: boolean;
     /** The stack's build secrets by name; an image receives those that its definition lists. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+    /** How long the build and its smoke test may take. */
+    readonly limits: TimeLimits;
     /** The hooks around its build. */
     readonly hooks: pulumi.ResourceHookBinding;
     /** For each parent in the Dockerfile: its name as BuildKit sees it, `<repository>@<digest>`, and its smoke test. */
@@ -152,10 +155,27 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
         },
         // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
         // image. A build waits for the smoke tests of its parents.
-        { parent, retainOnDelete: true, hooks: args.hooks, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
+        {
+            ...{ parent, retainOnDelete: true, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
+            hooks: args.hooks,
+            customTimeouts: timeouts(args.limits({ image: key, platform, kind: "build" })),
+        },
     );
     if (repository === undefined) return { image, ref: pulumi.output("") };
     const built = image.digest.apply((digest) => digestRef(key, repository, digest));
     const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
-    return { image, ref, ...(tests && { test: smokeTest(name, { ref, platform, staged: tests, parent }) }) };
+    return {
+        image,
+        ref,
+        ...(tests && {
+            test: smokeTest(name, {
+                ref,
+                platform,
+                staged: tests,
+                parent,
+                minutes: args.limits({ image: key, platform, kind: "test" }),
+                onError: args.hooks.onError,
+            }),
+        }),
+    };
 }

@@ -4,6 +4,7 @@ import { hash12 } from "../lib/context/hash";
 import { componentTypes, promotionNames } from "../lib/engine/resources";
 import type { Place, Publication } from "../lib/hierarchy/publication";
 import { digestOf, withDigest } from "../lib/registry/references";
+import { timeouts } from "../lib/update/timeLimits";
 import { forDependents, knownOutputs } from "./failures";
 import { tagHooks } from "./hooks";
 import { releaseTags } from "./releaseTags";
@@ -16,6 +17,8 @@ export interface PromotionArgs {
     readonly refs: readonly pulumi.Input<string>[];
     /** Smoke tests that must have passed. */
     readonly tests: readonly pulumi.Resource[];
+    /** How long each tag, and each copy of the release, may take, in minutes. */
+    readonly minutes: number;
     /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
 }
@@ -34,18 +37,20 @@ export class Promotion extends pulumi.ComponentResource {
     public readonly passedRef: pulumi.Output<string>;
     /** The release's own tag: "r-<12 hex>". */
     public readonly release: pulumi.Output<string>;
+    private readonly minutes: number;
     /** The tag of the image's name: promotions of children wait for it alone. */
     private readonly main: dockerBuild.Index;
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
         super(componentTypes.promotion, key, {}, opts);
-        const { publication, refs, tests, after } = args;
+        const { publication, refs, tests, after, minutes } = args;
+        this.minutes = minutes;
         const { repository, tags, copies } = publication;
         const [tag = "latest", ...otherTags] = tags;
         const release = releaseOf(refs);
         const tested = [...tests, ...after.map(({ main }) => main)];
         const names = promotionNames(key);
-        const hooks = tagHooks(key, repository);
+        const hooks = tagHooks(key, repository, minutes);
         const made = this.index(names.release, pulumi.interpolate`${repository}:r-${release}`, refs, tested, hooks);
         // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
         this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made], hooks);
@@ -53,14 +58,22 @@ export class Promotion extends pulumi.ComponentResource {
         this.passedRef = passedOn(repository, this.main);
         this.release = pulumi.interpolate`r-${release}`;
         this.move(names, { repository, tags: otherTags }, made, hooks);
-        this.addTags(names.command, publication, publication, release, this.ref, this.main);
+        this.addTags(names.command, publication, publication, release, this.ref, this.main, hooks);
         for (const copy of copies) {
             const copyNames = promotionNames(key, copy.repository);
-            const copyHooks = tagHooks(key, copy.repository);
+            const copyHooks = tagHooks(key, copy.repository, minutes);
             const tagged = pulumi.interpolate`${copy.repository}:r-${release}`;
             const copied = this.index(copyNames.release, tagged, [passedOn(repository, made)], [this.main], copyHooks);
             this.move(copyNames, copy, copied, copyHooks);
-            this.addTags(copyNames.command, publication, copy, release, refIn(copy.repository, copied), copied);
+            this.addTags(
+                copyNames.command,
+                publication,
+                copy,
+                release,
+                refIn(copy.repository, copied),
+                copied,
+                copyHooks,
+            );
         }
         this.registerOutputs(knownOutputs({ ref: this.ref }));
     }
@@ -73,7 +86,8 @@ export class Promotion extends pulumi.ComponentResource {
         hooks: pulumi.ResourceHookBinding,
     ): dockerBuild.Index {
         // Others may still use the manifest behind a tag, so an update or a removal never deletes it.
-        const options = { parent: this, retainOnDelete: true, hooks, dependsOn: [...dependsOn] };
+        const customTimeouts = timeouts(this.minutes);
+        const options = { parent: this, retainOnDelete: true, hooks, customTimeouts, dependsOn: [...dependsOn] };
         const index = new dockerBuild.Index(name, { tag, sources: [...sources], push: true }, options);
         this.resources.push(index);
         return index;
@@ -97,9 +111,16 @@ export class Promotion extends pulumi.ComponentResource {
         release: pulumi.Output<string>,
         ref: pulumi.Output<string>,
         dependsOn: pulumi.Resource,
+        hooks: pulumi.ResourceHookBinding,
     ): void {
         if (tags.length === 0) return;
-        this.resources.push(releaseTags(name, { repository, ref, release, tags }, { parent: this, dependsOn }));
+        this.resources.push(
+            releaseTags(
+                name,
+                { repository, ref, release, tags },
+                { parent: this, dependsOn, hooks, customTimeouts: timeouts(this.minutes) },
+            ),
+        );
     }
 }
 

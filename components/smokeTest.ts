@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { imageUnderTest } from "../lib/hierarchy/smokeTests";
 import { imageScheme } from "../lib/engine/resources";
+import { timeouts } from "../lib/update/timeLimits";
 import type { Platform } from "../lib/platform";
 
 /** The staged smoke tests of an image. */
@@ -15,13 +16,20 @@ export interface SmokeTestArgs {
     readonly platform: Platform;
     readonly staged: StagedTests;
     readonly parent: pulumi.Resource;
+    /** Its time limit in minutes. */
+    readonly minutes: number;
+    /** What to do when it fails: the hooks of the image's build. */
+    readonly onError: pulumi.ResourceHookBinding["onError"];
 }
 
 /**
  * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker
  * daemon and without a network, and fails with the script's output.
  */
-export function smokeTest(name: string, { ref, platform, staged, parent }: SmokeTestArgs): dockerBuild.Image {
+export function smokeTest(
+    name: string,
+    { ref, platform, staged, parent, minutes, onError }: SmokeTestArgs,
+): dockerBuild.Image {
     return new dockerBuild.Image(
         `${name}-test`,
         {
@@ -37,6 +45,6 @@ export function smokeTest(name: string, { ref, platform, staged, parent }: Smoke
             network: "none",
             exports: [{ cacheonly: {} }],
         },
-        { parent, retainOnDelete: true },
+        { parent, retainOnDelete: true, customTimeouts: timeouts(minutes), ...(onError && { hooks: { onError } }) },
     );
 }

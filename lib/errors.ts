@@ -26,6 +26,11 @@ export class InputError extends Error {
 /** Why a command can't go on (a program that failed, a machine that lacks something), told as one message without a stack. */
 export class CommandError extends Error {
     override readonly name = "CommandError";
+
+    /** @param next what to do about it, unless the message says it */
+    constructor(message: string, next?: string) {
+        super(next === undefined ? message : `${message}\n  next: ${next}`);
+    }
 }
 
 /**

@@ -113,5 +113,5 @@ export function readableBuildArgs(value: unknown, where: string): HierarchySetti
     const { data, error } = buildArgsSchema.safeParse(buildArgs ?? {});
     if (data) return data;
     const issues = error.issues.map(({ path: at, message }) => `buildArgs (at ${at.join(".")}): ${message}`);
-    throw new InputError({ where, problem: issues.join("; ") });
+    throw new InputError({ where, problem: issues.join("; "), next: "correct the setting buildArgs in this file" });
 }

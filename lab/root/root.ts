@@ -67,7 +67,11 @@ async function publishPlatform(
         log: path.join(paths.state, "stand-in.log"),
     });
     const { "containerimage.digest": digest } = JSON.parse(readFileSync(metadata, "utf8")) as Record<string, string>;
-    if (!digest) throw new CommandError(`the builder reported no digest for ${repository}: see ${metadata}`);
+    if (!digest)
+        throw new CommandError(
+            `the builder reported no digest for ${repository}: see ${metadata}`,
+            `restart the lab: ${typed("down")}, then ${typed("lab", "start")}`,
+        );
     return withDigest(repository, digest);
 }
 
@@ -79,7 +83,11 @@ async function publishIndex(refs: readonly string[], { registry, env }: RootRequ
     const name = `${repositoryIn(registry)}:${tag}`;
     await run("buildx", ["imagetools", "create", "--prefer-index=false", "--tag", name, ...refs], { env });
     const index = await readManifest(name, env);
-    if (!index) throw new CommandError(`${name} is not in the registry although it was just pushed`);
+    if (!index)
+        throw new CommandError(
+            `${name} is not in the registry although it was just pushed`,
+            `restart the lab: ${typed("down")}, then ${typed("lab", "start")}`,
+        );
     return withDigest(repositoryIn(registry), index.digest);
 }
 

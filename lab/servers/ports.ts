@@ -29,6 +29,7 @@ export async function choosePort(preferred = preferredPort): Promise<number> {
         if (await isFree(port)) return port;
     }
     throw new CommandError(
-        `no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}.`,
+        `no free port on 127.0.0.1 between ${preferred.toString()} and ${(preferred + 199).toString()}`,
+        "end a program that uses one of them (ss --listening --tcp --processes lists them)",
     );
 }

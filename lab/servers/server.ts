@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { typed } from "../../lib/system/commandLine";
 import { CommandError } from "../../lib/errors";
 import { replaceFile, tail } from "../../lib/system/files";
 import { isAlive, removePidFile, runningProcess, writePidFile } from "../../lib/system/pidFiles";
@@ -121,6 +122,7 @@ export async function startServer(folder: string, server: Server, keep = false):
     throw new CommandError(
         `${server.name} did not start: ${ended ?? reason}\n${tail(logFile(folder, server.name))}\n` +
             `  whole log: ${logFile(folder, server.name)}`,
+        `mend what the log says, then: ${typed("lab", "start")}`,
     );
 }
 

@@ -193,7 +193,10 @@ export function followLinks(tree: Tree, file: string): { readonly links: readonl
         links.push(step);
         end = step.next;
         if (links.length <= highestLinkCount) continue;
-        throw new InputError({ problem: `${shownPath(file)}: too many symbolic links, probably a cycle` });
+        throw new InputError({
+            problem: `${shownPath(file)}: too many symbolic links, probably a cycle`,
+            next: "remove the link that leads back",
+        });
     }
     return { links, end };
 }

@@ -283,7 +283,8 @@ function readDirectives(physical: readonly string[], path: string): Map<string, 
         if (!directive) break;
         const { name, value } = directive;
         const where = `${path}:${index + 1}`;
-        if (seen.has(name)) throw new InputError({ problem: `the directive ${name} is repeated`, where });
+        if (seen.has(name))
+            throw new InputError({ problem: `the directive ${name} is repeated`, where, next: "remove one of them" });
         if (name === "escape" && value !== "\\" && value !== "`") {
             throw new InputError({
                 problem: `escape=${value} is not an escape character`,

@@ -74,7 +74,11 @@ export function copyReads(statement: Statement, word: Word): Read[] {
     }
     const written = listArguments(rest);
     if (written === undefined || written.length < 2) {
-        throw new InputError({ problem: `${keyword} ${rest} needs a source and a destination`, where });
+        throw new InputError({
+            problem: `${keyword} ${rest} needs a source and a destination`,
+            where,
+            next: "add what is missing",
+        });
     }
     const exclude = flags.flatMap(({ name, value }) => (name === "exclude" && value ? [value] : []));
     const parents = flags.some(({ name, value }) => name === "parents" && value?.toLowerCase() !== "false");

@@ -72,6 +72,7 @@ export function readStages(
             throw new InputError({
                 problem: `${statement.keyword} must follow a FROM`,
                 where: statement.where,
+                next: "write it below the FROM of the stage that it belongs to",
             });
     }
     if (stages.length > 0) return stages;

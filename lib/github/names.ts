@@ -55,6 +55,9 @@ export function valueProblem(value: string): string | undefined {
     return size > maximumValue ? `it has ${size} bytes, and GitHub takes ${maximumValue}` : undefined;
 }
 
+/** Variables are named by the keys of images.ts, and hold their references. */
+const renaming = "give the image another key or name in images.ts";
+
 /**
  * Returns the value of a variable if GitHub accepts its name and value.
  *
@@ -62,8 +65,10 @@ export function valueProblem(value: string): string | undefined {
  */
 export function checkVariable(name: string, value: string): string {
     const [inName, inValue] = [nameProblem(name), valueProblem(value)];
-    if (inName !== undefined) throw new InputError({ problem: `GitHub refuses the variable name ${name}: ${inName}` });
-    if (inValue !== undefined) throw new InputError({ problem: `GitHub refuses the variable ${name}: ${inValue}` });
+    if (inName !== undefined)
+        throw new InputError({ problem: `GitHub refuses the variable name ${name}: ${inName}`, next: renaming });
+    if (inValue !== undefined)
+        throw new InputError({ problem: `GitHub refuses the variable ${name}: ${inValue}`, next: renaming });
     return value;
 }
 

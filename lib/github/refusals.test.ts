@@ -51,17 +51,35 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "a pull request",
             /run the same command again, which continues with it/,
         ],
+        [
+            "a used-up limit",
+            `${put} 403 API rate limit exceeded for user ID 1. []`,
+            "a workflow file",
+            /in an hour at most/,
+        ],
+        [
+            "an archived repository",
+            `${put} 403 Repository was archived so is read-only. []`,
+            "a variable",
+            /unarchive it/,
+        ],
+        [
+            "content that GitHub does not take",
+            `${put} 422 Invalid request. []`,
+            "a workflow file",
+            /does not take this content/,
+        ],
+        ["a change at the same time", `${put} 409 Conflict []`, "a secret", /run the same command again$/],
+        ["a failure of GitHub", `${put} 502 Server Error []`, "a variable", /githubstatus\.com/],
+        [
+            "a network without GitHub",
+            'Put "https://api.github.com/x": dial tcp 127.0.0.1:1: connect: connection refused',
+            "a variable",
+            /can't be reached from here/,
+        ],
         ["a token that expired", `${put} 401 Bad credentials []`, "a workflow file", /expired/],
     ])("%s", (_, error, kind, next) => {
         expect(nextAfterRefusal([error], kind)).toMatch(next);
-    });
-
-    test.each([
-        `${put} 403 API rate limit exceeded for user ID 1. []`,
-        `${put} 403 Repository was archived so is read-only. []`,
-        `${put} 422 Invalid request. []`,
-    ])("nothing is added to what says it itself (%s)", (error) => {
-        expect(nextAfterRefusal([error], "a workflow file")).toBeUndefined();
     });
 
     test("each permission is one that docs/operations.md has people give", () => {

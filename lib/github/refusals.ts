@@ -131,8 +131,15 @@ const nextAfterTokenRule = (said: string): string | undefined =>
     tokenRules.find(([pattern]) => pattern.test(said.replaceAll(addresses, "")))?.[1];
 
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
-    // These are said by what the provider reports; the refusals below would be a wrong reading of them.
-    [/rate limit|was archived/i, () => undefined],
+    // Before the refusals below, which would be a wrong reading of these.
+    [
+        /rate limit/i,
+        () => "run the same command again when the limit is over, in an hour at most, or with another token",
+    ],
+    [
+        /was archived/i,
+        () => "unarchive it (GitHub, Settings, General), or remove github.repository from the stack's configuration",
+    ],
     [exists, () => "another process created it at the same time: run the same command again, which replaces it"],
     [
         /A pull request already exists/i,
@@ -159,6 +166,23 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
         (kind) =>
             `if it was deleted on GitHub, check that and create it again: ${refreshAll} (${typed("up", "--refresh")}). Otherwise: ${grant(kind)}`,
     ],
+    [/: 409 /, () => "another process changed it at the same time: run the same command again"],
+    [
+        /: 422 /,
+        () =>
+            "GitHub does not take this content, and names the field above: correct where it comes from (images.ts, workflows.ts, the " +
+            "stack's file), then run the same command again",
+    ],
+    [
+        /connection refused|no such host|i\/o timeout|network is unreachable|connection reset|TLS handshake|: EOF|deadline exceeded/i,
+        () =>
+            "GitHub can't be reached from here: check the network, the proxy (HTTPS_PROXY) and the address (github:baseUrl), then run the same " +
+            "command again",
+    ],
+    [
+        /: 5\d\d /,
+        () => "GitHub failed: see https://www.githubstatus.com, and run the same command again when it is well",
+    ],
 ];
 
 /**
@@ -166,7 +190,7 @@ const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])
  *
  * @param errors errors that the provider reported
  * @param way how the files are delivered
- * @returns undefined if the errors need no further explanation
+ * @returns undefined for errors that are not known
  */
 export function nextAfterRefusal(
     errors: readonly string[],

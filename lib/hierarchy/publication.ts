@@ -50,6 +50,7 @@ function withArguments(
     throw new InputError({
         problem: `image ${key}: its tag "${tag}", with build arguments "${text}", ${problem}`,
         where: "images.ts",
+        next: "change the tag, or the build argument that it names",
     });
 }
 

@@ -1,6 +1,6 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { isTransient, nextAfter, nextAfterStep, nextAfterTagging, refusesPushes } from "./failures";
+import { isPassing, isTransient, nextAfter, nextAfterStep, nextAfterTagging, refusesPushes } from "./failures";
 
 describe("a registry's answer to a question", () => {
     test.each([
@@ -35,6 +35,56 @@ test("a tag that could not be moved has the next step of its registry, wherever 
     expect(nextAfterTagging(["creating: sha256:1: not found"], "quay.io")).toBeUndefined();
 });
 
+describe("a tag that a registry refused", () => {
+    const put = (status: string) =>
+        `creating: publish sha256:1 to reg.test/us/bot:latest: failed commit on ref "index-sha256:1": unexpected status from PUT request to https://reg.test/v2/us/bot/manifests/latest: ${status}`;
+    const read = (status: string) =>
+        `reading: fetching {"reg" "reg.test/us/bot:r-1"}: failed to request manifest head reg.test/us/bot:r-1: request failed: unexpected http status code: ${status}: `;
+    const later = /run the same command again$/;
+    test.each([
+        [put("500 Internal Server Error"), later],
+        [put("500 Internal Server Error\nunknown: unknown error"), later],
+        [put("502 Bad Gateway"), later],
+        [put("503 Service Unavailable"), later],
+        [put("504 Gateway Timeout"), later],
+        [put("524 A Timeout Occurred"), later],
+        [put("429 Too Many Requests\ntoomanyrequests: too many requests"), /limits how often.*docker login reg\.test/],
+        [read("Internal Server Error [http 500]"), later],
+        [read("Too Many Requests [http 429]"), /limits how often/],
+        ['creating: Put "https://reg.test/v2/us/bot/manifests/latest": EOF', /the connection to reg\.test broke/],
+        [
+            "creating: read tcp 10.0.0.1:1->10.0.0.2:443: read: connection reset by peer",
+            /the connection to reg\.test broke/,
+        ],
+        [put("400 Bad Request\nmanifest blob unknown: blob unknown to registry"), undefined],
+    ])("for a reason that may pass may be moved again: %s", (error, next) => {
+        expect(isPassing([error])).toBe(true);
+        if (next !== undefined) expect(nextAfterTagging([error], "reg.test")).toMatch(next);
+    });
+
+    test.each([
+        [put("401 Unauthorized"), /^docker login reg\.test$/],
+        [read("Unauthorized [http 401]"), /^docker login reg\.test$/],
+        [put("403 Forbidden\ndenied: permission_denied: write_package"), /write:packages/],
+        [put("405 Method Not Allowed\nunsupported: The operation is unsupported."), /accepts no pushes here/],
+        [put("507 Insufficient Storage"), /free disk space in reg\.test/],
+        [
+            put("500 Internal Server Error\nunknown: unknown error: write /data: no space left on device"),
+            /free disk space in reg\.test/,
+        ],
+    ])("for a reason that stays is not moved again: %s", (error, next) => {
+        expect(isPassing([error])).toBe(false);
+        expect(nextAfterTagging([error], "reg.test")).toMatch(next);
+    });
+
+    test.each([put("404 Not Found"), put("501 Not Implemented"), "creating: sha256:500: not found"])(
+        "for a reason that nobody knows is not moved again: %s",
+        (error) => {
+            expect(isPassing([error])).toBe(false);
+        },
+    );
+});
+
 describe("a failed build", () => {
     test.each([
         [
@@ -42,6 +92,16 @@ describe("a failed build", () => {
             /docker buildx create/,
         ],
         ["failed to solve: write /x: no space left on device", /docker buildx prune/],
+        [
+            "failed to solve: failed to push ghcr.io/us/base:b-1: unexpected status from PUT request to https://ghcr.io/v2/x: 507 Insufficient Storage",
+            /free disk space in ghcr\.io/,
+        ],
+        ["signal: killed", /ended from outside.*run the same command again/],
+        ["rpc error: code = Unavailable desc = error reading from server: EOF", /ended from outside/],
+        [
+            "failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+            /if the lab's builder ended/,
+        ],
         [
             "failed to solve: unsupported frontend capability moby.buildkit.frontend.contexts: Unimplemented",
             /\(# syntax=\) does not support named build contexts, which pass the digests of parents/,

@@ -7,6 +7,8 @@ interface Failure {
     readonly next: (registry: string) => string;
     /** Whether a registry that answers a query this way will also refuse a push, so that a build would be in vain. */
     readonly final: boolean;
+    /** Whether the same request may succeed a moment later. */
+    readonly passing?: true;
 }
 
 /**
@@ -42,13 +44,18 @@ const failures: readonly Failure[] = [
         final: true,
     },
     {
-        pattern: /401 Unauthorized|no basic auth credentials/,
+        pattern: /no space left on device|507 Insufficient Storage/i,
+        next: (registry) => `free disk space in ${registry}, or give it a larger disk, then run the same command again`,
+        final: false,
+    },
+    {
+        pattern: /401 Unauthorized|no basic auth credentials|\[http 401\]/,
         next: (registry) => `docker login ${registry}`,
         final: true,
     },
     {
         // Registries answer this for a missing repository too, so only a push can tell.
-        pattern: /403 Forbidden|denied/,
+        pattern: /403 Forbidden|denied|\[http 403\]/,
         next: (registry) =>
             `docker login ${registry} as a user with permission to push (on ghcr.io: write:packages, and write access to the package)`,
         final: false,
@@ -60,14 +67,59 @@ const failures: readonly Failure[] = [
             `check that ${registry} runs and can be reached; another registry: pulumi config set registry <host>`,
         final: true,
     },
+    {
+        pattern: /405 Method Not Allowed|\[http 405\]/,
+        next: (registry) =>
+            `${registry} accepts no pushes here: it is read-only, or a cache of another registry; end that, or choose another ` +
+            "registry: pulumi config set registry <host>",
+        final: false,
+    },
+    {
+        pattern: /429 Too Many Requests|toomanyrequests|\[http 429\]/i,
+        next: (registry) =>
+            `${registry} limits how often it is asked: wait until the limit is over, or log in as a user with a higher one ` +
+            `(docker login ${registry}), then run the same command again`,
+        final: false,
+        passing: true,
+    },
+    {
+        // The words of containerd and of regclient, which reads a tag after it was moved. Those that a registry, or a proxy before it, answers while it is restarted or overloaded, or while another push writes the
+        // same manifest; not 501 and 505, which stay.
+        pattern: /\b5(00|02|03|04|2\d) [A-Z]|\[http 5(00|02|03|04|2\d)\]/,
+        next: (registry) =>
+            `${registry} failed: the reason is in its log (or on its provider's status page); when it is well again, run the same command again`,
+        final: false,
+        passing: true,
+    },
+    {
+        pattern: /connection reset by peer|broken pipe|unexpected EOF|: EOF\b|TLS handshake timeout|server sent GOAWAY/,
+        next: (registry) =>
+            `the connection to ${registry} broke: check it and the network (proxy, firewall) between, then run the same command again`,
+        final: false,
+        passing: true,
+    },
 ];
+
+/** The words for a registry that is asked for a blob while another push writes it (docs/decisions.md, "A push that met another one …"). */
+const conflict = /blob unknown to registry|provided digest did not match uploaded content/;
+
+/** Returns the first row of the table whose words a report contains. */
+const failureIn = (text: string): Failure | undefined => failures.find(({ pattern }) => pattern.test(text));
 
 const builder = {
     pattern:
-        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver/,
+        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver|failed to list workers|error reading from server: EOF|Unavailable: (connection|error reading|closing transport)/,
+    next: () =>
+        `if the lab's builder ended: ${typed("lab", "start")}; otherwise start the builder that "docker buildx ls" marks with *, or create ` +
+        "one: docker buildx create --driver docker-container --bootstrap --use. Then run the same command again",
+} as const;
+
+const program = {
+    // buildx that was killed; a provider that ended is told by the engine alone, in these words.
+    pattern: /signal: (killed|terminated)|^rpc error: code = (Unavailable|Canceled)/m,
     next:
-        "start the builder that `docker buildx ls` marks with *, or create one: " +
-        "docker buildx create --driver docker-container --bootstrap --use",
+        "a program of this update (buildx, or a provider of pulumi) was ended from outside, perhaps because the machine ran out of memory " +
+        "(dmesg tells): run the same command again, with fewer builds at a time if it happens again: --parallel 2",
 } as const;
 
 const contexts = {
@@ -108,11 +160,17 @@ export const nextAfterStep = (printed: readonly string[]): string | undefined =>
  * that layer (docs/decisions.md, "A push that met another one is done again").
  */
 export const isTransient = (errors: readonly string[]): boolean =>
-    errors.some(
-        (error) =>
-            error.includes("failed to push") &&
-            /blob unknown to registry|provided digest did not match uploaded content/.test(error),
-    );
+    errors.some((error) => error.includes("failed to push") && conflict.test(error));
+
+/**
+ * Checks whether tags could not be moved for a reason that may be over in a moment. Moving them again changes nothing that was done.
+ *
+ * @param errors the provider's report
+ */
+export function isPassing(errors: readonly string[]): boolean {
+    const text = errors.join("\n");
+    return failureIn(text)?.passing ?? conflict.test(text);
+}
 
 /**
  * Returns the next step after the failed build of an image.
@@ -123,12 +181,16 @@ export const isTransient = (errors: readonly string[]): boolean =>
  */
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
-    if (builder.pattern.test(text)) return builder.next;
+    if (program.pattern.test(text)) return program.next;
+    if (builder.pattern.test(text)) return builder.next();
+    // The registry's disk, not the builder's.
+    const isAnswer = text.includes("failed to push") && /unexpected status|507 /.test(text);
+    if (registry !== undefined && isAnswer) return failureIn(text)?.next(registry);
     if (disk.pattern.test(text)) return disk.next;
     if (text.includes(contexts.text)) return contexts.next;
     // A step of the image may fail with the same words because of an unrelated server.
     if (registry === undefined || !/failed to (push|authorize|fetch oauth token)/.test(text)) return undefined;
-    return failures.find(({ pattern }) => pattern.test(text))?.next(registry);
+    return failureIn(text)?.next(registry);
 }
 
 /**
@@ -139,4 +201,4 @@ export function nextAfter(errors: readonly string[], registry: string | undefine
  * @returns undefined if the report is sufficient
  */
 export const nextAfterTagging = (errors: readonly string[], registry: string): string | undefined =>
-    failures.find(({ pattern }) => pattern.test(errors.join("\n")))?.next(registry);
+    program.pattern.test(errors.join("\n")) ? program.next : failureIn(errors.join("\n"))?.next(registry);

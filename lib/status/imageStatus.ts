@@ -1,4 +1,4 @@
-import { withDigest } from "../registry/references";
+import { repositoryOf, withDigest } from "../registry/references";
 import type { UpdateRecord } from "../update/history";
 import type { Answer, Finding } from "./findings";
 import { type DeployedBuild, type DeployedImage, tagsOf } from "../engine/state";
@@ -86,9 +86,30 @@ export interface ImageStatus {
 /** Returns the reference of a build. */
 export const refOf = ({ repository, digest }: DeployedBuild): string => withDigest(repository, digest);
 
+/**
+ * Returns the promoted builds of an image in the other repositories that have its release, each with the URN of the resource that
+ * copies the release there.
+ */
+export function copiesOf({ builds, promotion, otherTags }: DeployedImage): DeployedBuild[] {
+    const promoted = builds.filter(({ digest }) => promotion?.sources.includes(digest));
+    const own = new Set(builds.map(({ repository }) => repository));
+    const copies = new Map<string, string>();
+    // The release comes first in the state: the tags of a repository are made from it.
+    for (const { tag, urn } of otherTags) {
+        const repository = repositoryOf(tag);
+        if (!own.has(repository) && !copies.has(repository)) copies.set(repository, urn);
+    }
+    return [...copies].flatMap(([repository, urn]) => promoted.map((build) => ({ ...build, repository, urn })));
+}
+
 /** Returns the references to query from registries, without duplicates. */
 export const imageQuestions = (images: readonly DeployedImage[]): string[] => [
-    ...new Set(images.flatMap((image) => [...image.builds.map(refOf), ...tagsOf(image).map(({ tag }) => tag)])),
+    ...new Set(
+        images.flatMap((image) => [
+            ...[...image.builds, ...copiesOf(image)].map(refOf),
+            ...tagsOf(image).map(({ tag }) => tag),
+        ]),
+    ),
 ];
 
 const sizeOf = (layers: Held["layers"]): number => layers.reduce((sum, { size }) => sum + size, 0);

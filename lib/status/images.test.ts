@@ -56,6 +56,30 @@ const inStep = {
 const answers = (changes: Readonly<Record<string, Answer<Held>>> = {}) =>
     new Map(Object.entries({ ...inStep, ...changes }));
 
+test("a copy of a release in another repository is looked at as well, and made again from what the own repository has", () => {
+    const copy = [
+        { urn: "urn:app-copy@release", tag: "quay.io/o/app:r-1", digest: digest("8") },
+        { urn: "urn:app-copy", tag: "quay.io/o/app:latest", digest: digest("8") },
+    ];
+    const copied = { ...app, otherTags: copy };
+    const ref = `quay.io/o/app@${digest("d")}`;
+    expect(imageQuestions([copied])).toContain(ref);
+    const release = held("8", [], { "linux/amd64": digest("d") });
+    const tags = { "quay.io/o/app:r-1": release, "quay.io/o/app:latest": release };
+    const there = held("d", [layer("1", 100)]);
+    expect(imageFindings(copied, [base, copied], answers({ ...tags, [ref]: there }))).toEqual([]);
+    const lost = answers({ ...tags, [ref]: { found: undefined } });
+    expect(lostBuilds([base, copied], lost)).toEqual(["urn:app-copy@release"]);
+    expect(imageFindings(copied, [base, copied], lost)).toEqual([
+        {
+            kind: "drift",
+            about: "image app",
+            text: `quay.io/o/app, linux/amd64: ${digest("d")} is not in the registry`,
+            repair: { by: "replace", urn: "urn:app-copy@release" },
+        },
+    ]);
+});
+
 test("every build is asked for by digest, what was promoted by its tag", () => {
     expect(imageQuestions([base, app]).sort()).toEqual(Object.keys(inStep).sort());
 });

@@ -4,7 +4,7 @@ import { parseReference, repositoryOf, digestOf, formatReference, withDigest } f
 import { size } from "../system/progress";
 import { keyArguments, quote } from "../system/shell";
 import { type Answer, type Finding, type Repair, unknownFindings } from "./findings";
-import { type Answers, type Held, type LostBlob, refOf } from "./imageStatus";
+import { type Answers, type Held, type LostBlob, copiesOf, refOf } from "./imageStatus";
 import { type Commands, repairCommand } from "./repair";
 import { typed, typedSilently } from "../system/commandLine";
 
@@ -177,7 +177,7 @@ const isRemembered = (build: DeployedBuild, answers: Answers): boolean => {
 export const registriesToRestart = (images: readonly DeployedImage[], answers: Answers): string[] => [
     ...new Set(
         images
-            .flatMap(({ builds }) => builds.filter((build) => isRemembered(build, answers)))
+            .flatMap((image) => [...image.builds, ...copiesOf(image)].filter((build) => isRemembered(build, answers)))
             .map(({ repository }) => parseReference(repository).registry),
     ),
 ];
@@ -191,16 +191,23 @@ const isGone = ({ tag }: DeployedTag, answers: Answers): boolean => {
 const lostIn = (image: DeployedImage, answers: Answers): DeployedBuild[] =>
     image.builds.filter((build) => isLost(build, answers));
 
+/** Returns what other repositories lost of their copies of an image's release. */
+const lostCopies = (image: DeployedImage, answers: Answers): DeployedBuild[] =>
+    copiesOf(image).filter((build) => isLost(build, answers));
+
 /**
- * Returns the builds that a registry lost completely or in part: they must be replaced.
+ * Returns the builds, and the copies of releases, that a registry lost completely or in part: they must be replaced.
  *
  * @param images parents first
  * @param answers answers of `askRegistries` to `imageQuestions`, completed by `askBlobs` to include layers; builds without
  *     an answer count as present
  * @returns URNs, parents first
  */
-export const lostBuilds = (images: readonly DeployedImage[], answers: Answers): string[] =>
-    images.flatMap((image) => lostIn(image, answers).map(({ urn }) => urn));
+export const lostBuilds = (images: readonly DeployedImage[], answers: Answers): string[] => [
+    ...new Set(
+        images.flatMap((image) => [...lostIn(image, answers), ...lostCopies(image, answers)].map(({ urn }) => urn)),
+    ),
+];
 
 /**
  * Returns the promotions whose tag, or whole repository, is missing from its registry. A moved tag is not included: its new
@@ -250,6 +257,10 @@ export function imageFindings(image: DeployedImage, all: readonly DeployedImage[
     });
     // A registry refuses an index over missing manifests, so they are created first.
     const fromLost = lostHere.length > 0 ? [...lostAncestors, ...lostHere] : [];
+    const copies = lostCopies(image, answers).map((build): Finding => {
+        const text = `${build.repository}, ${lostText(build, answers) ?? ""}`;
+        return { kind: "drift", about, text, repair: replacing(build.urn, [build], fromLost, answers) };
+    });
     const moved = tagsOf(image).flatMap((tag): Finding[] => {
         const answer = answers.get(tag.tag);
         const text = answer && "found" in answer ? movedText(tag, image, answer.found) : undefined;
@@ -260,6 +271,7 @@ export function imageFindings(image: DeployedImage, all: readonly DeployedImage[
     const waiting = builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         ...lost,
+        ...copies,
         ...moved,
         ...(waiting.length > 0
             ? [

@@ -2,7 +2,7 @@ import { type DeployedImage, tagsOf } from "../engine/state";
 import { parseReference } from "../registry/references";
 import { askBlobs, askRegistries } from "./ask";
 import { type Answers, refOf } from "./imageStatus";
-import { imageFindings, isLost, lostPromotions, registriesToRestart, unansweredReason } from "./images";
+import { imageFindings, isLost, lostBuilds, lostPromotions, registriesToRestart, unansweredReason } from "./images";
 import { type Commands, repairCommand } from "./repair";
 import { typed } from "../system/commandLine";
 
@@ -33,7 +33,7 @@ function promotionWarnings(
     return imageFindings(image, all, answers).flatMap(({ kind, about, text, repair }) => {
         if (kind !== "drift" || repair?.by !== "replace") return [];
         if (!tagsOf(image).some(({ urn }) => urn === repair.urn)) return [];
-        const next = lostPromotions([image], answers).includes(repair.urn)
+        const next = [...lostPromotions([image], answers), ...lostBuilds([image], answers)].includes(repair.urn)
             ? "An update with --refresh puts it back"
             : `An update does not look at it; afterwards: ${repairCommand(commands, repair)}`;
         return [`${about}: ${text}. ${next}`];

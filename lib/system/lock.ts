@@ -29,7 +29,12 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
     onInterrupt.addEventListener("abort", giveUp);
     await new Promise<void>((resolve, reject) => {
         holder.on("error", (error) => {
-            reject(new CommandError(`flock (Debian package util-linux) could not be started: ${error.message}`));
+            reject(
+                new CommandError(
+                    `flock (Debian package util-linux) could not be started: ${error.message}`,
+                    "install it: sudo apt-get install util-linux",
+                ),
+            );
         });
         holder.stdout.once("data", () => {
             resolve();
@@ -40,7 +45,9 @@ export async function withLock<T>(file: string, work: () => Promise<T>, patience
                 resolve();
                 return;
             }
-            reject(new CommandError(isInterrupted() ? "interrupted" : `the lock ${file} could not be taken`));
+            if (isInterrupted()) reject(new CommandError("interrupted"));
+            else
+                reject(new CommandError(`the lock ${file} could not be taken`, "check that its folder can be written"));
         });
     }).finally(() => {
         clearTimeout(waiting);

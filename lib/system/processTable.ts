@@ -95,7 +95,11 @@ export function processTable(): Process[] {
     const { stdout, error } = spawnSync("ps", ["-A", "-o", "pid=", "-o", "etime=", "-o", "comm="], {
         encoding: "utf8",
     });
-    if (error) throw new CommandError(`the running processes can't be listed: ps: ${error.message}`);
+    if (error)
+        throw new CommandError(
+            `the running processes can't be listed: ps: ${error.message}`,
+            "install ps (Debian package procps)",
+        );
     return parseProcesses(stdout, Date.now());
 }
 
