@@ -44,9 +44,13 @@ const nextSteps: Readonly<Record<string, (path: string) => string>> = {
     EPERM: restoreOwner,
     EROFS: () => "its file system is read-only: work in another folder",
     ENOSPC: () => "the disk is full: make room, then run the same command again",
+    EISDIR: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
+    ENOTEMPTY: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
+    ENOTDIR: () => "a folder of this path is a file: move that away",
 };
 
-function restoreOwner(path: string): string {
+/** The next step for a file that another user owns. */
+export function restoreOwner(path: string): string {
     return `if an earlier command ran with sudo, restore the owner of its files: sudo chown -R "$(id -un)" '${path}'`;
 }
 
