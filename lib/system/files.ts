@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import path from "node:path";
 
 /**
@@ -79,6 +80,15 @@ export function tail(file: string, count = 20): string {
     return lines.map((line) => `    ${line}`).join("\n");
 }
 
+/** Has the file system store all files below a folder: after a crash of the machine, a rename may otherwise have outlived what was renamed. */
+async function flush(folder: string): Promise<void> {
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue;
+        const file = await open(path.join(entry.parentPath, entry.name));
+        await file.sync().finally(() => file.close());
+    }
+}
+
 /**
  * Creates a folder so that it is either complete or absent: under a temporary name first, then renamed. Only one run may do so at a time
  * (`withLock`), so an existing temporary folder was left behind by a run that was killed.
@@ -95,6 +105,7 @@ export async function makeFolder(folder: string, make: (temporary: string) => Pr
     mkdirSync(temporary);
     try {
         await make(temporary);
+        await flush(temporary);
         renameSync(temporary, folder);
     } finally {
         remove();
