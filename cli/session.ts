@@ -4,9 +4,10 @@ import { type Engine, completeOperation, exportStack, readStackFile } from "../l
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
 import { backendFolder, labPaths } from "../lib/system/paths";
-import { runMasked } from "../lib/system/process";
+import { isInterrupted, runMasked } from "../lib/system/process";
 import { elapsed, progress } from "../lib/system/progress";
 import { addMask, inActions } from "./actions";
+import { exit } from "./exitCodes";
 import type { LabOptions } from "./lab";
 import { lockMark, removeEndedLocks } from "./locks";
 import { openStack } from "./openStack";
@@ -78,6 +79,18 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
 /** Reads the stack's deployment. Throws the errors of `exportStack`. */
 export const deploymentOf = (engine: Engine): Deployment | Promise<Deployment> =>
     engine.isLab ? readStackFile(stackFile(backendFolder(labPaths()), labStack)) : exportStack(engine);
+
+/**
+ * Returns the exit code of a command that ran Pulumi: Pulumi's own, unless Ctrl-C or SIGTERM kept it from its end, which is then said.
+ *
+ * @param code Pulumi's exit code
+ */
+export function endOf(operation: "up" | "preview", code: number): number {
+    if (!isInterrupted() || code === exit.done) return code;
+    const next = "what was tested is promoted, nothing else is, and the next `up` does the rest";
+    console.error(`error: interrupted${operation === "up" ? `: ${next}` : ""}`);
+    return exit.interrupted;
+}
 
 /**
  * Prints to stderr how long a command took.

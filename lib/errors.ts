@@ -46,6 +46,9 @@ const nextSteps: Readonly<Record<string, (path: string) => string>> = {
     ENOSPC: () => "the disk is full: make room, then run the same command again",
     EISDIR: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
     ENOTEMPTY: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
+    ENAMETOOLONG: () =>
+        "a name in this path is longer than the file system allows (255 bytes): shorten the image's key or the file's name",
+    EMFILE: () => "this process may open too few files: ulimit -n 1024, then run the same command again",
     ENOTDIR: () => "a folder of this path is a file: move that away",
 };
 
