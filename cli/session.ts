@@ -1,9 +1,12 @@
 import { labStack, stackFile } from "../lib/engine/stacks";
-import { removeDeadLocks, reportedLocks } from "../lib/engine/locks";
+import { backendAddress } from "../lib/engine/fileBackend";
+import { removeDeadLocks, reportedLocks, stackLocks, updatedBy } from "../lib/engine/locks";
 import { type Engine, completeOperation, exportStack, readStackFile } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
-import { backendFolder, labPaths } from "../lib/system/paths";
+import { InputError } from "../lib/errors";
+import { guide } from "../lib/system/guide";
+import { backendFolder, labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted, runMasked } from "../lib/system/process";
 import { elapsed, progress } from "../lib/system/progress";
 import { addMask, inActions } from "./actions";
@@ -34,14 +37,26 @@ export interface Session {
     readonly close: () => Promise<void>;
 }
 
+/** Refuses to begin an update while another one runs. Pulumi would refuse too, and say how to remove the lock of what runs. */
+function refuseSecond({ stack, env }: Engine): void {
+    const running = updatedBy(stackLocks(backendAddress(env, repositoryRoot()), stack) ?? []);
+    if (running.length === 0) return;
+    throw new InputError({
+        problem: `stack ${stack} is being updated: ${running.join("; ")}`,
+        next: `wait until that has ended, then run the same command again (if it ended on another machine: ${guide("lock")})`,
+    });
+}
+
 /**
- * Opens the stack and masks its secrets in all output. Throws the errors of `openStack` and `readSecrets`.
+ * Opens the stack and masks its secrets in all output. Throws the errors of `openStack` and `readSecrets`, and refuses an update beside
+ * another one.
  *
  * @param builds whether the command will build images
  */
 export async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
     const engine = await openStack({ stack, start: true, use: builds ? "update" : "review", lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
+    if (builds) refuseSecond(engine);
     const reading = () => readSecrets(engine);
     const secrets = await progress(`reading the configuration of stack ${engine.stack}`, reading, { after: 2000 });
     // The runner reads workflow commands from both streams. Standard output may be redirected to a file, and a terminal would display

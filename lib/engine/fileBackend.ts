@@ -27,7 +27,7 @@ export function fileBackend(backend: string | undefined): string | undefined {
 const credentials = z.object({ current: z.string() });
 
 /** Returns the URL of the backend that Pulumi would use, without running it: the environment's, the project's, or that of `pulumi login`. */
-function backendAddress(env: NodeJS.ProcessEnv, root: string): string | undefined {
+export function backendAddress(env: NodeJS.ProcessEnv, root: string): string | undefined {
     if (env.PULUMI_BACKEND_URL) return env.PULUMI_BACKEND_URL;
     const home = env.PULUMI_CREDENTIALS_PATH ?? env.PULUMI_HOME ?? path.join(homedir(), ".pulumi");
     return (

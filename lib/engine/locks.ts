@@ -134,6 +134,18 @@ export function stackLocks(
 }
 
 /**
+ * Returns who updates a stack, as far as its locks say: "pid 12 of this machine, since …". Nobody, if the processes of all locks have ended.
+ *
+ * @param locks the stack's locks, from `stackLocks`
+ */
+export const updatedBy = (locks: readonly StackLock[]): string[] =>
+    locks.flatMap((lock) => {
+        if ("file" in lock) return lock.mayHold.map((pid) => `pid ${pid.toString()}, which may hold ${lock.file}`);
+        const where = lock.host === hostname() ? "of this machine" : `of ${lock.host}`;
+        return lock.isDead ? [] : [`pid ${lock.pid.toString()} ${where}, since ${lock.since}`];
+    });
+
+/**
  * Removes the locks of killed `up` runs and locks that a crash left unreadable: Pulumi's locks never expire, so it
  * would refuse every later update of the stack. The lock of a living process, or of another machine, is kept.
  *
