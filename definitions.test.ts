@@ -134,9 +134,9 @@ test.each([
     ["null that is thrown", "throw null;", /images\.ts: it can't be loaded: null/],
     ["nothing", "", /images\.ts: it exports no images/],
 ])("an images.ts with %s is refused, and leaves the process as it was", (_, text, message) => {
-    const { exit } = process;
+    const exit: unknown = Reflect.get(process, "exit");
     const handlers = process.listeners("SIGINT");
     expect(refusal(() => load({ "images.ts": text }))).toMatch(message);
-    expect(process.exit).toBe(exit);
+    expect(Reflect.get(process, "exit")).toBe(exit);
     expect(process.listeners("SIGINT")).toEqual(handlers);
 });

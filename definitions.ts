@@ -17,14 +17,14 @@ const workflowsFile = "workflows.ts";
 
 /** Runs code during which `process.exit` is an error: it would end the command without a word, with an exit code of this program. */
 function withoutExit<T>(work: () => T): T {
-    const { exit } = process;
+    const exit: unknown = Reflect.get(process, "exit");
     process.exit = (code) => {
         throw new Error(`it calls process.exit(${String(code ?? "")})`);
     };
     try {
         return work();
     } finally {
-        process.exit = exit;
+        Reflect.set(process, "exit", exit);
     }
 }
 

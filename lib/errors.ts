@@ -65,7 +65,8 @@ export function restoreOwner(path: string): string {
 export function asInputError(error: unknown): InputError | undefined {
     if (error instanceof InputError) return error;
     const { code = "", path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-    const next = nextSteps[code]?.(path ?? "");
+    const isTemporary = code === "ENOENT" && syscall === "mkdtemp";
+    const next = isTemporary ? "set TMPDIR to a folder that exists" : nextSteps[code]?.(path ?? "");
     // A failed write to an open file has no path.
     if (next === undefined || (path === undefined && syscall !== "write")) return undefined;
     return new InputError({ problem: `${path ?? "a file"} can't be read or written (${code})`, next });
