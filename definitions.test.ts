@@ -125,3 +125,18 @@ describe("is refused with one message, without a stack trace:", () => {
         ]);
     });
 });
+
+test.each([
+    ["an entry that is null", "exports.images = { a: null };", /image a is not an object with the fields description/],
+    ["an entry that is text", 'exports.images = { a: "x" };', /image a is not an object with the fields description/],
+    ["a list", "exports.images = [1];", /image 0 is not an object with the fields description/],
+    ["an end of the process", "process.exit(3);", /images\.ts: it can't be loaded: it calls process\.exit\(3\)/],
+    ["null that is thrown", "throw null;", /images\.ts: it can't be loaded: null/],
+    ["nothing", "", /images\.ts: it exports no images/],
+])("an images.ts with %s is refused, and leaves the process as it was", (_, text, message) => {
+    const exit: unknown = Reflect.get(process, "exit");
+    const handlers = process.listeners("SIGINT");
+    expect(refusal(() => load({ "images.ts": text }))).toMatch(message);
+    expect(Reflect.get(process, "exit")).toBe(exit);
+    expect(process.listeners("SIGINT")).toEqual(handlers);
+});

@@ -5,6 +5,8 @@ import { stripVTControlCharacters } from "node:util";
 import { InputError } from "./lib/errors";
 import { type Definitions, type ImageDefinitions, type RootDefinitions, keysOf } from "./lib/hierarchy/definition";
 import { expandImages } from "./lib/hierarchy/matrix";
+import { fieldProblems } from "./lib/hierarchy/validate";
+import { withDefaultSignals } from "./lib/system/process";
 import { registerTypeScript } from "./lib/system/typescript.cjs";
 import type { RepositoryDefinitions, WorkflowDefinitions } from "./workflows/definition";
 import { workflowProblems } from "./workflows/validate";
@@ -13,12 +15,26 @@ import { workflowProblems } from "./workflows/validate";
 const imagesFile = "images.ts";
 const workflowsFile = "workflows.ts";
 
+/** Runs code during which `process.exit` is an error: it would end the command without a word, with an exit code of this program. */
+function withoutExit<T>(work: () => T): T {
+    const exit: unknown = Reflect.get(process, "exit");
+    process.exit = (code) => {
+        throw new Error(`it calls process.exit(${String(code ?? "")})`);
+    };
+    try {
+        return work();
+    } finally {
+        Reflect.set(process, "exit", exit);
+    }
+}
+
 /** Loads a module of the repository. Throws InputError with the message of the compiler or of the module, without a stack trace of ours. */
 function load(root: string, file: string): Readonly<Record<string, unknown>> {
     try {
         // The files are data, so a repository's tsconfig.json and the "type" of its package.json, which may be for its app, do not matter.
         registerTypeScript();
-        return createRequire(path.join(root, file))(`./${file}`) as Readonly<Record<string, unknown>>;
+        const require = createRequire(path.join(root, file));
+        return withoutExit(() => withDefaultSignals(() => require(`./${file}`) as Readonly<Record<string, unknown>>));
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         // Node.js adds the modules that required a missing one, and swc its own stack: both are ours.
@@ -55,8 +71,8 @@ const withKeys = (definitions: Definitions, workflows: WorkflowDefinitions): Wor
  * workflows name it.
  *
  * @param root the repository's root
- * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, and for every problem of a matrix or in
- *     workflows.ts; `readHierarchy` checks the images
+ * @throws InputError if images.ts does not exist, if a file can't be loaded or lacks its export, for entries that are no objects, and for every
+ *     problem of a matrix or in workflows.ts; `readHierarchy` checks the images
  */
 export function loadDefinitions(root: string): RepositoryDefinitions {
     if (!existsSync(path.join(root, imagesFile))) {
@@ -69,6 +85,11 @@ export function loadDefinitions(root: string): RepositoryDefinitions {
     const { roots, ...module } = load(root, imagesFile);
     const written = objectIn(module, imagesFile, "images", "ImageDefinitions") as ImageDefinitions;
     const definitions = { ...expandImages(written), ...(roots !== undefined && { roots: roots as RootDefinitions }) };
+    // Everybody reads fields of the entries, also before `readHierarchy` checks them.
+    const isNoEntry = ([, entry]: readonly [string, unknown]) => typeof entry !== "object" || entry === null;
+    const wrong = fieldProblems({ images: Object.fromEntries(Object.entries(definitions.images).filter(isNoEntry)) });
+    if (wrong.length > 0)
+        throw new InputError({ problem: wrong.join("\n  "), where: imagesFile, next: `correct ${imagesFile}` });
     if (!existsSync(path.join(root, workflowsFile))) return definitions;
     const found = objectIn(load(root, workflowsFile), workflowsFile, "workflows", "WorkflowDefinitions");
     const workflows = found as WorkflowDefinitions;

@@ -3,7 +3,7 @@
 // checkout it runs before node_modules exists.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -29,7 +29,7 @@ function ensureDependencies() {
         .update(readFileSync(path.join(root, "package-lock.json")))
         .digest("hex");
     const stamp = path.join(root, "node_modules", ".installed-from");
-    if (existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash) return;
+    if (statSync(stamp, { throwIfNoEntry: false })?.isFile() && readFileSync(stamp, "utf8") === lockfileHash) return;
     if (args[0] !== installOnly) {
         // Concurrent runs wait for a lock; the first of them installs. macOS has no flock: there, each run installs for itself.
         const install = [process.execPath, import.meta.filename, installOnly];

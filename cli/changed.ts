@@ -22,7 +22,7 @@ async function writeCommit(root: string, commit: string, folder: string): Promis
     const prefix = (await run("git", ["rev-parse", "--show-prefix"], { cwd: root })).trim();
     const cwd = path.join(root, path.relative(prefix, ""));
     const env = { ...process.env, GIT_INDEX_FILE: path.join(folder, "index") };
-    const { failure } = await capture("git", ["read-tree", `${commit}^{tree}`], { cwd, env });
+    const { failure } = await capture("git", ["rev-parse", "--verify", "--quiet", `${commit}^{tree}`], { cwd });
     if (failure !== undefined) {
         throw new InputError({
             problem: `git has no commit ${commit} here`,
@@ -30,6 +30,7 @@ async function writeCommit(root: string, commit: string, folder: string): Promis
             next: "name a commit of this checkout; a shallow clone has only the newest",
         });
     }
+    await run("git", ["read-tree", `${commit}^{tree}`], { cwd, env });
     await run("git", ["checkout-index", "--all", `--prefix=${path.join(folder, "files")}/`], { cwd, env });
     return path.join(folder, "files", prefix);
 }

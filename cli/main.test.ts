@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "../tests/mocha";
@@ -37,3 +38,23 @@ test("the package's program is the same as its scripts, wherever a link to it li
     expect(commands.sort()).toEqual(Object.keys(scripts).sort());
     expect(Object.entries(scripts)).toEqual(Object.keys(scripts).map((one) => [one, `node ${file} ${one}`]));
 }).timeout(30_000);
+
+test("an images.ts that never ends can be stopped, and nothing that needs no images waits for it", async () => {
+    const text = 'require("node:fs").writeSync(1, "loading"); for (;;) {}';
+    const cwd = tree({ "Pulumi.yaml": "name: acme\nruntime: nodejs\n", "images.ts": text });
+    const program = path.join(packageRoot, "cli", "bootstrap.mjs");
+    const options = { cwd, env: { ...process.env, LAYERED_IMAGES_HOME: path.join(cwd, "home") } };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        const child = spawn(process.execPath, [program, "workflows", "--check"], options);
+        await once(child.stdout, "data");
+        child.kill(signal);
+        expect(await once(child, "exit")).toEqual([null, signal]);
+    }
+    const outcome = (...args: string[]) => {
+        const { status, stdout } = spawnSync(process.execPath, [program, ...args], { ...options, encoding: "utf8" });
+        return [status, stdout.split("\n")[0]];
+    };
+    expect(outcome("lab", "status")).toEqual([1, "registry   stopped"]);
+    expect(outcome("down")).toEqual([0, "nothing was running"]);
+    expect(outcome("up", "--help")).toEqual([0, expect.stringMatching(/^Usage: /)]);
+}).timeout(60_000);

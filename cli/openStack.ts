@@ -8,6 +8,7 @@ import { partsOf } from "../lab/parts";
 import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineOn } from "../lib/engine/pulumi";
 import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { checkStackFiles } from "../lib/engine/fileBackend";
 import { identityVariables } from "../lib/engine/identity";
 import { ciStack, labStack, projectName } from "../lib/engine/stacks";
 import { asInputError } from "../lib/errors";
@@ -55,7 +56,7 @@ export interface OpenOptions {
 /**
  * Opens the lab's stack in the lab's environment, or another stack in the environment of this process.
  *
- * @throws InputError that names all that the run lacks: the stack, its passphrase, a `pulumi` on PATH
+ * @throws InputError that names all that the run lacks: the stack, its passphrase, a `pulumi` on PATH; or a state that can't be read
  * @throws CommandError if the lab can't be started, or if it was never started and `start` is false
  */
 export async function openStack({ stack = labStack, start, use = "read", lab }: OpenOptions): Promise<Engine> {
@@ -63,6 +64,7 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
     const labEnv = async () =>
         start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
     const env = isLab ? await labEnv() : { ...process.env, ...(await identityVariables(process.env)) };
+    checkStackFiles(env, repositoryRoot());
     if (!isLab) {
         const check = () => preflight(repositoryRoot(), stack, env, use);
         await progress(`looking for stack ${stack}`, check, { after: 2000 });

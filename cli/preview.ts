@@ -1,4 +1,4 @@
-import { type PulumiOptions, openSession, reportDuration } from "./session";
+import { type PulumiOptions, endOf, openSession, reportDuration } from "./session";
 
 /** Runs `pulumi preview` on the lab's stack, after setting up the lab, or on another stack. Returns Pulumi's exit code. */
 export async function runPreview(args: readonly string[], options: PulumiOptions): Promise<number> {
@@ -7,5 +7,5 @@ export async function runPreview(args: readonly string[], options: PulumiOptions
     const ready = Date.now();
     const code = await pulumi("preview", args);
     reportDuration("preview", start, ready);
-    return code;
+    return endOf("preview", code);
 }

@@ -1,12 +1,16 @@
 import { labStack, stackFile } from "../lib/engine/stacks";
-import { removeDeadLocks, reportedLocks } from "../lib/engine/locks";
+import { backendAddress } from "../lib/engine/fileBackend";
+import { removeDeadLocks, reportedLocks, stackLocks, updatedBy } from "../lib/engine/locks";
 import { type Engine, completeOperation, exportStack, readStackFile } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
-import { backendFolder, labPaths } from "../lib/system/paths";
-import { runMasked } from "../lib/system/process";
+import { InputError } from "../lib/errors";
+import { guide } from "../lib/system/guide";
+import { backendFolder, labPaths, repositoryRoot } from "../lib/system/paths";
+import { isInterrupted, runMasked } from "../lib/system/process";
 import { elapsed, progress } from "../lib/system/progress";
 import { inActions, maskInLog } from "./actions";
+import { exit } from "./exitCodes";
 import type { LabOptions } from "./lab";
 import { lockMark, removeEndedLocks } from "./locks";
 import { openStack } from "./openStack";
@@ -33,14 +37,26 @@ export interface Session {
     readonly close: () => Promise<void>;
 }
 
+/** Refuses to begin an update while another one runs. Pulumi would refuse too, and say how to remove the lock of what runs. */
+function refuseSecond({ stack, env }: Engine): void {
+    const running = updatedBy(stackLocks(backendAddress(env, repositoryRoot()), stack) ?? []);
+    if (running.length === 0) return;
+    throw new InputError({
+        problem: `stack ${stack} is being updated: ${running.join("; ")}`,
+        next: `wait until that has ended, then run the same command again (if it ended on another machine: ${guide("lock")})`,
+    });
+}
+
 /**
- * Opens the stack and masks its secrets in all output. Throws the errors of `openStack` and `readSecrets`.
+ * Opens the stack and masks its secrets in all output. Throws the errors of `openStack` and `readSecrets`, and refuses an update beside
+ * another one.
  *
  * @param builds whether the command will build images
  */
 export async function openSession({ stack, ...lab }: PulumiOptions, builds: boolean): Promise<Session> {
     const engine = await openStack({ stack, start: true, use: builds ? "update" : "review", lab: { ...lab, builds } });
     if (engine.isLab) for (const line of removeDeadLocks(backendFolder(labPaths()))) console.error(line);
+    if (builds) refuseSecond(engine);
     const reading = () => readSecrets(engine);
     const secrets = await progress(`reading the configuration of stack ${engine.stack}`, reading, { after: 2000 });
     // A terminal would display the secrets.
@@ -75,6 +91,18 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
 /** Reads the stack's deployment. Throws the errors of `exportStack`. */
 export const deploymentOf = (engine: Engine): Deployment | Promise<Deployment> =>
     engine.isLab ? readStackFile(stackFile(backendFolder(labPaths()), labStack)) : exportStack(engine);
+
+/**
+ * Returns the exit code of a command that ran Pulumi: Pulumi's own, unless Ctrl-C or SIGTERM kept it from its end, which is then said.
+ *
+ * @param code Pulumi's exit code
+ */
+export function endOf(operation: "up" | "preview", code: number): number {
+    if (!isInterrupted() || code === exit.done) return code;
+    const next = "what was tested is promoted, nothing else is, and the next `up` does the rest";
+    console.error(`error: interrupted${operation === "up" ? `: ${next}` : ""}`);
+    return exit.interrupted;
+}
 
 /**
  * Prints to stderr how long a command took.

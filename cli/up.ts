@@ -24,7 +24,7 @@ import { summaryOf } from "../lib/update/summary";
 import { addSummary, reportPromoted, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
 import { neededParts } from "./openStack";
-import { type PulumiOptions, type Session, deploymentOf, openSession, reportDuration } from "./session";
+import { type PulumiOptions, type Session, deploymentOf, endOf, openSession, reportDuration } from "./session";
 import { typed } from "../lib/system/commandLine";
 
 /** Options of `up`. */
@@ -189,7 +189,7 @@ export async function runUp(args: readonly string[], options: UpOptions): Promis
         const code = await update(session, args, { ...options, rebuild }, start);
         // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.
         if (!isInterrupted()) await session.close();
-        return code;
+        return endOf("up", code);
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {
             addSummary(`### The update failed before it came to any resource\n\n${error.message}\n`);

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
+import { readKept } from "../lib/system/files";
+import { valueOf } from "../lib/system/kept";
 import { type LabPaths, builderFolder } from "../lib/system/paths";
 import { run } from "../lib/system/process";
 import { builderAddress } from "./servers/services";
@@ -7,8 +9,8 @@ import { builderAddress } from "./servers/services";
 /** Name of the lab's buildx builder. */
 export const builderName = "layered-images";
 
-/** Returns whether a file contains the text; false if the file does not exist. */
-const contains = (file: string, text: string) => existsSync(file) && readFileSync(file, "utf8").includes(text);
+/** Returns whether a file contains the text; false if the file does not exist or can't be read. */
+const contains = (file: string, text: string) => valueOf(readKept(file, (content) => content))?.includes(text) === true;
 
 /**
  * Creates the buildx builder for the lab's BuildKit. docker-build and `docker buildx` find it through BUILDX_CONFIG. It is the current
@@ -23,7 +25,7 @@ export async function ensureBuilder(paths: LabPaths, env: NodeJS.ProcessEnv): Pr
     const address = builderAddress(paths);
     // If the state folder was moved, the existing builder has the old address.
     if (!contains(instance, JSON.stringify(address))) {
-        rmSync(instance, { force: true });
+        rmSync(instance, { recursive: true, force: true });
         await run("buildx", ["create", "--name", builderName, "--driver", "remote", address], { env });
     }
     const current = path.join(folder, "current");

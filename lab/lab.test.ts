@@ -3,6 +3,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "../lib/system/lock";
 import { lockPath } from "../lib/system/paths";
+import { runningProcess } from "../lib/system/pidFiles";
 import { expect, test } from "../tests/mocha";
 import { temporaryFolder } from "../tests/tree";
 import { startLab } from "./lab";
@@ -16,7 +17,10 @@ const startRegistry = (state: string) =>
         command: "sleep",
         args: ["100"],
         config: { file: path.join(state, "config"), text: "" },
-        check: () => Promise.resolve(),
+        check: () =>
+            runningProcess(path.join(state, "servers"), "registry")
+                ? Promise.resolve()
+                : Promise.reject(new Error("down")),
     });
 
 test("what a first start that failed left running is told, and can be stopped", async () => {

@@ -7,8 +7,15 @@ import { type LabPaths, backendFolder, instancePath, labPaths, lockPath, servers
 import { runningProcess, startedServers } from "../lib/system/pidFiles";
 import type { LabEnvironment } from "./environment";
 import { githubServer } from "./github/service";
-import { type Server, type ServerStatus, serverStatus, stopServer } from "./servers/server";
-import { buildkitServer, registryServer } from "./servers/services";
+import {
+    type Server,
+    type ServerProcess,
+    type ServerStatus,
+    recoverPidFile,
+    serverStatus,
+    stopServer,
+} from "./servers/server";
+import { buildkitServer, configFiles, registryServer } from "./servers/services";
 import { type Certificates, ensureCertificates } from "./servers/tls";
 import { type Toolchain, findToolchain } from "./toolchain/build";
 import { pulumiHome } from "./toolchain/pulumiHome";
@@ -30,12 +37,24 @@ export async function labServers(
     ];
 }
 
+/** Writes the pid files of running servers again that were lost. */
+function recoverPidFiles(paths: LabPaths): void {
+    const { registry, buildkitd, github } = configFiles(paths);
+    const processes: readonly ServerProcess[] = [
+        { name: "registry", command: "docker-registry", config: { file: registry } },
+        { name: "buildkitd", command: "buildkitd", config: { file: buildkitd } },
+        { name: "github", command: process.execPath, config: { file: github } },
+    ];
+    for (const one of processes) recoverPidFile(serversFolder(paths), one);
+}
+
 /** Returns the status of the lab's servers by name, without starting anything. */
 export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<string, ServerStatus>> {
     const statuses: Record<string, ServerStatus> = Object.fromEntries(
         ["registry", "buildkitd", "github"].map((name) => [name, { state: "stopped" }]),
     );
     const instance = readInstance(instancePath(paths));
+    recoverPidFiles(paths);
     const started = startedServers(serversFolder(paths));
     if (!instance) {
         const reason = `the lab's first start did not finish: ${typed("lab", "start")}`;
@@ -63,6 +82,7 @@ export async function labStatus(paths: LabPaths = labPaths()): Promise<Record<st
 export async function stopLab(paths: LabPaths = labPaths(), patience = 5): Promise<string[]> {
     if (!existsSync(paths.state)) return [];
     const stop = async () => {
+        recoverPidFiles(paths);
         const stopped: string[] = [];
         for (const name of startedServers(serversFolder(paths))) {
             if (await stopServer(serversFolder(paths), name)) stopped.push(name);

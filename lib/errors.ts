@@ -49,9 +49,16 @@ const nextSteps: Readonly<Record<string, (path: string) => string>> = {
     EPERM: restoreOwner,
     EROFS: () => "its file system is read-only: work in another folder",
     ENOSPC: () => "the disk is full: make room, then run the same command again",
+    EISDIR: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
+    ENOTEMPTY: (path) => `a file belongs in its place: move the folder away, mv '${path}' '${path}.away'`,
+    ENAMETOOLONG: () =>
+        "a name in this path is longer than the file system allows (255 bytes): shorten the image's key or the file's name",
+    EMFILE: () => "this process may open too few files: ulimit -n 1024, then run the same command again",
+    ENOTDIR: () => "a folder of this path is a file: move that away",
 };
 
-function restoreOwner(path: string): string {
+/** The next step for a file that another user owns. */
+export function restoreOwner(path: string): string {
     return `if an earlier command ran with sudo, restore the owner of its files: sudo chown -R "$(id -un)" '${path}'`;
 }
 
@@ -63,7 +70,8 @@ function restoreOwner(path: string): string {
 export function asInputError(error: unknown): InputError | undefined {
     if (error instanceof InputError) return error;
     const { code = "", path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-    const next = nextSteps[code]?.(path ?? "");
+    const isTemporary = code === "ENOENT" && syscall === "mkdtemp";
+    const next = isTemporary ? "set TMPDIR to a folder that exists" : nextSteps[code]?.(path ?? "");
     // A failed write to an open file has no path.
     if (next === undefined || (path === undefined && syscall !== "write")) return undefined;
     return new InputError({ problem: `${path ?? "a file"} can't be read or written (${code})`, next });

@@ -21,7 +21,7 @@ test("a repository without pins.json uses the package's pins, and one with pins.
 describe("a pins.json is refused with its problem if", () => {
     const action = "actions/checkout";
     test.each<[string, string, string]>([
-        ["it is not JSON", "{", "not JSON: "],
+        ["it is not JSON", "{", "the pins of actions can't be read: it is no JSON"],
         ["it is a list", "[]", "not an object"],
         [
             "a name is not an action",

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { tools as toolchain } from "../lab/toolchain/tools";
 import { InputError } from "../lib/errors";
-import { replaceFile } from "../lib/system/files";
+import { readKept, replaceFile } from "../lib/system/files";
+import { damageError } from "../lib/system/kept";
 import { packageRoot } from "../lib/system/paths";
 
 /** File with the pins, in the package's folder and, if it wants others, in a repository's root. */
@@ -73,14 +74,10 @@ const schema = z
 
 /** Reads a file of pins; undefined if it does not exist. Throws InputError for every problem in it. */
 function readFile(file: string): Pins | undefined {
-    if (!existsSync(file)) return undefined;
-    let json: unknown;
-    try {
-        json = JSON.parse(readFileSync(file, "utf8"));
-    } catch (error) {
-        throw new InputError({ problem: `not JSON: ${(error as Error).message}`, where: file, next: "correct it" });
-    }
-    const { data, error } = schema.safeParse(json);
+    const kept = readKept(file, (text) => JSON.parse(text) as unknown);
+    if (kept === undefined) return undefined;
+    if ("damage" in kept) throw damageError(file, kept, { what: "the pins of actions", next: "correct it" });
+    const { data, error } = schema.safeParse(kept.value);
     if (data) return data;
     const problems = error.issues.map((issue) => {
         const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? "") : issue.message;

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { type LabPaths, isCompiled, packageRoot } from "../../lib/system/paths";
-import { makeFolder, replaceFile } from "../../lib/system/files";
+import { makeFolder, readKept, replaceFile } from "../../lib/system/files";
+import { valueOf } from "../../lib/system/kept";
 import type { Server } from "../servers/server";
+import { configFiles } from "../servers/services";
 import { labRepository, labToken } from "./defaults";
 
 /** Files beside this one that the server does not need: this file, tests, and the tool that creates the description. */
@@ -20,12 +22,16 @@ function readProgram(): Texts {
     const beside = readdirSync(__dirname)
         .filter((name) => name.endsWith(extension) && !leftOut.test(name))
         .sort();
-    const others = [`lib/system/files${extension}`, `lib/github/permissions${extension}`];
+    const others = ["lib/errors", "lib/system/files", "lib/system/kept", "lib/github/permissions"].map(
+        (name) => `${name}${extension}`,
+    );
     return [...others, ...[...beside, "github-api.json"].map((name) => `lab/github/${name}`)].map((name) => [
         name,
         readFileSync(path.join(packageRoot, name), "utf8"),
     ]);
 }
+
+const compiledName = (name: string): string => name.replace(/\.ts$/, ".js");
 
 /** Compiles the TypeScript among the files. A compiler in memory, as with ts-node, would use most of the server's memory. */
 async function compile(texts: Texts): Promise<Texts> {
@@ -33,9 +39,16 @@ async function compile(texts: Texts): Promise<Texts> {
     const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023, esModuleInterop: true };
     return texts.map(([name, text]) =>
         name.endsWith(".ts")
-            ? [name.replace(/ts$/, "js"), transpileModule(text, { compilerOptions }).outputText]
+            ? [compiledName(name), transpileModule(text, { compilerOptions }).outputText]
             : [name, text],
     );
+}
+
+/** Whether a stored program is what the folder's name says: a crash of the machine can leave its files cut. */
+function isWhole(folder: string, names: readonly string[]): boolean {
+    const stored = names.map((name) => [name, readKept(path.join(folder, name), (text) => text)] as const);
+    const texts = stored.map(([name, kept]) => [name, valueOf(kept) ?? ""] as const);
+    return path.basename(folder) === `program-${keyOf(texts)}`;
 }
 
 /**
@@ -46,12 +59,14 @@ async function compile(texts: Texts): Promise<Texts> {
  */
 async function storeProgram(state: string): Promise<string> {
     const texts = readProgram();
+    const names = texts.map(([name]) => compiledName(name));
     const link = path.join(state, `sources-${keyOf(texts)}`);
     const main = path.join("lab", "github", "main.js");
-    if (!isCompiled && existsSync(link)) return path.join(realpathSync(link), main);
+    const known = !isCompiled && existsSync(link) ? realpathSync(link) : undefined;
+    if (known !== undefined && isWhole(known, names)) return path.join(known, main);
     const program = isCompiled ? texts : await compile(texts);
     const folder = path.join(state, `program-${keyOf(program)}`);
-    if (!existsSync(folder)) {
+    if (!isWhole(folder, names)) {
         for (const old of existsSync(state) ? readdirSync(state) : []) {
             if (/^(program|sources)-/.test(old)) rmSync(path.join(state, old), { recursive: true });
         }
@@ -60,7 +75,10 @@ async function storeProgram(state: string): Promise<string> {
             return Promise.resolve();
         });
     }
-    if (!isCompiled) symlinkSync(path.basename(folder), link);
+    if (!isCompiled) {
+        rmSync(link, { recursive: true, force: true });
+        symlinkSync(path.basename(folder), link);
+    }
     return path.join(folder, main);
 }
 
@@ -83,7 +101,7 @@ export async function githubServer(paths: LabPaths, port: number): Promise<Serve
     const folder = path.join(paths.state, "github");
     const file = path.join(folder, "state.json");
     const options = { file, port, owner: labRepository.owner, repository: labRepository.name };
-    const config = path.join(folder, "config.json");
+    const { github: config } = configFiles(paths);
     return {
         name: "github",
         command: process.execPath,

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { replaceFile } from "../../lib/system/files";
+import { readKept, replaceFile } from "../../lib/system/files";
+import { damageError } from "../../lib/system/kept";
 import type { Protection, PullRequest, Repository, State } from "./state";
 
 /** The state while the server runs: a change is on disk before any client sees it, or it did not happen. */
@@ -30,10 +30,27 @@ interface EarlierRepository {
     readonly issues?: readonly (PullRequest & { readonly pull?: Partial<PullRequest> })[];
 }
 
-/** Reads the state in `file`; returns an empty state if the file does not exist. */
+/**
+ * Reads the state in `file`; returns an empty state if the file does not exist.
+ *
+ * @throws InputError for a damaged file
+ */
 export function readState(file: string): State {
-    if (!existsSync(file)) return emptyState();
-    const state = JSON.parse(readFileSync(file, "utf8")) as State;
+    const kept = readKept(file, (text) => {
+        const state = JSON.parse(text) as Partial<State> | null;
+        if (typeof state?.repositories === "object") return state as State;
+        throw new Error("it holds no repositories");
+    });
+    if (kept === undefined) return emptyState();
+    if ("damage" in kept) {
+        throw damageError(file, kept, {
+            what: "what the GitHub stand-in knows",
+            next:
+                `mv '${file}' '${file}.damaged', then start the lab again: the stand-in begins without any repository's files, ` +
+                "variables and secrets, and the next `up` with --refresh delivers them again",
+        });
+    }
+    const state = kept.value;
     for (const repository of Object.values<EarlierRepository>(state.repositories)) {
         repository.pulls ??= (repository.issues ?? []).flatMap(({ pull, ...issue }) =>
             pull ? [{ ...issue, ...pull }] : [],

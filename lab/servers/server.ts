@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { typed } from "../../lib/system/commandLine";
 import { CommandError } from "../../lib/errors";
 import { replaceFile, tail } from "../../lib/system/files";
 import { isAlive, removePidFile, runningProcess, writePidFile } from "../../lib/system/pidFiles";
-import { descendants, signal, startOf } from "../../lib/system/processTable";
+import { descendants, findProcess, signal, startOf } from "../../lib/system/processTable";
 
 /** A server of the lab: how to start it, and how to check whether it is ready. */
 export interface Server {
@@ -23,6 +23,23 @@ export interface Server {
     readonly dependsOn?: string;
     /** Resolves if the server is ready, and rejects with the reason if it is not. */
     readonly check: () => Promise<void>;
+    /** Returns the next step for a start that failed, from what the server logged; undefined if that needs no explanation. */
+    readonly advice?: (log: string) => string | undefined;
+}
+
+/** How a server's process is recognised: by its program, and by its configuration file as the last argument. */
+export interface ServerProcess extends Pick<Server, "name" | "command"> {
+    readonly config: Pick<Server["config"], "file">;
+}
+
+/**
+ * Looks for the process of a server whose pid file is missing or damaged, and writes that file again. With which configuration the process
+ * was started is not known, so the next start starts the server anew.
+ */
+export function recoverPidFile(folder: string, { name, command, config }: ServerProcess): void {
+    if (runningProcess(folder, name)) return;
+    const found = findProcess(command, config.file);
+    if (found) writePidFile(folder, name, { pid: found.pid, started: found.started, key: "" });
 }
 
 export type ServerStatus =
@@ -62,6 +79,12 @@ async function isReady(folder: string, server: Server): Promise<boolean> {
     }
 }
 
+const answers = (server: Server): Promise<boolean> =>
+    server.check().then(
+        () => true,
+        () => false,
+    );
+
 /** Creates the folder, and removes empty mount points of a killed server. Mounted and non-empty folders stay. */
 function tidyTemporary(folder: string): void {
     mkdirSync(folder, { recursive: true });
@@ -81,24 +104,33 @@ function tidyTemporary(folder: string): void {
  *
  * @param keep keeps a ready server with a different configuration, because a running update uses it
  * @returns "started" if the server was started, "same" if it was ready, "kept" if it continues with a different configuration
- * @throws CommandError with the end of its log if the server is not ready within 30 seconds
+ * @throws CommandError with the end of its log if the server is not ready within 30 seconds, and for one that runs where this process can't
+ *     see it
  */
 export async function startServer(folder: string, server: Server, keep = false): Promise<"started" | "same" | "kept"> {
+    recoverPidFile(folder, server);
     const running = runningProcess(folder, server.name);
     const isSame = running?.key === keyOf(server);
     if ((isSame || keep) && (await isReady(folder, server))) return isSame ? "same" : "kept";
     await stopServer(folder, server.name);
+    if (await answers(server)) {
+        throw new CommandError(
+            `${server.name} answers already, and its process can't be seen from here: it may run in a container, or outside of this one.\n` +
+                "  next: stop the lab there, or set LAYERED_IMAGES_HOME to a folder for a lab of its own here",
+        );
+    }
     replaceFile(server.config.file, server.config.text);
     mkdirSync(folder, { recursive: true });
     if (server.temporary !== undefined) tidyTemporary(server.temporary);
-    const log = openSync(logFile(folder, server.name), "a");
+    const output = openSync(logFile(folder, server.name), "a");
+    const logged = fstatSync(output).size;
     // Detached into a new session: Ctrl-C in the terminal must not end the server; `npm run down` stops it.
     const child = spawn(server.command, server.args, {
         detached: true,
-        stdio: ["ignore", log, log],
+        stdio: ["ignore", output, output],
         env: { ...(server.env ?? process.env), ...(server.temporary !== undefined && { TMPDIR: server.temporary }) },
     });
-    closeSync(log);
+    closeSync(output);
     let ended: string | undefined;
     child.on("error", (error) => (ended = error.message));
     child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
@@ -119,10 +151,13 @@ export async function startServer(folder: string, server: Server, keep = false):
         await sleep(100);
     }
     await stopServer(folder, server.name);
+    const log = logFile(folder, server.name);
+    const next = server.advice?.(readFileSync(log).subarray(logged).toString());
     throw new CommandError(
-        `${server.name} did not start: ${ended ?? reason}\n${tail(logFile(folder, server.name))}\n` +
-            `  whole log: ${logFile(folder, server.name)}`,
-        `mend what the log says, then: ${typed("lab", "start")}`,
+        `${server.name} did not start: ${ended ?? reason}
+${tail(log)}
+  whole log: ${log}`,
+        next ?? `mend what the log says, then: ${typed("lab", "start")}`,
     );
 }
 

@@ -4,8 +4,10 @@ import { request } from "node:https";
 import path from "node:path";
 import { stringify } from "yaml";
 import { CommandError } from "../../lib/errors";
+import { typed } from "../../lib/system/commandLine";
 import type { LabPaths } from "../../lib/system/paths";
 import { run } from "../../lib/system/process";
+import { quote } from "../../lib/system/shell";
 import { mirroredRegistries } from "../frontends";
 import { proxyExceptions, proxySettings } from "./proxies";
 import type { Server } from "./server";
@@ -16,6 +18,14 @@ import { type Certificates, registryHost } from "./tls";
  * unpacked, compressed, and compressed with rewritten timestamps.
  */
 export const store = { cap: 25, free: 8 } as const;
+
+/** Returns the configuration files of the lab's servers, by name of the server. */
+export const configFiles = ({ state }: Pick<LabPaths, "state">) =>
+    ({
+        registry: path.join(state, "registry", "config.yml"),
+        buildkitd: path.join(state, "buildkit", "buildkitd.toml"),
+        github: path.join(state, "github", "config.json"),
+    }) as const;
 
 /** Returns the registry server: Debian's docker-registry (from the distribution project), with TLS and with deletion enabled. */
 export function registryServer(paths: LabPaths, port: number, certificates: Certificates): Server {
@@ -34,7 +44,7 @@ export function registryServer(paths: LabPaths, port: number, certificates: Cert
             tls: { certificate: certificates.certificate, key: certificates.key },
         },
     };
-    const file = path.join(folder, "config.yml");
+    const { registry: file } = configFiles(paths);
     const ca = readFileSync(certificates.ca);
     return {
         name: "registry",
@@ -73,6 +83,21 @@ export function builderAddress(paths: LabPaths): string {
             "path: set XDG_STATE_HOME, or LAYERED_IMAGES_HOME for cache and state.",
     );
 }
+
+/** What BuildKit logs of a database that a crash of the machine cut or filled with zeros: a panic in bbolt, or bbolt's error. */
+const damagedStore = /\bbbolt|boltutil|invalid database|version mismatch|checksum error/;
+
+/**
+ * Returns the next step if BuildKit did not start because its store is damaged; undefined if that is not the reason.
+ *
+ * @param log what it logged
+ * @param root folder of its store
+ */
+export const storeAdvice = (log: string, root: string): string | undefined =>
+    damagedStore.test(log)
+        ? `BuildKit's store is damaged, as after a crash of the machine. Remove it: rm -r ${quote(root)}, then ${typed("lab", "start")}. ` +
+          "It only holds what earlier builds left: published images and the state stay, and the next build of an image repeats all its steps"
+        : undefined;
 
 /**
  * Returns the BuildKit server. Build steps share the machine's network, so that they reach package indexes as the machine does. The lab's
@@ -115,7 +140,7 @@ export function buildkitServer(
   ca = [${quote(certificates.ca)}]
 
 ${mirroredRegistries.map((mirrored) => `[registry.${quote(mirrored)}]\n  mirrors = [${quote(registry)}]\n`).join("\n")}`;
-    const file = path.join(folder, "buildkitd.toml");
+    const { buildkitd: file } = configFiles(paths);
     const bundle = createHash("sha256").update(readFileSync(certificates.bundle)).digest("hex");
     return {
         name: "buildkitd",
@@ -124,6 +149,7 @@ ${mirroredRegistries.map((mirrored) => `[registry.${quote(mirrored)}]\n  mirrors
         env: { ...process.env, ...proxyExceptions(process.env), SSL_CERT_FILE: certificates.bundle },
         config: { file, text },
         temporary: path.join(folder, "tmp"),
+        advice: (log) => storeAdvice(log, path.join(folder, "root")),
         // BuildKit reads certificates and proxies only when it starts.
         dependsOn: `${platforms} ${bundle}${proxySettings(process.env)}`,
         check: async () => {

@@ -1,8 +1,9 @@
-import { X509Certificate } from "node:crypto";
+import { X509Certificate, createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CommandError } from "../../lib/errors";
-import { makeFolder, replaceFile } from "../../lib/system/files";
+import { makeFolder, readKept, replaceFile } from "../../lib/system/files";
+import { isForeign, valueOf } from "../../lib/system/kept";
 import { run } from "../../lib/system/process";
 
 /** Host name of the registry. Not `localhost`, because registry clients use plain HTTP for it. */
@@ -35,16 +36,40 @@ export function systemBundle(env: NodeJS.ProcessEnv = process.env): string {
     return file;
 }
 
-function expiresSoon(file: string): boolean {
-    const month = 30 * 24 * 3600 * 1000;
-    return new Date(new X509Certificate(readFileSync(file)).validTo).getTime() - Date.now() < month;
+const month = 30 * 24 * 3600 * 1000;
+
+/**
+ * Returns why the certificates in a folder can't be used: one is damaged, does not belong to its key or authority, or ends within a month.
+ *
+ * @throws the error of the operating system for a file that belongs to another user
+ */
+function unusable(file: (name: string) => string): string | undefined {
+    try {
+        const read = (name: string) => readFileSync(file(name));
+        const authority = new X509Certificate(read("ca.pem"));
+        const certificate = new X509Certificate(read("registry.pem"));
+        if (!certificate.verify(authority.publicKey)) return "registry.pem is not signed by ca.pem";
+        if (!certificate.checkPrivateKey(createPrivateKey(read("registry.key"))))
+            return "registry.key is not the key of registry.pem";
+        return Date.parse(certificate.validTo) - Date.now() < month ? "registry.pem ends soon" : undefined;
+    } catch (error) {
+        if (isForeign(error)) throw error;
+        return error instanceof Error ? error.message : String(error);
+    }
 }
 
-/** Creates the lab's certificate authority and the registry's certificate, unless they exist and are valid for at least a month. */
+/**
+ * Creates the lab's certificate authority and the registry's certificate, unless they exist, are whole and are valid for at least a month.
+ * Nothing that the lab keeps depends on them: with new ones the servers are started again.
+ */
 export async function ensureCertificates(state: string): Promise<Certificates> {
     const folder = path.join(state, "tls");
     const file = (name: string) => path.join(folder, name);
-    if (existsSync(folder) && expiresSoon(file("registry.pem"))) rmSync(folder, { recursive: true });
+    const reason = existsSync(folder) ? unusable(file) : undefined;
+    if (reason !== undefined) {
+        console.error(`note: the lab's certificates are made again: ${reason}`);
+        rmSync(folder, { recursive: true });
+    }
     if (!existsSync(folder)) {
         await makeFolder(folder, async (beside) => {
             const at = (name: string) => path.join(beside, name);
@@ -101,9 +126,7 @@ export async function ensureCertificates(state: string): Promise<Certificates> {
         });
     }
     const bundle = `${readFileSync(systemBundle(), "utf8").trimEnd()}\n${readFileSync(file("ca.pem"), "utf8")}`;
-    if (!existsSync(file("bundle.pem")) || readFileSync(file("bundle.pem"), "utf8") !== bundle) {
-        replaceFile(file("bundle.pem"), bundle);
-    }
+    if (valueOf(readKept(file("bundle.pem"), (text) => text)) !== bundle) replaceFile(file("bundle.pem"), bundle);
     return {
         ca: file("ca.pem"),
         certificate: file("registry.pem"),

@@ -32,7 +32,9 @@ export function statementOf({ text, line, hereDocuments }: LogicalLine, escape: 
     const [written = ""] = /^[^\t\v\f\r ]*/.exec(trimmed(text)) ?? [];
     const keyword = written.toUpperCase();
     if (!keywords.includes(keyword)) {
-        throw new InputError({ problem: `${keyword} is not an instruction`, where, allowed: keywords });
+        // A file that is no Dockerfile may be one word of megabytes, or hold what no terminal shows.
+        const shown = /^[\x21-\x7e]{1,60}$/.test(keyword) ? keyword : JSON.stringify(keyword.slice(0, 60));
+        throw new InputError({ problem: `${shown} is not an instruction`, where, allowed: keywords });
     }
     const { flags, rest } = splitFlags(trimmed(text).slice(keyword.length), escape);
     const split = flags.find(({ written }) => written.includes("\uFFFD"));

@@ -404,6 +404,7 @@ describe("bad Dockerfiles", () => {
             "FROM a\nCOPY --exclude=à . /",
             "docker/Dockerfile:2: COPY has a flag that BuildKit ends within a multi-byte character",
         ],
+        ["that is no text", "FROM a\n\0\0", 'docker/Dockerfile:2: "\\u0000\\u0000" is not an instruction'],
         ["with an unknown instruction", "FROM a\nCOPPY a b", "docker/Dockerfile:2: COPPY is not an instruction"],
         ["with an instruction before FROM", "RUN true\nFROM a", "docker/Dockerfile:1: RUN must follow a FROM"],
     ])("%s are refused with file and line", (_name, text, message) => {

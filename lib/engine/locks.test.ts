@@ -7,6 +7,7 @@ import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
 import {
     type RunMark,
+    type StackLock,
     holderOf,
     markName,
     readMarks,
@@ -15,6 +16,7 @@ import {
     runMark,
     runningUpdates,
     stackLocks,
+    updatedBy,
 } from "./locks";
 
 const folder = "pulumi/.pulumi/locks/organization/layered-images/local";
@@ -179,6 +181,24 @@ test("an update of any of the lab's stacks is seen while it runs; a killed one a
     expect(running({ "instance.json": "{}" })).toEqual([]);
     expect(running(dead)).toEqual([]);
     expect(running({ ...dead, [`${other}/c.json`]: lock(process.pid) })).toEqual([process.pid]);
+});
+
+test.each<[string, StackLock, string[]]>([
+    [
+        "of this machine",
+        { pid: 12, host: hostname(), since: timestamp, isDead: false },
+        [`pid 12 of this machine, since ${timestamp}`],
+    ],
+    [
+        "of another machine",
+        { pid: 12, host: "ci7", since: timestamp, isDead: false },
+        [`pid 12 of ci7, since ${timestamp}`],
+    ],
+    ["of a process that ended", { pid: 12, host: hostname(), since: timestamp, isDead: true }, []],
+    ["that can't be read", { file: "/l.json", reason: "it is empty", mayHold: [7] }, ["pid 7, which may hold /l.json"]],
+    ["that nobody can hold", { file: "/l.json", reason: "it is empty", mayHold: [] }, []],
+])("who updates the stack is told from a lock %s", (_, lock, expected) => {
+    expect(updatedBy([lock])).toEqual(expected);
 });
 
 test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b?no_tmp_dir=true"])(

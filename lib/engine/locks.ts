@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { readKept } from "../system/files";
 import { processTable } from "../system/processTable";
+import { fileBackend } from "./fileBackend";
 import { projectName } from "./stacks";
 
 /** A lock of a stack in a file backend. */
@@ -44,20 +45,13 @@ type LockFile = { readonly file: string } & (
 function readLock(file: string): LockFile | undefined {
     const changed = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
     if (changed === undefined) return undefined;
-    let text: string;
-    try {
-        text = readFileSync(file, "utf8");
-    } catch (error) {
-        const { code = "" } = error as NodeJS.ErrnoException;
-        return code === "ENOENT" ? undefined : { file, reason: code, changed };
-    }
-    if (text.trim() === "") return { file, reason: "it is empty", changed };
-    try {
+    const kept = readKept(file, (text) => {
         const { data } = schema.safeParse(JSON.parse(text));
-        return data ? { file, lock: data } : { file, reason: "it does not name the process that took it", changed };
-    } catch {
-        return { file, reason: "it is no JSON, or its end is missing", changed };
-    }
+        if (data) return data;
+        throw new Error("it does not name the process that took it");
+    });
+    if (kept === undefined) return undefined;
+    return "value" in kept ? { file, lock: kept.value } : { file, reason: kept.damage, changed };
 }
 
 /** Milliseconds by which a lock may look older than the process that wrote it: the process table counts in seconds. */
@@ -108,16 +102,6 @@ function holders(lockFile: LockFile, backendLocks: readonly LockFile[]): number[
 }
 
 /**
- * Returns the folder of a file backend, resolved as Pulumi does: `file://~` is the home folder, `file://./state` is
- * relative to the working directory.
- */
-function backendFolder(backend: string | undefined): string | undefined {
-    if (!backend?.startsWith("file://")) return undefined;
-    const where = backend.slice("file://".length).replace(/^~(?=\/|$)/, homedir());
-    return fileURLToPath(`file://${path.resolve(where)}`);
-}
-
-/**
  * Returns the locks of a stack.
  *
  * @param backend URL of the backend, as `pulumi login` takes it
@@ -130,7 +114,7 @@ export function stackLocks(
     stack: string,
     project: string = projectName(),
 ): StackLock[] | undefined {
-    const state = backendFolder(backend);
+    const state = fileBackend(backend);
     if (state === undefined) return undefined;
     const name = stack.split("/").at(-1) ?? stack;
     // A backend of the old layout has no folders for projects.
@@ -148,6 +132,18 @@ export function stackLocks(
             return { pid, since, host, isDead: holderLives(lockFile.lock) === false };
         });
 }
+
+/**
+ * Returns who updates a stack, as far as its locks say: "pid 12 of this machine, since …". Nobody, if the processes of all locks have ended.
+ *
+ * @param locks the stack's locks, from `stackLocks`
+ */
+export const updatedBy = (locks: readonly StackLock[]): string[] =>
+    locks.flatMap((lock) => {
+        if ("file" in lock) return lock.mayHold.map((pid) => `pid ${pid.toString()}, which may hold ${lock.file}`);
+        const where = lock.host === hostname() ? "of this machine" : `of ${lock.host}`;
+        return lock.isDead ? [] : [`pid ${lock.pid.toString()} ${where}, since ${lock.since}`];
+    });
 
 /**
  * Removes the locks of killed `up` runs and locks that a crash left unreadable: Pulumi's locks never expire, so it

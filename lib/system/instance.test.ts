@@ -38,7 +38,7 @@ test("what was written is read, and nothing where nothing was", () => {
 
 test.each([
     ["", "it is empty"],
-    ['{"port": 54', "it is not JSON"],
+    ['{"port": 54', "it is no JSON, or its end is missing"],
     ["[]", "expected object"],
     [JSON.stringify({ ...instance, port: "5443" }), "port: "],
 ])("a file that holds %j is refused, with the file and what to do", (text, reason) => {
@@ -48,5 +48,5 @@ test.each([
     expect(read).toThrow(InputError);
     expect(read).toThrow(`${written}: the lab's instance file can't be read: `);
     expect(read).toThrow(reason);
-    expect(read).toThrow("next: npm run down, then remove this file, then npm run lab -- start");
+    expect(read).toThrow("next: npm run down, then move this file away, then npm run lab -- start");
 });

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
-import { InputError } from "../errors";
 import { replaceFile } from "./files";
+import { damageError, readKeptJson } from "./kept";
 import { instancePath, labPaths } from "./paths";
 import { typed } from "./commandLine";
 
@@ -48,24 +47,13 @@ export function instanceFile(env: NodeJS.ProcessEnv = process.env): string {
  * @throws InputError if the file is damaged: a crash can leave it empty
  */
 export function readInstance(file: string): Instance | undefined {
-    if (!existsSync(file)) return undefined;
-    const text = readFileSync(file, "utf8");
-    const refuse = (reason: string) =>
-        new InputError({
-            problem: `the lab's instance file can't be read: ${reason}`,
-            where: file,
-            // The servers have to stop first, so that the lab finds its former ports free and nothing is rebuilt.
-            next: `${typed("down")}, then remove this file, then ${typed("lab", "start")} (with --platforms all if it was started so before)`,
-        });
-    let value: unknown;
-    try {
-        value = JSON.parse(text);
-    } catch {
-        throw refuse(text.trim() === "" ? "it is empty" : "it is not JSON");
-    }
-    const { data, error } = schema.safeParse(value);
-    if (data) return data;
-    throw refuse(error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+    const kept = readKeptJson(file, schema);
+    if (kept === undefined || "value" in kept) return kept?.value;
+    throw damageError(file, kept, {
+        what: "the lab's instance file",
+        // The servers have to stop first, so that the lab finds its former ports free and nothing is rebuilt.
+        next: `${typed("down")}, then move this file away, then ${typed("lab", "start")} (with --platforms all if it was started so before)`,
+    });
 }
 
 /** Writes an instance file. */

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { replaceFile } from "./files";
+import { readKeptJson, valueOf } from "./kept";
 import { startOf } from "./processTable";
 
 const schema = z.object({
@@ -17,17 +18,9 @@ export type PidFile = z.infer<typeof schema>;
 
 const pidFile = (folder: string, name: string) => path.join(folder, `${name}.pid`);
 
-/** Reads a server's pid file; undefined if it is missing or damaged (a crash can leave it empty). */
-function readPidFile(folder: string, name: string): PidFile | undefined {
-    const file = pidFile(folder, name);
-    if (!existsSync(file)) return undefined;
-    const text = readFileSync(file, "utf8");
-    try {
-        return schema.safeParse(JSON.parse(text)).data;
-    } catch {
-        return undefined;
-    }
-}
+/** Reads a server's pid file; undefined if it is missing or damaged: `startServer` then looks for a server that answers. */
+const readPidFile = (folder: string, name: string): PidFile | undefined =>
+    valueOf(readKeptJson(pidFile(folder, name), schema));
 
 /** Writes a server's pid file. */
 export const writePidFile = (folder: string, name: string, record: PidFile): void => {

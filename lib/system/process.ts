@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { setMaxListeners } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
 import { CommandError } from "../errors";
 import { tail } from "./files";
@@ -38,6 +39,21 @@ export function untilInterrupted<T>(work: Promise<T>): Promise<T> {
 
 /** Whether `interrupt` was called. */
 export const isInterrupted = (): boolean => interruption.signal.aborted;
+
+/**
+ * Runs code of the user, during which Ctrl-C and SIGTERM end this process at once: while code runs without a pause, no handler would be
+ * called, so a loop without an end could not be stopped.
+ */
+export function withDefaultSignals<T>(work: () => T): T {
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    const handlers = signals.map((name) => [name, process.listeners(name)] as const);
+    for (const name of signals) process.removeAllListeners(name);
+    try {
+        return work();
+    } finally {
+        for (const [name, listeners] of handlers) for (const listener of listeners) process.on(name, listener);
+    }
+}
 
 export interface RunOptions {
     readonly cwd?: string;
@@ -121,7 +137,9 @@ async function attachedEnd(child: ChildProcess, command: string): Promise<number
                 resolve(127);
             });
             child.on("close", (code, signal) => {
-                resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+                if (signal === "SIGKILL")
+                    console.error(`error: ${command} was killed (SIGKILL), by somebody or for lack of memory`);
+                resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
             });
         });
     } finally {

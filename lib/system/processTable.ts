@@ -50,6 +50,26 @@ export const readStats = (): ProcessStat[] =>
         .filter((name) => /^\d+$/.test(name))
         .flatMap((name) => readStat(Number(name)) ?? []);
 
+/** The command line of a process: its program and arguments. Empty for one that is gone, or has none. Linux only. */
+function commandLine(pid: number): string[] {
+    try {
+        return readFileSync(`/proc/${pid.toString()}/cmdline`, "utf8").split("\0").slice(0, -1);
+    } catch {
+        return [];
+    }
+}
+
+/**
+ * Returns the process that runs a program with this last argument; undefined if there is none. Linux only.
+ *
+ * @param program its name, with or without folders
+ */
+export const findProcess = (program: string, lastArgument: string): ProcessStat | undefined =>
+    readStats().find(({ pid }) => {
+        const [command = "", ...args] = commandLine(pid);
+        return args.at(-1) === lastArgument && path.basename(command) === path.basename(program);
+    });
+
 /** Start of a process in clock ticks since boot: a reused pid has another. Undefined when it is gone. Linux only. */
 export const startOf = (pid: number): string | undefined => readStat(pid)?.started;
 

@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { z } from "zod";
 import { replaceFile } from "./files";
+import { readKeptJson, valueOf } from "./kept";
 
 /** Formats an estimated duration in seconds: "20 s", "4 min", "1 h 10 min". */
 export function roughly(seconds: number): string {
@@ -52,14 +53,9 @@ const lanes = new Map<string, Map<string, number>>();
 const files = new Map<string, string>();
 let timer: NodeJS.Timeout | undefined;
 
-const durationsIn = (file: string): Record<string, number> => {
-    try {
-        return JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
-    } catch {
-        // A first run, or a file of which only the estimates depend.
-        return {};
-    }
-};
+/** What earlier runs took; nothing in a first run, or from a damaged file: only the estimates depend on it. */
+const durationsIn = (file: string): Readonly<Record<string, number>> =>
+    valueOf(readKeptJson(file, z.record(z.string(), z.number()))) ?? {};
 
 /**
  * Announces work, so that the display says how much is left. `progress` with the name of a phase tells when it runs; a phase that does not
@@ -130,7 +126,11 @@ export function say(text: string): void {
 function recordPhase(phase: string, seconds: number): void {
     const file = files.get(phase);
     if (file === undefined) return;
-    replaceFile(file, `${JSON.stringify({ ...durationsIn(file), [phase]: Math.round(seconds) }, null, 2)}\n`);
+    try {
+        replaceFile(file, `${JSON.stringify({ ...durationsIn(file), [phase]: Math.round(seconds) }, null, 2)}\n`);
+    } catch {
+        // The next run shows the same estimate.
+    }
 }
 
 /**

@@ -27,22 +27,26 @@ const compile = (text, filename) => require("@swc/core").transformSync(text, { .
 
 const hash = (...texts) => createHash("sha256").update(texts.join("\0")).digest("hex");
 
-/** Returns `compile` with a cache of one file for each source, which begins with the hash of what it was compiled from. */
+/**
+ * Returns `compile` with a cache of one file for each source. It begins with the hash of what it was compiled from, and of the code: a crash
+ * of the machine can leave its end cut or full of zeros.
+ */
 function cached(folder) {
     const { version } = require("@swc/core/package.json");
     const settings = JSON.stringify([version, options]);
     return (text, filename) => {
         const file = path.join(folder, `${hash(filename).slice(0, 32)}.js`);
         // It shares the first line with the code, so that line numbers stay.
-        const mark = `/*${hash(settings, filename, text)}*/`;
+        const source = hash(settings, filename, text);
+        const marked = (code) => `/*${source} ${hash(code)}*/${code}`;
         let known = "";
         try {
             known = readFileSync(file, "utf8");
         } catch {
             // Not compiled yet.
         }
-        if (known.startsWith(mark)) return known;
-        const code = mark + compile(text, filename);
+        if (known.startsWith(`/*${source} `) && marked(known.slice(known.indexOf("*/") + 2)) === known) return known;
+        const code = marked(compile(text, filename));
         try {
             mkdirSync(folder, { recursive: true });
             // Processes that compile the same file at the same time each write all of it.

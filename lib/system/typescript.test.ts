@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "../../tests/mocha";
-import { tree } from "../../tests/tree";
+import { tree, writeTree } from "../../tests/tree";
 import { packageRoot } from "./paths";
 
 /** A checkout with these sources, and a function that runs one of its files by the hook under test. */
@@ -38,13 +38,35 @@ test("a source is compiled again when it changes, and otherwise taken from the c
     expect(run("./a")).toBe("one");
     expect(run("./a")).toBe("one");
     const [file = ""] = cached();
-    writeFileSync(file, readFileSync(file, "utf8").replace('"one"', '"cached"'));
-    expect(run("./a")).toBe("cached");
+    const { ino } = statSync(file);
+    expect(run("./a")).toBe("one");
+    expect(statSync(file).ino).toBe(ino);
     writeFileSync(path.join(root, "a.ts"), `console.log("two" as string);\n`);
     expect(run("./a")).toBe("two");
     expect(cached()).toEqual([file]);
-    writeFileSync(file, readFileSync(file, "utf8").slice(0, 20));
-    expect(run("./a")).toBe("two");
+    expect(statSync(file).ino).not.toBe(ino);
+});
+
+test.each<[string, (whole: Buffer) => Buffer]>([
+    ["nothing", () => Buffer.alloc(0)],
+    ["its beginning", (whole) => whole.subarray(0, 20)],
+    ["all but its last line", (whole) => whole.subarray(0, whole.lastIndexOf("\n//"))],
+    ["its first half, then zeros", (whole) => Buffer.concat([whole.subarray(0, whole.length / 2)], whole.length)],
+    ["zeros", (whole) => Buffer.alloc(whole.length)],
+])("what a crash left of the cache is compiled again: %s", (_, damage) => {
+    const { run, cached } = checkout({ "a.ts": 'console.log("one" as string);\nconsole.log("two");\n' });
+    expect(run("./a")).toBe("one\ntwo");
+    const [file = ""] = cached();
+    const whole = readFileSync(file);
+    writeFileSync(file, damage(whole));
+    expect(run("./a")).toBe("one\ntwo");
+    expect(readFileSync(file)).toEqual(whole);
+});
+
+test("a cache that can't be written costs time only", () => {
+    const { run, root } = checkout({ "a.ts": 'console.log("one" as string);\n' });
+    writeTree(root, { "node_modules/.cache/layered-images": "a file in the place of the folder" });
+    expect(run("./a")).toBe("one");
 });
 
 test("an error names the line of the source", () => {

@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
-import { readFile, rename } from "node:fs/promises";
+import { renameSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
 import { z } from "zod";
-import { labStack } from "../engine/stacks";
+import { labStack, projectName } from "../engine/stacks";
 import { replaceFile } from "../system/files";
+import { readKeptJson, valueOf } from "../system/kept";
 
 const image = z.object({
     image: z.string(),
@@ -41,8 +40,17 @@ export function historyFile(stack: string, env: NodeJS.ProcessEnv, root: string 
     if (shortName !== labStack || instance === undefined || instance === "")
         return path.join(root, ".updates", `${shortName}.json`);
     // One lab serves every repository on the machine, and Pulumi distinguishes their stacks by project.
-    const { name: project } = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { name: string };
-    return path.join(path.dirname(instance), "updates", project, `${shortName}.json`);
+    return path.join(path.dirname(instance), "updates", projectName(root), `${shortName}.json`);
+}
+
+/** Moves a damaged file out of the way; returns where it is then. */
+function setAside(file: string): string {
+    try {
+        renameSync(file, `${file}.damaged`);
+        return `is now ${file}.damaged`;
+    } catch {
+        return "stays where it is, because this user may not move it";
+    }
 }
 
 /**
@@ -51,20 +59,13 @@ export function historyFile(stack: string, env: NodeJS.ProcessEnv, root: string 
  *
  * @returns newest first; empty if no update is recorded
  */
-export async function readHistory(stack: string, env: NodeJS.ProcessEnv, root?: string): Promise<UpdateRecord[]> {
+export function readHistory(stack: string, env: NodeJS.ProcessEnv, root?: string): Promise<UpdateRecord[]> {
     const file = historyFile(stack, env, root);
-    try {
-        // The type has no `undefined` for absent properties, and neither does JSON.
-        return updates.parse(JSON.parse(await readFile(file, "utf8"))) as UpdateRecord[];
-    } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-        if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
-        const aside = `${file}.damaged`;
-        await rename(file, aside);
-        const reason = error instanceof SyntaxError ? error.message : z.prettifyError(error);
-        console.error(`note: ${file} holds no recorded updates and is now ${aside}: ${reason}`);
-        return [];
-    }
+    const kept = readKeptJson(file, updates);
+    if (kept !== undefined && "damage" in kept)
+        console.error(`note: ${file} holds no recorded updates and ${setAside(file)}: ${kept.damage}`);
+    // The type has no `undefined` for absent properties, and neither does JSON.
+    return Promise.resolve((valueOf(kept) ?? []) as UpdateRecord[]);
 }
 
 /** Adds an update to the recorded updates of a stack, and drops updates that are no longer needed. */
