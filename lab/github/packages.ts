@@ -30,9 +30,10 @@ const represent = (request: ApiRequest, { id, name, tags, createdAt }: PackageVe
     };
 };
 
-/** Returns a page of the versions of a package, newest first. */
+/** Returns a page of the versions of a package, newest first; of a user's package all, because its list takes no page. */
 export const listPackageVersions: Handler = (request) => {
     const { versions } = findPackage(request);
+    if (request.params.username !== undefined) return ok(versions.map((version) => represent(request, version)));
     const { page, headers } = paginate(request, versions);
     return { ...ok(page.map((version) => represent(request, version))), headers };
 };

@@ -163,8 +163,8 @@ export interface RemovalReport {
     readonly problem?: string;
 }
 
-/** Number of removals after which everything is read again. */
-const batch = 100;
+/** Number of removals after which everything is read again: GitHub allows a workflow a thousand requests an hour. */
+const usualBatch = 100;
 
 /** Removes one batch, in order. It ends at a refusal, because what a refused manifest keeps may come next. */
 async function removeBatch(
@@ -185,8 +185,14 @@ async function removeBatch(
  * meanwhile, a new release or a new state counts: what is removed was removable when the plan was made and is so now.
  *
  * @param report of the repository, from `planCleanup`
+ * @param batch number of removals after which everything is read again
  */
-export async function removeListed(sources: Sources, place: Place, { removable }: PlaceReport): Promise<RemovalReport> {
+export async function removeListed(
+    sources: Sources,
+    place: Place,
+    { removable }: PlaceReport,
+    batch = usualBatch,
+): Promise<RemovalReport> {
     const waiting = new Set(removable.map(({ digest }) => digest));
     const [removed, refused]: [string[], { digest: string; reason: string }[]] = [[], []];
     const finish = (problem?: string): RemovalReport => ({

@@ -36,7 +36,10 @@ const versionSchema = z.object({
     metadata: z.object({ container: z.object({ tags: z.array(z.string()) }) }),
 });
 
-/** Returns the start of the paths of an account's packages: those of an organization have others than those of a user. */
+/** Whether a path is of an account that is a user. GitHub's description of that list has no size of a page. */
+const isUsers = (path: string): boolean => path.startsWith("users/");
+
+/** Returns the path of a package's versions: those of an organization have another than those of a user. */
 async function pathOf(target: GitHubTarget, name: string): Promise<string> {
     const { body } = await ask(target, `orgs/${encodeURIComponent(target.owner)}`, `look up ${target.owner}`);
     const kind = body === undefined ? "users" : "orgs";
@@ -94,7 +97,8 @@ export function packageRepository(
         const what = `list the versions of package ${name}`;
         const listed = async () => {
             try {
-                return await list(target, await where(), what);
+                const versionsPath = await where();
+                return await list(target, versionsPath, what, isUsers(versionsPath) ? {} : { per_page: 100 });
             } catch (error) {
                 throw isForbidden(error) ? forbidden(repository, what) : error;
             }
