@@ -90,8 +90,8 @@ function openRepository(client: RegistryClient, name: string, { env, isLab }: En
     const baseUrl = packagesOf(registry, defaultBaseUrl);
     if (baseUrl !== undefined) {
         const [owner = ""] = repository.split("/");
-        // The token of a workflow's job may remove packages; that of an App, which GITHUB_TOKEN may have, can't.
-        const token = firstSet(env.WORKFLOW_TOKEN, env.GITHUB_TOKEN);
+        // In a workflow GITHUB_TOKEN is that of an App, which need not have access to packages.
+        const token = firstSet(env.PACKAGES_TOKEN, env.GITHUB_TOKEN);
         if (token === undefined) {
             throw new InputError({
                 where: "environment variable GITHUB_TOKEN",
