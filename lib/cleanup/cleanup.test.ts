@@ -181,8 +181,8 @@ describe("a removal", () => {
 test("what was never seen before is kept until the rules say otherwise, and its date is written down", async () => {
     const one = world(3);
     for (const manifest of [...one.manifests.values()]) {
-        const { since: _, ...rest } = manifest;
-        one.manifests.set(manifest.digest, rest);
+        const { digest, tags, children, blobs, bytes } = manifest;
+        one.manifests.set(digest, { digest, tags, children, blobs, bytes });
     }
     const first = await planCleanup(one.sources);
     expect([first.places[0]?.removable, Object.keys(first.seen["registry.test/us/app"] ?? {}).length]).toEqual([[], 9]);

@@ -233,7 +233,7 @@ describe("three days of twenty pushes each", () => {
 describe("gc", () => {
     let lab: TestLab;
     let program: string;
-    const repository = "local/gc/app";
+    const repository = "gc/app";
     before(async () => {
         lab = await startTestLab("host");
         program = makeRepository(path.join(lab.paths.state, "program"), {
