@@ -46,6 +46,7 @@ export type { Platform } from "./lib/platform";
 export { program } from "./program";
 export type {
     CheckDefinition,
+    CleanupDefinition,
     DependabotDefinition,
     DependabotEcosystem,
     RepositoryDefinitions,

@@ -19,6 +19,7 @@ export const floors = [
     ["config.ts"],
     ["lib/forms"],
     ["lib/plan"],
+    ["lib/cleanup"],
     ["lib/status"],
     ["lib/update"],
     ["lib/github"],

@@ -19,6 +19,7 @@ import type * as Canary from "./canary";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
 import { forms } from "./output";
+import type * as Gc from "./gc";
 import type * as GitHubSetup from "./githubSetup";
 import type * as Preview from "./preview";
 import type * as Review from "./review";
@@ -35,6 +36,7 @@ const commands = {
     bump: () => require("./bump") as typeof Bump,
     changed: () => require("./changed") as typeof Changed,
     canary: () => require("./canary") as typeof Canary,
+    gc: () => require("./gc") as typeof Gc,
     githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
     review: () => require("./review") as typeof Review,
@@ -58,6 +60,12 @@ function enterRepository(): void {
 function positive(text: string): number {
     if (/^[1-9]\d*$/.test(text)) return Number(text);
     throw new InvalidArgumentError("Allowed: whole numbers from 1 on.");
+}
+
+/** Parses an integer from 0 on. Throws InvalidArgumentError for any other text. */
+function natural(text: string): number {
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new InvalidArgumentError("Allowed: whole numbers from 0 on.");
 }
 
 /** Parses positive integers, separated by commas. Throws InvalidArgumentError for any other text. */
@@ -282,6 +290,26 @@ export async function main(args: readonly string[]): Promise<number> {
         .option("--name <Dockerfile=name>", "name of the image of a Dockerfile; may be repeated", repeated)
         .action(async (options: Adopt.AdoptOptions) => {
             done(await commands.adopt().runAdopt(start, options));
+        });
+    program
+        .command("gc")
+        .description(
+            "list published builds and releases that nothing uses any more, and with --yes remove them; exit code 1 if a registry did not " +
+                "answer, 3 if what is in use is not known",
+        )
+        .addOption(stackOption())
+        .option("--keep-releases <count>", "newest releases of each image that are kept", natural, 10)
+        .option("--keep-days <days>", "days for which every release is kept", natural, 30)
+        .option("--image <key>", "only the repositories of this image of the stack; may be repeated", repeated)
+        .option(
+            "--repository <name>",
+            "also this repository, in which no image of the stack is published any more; may be repeated",
+            repeated,
+        )
+        .option("--yes", "remove what is listed, without a further question")
+        .option("--json", "print JSON (CleanupReport in lib/forms/cleanupText.ts)")
+        .action(async (options: Gc.GcOptions) => {
+            done(await commands.gc().runGc(options));
         });
     program
         .command("github-setup")

@@ -5,14 +5,17 @@ import { type Instance, readInstance } from "../lib/system/instance";
 import { withLock } from "../lib/system/lock";
 import { type LabPaths, backendFolder, instancePath, labPaths, lockPath, serversFolder } from "../lib/system/paths";
 import { runningProcess, startedServers } from "../lib/system/pidFiles";
+import { run } from "../lib/system/process";
 import type { LabEnvironment } from "./environment";
 import { githubServer } from "./github/service";
+import { blobBytes } from "./servers/registryData";
 import {
     type Server,
     type ServerProcess,
     type ServerStatus,
     recoverPidFile,
     serverStatus,
+    startServer,
     stopServer,
 } from "./servers/server";
 import { buildkitServer, configFiles, registryServer } from "./servers/services";
@@ -104,6 +107,31 @@ export const stopRegistry = (paths: LabPaths): Promise<boolean> =>
         await stopServer(serversFolder(paths), "registry");
         return true;
     });
+
+/**
+ * Removes the blobs of the lab's registry that no manifest names any more. The registry is stopped meanwhile: it must not take a push whose
+ * blobs are removed before their manifest arrives, and it would go on reporting removed blobs as present. Does nothing while an update is
+ * running.
+ *
+ * @returns the bytes that it freed; undefined if an update is running, or the lab was never started
+ * @throws CommandError if the registry can't clean up, or does not start again
+ */
+export async function collectBlobs(paths: LabPaths = labPaths()): Promise<number | undefined> {
+    const instance = readInstance(instancePath(paths));
+    if (!instance) return undefined;
+    return await withLock(lockPath(paths), async () => {
+        if (runningUpdates(backendFolder(paths)).length > 0) return undefined;
+        const server = registryServer(paths, instance.port, await ensureCertificates(paths.state));
+        const before = blobBytes(paths);
+        await stopServer(serversFolder(paths), server.name);
+        try {
+            await run(server.command, ["garbage-collect", server.config.file]);
+        } finally {
+            await startServer(serversFolder(paths), server);
+        }
+        return before - blobBytes(paths);
+    });
+}
 
 /**
  * Describes an existing lab, without starting it.

@@ -37,10 +37,10 @@ interface KeptFile {
     readonly isSlow?: boolean;
 }
 
-const instance = {
+const instance: Parameters<typeof writeInstance>[1] = {
     ...{ registry: "registry.localhost:5443", port: 5443, platforms: "host", roots: {}, rootsByPlatform: {} },
     ...{ standIn: "", standInPlatforms: [] },
-} as const;
+};
 const update = { start: "2026-05-01T10:00:00Z", seconds: 1, result: "succeeded", images: [] } as const;
 const stack = JSON.stringify({ version: 3, checkpoint: { stack: "organization/acme/ci", latest: { resources: [] } } });
 const project = "name: acme\nruntime: nodejs\n";

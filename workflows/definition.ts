@@ -94,6 +94,14 @@ export interface ReleasesDefinition {
     readonly signature?: boolean;
 }
 
+/** What the workflows remove from registries: builds and releases that nothing uses any more (docs/operations.md, "Cleaning up"). */
+export interface CleanupDefinition {
+    /** Newest releases of each image that are kept. Default: 10. */
+    readonly keepReleases?: number;
+    /** Days for which every release is kept. Default: 30. */
+    readonly keepDays?: number;
+}
+
 /** What GitHub does for a repository: the export `workflows` of its `workflows.ts`. */
 export interface WorkflowDefinitions {
     /** Default: one workflow "Images" in images.yml, which every push to the branch starts. */
@@ -104,6 +112,8 @@ export interface WorkflowDefinitions {
     readonly review?: ReviewDefinition;
     /** Default: nothing is said about releases. */
     readonly releases?: ReleasesDefinition;
+    /** What is removed on the schedule of the review. Default: nothing is. */
+    readonly cleanup?: CleanupDefinition;
     /**
      * How `up` writes to ghcr.io. "token": with the workflow's token, for which every workflow of the repository can ask, so whoever may
      * push a branch can write images and caches. "login": with a user and password of the environment `up`, as for other registries

@@ -42,7 +42,8 @@ const testWorld = (world: World) => {
     const { texts, workflows, jobs, steps } = readFiles(world);
     const { up = [{ file: "images.yml" }], checks = [] } = world.definitions.workflows ?? {};
     const { build = false, bump = true } = world.definitions.workflows?.review ?? {};
-    const { releases = {}, ghcr = "token" } = world.definitions.workflows ?? {};
+    const { releases = {}, ghcr = "token", cleanup } = world.definitions.workflows ?? {};
+    const cleanups = cleanup === undefined ? 0 : 1;
     const isCheck = (file: string) => checks.some((check) => check.file === file);
 
     test("every file begins with the header that makes it ours", () => {
@@ -73,6 +74,7 @@ const testWorld = (world: World) => {
             build: "id-token",
             lab: "",
             bump: "id-token",
+            cleanup: ghcr === "token" ? "packages id-token" : "id-token",
             status: "id-token",
             drift: "issues",
         };
@@ -103,7 +105,7 @@ const testWorld = (world: World) => {
         const ofReview = logins.filter(({ job }) => (job.environment as { name: string }).name === "review");
         const [building, bumping] = [Number(build), Number(bump)];
         expect([logins.length, ofReview.length]).toEqual([
-            2 * up.length + 2 + building + bumping,
+            2 * up.length + 2 + building + bumping + cleanups,
             up.length + 1 + building,
         ]);
         for (const { job, inputs } of logins) {
@@ -170,7 +172,8 @@ const testWorld = (world: World) => {
     test("recorded updates are kept where those before them were not lost", () => {
         const named = (name: string) => steps.filter(({ step }) => step.name === name).map(({ step }) => step);
         const kept = named("Keep the recorded updates").map((step) => step.if);
-        expect(kept).toEqual(up.map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
+        const keeping = [...up, ...Array.from({ length: cleanups })];
+        expect(kept).toEqual(keeping.map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
         expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
     });
 
@@ -475,6 +478,26 @@ test("`up` can write to ghcr.io with a login of its environment, and the workflo
         ["releases", undefined, password],
         ["review", "read", token],
     ]);
+});
+
+test("a clean-up waits for updates, and removes with the token that may write packages", () => {
+    const [byToken, byLogin] = (["token", "login"] as const).map((ghcr) => {
+        const workflows = { cleanup: { keepReleases: 3, keepDays: 0 }, ghcr };
+        const definitions = { ...theirs.definitions, workflows };
+        const read = readFiles({ files: workflowFiles(openCheckout(tree({ ...inventedFiles })), definitions, "main") });
+        const { up } = read.workflows.get("images.yml")?.jobs ?? {};
+        const { cleanup } = read.workflows.get("review.yml")?.jobs ?? {};
+        const groupOf = (job: typeof up) => /'(pulumi-\w+)'/.exec(JSON.stringify(job?.concurrency))?.[1];
+        const [step] = (cleanup?.steps ?? []).filter(({ run }) => run?.includes(" gc "));
+        expect([groupOf(up), groupOf(cleanup)]).toEqual(["pulumi-up", "pulumi-up"]);
+        expect(step?.run).toMatch(/gc .*--stack "\$PULUMI_STACK" --keep-releases 3 --keep-days 0 --yes$/);
+        return [
+            (cleanup?.permissions as Record<string, string>).packages,
+            (step?.env as Record<string, string>).PACKAGES_TOKEN,
+        ];
+    });
+    expect(byToken).toEqual(["write", "${{ github.token }}"]);
+    expect(byLogin).toEqual(["read", "${{ secrets.REGISTRY_GHCR_IO_PASSWORD }}"]);
 });
 
 test("a pins.json in the repository's root wins for the actions that it lists", () => {

@@ -35,7 +35,7 @@ export function workflowFiles(
     const workflows = [
         ...upWorkflows(images, up, branch, registries, imageNames(definitions), rest),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
-        reviewWorkflow(review, branch, registries, ciReading(checkout.root)),
+        reviewWorkflow(review, branch, registries, ciReading(checkout.root), rest),
     ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));
     return {
         ...Object.fromEntries(

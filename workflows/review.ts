@@ -1,9 +1,9 @@
-import { type ReviewDefinition, defaultReview } from "./definition";
+import { type CleanupDefinition, type ReviewDefinition, type WorkflowDefinitions, defaultReview } from "./definition";
 import type { Job, Step, Workflow } from "./document";
 import type { Level, Permission } from "../lib/github/permissions";
 import { typedSilently } from "../lib/system/commandLine";
-import { ownBranches } from "../lib/github/names";
-import { type RegistryHost, logIns } from "./registries";
+import { ownBranches, registryLogin } from "../lib/github/names";
+import { type GitHubLogin, type RegistryHost, logIns } from "./registries";
 import {
     buildInLab,
     checkout,
@@ -13,6 +13,7 @@ import {
     getAppToken,
     getReadingAppToken,
     inPackage,
+    keepHistory,
     onStack,
     readingEnvironment,
     restoreHistory,
@@ -21,6 +22,7 @@ import {
     setUpNode,
     setUpPulumi,
     upEnvironment,
+    updating,
     writingEnvironment,
 } from "./steps";
 
@@ -120,6 +122,57 @@ const statusJob = (
     ],
 });
 
+/** Timeout in minutes of the job that cleans up: GitHub allows a workflow a thousand requests an hour, and an update may wait for it. */
+const cleanupTimeout = 60;
+
+/**
+ * Returns the job that removes what nothing uses any more. It never runs beside an `up`, whose pushes nothing names before its end, and it
+ * checks out the branch when it has waited. The workflow's own token removes packages; the App's reads the variables that name images.
+ */
+const cleanupJob = (
+    { keepReleases, keepDays }: CleanupDefinition,
+    branch: string,
+    registries: readonly RegistryHost[],
+    reading: ReadonlyMap<Permission, Level>,
+    ghcr: GitHubLogin,
+): Job => ({
+    name: "Clean up",
+    ...ownJob,
+    concurrency: updating(onSchedule),
+    "timeout-minutes": cleanupTimeout,
+    permissions: {
+        actions: "read",
+        contents: "read",
+        packages: ghcr === "token" ? "write" : "read",
+        "id-token": "write",
+    },
+    steps: [
+        checkout({ ref: branch }),
+        ...setUpNode,
+        ...setUpPulumi("write", cleanupTimeout),
+        ...logIns(registries, "push", ghcr),
+        restoreHistory(branch),
+        getReadingAppToken(reading),
+        command(
+            "Remove what nothing uses any more",
+            [
+                "gc",
+                onStack,
+                ...(keepReleases === undefined ? [] : [`--keep-releases ${keepReleases}`]),
+                ...(keepDays === undefined ? [] : [`--keep-days ${keepDays}`]),
+                "--yes",
+            ],
+            {
+                ...comparingEnvironment,
+                PACKAGES_TOKEN:
+                    ghcr === "token" ? "${{ github.token }}" : `\${{ secrets.${registryLogin("ghcr.io").password} }}`,
+            },
+        ),
+        // With the updates it keeps when manifests were first seen, which most registries do not tell.
+        keepHistory,
+    ],
+});
+
 /**
  * Returns the job that proposes newer roots and due rebuilds by a pull request. It needs the App's token, because a pull request that the
  * workflow's token opens starts no workflow.
@@ -212,6 +265,7 @@ const writingJob = (
  * @param branch the branch from which images are built
  * @param registries the registries that images are published in
  * @param reading the permissions of a token that sees what the stack manages on GitHub
+ * @param options what is removed from registries, and how jobs write to GitHub's
  */
 export const reviewWorkflow = (
     {
@@ -225,6 +279,7 @@ export const reviewWorkflow = (
     branch: string,
     registries: readonly RegistryHost[],
     reading: ReadonlyMap<Permission, Level>,
+    { cleanup, ghcr = "token" }: Pick<WorkflowDefinitions, "cleanup" | "ghcr"> = {},
 ): Workflow => ({
     file,
     name,
@@ -257,6 +312,7 @@ export const reviewWorkflow = (
         ...(build && { build: buildJob(minutes, registries) }),
         lab: labJob(minutes),
         ...(bump && { bump: bumpJob(branch, registries) }),
+        ...(cleanup && { cleanup: cleanupJob(cleanup, branch, registries, reading, ghcr) }),
         status: statusJob(branch, registries, reading),
         drift: writingJob(
             { name: "Drift", needs: "status" },

@@ -31,6 +31,20 @@ const tokenOf = (step: string) => `steps.${step}.outputs.token`;
 /** GitHub environment of jobs that may see the credentials for changing GitHub. It should be restricted to main. */
 export const upEnvironment = { name: "up", deployment: false } as const;
 
+/**
+ * Returns the concurrency group of jobs that change what is published: one at a time. `queue: max` makes up to 100 of them wait; by default
+ * GitHub would cancel all but the newest, and show a cancelled run for a normal push. The group of a job that does not run is unique to the
+ * run, because GitHub assigns a job to its group before it evaluates `if`.
+ *
+ * @param condition the condition of the job
+ */
+export const updating = (condition: string) =>
+    ({
+        group: `\${{ ${condition} && 'pulumi-up' || github.run_id }}`,
+        "cancel-in-progress": false,
+        queue: "max",
+    }) as const;
+
 /** The workflow's own token, which reads the environments of the repository. */
 const workflowToken = { WORKFLOW_TOKEN: "${{ github.token }}" };
 

@@ -17,6 +17,7 @@ import {
     setUpPulumi,
     upEnvironment,
     upSteps,
+    updating,
 } from "./steps";
 
 const isBranch = (branch: string) => `github.ref == 'refs/heads/${branch}'`;
@@ -48,8 +49,7 @@ const dispatchForm = (names: readonly string[], watched: readonly string[]) =>
 /**
  * Returns the job that updates the whole stack to the head of the branch. All these jobs share a concurrency group and check out the
  * branch after they waited, so it doesn't matter which job runs: the last one sees all commits, and those before it leave it nothing to
- * build. `queue: max` makes up to 100 of them wait; by default GitHub would cancel all but the newest, and show a cancelled run for a
- * normal push. The group of a job that does not run is unique to the run, because GitHub assigns a job to its group before it evaluates `if`.
+ * build.
  */
 const upJob = (
     images: readonly PreparedImage[],
@@ -61,11 +61,7 @@ const upJob = (
 ): Job => ({
     name: "Up",
     if: condition,
-    concurrency: {
-        group: `\${{ ${condition} && 'pulumi-up' || github.run_id }}`,
-        "cancel-in-progress": false,
-        queue: "max",
-    },
+    concurrency: updating(condition),
     "runs-on": "ubuntu-latest",
     "timeout-minutes": minutes,
     environment: upEnvironment,

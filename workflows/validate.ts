@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Definitions, imageNames, keysOf } from "../lib/hierarchy/definition";
 import {
     type CheckDefinition,
+    type CleanupDefinition,
     type DependabotDefinition,
     type ReleasesDefinition,
     type ReviewDefinition,
@@ -34,6 +35,12 @@ const minutes = z
     .int(is("a whole number"))
     .min(1, `is not between 1 and ${longestMinutes}`)
     .max(longestMinutes, `is not between 1 and ${longestMinutes}`)
+    .optional();
+
+const natural = z
+    .int(is("a whole number"))
+    .min(0, "is below 0")
+    .max(999_999_999, "has more than nine digits")
     .optional();
 
 /**
@@ -90,6 +97,7 @@ const schema = fields<WorkflowDefinitions>({
         bump: flag,
     }).optional(),
     releases: fields<ReleasesDefinition>({ provenance: flag, sbom: flag, signature: flag }).optional(),
+    cleanup: fields<CleanupDefinition>({ keepReleases: natural, keepDays: natural }).optional(),
     ghcr: z.enum(["token", "login"], 'is not "token" or "login"').optional(),
     dependabot: z
         .literal(false)

@@ -79,8 +79,10 @@ export function authenticate(state: State, authorization: string | undefined): T
     return token;
 }
 
-const scopeOf = (permission: StandInPermission): string =>
-    permission === "actions" ? "repo" : factsOf(permission).scope;
+function scopeOf(permission: StandInPermission, access: Level): string {
+    if (permission === "packages") return access === "write" ? "delete:packages" : "read:packages";
+    return permission === "actions" ? "repo" : factsOf(permission).scope;
+}
 
 function permits(token: Token, permission: StandInPermission, access: Level): boolean {
     const granted = permission === "metadata" ? "read" : token.permissions?.[permission];
@@ -96,7 +98,7 @@ export function authorize(token: Token, need: Need | undefined, repository: Repo
     if (!need || (need.publicRead && repository?.private === false)) return;
     if (token.scopes) {
         const { scopes } = token;
-        if (!need.permissions.some((permission) => scopes.includes(scopeOf(permission)))) throw notFound();
+        if (!need.permissions.some((permission) => scopes.includes(scopeOf(permission, need.access)))) throw notFound();
         return;
     }
     if (need.permissions.some((permission) => permits(token, permission, need.access))) return;

@@ -47,7 +47,11 @@ const headersOf = (incoming: Incoming) => ({
 function prepare(state: State, description: Description, matched: Matched, request: ApiRequest): () => Reply {
     const need = operations[matched.id];
     const account: Handler | undefined = own<Handler>(accountHandlers, matched.id);
-    if (account) return () => account(request);
+    if (account) {
+        authorize(request.token, need, undefined);
+        description.checkRequest(matched);
+        return () => account(request);
+    }
     const handler = repositoryHandlers[matched.id as keyof typeof repositoryHandlers];
     const { owner = "", repo = "" } = matched.params;
     const repository = findRepository(state, owner, repo);

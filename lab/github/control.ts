@@ -59,7 +59,7 @@ const bodies = {
     token: z.strictObject({
         login: z.string().min(1),
         scopes: z.array(z.string()).optional(),
-        permissions: z.partialRecord(z.enum([...permissionNames, "actions"]), level).optional(),
+        permissions: z.partialRecord(z.enum([...permissionNames, "actions", "packages"]), level).optional(),
         left: z.int().min(0).optional(),
     }),
     repository: z.strictObject({ owner: z.string().min(1), name: z.string().min(1), private: z.boolean().optional() }),
@@ -104,6 +104,16 @@ const bodies = {
         files: z.record(z.string(), z.string().nullable()),
     }),
     value: z.strictObject({ value: z.string() }),
+    versions: z.strictObject({
+        versions: z.array(
+            z.strictObject({
+                digest: z.string(),
+                tags: z.array(z.string()).default([]),
+                createdAt: z.iso.datetime(),
+                downloads: z.int().min(0).default(0),
+            }),
+        ),
+    }),
     limits: z.strictObject({
         primary: z.strictObject({ until, left: z.int().min(0).optional() }).optional(),
         secondary: z.strictObject({ until, retryAfter: z.int().min(0) }).optional(),
@@ -220,6 +230,15 @@ const routes: Readonly<Record<string, Route>> = {
                 completedAt,
             }),
         );
+        return noContent();
+    },
+    "PUT packages/*/*": (incoming, [owner = "", name = ""], state) => {
+        const { versions } = parse(bodies.versions, incoming);
+        (state.packages ??= {})[`${owner}/${name}`] = versions.map(({ digest, ...version }) => ({
+            ...version,
+            id: nextId(state),
+            name: digest,
+        }));
         return noContent();
     },
     "PUT limits": (incoming, _, state) => {

@@ -3,6 +3,7 @@ import { deleteContent, getContent, putContent } from "./contents";
 import { createDeployment, createDeploymentStatus, createDispatch } from "./deployments";
 import { environmentHandlers } from "./environments";
 import type { OperationId } from "./operations";
+import { getPackageVersion, listPackageVersions, removePackageVersion } from "./packages";
 import { createPull, getPull, listPulls, updatePull } from "./pulls";
 import { createRef, deleteRef, getBranch, getCommit, getRef, listCommits } from "./refs";
 import { getRepository } from "./repositories";
@@ -22,6 +23,12 @@ import {
 /** Handlers of operations without a repository. */
 export const accountHandlers = {
     "orgs/get": getOrganization,
+    "packages/get-all-package-versions-for-package-owned-by-org": listPackageVersions,
+    "packages/get-all-package-versions-for-package-owned-by-user": listPackageVersions,
+    "packages/get-package-version-for-organization": getPackageVersion,
+    "packages/get-package-version-for-user": getPackageVersion,
+    "packages/delete-package-version-for-org": removePackageVersion,
+    "packages/delete-package-version-for-user": removePackageVersion,
 } satisfies Partial<Record<OperationId, Handler>>;
 
 type RepositoryOperation = Exclude<OperationId, keyof typeof accountHandlers>;

@@ -12,9 +12,18 @@ export interface Need {
 /** Operations that any valid token may use. */
 const free = ["orgs/get"] as const;
 
+const readPackages = { permissions: ["packages"], access: "read", publicRead: false } as const satisfies Need;
+const removePackages = { permissions: ["packages"], access: "write", publicRead: false } as const satisfies Need;
+
 /** Operations for which a job of a workflow uses its own token: this program's token needs no permission for them. */
 const ofJobs = {
     "actions/list-jobs-for-workflow-run-attempt": { permissions: ["actions"], access: "read", publicRead: true },
+    "packages/get-all-package-versions-for-package-owned-by-org": readPackages,
+    "packages/get-all-package-versions-for-package-owned-by-user": readPackages,
+    "packages/get-package-version-for-organization": readPackages,
+    "packages/get-package-version-for-user": readPackages,
+    "packages/delete-package-version-for-org": removePackages,
+    "packages/delete-package-version-for-user": removePackages,
 } as const satisfies Record<string, Need>;
 
 /** The id of an operation that the stand-in supports. */

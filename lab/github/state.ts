@@ -4,7 +4,7 @@ import type { Level, Permission } from "../../lib/github/permissions";
  * A permission that the stand-in checks: those of this program's token, and reading workflow runs, for which a job's own token is
  * sufficient.
  */
-export type StandInPermission = Permission | "actions";
+export type StandInPermission = Permission | "actions" | "packages";
 
 /** A user or organization that owns repositories or writes to them. */
 export interface Account {
@@ -224,6 +224,16 @@ export interface Repository {
     deployments?: RecordedDeployment[];
 }
 
+/** A version of a container package: a manifest of the registry. */
+export interface PackageVersion {
+    readonly id: number;
+    /** Its digest. */
+    readonly name: string;
+    readonly tags: readonly string[];
+    readonly createdAt: string;
+    readonly downloads: number;
+}
+
 /** Active limits, each until a time in seconds since 1970. */
 export interface Limits {
     /** Number of requests that the hourly quota still allows; 0 if undefined. */
@@ -239,6 +249,8 @@ export interface State {
     readonly accounts: Record<string, Account>;
     readonly tokens: Record<string, Token>;
     readonly repositories: Record<string, Repository>;
+    /** Versions of the container packages by "owner/name", newest first; absent if there are none. */
+    packages?: Record<string, PackageVersion[]>;
     limits: Limits;
 }
 

@@ -173,11 +173,17 @@ export async function ask(target: GitHubTarget, path: string, what: string, chan
  * are those of `ask`.
  *
  * @param path with its query, except for the size of a page: "repos/o/r/pulls?state=open"
+ * @param size the size of a page, for the few lists that take none: {}
  */
-export async function list(target: GitHubTarget, path: string, what: string): Promise<readonly unknown[] | undefined> {
+export async function list(
+    target: GitHubTarget,
+    path: string,
+    what: string,
+    size: { readonly per_page?: number } = { per_page: 100 },
+): Promise<readonly unknown[] | undefined> {
     const client = await connect(target, what);
     try {
-        return await client.paginate(`GET /${path}`, { headers, per_page: 100 });
+        return await client.paginate(`GET /${path}`, { headers, ...size });
     } catch (error) {
         answerOf(error, what);
         return undefined;

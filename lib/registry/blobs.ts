@@ -198,13 +198,39 @@ function reasonOf(error: unknown): string {
     return cause instanceof Error && cause.message !== "" ? cause.message : message;
 }
 
+/** A request to a registry. */
+export interface RegistryRequest {
+    /** Default: GET. */
+    readonly method?: "GET" | "HEAD" | "DELETE";
+    readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Sends requests to registries as Docker's tools do. It keeps logins and tokens until it is closed. */
+export interface RegistryClient {
+    /**
+     * Sends a request, and again with a login or token if the registry asks for it. Fails as `fetch` does; `registryError` says why.
+     *
+     * @param repository "registry/repository"
+     * @param path below the repository: "manifests/latest"
+     */
+    readonly request: (repository: string, path: string, options?: RegistryRequest) => Promise<Response>;
+    readonly close: () => Promise<void>;
+}
+
+/** Returns the reason why a request of a client failed. */
+export function registryError(error: unknown, repository: string): RegistryError {
+    if (error instanceof RegistryError) return error;
+    const hangs = isTimeout(error);
+    const reason = hangs ? `no answer in ${longestResponse / 1000} seconds` : reasonOf(error);
+    return new RegistryError(parseReference(repository).registry, reason, hangs);
+}
+
 /**
- * Returns a reader that requests blobs as Docker's tools do: distribution-spec's `GET /v2/<name>/blobs/<digest>` with
- * tokens (distribution, spec/auth/token), the user's Docker login, proxies and certificates.
+ * Returns a client for registries, with tokens (distribution, spec/auth/token), the user's Docker login, proxies and certificates.
  *
  * @param env environment: DOCKER_CONFIG, SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY
  */
-export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
+export function registryClient(env: NodeJS.ProcessEnv): RegistryClient {
     let opened: Promise<Dispatcher> | undefined;
     /**
      * Created with the first request, so that invalid certificates or proxies are reported as the reason why the
@@ -212,7 +238,7 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
      */
     const connection = () => (opened ??= connections(env));
     const logins = new Map<string, Promise<Login | undefined>>();
-    /** `Authorization` by repository, after the registry has required it. */
+    /** `Authorization` by repository and kind of access, after the registry has required it. */
     const authorizations = new Map<string, Promise<string>>();
 
     const loginFor = (registry: string) => {
@@ -257,38 +283,53 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
         throw new Error(`401 Unauthorized${login === undefined ? ": there is no Docker login for it" : ""}`);
     }
 
-    async function get(url: string, authorization: string | undefined): Promise<Response> {
+    async function send(url: string, { method = "GET", headers }: RegistryRequest, authorization: string | undefined) {
         return await fetch(url, {
+            method,
             dispatcher: await connection(),
             signal: AbortSignal.timeout(longestResponse),
-            // Requests the first byte: a registry answers HEAD without checking whether it can return the blob.
-            headers: { range: "bytes=0-0", ...(authorization !== undefined && { authorization }) },
+            headers: { ...headers, ...(authorization !== undefined && { authorization }) },
         });
     }
 
-    async function ask(ref: string, digest: string): Promise<Response> {
+    async function request(ref: string, where: string, options: RegistryRequest = {}): Promise<Response> {
         const { registry, repository } = parseReference(ref);
-        const url = `${addressOf(registry)}/v2/${repository}/blobs/${digest}`;
-        const used = authorizations.get(ref);
-        const response = await get(url, await used);
+        const url = `${addressOf(registry)}/v2/${repository}/${where}`;
+        // A token that allows to read does not allow to delete.
+        const key = `${ref} ${options.method === "DELETE" ? "delete" : "read"}`;
+        const used = authorizations.get(key);
+        const response = await send(url, options, await used);
         if (response.status !== 401) return response;
         await response.text();
         // Use a token that a concurrent request has obtained; otherwise the old token has expired.
-        const current = authorizations.get(ref);
+        const current = authorizations.get(key);
         const fresh =
             current !== undefined && current !== used
                 ? current
                 : authorize(response.headers.get("www-authenticate") ?? "", registry, repository);
-        authorizations.set(ref, fresh);
-        return await get(url, await fresh);
+        authorizations.set(key, fresh);
+        return await send(url, options, await fresh);
     }
+
+    return { request, close: async () => (await opened?.catch(() => undefined))?.destroy() };
+}
+
+/**
+ * Returns a reader that requests blobs: distribution-spec's `GET /v2/<name>/blobs/<digest>`.
+ *
+ * @param env as for `registryClient`
+ */
+export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
+    const { request, close } = registryClient(env);
+    // Requests the first byte: a registry answers HEAD without checking whether it can return the blob.
+    const headers = { range: "bytes=0-0" };
 
     /**
      * Returns undefined if a response broke off. The caller repeats the request, since the network may be the cause.
      */
     async function attempt(ref: string, digest: string): Promise<BlobState | undefined> {
         const { registry } = parseReference(ref);
-        const response = await ask(ref, digest);
+        const response = await request(ref, `blobs/${digest}`, { headers });
         const { status, statusText, redirected, body } = response;
         if (status !== 200 && status !== 206) {
             await response.text();
@@ -310,19 +351,12 @@ export function blobReader(env: NodeJS.ProcessEnv): BlobReader {
     }
 
     async function look(ref: string, digest: string): Promise<BlobState> {
-        const { registry } = parseReference(ref);
         try {
             return (await attempt(ref, digest)) ?? (await attempt(ref, digest)) ?? "remembered";
         } catch (error) {
-            if (error instanceof RegistryError) throw error;
-            const hangs = isTimeout(error);
-            throw new RegistryError(
-                registry,
-                hangs ? `no answer in ${longestResponse / 1000} seconds` : reasonOf(error),
-                hangs,
-            );
+            throw registryError(error, ref);
         }
     }
 
-    return { look, close: async () => (await opened?.catch(() => undefined))?.destroy() };
+    return { look, close };
 }

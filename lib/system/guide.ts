@@ -11,6 +11,7 @@ export const headings = {
     ownMachine: "From your own machine",
     lock: "A lock was left behind",
     expired: "A token expired",
+    cleaningUp: "Cleaning up",
 } as const;
 /** A heading of docs/operations.md. */
 export type Heading = keyof typeof headings;

@@ -31,6 +31,7 @@ export const invented: RepositoryDefinitions = {
             },
         ],
         releases: { provenance: true, signature: true },
+        cleanup: { keepReleases: 3 },
         review: { schedule: "5 6 * * 2,5", minutes: 30, build: true, bump: false },
         dependabot: { ecosystems: [{ ecosystem: "gomod", directory: "/shop" }], patchesOnly: ["debian"] },
     },
