@@ -2,7 +2,9 @@ import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
+import { emptyState, readFormerState } from "./components/formerState";
 import { ImageHierarchy } from "./components/imageHierarchy";
+import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
@@ -17,6 +19,7 @@ import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { imagesToRebuild } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
+import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -29,7 +32,7 @@ async function read(checkout: Checkout, definitions: RepositoryDefinitions, conf
     const withoutFrontends = readHierarchy(checkout, definitions, config);
     const images = await askFrontends(withoutFrontends.images, config.labRegistry);
     const hierarchy = { ...withoutFrontends, images };
-    for (const warning of warningsOf(hierarchy, config.pins)) void pulumi.log.warn(warning);
+    for (const warning of warningsOf(hierarchy, config.pinnedRoots)) void pulumi.log.warn(warning);
     return hierarchy;
 }
 
@@ -118,11 +121,19 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
+    // A preview needs it only for pinned images.
+    const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
+    const former = needsState ? await readFormerState() : emptyState;
+    for (const image of hierarchy.images) {
+        const contexts = staged[image.key];
+        if (image.pin && contexts)
+            void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts)));
+    }
     const { secrets } = config;
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
-    const args = { staged, secrets, uncached };
+    const args = { staged, secrets, uncached, former };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

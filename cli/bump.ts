@@ -13,6 +13,7 @@ import { ownBranches } from "../lib/github/names";
 import { propose } from "../lib/github/propose";
 import { githubSchema } from "../lib/github/settings";
 import { targetIn } from "../lib/github/target";
+import { imagesBelow } from "../lib/hierarchy/below";
 import { type Definitions, entryKeys, keysOf } from "../lib/hierarchy/definition";
 import { type PreparedImage, readHierarchy, rootsOf } from "../lib/hierarchy/prepare";
 import { type RebuildInterval, periodOf, rebuildsSchema } from "../lib/hierarchy/rebuild";
@@ -85,13 +86,6 @@ export interface BumpReport {
     readonly written: boolean;
 }
 
-/** Returns the images that are built on any of these, directly or not, in build order. */
-function below(images: readonly PreparedImage[], keys: readonly string[]): string[] {
-    const found = new Set(keys);
-    for (const { key, parents } of images) if (parents.some((parent) => found.has(parent.key))) found.add(key);
-    return images.map(({ key }) => key).filter((key) => found.has(key) && !keys.includes(key));
-}
-
 /** Returns the operating system and architecture of a platform, without a variant. */
 const architecture = (platform: string): string => platform.split("/").slice(0, 2).join("/");
 
@@ -128,7 +122,7 @@ function wantedRoots(
             ...(from !== undefined && { from }),
             tag: `${repositoryOf(from ?? root)}:${tag}`,
             platforms: [...new Set(platforms.flatMap((one) => one.from))],
-            ...{ images: keys, maybe: below(images, keys) },
+            ...{ images: keys, maybe: imagesBelow(images, keys) },
         };
     });
 }
@@ -182,7 +176,14 @@ export function scheduledRebuilds(
         if (interval === undefined) return [];
         const from = rebuilds[name];
         const to = periodOf(interval, now);
-        return { name, interval, ...(from !== undefined && { from }), to, images: keys, maybe: below(images, keys) };
+        return {
+            name,
+            interval,
+            ...(from !== undefined && { from }),
+            to,
+            images: keys,
+            maybe: imagesBelow(images, keys),
+        };
     });
 }
 

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import { type FormerState, emptyState } from "./formerState";
 import { Image } from "./image";
 
 /** The arguments of the hierarchy's component. */
@@ -14,6 +15,11 @@ export interface ImageHierarchyArgs {
     readonly uncached: readonly string[];
     /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
+    /**
+     * What the state has before this run, from `readFormerState`: promotions add their releases to it, and it keeps builds of pinned
+     * images. By default nothing.
+     */
+    readonly former?: FormerState;
 }
 
 /**
@@ -34,7 +40,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     }
 
     /** Adds images, whose parents are there or among them. */
-    public add({ images, staged, uncached, secrets }: ImageHierarchyArgs): void {
+    public add({ images, staged, uncached, secrets, former = emptyState }: ImageHierarchyArgs): void {
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -45,7 +51,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets };
+            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets, former };
             this.made[key] = new Image(args, { parent: this });
         }
     }

@@ -14,16 +14,22 @@ export interface SmokeTestArgs {
     readonly ref: pulumi.Input<string>;
     readonly platform: Platform;
     readonly staged: StagedTests;
-    readonly parent: pulumi.Resource;
 }
+
+/** Returns the name of the smoke test of a build. */
+export const testName = (name: string): string => `${name}-test`;
 
 /**
  * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker
  * daemon and without a network, and fails with the script's output.
  */
-export function smokeTest(name: string, { ref, platform, staged, parent }: SmokeTestArgs): dockerBuild.Image {
+export function smokeTest(
+    name: string,
+    { ref, platform, staged }: SmokeTestArgs,
+    opts: pulumi.CustomResourceOptions,
+): dockerBuild.Image {
     return new dockerBuild.Image(
-        `${name}-test`,
+        testName(name),
         {
             buildOnPreview: false,
             push: false,
@@ -37,6 +43,6 @@ export function smokeTest(name: string, { ref, platform, staged, parent }: Smoke
             network: "none",
             exports: [{ cacheonly: {} }],
         },
-        { parent, retainOnDelete: true },
+        { retainOnDelete: true, ...opts },
     );
 }

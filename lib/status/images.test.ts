@@ -56,12 +56,14 @@ const inStep = {
 const answers = (changes: Readonly<Record<string, Answer<Held>>> = {}) =>
     new Map(Object.entries({ ...inStep, ...changes }));
 
+const lab = { stack: "local", isLab: true };
+
 test("every build is asked for by digest, what was promoted by its tag", () => {
     expect(imageQuestions([base, app]).sort()).toEqual(Object.keys(inStep).sort());
 });
 
 test("what is as it was pushed gives no finding", () => {
-    expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers()))).toEqual([]);
+    expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers(), lab))).toEqual([]);
 });
 
 test("other tags are compared like that of the name, releases and other registries included", () => {
@@ -73,7 +75,7 @@ test("other tags are compared like that of the name, releases and other registri
         "quay.io/o/base:latest": held("c"),
     });
     expect(imageQuestions([many])).toContain("quay.io/o/base:3");
-    expect(imageFindings(many, [many], found)).toMatchObject(
+    expect(imageFindings(many, [many], found, lab)).toMatchObject(
         [
             {
                 kind: "drift",
@@ -139,7 +141,7 @@ test("what was published from files that were not committed is noted, until it i
 
 test("a tag that points elsewhere is replaced, never refreshed, and the platforms that it lost are named", () => {
     const moved = answers({ "ghcr.io/o/base:latest": held("e", [], { "linux/amd64": digest("a") }) });
-    expect(imageFindings(base, [base], moved)).toEqual([
+    expect(imageFindings(base, [base], moved, lab)).toEqual([
         {
             kind: "drift",
             about: "image base",
@@ -154,7 +156,7 @@ test("builds that are gone are made again before the index over them", () => {
         "ghcr.io/o/base:latest": { found: undefined },
         [`ghcr.io/o/base@${digest("b")}`]: { found: undefined },
     });
-    expect(imageFindings(base, [base], gone).map(({ repair }) => repair)).toEqual([
+    expect(imageFindings(base, [base], gone, lab).map(({ repair }) => repair)).toEqual([
         { by: "replace", urn: "urn:base-arm64" },
         { by: "replace", urn: "urn:base", from: ["urn:base-arm64"] },
     ]);
@@ -174,7 +176,7 @@ const broken = (blobs: NonNullable<Held["blobs"]>) =>
 describe("a lost layer", () => {
     const lost = (remembered: boolean) => answers(broken({ lost: [{ digest: digest("2"), remembered }] }));
     const findings = (found: ReturnType<typeof answers>) =>
-        [base, app].flatMap((image) => imageFindings(image, [base, app], found));
+        [base, app].flatMap((image) => imageFindings(image, [base, app], found, lab));
 
     test("is named with its place in each build, and what it was made from is made before", () => {
         expect(findings(lost(false))).toEqual([
@@ -262,15 +264,15 @@ test("a build that was not promoted is a note, the first one of an image too", (
     const waits = (text: string) => [{ kind: "note", about: "image base", text, repair: { by: "up" } }];
     const reason = "was built and not promoted: its smoke test failed, or the update was cut off";
     const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
-    expect(imageFindings(rebuilt, [rebuilt], known)).toEqual(waits(`linux/amd64 ${reason}`));
+    expect(imageFindings(rebuilt, [rebuilt], known, lab)).toEqual(waits(`linux/amd64 ${reason}`));
     const first: DeployedImage = { image: "base", parents: [], roots: {}, otherTags: [], builds: base.builds };
-    expect(imageFindings(first, [first], known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
+    expect(imageFindings(first, [first], known, lab)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
 });
 
 test("what could not be asked is neither there nor gone, and told once for each registry and reason", () => {
     const refused = { unknown: "connection refused" };
     const none = new Map(Object.keys(inStep).map((ref) => [ref, refused]));
-    expect(imageFindings(base, [base], none)).toEqual([]);
+    expect(imageFindings(base, [base], none, lab)).toEqual([]);
     const status = imageStatus(base, [base], none, []);
     expect(status.builds.some((build) => "present" in build)).toBe(false);
     expect(status).not.toHaveProperty("found");
