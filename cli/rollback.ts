@@ -231,7 +231,12 @@ function nextSteps(stack: string, message: string): string[] {
 export function rollbackText(report: RollbackReport, next: readonly string[]): string {
     const [first, ...others] = report.pins;
     const target = first ? describe(first) : "";
-    const width = Math.max(...[...report.pins, ...report.rebuilt].map(({ image }) => image.length));
+    const names = [
+        ...report.pins.map(({ image }) => image),
+        ...report.stay,
+        ...report.rebuilt.map(({ image }) => image),
+    ];
+    const width = Math.max(...names.map((name) => name.length));
     const line = (image: string, text: string) => `  ${image.padEnd(width)}  ${text}`;
     const follow = [
         report.variables.length > 0 ? `variables ${report.variables.join(", ")}` : "",

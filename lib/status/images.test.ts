@@ -296,3 +296,41 @@ test.each<[string, Held, boolean]>([
     const { findings } = compareRoots([status], new Map([[tag, { found }]]), commands);
     expect(findings.map(({ kind }) => kind)).toEqual(isInStep ? [] : ["drift"]);
 });
+
+describe("a pinned image", () => {
+    const pinned = (changed: boolean): DeployedImage => ({
+        ...base,
+        pinned: { release: "r-0123456789ab", digest: base.promotion?.digest ?? "", changed },
+    });
+    const found = (image: DeployedImage, changes: Readonly<Record<string, Answer<Held>>> = {}) =>
+        imageFindings(image, [image], answers(changes), { stack: "ci", isLab: false });
+
+    test("is no drift: a note says what it is pinned to, and whether it changed since", () => {
+        expect(found(pinned(false))).toMatchObject([
+            { kind: "note", text: "it is pinned to r-0123456789ab", repair: { by: "command" } },
+        ]);
+        expect(found(pinned(true))[0]?.text).toContain("its inputs changed since");
+    });
+
+    test("whose release the registry lost is drift that no update repairs", () => {
+        const [build] = base.builds;
+        const lost = found(pinned(false), {
+            [`${build?.repository ?? ""}@${build?.digest ?? ""}`]: { found: undefined },
+        });
+        expect(lost.filter(({ kind }) => kind === "drift")).toMatchObject([
+            { text: expect.stringContaining("releases") },
+        ]);
+        expect(lost.some(({ repair }) => repair?.by === "replace")).toBe(false);
+        const everything = new Map(imageQuestions([base]).map((ref) => [ref, { found: undefined }]));
+        expect(lostBuilds([pinned(false)], everything)).toEqual([]);
+        expect(lostBuilds([base], everything)).not.toEqual([]);
+    });
+
+    test("that is not promoted yet says so", () => {
+        const other: DeployedImage = {
+            ...base,
+            pinned: { release: "r-0123456789ab", digest: "sha256:9", changed: false },
+        };
+        expect(found(other).map(({ text }) => text)).toContain("it is not promoted yet: r-0123456789ab");
+    });
+});
