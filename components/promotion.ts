@@ -1,7 +1,6 @@
-import { spawnSync } from "node:child_process";
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { readReleases, releaseName, withPromoted } from "../lib/engine/releases";
+import { momentOfPromotion, readReleases, releaseName, withPromoted } from "../lib/engine/releases";
 import { commandType, componentTypes, dockerTypes, promotionNames, textIn } from "../lib/engine/resources";
 import type { ReleasePin } from "../lib/hierarchy/pins";
 import type { Place, Publication } from "../lib/hierarchy/publication";
@@ -124,16 +123,10 @@ export class Promotion extends pulumi.ComponentResource {
         const promoted = pulumi.all([this.ref, this.release, pulumi.all([...bases])]).apply(([ref, release, refs]) => {
             const on = [...new Set(refs.map(shortDigest))].sort();
             const now = { release, digest: digestOf(ref) ?? ref, ...(on.length > 0 && { on }) };
-            return withPromoted(before, digestOf(formerRef), now, momentOf);
+            return withPromoted(before, digestOf(formerRef), now, momentOfPromotion);
         });
         return { releases: ifKnown(promoted, before) };
     }
-}
-
-/** Returns the date and the checkout's commit. */
-function momentOf(): { readonly date: string; readonly commit?: string } {
-    const { status, stdout } = spawnSync("git", ["rev-parse", "--verify", "HEAD"], { encoding: "utf8" });
-    return { date: new Date().toISOString(), ...(status === 0 && { commit: stdout.trim() }) };
 }
 
 /** Returns the tag of the release of these builds. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { z } from "zod";
 import { hash12 } from "../context/hash";
 import type { Properties } from "./resources";
@@ -60,4 +61,10 @@ export function withPromoted(
     if (now.digest === former && isKnown) return before;
     const others = before.filter(({ digest }) => digest !== now.digest);
     return [{ ...now, ...(now.digest !== former && when()) }, ...others].slice(0, keptReleases);
+}
+
+/** Returns the date of a promotion that happens now, and the commit of the checkout in the working directory. */
+export function momentOfPromotion(): Pick<PromotedBefore, "date" | "commit"> {
+    const { status, stdout } = spawnSync("git", ["rev-parse", "--verify", "HEAD"], { encoding: "utf8" });
+    return { date: new Date().toISOString(), ...(status === 0 && { commit: stdout.trim() }) };
 }

@@ -6,7 +6,7 @@ const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 const pin = (...platforms: Platform[]): ReleasePin => ({
     release: "r-0123456789ab",
     digest: digest("a"),
-    platforms: Object.fromEntries(platforms.map((platform) => [platform, digest("b")])) as ReleasePin["platforms"],
+    platforms: Object.fromEntries(platforms.map((platform) => [platform, digest("b")])),
 });
 const image = (name?: string) => ({
     ...{ description: "", dockerfile: "Dockerfile", platforms: ["linux/amd64", "linux/arm64"] as const },
@@ -52,7 +52,7 @@ test.each<[string, Readonly<Record<string, ReleasePin>>, string]>([
     ],
     [
         "another platform",
-        { base: pin("linux/s390x" as Platform) },
+        { base: pin("linux/s390x") },
         "base is not for platform linux/s390x\n  allowed: linux/amd64, linux/arm64",
     ],
 ])("a pin of %s is refused, with what is allowed and how to remove it", (_name, pins, message) => {

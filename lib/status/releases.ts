@@ -1,5 +1,13 @@
 import { type PromotedBefore, readReleases } from "../engine/releases";
-import { componentTypes, githubTypes, nameOf, readDeployment, readImage, remoteCommandType } from "../engine/resources";
+import {
+    componentTypes,
+    githubTypes,
+    nameOf,
+    readDeployment,
+    readImage,
+    remoteCommandType,
+    textIn,
+} from "../engine/resources";
 import { type Deployment, type DeployedImage, type Resource, deployedImages, tagsOf } from "../engine/state";
 import type { Manifest } from "../registry/manifest";
 import { repositoryOf, shortDigest, withDigest } from "../registry/references";
@@ -98,8 +106,8 @@ function usersOf(
     return {
         tags: tags.map(({ tag }) => tag),
         children: children.map(({ image }) => image),
-        variables: using(githubTypes.variable, "value").map(({ inputs, urn }) =>
-            String(inputs.variableName ?? nameOf(urn)),
+        variables: using(githubTypes.variable, "value").map(
+            ({ inputs, urn }) => textIn(inputs.variableName) ?? nameOf(urn),
         ),
         deployments: deployments.map(({ urn }) => nameOf(urn)),
     };

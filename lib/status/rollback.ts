@@ -58,7 +58,7 @@ export async function findRelease(
         }
     }
     return {
-        ...{ release, digest, platforms: Object.fromEntries(needed) as ReleasePin["platforms"] },
+        ...{ release, digest, platforms: Object.fromEntries(needed) },
         ...(date !== undefined && { date }),
         ...(commit !== undefined && { commit }),
     };
