@@ -123,7 +123,7 @@ export class Promotion extends pulumi.ComponentResource {
         const promoted = pulumi.all([this.ref, this.release, pulumi.all([...bases])]).apply(([ref, release, refs]) => {
             const on = [...new Set(refs.map(shortDigest))].sort();
             const now = { release, digest: digestOf(ref) ?? ref, ...(on.length > 0 && { on }) };
-            return withPromoted(before, digestOf(formerRef), now, momentOfPromotion);
+            return withPromoted(before, digestOf(formerRef), now, () => momentOfPromotion());
         });
         return { releases: ifKnown(promoted, before) };
     }

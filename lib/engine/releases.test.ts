@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { expect, test } from "../../tests/mocha";
-import { keptReleases, readReleases, releaseName, withPromoted } from "./releases";
+import { tree } from "../../tests/tree";
+import { keptReleases, momentOfPromotion, readReleases, releaseName, withPromoted } from "./releases";
 
 const one = (digest: string, more: object = {}) => ({ release: `r-${digest}`, digest, ...more });
 const when = () => ({ date: "2026-11-27T00:00:00.000Z", commit: "c" });
@@ -46,4 +48,17 @@ test.each<[string, unknown]>([
 test("the name of a release depends on its builds and their order", () => {
     expect(releaseName(["a", "b"])).toMatch(/^r-[0-9a-f]{12}$/);
     expect(releaseName(["a", "b"])).not.toBe(releaseName(["b", "a"]));
+});
+
+test("a promotion has the time and, where there is one, the checkout's commit", () => {
+    const root = tree({ a: "1" });
+    expect(Object.keys(momentOfPromotion(root))).toEqual(["date"]);
+    const git = (...args: string[]) =>
+        execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@example.org", ...args], {
+            cwd: root,
+            encoding: "utf8",
+        });
+    git("init", "--quiet");
+    git("commit", "--quiet", "--allow-empty", "--message", "one");
+    expect(momentOfPromotion(root).commit).toBe(git("rev-parse", "HEAD").trim());
 });

@@ -63,8 +63,12 @@ export function withPromoted(
     return [{ ...now, ...(now.digest !== former && when()) }, ...others].slice(0, keptReleases);
 }
 
-/** Returns the date of a promotion that happens now, and the commit of the checkout in the working directory. */
-export function momentOfPromotion(): Pick<PromotedBefore, "date" | "commit"> {
-    const { status, stdout } = spawnSync("git", ["rev-parse", "--verify", "HEAD"], { encoding: "utf8" });
+/**
+ * Returns the date of a promotion that happens now, and the checkout's commit.
+ *
+ * @param root of the checkout
+ */
+export function momentOfPromotion(root: string = process.cwd()): Pick<PromotedBefore, "date" | "commit"> {
+    const { status, stdout } = spawnSync("git", ["rev-parse", "--verify", "HEAD"], { encoding: "utf8", cwd: root });
     return { date: new Date().toISOString(), ...(status === 0 && { commit: stdout.trim() }) };
 }

@@ -80,7 +80,9 @@ test("a pin has every platform that the stack builds", () => {
 });
 
 test("the warning names the release and the way back, and says whether the image changed", () => {
-    expect(pinWarning("base", pin("linux/amd64"), false)).toMatch(/pinned to r-0123456789ab.*unpin.* base$/);
-    expect(pinWarning("base", pin("linux/amd64"), false)).not.toContain("changed since");
-    expect(pinWarning("base", pin("linux/amd64"), true)).toContain("Its inputs changed since");
+    expect(pinWarning("base", pin("linux/amd64"), false, ["--stack", "ci"])).toMatch(
+        /pinned to r-0123456789ab.*unpin.* base --stack ci$/,
+    );
+    expect(pinWarning("base", pin("linux/amd64"), false, [])).not.toContain("changed since");
+    expect(pinWarning("base", pin("linux/amd64"), true, [])).toContain("Its inputs changed since");
 });

@@ -37,11 +37,17 @@ export const pinsSchema = z.record(
  * Returns the warning about a pinned image: a pin is easily forgotten.
  *
  * @param isChanged whether the image would be built without the pin
+ * @param options of the command that removes the pin: those that name the stack
  */
-export const pinWarning = (key: string, { release }: ReleasePin, isChanged: boolean): string =>
+export const pinWarning = (
+    key: string,
+    { release }: ReleasePin,
+    isChanged: boolean,
+    options: readonly string[],
+): string =>
     `image ${key} is pinned to ${release}: its tags, children and deployments follow that release, and it is not built. ` +
     (isChanged ? "Its inputs changed since: it is built when the pin goes. " : "") +
-    `Remove the pin: ${typed("unpin", key)}`;
+    `Remove the pin: ${typed("unpin", key, ...options)}`;
 
 /** Names the command that removes a pin. */
 const removing = (name: string): string => `pulumi config rm ${keyArguments(["pins", name])}`;
