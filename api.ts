@@ -39,6 +39,7 @@ export type {
     RootDefinitions,
     WantedPlatforms,
 } from "./lib/hierarchy/definition";
+export type { ReleasePin } from "./lib/hierarchy/pins";
 export { type Hierarchy, readHierarchy } from "./lib/hierarchy/prepare";
 export type { HierarchySettings } from "./lib/hierarchy/settings";
 export { type Staged, type StagedImage, type StagedTests, stageHierarchy } from "./lib/hierarchy/staging";

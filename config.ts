@@ -11,6 +11,7 @@ import { accessOf, githubProblems, githubSchema, repositorySecretsSchema } from 
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
+import { type ReleasePin, pinKeys, pinsSchema } from "./lib/hierarchy/pins";
 import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
 import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
@@ -159,7 +160,8 @@ function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: Conf
     if (issue.code === "unrecognized_keys") {
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");
-        const where = issue.path[0] === "deployments" ? "deployments" : issue.path.map(String).join(".");
+        const [setting] = issue.path;
+        const where = setting === "deployments" || setting === "pins" ? setting : issue.path.map(String).join(".");
         const allowed = known[where]?.join(", ") ?? "other keys";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
@@ -210,6 +212,8 @@ const schema = z.strictObject({
     buildArgsWithout: buildArgsWithoutSchema.optional(),
     /** By image or entry with a matrix, the period of its last scheduled rebuild, which `bump` writes. */
     rebuilds: rebuildsSchema.optional(),
+    /** By image, the release that replaces its build, which `rollback` writes. */
+    pins: pinsSchema.optional(),
     /** Build secrets by name, set with --secret. */
     buildSecrets: z.record(z.string(), z.string()).optional(),
     /** Machines that run releases, by name. */
@@ -236,7 +240,7 @@ export interface StackConfig {
     /** The lab's roots for platforms that it added later, by platform. */
     readonly rootsByPlatform?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** The keys of `roots` that the stack's configuration sets; the others come from the lab. */
-    readonly pins: readonly string[];
+    readonly pinnedRoots: readonly string[];
     /** Values by argument, by image or matrix; they override those in images.ts. */
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Whether the builder's own frontend replaces the docker/dockerfile that `# syntax=` names. Default: false. */
@@ -247,6 +251,8 @@ export interface StackConfig {
     readonly registryCache?: boolean;
     /** By image, the period of its last scheduled rebuild ("2026-W48"), which `bump` writes. */
     readonly rebuilds?: Readonly<Record<string, string>>;
+    /** By image, the release that replaces its build: a rollback, which `rollback` writes. */
+    readonly pins?: Readonly<Record<string, ReleasePin>>;
     /** The lab's registry, which its BuildKit asks first; absent if the stack does not use the lab. */
     readonly labRegistry?: string;
     /** Names of the build secrets, which are the keys of `secrets`. */
@@ -278,6 +284,8 @@ const known = {
     timeLimits: timeLimitKeys,
     // Of all deployments, whatever their names are.
     deployments: deploymentKeys,
+    // Of all pins, whatever their images are.
+    pins: pinKeys,
 };
 
 /** Returns the lab's roots by platform without those that the stack's configuration pins; nothing if there are none. */
@@ -422,12 +430,13 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         platforms: platforms ?? instance?.platforms ?? "all",
         roots: { ...instance?.roots, ...roots },
         ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
-        pins: Object.keys(roots),
+        pinnedRoots: Object.keys(roots),
         buildArgs: instance ? withUnreachable(buildArgs, buildArgsWithout, instance.reachable) : buildArgs,
         builtinFrontend,
         ...(parsed.data.compression && { compression: parsed.data.compression }),
         ...(registryCache !== undefined && { registryCache }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
+        ...(parsed.data.pins && { pins: parsed.data.pins }),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),

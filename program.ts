@@ -2,7 +2,9 @@ import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
+import { emptyState, readFormerState } from "./components/formerState";
 import { ImageHierarchy } from "./components/imageHierarchy";
+import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
@@ -10,6 +12,7 @@ import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
+import { labStack } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
@@ -17,6 +20,7 @@ import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
 import { imagesToRebuild } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
+import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { readHistory } from "./lib/update/history";
@@ -31,7 +35,7 @@ async function read(checkout: Checkout, definitions: RepositoryDefinitions, conf
     const withoutFrontends = readHierarchy(checkout, definitions, config);
     const images = await askFrontends(withoutFrontends.images, config.labRegistry);
     const hierarchy = { ...withoutFrontends, images };
-    for (const warning of warningsOf(hierarchy, config.pins)) void pulumi.log.warn(warning);
+    for (const warning of warningsOf(hierarchy, config.pinnedRoots)) void pulumi.log.warn(warning);
     return hierarchy;
 }
 
@@ -120,13 +124,22 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
+    // A preview needs it only for pinned images.
+    const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
+    const former = needsState ? await readFormerState() : emptyState;
+    const options = pulumi.getStack() === labStack ? [] : ["--stack", pulumi.getStack()];
+    for (const image of hierarchy.images) {
+        const contexts = staged[image.key];
+        if (image.pin && contexts)
+            void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
+    }
     const { secrets } = config;
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
     const history = await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
-    const args = { staged, secrets, uncached, limits };
+    const args = { staged, secrets, uncached, limits, former };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

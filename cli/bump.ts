@@ -13,7 +13,9 @@ import { ownBranches } from "../lib/github/names";
 import { propose } from "../lib/github/propose";
 import { githubSchema } from "../lib/github/settings";
 import { targetIn } from "../lib/github/target";
+import { imagesBelow } from "../lib/hierarchy/below";
 import { type Definitions, entryKeys, keysOf } from "../lib/hierarchy/definition";
+import { pinsSchema } from "../lib/hierarchy/pins";
 import { type PreparedImage, readHierarchy, rootsOf } from "../lib/hierarchy/prepare";
 import { type RebuildInterval, periodOf, rebuildsSchema } from "../lib/hierarchy/rebuild";
 import { type Manifest, RegistryError, readCreated } from "../lib/registry/manifest";
@@ -85,15 +87,11 @@ export interface BumpReport {
     readonly written: boolean;
 }
 
-/** Returns the images that are built on any of these, directly or not, in build order. */
-function below(images: readonly PreparedImage[], keys: readonly string[]): string[] {
-    const found = new Set(keys);
-    for (const { key, parents } of images) if (parents.some((parent) => found.has(parent.key))) found.add(key);
-    return images.map(({ key }) => key).filter((key) => found.has(key) && !keys.includes(key));
-}
-
 /** Returns the operating system and architecture of a platform, without a variant. */
 const architecture = (platform: string): string => platform.split("/").slice(0, 2).join("/");
+
+const unpinned = (images: readonly PreparedImage[], pinned: readonly string[]) =>
+    images.filter(({ key }) => !pinned.includes(key));
 
 /** A root before its registry was asked: what names it, and the reference to ask for. */
 interface Wanted extends Rebuilt {
@@ -109,10 +107,12 @@ interface Wanted extends Rebuilt {
  * Returns the roots whose tags can move. A root with a digest in its Dockerfile can't, and the roots of the lab are the lab's.
  *
  * @param pins the stack's pins
+ * @param pinned keys of images that are pinned to a release, and not built
  */
 function wantedRoots(
     images: readonly PreparedImage[],
     pins: Readonly<Record<string, string>>,
+    pinned: readonly string[],
     isLab: boolean,
 ): Wanted[] {
     const names = [...new Set(images.flatMap((image) => rootsOf(image).map(({ expanded }) => expanded)))];
@@ -121,14 +121,14 @@ function wantedRoots(
         const from = Object.entries(pins).find(([name]) => sameImage(name, root))?.[1];
         if (digest !== undefined || tag === undefined || (isLab && from === undefined)) return [];
         const users = images.filter((image) => rootsOf(image).some(({ expanded }) => expanded === root));
-        const keys = users.map(({ key }) => key);
+        const keys = users.map(({ key }) => key).filter((key) => !pinned.includes(key));
         const platforms = users.flatMap((image) => rootsOf(image).filter(({ expanded }) => expanded === root));
         return {
             root,
             ...(from !== undefined && { from }),
             tag: `${repositoryOf(from ?? root)}:${tag}`,
             platforms: [...new Set(platforms.flatMap((one) => one.from))],
-            ...{ images: keys, maybe: below(images, keys) },
+            ...{ images: keys, maybe: imagesBelow(unpinned(images, pinned), keys) },
         };
     });
 }
@@ -182,7 +182,14 @@ export function scheduledRebuilds(
         if (interval === undefined) return [];
         const from = rebuilds[name];
         const to = periodOf(interval, now);
-        return { name, interval, ...(from !== undefined && { from }), to, images: keys, maybe: below(images, keys) };
+        return {
+            name,
+            interval,
+            ...(from !== undefined && { from }),
+            to,
+            images: keys,
+            maybe: imagesBelow(images, keys),
+        };
     });
 }
 
@@ -214,7 +221,8 @@ function readStack(config: ConfigFile, root: string) {
         builtinFrontend: checked(config, "builtinFrontend", z.stringbool().or(z.boolean()), false),
         secretNames: Object.values(definitions.images).flatMap(({ secrets = [] }) => secrets),
     });
-    return { definitions, images, pins, rebuilds };
+    const pinned = Object.keys(checked(config, "pins", pinsSchema, {}));
+    return { definitions, images, pins, pinned, rebuilds };
 }
 
 /** Limits the roots to those that the user named. Throws InputError for a name that is none of them. */
@@ -232,7 +240,9 @@ function selected(wanted: readonly Wanted[], names: readonly string[]): readonly
 
 /** Says what a move rebuilds, and what it may rebuild. */
 const rebuiltText = ({ images, maybe }: Rebuilt): string =>
-    `rebuilds ${images.join(", ")}${maybe.length > 0 ? `; maybe ${maybe.join(", ")}` : ""}`;
+    images.length === 0
+        ? "rebuilds nothing while its images are pinned to releases"
+        : `rebuilds ${images.join(", ")}${maybe.length > 0 ? `; maybe ${maybe.join(", ")}` : ""}`;
 
 /**
  * Says how old an image is: "built 2026-11-20, 7 days ago"; nothing if it is older than Docker: it then has the constant date of a
@@ -356,8 +366,8 @@ export async function makeBump(
     { stack, check, dryRun }: BumpOptions,
 ): Promise<{ readonly report: BumpReport; readonly config: ConfigFile }> {
     const config = openConfigFile(root, stack, projectName(root));
-    const { definitions, images, pins, rebuilds } = readStack(config, root);
-    const asked = selected(wantedRoots(images, pins, stack === labStack), names);
+    const { definitions, images, pins, pinned, rebuilds } = readStack(config, root);
+    const asked = selected(wantedRoots(images, pins, pinned, stack === labStack), names);
     const tags = asked.map(({ tag }) => tag);
     const label = `looking up ${tags.length.toString()} root${tags.length === 1 ? "" : "s"}`;
     const answers = await progress(label, () => askRegistries(tags, env), { after: 2000 });
@@ -368,7 +378,8 @@ export async function makeBump(
             return created === undefined ? compared : { ...compared, created };
         }),
     );
-    const scheduled = names.length > 0 ? [] : scheduledRebuilds(definitions, images, rebuilds, now);
+    const due = names.length > 0 ? [] : scheduledRebuilds(definitions, images, rebuilds, now);
+    const scheduled = due.map((one) => ({ ...one, images: one.images.filter((key) => !pinned.includes(key)) }));
     const behind = [...roots, ...scheduled].some(isBehind);
     const written = behind && check !== true && dryRun !== true;
     if (written) {

@@ -23,6 +23,7 @@ import type * as Gc from "./gc";
 import type * as GitHubSetup from "./githubSetup";
 import type * as Preview from "./preview";
 import type * as Review from "./review";
+import type * as Rollback from "./rollback";
 import type { PulumiOptions } from "./session";
 import type * as Status from "./status";
 import type * as Up from "./up";
@@ -40,6 +41,7 @@ const commands = {
     githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
     review: () => require("./review") as typeof Review,
+    rollback: () => require("./rollback") as typeof Rollback,
     status: () => require("./status") as typeof Status,
     up: () => require("./up") as typeof Up,
     workflows: () => require("./workflows") as typeof Workflows,
@@ -232,6 +234,51 @@ export async function main(args: readonly string[]): Promise<number> {
         )
         .action(async (roots: string[], options: Bump.BumpOptions) => {
             done(await commands.bump().runBump(roots, options));
+        });
+    const jsonOption = (type: string) => new Option("--json", `print JSON (${type} in cli/rollback.ts)`);
+    const dryRunOption = () => new Option("--dry-run", "write nothing");
+    program
+        .command("releases")
+        .description(
+            "list releases: date, commit, digest, and what runs them; exit code 1 if a registry did not answer",
+        )
+        .argument("[image]", "key in images.ts; all published images by default")
+        .addOption(stackOption())
+        .addOption(jsonOption("ReleasesReport"))
+        .action(async (image: string | undefined, options: Rollback.ReleaseOptions) => {
+            done(await commands.rollback().runReleases(image, options));
+        });
+    program
+        .command("rollback")
+        .description(
+            "pin an image to an earlier release in the stack's file, with the images below that have a release which was built on it; " +
+                "the next `up` moves tags, variables and deployments there, and builds nothing of these images",
+        )
+        .argument("<image>", "key in images.ts")
+        .option(
+            "--to <release>",
+            "r-<hex>, sha256:<hex>, or a day or time (the release promoted last until then); by default the release before the current one",
+        )
+        .option("--only", "pin no image below: those are built again on it")
+        .addOption(stackOption())
+        .addOption(dryRunOption())
+        .addOption(jsonOption("RollbackReport"))
+        .action(async (image: string, options: Rollback.RollbackOptions) => {
+            done(await commands.rollback().runRollback(image, options));
+        });
+    program
+        .command("unpin")
+        .description(
+            "remove pins from the stack's file, with those of the images below; the next `up` builds what changed meanwhile",
+        )
+        .argument("[images...]", "keys in images.ts")
+        .addOption(new Option("--all", "remove every pin"))
+        .option("--only", "keep the pins of images below")
+        .addOption(stackOption())
+        .addOption(dryRunOption())
+        .addOption(jsonOption("UnpinReport"))
+        .action((images: string[], options: Rollback.UnpinOptions) => {
+            done(commands.rollback().runUnpin(images, options));
         });
     program
         .command("status")

@@ -24,6 +24,10 @@ export function forDependents(output: pulumi.Output<string>, placeholder: string
     return applyAlways(output, (value) => (pulumi.isUnknown(value) ? placeholder : value));
 }
 
+/** Returns an output's value, or `otherwise` if it is unknown because its resource failed. */
+export const ifKnown = <T>(output: pulumi.Output<T>, otherwise: T): pulumi.Output<T> =>
+    applyAlways(output, (value) => (pulumi.containsUnknowns(value) ? otherwise : value));
+
 /** Whether this is an update that ends at its first failure: plain `pulumi up`. */
 export const endsAtFailure = (): boolean => !pulumi.runtime.isDryRun() && !continuesOnError(process.env);
 

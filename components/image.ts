@@ -9,7 +9,10 @@ import { type PlatformImage, type PlatformImageArgs, platformImage } from "./pla
 import { Promotion } from "./promotion";
 
 /** The arguments of an image's component. */
-export interface ImageArgs extends Pick<PlatformImageArgs, "prepared" | "staged" | "secrets" | "uncached" | "limits"> {
+export interface ImageArgs extends Pick<
+    PlatformImageArgs,
+    "prepared" | "staged" | "secrets" | "uncached" | "limits" | "former"
+> {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
@@ -33,41 +36,44 @@ export class Image extends pulumi.ComponentResource {
         this.prepared = prepared;
         this.limits = args.limits;
         const hooks = buildHooks(prepared, args.limits, undefined, uncommittedHooks(prepared));
+        const bases: pulumi.Input<string>[] = [];
         const build = (platform: Platform): PlatformImage => {
             const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {
                 const parentPlatform = platforms[platform];
                 return parentPlatform === undefined ? [] : [{ expanded, ...buildOf(parents, key, parentPlatform) }];
             });
+            bases.push(...refs.map(({ ref }) => ref));
             return platformImage({ ...args, hooks, platform, parents: refs }, this);
         };
         this.platformImages = new Map(prepared.platforms.map((platform) => [platform, build(platform)]));
-        this.promotion = this.promote(parents);
+        this.promotion = this.promote(args, bases);
         this.registerOutputs(knownOutputs({ ref: this.promotion?.ref }));
     }
 
     /**
      * Returns the stack outputs of the image: promoted ref and digest (null if it is never pushed), digests by
-     * platform, parent.
+     * platform, parent, and the release that it is pinned to.
      */
     public outputs(): pulumi.Output<unknown> {
         const ref: pulumi.Output<string | undefined> = this.promotion?.ref ?? pulumi.output(undefined);
-        const digests = [...this.platformImages].map(([platform, { image }]) => [platform, image.digest] as const);
+        const digests = [...this.platformImages].map(([platform, { digest }]) => [platform, digest] as const);
         return pulumi.output({
             ref: ref.apply((text) => text ?? null),
             digest: ref.apply((text) => (text === undefined ? null : (digestOf(text) ?? null))),
             platforms: Object.fromEntries(digests),
             parent: this.prepared.parents[0]?.key ?? this.prepared.roots[0]?.expanded ?? null,
+            ...(this.prepared.pin && { pinned: this.prepared.pin.release }),
         });
     }
 
     /** Everything that it makes: builds, smoke tests and promotion. */
     public get resources(): readonly pulumi.Resource[] {
-        const builds = [...this.platformImages.values()].flatMap(({ image, test }) => (test ? [image, test] : [image]));
+        const builds = [...this.platformImages.values()].flatMap(({ resources }) => resources);
         return [...builds, ...(this.promotion?.resources ?? [])];
     }
 
-    private promote(parents: ImageArgs["parents"]): Promotion | undefined {
-        const { publication, key } = this.prepared;
+    private promote({ parents, former }: ImageArgs, bases: readonly pulumi.Input<string>[]): Promotion | undefined {
+        const { publication, key, pin } = this.prepared;
         if (!publication) return undefined;
         const platformImages = [...this.platformImages.values()];
         return new Promotion(
@@ -77,7 +83,11 @@ export class Image extends pulumi.ComponentResource {
                 refs: platformImages.map(({ ref }) => ref),
                 tests: platformImages.flatMap(({ test }) => test ?? []),
                 minutes: this.limits({ image: key, kind: "promotion" }),
-                after: Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
+                // A release stood on tested ancestors, and waits for nothing that is built now.
+                after: pin ? [] : Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
+                ...(pin && { pin }),
+                bases,
+                former,
             },
             { parent: this },
         );

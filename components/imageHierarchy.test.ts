@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe } from "mocha";
-import { stageHierarchy } from "../lib/hierarchy/staging";
+import { type StagedImage, stageHierarchy } from "../lib/hierarchy/staging";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { readHierarchy } from "../lib/hierarchy/prepare";
@@ -11,6 +11,7 @@ import type { Texts } from "../lib/engine/resources";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
+import { type FormerState, formerState } from "./formerState";
 import { digestRef } from "./platformImage";
 
 const both = ["linux/amd64", "linux/arm64"] as const;
@@ -58,6 +59,7 @@ async function run(
         settings?: Partial<HierarchySettings>;
         stack?: HierarchySettings;
         uncached?: readonly string[];
+        former?: (staged: Readonly<Record<string, StagedImage>>) => FormerState;
     } = {},
     preview = false,
 ) {
@@ -75,7 +77,15 @@ async function run(
     return await record(() => {
         const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
         const { uncached = [] } = changes;
-        new ImageHierarchy("images", { images: hierarchy.images, staged, secrets, uncached, limits: () => 7 });
+        const former = changes.former?.(staged);
+        new ImageHierarchy("images", {
+            images: hierarchy.images,
+            staged,
+            secrets,
+            uncached,
+            limits: () => 7,
+            ...(former && { former }),
+        });
     }, preview);
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });
@@ -397,4 +407,78 @@ test("an image whose platforms are none of the stack's is left out with what sta
 test("an empty digest of a parent is an error, never a build on a tag", () => {
     expect(() => digestRef("base", "registry.test/us/base", "")).toThrow(pulumi.RunError);
     expect(() => digestRef("base", "registry.test/us/base", "")).toThrow('image base has no digest (got "")');
+});
+
+describe("a pinned image", () => {
+    const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+    const pin = {
+        ...{ release: "r-0123456789ab", digest: digest("a") },
+        platforms: { "linux/amd64": digest("b"), "linux/arm64": digest("c") },
+    };
+    const pins = { settings: { pins: { base: pin } } };
+    const own = (recorded: Awaited<ReturnType<typeof run>>) =>
+        Object.values(recorded).flatMap(({ name, type }) =>
+            type.endsWith(":Image") && name.startsWith("base-") ? [name] : [],
+        );
+    /** A state that has the builds and tests of the base from these contexts. */
+    const builtFrom =
+        (of: (context: string) => string) =>
+        ({ base }: Readonly<Record<string, StagedImage>>): FormerState => {
+            const at = (name: string, context = "") => [
+                `urn:pulumi:test::layered-images::docker-build:index:Image::${name}`,
+                { type: "docker-build:index:Image", outputs: { context: { location: of(context) } } },
+            ];
+            return formerState(
+                Object.fromEntries([
+                    at("base-amd64", base?.context),
+                    at("base-arm64", base?.context),
+                    at("base-amd64-test", base?.tests?.context),
+                ]) as Parameters<typeof formerState>[0],
+            );
+        };
+
+    test("that the state does not have is neither built nor tested; its tags go to the release", async () => {
+        const recorded = await run(pins);
+        expect(own(recorded)).toEqual([]);
+        const sources = [`registry.test/us/base@${pin.digest}`];
+        expect(recorded.base?.inputs).toMatchObject({ tag: "registry.test/us/base:latest", sources });
+        expect(recorded["base@release"]?.inputs).toMatchObject({
+            tag: `registry.test/us/base:${pin.release}`,
+            sources,
+        });
+        expect(recorded["ImageLayer base"]?.inputs.pin).toEqual(pin);
+    });
+
+    test.each([false, true])(
+        "is what children are built from, without waiting for anything (preview: %s)",
+        async (preview) => {
+            const recorded = await run(pins, preview);
+            for (const [arch, platform] of [
+                ["amd64", "linux/amd64"],
+                ["arm64", "linux/arm64"],
+            ] as const) {
+                expect(recorded[`app-${arch}`]?.inputs.context).toMatchObject({
+                    named: { "ghcr.io/us/base:latest": location(`registry.test/us/base@${pin.platforms[platform]}`) },
+                });
+                expect(recorded[`app-${arch}`]?.options.dependencies).toEqual([]);
+            }
+        },
+    );
+
+    test("stays in the state as it was built and tested, if the checkout is still the same", async () => {
+        const recorded = await run({ ...pins, former: builtFrom((context) => context) });
+        expect(own(recorded).sort()).toEqual(["base-amd64", "base-amd64-test", "base-arm64"]);
+        for (const name of own(recorded)) {
+            expect(recorded[name]?.options).toMatchObject({ ignoreChanges: ["*"], retainOnDelete: true });
+        }
+    });
+
+    test("leaves the state if the checkout is another", async () => {
+        expect(own(await run({ ...pins, former: builtFrom((context) => `${context}x`) }))).toEqual([]);
+    });
+
+    test("needs a digest for each of the stack's platforms", async () => {
+        const one = { ...pin, platforms: { "linux/amd64": digest("b") } };
+        await expect(run({ settings: { pins: { base: one } } })).rejects.toThrow("without a digest for linux/arm64");
+    });
 });

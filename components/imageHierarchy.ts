@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import { type FormerState, emptyState } from "./formerState";
 import type { TimeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
 
@@ -17,6 +18,11 @@ export interface ImageHierarchyArgs {
     readonly limits: TimeLimits;
     /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
+    /**
+     * What the state has before this run, from `readFormerState`: promotions add their releases to it, and it keeps builds of pinned
+     * images. By default nothing.
+     */
+    readonly former?: FormerState;
 }
 
 /**
@@ -37,7 +43,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     }
 
     /** Adds images, whose parents are there or among them. */
-    public add({ images, staged, uncached, secrets, limits }: ImageHierarchyArgs): void {
+    public add({ images, staged, uncached, secrets, limits, former = emptyState }: ImageHierarchyArgs): void {
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -48,7 +54,15 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            const args = { prepared, staged: contexts, parents, uncached: uncached.includes(key), secrets, limits };
+            const args = {
+                prepared,
+                staged: contexts,
+                parents,
+                uncached: uncached.includes(key),
+                secrets,
+                limits,
+                former,
+            };
             this.made[key] = new Image(args, { parent: this });
         }
     }

@@ -2,16 +2,17 @@ import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
-import { imageScheme, inputHashArgument } from "../lib/engine/resources";
+import { dockerTypes, imageScheme, inputHashArgument } from "../lib/engine/resources";
 import { registryExport } from "../lib/hierarchy/compression";
 import { type PreparedImage, pinFor, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
 import { rebuildHost } from "../lib/hierarchy/rebuild";
-import type { StagedImage } from "../lib/hierarchy/staging";
+import type { Staged, StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
 import { isDigest, withDigest } from "../lib/registry/references";
 import { type TimeLimits, timeouts } from "../lib/update/timeLimits";
 import { forDependents } from "./failures";
-import { smokeTest } from "./smokeTest";
+import type { FormerState } from "./formerState";
+import { smokeTest, testName } from "./smokeTest";
 
 /** The arguments of an image's build for one platform. */
 export interface PlatformImageArgs {
@@ -25,6 +26,8 @@ export interface PlatformImageArgs {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** How long the build and its smoke test may take. */
     readonly limits: TimeLimits;
+    /** What the state has before this run: of a pinned image it decides what stays. */
+    readonly former: FormerState;
     /** The hooks around its build. */
     readonly hooks: pulumi.ResourceHookBinding;
     /** For each parent in the Dockerfile: its name as BuildKit sees it, `<repository>@<digest>`, and its smoke test. */
@@ -33,11 +36,13 @@ export interface PlatformImageArgs {
 
 /** The resources of an image for one platform. */
 export interface PlatformImage {
-    /** The build; its `digest` is that of the pushed manifest. */
-    readonly image: dockerBuild.Image;
+    /** Its builds and smoke tests. */
+    readonly resources: readonly dockerBuild.Image[];
+    /** The digest of the pushed manifest; empty for an image that is never pushed. */
+    readonly digest: pulumi.Output<string>;
     /** `<repository>@<digest>`, from which children are built. Empty for an image that is never pushed. */
     readonly ref: pulumi.Output<string>;
-    /** The smoke test of this build; absent if the image has none. */
+    /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
     readonly test?: dockerBuild.Image;
 }
 
@@ -120,16 +125,13 @@ function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuil
     return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
 }
 
-/**
- * Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed
- * image.
- */
-export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
+const buildName = (key: string, platform: Platform): string => `${key}-${archOf(platform)}`;
+
+/** Creates the build of an image for one platform. */
+function build(name: string, args: PlatformImageArgs, opts: pulumi.CustomResourceOptions): dockerBuild.Image {
     const { prepared, platform, staged } = args;
-    const { tests } = staged;
-    const { definition, repository, key } = prepared;
-    const name = `${key}-${archOf(platform)}`;
-    const image = new dockerBuild.Image(
+    const { definition, repository } = prepared;
+    return new dockerBuild.Image(
         name,
         {
             // A preview must not need a builder, and must pass `unknown`, not an empty digest, to the children.
@@ -154,28 +156,77 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             tags: tags(args),
         },
         // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
-        // image. A build waits for the smoke tests of its parents.
+        // image.
+        { retainOnDelete: true, ...opts },
+    );
+}
+
+/** Whether the state has the build of an image as it is in this checkout, for each platform. */
+export const isBuiltFrom = (former: FormerState, { key, platforms }: PreparedImage, staged: Staged): boolean =>
+    platforms.every((platform) => isBuilt(former, buildName(key, platform), staged));
+
+/** Whether the state has a build or test of exactly this staged context: its path contains the hash of its inputs. */
+function isBuilt(former: FormerState, name: string, { context }: Staged): boolean {
+    const built = former.outputsOf(dockerTypes.image, name)?.context as { readonly location?: unknown } | undefined;
+    return built?.location === context;
+}
+
+/**
+ * Returns a pinned release's image for one platform. Nothing is built. What the state has of the image as it is in this checkout stays there
+ * with its former inputs, whatever its parents are now, so that an update without the pin builds only what really changed. A build
+ * of other inputs leaves the state: the engine can't keep it without the files that it was built from.
+ */
+function pinnedImage(
+    args: PlatformImageArgs,
+    repository: string,
+    digest: string,
+    parent: pulumi.Resource,
+): PlatformImage {
+    const { prepared, platform, staged, former } = args;
+    const name = buildName(prepared.key, platform);
+    const ref = withDigest(repository, digest);
+    const kept = { parent, ignoreChanges: ["*"] };
+    return {
+        resources: [
+            ...(isBuilt(former, name, staged) ? [build(name, args, kept)] : []),
+            ...(staged.tests && isBuilt(former, testName(name), staged.tests)
+                ? [smokeTest(name, { ref, platform, staged: staged.tests }, kept)]
+                : []),
+        ],
+        digest: pulumi.output(digest),
+        ref: pulumi.output(ref),
+    };
+}
+
+/**
+ * Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed
+ * image; or returns the release that the image is pinned to.
+ */
+export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
+    const { prepared, platform, staged } = args;
+    const { tests } = staged;
+    const { repository, key, pin } = prepared;
+    const pinned = pin?.platforms[platform];
+    if (repository !== undefined && pinned !== undefined) return pinnedImage(args, repository, pinned, parent);
+    const name = buildName(key, platform);
+    // A build waits for the smoke tests of its parents.
+    const dependsOn = args.parents.flatMap(({ test }) => test ?? []);
+    const customTimeouts = timeouts(args.limits({ image: key, platform, kind: "build" }));
+    const image = build(name, args, { parent, hooks: args.hooks, dependsOn, customTimeouts });
+    const { digest } = image;
+    if (repository === undefined) return { resources: [image], digest, ref: pulumi.output("") };
+    const built = digest.apply((text) => digestRef(key, repository, text));
+    const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
+    if (!tests) return { resources: [image], digest, ref };
+    const { onError } = args.hooks;
+    const test = smokeTest(
+        name,
+        { ref, platform, staged: tests },
         {
-            ...{ parent, retainOnDelete: true, dependsOn: args.parents.flatMap(({ test }) => test ?? []) },
-            hooks: args.hooks,
-            customTimeouts: timeouts(args.limits({ image: key, platform, kind: "build" })),
+            parent,
+            customTimeouts: timeouts(args.limits({ image: key, platform, kind: "test" })),
+            ...(onError && { hooks: { onError } }),
         },
     );
-    if (repository === undefined) return { image, ref: pulumi.output("") };
-    const built = image.digest.apply((digest) => digestRef(key, repository, digest));
-    const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
-    return {
-        image,
-        ref,
-        ...(tests && {
-            test: smokeTest(name, {
-                ref,
-                platform,
-                staged: tests,
-                parent,
-                minutes: args.limits({ image: key, platform, kind: "test" }),
-                onError: args.hooks.onError,
-            }),
-        }),
-    };
+    return { resources: [image, test], digest, ref, test };
 }

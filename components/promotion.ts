@@ -1,11 +1,13 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { hash12 } from "../lib/context/hash";
-import { componentTypes, promotionNames } from "../lib/engine/resources";
+import { momentOfPromotion, readReleases, releaseName, withPromoted } from "../lib/engine/releases";
+import { commandType, componentTypes, dockerTypes, promotionNames, textIn } from "../lib/engine/resources";
+import type { ReleasePin } from "../lib/hierarchy/pins";
 import type { Place, Publication } from "../lib/hierarchy/publication";
-import { digestOf, withDigest } from "../lib/registry/references";
+import { digestOf, shortDigest, withDigest } from "../lib/registry/references";
 import { timeouts } from "../lib/update/timeLimits";
-import { forDependents, knownOutputs } from "./failures";
+import { forDependents, ifKnown, knownOutputs } from "./failures";
+import type { FormerState } from "./formerState";
 import { tagHooks } from "./hooks";
 import { releaseTags } from "./releaseTags";
 
@@ -21,6 +23,12 @@ export interface PromotionArgs {
     readonly minutes: number;
     /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
+    /** `<repository>@<digest>` of the images of this repository that its builds stand on. */
+    readonly bases: readonly pulumi.Input<string>[];
+    /** The release to promote instead of one that is made from `refs`. */
+    readonly pin?: ReleasePin;
+    /** What the state has before this run: the releases until now. */
+    readonly former: FormerState;
 }
 
 /**
@@ -43,39 +51,33 @@ export class Promotion extends pulumi.ComponentResource {
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
         super(componentTypes.promotion, key, {}, opts);
-        const { publication, refs, tests, after, minutes } = args;
+        const { publication, refs, tests, after, pin, minutes } = args;
         this.minutes = minutes;
         const { repository, tags, copies } = publication;
         const [tag = "latest", ...otherTags] = tags;
-        const release = releaseOf(refs);
+        const release = pin ? pulumi.output(pin.release) : releaseOf(refs);
+        // An index over a single index is that index. The release's own builds would be another one if their order had changed since.
+        const sources = pin ? [withDigest(repository, pin.digest)] : refs;
         const tested = [...tests, ...after.map(({ main }) => main)];
         const names = promotionNames(key);
         const hooks = tagHooks(key, repository, minutes);
-        const made = this.index(names.release, pulumi.interpolate`${repository}:r-${release}`, refs, tested, hooks);
+        const made = this.index(names.release, pulumi.interpolate`${repository}:${release}`, sources, tested, hooks);
         // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
-        this.main = this.index(names.main, `${repository}:${tag}`, refs, [...tested, made], hooks);
+        this.main = this.index(names.main, `${repository}:${tag}`, sources, [...tested, made], hooks);
         this.ref = refIn(repository, this.main);
         this.passedRef = passedOn(repository, this.main);
-        this.release = pulumi.interpolate`r-${release}`;
+        this.release = release;
         this.move(names, { repository, tags: otherTags }, made, hooks);
-        this.addTags(names.command, publication, publication, release, this.ref, this.main, hooks);
+        this.addTags(names.command, args, publication, this.ref, this.main, hooks);
         for (const copy of copies) {
             const copyNames = promotionNames(key, copy.repository);
             const copyHooks = tagHooks(key, copy.repository, minutes);
-            const tagged = pulumi.interpolate`${copy.repository}:r-${release}`;
+            const tagged = pulumi.interpolate`${copy.repository}:${release}`;
             const copied = this.index(copyNames.release, tagged, [passedOn(repository, made)], [this.main], copyHooks);
             this.move(copyNames, copy, copied, copyHooks);
-            this.addTags(
-                copyNames.command,
-                publication,
-                copy,
-                release,
-                refIn(copy.repository, copied),
-                copied,
-                copyHooks,
-            );
+            this.addTags(copyNames.command, args, copy, refIn(copy.repository, copied), copied, copyHooks);
         }
-        this.registerOutputs(knownOutputs({ ref: this.ref }));
+        this.registerOutputs(knownOutputs({ ref: this.ref, ...this.releases(key, args) }));
     }
 
     private index(
@@ -106,27 +108,38 @@ export class Promotion extends pulumi.ComponentResource {
 
     private addTags(
         name: string,
-        { releaseTags: tags }: Publication,
+        { publication: { releaseTags: tags }, pin, former }: PromotionArgs,
         { repository }: Place,
-        release: pulumi.Output<string>,
         ref: pulumi.Output<string>,
         dependsOn: pulumi.Resource,
         hooks: pulumi.ResourceHookBinding,
     ): void {
         if (tags.length === 0) return;
-        this.resources.push(
-            releaseTags(
-                name,
-                { repository, ref, release, tags },
-                { parent: this, dependsOn, hooks, customTimeouts: timeouts(this.minutes) },
-            ),
-        );
+        // They name the commit and date of the update that adds them, so a release that comes back gets none; those that were added stay.
+        if (pin && !former.outputsOf(commandType, name)) return;
+        const customTimeouts = timeouts(this.minutes);
+        const opts = { parent: this, dependsOn, hooks, customTimeouts, ...(pin && { ignoreChanges: ["*"] }) };
+        this.resources.push(releaseTags(name, { repository, ref, release: this.release, tags }, opts));
+    }
+
+    /** Returns the releases for the state, in an update: the former ones, and the one that is promoted now. */
+    private releases(key: string, { pin, former, bases }: PromotionArgs): { releases?: pulumi.Output<unknown> } {
+        if (pulumi.runtime.isDryRun()) return {};
+        const before = readReleases(former.outputsOf(componentTypes.promotion, key));
+        if (pin) return { releases: pulumi.output(before) };
+        const formerRef = textIn(former.outputsOf(dockerTypes.index, promotionNames(key).main)?.ref) ?? "";
+        const promoted = pulumi.all([this.ref, this.release, pulumi.all([...bases])]).apply(([ref, release, refs]) => {
+            const on = [...new Set(refs.map(shortDigest))].sort();
+            const now = { release, digest: digestOf(ref) ?? ref, ...(on.length > 0 && { on }) };
+            return withPromoted(before, digestOf(formerRef), now, () => momentOfPromotion());
+        });
+        return { releases: ifKnown(promoted, before) };
     }
 }
 
-/** Returns the 12 hexadecimal digits that name a release: equal builds, in the same order, are the same release. */
+/** Returns the tag of the release of these builds. */
 const releaseOf = (refs: readonly pulumi.Input<string>[]): pulumi.Output<string> =>
-    pulumi.all([...refs]).apply((builds) => hash12(builds.map((ref) => digestOf(ref) ?? ref)));
+    pulumi.all([...refs]).apply((builds) => releaseName(builds.map((ref) => digestOf(ref) ?? ref)));
 
 /** Returns `<repository>@<digest>` of an index. */
 const refIn = (repository: string, index: dockerBuild.Index): pulumi.Output<string> =>

@@ -10,7 +10,7 @@ export interface ReleaseTagsArgs {
     readonly repository: string;
     /** `<repository>@<digest>` of the release. */
     readonly ref: pulumi.Output<string>;
-    /** The 12 hexadecimal digits in the release's own tag. */
+    /** The release's own tag: "r-<12 hex>". */
     readonly release: pulumi.Output<string>;
     /** Tags with placeholders, as in `images.ts`. */
     readonly tags: readonly string[];
@@ -49,7 +49,9 @@ export function releaseTags(name: string, args: ReleaseTagsArgs, opts: pulumi.Cu
     const tags = args.tags.join(" ");
     const environment: TagVariables<pulumi.Input<string>> = {
         REF: ref,
-        TAGS: tags.includes("{release}") ? args.release.apply((name) => tags.replaceAll("{release}", name)) : tags,
+        TAGS: tags.includes("{release}")
+            ? args.release.apply((name) => tags.replaceAll("{release}", name.slice("r-".length)))
+            : tags,
     };
     return new local.Command(
         name,

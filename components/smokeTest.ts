@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { imageUnderTest } from "../lib/hierarchy/smokeTests";
 import { imageScheme } from "../lib/engine/resources";
-import { timeouts } from "../lib/update/timeLimits";
 import type { Platform } from "../lib/platform";
 
 /** The staged smoke tests of an image. */
@@ -15,12 +14,10 @@ export interface SmokeTestArgs {
     readonly ref: pulumi.Input<string>;
     readonly platform: Platform;
     readonly staged: StagedTests;
-    readonly parent: pulumi.Resource;
-    /** Its time limit in minutes. */
-    readonly minutes: number;
-    /** What to do when it fails: the hooks of the image's build. */
-    readonly onError: pulumi.ResourceHookBinding["onError"];
 }
+
+/** Returns the name of the smoke test of a build. */
+export const testName = (name: string): string => `${name}-test`;
 
 /**
  * Tests a pushed image by a build on top of it whose result is discarded. It runs on the builder, without a Docker
@@ -28,10 +25,11 @@ export interface SmokeTestArgs {
  */
 export function smokeTest(
     name: string,
-    { ref, platform, staged, parent, minutes, onError }: SmokeTestArgs,
+    { ref, platform, staged }: SmokeTestArgs,
+    opts: pulumi.CustomResourceOptions,
 ): dockerBuild.Image {
     return new dockerBuild.Image(
-        `${name}-test`,
+        testName(name),
         {
             buildOnPreview: false,
             push: false,
@@ -45,6 +43,6 @@ export function smokeTest(
             network: "none",
             exports: [{ cacheonly: {} }],
         },
-        { parent, retainOnDelete: true, customTimeouts: timeouts(minutes), ...(onError && { hooks: { onError } }) },
+        { retainOnDelete: true, ...opts },
     );
 }

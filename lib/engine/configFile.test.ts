@@ -3,7 +3,15 @@ import path from "node:path";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
-import { configFileOf, openConfigFile, providerSettingIn, setEntry, settingIn, writeConfigFile } from "./configFile";
+import {
+    configFileOf,
+    openConfigFile,
+    providerSettingIn,
+    removeEntries,
+    setEntry,
+    settingIn,
+    writeConfigFile,
+} from "./configFile";
 
 const pin = (digit: string) => `docker.io/library/python@sha256:${digit.repeat(64)}`;
 
@@ -102,4 +110,34 @@ test("settings are read without their namespace, and those of providers by their
     expect(settingIn(config, "owner")).toBeUndefined();
     expect(settingIn(config, "roots")).toEqual({ "python:3.12-slim": pin("1"), "alpine:3": pin("2") });
     expect(providerSettingIn(config, "github:owner")).toBe("acme");
+});
+
+describe("entries that are objects", () => {
+    const release = { release: "r-0123456789ab", platforms: { "linux/amd64": "sha256:1" } };
+    const lines = (...names: string[]) =>
+        names
+            .map(
+                (name) =>
+                    `    ${name}:\n      release: r-0123456789ab\n      platforms:\n        linux/amd64: sha256:1\n`,
+            )
+            .join("");
+
+    /** Sets pins in a file with this text, removes others, and returns the file's new text. */
+    const changed = (text: string, set: readonly string[], removed: readonly string[]) => {
+        const root = tree({ "Pulumi.ci.yaml": text });
+        const config = openConfigFile(root, "ci", "images");
+        for (const name of set) setEntry(config, "pins", name, release);
+        removeEntries(config, "pins", removed);
+        writeConfigFile(config);
+        return readFileSync(path.join(root, "Pulumi.ci.yaml"), "utf8");
+    };
+
+    test("are added after everything else, replaced, and removed with their setting", () => {
+        const pinned = `${whole}  images:pins:\n${lines("base", "app")}`;
+        expect(changed(whole, ["base", "app"], [])).toBe(pinned);
+        expect(changed(pinned.replace("amd64: sha256:1", "amd64: sha256:2"), ["base"], [])).toBe(pinned);
+        expect(changed(pinned, [], ["base"])).toBe(`${whole}  images:pins:\n${lines("app")}`);
+        expect(changed(pinned, [], ["base", "app", "nope"])).toBe(whole);
+        expect(changed(whole, [], ["base"])).toBe(whole);
+    });
 });

@@ -81,17 +81,20 @@ export function providerSettingIn({ document }: ConfigFile, key: string): string
     return typeof value === "string" ? value : undefined;
 }
 
+/** An entry that is an object itself, such as a pin in "pins". */
+export type Entry = Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+
 /**
  * Sets one entry of a setting that is an object, such as a pin in "roots", and leaves everything else in the file as it is. A new entry
  * comes last, and a setting that the file does not have is added to its end.
  *
  * @param key of the setting, without its namespace
  */
-export function setEntry(config: ConfigFile, key: string, name: string, value: string): void {
+export function setEntry(config: ConfigFile, key: string, name: string, value: string | Entry): void {
     const { document, project } = config;
-    const scalar = new Scalar(value);
+    const node = document.createNode(value);
     // Quoted, because other YAML parsers take 2026-11-27 for a time.
-    if (/^[\d-]+$/.test(value)) scalar.type = Scalar.QUOTE_DOUBLE;
+    if (isScalar(node) && typeof value === "string" && /^[\d-]+$/.test(value)) node.type = Scalar.QUOTE_DOUBLE;
     if (!isMap(document.get("config"))) document.set("config", document.createNode({}));
     const entries = document.get("config") as YAMLMap;
     let pair = entryOf(config, key);
@@ -103,12 +106,27 @@ export function setEntry(config: ConfigFile, key: string, name: string, value: s
         throw new InputError({
             problem: `${key} is encrypted, so ${name} can't be set in it`,
             where: config.file,
-            next: `set it without --secret: pulumi config set ${keyArguments([key, name])} ${value}`,
+            next: `set it without --secret: pulumi config set ${keyArguments([key, name])} ${typeof value === "string" ? value : "<value>"}`,
         });
     }
     if (!isMap(pair.value)) pair.value = document.createNode(settingIn(config, key) ?? {});
     const map = pair.value as YAMLMap;
     const existing = map.get(name, true);
-    if (isScalar(existing)) existing.value = value;
-    else map.set(name, scalar);
+    if (isScalar(existing) && typeof value === "string") existing.value = value;
+    else map.set(name, node);
+}
+
+/**
+ * Removes entries of a setting that is an object, and the setting with its last entry; everything else in the file stays as it is.
+ *
+ * @param key of the setting, without its namespace
+ */
+export function removeEntries(config: ConfigFile, key: string, names: readonly string[]): void {
+    const pair = entryOf(config, key);
+    if (!pair) return;
+    if (!isMap(pair.value)) pair.value = config.document.createNode(settingIn(config, key) ?? {});
+    const map = pair.value as YAMLMap;
+    for (const name of names) map.delete(name);
+    const entries = config.document.get("config") as YAMLMap;
+    if (map.items.length === 0) entries.items.splice(entries.items.indexOf(pair), 1);
 }

@@ -189,6 +189,18 @@ export interface ImageInputs {
     readonly secrets: readonly string[];
     /** Smoke tests by path, in the form of `inputs`. */
     readonly smokeTests: Texts;
+    /** The release that replaces its builds; absent if it is not pinned. */
+    readonly pin?: PinInputs;
+}
+
+/** The release to which an image is pinned. */
+export interface PinInputs {
+    /** The release's own tag: "r-<12 hex>". */
+    readonly release: string;
+    /** "sha256:…" of its index. */
+    readonly digest: string;
+    /** "sha256:…" by platform. */
+    readonly platforms: Texts;
 }
 
 /** Returns the inputs of an image's component. */
@@ -203,12 +215,16 @@ export const imageInputs = (image: PreparedImage): ImageInputs => ({
     ...(image.rebuild !== undefined && { rebuild: image.rebuild }),
     secrets: [...(image.definition.secrets ?? [])],
     smokeTests: describeFiles(image.tests?.files ?? []),
+    ...(image.pin && { pin: image.pin }),
 });
+
+const pinInputs = z.object({ release: z.string(), digest: z.string(), platforms: z.record(z.string(), z.string()) });
 
 /** Reads the inputs of an image's component; missing values are empty. */
 export function readImage(properties: Properties = {}): ImageInputs {
     const [frontend, inputHash] = [textIn(properties.frontend), textIn(properties.inputHash)];
     const rebuild = textIn(properties.rebuild);
+    const pin = pinInputs.safeParse(properties.pin).data;
     return {
         ...(properties.dockerfile !== undefined && { dockerfile: textsIn(properties.dockerfile) }),
         parents: listIn(properties.parents),
@@ -220,6 +236,7 @@ export function readImage(properties: Properties = {}): ImageInputs {
         ...(rebuild !== undefined && { rebuild }),
         secrets: listIn(properties.secrets),
         smokeTests: textsIn(properties.smokeTests),
+        ...(pin && { pin }),
     };
 }
 

@@ -114,6 +114,18 @@ export interface DeployedImage {
     readonly promotion?: DeployedPromotion;
     /** Its other tags: releases, and tags that move, in all repositories. */
     readonly otherTags: readonly DeployedTag[];
+    /** The release that it is pinned to: `builds` are those of the release. Absent if it is not pinned. */
+    readonly pinned?: DeployedPin;
+}
+
+/** A pin of an image, as recorded in the state. */
+export interface DeployedPin {
+    /** The release's own tag: "r-<12 hex>". */
+    readonly release: string;
+    /** "sha256:…" of its index. */
+    readonly digest: string;
+    /** Whether the image would be built without the pin, because the state has no build of what the checkout had. */
+    readonly changed: boolean;
 }
 
 /** Returns all tags of an image, that of its name first. */
@@ -210,23 +222,37 @@ function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
     return [...images].sort((a, b) => depth(a) - depth(b) || a.image.localeCompare(b.image));
 }
 
+/** Returns the builds of a pinned release. No resource stands for them, so they have the URN of the image's component. */
+const pinnedBuilds = (urn: string, repository: string, platforms: Readonly<Record<string, string>>): DeployedBuild[] =>
+    Object.entries(platforms).map(([platform, digest]) => ({ urn, platform, digest, repository }));
+
 /** Returns the images that the stack pushed, parents first. */
 export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
     const ofType = (type: string) => resources.filter((entry) => entry.type === type);
     const [builds, indexes] = [ofType(dockerTypes.image), ofType(dockerTypes.index)];
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
-        const imageBuilds = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
+        const kept = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
+        const { pin, platforms, ...read } = readImage(inputs);
         const isMain = (index: Resource) => isMainTag({ name: nameOf(index.urn), image });
         const promotion = indexes.filter(isMain).flatMap(readPromotion)[0];
         const otherTags = indexes
             .filter((index) => imageAbove(index.parent ?? "") === image && !isMain(index))
             .flatMap(readPromotion)
             .map(({ urn: indexUrn, tag, digest }) => ({ urn: indexUrn, tag, digest }));
-        const { parents, roots: described } = readImage(inputs);
+        const { parents, roots: described } = read;
+        const tag = promotion?.tag;
+        const imageBuilds = pin && tag !== undefined ? pinnedBuilds(urn, repositoryOf(tag), pin.platforms) : kept;
+        const pinned = pin && { release: pin.release, digest: pin.digest, changed: kept.length < platforms.length };
         const roots = Object.fromEntries(Object.entries(described).map(([root, pin]) => [root, pinIn(pin)]));
         if (imageBuilds.length === 0 && !promotion && otherTags.length === 0) return [];
-        return [{ image, parents, roots, builds: imageBuilds, ...(promotion && { promotion }), otherTags }];
+        return [
+            {
+                ...{ image, parents, roots, builds: imageBuilds, otherTags },
+                ...(promotion && { promotion }),
+                ...(pinned && { pinned }),
+            },
+        ];
     });
     return inOrder(images);
 }

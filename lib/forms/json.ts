@@ -36,6 +36,11 @@ export const reviewSchema = z.object({
                     .array(z.enum(["test", "promotion"]))
                     .optional()
                     .describe("of an image that is maybe: what is done although it may not be built"),
+                pinned: z.string().optional().describe("the release that replaces its builds (r-…): a rollback"),
+                changedSincePinned: z
+                    .boolean()
+                    .optional()
+                    .describe("of a pinned image: whether it would be built without the pin"),
                 dependsOn: z
                     .array(z.string())
                     .optional()

@@ -16,6 +16,7 @@ import type { Platform } from "../platform";
 import { byImage, pushedRepository, referenceProblem } from "../registry/references";
 import { type Compression, registryExport, usualCompression } from "./compression";
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
+import { type ReleasePin, checkPins, checkPlatforms } from "./pins";
 import { type PlacedParent, placeParents } from "./place";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
@@ -98,6 +99,8 @@ export interface PreparedImage {
     readonly inputHash: string;
     /** The period of its last scheduled rebuild; absent if the stack has none. */
     readonly rebuild?: string;
+    /** The release that replaces its build: its tags, its children and what runs it follow; absent if the stack has no pin of it. */
+    readonly pin?: ReleasePin;
     /** Smoke tests of the images that it is built FROM, then its own; absent if it has none or is never pushed. */
     readonly tests?: SmokeTests;
 }
@@ -443,6 +446,8 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     const settings = withImageSettings(definitions, wanted);
     const { placed, readings } = readImages(checkout, definitions, settings);
     refuseUnknownPlatforms(images, settings);
+    const { pins: releases = {} } = settings;
+    checkPins(definitions, releases);
     const publications = publicationsOf(checkout, images, settings);
     const tags = cacheTags(definitions, settings.registry);
     const pins = pinsOf(settings);
@@ -463,7 +468,9 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
             pins,
         );
         const tests = collectSmokeTests(checkout, ready, byKey);
-        byKey.set(image.key, tests ? { ...ready, tests } : ready);
+        const pin = Object.hasOwn(releases, image.key) ? releases[image.key] : undefined;
+        if (pin) checkPlatforms(image.key, pin, platforms);
+        byKey.set(image.key, { ...ready, ...(tests && { tests }), ...(pin && { pin }) });
     }
     const prepared = [...byKey.values()];
     refuseEmpty(images, prepared, settings);

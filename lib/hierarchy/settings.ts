@@ -2,6 +2,7 @@ import { z } from "zod";
 import { InputError } from "../errors";
 import { type Platform, hostPlatform } from "../platform";
 import type { Compression } from "./compression";
+import type { ReleasePin } from "./pins";
 import {
     type Definitions,
     type ImageDefinition,
@@ -71,6 +72,8 @@ export interface HierarchySettings {
     readonly buildArgs: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** By image or entry with a matrix, the period of its last scheduled rebuild ("2026-W48"). */
     readonly rebuilds?: Readonly<Record<string, string>>;
+    /** By image, the release that replaces its build. */
+    readonly pins?: Readonly<Record<string, ReleasePin>>;
     /** Whether the builder's own frontend replaces docker/dockerfile (`# syntax=`). */
     readonly builtinFrontend?: boolean;
     /** How the layers of published images are compressed. Default: `usualCompression`. */

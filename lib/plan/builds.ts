@@ -67,7 +67,7 @@ export const openImages = (plans: Plans): ReadonlySet<string> =>
     new Set([...plans].flatMap(([image, platforms]) => (platforms.some(isOpen) ? [image] : [])));
 
 /**
- * Plans the builds of each image.
+ * Plans the builds of each image. Those of a pinned image are never built: what the state keeps of them has no effect.
  *
  * @param missing `<repository>@<digest>` of builds that the registry lost: an update after a refresh builds them, and
  *     then perhaps their children, which the engine does not report yet
@@ -81,6 +81,12 @@ export function planBuilds(all: readonly Group[], missing: ReadonlySet<string>):
         if (planned) return planned;
         // The engine refuses a cycle; a state that was edited by hand must not cause an endless recursion.
         plans.set(group.image, []);
+        const { pin, platforms: built } = readImage(group.component.new?.inputs);
+        if (pin) {
+            const platforms = built.map((platform) => ({ platform, action: "unchanged" }) as const);
+            plans.set(group.image, platforms);
+            return platforms;
+        }
         const parents = parentsOf(group)
             .flatMap((key) => byImage.get(key) ?? [])
             .flatMap(plan)

@@ -34,6 +34,10 @@ export type Cause =
      */
     | { readonly kind: "built differently" | "settings changed" }
     | { readonly kind: "image renamed"; readonly from: string }
+    /** Releases: "r-<12 hex>". */
+    | { readonly kind: "pinned"; readonly to: string; readonly changed: boolean }
+    | { readonly kind: "no longer pinned"; readonly from: string }
+    | { readonly kind: "changed while pinned" }
     | { readonly kind: "file added" | "file removed" | "file changed"; readonly path: string; readonly role: FileRole }
     | { readonly kind: "file executable" | "file not executable"; readonly path: string; readonly role: FileRole }
     | { readonly kind: "file renamed"; readonly from: string; readonly to: string; readonly role: FileRole }
@@ -113,6 +117,12 @@ export function causeText(cause: Cause): string {
             return "Dockerfile or build settings changed";
         case "image renamed":
             return `renamed from ${cause.from}`;
+        case "pinned":
+            return `pinned to ${cause.to}${cause.changed ? ", and its inputs changed since" : ""}`;
+        case "no longer pinned":
+            return `no longer pinned to ${cause.from}`;
+        case "changed while pinned":
+            return "its inputs changed while it was pinned";
         case "file added":
             return `${roleText(cause.role)}${cause.path} added`;
         case "file removed":

@@ -581,3 +581,41 @@ describe("made by hand", () => {
         });
     });
 });
+
+describe("a pinned image", () => {
+    const pin = { release: "r-0123456789ab", digest: "sha256:1", platforms: { "linux/amd64": "sha256:2" } };
+    type Side = "old" | "new";
+    /** A preview with a pin of the base in the state, in the program, or in both, and without the builds that leave the state. */
+    const withPin = (name: string, sides: readonly Side[], dropped = false) =>
+        recordedPreview(name).steps.map((step): Step => {
+            const isBase = step.parent === "base" && step.type.endsWith(":Image");
+            if (isBase && dropped) return { ...step, op: "delete", new: undefined };
+            if (step.name !== "base" || !step.type.endsWith(":ImageLayer")) return step;
+            const pinned = (side: Side) =>
+                step[side] &&
+                (sides.includes(side) ? { ...step[side], inputs: { ...step[side].inputs, pin } } : step[side]);
+            return { ...step, old: pinned("old"), new: pinned("new") };
+        });
+    const base = (steps: readonly Step[]) => planImages(steps).find(({ image }) => image === "base");
+
+    test("says so where nothing happens, and its children are unchanged", () => {
+        expect(base(withPin("same", ["old", "new"]))).toMatchObject({
+            ...{ action: "unchanged", pinned: pin.release, causes: ["pinned to r-0123456789ab"] },
+        });
+        expect(pending(planImages(withPin("same", ["old", "new"])))).toEqual({});
+    });
+
+    test("whose build left the state says that it changed, is not built, and leaves its children alone", () => {
+        const plan = base(withPin("same", ["old", "new"], true));
+        expect(plan).toMatchObject({ action: "unchanged", changedSincePinned: true });
+        expect(plan?.causes).toEqual(["pinned to r-0123456789ab, and its inputs changed since"]);
+        expect(plan?.platforms.map(({ action }) => action)).not.toContain("remove");
+        expect(pending(planImages(withPin("same", ["old", "new"], true)))).toEqual({});
+    });
+
+    test("without its pin is as any other image", () => {
+        expect(base(withPin("same", ["old"]))).toMatchObject({ action: "unchanged" });
+        expect(base(withPin("same", ["old"]))?.pinned).toBeUndefined();
+        expect(base(withPin("first", ["old"]))?.action).toBe("rebuild");
+    });
+});

@@ -33,6 +33,10 @@ export interface ImagePlan {
     readonly causes: readonly Cause[];
     /** For a `maybe` image: the work that is done even if it is not built. Absent if empty. */
     readonly inAnyCase?: readonly WorkInAnyCase[];
+    /** The release that replaces its builds: "r-<12 hex>"; absent if it is not pinned. */
+    readonly pinned?: string;
+    /** Whether a pinned image would be built without its pin, because the state has no build of what the checkout has. */
+    readonly changedSincePinned?: boolean;
     /** For a `maybe` platform: keys of the images whose digests decide; a change of any of them is enough. */
     readonly dependsOn?: readonly string[];
 }
@@ -94,18 +98,36 @@ function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
     return unique([...indexCauses, ...commandCauses]);
 }
 
+/** Whether the state keeps no build of a pinned image for one of its platforms. */
+const isOutdated = ({ component, builds }: Group): boolean =>
+    builds.filter((step) => !isGone(step)).length < readImage(component.new?.inputs).platforms.length;
+
+/** Returns the cause of a pin that an image has, or had. */
+function pinCauses(group: Group): Cause[] {
+    const { old: before, new: after } = group.component;
+    const [from, to] = [before, after].map((state) => readImage(state?.inputs).pin?.release);
+    if (to !== undefined) return [{ kind: "pinned", to, changed: isOutdated(group) }];
+    return from === undefined ? [] : [{ kind: "no longer pinned", from }];
+}
+
 function causesOf(group: Group, action: Action, all: All): Cause[] {
     const { component, builds, tests } = group;
-    if (action === "unchanged") return forgottenCauses(group);
     if (action === "remove") return [{ kind: "no longer in images.ts" }];
+    const pins = pinCauses(group);
+    // The inputs of a pinned image have no effect.
+    if (pins.some(({ kind }) => kind === "pinned")) return [...pins, ...tagCauses(group)];
+    if (action === "unchanged") return [...pins, ...forgottenCauses(group)];
+    if (pins.length > 0 && action === "retag") return pins;
     if (!component.old || !component.new) {
         const from = all.removed.get(contentOf(group));
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
     // An update that failed early writes the component before it builds anything: what changed since then is no cause.
-    if (builds.length > 0 && builds.every((step) => step.op === "create")) return [{ kind: "first build" }];
+    const isFirst = builds.length > 0 && builds.every((step) => step.op === "create");
+    if (isFirst) return pins.length > 0 ? [...pins, { kind: "changed while pinned" }] : [{ kind: "first build" }];
     const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
     const visible = unique([
+        ...pins,
         ...builds.filter(changes).flatMap((step) => endedCauses(before, step)),
         ...imageCauses(before, after),
         ...builds.flatMap(buildCauses),
@@ -152,6 +174,7 @@ function planImage(group: Group, all: All, plans: Plans): ImagePlan {
               ? "retest"
               : "unchanged";
     const action = built === "unchanged" ? rest : built;
+    const { pin } = readImage(component.new?.inputs);
     const { roots, frontend } = readImage((component.new ?? component.old)?.inputs);
     const [root] = Object.keys(roots).filter((name) => name !== frontend);
     const [parent, ...copiesFrom] = parentsOf(group);
@@ -164,6 +187,7 @@ function planImage(group: Group, all: All, plans: Plans): ImagePlan {
         ...(copiesFrom.length > 0 && { copiesFrom }),
         action,
         platforms,
+        ...(pin && { pinned: pin.release, ...(isOutdated(group) && { changedSincePinned: true }) }),
         causes: [
             ...(isLost ? [{ kind: "lost in the registry" } as const] : []),
             ...causesOf(group, action, all),

@@ -56,6 +56,8 @@ const inStep = {
 const answers = (changes: Readonly<Record<string, Answer<Held>>> = {}) =>
     new Map(Object.entries({ ...inStep, ...changes }));
 
+const lab = { stack: "local", isLab: true };
+
 test("a copy of a release in another repository is looked at as well, and made again from what the own repository has", () => {
     const copy = [
         { urn: "urn:app-copy@release", tag: "quay.io/o/app:r-1", digest: digest("8") },
@@ -67,10 +69,10 @@ test("a copy of a release in another repository is looked at as well, and made a
     const release = held("8", [], { "linux/amd64": digest("d") });
     const tags = { "quay.io/o/app:r-1": release, "quay.io/o/app:latest": release };
     const there = held("d", [layer("1", 100)]);
-    expect(imageFindings(copied, [base, copied], answers({ ...tags, [ref]: there }))).toEqual([]);
+    expect(imageFindings(copied, [base, copied], answers({ ...tags, [ref]: there }), lab)).toEqual([]);
     const lost = answers({ ...tags, [ref]: { found: undefined } });
     expect(lostBuilds([base, copied], lost)).toEqual(["urn:app-copy@release"]);
-    expect(imageFindings(copied, [base, copied], lost)).toEqual([
+    expect(imageFindings(copied, [base, copied], lost, lab)).toEqual([
         {
             kind: "drift",
             about: "image app",
@@ -85,7 +87,7 @@ test("every build is asked for by digest, what was promoted by its tag", () => {
 });
 
 test("what is as it was pushed gives no finding", () => {
-    expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers()))).toEqual([]);
+    expect([base, app].flatMap((image) => imageFindings(image, [base, app], answers(), lab))).toEqual([]);
 });
 
 test("other tags are compared like that of the name, releases and other registries included", () => {
@@ -97,7 +99,7 @@ test("other tags are compared like that of the name, releases and other registri
         "quay.io/o/base:latest": held("c"),
     });
     expect(imageQuestions([many])).toContain("quay.io/o/base:3");
-    expect(imageFindings(many, [many], found)).toMatchObject(
+    expect(imageFindings(many, [many], found, lab)).toMatchObject(
         [
             {
                 kind: "drift",
@@ -163,7 +165,7 @@ test("what was published from files that were not committed is noted, until it i
 
 test("a tag that points elsewhere is replaced, never refreshed, and the platforms that it lost are named", () => {
     const moved = answers({ "ghcr.io/o/base:latest": held("e", [], { "linux/amd64": digest("a") }) });
-    expect(imageFindings(base, [base], moved)).toEqual([
+    expect(imageFindings(base, [base], moved, lab)).toEqual([
         {
             kind: "drift",
             about: "image base",
@@ -178,7 +180,7 @@ test("builds that are gone are made again before the index over them", () => {
         "ghcr.io/o/base:latest": { found: undefined },
         [`ghcr.io/o/base@${digest("b")}`]: { found: undefined },
     });
-    expect(imageFindings(base, [base], gone).map(({ repair }) => repair)).toEqual([
+    expect(imageFindings(base, [base], gone, lab).map(({ repair }) => repair)).toEqual([
         { by: "replace", urn: "urn:base-arm64" },
         { by: "replace", urn: "urn:base", from: ["urn:base-arm64"] },
     ]);
@@ -198,7 +200,7 @@ const broken = (blobs: NonNullable<Held["blobs"]>) =>
 describe("a lost layer", () => {
     const lost = (remembered: boolean) => answers(broken({ lost: [{ digest: digest("2"), remembered }] }));
     const findings = (found: ReturnType<typeof answers>) =>
-        [base, app].flatMap((image) => imageFindings(image, [base, app], found));
+        [base, app].flatMap((image) => imageFindings(image, [base, app], found, lab));
 
     test("is named with its place in each build, and what it was made from is made before", () => {
         expect(findings(lost(false))).toEqual([
@@ -286,15 +288,15 @@ test("a build that was not promoted is a note, the first one of an image too", (
     const waits = (text: string) => [{ kind: "note", about: "image base", text, repair: { by: "up" } }];
     const reason = "was built and not promoted: its smoke test failed, or the update was cut off";
     const rebuilt = { ...base, builds: [built("base", "f"), built("base", "b", "arm64")] };
-    expect(imageFindings(rebuilt, [rebuilt], known)).toEqual(waits(`linux/amd64 ${reason}`));
+    expect(imageFindings(rebuilt, [rebuilt], known, lab)).toEqual(waits(`linux/amd64 ${reason}`));
     const first: DeployedImage = { image: "base", parents: [], roots: {}, otherTags: [], builds: base.builds };
-    expect(imageFindings(first, [first], known)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
+    expect(imageFindings(first, [first], known, lab)).toEqual(waits(`linux/amd64 and linux/arm64 ${reason}`));
 });
 
 test("what could not be asked is neither there nor gone, and told once for each registry and reason", () => {
     const refused = { unknown: "connection refused" };
     const none = new Map(Object.keys(inStep).map((ref) => [ref, refused]));
-    expect(imageFindings(base, [base], none)).toEqual([]);
+    expect(imageFindings(base, [base], none, lab)).toEqual([]);
     const status = imageStatus(base, [base], none, []);
     expect(status.builds.some((build) => "present" in build)).toBe(false);
     expect(status).not.toHaveProperty("found");
@@ -317,4 +319,42 @@ test.each<[string, Held, boolean]>([
     const commands = { stack: "local", isLab: true, isCi: false };
     const { findings } = compareRoots([status], new Map([[tag, { found }]]), commands);
     expect(findings.map(({ kind }) => kind)).toEqual(isInStep ? [] : ["drift"]);
+});
+
+describe("a pinned image", () => {
+    const pinned = (changed: boolean): DeployedImage => ({
+        ...base,
+        pinned: { release: "r-0123456789ab", digest: base.promotion?.digest ?? "", changed },
+    });
+    const found = (image: DeployedImage, changes: Readonly<Record<string, Answer<Held>>> = {}) =>
+        imageFindings(image, [image], answers(changes), { stack: "ci", isLab: false });
+
+    test("is no drift: a note says what it is pinned to, and whether it changed since", () => {
+        expect(found(pinned(false))).toMatchObject([
+            { kind: "note", text: "it is pinned to r-0123456789ab", repair: { by: "command" } },
+        ]);
+        expect(found(pinned(true))[0]?.text).toContain("its inputs changed since");
+    });
+
+    test("whose release the registry lost is drift that no update repairs", () => {
+        const [build] = base.builds;
+        const lost = found(pinned(false), {
+            [`${build?.repository ?? ""}@${build?.digest ?? ""}`]: { found: undefined },
+        });
+        expect(lost.filter(({ kind }) => kind === "drift")).toMatchObject([
+            { text: expect.stringContaining("releases") },
+        ]);
+        expect(lost.some(({ repair }) => repair?.by === "replace")).toBe(false);
+        const everything = new Map(imageQuestions([base]).map((ref) => [ref, { found: undefined }]));
+        expect(lostBuilds([pinned(false)], everything)).toEqual([]);
+        expect(lostBuilds([base], everything)).not.toEqual([]);
+    });
+
+    test("that is not promoted yet says so", () => {
+        const other: DeployedImage = {
+            ...base,
+            pinned: { release: "r-0123456789ab", digest: "sha256:9", changed: false },
+        };
+        expect(found(other).map(({ text }) => text)).toContain("it is not promoted yet: r-0123456789ab");
+    });
 });

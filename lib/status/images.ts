@@ -188,8 +188,42 @@ const isGone = ({ tag }: DeployedTag, answers: Answers): boolean => {
     return answer !== undefined && "found" in answer && answer.found === undefined;
 };
 
-const lostIn = (image: DeployedImage, answers: Answers): DeployedBuild[] =>
-    image.builds.filter((build) => isLost(build, answers));
+/** Returns the lost builds of an image that an update can build again. Those of a pinned release are built no more. */
+const lostIn = ({ pinned, builds }: DeployedImage, answers: Answers): DeployedBuild[] =>
+    pinned ? [] : builds.filter((build) => isLost(build, answers));
+
+/** Returns the findings about the pin of an image: that there is one is no difference. */
+function pinFindings(
+    { image, pinned, builds, promotion }: DeployedImage,
+    answers: Answers,
+    { stack, isLab }: Pick<Commands, "stack" | "isLab">,
+): Finding[] {
+    if (!pinned) return [];
+    const about = `image ${image}`;
+    const options = isLab ? [] : ["--stack", quote(stack)];
+    const lost = builds.flatMap((build) => lostText(build, answers) ?? []);
+    const unpin = { by: "command", command: typed("unpin", image, ...options) } as const;
+    const changed = pinned.changed ? "; its inputs changed since, and it is built when the pin goes" : "";
+    const other = `${typed("releases", image, ...options)} lists others`;
+    return [
+        ...lost.map((text): Finding => ({
+            kind: "drift",
+            about,
+            text: `${text}; it is pinned to this release: ${other}`,
+        })),
+        ...(promotion && promotion.digest !== pinned.digest
+            ? [
+                  {
+                      kind: "note",
+                      about,
+                      text: `it is not promoted yet: ${pinned.release}`,
+                      repair: { by: "up" },
+                  } as const,
+              ]
+            : []),
+        { kind: "note", about, text: `it is pinned to ${pinned.release}${changed}`, repair: unpin },
+    ];
+}
 
 /** Returns what other repositories lost of their copies of an image's release. */
 const lostCopies = (image: DeployedImage, answers: Answers): DeployedBuild[] =>
@@ -246,8 +280,13 @@ function replacing(
  *
  * @param all all images, parents first
  */
-export function imageFindings(image: DeployedImage, all: readonly DeployedImage[], answers: Answers): Finding[] {
-    const { promotion, builds } = image;
+export function imageFindings(
+    image: DeployedImage,
+    all: readonly DeployedImage[],
+    answers: Answers,
+    commands: Pick<Commands, "stack" | "isLab">,
+): Finding[] {
+    const { promotion, builds, pinned } = image;
     const about = `image ${image.image}`;
     const lostAncestors = ancestorsOf(image, all).flatMap((ancestor) => lostIn(ancestor, answers));
     const lostHere = lostIn(image, answers);
@@ -268,11 +307,12 @@ export function imageFindings(image: DeployedImage, all: readonly DeployedImage[
             ? []
             : [{ kind: "drift", about, text, repair: replacing(tag.urn, [], fromLost, answers) }];
     });
-    const waiting = builds.filter(({ digest }) => !promotion?.sources.includes(digest));
+    const waiting = pinned ? [] : builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         ...lost,
         ...copies,
         ...moved,
+        ...pinFindings(image, answers, commands),
         ...(waiting.length > 0
             ? [
                   {

@@ -30,7 +30,7 @@ function promotionWarnings(
     answers: Answers,
     commands: Commands,
 ): string[] {
-    return imageFindings(image, all, answers).flatMap(({ kind, about, text, repair }) => {
+    return imageFindings(image, all, answers, commands).flatMap(({ kind, about, text, repair }) => {
         if (kind !== "drift" || repair?.by !== "replace") return [];
         if (!tagsOf(image).some(({ urn }) => urn === repair.urn)) return [];
         const next = [...lostPromotions([image], answers), ...lostBuilds([image], answers)].includes(repair.urn)
@@ -47,11 +47,12 @@ function promotionWarnings(
 export function readAnswers(images: readonly DeployedImage[], answers: Answers, commands: Commands): Published {
     const missing = new Set<string>();
     const bytes = new Map<string, number>();
-    for (const { image, builds } of images) {
+    for (const { image, builds, pinned } of images) {
         for (const build of builds) {
             const answer = answers.get(refOf(build));
             if (!answer || "unknown" in answer) continue;
-            if (isLost(build, answers)) missing.add(refOf(build));
+            // No update builds a release again.
+            if (!pinned && isLost(build, answers)) missing.add(refOf(build));
             if (answer.found) {
                 const sizes = answer.found.layers.map(({ size }) => size);
                 bytes.set(

@@ -206,7 +206,7 @@ export async function readStatus(engine: Engine): Promise<StatusReport> {
     const findings = [
         ...stackFindings(deployment, locks, engine),
         ...(images.length === 0 ? [nothing] : []),
-        ...images.flatMap((image) => imageFindings(image, images, answers)),
+        ...images.flatMap((image) => imageFindings(image, images, answers, engine)),
         ...uncommittedNotes(statuses),
         ...compared.findings,
         ...onGitHub,

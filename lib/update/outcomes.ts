@@ -10,7 +10,7 @@ import { type ImageStep, hasMoved, imageSteps as readSteps } from "./steps";
  * - `not reached`: the update ended before it reached all builds of the image.
  * - `built`: at least one platform was built.
  * - `cut off`: not built, although a parent was built or was itself cut off: no digest of its parents changed.
- * - `unchanged`: neither the image nor any parent was built.
+ * - `unchanged`: neither the image nor any parent was built, or it is pinned to a release.
  * - `removed`: it left the stack; its published digests stay.
  */
 export type Outcome = "failed" | "not reached" | "built" | "cut off" | "unchanged" | "removed";
@@ -21,11 +21,13 @@ export interface ImageOutcome {
     readonly outcome: Outcome;
     /** Whether a build of it resulted in another digest. */
     readonly moved: boolean;
+    /** The release that it is pinned to: "r-<12 hex>". Absent if it is not pinned. */
+    readonly pinned?: string;
     /** Its builds, tests and promotion, including unchanged resources. */
     readonly steps: readonly ImageStep[];
 }
 
-interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms"> {
+interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms" | "pin"> {
     readonly image: string;
     readonly isDeleted: boolean;
 }
@@ -45,7 +47,7 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
     const steps = readSteps(log);
     const seen = imagesSeen(log);
     const found = new Map<string, ImageOutcome>();
-    const judge = ({ image, isDeleted, parents, platforms }: ImageSeen): ImageOutcome => {
+    const judge = ({ image, isDeleted, parents, platforms, pin }: ImageSeen): ImageOutcome => {
         const judgedBefore = found.get(image);
         if (judgedBefore) return judgedBefore;
         const imageSteps = steps.filter((step) => step.image === image);
@@ -55,12 +57,13 @@ export function imageOutcomes(log: EngineLog): ImageOutcome[] {
         const outcome = (): Outcome => {
             if (isDeleted) return "removed";
             if (imageSteps.some(({ result }) => result === "failed")) return "failed";
+            if (pin) return "unchanged";
             if (log.result === "failed" && builds.length < platforms.length) return "not reached";
             if (builds.some(({ operation }) => operation !== "same")) return "built";
             const hasBuiltParent = parentOutcomes.some((parent) => ["built", "cut off"].includes(parent.outcome));
             return hasBuiltParent ? "cut off" : "unchanged";
         };
-        const judged = { image, outcome: outcome(), moved, steps: imageSteps };
+        const judged = { image, outcome: outcome(), moved, ...(pin && { pinned: pin.release }), steps: imageSteps };
         found.set(image, judged);
         return judged;
     };

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "../../tests/mocha";
 import { type EngineLog, parseEngineLog } from "../engine/log";
+import { imageOutcomes } from "./outcomes";
 import { promotedIn } from "./promoted";
 
 const read = (name: string): EngineLog => {
@@ -31,4 +32,19 @@ test("a first update promotes a release of each published image, with the builds
 
 test.each(["cutoff", "failing", "removed"])("nothing is promoted by an update that moves no tag: %s", (name) => {
     expect(promotedIn(read(name))).toEqual({ releases: [], builds: [] });
+});
+
+test("of a pinned image, the builds are those of the release, and its outcome is unchanged", () => {
+    const log = read("first");
+    const pin = { release: "r-0123456789ab", digest: "sha256:a", platforms: { "linux/amd64": "sha256:b" } };
+    const steps = log.steps.map((step) =>
+        step.urn.endsWith("ImageLayer::ci") && step.after
+            ? { ...step, after: { ...step.after, inputs: { ...step.after.inputs, pin } } }
+            : step,
+    );
+    const builds = promotedIn({ ...log, steps }).builds.filter(({ image }) => image === "ci");
+    expect(builds).toMatchObject([{ image: "ci", digest: "sha256:b", platform: "linux/amd64" }]);
+    expect(imageOutcomes({ ...log, steps }).find(({ image }) => image === "ci")).toMatchObject({
+        ...{ outcome: "unchanged", pinned: pin.release },
+    });
 });

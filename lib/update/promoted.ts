@@ -1,5 +1,14 @@
 import type { EngineLog } from "../engine/log";
-import { dockerTypes, imageAbove, isMainTag, nameOf, promotionNames, textIn } from "../engine/resources";
+import {
+    componentTypes,
+    dockerTypes,
+    imageAbove,
+    isMainTag,
+    nameOf,
+    promotionNames,
+    readImage,
+    textIn,
+} from "../engine/resources";
 import { digestOf, isDigest, repositoryOf, withDigest } from "../registry/references";
 import { imageSteps } from "./steps";
 
@@ -64,12 +73,23 @@ export function promotedIn(log: EngineLog): {
 } {
     const releases = releasesAfter(log).flatMap(({ release, isMoved }) => (isMoved ? [release] : []));
     const steps = imageSteps(log).filter(({ operation }) => operation !== "delete");
-    const builds = releases.flatMap(({ image, repository }) =>
-        steps.flatMap(({ image: built, pushed = "", platform }): PromotedBuild[] => {
+    const pins = new Map(
+        log.steps.flatMap(({ type, urn, after }) => {
+            const pin = type === componentTypes.image ? readImage(after?.inputs).pin : undefined;
+            return pin ? [[nameOf(urn), pin] as const] : [];
+        }),
+    );
+    const builds = releases.flatMap(({ image, repository }): PromotedBuild[] => {
+        const pin = pins.get(image);
+        if (pin) {
+            const platforms = Object.entries(pin.platforms);
+            return platforms.map(([platform, digest]) => ({ image, repository, digest, platform }));
+        }
+        return steps.flatMap(({ image: built, pushed = "", platform }): PromotedBuild[] => {
             const digest = digestOf(pushed);
             if (built !== image || digest === undefined || platform === undefined) return [];
             return [{ image, repository, digest, platform }];
-        }),
-    );
+        });
+    });
     return { releases, builds };
 }

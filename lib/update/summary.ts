@@ -110,7 +110,7 @@ const count = (outcomes: readonly ImageOutcome[], outcome: Outcome): string => {
 };
 
 /** Describes the outcome for an image: "built", for example, and whether its digest changed and was promoted. */
-function happened({ outcome, moved, steps }: ImageOutcome): string {
+function happened({ outcome, moved, steps, pinned }: ImageOutcome): string {
     const published = steps.some(({ pushed }) => pushed !== undefined);
     const isPromoted = steps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
     const waits = published && !isPromoted ? ", not promoted" : "";
@@ -122,7 +122,7 @@ function happened({ outcome, moved, steps }: ImageOutcome): string {
         case "removed":
             return "removed from the stack; what was published stays";
         default:
-            return `${outcome}${waits}`;
+            return `${outcome}${waits}${pinned === undefined ? "" : `, pinned to ${pinned}`}`;
     }
 }
 

@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { InputError } from "../errors";
+import type { Platform } from "../platform";
+import { isDigest } from "../registry/references";
+import { typed } from "../system/commandLine";
+import { keyArguments } from "../system/shell";
+import { type Definitions, declaredPlatforms, imageNames, keysOf } from "./definition";
+
+/** A release that replaces an image's build: a rollback, as the stack's configuration has it. */
+export interface ReleasePin {
+    /** The release's own tag: "r-<12 hex>". */
+    readonly release: string;
+    /** "sha256:<64 hex>" of the index for all platforms. */
+    readonly digest: string;
+    /** "sha256:<64 hex>" of the image for each platform: what children are built from. */
+    readonly platforms: Readonly<Record<Platform, string>>;
+}
+
+const digest = z.string().refine(isDigest, "not sha256:<64 hex>");
+
+/** The keys of a pin, for messages. */
+export const pinKeys = ["release", "digest", "platforms"] as const;
+
+/** `layered-images:pins`: by image, the release that replaces its build. */
+export const pinsSchema = z.record(
+    z.string(),
+    z.strictObject({
+        release: z.string().regex(/^r-[0-9a-f]{12}$/, "not the tag of a release: r-<12 hex>"),
+        digest,
+        platforms: z
+            .record(z.string(), digest)
+            .refine((platforms) => Object.keys(platforms).length > 0, "it has no platform"),
+    }),
+) as z.ZodType<Readonly<Record<string, ReleasePin>>>;
+
+/**
+ * Returns the warning about a pinned image: a pin is easily forgotten.
+ *
+ * @param isChanged whether the image would be built without the pin
+ * @param options of the command that removes the pin: those that name the stack
+ */
+export const pinWarning = (
+    key: string,
+    { release }: ReleasePin,
+    isChanged: boolean,
+    options: readonly string[],
+): string =>
+    `image ${key} is pinned to ${release}: its tags, children and deployments follow that release, and it is not built. ` +
+    (isChanged ? "Its inputs changed since: it is built when the pin goes. " : "") +
+    `Remove the pin: ${typed("unpin", key, ...options)}`;
+
+/** Names the command that removes a pin. */
+const removing = (name: string): string => `pulumi config rm ${keyArguments(["pins", name])}`;
+
+function refuse(name: string, problem: string, allowed?: readonly string[], next?: string): never {
+    throw new InputError({
+        problem,
+        where: "the stack's setting `pins`",
+        ...(allowed && { allowed }),
+        next: next === undefined ? `remove it: ${removing(name)}` : `${next}, or remove it: ${removing(name)}`,
+    });
+}
+
+/**
+ * Checks that pins are of published images, and of platforms that these images declare.
+ *
+ * @throws InputError with the image, what is wrong, and the command that removes the pin
+ */
+export function checkPins(definitions: Definitions, pins: Readonly<Record<string, ReleasePin>>): void {
+    const { images } = definitions;
+    const published = Object.keys(images).filter((key) => images[key]?.name !== undefined);
+    for (const [name, { platforms }] of Object.entries(pins)) {
+        const image = Object.hasOwn(images, name) ? images[name] : undefined;
+        if (!image) {
+            const keys = keysOf(definitions, name);
+            if (keys.length > 0)
+                refuse(name, `${name} stands for several images, and each has releases of its own`, keys);
+            refuse(
+                name,
+                `there is no image "${name}"`,
+                imageNames({ images }, { keys: published, adjective: "published" }),
+            );
+        }
+        if (image.name === undefined) refuse(name, `image ${name} is never pushed, so it has no releases`, published);
+        const declared: readonly string[] = declaredPlatforms(image);
+        const unknown = Object.keys(platforms).find((platform) => !declared.includes(platform));
+        if (unknown !== undefined) refuse(name, `image ${name} is not for platform ${unknown}`, declared);
+    }
+}
+
+/**
+ * Checks that a pin has all platforms that the stack builds of its image.
+ *
+ * @throws InputError with the missing platform
+ */
+export function checkPlatforms(key: string, { release, platforms }: ReleasePin, built: readonly Platform[]): void {
+    const missing = built.find((platform) => !Object.hasOwn(platforms, platform));
+    if (missing === undefined) return;
+    refuse(
+        key,
+        `image ${key} is pinned to ${release}, without a digest for ${missing}, which the stack builds`,
+        undefined,
+        "pin it to a release that has this platform",
+    );
+}
