@@ -10,7 +10,7 @@ import { hashFile } from "../lib/context/walk";
 import { checkStackFiles } from "../lib/engine/fileBackend";
 import { readProject } from "../lib/engine/stacks";
 import { asInputError } from "../lib/errors";
-import { readInstance, writeInstance } from "../lib/system/instance";
+import { type Instance, readInstance, writeInstance } from "../lib/system/instance";
 import { runningProcess, writePidFile } from "../lib/system/pidFiles";
 import { startOf } from "../lib/system/processTable";
 import { announce, progress } from "../lib/system/progress";
@@ -37,9 +37,9 @@ interface KeptFile {
     readonly isSlow?: boolean;
 }
 
-const instance: Parameters<typeof writeInstance>[1] = {
-    ...{ registry: "registry.localhost:5443", port: 5443, platforms: "host", roots: {}, rootsByPlatform: {} },
-    ...{ standIn: "", standInPlatforms: [] },
+const instance: Instance = {
+    ...{ registry: "registry.localhost:5443", port: 5443, roots: {}, rootsByPlatform: {} },
+    ...{ standIn: "", standInPlatforms: [], platforms: "host" },
 };
 const update = { start: "2026-05-01T10:00:00Z", seconds: 1, result: "succeeded", images: [] } as const;
 const stack = JSON.stringify({ version: 3, checkpoint: { stack: "organization/acme/ci", latest: { resources: [] } } });
