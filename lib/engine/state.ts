@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CommandError, InputError } from "../errors";
 import type { Platform } from "../platform";
 import { digestOf, repositoryOf } from "../registry/references";
+import { typed } from "../system/commandLine";
 import { hide } from "../system/hidden";
 import { type RunOptions, capture } from "../system/process";
 import {
@@ -68,7 +69,11 @@ export const publishedOf = (resources: readonly unknown[]): Build[] =>
 export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> {
     const { failure, stdout, stderr } = await capture("pulumi", ["stack", "export", "--show-secrets"], options);
     // What a command that ended early has printed may contain secrets, which are not known yet.
-    if (failure !== undefined) throw new CommandError(`the state can't be read: ${failure}\n${stderr.trimEnd()}`);
+    if (failure !== undefined)
+        throw new CommandError(
+            `the state can't be read: ${failure}\n${stderr.trimEnd()}`,
+            `mend what pulumi says, or see what else is wrong by: ${typed("status")}`,
+        );
     const exported = JSON.parse(stdout) as { deployment: { resources?: unknown[] } };
     const builds = publishedOf(exported.deployment.resources ?? []);
     hide(builds.flatMap(({ inputs }) => Object.values(inputs.secrets)));
