@@ -7,6 +7,7 @@ import "./lib/system/seldomUsed";
 
 export { Deployment, type DeploymentArgs } from "./components/deployment";
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
+export { type FormerState, readFormerState } from "./components/formerState";
 export type { Image } from "./components/image";
 export type { PlatformImage } from "./components/platformImage";
 export type { Promotion } from "./components/promotion";
@@ -24,7 +25,8 @@ export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
 export type { Access } from "./lib/github/permissions";
-export type { TimeLimitSettings } from "./lib/update/timeLimits";
+export type { RecordedWork } from "./lib/update/history";
+export type { TimeLimits, TimeLimitSettings } from "./lib/update/timeLimits";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";
 export type {

@@ -3,7 +3,7 @@ import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type FormerState, emptyState } from "./formerState";
-import type { TimeLimits } from "../lib/update/timeLimits";
+import { type TimeLimits, timeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
 
 /** The arguments of the hierarchy's component. */
@@ -14,8 +14,8 @@ export interface ImageHierarchyArgs {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Keys of the images that this update builds without cache. */
     readonly uncached: readonly string[];
-    /** How long everything may take. */
-    readonly limits: TimeLimits;
+    /** How long everything may take. By default as long as a stack without settings and records allows. */
+    readonly limits?: TimeLimits;
     /** The staged contexts of each image, by key. */
     readonly staged: Readonly<Record<string, StagedImage>>;
     /**
@@ -43,7 +43,8 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     }
 
     /** Adds images, whose parents are there or among them. */
-    public add({ images, staged, uncached, secrets, limits, former = emptyState }: ImageHierarchyArgs): void {
+    public add(args: ImageHierarchyArgs): void {
+        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -54,7 +55,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                     return image ? [[parent.key, image] as const] : [];
                 }),
             );
-            const args = {
+            const imageArgs = {
                 prepared,
                 staged: contexts,
                 parents,
@@ -63,7 +64,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                 limits,
                 former,
             };
-            this.made[key] = new Image(args, { parent: this });
+            this.made[key] = new Image(imageArgs, { parent: this });
         }
     }
 
