@@ -25,7 +25,7 @@ export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
 export type { Access } from "./lib/github/permissions";
-export type { ImageRecord, RecordedWork } from "./lib/update/history";
+export type { RecordedWork } from "./lib/update/history";
 export type { TimeLimits, TimeLimitSettings } from "./lib/update/timeLimits";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";

@@ -91,13 +91,18 @@ export interface UpdateRecord {
     readonly images: readonly ImageRecord[];
 }
 
-/** Work of an update on an image: a build or smoke test for one platform, or the promotion of all platforms. */
-export interface ImageRecord {
+/** Work on an image whose duration is recorded: a build or smoke test for one platform, or the promotion of all platforms. */
+export interface RecordedWork {
     /** Key in `images.ts`. */
     readonly image: string;
     /** "linux/amd64"; absent for a promotion. */
     readonly platform?: string;
+    /** What is done: a build with its push, a smoke test, or the promotion. */
     readonly kind: "build" | "test" | "promotion";
+}
+
+/** Work of an update on an image. */
+export interface ImageRecord extends RecordedWork {
     /** The engine's word: create, update, replace or delete. */
     readonly operation: string;
     /** Whole seconds, from the engine's log: 0 for less than one second. */
@@ -119,9 +124,6 @@ export interface ImageRecord {
 
 /** Maximum number of recorded updates per stack. */
 export const keptUpdates = 50;
-
-/** Work whose duration is recorded in the history: a build or smoke test for a platform, or a promotion. */
-export type RecordedWork = Pick<ImageRecord, "image" | "platform" | "kind">;
 
 /** Number of the newest records that determine a duration. */
 const relevantRecords = 5;
