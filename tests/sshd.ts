@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { createConnection } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
+import type { Lab } from "../lab/lab";
 import { choosePort } from "../lab/servers/ports";
 import { ensurePrograms } from "../lab/toolchain/packages";
 import { run } from "../lib/system/process";
@@ -91,4 +92,23 @@ export async function startSshd(folder: string): Promise<Sshd> {
             await once(server, "exit");
         },
     };
+}
+
+/** Returns the settings of a deployment to the server, for the stack's file: lines that are indented by six spaces. */
+export const hostSettings = ({ port, user, hostKey }: Sshd): string =>
+    `      host: 127.0.0.1
+      port: ${port.toString()}
+      user: ${user}
+      hostKey: ${hostKey}
+`;
+
+/** Makes the lab's stack of a program, with the private key of a deployment as a secret of its configuration. */
+export async function setDeploymentKey(lab: Lab, program: string, deployment: string, { key }: Sshd): Promise<void> {
+    const file = path.join(lab.paths.state, `key-of-${deployment}`);
+    writeFileSync(file, key, { mode: 0o600 });
+    const options = { cwd: program, env: lab.env };
+    await run("pulumi", ["stack", "init", "local"], options).catch(() => undefined);
+    // Pulumi encrypts what it reads from standard input.
+    const set = `pulumi config set --stack local --secret --path deployments.${deployment}.key < "$0"`;
+    await run("sh", ["-c", set, file], options);
 }

@@ -9,7 +9,7 @@ import { configWith } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
-import { type Sshd, startSshd } from "../sshd";
+import { type Sshd, hostSettings, setDeploymentKey, startSshd } from "../sshd";
 import { standInRepository } from "../standIn";
 import { command, imageOutputs, reviewPlan } from "../stack";
 import { writeTree } from "../tree";
@@ -44,11 +44,7 @@ before(async () => {
   layered-images:deployments:
     bot:
       image: app
-      host: 127.0.0.1
-      port: ${sshd.port}
-      user: ${sshd.user}
-      hostKey: ${sshd.hostKey}
-      command: echo "pulling $RELEASE_REF"; echo "$RELEASE_IMAGE $RELEASE_TAG $RELEASE_REF" >> "$DEPLOY_STATE/started"
+${hostSettings(sshd)}      command: echo "pulling $RELEASE_REF"; echo "$RELEASE_IMAGE $RELEASE_TAG $RELEASE_REF" >> "$DEPLOY_STATE/started"
       health:
         command: test "$(wc -l < "$DEPLOY_STATE/started")" != "$(cat "$DEPLOY_STATE/broken" 2> /dev/null)"
         attempts: 2
@@ -56,11 +52,7 @@ before(async () => {
 `,
         ),
     });
-    // Pulumi encrypts what it reads from standard input.
-    writeFileSync(path.join(folder, "set"), sshd.key);
-    const set = 'pulumi config set --stack local --secret --path deployments.bot.key < "$0"';
-    await run("pulumi", ["stack", "init", "local"], { cwd: program, env: lab.env }).catch(() => undefined);
-    await run("sh", ["-c", set, path.join(folder, "set")], { cwd: program, env: lab.env });
+    await setDeploymentKey(lab, program, "bot", sshd);
 });
 after(async () => {
     await sshd.stop();

@@ -1,14 +1,13 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "mocha";
 import type { ReleasesReport, RollbackReport } from "../../cli/rollback";
 import { labRepository } from "../../lab/github/defaults";
-import { run } from "../../lib/system/process";
 import { configWith } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
-import { type Sshd, startSshd } from "../sshd";
+import { type Sshd, hostSettings, setDeploymentKey, startSshd } from "../sshd";
 import { changesOf, command, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 import { standInRepository } from "../standIn";
 import { writeTree } from "../tree";
@@ -44,18 +43,11 @@ before(async () => {
   layered-images:deployments:
     bot:
       image: app
-      host: 127.0.0.1
-      port: ${sshd.port}
-      user: ${sshd.user}
-      hostKey: ${sshd.hostKey}
-      command: echo "$RELEASE_TAG $RELEASE_REF" >> "$DEPLOY_STATE/started"
+${hostSettings(sshd)}      command: echo "$RELEASE_TAG $RELEASE_REF" >> "$DEPLOY_STATE/started"
 `,
         ),
     });
-    writeFileSync(path.join(folder, "set"), sshd.key);
-    const set = 'pulumi config set --stack local --secret --path deployments.bot.key < "$0"';
-    await run("pulumi", ["stack", "init", "local"], { cwd: program, env: lab.env }).catch(() => undefined);
-    await run("sh", ["-c", set, path.join(folder, "set")], { cwd: program, env: lab.env });
+    await setDeploymentKey(lab, program, "bot", sshd);
 });
 after(async () => {
     await sshd.stop();
