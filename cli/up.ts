@@ -3,9 +3,8 @@ import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
-import { deployedImages } from "../lib/engine/state";
+import { type Resource, deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
-import { dispatchReleases, recordDeployments } from "../lib/github/announce";
 import { imagesToRebuild } from "../lib/hierarchy/definition";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
@@ -15,7 +14,7 @@ import { filesDiffer, githubTarget } from "../lib/status/status";
 import { masked } from "../lib/system/mask";
 import { labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
-import { announcementsOf } from "../lib/update/announcements";
+import { announcementsOf, isNothing, keepUntold, readUntold, tell } from "../lib/update/announcements";
 import { printFailedBuilds } from "../lib/update/failedBuilds";
 import { leftUndone, mayHaveExpired } from "../lib/update/leftUndone";
 import { promotedIn } from "../lib/update/promoted";
@@ -62,6 +61,8 @@ async function toReplace(engine: Engine): Promise<string[]> {
 
 /** Result of the refresh before an update. */
 interface RefreshResult {
+    /** The stack's resources before it. */
+    readonly before: readonly Resource[];
     /** The user's arguments for `pulumi up`. */
     readonly rest: readonly string[];
     /** URNs of resources that `pulumi up` has to replace. */
@@ -72,20 +73,20 @@ interface RefreshResult {
 
 /** Refreshes workflow files that differ from the state and, with `--refresh`, all resources except the indexes. */
 async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]): Promise<RefreshResult> {
-    const { resources } = await deploymentOf(engine);
-    const { refresh, rest } = refreshBefore(args, await filesDiffer(resources, engine.env));
-    if (!refresh) return { rest, replaced: [], code: exit.done };
+    const { resources: before } = await deploymentOf(engine);
+    const { refresh, rest } = refreshBefore(args, await filesDiffer(before, engine.env));
+    if (!refresh) return { before, rest, replaced: [], code: exit.done };
     const runRefresh = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
     const hasToken = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
     const code = await runRefresh(refresh === refreshOptions.all && !hasToken ? refreshOptions.images : refresh);
-    if (isInterrupted()) return { rest, replaced: [], code };
+    if (isInterrupted()) return { before, rest, replaced: [], code };
     if (code !== exit.done)
         console.error("note: the update continues without the resources that could not be refreshed");
-    if (refresh !== refreshOptions.all) return { rest, replaced: [], code };
+    if (refresh !== refreshOptions.all) return { before, rest, replaced: [], code };
     // The refresh may have failed because of GitHub. Images come first, so refresh them alone.
     if (code !== exit.done && (!hasToken || (await runRefresh(refreshOptions.images)) !== exit.done))
-        return { rest, replaced: [], code };
-    return { rest, replaced: await toReplace(engine), code };
+        return { before, rest, replaced: [], code };
+    return { before, rest, replaced: await toReplace(engine), code };
 }
 
 /**
@@ -102,22 +103,25 @@ function namesToRebuild({ rebuild }: UpOptions): readonly string[] {
 }
 
 /**
- * Tells GitHub, where the stack's configuration wants that, which releases the update promoted. A refusal undoes nothing.
+ * Tells GitHub, where the stack's configuration wants that, which releases this update and earlier ones promoted. What GitHub refuses, and
+ * everything after an interruption, is kept for the next update.
  *
- * @returns what is left to do, a line each
+ * @param before the stack's resources before the update
+ * @returns what is left to do, a line each, and whether GitHub refused the token
  */
-async function announce(engine: Engine, { log, record }: RecordedUpdate): Promise<string[]> {
-    const { dispatches, records } = announcementsOf(log);
-    if (dispatches.length + records.length === 0) return [];
-    const target = githubTarget((await deploymentOf(engine)).resources, engine.env);
-    if (target?.token === undefined) {
-        const images = [...new Set([...dispatches, ...records].map(({ image }) => image))].join(", ");
-        return [`GitHub: nothing was told of ${images}: GITHUB_TOKEN is not set`];
-    }
-    return [
-        ...(await dispatchReleases(target, dispatches)),
-        ...(await recordDeployments(target, records, record.commit)),
-    ];
+async function announce(
+    engine: Engine,
+    { log, record }: RecordedUpdate,
+    { before, mask }: { readonly before: readonly Resource[]; readonly mask: (text: string) => string },
+) {
+    const place = { stack: log.stack, env: engine.env };
+    const announcements = announcementsOf(log, { before, mask, commit: record.commit }, readUntold(place));
+    // Already now: GitHub may rather hear something twice than never, if this process is ended while it tells it.
+    keepUntold(place, announcements);
+    if (isNothing(announcements) || isInterrupted()) return { left: [], isTokenRefused: false };
+    const result = await tell(githubTarget((await deploymentOf(engine)).resources, engine.env), announcements);
+    keepUntold(place, result.untold);
+    return result;
 }
 
 async function update(
@@ -145,7 +149,9 @@ async function update(
         console.error(`\nrecording ${rebuild.join(", ")} as built with cache again, from what was just built`);
         code = await pulumi("up", [...up, ...refreshed.rest]);
     }
-    const untold = recorded && !isInterrupted() ? await announce(engine, recorded) : [];
+    const { left: untold, isTokenRefused } = recorded
+        ? await announce(engine, recorded, { before: refreshed.before, mask })
+        : { left: [], isTokenRefused: false };
     if (untold.length > 0 && code === exit.done) code = exit.failed;
     reportDuration("up", start, ready);
     const log = recorded?.log;
@@ -165,7 +171,7 @@ async function update(
     if (code === exit.done || refreshed.code !== exit.done) return code === exit.done ? refreshed.code : code;
     // Only a workflow step that reads the output `again` can finish the update.
     const canFinish = options.renewableToken && process.env.GITHUB_OUTPUT;
-    if (!canFinish || !log || !mayHaveExpired(log, (Date.now() - start) / 1000)) return code;
+    if (!canFinish || !log || !mayHaveExpired(log, (Date.now() - start) / 1000, isTokenRefused)) return code;
     addSummary("\nThe token of the GitHub App lives for an hour: once more, with another one.\n");
     setOutputs({ again: true });
     return exit.done;

@@ -14,6 +14,7 @@ import { type Instance, readInstance, writeInstance } from "../lib/system/instan
 import { runningProcess, writePidFile } from "../lib/system/pidFiles";
 import { startOf } from "../lib/system/processTable";
 import { announce, progress } from "../lib/system/progress";
+import { keepUntold, readUntold } from "../lib/update/announcements";
 import { appendHistory, readHistory } from "../lib/update/history";
 import { packageRoot } from "../lib/system/paths";
 import { readPins } from "../workflows/pins";
@@ -131,6 +132,16 @@ const files: Readonly<Record<string, KeptFile>> = {
             return path.join(folder, ".updates", "ci.json");
         },
         read: (folder) => readHistory("ci", {}, folder),
+        then: "forgotten",
+    },
+    "what GitHub was not told": {
+        write: (folder) => {
+            const release = { image: "app", ref: "ghcr.io/acme/app@sha256:1", release: "r-1" };
+            const untold = { dispatches: [release], records: [{ ...release, environment: "host" }] };
+            keepUntold({ stack: "ci", env: {}, root: folder }, untold);
+            return path.join(folder, ".updates", "ci.untold.json");
+        },
+        read: (folder) => readUntold({ stack: "ci", env: {}, root: folder }),
         then: "forgotten",
     },
     "the hashes of inputs": {

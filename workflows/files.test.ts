@@ -173,7 +173,9 @@ const testWorld = (world: World) => {
         const named = (name: string) => steps.filter(({ step }) => step.name === name).map(({ step }) => step);
         const kept = named("Keep the recorded updates").map((step) => step.if);
         const keeping = [...up, ...Array.from({ length: cleanups })];
-        expect(kept).toEqual(keeping.map(() => "${{ !cancelled() && steps.history.outputs.lost != 'true' }}"));
+        const condition =
+            "${{ always() && steps.history.outcome == 'success' && steps.history.outputs.lost != 'true' }}";
+        expect(kept).toEqual(keeping.map(() => condition));
         expect(new Set(named("Get the recorded updates").map(({ id }) => id))).toEqual(new Set(["history"]));
     });
 

@@ -279,12 +279,12 @@ export const restoreHistory = (branch: string): Step => ({
 });
 
 /**
- * Saves the recorded updates for later runs, even if the update failed. It does not if the earlier updates could not be restored: later
- * runs read only the newest artifact, which would then lack them.
+ * Saves the recorded updates for later runs, even if the update failed or was cancelled: with them is what GitHub was not told yet. It does
+ * not if the earlier updates could not be restored: later runs read only the newest artifact, which would then lack them.
  */
 export const keepHistory: Step = {
     name: "Keep the recorded updates",
-    if: `\${{ !cancelled() && steps.${historyStep}.outputs.lost != 'true' }}`,
+    if: `\${{ always() && steps.${historyStep}.outcome == 'success' && steps.${historyStep}.outputs.lost != 'true' }}`,
     uses: "actions/upload-artifact",
     with: {
         name: "updates",

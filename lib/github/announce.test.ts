@@ -39,8 +39,8 @@ test("a record names environment, release and commit; its status comes from who 
         { ...release, environment: "bot" },
         { ...release, environment: "production", state: "failure", description: long } as const,
     ];
-    expect(await recordDeployments(target, records, undefined)).toEqual([]);
-    expect(await recordDeployments(target, [{ ...release, environment: "bot" }], main)).toEqual([]);
+    expect(await recordDeployments(target, records)).toEqual([]);
+    expect(await recordDeployments(target, [{ ...release, environment: "bot", commit: main }])).toEqual([]);
     expect(repository()?.deployments).toMatchObject([
         { environment: "bot", sha: main, ref: "main", payload: release, statuses: [] },
         {
@@ -56,13 +56,26 @@ test("what GitHub refuses is left to do, each with its reason, and an event with
     const narrow = await withToken({ contents: "read" });
     const [event, ...more] = await dispatchReleases(narrow, [release]);
     expect(more).toEqual([]);
-    expect(event).toMatch(/^GitHub: event for image bot: /);
-    expect(event).toContain(
-        "; or by hand: gh api repos/acme/tool/dispatches -f event_type=image-promoted -f 'client_payload[image]=bot' " +
+    expect(event).toMatchObject({ announcement: release, isOfToken: true });
+    expect(event?.line).toMatch(/^GitHub: event for image bot: /);
+    expect(event?.line).toContain(
+        "; the next `up` tries again; or by hand: gh api repos/acme/tool/dispatches -f event_type=image-promoted -f 'client_payload[image]=bot' " +
             `-f 'client_payload[ref]=${ref}' -f 'client_payload[release]=r-111111111111'`,
     );
-    const [record] = await recordDeployments(narrow, [{ ...release, environment: "bot" }], undefined);
-    expect(record).toMatch(/^GitHub: deployment record for bot: this token may not record .*; give it .*Deployments/);
+    const [record] = await recordDeployments(narrow, [{ ...release, environment: "bot" }]);
+    expect(record?.line).toMatch(
+        /^GitHub: deployment record for bot: this token may not record .*; give it .*Deployments/,
+    );
     const nowhere = { ...target, repository: "other" };
-    expect(await dispatchReleases(nowhere, [release])).toMatchObject([expect.stringContaining("it answered 404")]);
+    const unknown = { ...release, environment: "bot", commit: "0".repeat(40) };
+    expect([
+        ...(await dispatchReleases(nowhere, [release])),
+        ...(await recordDeployments(target, [unknown])),
+    ]).toMatchObject([
+        {
+            line: expect.stringContaining("it answered 404; see that there is a repository acme/other") as string,
+            isOfToken: false,
+        },
+        { line: expect.stringMatching(/it answered 422: .*; mend what GitHub names/) as string, isOfToken: false },
+    ]);
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { InputError } from "../errors";
 import { quote } from "../system/shell";
 import { type GitHubTarget, UnreachableError, ask } from "./api";
+import { RefusedError } from "./refusals";
 import { asking, inRepository, nameOf, parse } from "./repository";
 
 /** What is told to GitHub of a release that was promoted. */
@@ -22,6 +23,17 @@ export interface DeploymentRecord extends Announcement {
     readonly state?: "success" | "failure";
     /** What there is to say of the end: GitHub keeps 140 characters. */
     readonly description?: string;
+    /** The commit that was deployed, 40 hex; without it the head of the branch. */
+    readonly commit?: string;
+}
+
+/** Something that GitHub was not told. */
+export interface Refusal<T extends Announcement> {
+    readonly announcement: T;
+    /** What is left to do: the reason and the next step. */
+    readonly line: string;
+    /** Whether the token was refused, so that another one may help. */
+    readonly isOfToken: boolean;
 }
 
 /** Type of the events that `github.dispatch` sends: workflows start `on: { repository_dispatch: { types: [image-promoted] } }`. */
@@ -39,7 +51,10 @@ async function post(target: GitHubTarget, path: string, body: unknown, what: str
     const change = { method: "POST", body } as const;
     const answer = await asking(target, () => ask(target, inRepository(target, path), what, change));
     if (answer.body !== undefined) return answer.body;
-    throw new UnreachableError(`GitHub can't be asked to ${what}: it answered 404`);
+    throw new UnreachableError(
+        `GitHub can't be asked to ${what}: it answered 404`,
+        `see that there is a repository ${nameOf(target)}, and that the token may read and write it`,
+    );
 }
 
 /** Returns the command that sends an event by hand. */
@@ -50,49 +65,66 @@ function dispatchCommand(target: GitHubTarget, announcement: Announcement): stri
     return `gh api ${inRepository(target, "/dispatches")} -f event_type=${dispatchType}${fields.join("")}`;
 }
 
-/** Runs a request and returns what is left to do if it fails. */
-async function left(work: Promise<unknown>, about: string, byHand?: string): Promise<string[]> {
-    try {
-        await work;
-        return [];
-    } catch (error) {
-        if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
-        const { problem, next } =
-            error instanceof InputError ? error.input : { problem: error.message, next: undefined };
-        const advice = [
-            ...(next === undefined ? [] : [next]),
-            ...(byHand === undefined ? [] : [`or by hand: ${byHand}`]),
-        ];
-        return [[`GitHub: ${about}: ${problem}`, ...advice].join("; ")];
+/**
+ * Sends announcements, one after the other.
+ *
+ * @param about names one: "event for image bot"
+ * @param byHand returns the command that sends it by hand
+ * @returns those that GitHub refused
+ */
+async function sendAll<T extends Announcement>(
+    announcements: readonly T[],
+    send: (announcement: T) => Promise<unknown>,
+    about: (announcement: T) => string,
+    byHand?: (announcement: T) => string,
+): Promise<Refusal<T>[]> {
+    const refusals: Refusal<T>[] = [];
+    for (const announcement of announcements) {
+        try {
+            await send(announcement);
+        } catch (error) {
+            if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
+            const { problem, next } =
+                error instanceof InputError ? error.input : { problem: error.message, next: error.next };
+            const advice = [
+                ...(next === undefined ? [] : [next]),
+                "the next `up` tries again",
+                ...(byHand ? [`or by hand: ${byHand(announcement)}`] : []),
+            ];
+            const line = [`GitHub: ${about(announcement)}: ${problem}`, ...advice].join("; ");
+            refusals.push({ announcement, line, isOfToken: error instanceof RefusedError });
+        }
     }
+    return refusals;
 }
 
 /**
  * Sends an event `repository_dispatch` for each release.
  *
- * @returns what GitHub refused, a line each, with the command that does it
+ * @returns the events that GitHub refused, each with the command that sends it
  */
-export async function dispatchReleases(target: GitHubTarget, releases: readonly Announcement[]): Promise<string[]> {
-    const lines: string[] = [];
-    for (const release of releases) {
-        const what = `tell workflows of ${nameOf(target)} about image ${release.image}`;
-        const body = { event_type: dispatchType, client_payload: payloadOf(release) };
-        const byHand = dispatchCommand(target, release);
-        lines.push(
-            ...(await left(post(target, "/dispatches", body, what), `event for image ${release.image}`, byHand)),
-        );
-    }
-    return lines;
-}
+export const dispatchReleases = (
+    target: GitHubTarget,
+    releases: readonly Announcement[],
+): Promise<Refusal<Announcement>[]> =>
+    sendAll(
+        releases,
+        (release) => {
+            const what = `tell workflows of ${nameOf(target)} about image ${release.image}`;
+            return post(target, "/dispatches", { event_type: dispatchType, client_payload: payloadOf(release) }, what);
+        },
+        ({ image }) => `event for image ${image}`,
+        (release) => dispatchCommand(target, release),
+    );
 
-async function recordOne(target: GitHubTarget, record: DeploymentRecord, commit: string | undefined): Promise<void> {
-    const { environment, image, release, state, description = "" } = record;
+async function recordOne(target: GitHubTarget, record: DeploymentRecord): Promise<void> {
+    const { environment, image, release, state, description = "", commit = target.branch } = record;
     const what = `record the deployment of image ${image} in environment ${environment}`;
     const made = await post(
         target,
         "/deployments",
         {
-            ref: commit ?? target.branch,
+            ref: commit,
             environment,
             description: `image ${image}, release ${release}`.slice(0, longestDescription),
             payload: payloadOf(record),
@@ -113,20 +145,13 @@ async function recordOne(target: GitHubTarget, record: DeploymentRecord, commit:
     await post(target, `/deployments/${id}/statuses`, status, what);
 }
 
-/**
- * Makes deployment records.
- *
- * @param commit the commit that was deployed, 40 hex; by default the head of the branch
- * @returns what GitHub refused, a line each
- */
-export async function recordDeployments(
+/** Makes deployment records, and returns those that GitHub refused. */
+export const recordDeployments = (
     target: GitHubTarget,
     records: readonly DeploymentRecord[],
-    commit: string | undefined,
-): Promise<string[]> {
-    const lines: string[] = [];
-    for (const record of records) {
-        lines.push(...(await left(recordOne(target, record, commit), `deployment record for ${record.environment}`)));
-    }
-    return lines;
-}
+): Promise<Refusal<DeploymentRecord>[]> =>
+    sendAll(
+        records,
+        (record) => recordOne(target, record),
+        ({ environment }) => `deployment record for ${environment}`,
+    );

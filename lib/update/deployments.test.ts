@@ -1,7 +1,7 @@
 import { expect, test } from "../../tests/mocha";
 import type { EngineLog, EngineStep, StepState } from "../engine/log";
 import { componentTypes, dockerTypes, remoteCommandType } from "../engine/resources";
-import { announcementsOf } from "./announcements";
+import { type Announcements, type UpdateFacts, announcementsOf } from "./announcements";
 import { deploymentOutcomes, deploymentsLeft } from "./deployments";
 import { leftUndone } from "./leftUndone";
 import { promotedIn } from "./promoted";
@@ -101,6 +101,11 @@ test("a release moved where the digest is another one, or the first", () => {
     ]);
 });
 
+const facts: UpdateFacts = { before: [], commit: undefined, mask: (text) => text };
+const nothing: Announcements = { dispatches: [], records: [] };
+const wanting = (announcements?: string[]) =>
+    step(componentTypes.repositorySettings, "repository", { after: state({ announcements }) });
+
 test("GitHub is told what the configuration asks for, and of deployments how they ended", () => {
     const steps = [
         ...promotion("bot", "1", "2"),
@@ -110,12 +115,7 @@ test("GitHub is told what the configuration asks for, and of deployments how the
         command("host", { after: state({}, { stderr: "deployment host: it runs" }) }),
     ];
     const told = (announcements?: string[]) =>
-        announcementsOf(
-            logOf([
-                ...steps,
-                step(componentTypes.repositorySettings, "repository", { after: state({ announcements }) }),
-            ]),
-        );
+        announcementsOf(logOf([...steps, wanting(announcements)]), facts, nothing);
     expect(told()).toEqual({ dispatches: [], records: [] });
     expect(told(["dispatch"])).toEqual({ dispatches: [release("bot", "2"), release("web", "4")], records: [] });
     expect(told(["deployments"])).toEqual({
@@ -132,9 +132,69 @@ test("a deployment that is tried again is recorded although its release did not 
         [
             ...promotion("bot", "2", "2"),
             ...[component("host"), command("host", { result: "failed" })],
-            step(componentTypes.repositorySettings, "repository", { after: state({ announcements: ["deployments"] }) }),
+            wanting(["deployments"]),
         ],
         errors("host", "gave up"),
     );
-    expect(announcementsOf(log).records).toEqual([{ ...release("bot", "2"), environment: "host", state: "failure" }]);
+    expect(announcementsOf(log, facts, nothing).records).toEqual([
+        { ...release("bot", "2"), environment: "host", state: "failure" },
+    ]);
+});
+
+test("records name the commit, and no secret that a host said", () => {
+    const said = { after: state({}, { stderr: "deployment host: it runs with hunter2" }) };
+    const log = logOf([
+        ...promotion("bot", "2", "2"),
+        component("host"),
+        command("host", said),
+        wanting(["deployments"]),
+    ]);
+    const commit = "a".repeat(40);
+    const mask = (text: string) => text.replace("hunter2", "[secret]");
+    expect(announcementsOf(log, { ...facts, commit, mask }, nothing).records).toMatchObject([
+        { commit, description: "it runs with [secret]" },
+    ]);
+});
+
+/* What earlier updates could not tell, of image bot and of another one. */
+const toHost = { ...release("bot", "1"), environment: "host", state: "success" } as const;
+const toOthers = { ...release("bot", "1"), environment: "bot" };
+const untold: Announcements = {
+    dispatches: [release("bot", "1"), release("web", "4")],
+    records: [toHost, toOthers, { ...release("web", "4"), environment: "web" }],
+};
+const both = ["dispatch", "deployments"];
+const web = { ...release("web", "4"), environment: "web" };
+
+test.each<[string, EngineStep[], Announcements]>([
+    ["an update that moves nothing tells all of it", [...promotion("bot", "1", "1"), wanting(both)], untold],
+    [
+        "a newer release makes what is told of an image obsolete, but not what was deployed",
+        [...promotion("bot", "1", "2"), wanting(both)],
+        {
+            dispatches: [release("web", "4"), release("bot", "2")],
+            records: [toHost, web, { ...release("bot", "2"), environment: "bot" }],
+        },
+    ],
+    [
+        "a later deployment makes the earlier one's record obsolete",
+        [...promotion("bot", "1", "1"), component("host"), command("host", { result: "failed" }), wanting(both)],
+        { ...untold, records: [toOthers, web, { ...toHost, state: "failure" }] },
+    ],
+    [
+        "a promotion that fails leaves the earlier release in place",
+        [...promotion("bot", "1", "2", "failed"), wanting(both)],
+        untold,
+    ],
+    ["what the configuration no longer wants is forgotten", [wanting(["dispatch"])], { ...untold, records: [] }],
+    ["without GitHub in the configuration all of it", [{ ...wanting(), after: undefined }], nothing],
+])("of what was not told, %s", (_what, steps, expected) => {
+    expect(announcementsOf(logOf(steps), facts, untold)).toEqual(expected);
+});
+
+test("an update that ends before it comes to the settings goes by those of the state", () => {
+    const settingsBefore = { type: componentTypes.repositorySettings, inputs: { announcements: ["dispatch"] } };
+    const log = logOf(promotion("bot", "1", "2"));
+    const told = (before: UpdateFacts["before"]) => announcementsOf(log, { ...facts, before }, nothing).dispatches;
+    expect([told([settingsBefore]), told([])]).toEqual([[release("bot", "2")], []]);
 });

@@ -54,18 +54,28 @@ function setAside(file: string): string {
 }
 
 /**
+ * Reads a file of records. A damaged one is reported on stderr and renamed, because an update does not need it.
+ *
+ * @param what names the records: "recorded updates"
+ * @returns undefined if there is no such file, or it is damaged
+ */
+export function readRecords<T>(file: string, schema: z.ZodType<T>, what: string): T | undefined {
+    const kept = readKeptJson(file, schema);
+    if (kept !== undefined && "damage" in kept)
+        console.error(`note: ${file} holds no ${what} and ${setAside(file)}: ${kept.damage}`);
+    return valueOf(kept);
+}
+
+/**
  * Reads the recorded updates of a stack. A damaged file is reported on stderr and renamed: only recorded durations are
  * lost.
  *
  * @returns newest first; empty if no update is recorded
  */
 export function readHistory(stack: string, env: NodeJS.ProcessEnv, root?: string): Promise<UpdateRecord[]> {
-    const file = historyFile(stack, env, root);
-    const kept = readKeptJson(file, updates);
-    if (kept !== undefined && "damage" in kept)
-        console.error(`note: ${file} holds no recorded updates and ${setAside(file)}: ${kept.damage}`);
+    const kept = readRecords(historyFile(stack, env, root), updates, "recorded updates");
     // The type has no `undefined` for absent properties, and neither does JSON.
-    return Promise.resolve((valueOf(kept) ?? []) as UpdateRecord[]);
+    return Promise.resolve((kept ?? []) as UpdateRecord[]);
 }
 
 /** Adds an update to the recorded updates of a stack, and drops updates that are no longer needed. */

@@ -107,13 +107,13 @@ describe("another token is wanted", () => {
     const build = step("docker-build:index:Image", "ci-amd64", {}, "failed");
 
     test("where only GitHub failed, after the token's time", () => {
-        expect(mayHaveExpired(log([variable("failed"), { ...build, result: "succeeded" }]), 3600)).toBe(true);
+        expect(mayHaveExpired(log([variable("failed"), { ...build, result: "succeeded" }]), 3600, false)).toBe(true);
     });
 
     test("where the provider could not begin with it", () => {
         const messages = new Map([[variable("failed").urn, [{ severity: "error", line: "401 Bad credentials" }]]]);
-        expect(mayHaveExpired({ ...log([{ ...build, result: "succeeded" }]), messages }, 3600)).toBe(true);
-        expect(mayHaveExpired({ ...log([build]), messages }, 3600)).toBe(false);
+        expect(mayHaveExpired({ ...log([{ ...build, result: "succeeded" }]), messages }, 3600, false)).toBe(true);
+        expect(mayHaveExpired({ ...log([build]), messages }, 3600, false)).toBe(false);
     });
 
     test.each<[string, readonly EngineStep[], number]>([
@@ -121,6 +121,13 @@ describe("another token is wanted", () => {
         ["nothing of GitHub failed", [variable("succeeded")], 3600],
         ["the token was still valid", [variable("failed")], 60],
     ])("not where %s", (_what, steps, seconds) => {
-        expect(mayHaveExpired(log(steps), seconds)).toBe(false);
+        expect(mayHaveExpired(log(steps), seconds, false)).toBe(false);
+    });
+
+    test("where everything was done, and only an announcement found the token refused", () => {
+        const done = log([variable("succeeded"), { ...build, result: "succeeded" }]);
+        expect(mayHaveExpired(done, 3600, true)).toBe(true);
+        expect(mayHaveExpired(done, 60, true)).toBe(false);
+        expect(mayHaveExpired(log([build]), 3600, true)).toBe(false);
     });
 });

@@ -66,13 +66,15 @@ export function leftUndone(log: EngineLog): string[] {
 const tokenLife = 3500;
 
 /**
- * Whether an update failed only because its GitHub App token expired during the update: a resource on GitHub failed
- * after the token's lifetime, and no other resource failed. An update with a new token then completes the remaining
- * work.
+ * Whether an update failed only because its GitHub App token expired during the update: a resource on GitHub, or an
+ * announcement, failed after the token's lifetime, and no other resource failed. An update with a new token then
+ * completes the remaining work.
  *
  * @param seconds minimum age of the token
+ * @param isRefused whether GitHub refused the token when it was told of the update
  */
-export function mayHaveExpired(log: EngineLog, seconds: number): boolean {
+export function mayHaveExpired(log: EngineLog, seconds: number, isRefused: boolean): boolean {
     const failed = log.steps.filter(({ result }) => result === "failed");
-    return seconds >= tokenLife && (failed.length > 0 || endedOnGitHub(log)) && failed.every(isGitHubs);
+    const isGitHubsFault = failed.length > 0 || endedOnGitHub(log) || isRefused;
+    return seconds >= tokenLife && isGitHubsFault && failed.every(isGitHubs);
 }

@@ -106,7 +106,13 @@ test("a preview needs no host, and a review says what would be deployed where, a
     expect(await planned()).toEqual([first]);
 });
 
+/** What the first update promoted. */
+let promoted: readonly { readonly image: string; readonly ref: string; readonly release: string }[] = [];
+const untoldFile = () => path.join(lab.paths.state, "updates", "layered-images", "local.untold.json");
+
 test("a host that does not answer holds nothing up for long: everything is promoted, and the run ends red", async () => {
+    const github = standInRepository(lab);
+    await github.control("PUT", "refusal", { path: "/dispatches", status: 403, message: "Forbidden" });
     const begun = Date.now();
     const { code, output, releases } = await update();
     expect((Date.now() - begun) / 1000).toBeLessThan(90);
@@ -118,10 +124,13 @@ test("a host that does not answer holds nothing up for long: everything is promo
         { image: "app", ref: await refOf("app") },
         { image: "other", ref: await refOf("other") },
     ]);
-    // Workflows hear of both; who deploys the other one reports how that went.
-    const { dispatches, deployments } = standInRepository(lab).state();
-    const payloads = (releases as PromotedRelease[]).map(({ image, ref, release }) => ({ image, ref, release }));
-    expect(dispatches).toEqual(payloads.map((payload) => ({ type: "image-promoted", payload })));
+    // GitHub refused the events, which is left to do. Who deploys the other image reports how that went.
+    promoted = (releases as PromotedRelease[]).map(({ image, ref, release }) => ({ image, ref, release }));
+    for (const { image } of promoted)
+        expect(output.split("left to do:")[1]).toContain(`GitHub: event for image ${image}: `);
+    const { dispatches = [], deployments } = github.state();
+    expect(dispatches).toEqual([]);
+    expect(JSON.parse(readFileSync(untoldFile(), "utf8"))).toEqual({ dispatches: promoted, records: [] });
     expect(deployments?.map(({ environment, statuses }) => [environment, statuses.map(({ state }) => state)])).toEqual([
         ["bot", ["failure"]],
         ["other", []],
@@ -133,9 +142,14 @@ test("a host that does not answer holds nothing up for long: everything is promo
 
 test("the next update deploys the release that was promoted, and the one after it has nothing to do", async () => {
     await sshd.start();
+    await standInRepository(lab).control("DELETE", "refusal");
     const { code, output, summary, releases } = await update();
     expect(code, output).toBe(0);
     expect(releases).toEqual([]);
+    // It moved nothing, and tells workflows what the first one could not.
+    const { dispatches } = standInRepository(lab).state();
+    expect(dispatches).toEqual(promoted.map((payload) => ({ type: "image-promoted", payload })));
+    expect(existsSync(untoldFile())).toBe(false);
     const ref = await refOf("app");
     const [line, ...more] = started();
     expect(more).toEqual([]);
