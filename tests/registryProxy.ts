@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type IncomingMessage, createServer, request as send } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { createServer, request as send } from "node:https";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import type { Lab } from "../lab/lab";
