@@ -177,7 +177,7 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
 }
 
 /** What the providers say of what they ended. A step or a request may say the same of a limit of its own. */
-const ended = /context deadline exceeded/;
+const deadline = "context deadline exceeded";
 
 const minutesText = (minutes: number): string => `${minutes.toString()} minute${minutes === 1 ? "" : "s"}`;
 
@@ -195,7 +195,7 @@ function lateAdvice(
     [newest = ""]: readonly string[],
     { what, kind, minutes }: { readonly what: string; readonly kind: RecordedWork["kind"]; readonly minutes: number },
 ): string | undefined {
-    if (!ended.test(newest) || process.uptime() < minutes * 60) return undefined;
+    if (!newest.includes(deadline) || process.uptime() < minutes * 60) return undefined;
     return (
         `${what} did not end within its time limit of ${minutesText(minutes)}, and was ended: next: see above what it did last (a step that ` +
         `waits, a registry that does not answer); if it needs longer: ${longerLimit(kind, minutes)}`
