@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { mock } from "node:test";
 import { fn, spyOn } from "jest-mock";
 import { beforeEach, describe } from "mocha";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
@@ -127,7 +128,7 @@ describe("what was ended", () => {
         buildHooks({ key: "bot", repository: "reg.test/us/bot", roots: [], triggers: {} }, ({ kind }) =>
             kind === "test" ? 30 : 120,
         );
-    const killed = ["signal: killed"];
+    const late = ["context deadline exceeded"];
 
     test.each([
         [
@@ -141,7 +142,7 @@ describe("what was ended", () => {
             /its build for linux\/arm64 did not end within its time limit of 120 minutes.*timeLimits\.build 240$/,
         ],
     ] as const)("by the time limit of a %s says so, with how to get a longer one", async (kind, after, text) => {
-        expect(await logged(after, hooks(), { errors: killed, newInputs: inputs[kind] })).toMatch(text);
+        expect(await logged(after, hooks(), { errors: late, newInputs: inputs[kind] })).toMatch(text);
     });
 
     test("by the time limit of a promotion says so", async () => {
@@ -151,8 +152,31 @@ describe("what was ended", () => {
         );
     });
 
-    test("by something else, before any limit, is no matter of a limit", async () => {
-        expect(await logged(60, hooks(), { errors: killed, newInputs: inputs.test })).toMatch(
+    test("and can't be, because the provider waits for a registry, is reported after the time limit of a promotion", async () => {
+        const { beforeCreate: [begin] = [], afterCreate: [end] = [] } = tagHooks("bot", "reg.test/us/bot", 15);
+        const error = spyOn(pulumi.log, "error").mockResolvedValue(undefined);
+        mock.timers.enable({ apis: ["setTimeout"] });
+        try {
+            for (const name of ["bot", "bot@release"])
+                await (begin as pulumi.ResourceHook).callback({ urn: name, id: "", name, type: "t" });
+            await (end as pulumi.ResourceHook).callback({ urn: "bot@release", id: "", name: "bot@release", type: "t" });
+            mock.timers.tick(15 * 60_000);
+            expect(error).not.toHaveBeenCalled();
+            mock.timers.tick(10_000);
+            expect(error.mock.calls.map(([text]) => text)).toEqual([
+                expect.stringMatching(
+                    /^image bot: publishing bot did not end within its time limit of 15 minutes: reg\.test does not answer/,
+                ),
+            ]);
+        } finally {
+            mock.timers.reset();
+            error.mockRestore();
+        }
+    });
+
+    test("by something else is no matter of a limit", async () => {
+        expect(await logged(60, hooks(), { errors: late, newInputs: inputs.test })).toBe("");
+        expect(await logged(1800, hooks(), { errors: ["signal: killed"], newInputs: inputs.test })).toMatch(
             /^image bot: next: a program of this update .* was ended from outside/,
         );
     });

@@ -176,20 +176,29 @@ async function checkRoots({ key, roots, triggers }: RegistryChecks, registries: 
     }
 }
 
-/** What the providers say of what they ended: of a program that they killed, and of their own requests. */
-const ended = /signal: killed|context deadline exceeded|DeadlineExceeded/;
+/** What the providers say of what they ended. A step or a request may say the same of a limit of its own. */
+const deadline = "context deadline exceeded";
+
+const minutesText = (minutes: number): string => `${minutes.toString()} minute${minutes === 1 ? "" : "s"}`;
+
+const longerLimit = (kind: RecordedWork["kind"], minutes: number): string =>
+    `pulumi config set --path timeLimits.${kind} ${(2 * minutes).toString()}`;
+
+/**
+ * How much later than its time limit a promotion is reported as one that can't be ended, in milliseconds. The provider ends tags that are
+ * commands, and its own reading of a tag, but not buildx while that waits for the answer to a push (docker-build 0.0.22).
+ */
+const grace = 10_000;
 
 /** Returns the error of what exceeded its time limit, with its next step; undefined for another failure. */
 function lateAdvice(
     [newest = ""]: readonly string[],
     { what, kind, minutes }: { readonly what: string; readonly kind: RecordedWork["kind"]; readonly minutes: number },
 ): string | undefined {
-    // Earlier in the run, something else killed the program.
-    if (!ended.test(newest) || process.uptime() < minutes * 60) return undefined;
-    const longer = `pulumi config set --path timeLimits.${kind} ${(2 * minutes).toString()}`;
+    if (!newest.includes(deadline) || process.uptime() < minutes * 60) return undefined;
     return (
-        `${what} did not end within its time limit of ${minutes.toString()} minute${minutes === 1 ? "" : "s"}, and was ended: next: see ` +
-        `above what it did last (a step that waits, a registry that does not answer); if it needs longer: ${longer}`
+        `${what} did not end within its time limit of ${minutesText(minutes)}, and was ended: next: see above what it did last (a step that ` +
+        `waits, a registry that does not answer); if it needs longer: ${longerLimit(kind, minutes)}`
     );
 }
 
@@ -215,10 +224,30 @@ export function tagHooks(
 ): pulumi.ResourceHookBinding {
     const { registry } = parseReference(repository);
     const repeated = new Map<string, number>();
+    const running = new Map<string, NodeJS.Timeout>();
+    const end = ({ urn }: Pick<pulumi.ResourceHookArgs, "urn">) => {
+        clearTimeout(running.get(urn));
+        running.delete(urn);
+    };
+    const begun = new pulumi.ResourceHook(`begin to publish image ${key} in ${repository}`, (resource) => {
+        end(resource);
+        const late = async () => {
+            noteFailure(resource.urn);
+            await pulumi.log.error(
+                `image ${key}: publishing ${resource.name} did not end within its time limit of ${minutesText(minutes)}: ${registry} does not ` +
+                    "answer, and the provider can't be told to stop waiting for it: next: when nothing else runs any more, interrupt the " +
+                    `update twice, see that ${registry} answers, and run the same command again; if it only needs longer: ` +
+                    longerLimit("promotion", minutes),
+            );
+        };
+        running.set(resource.urn, setTimeout(() => void late(), minutes * 60_000 + grace).unref());
+    });
+    const ended = new pulumi.ResourceHook(`image ${key} is published in ${repository}`, end);
     let isReported = false;
     const advise = new pulumi.ErrorHook(
         `say what to do when image ${key} can't be published in ${repository}`,
         async ({ errors, urn, name }) => {
+            end({ urn });
             const times = repeated.get(urn) ?? 0;
             const seconds = promotionWaits[times];
             // `errors` has the failures of all attempts, the newest first.
@@ -241,7 +270,8 @@ export function tagHooks(
             return false;
         },
     );
-    return { onError: [advise] };
+    const [before, after] = [[begun], [ended]];
+    return { beforeCreate: before, beforeUpdate: before, afterCreate: after, afterUpdate: after, onError: [advise] };
 }
 
 /** Returns what a build or smoke test is, from its inputs, with its time limit. */

@@ -77,6 +77,14 @@ describe("a tag that a registry refused", () => {
         expect(nextAfterTagging([error], "reg.test")).toMatch(next);
     });
 
+    test.each([
+        "error reading from server: EOF",
+        'connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"',
+    ])("because the provider ended is not moved again, and no matter of the registry: %s", (error) => {
+        expect(isPassing([error])).toBe(false);
+        expect(nextAfterTagging([error], "reg.test")).toMatch(/was ended from outside/);
+    });
+
     test.each([put("404 Not Found"), put("501 Not Implemented"), "creating: sha256:500: not found"])(
         "for a reason that nobody knows is not moved again: %s",
         (error) => {

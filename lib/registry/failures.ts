@@ -116,7 +116,8 @@ const builder = {
 
 const program = {
     // buildx that was killed; a provider that ended is told by the engine alone, in these words.
-    pattern: /signal: (killed|terminated)|^rpc error: code = (Unavailable|Canceled)/m,
+    pattern:
+        /signal: (killed|terminated)|^(rpc error: code = (Unavailable|Canceled)|error reading from server: |connection error: desc = )/m,
     next:
         "a program of this update (buildx, or a provider of pulumi) was ended from outside, perhaps because the machine ran out of memory " +
         "(dmesg tells): run the same command again, with fewer builds at a time if it happens again: --parallel 2",
@@ -169,7 +170,7 @@ export const isTransient = (errors: readonly string[]): boolean =>
  */
 export function isPassing(errors: readonly string[]): boolean {
     const text = errors.join("\n");
-    return failureIn(text)?.passing ?? conflict.test(text);
+    return !program.pattern.test(text) && (failureIn(text)?.passing ?? conflict.test(text));
 }
 
 /**
