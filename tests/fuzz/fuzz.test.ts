@@ -54,9 +54,9 @@ async function pushRoot(tag: string): Promise<string> {
 
 /** Writes the repository that the model describes. */
 function writeRepository(): void {
-    const stack = configFile(world, {
-        "layered-images:roots": { "tiny:1": roots[model.pin] },
-        "layered-images:registryCache": "false",
+    const stack = configFile(world, "fuzz", {
+        roots: { "tiny:1": roots[model.pin] },
+        registryCache: "false",
     });
     writeTree(repository.root, { ...filesOf(model), ...stack });
 }
@@ -122,7 +122,7 @@ async function expectReproducible(): Promise<void> {
 
 before(async () => {
     world = await startWorld();
-    repository = await addRepository(world, "fuzz", configFile(world));
+    repository = await addRepository(world, "fuzz", configFile(world, "fuzz"));
     roots = [await pushRoot("a"), await pushRoot("b")];
     // Between one and twelve images to begin with.
     const changes = Array.from({ length: 1 + (seed % 12) }, (_, index) => index);

@@ -23,16 +23,29 @@ function ending({ typed, code }: Run): string {
     return `\`${typed}\` fails (${code.toString()})`;
 }
 
-/** Returns the first next step that a command named; "" if it named none. */
-function nextStep({ output }: Run): string {
+/** Returns the first next step that a command named, without ports and folders of this run; "" if it named none. */
+function nextStep({ output }: Run, folder: string): string {
     const [, next = ""] = /\bnext: (.*)/.exec(output) ?? [];
-    return next.replace(/registry\.localhost:\d+/g, "the registry").replace(/https?:\/\/127\.0\.0\.1:\d+/g, "GitHub");
+    return next
+        .replaceAll(folder, "…")
+        .replace(/registry\.localhost:\d+/g, "the registry")
+        .replace(/https?:\/\/127\.0\.0\.1:\d+/g, "GitHub");
 }
 
-/** Writes docs/reliability.md: what each fault came to when all of them were last tried. */
-export function writeReliability(rows: readonly Row[]): void {
+/** A case that was not run, because the product lacks something. */
+export interface NotRun {
+    readonly name: string;
+    readonly lacking?: string;
+}
+
+/**
+ * Writes docs/reliability.md: what each fault came to when all of them were last tried.
+ *
+ * @param folder that of the lab
+ */
+export function writeReliability(rows: readonly Row[], notRun: readonly NotRun[], folder: string): void {
     const lines = rows.map(({ name, met, recovery, seconds }) => {
-        const next = nextStep(met);
+        const next = nextStep(met, folder);
         const commands = recovery.map(
             (args) => `\`${args[0] ?? ""}${args.includes("--replace") ? " --replace …" : ""}\``,
         );
@@ -54,7 +67,7 @@ registry, and a proxy that strikes at a chosen request. After each of the ${rows
 | what happens | what the command comes to | the first next step that it names | all is well after | seconds |
 | --- | --- | --- | --- | --- |
 ${lines.join("\n")}
-
+${notRun.map(({ name, lacking = "" }) => `\nNot run, for lack of ${lacking}: ${name}.\n`).join("")}
 \`npm run test:faults -- --fuzz\` changes random hierarchies with random faults, and compares each update with a model of what must be built.
 `;
     writeFileSync(path.join(packageRoot, "docs", "reliability.md"), text);

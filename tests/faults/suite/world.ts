@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { stringify } from "yaml";
 import { ensureCertificates, registryHost } from "../../../lab/servers/tls";
 import { stackFile } from "../../../lib/engine/stacks";
 import { backendFolder, serversFolder } from "../../../lib/system/paths";
@@ -192,26 +193,28 @@ export async function startWorld(): Promise<World> {
 
 /** Settings of a stack that pushes through the proxy before the registry. */
 const settings = ({ host }: World) => ({
-    "layered-images:lab": "true",
-    "layered-images:registry": host,
-    "layered-images:platforms": ["linux/amd64"],
+    lab: "true",
+    registry: host,
+    platforms: ["linux/amd64"],
 });
 
 /** Further settings, for a stack that reaches GitHub through the proxy before the stand-in. */
 const githubSettings = ({ github }: World) => ({
-    "layered-images:github": { repository: "cs24-1-bot" },
+    github: { repository: "cs24-1-bot" },
     "github:baseUrl": `http://127.0.0.1:${github.port.toString()}/`,
     "github:writeDelayMs": "0",
     "github:retryDelayMs": "10",
 });
 
-/** Returns the file with a stack's configuration. */
-export const configFile = (world: World, more: object = {}): Readonly<Record<string, string>> => ({
-    "Pulumi.local.yaml": `${JSON.stringify({
-        config: { ...settings(world), ...more },
-        encryptionsalt: "v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==",
-    })}\n`,
-});
+/** Returns the file with a stack's configuration: settings of the project, and of a provider where the key names it. */
+export function configFile(world: World, project: string, more: object = {}): Readonly<Record<string, string>> {
+    const entries = Object.entries({ ...settings(world), ...more });
+    const config = Object.fromEntries(
+        entries.map(([key, value]) => [key.includes(":") ? key : `${project}:${key}`, value as unknown]),
+    );
+    const encryptionsalt = "v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMHJQ==";
+    return { "Pulumi.local.yaml": stringify({ config, encryptionsalt }) };
+}
 
 /** Makes a repository, and its stack. */
 export async function addRepository(
@@ -249,7 +252,7 @@ export async function addFaultyRepository(world: World, kind: RepositoryKind): P
     const workflows = workflowsFile({ up: [{ file: "images.yml", name: "Build Images" }] });
     const files = {
         ...filesOf(kind),
-        ...configFile(world, kind === "hub" ? githubSettings(world) : {}),
+        ...configFile(world, kind, kind === "hub" ? githubSettings(world) : {}),
         ...(kind === "hub" && workflows),
     };
     const repository = await addRepository(world, kind, files);
