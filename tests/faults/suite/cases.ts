@@ -146,7 +146,7 @@ const signalling =
     };
 
 /** What a command may end with when a program of it was killed. */
-const killed = [1, 137, 255];
+const killed = [1, 137, 143, 255];
 const failed = [1, 255];
 
 /** A registry's refusal, as the distribution specification words it. */

@@ -92,6 +92,8 @@ after(async () => {
 /** Ends the fault of a case that failed, as well as one can without knowing it, so that the next case is not judged by it. */
 afterEach(async function (this: Context) {
     if (this.currentTest?.state !== "failed") return;
+    // The other cases take a while, and mocha shows failures at the end.
+    console.error(this.currentTest.err?.message.slice(-3000));
     world.registry.obey(undefined);
     world.github.obey(undefined);
     for (const repository of repositories.values()) {
