@@ -38,7 +38,13 @@ const labsAtOnce = availableParallelism() + 2;
 const longest = [
     ...["integration/changes", "integration/status", "faults/github", "integration/githubPullRequest"],
     ...["integration/github", "integration/review", "integration/hierarchy", "integration/registry"],
-    ...["integration/deployment", "integration/history", "integration/firstHour", "integration/cache"],
+    ...[
+        "faults/suite/faults",
+        "integration/deployment",
+        "integration/history",
+        "integration/firstHour",
+        "integration/cache",
+    ],
 ].map((name) => `tests/${name}.test.ts`);
 
 const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
@@ -71,10 +77,10 @@ const suites = {
         order: "shuffled",
     },
     integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], order: "longest first" },
-    // One file, which may take an hour: each of its tests is shown when it ends.
     faults: { has: (file) => file === faultsFile, ...alone },
     // The model does not know what a step that failed has built.
     fuzz: { has: (file) => file === fuzzFile, ...alone, options: [...alone.options, "--bail"] },
+    // One file, which may take an hour: each of its tests is shown when it ends.
     real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], order: "longest first" },
 } as const satisfies Record<string, Suite>;
 
