@@ -9,7 +9,7 @@ import {
     type World,
     addRepository,
     configFile,
-    killProgram,
+    killPrograms,
     killServer,
     start,
     startWorld,
@@ -72,7 +72,7 @@ async function update(fault: Fault | undefined): Promise<Run> {
             "kill the engine": {
                 kind: "before",
                 act: () => {
-                    killProgram(running, "engine");
+                    killPrograms(running, "engine");
                 },
             },
             "kill buildkitd": {

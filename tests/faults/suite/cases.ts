@@ -15,12 +15,13 @@ import type { Call, Reaction } from "./interposer";
 import { dataOf, promotedTags } from "./oracle";
 import {
     type Circumstances,
+    type Program,
     type RepositoryKind,
     type Repository,
     type Run,
     type Running,
     type World,
-    killProgram,
+    killPrograms,
     killServer,
 } from "./world";
 
@@ -127,9 +128,9 @@ const reacting =
     };
 
 const kill =
-    (...victims: Parameters<typeof killProgram>[1][]): Act =>
+    (...victims: readonly Program[]): Act =>
     (_, running) => {
-        for (const victim of victims) killProgram(running, victim);
+        killPrograms(running, ...victims);
     };
 
 const killing =
@@ -408,7 +409,7 @@ export const cases: readonly Case[] = [
             return second;
         },
         code: failed,
-        says: /currently locked by/,
+        says: /is being updated: pid \d+ of this machine/,
     },
     { name: "a lock that a crash left empty", chosen: true, play: locked("") },
     { name: "a lock that a crash cut", play: locked('{"pid": 12') },

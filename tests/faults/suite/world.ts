@@ -149,11 +149,15 @@ function programOf(pid: number): string {
     }
 }
 
-/** Kills a program of a running command. Throws if it does not run, because the fault would not happen. */
-export function killProgram({ pid }: Running, program: Program): void {
-    const found = descendants(pid).filter((one) => programOf(one) === programs[program]);
-    if (found.length === 0) throw new Error(`no ${program} runs that could be killed`);
-    for (const one of found) signal(one, "SIGKILL");
+/** Kills programs of a running command, all at once. Throws if one does not run, because the fault would not happen. */
+export function killPrograms({ pid }: Running, ...victims: readonly Program[]): void {
+    const running = descendants(pid).map((one) => ({ pid: one, name: programOf(one) }));
+    const found = victims.map((victim) => {
+        const pids = running.filter(({ name }) => name === programs[victim]).map((one) => one.pid);
+        if (pids.length === 0) throw new Error(`no ${victim} runs that could be killed`);
+        return pids;
+    });
+    for (const one of found.flat()) signal(one, "SIGKILL");
 }
 
 /** Servers of the lab. */
