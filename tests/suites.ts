@@ -20,7 +20,7 @@ const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
 const realFolder = "tests/real";
 /** Random faults, which only `npm run test:faults -- --fuzz` runs: nobody waits for them. */
 const fuzzFile = "tests/fuzz/fuzz.test.ts";
-/** A third of its faults belongs to the integration tests; `npm run test:faults` runs all. */
+/** A choice of its faults belongs to the integration tests; `npm run test:faults` runs all. */
 const faultsFile = "tests/faults/suite/faults.test.ts";
 /** Tests that need nothing but node_modules and yet take seconds: they start programs, or wait as long as a client of GitHub waits. */
 const slow = [

@@ -29,7 +29,7 @@ import {
 
 /*
  * What fails, and that nothing good is lost by it: each case runs against the oracle (oracle.ts), and ends in the state in which the next
- * begins. `npm test` runs the chosen third, `npm run test:faults` all of them, and writes docs/reliability.md.
+ * begins. `npm test` runs a choice, `npm run test:faults` all of them, and writes docs/reliability.md.
  */
 
 const isComplete = process.env.LAYERED_IMAGES_FAULTS === "all";
