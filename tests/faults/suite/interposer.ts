@@ -81,6 +81,8 @@ export async function interpose({ upstream, tls }: InterposerOptions): Promise<I
                 return;
             }
             answer.writeHead(response.statusCode ?? 502, response.headers);
+            // A server may break off after the headers, which is not the same as no answer.
+            answer.flushHeaders();
             if (reaction?.kind !== "halve") {
                 response.on("error", () => answer.destroy()).pipe(answer);
                 return;
