@@ -98,6 +98,15 @@ function addOwnCommands(
             done(await commands.suites().runRealTests(rest));
         },
     );
+    program
+        .command("test:faults")
+        .description("test what happens when something fails, and write docs/reliability.md (half an hour)")
+        .option("--fuzz", "random faults on random hierarchies, instead of the table of faults")
+        .option("--steps <count>", "number of random steps", positive, 200)
+        .option("--seed <number>", "what random steps are made from; a new number by default", positive)
+        .action(async (options: Suites.FaultOptions) => {
+            done(await commands.suites().runFaultTests(options));
+        });
     const bench = program.command("bench");
     bench
         .description(

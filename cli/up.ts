@@ -71,12 +71,17 @@ interface RefreshResult {
     readonly code: number;
 }
 
-/** Refreshes workflow files that differ from the state and, with `--refresh`, all resources except the indexes. */
+/**
+ * Refreshes workflow files that differ from the state and, with `--refresh`, all resources except the indexes. A refresh also removes
+ * what a killed update was creating from the state's pending operations, which the engine would otherwise warn of for ever.
+ */
 async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]): Promise<RefreshResult> {
-    const { resources: before } = await deploymentOf(engine);
-    const { refresh, rest } = refreshBefore(args, await filesDiffer(before, engine.env));
+    const { resources: before, pending } = await deploymentOf(engine);
+    const wasCutOff = pending.some(({ operation }) => operation === "creating");
+    const { refresh, rest } = refreshBefore(args, wasCutOff || (await filesDiffer(before, engine.env)));
     if (!refresh) return { before, rest, replaced: [], code: exit.done };
-    const runRefresh = (options: readonly string[]) => pulumi("refresh", ["--yes", "--skip-preview", ...options]);
+    const common = ["--yes", "--skip-preview", ...(wasCutOff ? ["--clear-pending-creates"] : [])];
+    const runRefresh = (options: readonly string[]) => pulumi("refresh", [...common, ...options]);
     const hasToken = engine.env.GITHUB_TOKEN !== undefined && engine.env.GITHUB_TOKEN !== "";
     const code = await runRefresh(refresh === refreshOptions.all && !hasToken ? refreshOptions.images : refresh);
     if (isInterrupted()) return { before, rest, replaced: [], code };

@@ -18,6 +18,10 @@ import { seedVariable, shuffled } from "./shuffled";
 const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
 /** Folder whose tests build this repository's own images, PyTorch and all. */
 const realFolder = "tests/real";
+/** Random faults, which only `npm run test:faults -- --fuzz` runs: nobody waits for them. */
+const fuzzFile = "tests/fuzz/fuzz.test.ts";
+/** A choice of its faults belongs to the integration tests; `npm run test:faults` runs all. */
+const faultsFile = "tests/faults/suite/faults.test.ts";
 /** Tests that need nothing but node_modules and yet take seconds: they start programs, or wait as long as a client of GitHub waits. */
 const slow = [
     ...["cli/main.test.ts", "workflows/scripts.test.ts", "tests/architecture.test.ts"],
@@ -34,7 +38,13 @@ const labsAtOnce = availableParallelism() + 2;
 const longest = [
     ...["integration/changes", "integration/status", "faults/github", "integration/githubPullRequest"],
     ...["integration/github", "integration/review", "integration/hierarchy", "integration/registry"],
-    ...["integration/deployment", "integration/history", "integration/firstHour", "integration/cache"],
+    ...[
+        "faults/suite/faults",
+        "integration/deployment",
+        "integration/history",
+        "integration/firstHour",
+        "integration/cache",
+    ],
 ].map((name) => `tests/${name}.test.ts`);
 
 const isIn = (file: string, folder: string) => file.startsWith(`${folder}/`);
@@ -56,14 +66,20 @@ interface Suite {
     readonly order: "shuffled" | "longest first";
 }
 
+/** One file, whose tests go on where the one before ended. */
+const alone = { minutes: 40, options: ["--no-parallel"], order: "longest first" } as const;
+
 const suites = {
     unit: {
-        has: (file) => !isLab(file) && !isReal(file),
+        has: (file) => !isLab(file) && !isReal(file) && file !== fuzzFile,
         minutes: 2,
         options: ["--jobs", availableParallelism().toString()],
         order: "shuffled",
     },
     integration: { has: isLab, minutes: 60, options: ["--jobs", labsAtOnce.toString()], order: "longest first" },
+    faults: { has: (file) => file === faultsFile, ...alone },
+    // The model does not know what a step that failed has built.
+    fuzz: { has: (file) => file === fuzzFile, ...alone, options: [...alone.options, "--bail"] },
     // One file, which may take an hour: each of its tests is shown when it ends.
     real: { has: isReal, minutes: 240, options: ["--no-parallel", "--reporter", "spec"], order: "longest first" },
 } as const satisfies Record<string, Suite>;
@@ -234,10 +250,13 @@ function mocha({ minutes, options, order }: Suite, files: readonly string[], mor
     };
 }
 
-const mochaSuite = (title: string, one: Suite) =>
+const mochaSuite = (title: string, one: Suite, variables: Readonly<Record<string, string>> = {}) =>
     suite(
         title,
-        (report) => mocha(one, filesOf(one), ["--reporter-option", `output=${report}`]),
+        (report) => {
+            const command = mocha(one, filesOf(one), ["--reporter-option", `output=${report}`]);
+            return { ...command, variables: { ...command.variables, ...variables } };
+        },
         (report) => JSON.parse(report) as Totals,
     );
 
@@ -341,6 +360,27 @@ export function runRealTests(args: readonly string[]): Promise<number> {
     checkDisk([{ folder: tmpdir(), what, gigabytes: realLab }], { variable: "TMPDIR" });
     const { command, args: all } = mocha(suites.real, filesOf(suites.real), args);
     return runAttached(command, all, process.env);
+}
+
+/** Options of the tests of faults. */
+export interface FaultOptions {
+    /** Whether random hierarchies meet random faults, instead of the table of faults. */
+    readonly fuzz?: boolean;
+    /** Number of random steps. */
+    readonly steps: number;
+    /** What the steps are made from; a new number by default, which is printed. */
+    readonly seed?: number;
+}
+
+/**
+ * Tests what happens when something fails: the whole table of faults, which also writes docs/reliability.md, or random ones. Prints the
+ * totals in the last line.
+ */
+export async function runFaultTests({ fuzz, steps, seed = randomInt(1_000_000) }: FaultOptions): Promise<number> {
+    if (!fuzz) return close([await mochaSuite("faults", suites.faults, { LAYERED_IMAGES_FAULTS: "all" })]);
+    console.log(`again: npm run test:faults -- --fuzz --steps ${steps} --seed ${seed}`);
+    const variables = { LAYERED_IMAGES_FUZZ_STEPS: steps.toString(), LAYERED_IMAGES_FUZZ_SEED: seed.toString() };
+    return close([await mochaSuite("random faults", suites.fuzz, variables)]);
 }
 
 /** Writes the documentation of what the package exports to `docs/api`. Returns the exit code of TypeDoc. */

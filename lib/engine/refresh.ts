@@ -66,12 +66,13 @@ export const namesTargets = (args: readonly string[]): boolean =>
 
 /**
  * Removes `--refresh` from the arguments of an `up`, because Pulumi would then refresh the indexes too. With targets
- * the option stays, and Pulumi refreshes only these. Without the option, the workflow files are refreshed if they
- * differ from the state.
+ * the option stays, and Pulumi refreshes only these. Without the option, the workflow files are refreshed if that is needed.
+ *
+ * @param isNeeded whether they differ from the state, or the state has to be put in order
  */
-export function refreshBefore(args: readonly string[], filesDiffer: boolean): RefreshBefore {
+export function refreshBefore(args: readonly string[], isNeeded: boolean): RefreshBefore {
     if (!args.some((arg) => refreshOption.test(arg))) {
-        return { refresh: filesDiffer ? refreshOptions.files : undefined, rest: args };
+        return { refresh: isNeeded ? refreshOptions.files : undefined, rest: args };
     }
     if (namesTargets(args)) return { refresh: undefined, rest: args };
     return { refresh: refreshOptions.all, rest: args.filter((arg) => !refreshOption.test(arg)) };

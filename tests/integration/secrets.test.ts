@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
+import { canaries as secrets, mark, reveals } from "../canaries";
 import { configWith, fixture, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
@@ -8,26 +9,8 @@ import { command } from "../stack";
 
 /*
  * Every command that prints, with a build that prints its secrets in every encoding: nothing that people read, and no file that a command
- * writes, contains any of them. Each line of each secret contains the mark.
+ * writes, contains any of them.
  */
-
-const mark = "hunter2";
-const secrets = {
-    TOKEN: `${mark}/of+one line?`,
-    KEY: `-----BEGIN ${mark} KEY-----\n  ${mark} "first" <line> \n${mark}/2nd+line==${"x".repeat(90)}\n-----END ${mark} KEY-----`,
-};
-
-/** Returns whether a text contains the mark, as it is or in an encoding, by undoing all encodings. */
-function reveals(text: string): boolean {
-    const unescaped = text.replace(/%([0-9a-f]{2})|\\u00([0-9a-f]{2})/gi, (_all, inUrl?: string, inJson?: string) =>
-        String.fromCharCode(Number.parseInt(inUrl ?? inJson ?? "", 16)),
-    );
-    const encoded = text.match(/[\w+/-]{8,}/g) ?? [];
-    const decoded = encoded.flatMap((one) =>
-        [0, 1, 2, 3].map((from) => Buffer.from(one.slice(from), "base64").toString("latin1")),
-    );
-    return [text, unescaped, ...decoded].some((one) => one.includes(mark));
-}
 
 /** Prints each secret in every encoding, also as a part of a longer text. */
 const printing = `import base64, json, sys, urllib.parse
