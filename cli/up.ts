@@ -9,7 +9,7 @@ import { imagesToRebuild } from "../lib/hierarchy/definition";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
-import { lostBuilds, lostPromotions, registriesToRestart } from "../lib/status/images";
+import { lostBuilds, lostPromotions, registriesToRestart, unansweredFindings } from "../lib/status/images";
 import { filesDiffer, githubTarget } from "../lib/status/status";
 import { masked } from "../lib/system/mask";
 import { labPaths, repositoryRoot } from "../lib/system/paths";
@@ -40,9 +40,9 @@ type UpdateOptions = Pick<UpOptions, "renewableToken"> & { readonly rebuild: rea
 /**
  * Returns the URNs of resources that `up` has to replace after a refresh, because it would otherwise leave them unchanged: secrets that
  * were set on GitHub by another user, builds that lack content in the registry that a refresh does not check, and promoted tags that are
- * missing. A tag that was moved stays where it is.
+ * missing. A tag that was moved stays where it is. What a registry does not answer is not known to be lost: that is said.
  */
-async function toReplace(engine: Engine): Promise<string[]> {
+async function toReplace(engine: Engine): Promise<{ readonly urns: readonly string[]; readonly isComplete: boolean }> {
     const { resources } = await deploymentOf(engine);
     const images = deployedImages({ resources });
     const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
@@ -56,7 +56,13 @@ async function toReplace(engine: Engine): Promise<string[]> {
                 `the next step for each difference is shown by: ${typed("status")}`,
         );
     }
-    return [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)];
+    const unknown = unansweredFindings(answers);
+    for (const { about, text } of unknown)
+        console.error(`error: ${about}: ${text}: what it lost there is not built again. Next: the same command again`);
+    return {
+        urns: [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)],
+        isComplete: unknown.length === 0,
+    };
 }
 
 /** Result of the refresh before an update. */
@@ -91,7 +97,8 @@ async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]
     // The refresh may have failed because of GitHub. Images come first, so refresh them alone.
     if (code !== exit.done && (!hasToken || (await runRefresh(refreshOptions.images)) !== exit.done))
         return { before, rest, replaced: [], code };
-    return { before, rest, replaced: await toReplace(engine), code };
+    const { urns, isComplete } = await toReplace(engine);
+    return { before, rest, replaced: urns, code: isComplete ? code : exit.failed };
 }
 
 /**
