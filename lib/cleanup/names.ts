@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Engine, engineError, runPulumi } from "../engine/pulumi";
+import { componentTypes } from "../engine/resources";
 import { InputError } from "../errors";
 import { type GitHubTarget, UnreachableError, list } from "../github/api";
 import { inRepository, nameOf } from "../github/repository";
@@ -57,6 +58,37 @@ export async function readStates(engine: Engine): Promise<ReadonlyMap<string, st
         states.set(name, done.stdout);
     }
     return states;
+}
+
+const exported = z.looseObject({
+    deployment: z.looseObject({
+        resources: z
+            .array(z.looseObject({ type: z.string(), outputs: z.record(z.string(), z.unknown()).optional() }))
+            .optional(),
+    }),
+});
+
+/**
+ * Returns the text of a state without the releases that promotions record there: that a release was promoted once is no use of it, and how
+ * many of them are kept is what the rules decide.
+ *
+ * @param text the output of `pulumi stack export`
+ * @throws UnknownNamesError if it is something else
+ */
+export function usesIn(text: string): string {
+    let read: unknown;
+    try {
+        read = JSON.parse(text);
+    } catch {
+        read = undefined;
+    }
+    const { data: state } = exported.safeParse(read);
+    if (!state) throw unknown("a state is not what pulumi stack export prints", "pulumi stack export");
+    const resources = (state.deployment.resources ?? []).map((resource) => {
+        if (resource.type !== componentTypes.promotion || !resource.outputs) return resource;
+        return { ...resource, outputs: { ...resource.outputs, releases: [] } };
+    });
+    return JSON.stringify({ ...state, deployment: { ...state.deployment, resources } });
 }
 
 /**
@@ -121,5 +153,5 @@ export async function collectNames(engine: Engine, root: string, target: GitHubT
     const states = await readStates(engine);
     const files = await readFiles(root);
     const variables = target?.token === undefined ? "" : await readVariables(target);
-    return { states, named: together([...states.values(), files, variables].map(namesIn)) };
+    return { states, named: together([...[...states.values()].map(usesIn), files, variables].map(namesIn)) };
 }
