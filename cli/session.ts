@@ -39,7 +39,9 @@ export interface Session {
 
 /** Refuses to begin an update while another one runs. Pulumi would refuse too, and say how to remove the lock of what runs. */
 function refuseSecond({ stack, env }: Engine): void {
-    const running = updatedBy(stackLocks(backendAddress(env, repositoryRoot()), stack) ?? []);
+    // In GitHub Actions, GitHub says whether the job of another machine has ended: `removeEndedLocks`, once Pulumi has refused.
+    const options = { elsewhere: !inActions(env) };
+    const running = updatedBy(stackLocks(backendAddress(env, repositoryRoot()), stack) ?? [], options);
     if (running.length === 0) return;
     throw new InputError({
         problem: `stack ${stack} is being updated: ${running.join("; ")}`,

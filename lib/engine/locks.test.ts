@@ -198,7 +198,9 @@ test.each<[string, StackLock, string[]]>([
     ["that can't be read", { file: "/l.json", reason: "it is empty", mayHold: [7] }, ["pid 7, which may hold /l.json"]],
     ["that nobody can hold", { file: "/l.json", reason: "it is empty", mayHold: [] }, []],
 ])("who updates the stack is told from a lock %s", (_, lock, expected) => {
-    expect(updatedBy([lock])).toEqual(expected);
+    expect(updatedBy([lock], { elsewhere: true })).toEqual(expected);
+    const isElsewhere = "host" in lock && lock.host !== hostname();
+    expect(updatedBy([lock], { elsewhere: false })).toEqual(isElsewhere ? [] : expected);
 });
 
 test.each(["file://~", "file://~/", "file://./", "file://./a b", "file://~/a%20b?no_tmp_dir=true"])(

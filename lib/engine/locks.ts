@@ -137,11 +137,14 @@ export function stackLocks(
  * Returns who updates a stack, as far as its locks say: "pid 12 of this machine, since …". Nobody, if the processes of all locks have ended.
  *
  * @param locks the stack's locks, from `stackLocks`
+ * @param elsewhere whether a lock of another machine counts, on which nobody here can see whether its process has ended
  */
-export const updatedBy = (locks: readonly StackLock[]): string[] =>
+export const updatedBy = (locks: readonly StackLock[], { elsewhere }: { readonly elsewhere: boolean }): string[] =>
     locks.flatMap((lock) => {
         if ("file" in lock) return lock.mayHold.map((pid) => `pid ${pid.toString()}, which may hold ${lock.file}`);
-        const where = lock.host === hostname() ? "of this machine" : `of ${lock.host}`;
+        const isHere = lock.host === hostname();
+        if (!isHere && !elsewhere) return [];
+        const where = isHere ? "of this machine" : `of ${lock.host}`;
         return lock.isDead ? [] : [`pid ${lock.pid.toString()} ${where}, since ${lock.since}`];
     });
 
