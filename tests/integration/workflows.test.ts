@@ -48,7 +48,7 @@ test("the generated workflows install the package before they use it, and use no
     });
     const users = jobs.filter(({ where }) => where !== "harvest.yml harvest");
     expect(users.map(({ where }) => where).sort()).toEqual([
-        ...["build", "comment", "drift", "lab", "review", "status"].map((key) => `review.yml ${key}`),
+        ...["build", "cleanup", "comment", "drift", "lab", "review", "status"].map((key) => `review.yml ${key}`),
         ...["shop.yml", "soil.yml"].flatMap((file) => [`${file} releases`, `${file} review`, `${file} up`]),
     ]);
     for (const { where, steps } of users) {
