@@ -137,7 +137,8 @@ async function compose() {
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
-    const history = await readHistory(pulumi.getStack(), process.env, checkout.root);
+    // A preview builds nothing, so no recorded duration limits anything in it.
+    const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const args = { staged, secrets, uncached, limits, former };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
