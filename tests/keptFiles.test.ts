@@ -19,7 +19,7 @@ import { appendHistory, readHistory } from "../lib/update/history";
 import { packageRoot } from "../lib/system/paths";
 import { readPins } from "../workflows/pins";
 import { expect, onTestFinished, spyOn, test } from "./mocha";
-import { temporaryFolder, writeTree } from "./tree";
+import { cutInHalf, temporaryFolder, writeTree } from "./tree";
 
 /*
  * Every file that a run writes and a later run reads, damaged in every way. The program makes again what it can make again, and names what
@@ -197,9 +197,7 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
     empty: (file) => {
         truncateSync(file, 0);
     },
-    "cut in the middle": (file) => {
-        truncateSync(file, Math.floor(statSync(file).size / 2));
-    },
+    "cut in the middle": cutInHalf,
     "full of zeros": (file) => {
         writeFileSync(file, Buffer.alloc(statSync(file).size));
     },

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "./mocha";
@@ -13,6 +13,11 @@ export function temporaryFolder(): string {
         rmSync(folder, { recursive: true, force: true });
     });
     return folder;
+}
+
+/** Cuts a file in the middle, as a machine does that loses its power while it writes. */
+export function cutInHalf(file: string): void {
+    truncateSync(file, Math.floor(statSync(file).size / 2));
 }
 
 /** Creates a temporary folder with these files, by path; it is removed when the test ends. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "mocha";
 import { startLab } from "../../lab/lab";
@@ -14,7 +14,7 @@ import { fixture } from "../fixture";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { eventually, expect, test } from "../mocha";
 import { changesOf, command, commandScript, noChanges, up } from "../stack";
-import { temporaryFolder, writeTree } from "../tree";
+import { cutInHalf, temporaryFolder, writeTree } from "../tree";
 
 /* What a crash of the machine or an interruption leaves, with the real engine, servers and builder. */
 
@@ -98,7 +98,7 @@ test("a second update says who runs, and a killed engine is told; the next updat
 
 test("a state that was cut is restored by the command that the error names", async () => {
     const file = stackFile(backendFolder(lab.paths), labStack, program);
-    truncateSync(file, statSync(file).size / 2);
+    cutInHalf(file);
     for (const name of ["up", "review"]) {
         const { code, output } = await command(lab, program, [name]);
         expect(code).toBe(1);

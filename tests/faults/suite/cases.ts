@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse, stringify } from "yaml";
@@ -11,6 +11,7 @@ import { digestOf } from "../../../lib/registry/references";
 import { unmountBelow } from "../../lab";
 import { expect } from "../../mocha";
 import { deleteManifest, manifest, removeBlob } from "../../registry";
+import { cutInHalf } from "../../tree";
 import type { Call, Reaction } from "./interposer";
 import { dataOf, promotedTags } from "./oracle";
 import {
@@ -430,7 +431,7 @@ export const cases: readonly Case[] = [
         name: "the state is cut, and its copy from before is put back",
         play: async ({ repository, run }) => {
             const text = readFileSync(repository.state);
-            truncateSync(repository.state, text.length / 2);
+            cutInHalf(repository.state);
             const met = await run(["up"]);
             writeFileSync(repository.state, text);
             return met;
