@@ -90,6 +90,12 @@ function addOwnCommands(
     passing("test", "run every suite: lint, types, documentation, unit, app, integration").action(async () => {
         done(await commands.suites().runTests());
     });
+    program
+        .command("test:all")
+        .description("run every suite, with the tests that `npm test` has no time for, and every fault (over an hour)")
+        .action(async () => {
+            done(await commands.suites().runTests({ all: true }));
+        });
     passing("test:unit", "run the fast tests").action(async (rest: string[]) => {
         done(await commands.suites().runUnitTests(rest));
     });

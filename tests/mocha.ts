@@ -3,6 +3,7 @@ import { expect as plainExpect } from "expect";
 import { type MockInstance, spyOn as jestSpyOn } from "jest-mock";
 import { type Context, type RootHookObject, Suite, type Test, it } from "mocha";
 import { seedVariable, shuffled } from "./shuffled";
+import { isThorough, leaveOut } from "./thorough";
 
 /* What mocha lacks: tables of tests, what is undone when a test ends, and `expect` with a message. */
 
@@ -56,8 +57,14 @@ const each: Each =
         }
     };
 
-/** Defines a test. `test.each` defines a test for each row of a table. */
-export const test = Object.assign(define, { each });
+/** Defines a test that only `npm run test:all` runs: what it shows on the real parts, another one shows too, or it takes minutes. */
+const thorough = (name: string, body: () => unknown): void => {
+    if (isThorough) define(name, body);
+    else leaveOut(name);
+};
+
+/** Defines a test. `test.each` defines a test for each row of a table, `test.thorough` one that only `npm run test:all` runs. */
+export const test = Object.assign(define, { each, thorough });
 
 /** What to do when the running test ends, in reverse order; undefined while no test runs. */
 let finishers: (() => unknown)[] | undefined;

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
@@ -13,6 +13,7 @@ import { capture, isInterrupted, runAttached } from "../lib/system/process";
 import { ensurePython } from "./python";
 import type { Totals } from "./reporter";
 import { seedVariable, shuffled } from "./shuffled";
+import { choiceVariable, leftOutVariable } from "./thorough";
 
 /** Folders whose tests need the lab, and take minutes. */
 const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
@@ -20,7 +21,7 @@ const labFolders = ["tests/integration", "tests/faults", "tests/oracle"];
 const realFolder = "tests/real";
 /** Random faults, which only `npm run test:faults -- --fuzz` runs: nobody waits for them. */
 const fuzzFile = "tests/fuzz/fuzz.test.ts";
-/** A choice of its faults belongs to the integration tests; `npm run test:faults` runs all. */
+/** A choice of its faults belongs to the integration tests; `npm run test:faults` and `npm run test:all` run all. */
 const faultsFile = "tests/faults/suite/faults.test.ts";
 /** Tests that need nothing but node_modules and yet take seconds: they start programs, or wait as long as a client of GitHub waits. */
 const slow = [
@@ -255,10 +256,22 @@ const mochaSuite = (title: string, one: Suite, variables: Readonly<Record<string
         title,
         (report) => {
             const command = mocha(one, filesOf(one), ["--reporter-option", `output=${report}`]);
-            return { ...command, variables: { ...command.variables, ...variables } };
+            const more = { [leftOutVariable]: leftOutFile(report), ...variables };
+            return { ...command, variables: { ...command.variables, ...more } };
         },
-        (report) => JSON.parse(report) as Totals,
+        (report) => {
+            const list = leftOutFile(report);
+            const leftOut = existsSync(list) ? readFileSync(list, "utf8").trim().split("\n").length : 0;
+            if (leftOut > 0) console.log(`${title}: ${leftOut} more run in \`npm run test:all\``);
+            return JSON.parse(report) as Totals;
+        },
     );
+
+/** Returns the file beside a report that names the tests that did not run. */
+const leftOutFile = (report: string) => `${report}.left-out`;
+
+/** What makes a suite run all its tests. */
+const allTests = { [choiceVariable]: "all" } as const;
 
 /** The longest first. */
 const staticChecks = (): Part[] => [
@@ -296,8 +309,12 @@ function close(totals: readonly Totals[]): number {
     return failed === 0 ? 0 : 1;
 }
 
-/** Runs every suite in sequence and prints the totals in the last line. Throws the errors of `checkRoom`. */
-export async function runTests(): Promise<number> {
+/**
+ * Runs every suite in sequence and prints the totals in the last line. Throws the errors of `checkRoom`.
+ *
+ * @param all whether the tests of `test.thorough`, and all faults, run too
+ */
+export async function runTests({ all = false }: { readonly all?: boolean } = {}): Promise<number> {
     await checkRoom();
     return close([
         await together([
@@ -307,7 +324,7 @@ export async function runTests(): Promise<number> {
             ...(await app()),
         ]),
         await mochaSuite("unit tests", suites.unit),
-        await mochaSuite("integration tests", suites.integration),
+        await mochaSuite("integration tests", suites.integration, all ? allTests : {}),
     ]);
 }
 
@@ -377,7 +394,7 @@ export interface FaultOptions {
  * totals in the last line.
  */
 export async function runFaultTests({ fuzz, steps, seed = randomInt(1_000_000) }: FaultOptions): Promise<number> {
-    if (!fuzz) return close([await mochaSuite("faults", suites.faults, { LAYERED_IMAGES_FAULTS: "all" })]);
+    if (!fuzz) return close([await mochaSuite("faults", suites.faults, allTests)]);
     console.log(`again: npm run test:faults -- --fuzz --steps ${steps} --seed ${seed}`);
     const variables = { LAYERED_IMAGES_FUZZ_STEPS: steps.toString(), LAYERED_IMAGES_FUZZ_SEED: seed.toString() };
     return close([await mochaSuite("random faults", suites.fuzz, variables)]);

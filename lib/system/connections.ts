@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
 
 /** Time limit of a response, in milliseconds, for servers that do not respond. */
@@ -55,7 +56,9 @@ async function open(
 ): Promise<Dispatcher> {
     // Loaded here, because most commands send no request.
     const { EnvHttpProxyAgent } = await import("undici");
-    const tls = certificates.length > 0 ? { ca: certificates.map((file) => readFileSync(file, "utf8")) } : {};
+    // One context for all connections: with `ca`, each would read the hundred and more certificates of a system again.
+    const ca = certificates.map((file) => readFileSync(file, "utf8"));
+    const tls = ca.length > 0 ? { secureContext: createSecureContext({ ca }) } : {};
     return new EnvHttpProxyAgent({
         // Only servers on this machine lack TLS, and a proxy can't reach them.
         httpProxy: "",

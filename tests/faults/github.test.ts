@@ -20,6 +20,7 @@ import { eventually, expect, test } from "../mocha";
 import { manifest, repositories } from "../registry";
 import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
+import { chosen } from "../thorough";
 import { writeTree } from "../tree";
 
 /*
@@ -105,7 +106,7 @@ test("GitHub is down: a review says so after three attempts, and how to plan the
     expect(reviewed.output).not.toContain(labToken);
 });
 
-test("without GitHub the images alone can be planned, and the preview says how", async () => {
+test.thorough("without GitHub the images alone can be planned, and the preview says how", async () => {
     const program = make(settings(""));
     withEnv({ GITHUB_BASE_URL: "http://127.0.0.1:9/" });
     const failed = await runIn(lab, program, "pulumi", ["preview"]);
@@ -230,53 +231,63 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
         await github.control("PUT", `tokens/${name}`, { login: name, ...rights });
         withEnv({ GITHUB_TOKEN: name });
     };
-    test.each<[string, () => unknown, RegExp, "files" | undefined]>([
-        [
-            "a token without the scope for workflows",
-            () => useToken("narrow", { scopes: ["repo"] }),
-            /this token lacks the scope workflow[\s\S]*it has repo/,
-            "files",
-        ],
-        [
-            "no token",
-            () => withEnv({ GITHUB_TOKEN: "" }),
-            /GITHUB_TOKEN is not set[\s\S]*export GITHUB_TOKEN/,
-            undefined,
-        ],
-        [
-            "a token that GitHub does not know",
-            () => withEnv({ GITHUB_TOKEN: "expired" }),
-            /GITHUB_TOKEN: GitHub does not know this token[\s\S]*Contents, Workflows, Secrets/,
-            undefined,
-        ],
-        [
-            "a token without the permission for variables",
-            () => {
-                const permissions = { metadata: "read", contents: "write", workflows: "write", secrets: "write" };
-                return useToken("without", { permissions });
-            },
-            /this token may not use variables of cs24-1\/cs24-1-bot/,
-            undefined,
-        ],
-        [
-            "an archived repository",
-            () => github.control("PATCH", github.where, { archived: true }),
-            /cs24-1\/cs24-1-bot is archived/,
-            undefined,
-        ],
-        [
-            "a rate limit that is used up",
-            () => github.control("PUT", "limits", { primary: { until: "2099-01-01T00:00:00Z" } }),
-            /rate limit for this token is used up until 2099-01-01T00:00:00/,
-            undefined,
-        ],
-        [
-            "GitHub is down",
-            () => github.control("PUT", "outages", { count: 100 }),
-            /GitHub can't be asked to read the repository cs24-1\/cs24-1-bot: it answered 502/,
-            undefined,
-        ],
-    ])("%s", async (_, prepare, message, left) => {
+    test.each(
+        chosen<[string, () => unknown, RegExp, "files" | undefined]>(
+            [
+                [
+                    "a token without the scope for workflows",
+                    () => useToken("narrow", { scopes: ["repo"] }),
+                    /this token lacks the scope workflow[\s\S]*it has repo/,
+                    "files",
+                ],
+                [
+                    "no token",
+                    () => withEnv({ GITHUB_TOKEN: "" }),
+                    /GITHUB_TOKEN is not set[\s\S]*export GITHUB_TOKEN/,
+                    undefined,
+                ],
+                [
+                    "a token that GitHub does not know",
+                    () => withEnv({ GITHUB_TOKEN: "expired" }),
+                    /GITHUB_TOKEN: GitHub does not know this token[\s\S]*Contents, Workflows, Secrets/,
+                    undefined,
+                ],
+                [
+                    "a token without the permission for variables",
+                    () => {
+                        const permissions = {
+                            metadata: "read",
+                            contents: "write",
+                            workflows: "write",
+                            secrets: "write",
+                        };
+                        return useToken("without", { permissions });
+                    },
+                    /this token may not use variables of cs24-1\/cs24-1-bot/,
+                    undefined,
+                ],
+                [
+                    "an archived repository",
+                    () => github.control("PATCH", github.where, { archived: true }),
+                    /cs24-1\/cs24-1-bot is archived/,
+                    undefined,
+                ],
+                [
+                    "a rate limit that is used up",
+                    () => github.control("PUT", "limits", { primary: { until: "2099-01-01T00:00:00Z" } }),
+                    /rate limit for this token is used up until 2099-01-01T00:00:00/,
+                    undefined,
+                ],
+                [
+                    "GitHub is down",
+                    () => github.control("PUT", "outages", { count: 100 }),
+                    /GitHub can't be asked to read the repository cs24-1\/cs24-1-bot: it answered 502/,
+                    undefined,
+                ],
+            ],
+            ["a token without the scope for workflows", "an archived repository", "GitHub is down"],
+        ),
+    )("%s", async (_, prepare, message, left) => {
         const program = changedProgram();
         const [state, there] = [left === undefined ? await onGitHub(program) : [], remote()];
         const [tag, said] = [await promoted("ci"), variableOf("ci")];
@@ -439,36 +450,57 @@ describe("images come first, in every order of failures:", () => {
     /** Options and environment of `pulumi up`, and of the one that `npm run up` runs, which goes on after failures. */
     const [plain, goingOn] = [{ args: [], env: {} }, continuing([])];
     const nothing = () => Promise.resolve();
-    test.each<[string, Continuing, () => Promise<unknown>, object, RegExp]>([
-        ["a broken devcontainer", plain, nothing, broken, /^image devcontainer: its build failed on linux\/amd64$/],
-        ["a refused commit", plain, refuseCommits, {}, /GitHub: file .*test\.yml/],
-        [
-            "a refused variable",
-            plain,
-            () => use({ permissions: { ...everything, actions_variables: "read" } }),
-            {},
-            /GitHub: variable (CI|BOT)_IMAGE/,
-        ],
-        ["a token that is lost when the provider begins", plain, () => loseToken(0), {}, /GitHub: .* did not reach/],
-        ["a token that is lost in the middle", plain, () => loseToken(4), {}, /GitHub: /],
-        [
-            "going on, a broken devcontainer and a token that is lost when the provider begins",
-            goingOn,
-            () => loseToken(0),
-            broken,
-            /image devcontainer: its build failed[^]*GitHub: .* did not reach/,
-        ],
-        [
-            "going on, a broken devcontainer, a refused commit and a token that is lost in the middle",
-            goingOn,
-            async () => {
-                await refuseCommits();
-                await loseToken(6);
-            },
-            broken,
-            /image devcontainer: its build failed[^]*GitHub: /,
-        ],
-    ])("%s", async (_, { args, env: variables }, prepare, more, left) => {
+    test.each(
+        chosen<[string, Continuing, () => Promise<unknown>, object, RegExp]>(
+            [
+                [
+                    "a broken devcontainer",
+                    plain,
+                    nothing,
+                    broken,
+                    /^image devcontainer: its build failed on linux\/amd64$/,
+                ],
+                ["a refused commit", plain, refuseCommits, {}, /GitHub: file .*test\.yml/],
+                [
+                    "a refused variable",
+                    plain,
+                    () => use({ permissions: { ...everything, actions_variables: "read" } }),
+                    {},
+                    /GitHub: variable (CI|BOT)_IMAGE/,
+                ],
+                [
+                    "a token that is lost when the provider begins",
+                    plain,
+                    () => loseToken(0),
+                    {},
+                    /GitHub: .* did not reach/,
+                ],
+                ["a token that is lost in the middle", plain, () => loseToken(4), {}, /GitHub: /],
+                [
+                    "going on, a broken devcontainer and a token that is lost when the provider begins",
+                    goingOn,
+                    () => loseToken(0),
+                    broken,
+                    /image devcontainer: its build failed[^]*GitHub: .* did not reach/,
+                ],
+                [
+                    "going on, a broken devcontainer, a refused commit and a token that is lost in the middle",
+                    goingOn,
+                    async () => {
+                        await refuseCommits();
+                        await loseToken(6);
+                    },
+                    broken,
+                    /image devcontainer: its build failed[^]*GitHub: /,
+                ],
+            ],
+            [
+                "a broken devcontainer",
+                "a token that is lost in the middle",
+                "going on, a broken devcontainer, a refused commit and a token that is lost in the middle",
+            ],
+        ),
+    )("%s", async (_, { args, env: variables }, prepare, more, left) => {
         const program = make(adopting, { ...slow(), ...renamed(), ...more });
         const tags = await Promise.all(["ci", "bot"].map(promoted));
         await prepare();
