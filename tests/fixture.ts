@@ -83,6 +83,30 @@ encryptionsalt: v1:DRDI6WCkP8w=:v1:29rKpGK4WbQtbVzr:tMXilMgD5kYYvf9gz1LaYzmkDMMH
 `,
 };
 
+/** Two images of the fixture, on one platform and without smoke tests, for suites that look at nothing but files on GitHub. */
+export const lightFixture: Readonly<Record<string, string>> = {
+    "images.ts": `export const images = {
+    base: {
+        description: "what the other stands on",
+        name: "ghcr.io/fixture/base:latest",
+        dockerfile: "docker/Dockerfile.base",
+        platforms: ["linux/amd64"],
+    },
+    ci: {
+        description: "the other",
+        name: "ghcr.io/fixture/ci:latest",
+        dockerfile: "docker/Dockerfile.ci",
+        platforms: ["linux/amd64"],
+    },
+};
+`,
+    "docker/Dockerfile.base": "FROM python:3.12-slim\nCOPY requirements/base.txt /\n",
+    "docker/Dockerfile.ci": "FROM ghcr.io/fixture/base:latest\nCOPY requirements/dev.txt /\n",
+    "requirements/base.txt": "six==1.17.0\n",
+    "requirements/dev.txt": "# nothing yet\n",
+    "Pulumi.local.yaml": fixture["Pulumi.local.yaml"] ?? "",
+};
+
 /** Workflows of the fixture, for suites that look at files on GitHub; the others do without a workflows.ts. */
 export const fixtureWorkflows = {
     up: [

@@ -17,14 +17,14 @@ export function leaveOut(name: string): void {
 }
 
 /**
- * Returns the rows of a table that run: those with these names, which are a row's first value. In `npm run test:all` it is every row.
+ * Returns the rows of a table that run: all but those with these names, which are a row's first value. In `npm run test:all` it is every row.
  *
  * @throws Error if the table has no row of a name
  */
-export function chosen<R extends readonly [string, ...unknown[]]>(rows: readonly R[], names: readonly string[]): R[] {
+export function except<R extends readonly [string, ...unknown[]]>(names: readonly string[], rows: readonly R[]): R[] {
     const unknown = names.filter((name) => rows.every(([row]) => row !== name));
     if (unknown.length > 0) throw new Error(`the table has no row of this name: ${unknown.join(", ")}`);
     if (isThorough) return [...rows];
-    for (const [name] of rows) if (!names.includes(name)) leaveOut(name);
-    return rows.filter(([name]) => names.includes(name));
+    for (const name of names) leaveOut(name);
+    return rows.filter(([name]) => !names.includes(name));
 }

@@ -8,6 +8,7 @@ import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
 import { changesOf, command, imageOutputs, noChanges, reviewPlan, up } from "../stack";
+import { except } from "../thorough";
 import { writeTree } from "../tree";
 
 /* A builder that starts empty, like the builder of a CI runner. */
@@ -67,16 +68,21 @@ test("a fresh builder executes the bot's instructions from a change of the app o
     }
 });
 
-test.each<[string, () => Promise<{ readonly code: number; readonly output: string }>]>([
-    [
-        "by schedule",
-        () => {
-            writeTree(program, configWith("  layered-images:rebuilds:\n    bot: 2026-W48\n"));
-            return up(lab, program);
-        },
-    ],
-    ["by hand", () => command(lab, program, ["up", "--rebuild", "bot"])],
-])(
+test.each(
+    except<[string, () => Promise<{ readonly code: number; readonly output: string }>]>(
+        ["by hand"],
+        [
+            [
+                "by schedule",
+                () => {
+                    writeTree(program, configWith("  layered-images:rebuilds:\n    bot: 2026-W48\n"));
+                    return up(lab, program);
+                },
+            ],
+            ["by hand", () => command(lab, program, ["up", "--rebuild", "bot"])],
+        ],
+    ),
+)(
     "a rebuild %s executes every RUN again although all is cached, and leaves the next update nothing to do",
     async (_how, rebuild) => {
         const before = await layers();

@@ -13,6 +13,7 @@ import { expect, test } from "../mocha";
 import { manifest, tags } from "../registry";
 import { changesOf, command, exportState, generatedFiles, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
+import { except } from "../thorough";
 import { writeTree } from "../tree";
 
 /* Secrets, variables and workflow files with the real GitHub provider, on the lab's stand-in. */
@@ -291,19 +292,24 @@ describe("what changed outside", () => {
         expect(github.file(lintYml)).toBe(pushed);
     });
 
-    test("one that was refused and came there by other hands is taken as it is by `npm run up`, without a commit", async () => {
-        const wanted = rename("Linters", "Lint");
-        await push(lintYml, `${wanted}# and more\n`);
-        const conflict = await up(lab, program);
-        expect(conflict.output).toMatch(/lint\.yml: 409 [\s\S]*next: .*pulumi refresh --target '.*RepositoryFile::/);
-        await push(lintYml, wanted);
-        const before = github.messages().length;
-        const { code, output } = await command(lab, program, ["up"]);
-        expect(code, output).toBe(0);
-        expect(changesOf(await up(lab, program))).toEqual(noChanges);
-        expect(github.messages()).toHaveLength(before);
-        expect(github.file(lintYml)).toBe(wanted);
-    });
+    test.thorough(
+        "one that was refused and came there by other hands is taken as it is by `npm run up`, without a commit",
+        async () => {
+            const wanted = rename("Linters", "Lint");
+            await push(lintYml, `${wanted}# and more\n`);
+            const conflict = await up(lab, program);
+            expect(conflict.output).toMatch(
+                /lint\.yml: 409 [\s\S]*next: .*pulumi refresh --target '.*RepositoryFile::/,
+            );
+            await push(lintYml, wanted);
+            const before = github.messages().length;
+            const { code, output } = await command(lab, program, ["up"]);
+            expect(code, output).toBe(0);
+            expect(changesOf(await up(lab, program))).toEqual(noChanges);
+            expect(github.messages()).toHaveLength(before);
+            expect(github.file(lintYml)).toBe(wanted);
+        },
+    );
 
     test("one that was changed to something else is put right by `npm run up`, even when it lost its header", async () => {
         const wanted = github.file(testYml);
@@ -362,16 +368,21 @@ describe("a commit that a rule of the branch refuses is told with its rule and t
         expect((await up(lab, program)).code).toBe(0);
     });
 
-    test.each<[string, object, readonly string[], boolean]>([
-        ["branch protection", { rules }, named, true],
-        ["a ruleset", { by: "ruleset", rules: { ...rules, ...more } }, [...named, ...others], false],
-        [
-            "a push rule",
-            { by: "ruleset", branches: ["*"], rules: { paths: [".github/"], maxFileSize: 10 } },
-            ["Restrict file paths", "Restrict file size"],
-            false,
-        ],
-    ])("%s", async (_, protection, names, helps) => {
+    test.each(
+        except<[string, object, readonly string[], boolean]>(
+            ["branch protection", "a push rule"],
+            [
+                ["branch protection", { rules }, named, true],
+                ["a ruleset", { by: "ruleset", rules: { ...rules, ...more } }, [...named, ...others], false],
+                [
+                    "a push rule",
+                    { by: "ruleset", branches: ["*"], rules: { paths: [".github/"], maxFileSize: 10 } },
+                    ["Restrict file paths", "Restrict file size"],
+                    false,
+                ],
+            ],
+        ),
+    )("%s", async (_, protection, names, helps) => {
         await protect([protection], { signsCommits: false });
         change();
         const before = github.messages().length;
@@ -406,21 +417,24 @@ describe("what is on GitHub and not in the state", () => {
         expect(changesOf(await up(lab, program))).toEqual(noChanges);
     });
 
-    test("files that another branch has already are kept up to date there, and those of the first one stay", async () => {
-        await github.control("POST", `${github.where}/push`, { branch: "dev", files: { [lintYml]: "on: push\n" } });
-        const to = (branch: string) =>
-            runIn(lab, program, "pulumi", ["config", "set", "--path", "github.branch", branch]);
-        const files = github.files();
-        await to("dev");
-        expect(await up(lab, program)).toMatchObject({ code: 0 });
-        expect(github.files("dev")).toEqual(files);
-        expect(github.files()).toEqual(files);
-        expect(changesOf(await up(lab, program))).toEqual(noChanges);
-        await to("main");
-        expect(await up(lab, program)).toMatchObject({ code: 0 });
-        expect(github.files()).toEqual(files);
-        expect(github.emptyCommits()).toEqual([]);
-    });
+    test.thorough(
+        "files that another branch has already are kept up to date there, and those of the first one stay",
+        async () => {
+            await github.control("POST", `${github.where}/push`, { branch: "dev", files: { [lintYml]: "on: push\n" } });
+            const to = (branch: string) =>
+                runIn(lab, program, "pulumi", ["config", "set", "--path", "github.branch", branch]);
+            const files = github.files();
+            await to("dev");
+            expect(await up(lab, program)).toMatchObject({ code: 0 });
+            expect(github.files("dev")).toEqual(files);
+            expect(github.files()).toEqual(files);
+            expect(changesOf(await up(lab, program))).toEqual(noChanges);
+            await to("main");
+            expect(await up(lab, program)).toMatchObject({ code: 0 });
+            expect(github.files()).toEqual(files);
+            expect(github.emptyCommits()).toEqual([]);
+        },
+    );
 });
 
 describe("a hierarchy of matrices, without an image that is called base or ci,", () => {

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { after, before } from "mocha";
 import type { StatusReport } from "../../lib/status/status";
-import { configWith, fixture, fixtureWorkflows, workflowsFile } from "../fixture";
+import { configWith, fixtureWorkflows, lightFixture, workflowsFile } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { type UpOutcome, changesOf, command, noChanges, reviewPlan, up } from "../stack";
@@ -11,8 +11,7 @@ import { writeTree } from "../tree";
 
 /* Workflow files by pull request, with the real GitHub provider on the lab's stand-in, in consecutive rounds. */
 
-const settings = `  layered-images:platforms: ["linux/amd64"]
-  layered-images:github:
+const settings = `  layered-images:github:
     repository: cs24-1-bot
     delivery: pull-request
   github:writeDelayMs: "0"
@@ -27,7 +26,7 @@ let program: string;
 let github: StandInRepository;
 before(async () => {
     lab = await startTestLab();
-    const files = { ...fixture, ...workflowsFile(), ...configWith(settings) };
+    const files = { ...lightFixture, ...workflowsFile(), ...configWith(settings) };
     program = makeRepository(path.join(lab.paths.state, "repository"), files);
     github = standInRepository(lab);
     await github.control("PATCH", github.where, { protected: ["main"] });
@@ -44,12 +43,14 @@ async function api(method: string, where: string, body?: unknown): Promise<void>
     if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
 }
 
+/** Number of the pull request that was opened last. */
+const last = () => github.state().pulls.at(-1)?.number ?? 0;
 const heads = () => Object.keys(github.state().branches).filter((branch) => branch !== "main");
 /** Adds an input to the image `ci`, which changes the path filters of its workflow. */
 const addInput = (name: string) => {
     writeTree(program, {
         [`requirements/${name}.txt`]: "# nothing\n",
-        "docker/Dockerfile.ci": `${fixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
+        "docker/Dockerfile.ci": `${lightFixture["docker/Dockerfile.ci"] ?? ""}COPY requirements/${name}.txt /\n`,
     });
 };
 /** Changes workflows.ts to define all workflows except these checks. */
@@ -203,7 +204,7 @@ test("one that an `up` opened without the state knowing is taken over, by a prev
     expect(github.state().pulls).toHaveLength(2);
 });
 
-test("what was merged and then reverted is proposed again, by a pull request that brings it", async () => {
+test.thorough("what was merged and then reverted is proposed again, by a pull request that brings it", async () => {
     const before = Object.fromEntries(Object.keys(github.files()).map((file) => [file, github.file(file) ?? null]));
     await github.control("POST", `${github.where}/pulls/2/merge`);
     const merged = github.files();
@@ -221,24 +222,28 @@ const deliver = (delivery: string) => {
     writeTree(program, configWith(settings.replace("delivery: pull-request", `delivery: ${delivery}`)));
 };
 
-test("who goes from pull requests to commits is told of the one that is open, and going back uses it", async () => {
-    generateWithout(lintYml, testYml);
-    expect((await up(lab, program)).output).toContain("waiting for #4 to be merged");
-    deliver("direct");
-    await github.control("PATCH", github.where, { protected: [] });
-    const direct = await up(lab, program);
-    expect(direct).toMatchObject({ code: 0 });
-    expect(direct.output).toContain("pull request #4 has older workflow files: close it");
+test.thorough(
+    "who goes from pull requests to commits is told of the one that is open, and going back uses it",
+    async () => {
+        generateWithout(lintYml, testYml);
+        expect((await up(lab, program)).output).toContain("waiting for #4 to be merged");
+        deliver("direct");
+        await github.control("PATCH", github.where, { protected: [] });
+        const direct = await up(lab, program);
+        expect(direct).toMatchObject({ code: 0 });
+        expect(direct.output).toContain("pull request #4 has older workflow files: close it");
 
-    deliver("pull-request");
-    generateWithout(lintYml);
-    const back = await up(lab, program);
-    expect(back).toMatchObject({ code: 0 });
-    expect(back.output).toContain("waiting for #4 to be merged");
-    await api("PATCH", "pulls/4", { state: "closed" });
-});
+        deliver("pull-request");
+        generateWithout(lintYml);
+        const back = await up(lab, program);
+        expect(back).toMatchObject({ code: 0 });
+        expect(back.output).toContain("waiting for #4 to be merged");
+        await api("PATCH", "pulls/4", { state: "closed" });
+    },
+);
 
 test("who goes from commits to pull requests loses no file, and has nothing else to do", async () => {
+    await api("PATCH", `pulls/${last()}`, { state: "closed" });
     deliver("direct");
     await github.control("PATCH", github.where, { protected: [] });
     generateWithout();
@@ -255,6 +260,7 @@ test("who goes from commits to pull requests loses no file, and has nothing else
 
 test("what somebody changes on the branch afterwards is found by status, and proposed by the `up` that it names", async () => {
     const [ours, theirs] = [github.file(testYml), "on: push\n"];
+    const before = last();
     expect((await status()).code).toBe(0);
     await github.control("POST", `${github.where}/push`, { files: { [testYml]: theirs, [lintYml]: null } });
     const { code, report } = await status();
@@ -271,16 +277,18 @@ test("what somebody changes on the branch afterwards is found by status, and pro
     expect(report.repairs).toEqual(["npx layered-images up"]);
     const repaired = await command(lab, program, ["up"]);
     expect(repaired).toMatchObject({ code: 0 });
-    expect(repaired.output).toContain("waiting for #5 to be merged");
+    expect(last()).toBe(before + 1);
+    expect(repaired.output).toContain(`waiting for #${last()} to be merged`);
     expect(await status()).toMatchObject({ code: 0 });
-    await github.control("POST", `${github.where}/pulls/5/merge`);
+    await github.control("POST", `${github.where}/pulls/${last()}/merge`);
     expect(github.file(testYml)).toBe(ours);
     expect(await status()).toMatchObject({ code: 0 });
 });
 
-test("ours goes on when 150 others were opened after it", async () => {
+test.thorough("ours goes on when 150 others were opened after it", async () => {
     addInput("fourth");
-    expect((await up(lab, program)).output).toContain("waiting for #6 to be merged");
+    expect((await up(lab, program)).output).toContain(`waiting for #${last()} to be merged`);
+    const ours = last();
     for (let number = 1; number <= 150; number++) {
         const branch = `topic-${number.toString()}`;
         await github.control("POST", `${github.where}/push`, { branch, files: { "topic.txt": branch } });
@@ -288,13 +296,13 @@ test("ours goes on when 150 others were opened after it", async () => {
     }
     addInput("fifth");
     const { code, output } = await up(lab, program);
-    expect(output).toContain("waiting for #6 to be merged");
+    expect(output).toContain(`waiting for #${ours} to be merged`);
     expect(code).toBe(0);
     expect(
         github
             .state()
             .pulls.filter(({ head }) => head.startsWith("layered-images/"))
             .at(-1)?.number,
-    ).toBe(6);
+    ).toBe(ours);
     expect(github.emptyCommits()).toEqual([]);
 });

@@ -177,7 +177,7 @@ test("a failed update is recorded too, with image and platform; no line of a sec
     for (const line of secret) expect(JSON.stringify(await history())).not.toContain(line);
 });
 
-test("no line of a secret is in anything that `up`, `preview` and `review` print", async () => {
+test.thorough("no line of a secret is in anything that `up`, `preview` and `review` print", async () => {
     const { code, output } = await upCommand();
     expect(code).not.toBe(0);
     expect(output).toMatch(

@@ -16,7 +16,7 @@ import { eventually, expect, test } from "../mocha";
 import { manifest, removeBlob } from "../registry";
 import { type ImageOutput, imageOutputs } from "../stack";
 import { type StandInRepository, standInRepository } from "../standIn";
-import { chosen } from "../thorough";
+import { except } from "../thorough";
 import { writeTree } from "../tree";
 
 /* `npm run status` as a user runs it, on a separate lab; the command that each finding names repairs it. */
@@ -299,31 +299,33 @@ const differences: Readonly<Record<string, Readonly<Record<string, Difference>>>
 };
 
 describe("are found, and repaired by the very commands that are named:", () => {
-    const groups = ["of promoted tags and on GitHub", "of builds", "of a root"];
-    test.each(chosen(Object.entries(differences), groups))("differences %s", async (_, group) => {
-        for (const { make } of Object.values(group)) await make();
-        const before = await status();
-        expect(before).toMatchObject({ code: 2, report: { verdict: "drift" } });
-        const found: readonly ReportedFinding[] = driftOf(before.report);
-        const expected = Object.entries(group).flatMap(([name, { about, text, also }]) =>
-            [text, ...(also ? [also] : [])].map((one) => ({ name, about, text: one })),
-        );
-        for (const { name, about, text } of expected) {
-            const matching = found.filter((finding) => finding.about === about && text.test(finding.text));
-            expect(matching, name).toHaveLength(1);
-        }
-        expect(found).toHaveLength(expected.length);
-        const commands = new Set(found.map(({ command }) => command ?? ""));
-        const people = await shell("npx layered-images status");
-        expect(people.code).toBe(2);
-        const lines = people.stdout.split("\n").map((line) => line.trim());
-        for (const command of commands) expect(lines).toContain(command);
-        for (const value of Object.values(secrets)) expect(before.output + people.output).not.toContain(value);
-        for (const command of commands) expect(await shell(command)).toMatchObject({ code: 0 });
-        for (const { repaired } of Object.values(group)) await repaired();
-        expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
-        expect(await imageOutputs(lab, program)).toEqual(outputs);
-    });
+    test.each(except(["of a root that the lab has taken"], Object.entries(differences)))(
+        "differences %s",
+        async (_, group) => {
+            for (const { make } of Object.values(group)) await make();
+            const before = await status();
+            expect(before).toMatchObject({ code: 2, report: { verdict: "drift" } });
+            const found: readonly ReportedFinding[] = driftOf(before.report);
+            const expected = Object.entries(group).flatMap(([name, { about, text, also }]) =>
+                [text, ...(also ? [also] : [])].map((one) => ({ name, about, text: one })),
+            );
+            for (const { name, about, text } of expected) {
+                const matching = found.filter((finding) => finding.about === about && text.test(finding.text));
+                expect(matching, name).toHaveLength(1);
+            }
+            expect(found).toHaveLength(expected.length);
+            const commands = new Set(found.map(({ command }) => command ?? ""));
+            const people = await shell("npx layered-images status");
+            expect(people.code).toBe(2);
+            const lines = people.stdout.split("\n").map((line) => line.trim());
+            for (const command of commands) expect(lines).toContain(command);
+            for (const value of Object.values(secrets)) expect(before.output + people.output).not.toContain(value);
+            for (const command of commands) expect(await shell(command)).toMatchObject({ code: 0 });
+            for (const { repaired } of Object.values(group)) await repaired();
+            expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
+            expect(await imageOutputs(lab, program)).toEqual(outputs);
+        },
+    );
 });
 
 test("a layer that images share is lost in each of them, and comes back with the one that it is of", async () => {
