@@ -158,8 +158,9 @@ async function unrecorded(
  * Returns the release to go back to.
  *
  * @param from "sha256:…" that the image is at: what its pin says, or what its tags stand for
+ * @throws InputError for a text that names no release or several, and for a release that neither the state nor the registry has
  */
-async function wantedRelease(
+export async function wantedRelease(
     image: ImageReleases,
     from: string,
     { to, stack = labStack }: RollbackOptions,
