@@ -18,7 +18,7 @@ import { defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
 import { type RegistryClient, registryClient } from "../lib/registry/blobs";
 import { type Repository, plainRepository } from "../lib/registry/inventory";
 import { parseReference, repositoryOf } from "../lib/registry/references";
-import { typed } from "../lib/system/commandLine";
+import { typedSilently } from "../lib/system/commandLine";
 import { guide } from "../lib/system/guide";
 import { readInstance } from "../lib/system/instance";
 import { backendFolder, instancePath, labPaths, repositoryRoot } from "../lib/system/paths";
@@ -126,7 +126,7 @@ async function collect({ isLab }: Engine, removals: readonly RemovalReport[]): P
 const afterwards = ({ isLab }: Engine): string =>
     isLab
         ? 'BuildKit\'s own store shrinks by itself (README.md, "Disk"); to empty it: ' +
-          `eval "$(${typed("lab", "env").replace("npm run", "npm run --silent")})" && buildx prune --all`
+          `eval "$(${typedSilently("lab", "env")})" && buildx prune --all`
         : "A registry of your own frees the disk when it collects garbage (docker-registry: stop it, then docker-registry garbage-collect)";
 
 /**
