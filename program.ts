@@ -12,7 +12,7 @@ import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
-import { labStack } from "./lib/engine/stacks";
+import { stackOptions } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
@@ -127,7 +127,7 @@ async function compose() {
     // A preview needs it only for pinned images.
     const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
     const former = needsState ? await readFormerState() : emptyState;
-    const options = pulumi.getStack() === labStack ? [] : ["--stack", pulumi.getStack()];
+    const options = stackOptions(pulumi.getStack());
     for (const image of hierarchy.images) {
         const contexts = staged[image.key];
         if (image.pin && contexts)

@@ -4,10 +4,8 @@ import { appendFileSync, writeSync } from "node:fs";
 import type { StatusReport } from "../lib/status/status";
 import type { promotedIn } from "../lib/update/promoted";
 import { withoutSecrets } from "../lib/system/hidden";
+import { inActions } from "../lib/system/inActions";
 import { fenced } from "../lib/update/summary";
-
-/** Returns whether the process runs in a GitHub Actions job. */
-export const inActions = (env: NodeJS.ProcessEnv): boolean => env.GITHUB_ACTIONS === "true";
 
 /** Escapes a value for a workflow command. */
 const escaped = (text: string): string => text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");

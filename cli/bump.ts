@@ -134,7 +134,7 @@ function wantedRoots(
 }
 
 /** Compares a root with the registry's answer about its tag. */
-export function compareRoot({ tag, platforms, ...root }: Wanted, answer: Answer<Manifest> | undefined): RootBump {
+function compareRoot({ tag, platforms, ...root }: Wanted, answer: Answer<Manifest> | undefined): RootBump {
     if (!answer || "unknown" in answer) {
         // The rest of a longer reason is the usage of the program that was run.
         const [reason = ""] = (answer?.unknown ?? "it was not asked for").split("\n");
@@ -165,7 +165,7 @@ async function createdOf(ref: string, env: NodeJS.ProcessEnv): Promise<string | 
  * @param images those that the stack builds
  * @param rebuilds periods by name, as the stack's file has them
  */
-export function scheduledRebuilds(
+function scheduledRebuilds(
     definitions: Definitions,
     images: readonly PreparedImage[],
     rebuilds: Readonly<Record<string, string>>,

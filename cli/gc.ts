@@ -6,6 +6,7 @@ import { type Place, type RemovalReport, type Sources, planCleanup, removeListed
 import { UnknownNamesError, collectNames } from "../lib/cleanup/names";
 import { readSeen, seenFile, writeSeen } from "../lib/cleanup/seen";
 import { configFileOf, openConfigFile } from "../lib/engine/configFile";
+import { DamagedStackError } from "../lib/engine/fileBackend";
 import { runningUpdates } from "../lib/engine/locks";
 import type { Engine } from "../lib/engine/pulumi";
 import { projectName } from "../lib/engine/stacks";
@@ -17,7 +18,7 @@ import { defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
 import { type RegistryClient, registryClient } from "../lib/registry/blobs";
 import { type Repository, plainRepository } from "../lib/registry/inventory";
 import { parseReference, repositoryOf } from "../lib/registry/references";
-import { typed } from "../lib/system/commandLine";
+import { typedSilently } from "../lib/system/commandLine";
 import { guide } from "../lib/system/guide";
 import { readInstance } from "../lib/system/instance";
 import { backendFolder, instancePath, labPaths, repositoryRoot } from "../lib/system/paths";
@@ -125,17 +126,33 @@ async function collect({ isLab }: Engine, removals: readonly RemovalReport[]): P
 const afterwards = ({ isLab }: Engine): string =>
     isLab
         ? 'BuildKit\'s own store shrinks by itself (README.md, "Disk"); to empty it: ' +
-          `eval "$(${typed("lab", "env").replace("npm run", "npm run --silent")})" && buildx prune --all`
+          `eval "$(${typedSilently("lab", "env")})" && buildx prune --all`
         : "A registry of your own frees the disk when it collects garbage (docker-registry: stop it, then docker-registry garbage-collect)";
 
 /**
  * Runs `npm run gc`: lists what nothing uses any more in the repositories of a stack, and removes it if asked to. The dates at which manifests
  * were first seen are written down in any case.
  *
- * @returns exit code: 0 done, 1 if a repository could not be read or cleaned up completely, 3 if what is in use is not known
+ * @returns exit code: 0 done, 1 if a repository could not be read or cleaned up completely, 3 if what is in use is not known: a stack of the
+ *     project, the files or the variables can't be read
  * @throws InputError for bad input, and while an update of the lab runs
  */
-export async function runGc({ keepReleases, keepDays, ...options }: GcOptions): Promise<number> {
+export async function runGc(options: GcOptions): Promise<number> {
+    try {
+        return await cleanUp(options);
+    } catch (error) {
+        if (!(error instanceof UnknownNamesError || error instanceof DamagedStackError)) throw error;
+        console.error(`error: ${error.message}`);
+        return exit.dangerous;
+    }
+}
+
+/**
+ * Lists what nothing uses any more, and removes it if asked to; returns the exit code of `runGc`.
+ *
+ * @throws UnknownNamesError and DamagedStackError if what is in use is not known
+ */
+async function cleanUp({ keepReleases, keepDays, ...options }: GcOptions): Promise<number> {
     const root = repositoryRoot();
     const engine = await openStack({ stack: options.stack, start: true });
     const configured = existsSync(path.join(root, configFileOf(engine.stack)));
@@ -192,10 +209,6 @@ export async function runGc({ keepReleases, keepDays, ...options }: GcOptions): 
         if (isInterrupted()) return exit.interrupted;
         const all = [...report.repositories, ...(report.removals ?? [])];
         return all.some(({ problem }) => problem !== undefined) ? exit.failed : exit.done;
-    } catch (error) {
-        if (!(error instanceof UnknownNamesError)) throw error;
-        console.error(`error: ${error.message}`);
-        return exit.dangerous;
     } finally {
         await client.close();
     }

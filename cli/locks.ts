@@ -13,6 +13,7 @@ import { InputError } from "../lib/errors";
 import { UnreachableError } from "../lib/github/api";
 import { jobEnd } from "../lib/github/runs";
 import { defaultBaseUrl, firstSet } from "../lib/github/target";
+import { inActions } from "../lib/system/inActions";
 
 /** Whether a lock may go, and what to say of it. */
 interface Verdict {
@@ -88,7 +89,7 @@ export function lockMark({ env, pulumi, isLab }: Engine): LockMark {
  * @returns whether the update can be tried again
  */
 export async function removeEndedLocks({ env, pulumi }: Engine, output: string): Promise<boolean> {
-    const locks = env.GITHUB_ACTIONS === "true" ? reportedLocks(output) : [];
+    const locks = inActions(env) ? reportedLocks(output) : [];
     if (locks.length === 0) return false;
     const tags = await pulumi(["stack", "tag", "ls", "--json", "--non-interactive"]);
     // A job's token reads the runs of its own repository only.

@@ -15,8 +15,9 @@ import { accessOf } from "../lib/github/settings";
 import { defaultBaseUrl, targetIn } from "../lib/github/target";
 import { typed } from "../lib/system/commandLine";
 import { type Heading, guide } from "../lib/system/guide";
+import { inActions } from "../lib/system/inActions";
 import { isAtLeast, versionIn } from "../lib/system/versions";
-import { addSummary, inActions } from "./actions";
+import { addSummary } from "./actions";
 
 /* What a run on a stack needs, checked before anything else, so that all that is missing is said at once. */
 

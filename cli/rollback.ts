@@ -4,19 +4,19 @@ import {
     type ConfigFile,
     configFileOf,
     openConfigFile,
+    pinsIn,
     removeEntries,
     setEntry,
-    settingIn,
     writeConfigFile,
 } from "../lib/engine/configFile";
 import { type Engine, exportStack } from "../lib/engine/pulumi";
 import { type PromotedBefore, releaseName } from "../lib/engine/releases";
 import { componentTypes, nameOf, readImage } from "../lib/engine/resources";
-import { ciStack, labStack, projectName } from "../lib/engine/stacks";
+import { ciStack, labStack, projectName, stackOptions } from "../lib/engine/stacks";
 import { type Deployment, deployedImages } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
 import { imagesBelow } from "../lib/hierarchy/below";
-import { type ReleasePin, pinsSchema } from "../lib/hierarchy/pins";
+import type { ReleasePin } from "../lib/hierarchy/pins";
 import { shortDigest, withDigest } from "../lib/registry/references";
 import { askRegistries } from "../lib/status/ask";
 import {
@@ -104,25 +104,13 @@ export interface ReleasesReport {
     }[];
 }
 
-type Pins = Readonly<Record<string, ReleasePin>>;
-
-/** Reads the pins of a stack's file. Throws InputError for pins that the program would refuse too. */
-function pinsIn(config: ConfigFile): Pins {
-    const { data, error } = pinsSchema.safeParse(settingIn(config, "pins") ?? {});
-    if (!error) return data;
-    const problem = error.issues.map((issue) => `pins (at ${issue.path.join(".")}): ${issue.message}`).join("; ");
-    throw new InputError({ problem, where: config.file, next: `correct it: ${typed("preview")} checks it` });
-}
-
-const stackOptions = (stack: string): string[] => (stack === labStack ? [] : ["--stack", stack]);
-
 /** What the commands know of a stack. */
 interface Opened {
     readonly engine: Engine;
     readonly deployment: Deployment;
     readonly images: readonly ImageReleases[];
     readonly config: ConfigFile;
-    readonly pins: Pins;
+    readonly pins: Readonly<Record<string, ReleasePin>>;
 }
 
 async function open(stack: string): Promise<Opened> {
@@ -170,8 +158,9 @@ async function unrecorded(
  * Returns the release to go back to.
  *
  * @param from "sha256:…" that the image is at: what its pin says, or what its tags stand for
+ * @throws InputError for a text that names no release or several, and for a release that neither the state nor the registry has
  */
-async function wantedRelease(
+export async function wantedRelease(
     image: ImageReleases,
     from: string,
     { to, stack = labStack }: RollbackOptions,

@@ -1,11 +1,16 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
+import { configFileOf, openConfigFile, pinsIn } from "../lib/engine/configFile";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
+import { labStack, projectName, stackOptions } from "../lib/engine/stacks";
 import { type Resource, deployedImages } from "../lib/engine/state";
 import { CommandError, InputError } from "../lib/errors";
 import { imagesToRebuild } from "../lib/hierarchy/definition";
+import { checkRebuild } from "../lib/hierarchy/pins";
 import { namesIn, uncachedVariable } from "../lib/hierarchy/rebuild";
 import { askBlobs, askRegistries } from "../lib/status/ask";
 import { imageQuestions } from "../lib/status/imageStatus";
@@ -102,15 +107,22 @@ async function refreshFirst({ engine, pulumi }: Session, args: readonly string[]
 }
 
 /**
- * Returns the names of the images to build again. The program replaces a matrix by the images of it that the stack builds.
+ * Returns the names of the images to build again, and warns of pinned ones among them. The program replaces a matrix by the images of it that
+ * the stack builds.
  *
- * @throws InputError for a text that names no image, and for images that images.ts does not have
+ * @throws InputError for a text that names no image, and for images that images.ts does not have or that are pinned
  */
-function namesToRebuild({ rebuild }: UpOptions): readonly string[] {
+export function namesToRebuild({ rebuild, stack = labStack }: Pick<UpOptions, "rebuild" | "stack">): readonly string[] {
     if (rebuild === undefined) return [];
-    const typed = namesIn(rebuild);
-    const names = typed.length > 0 ? typed : [rebuild];
-    imagesToRebuild(loadDefinitions(repositoryRoot()), names, { where: "up --rebuild" });
+    const root = repositoryRoot();
+    const given = namesIn(rebuild);
+    const names = given.length > 0 ? given : [rebuild];
+    const keys = imagesToRebuild(loadDefinitions(root), names, { where: "up --rebuild" });
+    // Without its file the stack has no pins; what else that means is not said here.
+    const isConfigured = existsSync(path.join(root, configFileOf(stack)));
+    const pins = isConfigured ? pinsIn(openConfigFile(root, stack, projectName(root))) : {};
+    for (const warning of checkRebuild({ names, keys }, pins, stackOptions(stack)))
+        console.error(`warning: ${warning}`);
     return names;
 }
 

@@ -137,3 +137,10 @@ test("every file of lib/ is imported from outside of its room, or by at least tw
         });
     expect(fragments).toEqual([]);
 });
+
+test("one function alone asks whether a process runs in GitHub Actions", () => {
+    const asking = files.filter((file) =>
+        readFileSync(path.join(packageRoot, file), "utf8").includes("GITHUB_ACTIONS"),
+    );
+    expect(asking).toEqual(["lib/system/inActions.ts"]);
+});

@@ -81,7 +81,7 @@ function generatedFiles(
 }
 
 /** Returns what makes a file: the rule of a Makefile, or the line of a script or workflow that writes it; undefined if none was seen. */
-export function makerOf(
+function makerOf(
     file: string,
     sources: readonly SourceFile[],
 ): { readonly where: string; readonly command?: string } | undefined {

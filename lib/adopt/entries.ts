@@ -161,7 +161,7 @@ const lastPart = (name: string): string => path.posix.basename(parseReference(na
  *
  * @param written the image as FROM has it
  */
-export function argumentsFor(written: string, name: string): Readonly<Record<string, string>> | undefined {
+function argumentsFor(written: string, name: string): Readonly<Record<string, string>> | undefined {
     const variables: string[] = [];
     const pattern = written
         .split(/(\$\{\w+(?::?[-+][^}]*)?\}|\$\w+)/)

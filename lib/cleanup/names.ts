@@ -45,7 +45,7 @@ async function stackNames({ stack, env }: Engine): Promise<string[]> {
  *
  * @throws UnknownNamesError if one of them can't be read
  */
-export async function readStates(engine: Engine): Promise<ReadonlyMap<string, string>> {
+async function readStates(engine: Engine): Promise<ReadonlyMap<string, string>> {
     const states = new Map<string, string>();
     for (const name of await stackNames(engine)) {
         const done = await runPulumi(["stack", "export", "--stack", name, "--non-interactive"], engine.env);
@@ -117,7 +117,7 @@ const variable = z.object({ name: z.string(), value: z.string() });
  *
  * @throws UnknownNamesError if GitHub does not answer, or the token may not read them
  */
-export async function readVariables(target: GitHubTarget): Promise<string> {
+async function readVariables(target: GitHubTarget): Promise<string> {
     const path = inRepository(target, "/actions/variables");
     const again =
         "set GITHUB_TOKEN to a token that may read variables, or unset it: what this program wrote, the state has as well";

@@ -1,9 +1,9 @@
 import { InputError } from "../errors";
 import { normalPlatform, type Platform, hostPlatform } from "../platform";
-import { referenceProblem, sameImage } from "../registry/references";
+import { imageIdentity, referenceProblem } from "../registry/references";
 import { type LogicalLines, logicalLines, type Statement, statementOf } from "./parse";
 import type { DockerfileReading } from "./reading";
-import { readStages, type ReadOptions, type Stage, type Use } from "./stages";
+import { type ReadOptions, type Stage, type StageNumbers, type Use, readStages, stageNumbers } from "./stages";
 
 /**
  * Returns the result of `read`, or undefined for a text that is not valid in a Dockerfile: it may be valid in another
@@ -36,27 +36,37 @@ export function foreignStatements(
     return { escape, statements: valid.filter(({ keyword }, index) => index >= first || keyword === "ARG") };
 }
 
-/** Returns the stages that can be read; statements that can't be read are skipped one by one. */
+/** Returns the stages that can be read; statements that can't be read are passed over. */
 function stagesOf(text: string, options: ReadOptions, target: Platform, build: Platform): Stage[] {
     const { escape, statements } = foreignStatements(text, options.path);
-    const read = (some: readonly Statement[]) => attempt(() => readStages(some, escape, options, { target, build }));
-    const whole = read(statements);
-    if (whole) return whole;
-    const from = statements.find((statement) => statement.keyword === "FROM" && read([statement]));
-    if (!from) return [];
-    const readable = statements.reduce<Statement[]>((kept, statement) => {
-        const isInStage = statement.keyword === "FROM" || kept.some(({ keyword }) => keyword === "FROM");
-        return read(isInStage ? [...kept, statement] : [...kept, statement, from]) ? [...kept, statement] : kept;
-    }, []);
-    return read(readable) ?? [];
+    const refused = new Set<Statement>();
+    const read = (some: readonly Statement[]) =>
+        attempt(() => readStages(some, escape, options, { target, build }, (statement) => refused.add(statement))) ??
+        [];
+    const stages = read(statements);
+    // What is passed over must not name the target's stage either.
+    return refused.size === 0 ? stages : read(statements.filter((statement) => !refused.has(statement)));
 }
 
 /** Returns the image that a use names; undefined if it is not an image by the rules of Dockerfiles. */
-function imageOf({ from, stage, byNumber }: Use, stages: readonly Stage[]): string | undefined {
-    const isStage = stage !== undefined || stages.some(({ name }) => name === from?.toLowerCase());
-    if (from === undefined || isStage || from === "scratch" || from === "") return undefined;
+function imageOf({ from, stage, byNumber }: Use, numbers: StageNumbers): string | undefined {
+    if (stage !== undefined || from === undefined || from === "scratch" || from === "") return undefined;
+    if (numbers.has(from.toLowerCase())) return undefined;
     if (byNumber && /^[+-]?\d+$/.test(from)) return undefined;
     return referenceProblem(from) === undefined ? from : undefined;
+}
+
+/** Returns a function that returns the platforms on which stages use an image, in any spelling of its reference. */
+function platformsUsed(stages: readonly Stage[], platform: Platform): (image: string) => Platform[] {
+    const numbers = stageNumbers(stages);
+    const used = new Map<string, Set<Platform>>();
+    for (const use of stages.flatMap(({ uses }) => uses)) {
+        const image = imageOf(use, numbers);
+        if (image === undefined) continue;
+        const identity = imageIdentity(image);
+        used.set(identity, (used.get(identity) ?? new Set()).add(use.platform ?? normalPlatform(platform)));
+    }
+    return (image) => [...(used.get(imageIdentity(image)) ?? [])];
 }
 
 /** Returns the target if it is a readable stage; the last stage otherwise. */
@@ -83,14 +93,12 @@ export function readForeign(text: string, options: ReadOptions): DockerfileReadi
         const of = (build: Platform) => stagesOf(text, options, platform, build);
         const [native, emulated] = [of(hostPlatform()), of(platform)];
         const base = baseOf(native, options.target);
+        const numbers = stageNumbers(native);
+        const [ofNative, ofEmulated] = [platformsUsed(native, platform), platformsUsed(emulated, platform)];
         for (const use of native.flatMap(({ uses }) => uses)) {
             if (use.secret) secrets.set(JSON.stringify(use.secret), { ...use.secret, line: use.line });
-            const expanded = imageOf(use, native);
+            const expanded = imageOf(use, numbers);
             if (expanded === undefined) continue;
-            const platformsIn = (stages: readonly Stage[]) => {
-                const uses = stages.flatMap(({ uses }) => uses).filter((other) => isUseOf(other, stages, expanded));
-                return [...new Set(uses.map((other) => other.platform ?? normalPlatform(platform)))];
-            };
             const earlier = references.get(expanded);
             const { line, instruction } = earlier ?? use;
             references.set(expanded, {
@@ -98,7 +106,7 @@ export function readForeign(text: string, options: ReadOptions): DockerfileReadi
                 base: use === base || (earlier?.base ?? false),
                 platforms: {
                     ...earlier?.platforms,
-                    [platform]: { native: platformsIn(native), emulated: platformsIn(emulated) },
+                    [platform]: { native: ofNative(expanded), emulated: ofEmulated(expanded) },
                 },
                 from: {},
             });
@@ -113,9 +121,4 @@ export function readForeign(text: string, options: ReadOptions): DockerfileReadi
         meaning: { text, reads: undefined },
         triggers: {},
     };
-}
-
-function isUseOf(use: Use, stages: readonly Stage[], image: string): boolean {
-    const named = imageOf(use, stages);
-    return named !== undefined && sameImage(named, image);
 }

@@ -448,3 +448,23 @@ test("long chains of stages are read without deep recursion", () => {
     expect(copied.stages.filter(({ base }) => base)).toHaveLength(1);
     expect(copied.stages).toHaveLength(10_001);
 });
+
+describe("a file for another frontend with many", () => {
+    const numbers = Array.from({ length: 4000 }, (_one, index) => index);
+    const lines = (line: (index: number) => string) => numbers.map((index) => `${line(index)}\n`).join("");
+
+    test.each([
+        ["images", lines((index) => `COPY --from=busybox:${index} / /`), 4000],
+        ["stages", lines((index) => `FROM s${index} AS s${index + 1}\nCOPY --from=s${index} / /`), 0],
+        [
+            "lines that can't be read",
+            lines((index) => `FROM\nFROM python:${index} AS 1\nCOPY --from=a:${index} / /`),
+            4000,
+        ],
+    ])("%s is read, which took minutes where time grew with their square", (_many, text, images) => {
+        const read = readDockerfile(`# syntax=example.com/other\nFROM scratch AS s0\n${text}FROM b\n`, {
+            ...{ path: "Dockerfile", platforms: ["linux/amd64"] },
+        });
+        expect(read.references.map(({ expanded }) => expanded).filter((one) => one !== "b")).toHaveLength(images);
+    });
+});

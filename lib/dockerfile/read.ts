@@ -6,7 +6,15 @@ import { frontendOf, withoutSyntax } from "./frontends";
 import { meaningOf } from "./meaning";
 import { type Statement, readStatements } from "./parse";
 import type { ReadStage, DockerfileReading } from "./reading";
-import { readStages, checkReference, type ReadOptions, type Stage, type Use } from "./stages";
+import {
+    type ReadOptions,
+    type Stage,
+    type StageNumbers,
+    type Use,
+    checkReference,
+    readStages,
+    stageNumbers,
+} from "./stages";
 import type { Environment } from "./variables";
 
 /** The selection of the stage to build. */
@@ -52,13 +60,13 @@ export function targetIndex(stages: readonly Stage[], { path, target }: Target):
 function stageOf(
     { stage, from, byNumber, where, triggeredBy }: Use,
     stages: readonly Stage[],
+    numbers: StageNumbers,
     current: number,
 ): number | undefined {
     if (stage !== undefined || from === undefined) return stage;
     const numbered = byNumber && /^[+-]?\d+$/.test(from);
-    const lower = from.toLowerCase();
-    const index = numbered ? Number(from) : stages.findLastIndex(({ name }) => name === lower);
-    if (!numbered && index < 0) return undefined;
+    const index = numbered ? Number(from) : numbers.get(from.toLowerCase());
+    if (index === undefined) return undefined;
     // A trigger may copy from its own stage in its state at that point: BuildKit looks for cycles before it reads
     // triggers.
     if (index >= 0 && (triggeredBy === undefined ? index < current : index <= current)) return index;
@@ -79,6 +87,7 @@ function chainOf(stages: readonly Stage[], target: number): number[] {
 function usesOf(stages: readonly Stage[], target: number, chain: readonly number[]): [number, NeededUse[]][] {
     const base = stages[chain.at(-1) ?? target]?.uses[0];
     const needed = new Map<number, NeededUse[]>();
+    const numbers = stageNumbers(stages);
     // A list instead of recursion, because stages can form long chains. The next stage is the last.
     const waiting = [target];
     while (waiting.length > 0) {
@@ -88,7 +97,7 @@ function usesOf(stages: readonly Stage[], target: number, chain: readonly number
         if (problems[0]) throw problems[0];
         const named = uses.map((use) => ({
             use,
-            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, index),
+            stage: use.instruction === "FROM" ? use.stage : stageOf(use, stages, numbers, index),
             base: use === base,
         }));
         needed.set(index, named);

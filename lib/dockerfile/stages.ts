@@ -40,8 +40,8 @@ function lastStage(statements: readonly Statement[]): string | undefined {
 /**
  * Reads all stages of a Dockerfile for one target platform and one platform of the builder.
  *
- * @param onRead is called with each instruction of a stage, triggers first, and the stage in its state after that
- *     instruction
+ * @param onRefused is called with each FROM, and each instruction before the first one, that can't be read: by default it throws the
+ *     error. Where it does not, the instruction is passed over
  * @throws InputError with file and line for problems outside of stages; problems within a stage are stored in the stage
  */
 export function readStages(
@@ -49,24 +49,24 @@ export function readStages(
     escape: string,
     options: ReadOptions,
     platforms: { readonly target: Platform; readonly build: Platform },
-    onRead: (statement: Statement, stage: Stage) => void = () => undefined,
+    onRefused: (statement: Statement, error: InputError) => void = (_statement, error) => {
+        throw error;
+    },
 ): Stage[] {
     const { buildArgs = {} } = options;
     const stage = options.target ?? lastStage(statements) ?? "default";
     const globals = automaticArguments({ ...platforms, stage }, buildArgs);
     const scope = { globals, buildArgs, escape };
     const stages: Stage[] = [];
-    for (const statement of statements) {
+    const numbers = new Map<string, number>();
+    const read = (statement: Statement) => {
         const stage = stages.at(-1);
-        const read = (instruction: Statement, into: Stage) => {
-            readInStage(instruction, scope, into);
-            onRead(instruction, into);
-        };
         if (statement.keyword === "FROM") {
-            const opened = openStage(statement, scope, stages, options, platforms.target);
+            const opened = openStage(statement, scope, { stages, numbers }, options, platforms.target);
+            if (opened.name !== undefined) numbers.set(opened.name, stages.length);
             stages.push(opened);
-            for (const trigger of opened.triggered) read(trigger, opened);
-        } else if (stage) read(statement, stage);
+            for (const trigger of opened.triggered) readInStage(trigger, scope, opened);
+        } else if (stage) readInStage(statement, scope, stage);
         else if (statement.keyword === "ARG") readArg(statement, scope);
         else
             throw new InputError({
@@ -74,6 +74,13 @@ export function readStages(
                 where: statement.where,
                 next: "write it below the FROM of the stage that it belongs to",
             });
+    };
+    for (const statement of statements) {
+        const refused: InputError[] = [];
+        keepProblem(refused, () => {
+            read(statement);
+        });
+        for (const error of refused) onRefused(statement, error);
     }
     if (stages.length > 0) return stages;
     throw new InputError({
@@ -141,6 +148,13 @@ export interface Stage extends StageVariables {
     readonly triggered: Statement[];
 }
 
+/** The numbers of stages by name; of several with the same name, that of the last. */
+export type StageNumbers = ReadonlyMap<string, number>;
+
+/** Returns the numbers of stages by name, with which looking one up takes the same time for any number of stages. */
+export const stageNumbers = (stages: readonly Stage[]): StageNumbers =>
+    new Map(stages.flatMap(({ name }, number) => (name === undefined ? [] : [[name, number] as const])));
+
 /** Information about the images that stages are built FROM. */
 export interface ImagesBelow {
     /** Returns the ONBUILD triggers of an image; by default no image has any. */
@@ -206,7 +220,7 @@ const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.t
 /**
  * Opens a stage with its FROM. The triggers of its base image are in `triggered`, still to be read.
  *
- * @param stages the earlier stages
+ * @param earlier the earlier stages, and their numbers by name
  * @param images information about external images
  * @param target the target platform
  * @throws InputError for a FROM that BuildKit refuses
@@ -214,7 +228,7 @@ const stageName = (from: Statement): string | undefined => fromWords(from)[2]?.t
 function openStage(
     statement: Statement,
     scope: Scope,
-    stages: readonly Stage[],
+    earlier: { readonly stages: readonly Stage[]; readonly numbers: StageNumbers },
     images: ImagesBelow,
     target: Platform,
 ): Stage {
@@ -237,10 +251,10 @@ function openStage(
     const flag = statement.flags.find((candidate) => candidate.name === "platform")?.value;
     const platform = flag === undefined || flag === "" ? undefined : word(flag)?.text;
     // FROM finds stages only by their name in lower case; COPY and mounts ignore the case.
-    const number = stages.findLastIndex((stage) => stage.name === from);
-    const base = stages[number];
+    const number = earlier.numbers.get(from);
+    const base = number === undefined ? undefined : earlier.stages[number];
     const image = { from, unset, ...(platform !== undefined && { platform: normalPlatform(platform) }) };
-    const use: Use = { instruction: "FROM", line, where, ...(base ? { stage: number } : image) };
+    const use: Use = { instruction: "FROM", line, where, ...(number === undefined ? image : { stage: number }) };
     const below = (): { readonly triggers?: readonly Trigger[]; readonly environment?: Environment | undefined } => {
         if (from === "scratch") return { environment: { values: new Map([["PATH", defaultPath]]), complete: true } };
         const reference = checkReference(from, use);

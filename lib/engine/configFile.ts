@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type Document, type Pair, Scalar, YAMLMap, isMap, isScalar, parse, parseDocument } from "yaml";
 import { InputError } from "../errors";
+import { type ReleasePin, pinsSchema } from "../hierarchy/pins";
+import { typed } from "../system/commandLine";
 import { replaceFile } from "../system/files";
 import { keyArguments } from "../system/shell";
 
@@ -73,6 +75,18 @@ export function settingIn(config: ConfigFile, key: string): unknown {
     const entry = entryOf(config, key);
     const value: unknown = isScalar(entry?.value) ? entry.value.value : (entry?.value as YAMLMap | undefined)?.toJSON();
     return typeof value === "string" && /^\s*[{[]/.test(value) ? parse(value) : value;
+}
+
+/**
+ * Returns the pins of images that a stack's file has.
+ *
+ * @throws InputError for pins that the program would refuse too
+ */
+export function pinsIn(config: ConfigFile): Readonly<Record<string, ReleasePin>> {
+    const { data, error } = pinsSchema.safeParse(settingIn(config, "pins") ?? {});
+    if (!error) return data;
+    const problem = error.issues.map((issue) => `pins (at ${issue.path.join(".")}): ${issue.message}`).join("; ");
+    throw new InputError({ problem, where: config.file, next: `correct it: ${typed("preview")} checks it` });
 }
 
 /** Returns the setting of a provider as text, such as "github:owner"; undefined if the file does not have it. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
+import { InputError } from "../errors";
 import { type Kept, readKept } from "../system/files";
 import { damageError, readKeptJson, valueOf } from "../system/kept";
 import { quote } from "../system/shell";
@@ -67,13 +68,16 @@ function newestCopy(state: string, project: string, file: string): string | unde
         .find((one) => isWhole(readCheckpoint(one)));
 }
 
+/** The file of a stack is damaged, so what the stack has is not known. */
+export class DamagedStackError extends InputError {}
+
 /**
  * Checks the stacks of a project in a file backend. Pulumi would only say that JSON ended unexpectedly, without the file, and when it lists
  * stacks, because of a stack that nobody asked for.
  *
  * @param env environment of Pulumi
  * @param root the repository's root
- * @throws InputError that names the first damaged file, the newest copy of it that is whole, and the command that restores it
+ * @throws DamagedStackError that names the first damaged file, the newest copy of it that is whole, and the command that restores it
  */
 export function checkStackFiles(env: NodeJS.ProcessEnv, root: string): void {
     const backend = fileBackend(backendAddress(env, root));
@@ -91,6 +95,7 @@ export function checkStackFiles(env: NodeJS.ProcessEnv, root: string): void {
         const restore =
             `restore the copy of ${new Date(statSync(copy ?? file).mtimeMs).toISOString()} (the next update does again what was ` +
             `done since): ${aside} && cp ${quote(copy ?? "")} ${quote(file)}`;
-        throw damageError(file, kept, { what: "the state of the stack", next: copy === undefined ? lost : restore });
+        const next = copy === undefined ? lost : restore;
+        throw new DamagedStackError(damageError(file, kept, { what: "the state of the stack", next }).input);
     }
 }

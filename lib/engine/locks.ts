@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import { readKept } from "../system/files";
+import { inActions } from "../system/inActions";
 import { processTable } from "../system/processTable";
 import { fileBackend } from "./fileBackend";
 import { projectName } from "./stacks";
@@ -238,8 +239,8 @@ export const markName = ({ run, attempt }: Pick<RunMark, "run" | "attempt">): st
  * @param now milliseconds since 1970
  */
 export function runMark(env: NodeJS.ProcessEnv, host: string, now: number): RunMark | undefined {
-    const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT, PULUMI_BACKEND_URL: backend = "" } = env;
-    if (GITHUB_ACTIONS !== "true" || RUNNER_ENVIRONMENT !== "github-hosted") return undefined;
+    const { RUNNER_ENVIRONMENT, PULUMI_BACKEND_URL: backend = "" } = env;
+    if (!inActions(env) || RUNNER_ENVIRONMENT !== "github-hosted") return undefined;
     if (backend === "" || /^https?:/.test(backend)) return undefined;
     const { GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: attempt, RUNNER_NAME: runner } = env;
     return markSchema.safeParse({ repository, run, attempt, runner, host, since: now }).data;

@@ -4,15 +4,13 @@ import { InputError } from "../errors";
 import { repositoryRoot } from "../system/paths";
 import { type Captured, capture } from "../system/process";
 import { guide } from "../system/guide";
+import { inActions } from "../system/inActions";
 import { progress } from "../system/progress";
 import { continuing } from "./continuing";
 import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
 import { typed } from "../system/commandLine";
-
-/** Whether the process runs in a GitHub Actions job, where nobody can export a variable or log in. */
-const inActions = (env: NodeJS.ProcessEnv): boolean => env.GITHUB_ACTIONS === "true";
 
 /** Returns the next step for a passphrase that is missing or wrong. */
 export const passphraseAdvice = (env: NodeJS.ProcessEnv): string =>

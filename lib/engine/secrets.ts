@@ -3,8 +3,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { secretKeys } from "../hierarchy/secrets";
-import { hide, secretsIn } from "../system/hidden";
-import { secretTexts } from "../system/mask";
+import { hiddenTexts, hide, secretsIn } from "../system/hidden";
 import { repositoryRoot } from "../system/paths";
 import { type Engine, engineError } from "./pulumi";
 
@@ -118,15 +117,16 @@ export async function readBuildSecrets({ pulumi }: Pick<Engine, "pulumi">): Prom
 /**
  * Reads the values that must not appear in any output of a run on the stack, and hides them in what this process prints.
  *
- * @returns the texts that they may appear as, in the form that `masked` and `maskStream` take
+ * @returns the texts that these and all other secrets of this process may appear as, in the form that `masked` and `maskStream` take
  * @throws InputError if the stack's secrets can't be read: commands whose output must be masked can't be run then
  */
-export async function readSecrets(engine: Pick<Engine, "pulumi" | "env" | "stack" | "isLab">): Promise<string[]> {
+export async function readSecrets(
+    engine: Pick<Engine, "pulumi" | "env" | "stack" | "isLab">,
+): Promise<readonly string[]> {
     const { pulumi, env } = engine;
     const known = (values: readonly string[]) => {
-        const all = [...values, ...secretsIn(env)];
-        hide(all);
-        return secretTexts(all);
+        hide([...values, ...secretsIn(env)]);
+        return hiddenTexts();
     };
     const plain = labSecrets(engine);
     if (plain) return known(plain);

@@ -11,6 +11,9 @@ export const labStack = "local";
 /** The stack that CI runs. */
 export const ciStack = "ci";
 
+/** Returns the options of a command on a stack: none for that of the lab. */
+export const stackOptions = (stack: string): string[] => (stack === labStack ? [] : ["--stack", stack]);
+
 const projectFile = z.object({
     name: z.string(),
     backend: z.object({ url: z.string().optional() }).optional(),

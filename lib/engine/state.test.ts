@@ -136,6 +136,15 @@ test("smoke tests, images that are never pushed and what waits for its deletion 
     ]);
 });
 
+test("a hierarchy with very many ways through it takes no longer than its images", () => {
+    const names = (level: number) => ["a", "b"].map((one) => `${level.toString().padStart(2, "0")}-${one}`);
+    const levels = Array.from({ length: 40 }, (_one, level) => level);
+    const resources = levels.flatMap((level) =>
+        names(level).flatMap((name) => [component(name, level > 0 ? names(level - 1) : []), build(name, "a")]),
+    );
+    expect(deployedImages(read([...resources].reverse())).map((one) => one.image)).toEqual(levels.flatMap(names));
+});
+
 test("an empty stack is one without images; what is no deployment is told", () => {
     expect(deployedImages(parseDeployment('{"version":3,"deployment":{}}'))).toEqual([]);
     expect(() => parseDeployment("nothing")).toThrow(/`pulumi stack export` printed no deployment/);

@@ -222,8 +222,14 @@ function readPromotion({ urn, outputs }: Resource): DeployedPromotion[] {
 /** Sorts parents first, then by name; the order in the state depends on when each image was last changed. */
 function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
     const byName = new Map(images.map((entry) => [entry.image, entry]));
-    const depth = ({ parents }: DeployedImage): number =>
-        Math.max(0, ...parents.flatMap((name) => byName.get(name) ?? []).map((parent) => depth(parent) + 1));
+    const depths = new Map<DeployedImage, number>();
+    const depth = (image: DeployedImage): number => {
+        const parents = image.parents.flatMap((name) => byName.get(name) ?? []);
+        // Without the map, the number of ways through the hierarchy would count, and not that of its images.
+        const known = depths.get(image) ?? Math.max(0, ...parents.map((parent) => depth(parent) + 1));
+        depths.set(image, known);
+        return known;
+    };
     return [...images].sort((a, b) => depth(a) - depth(b) || a.image.localeCompare(b.image));
 }
 

@@ -1,4 +1,5 @@
 import { guide } from "../system/guide";
+import { inActions } from "../system/inActions";
 import { namesTargets } from "./refresh";
 import { componentTypes, githubPattern } from "./resources";
 
@@ -39,7 +40,7 @@ export const isLeftOut = (env: NodeJS.ProcessEnv): boolean => env[variable] === 
 
 /** Returns the advice for obtaining a token: in a workflow the user can't export a variable. */
 export function tokenAdvice(env: NodeJS.ProcessEnv): string {
-    return env.GITHUB_ACTIONS === "true"
+    return inActions(env)
         ? "set the variable REPOSITORY_APP_CLIENT_ID and the secret REPOSITORY_APP_KEY of a GitHub App, or the secret " +
               `REPOSITORY_TOKEN, in the environment up: ${guide("token")}`
         : `export GITHUB_TOKEN=<token> (${guide("token")})`;

@@ -37,7 +37,7 @@ export interface Refusal<T extends Announcement> {
 }
 
 /** Type of the events that `github.dispatch` sends: workflows start `on: { repository_dispatch: { types: [image-promoted] } }`. */
-export const dispatchType = "image-promoted";
+const dispatchType = "image-promoted";
 
 /** Longest description of a deployment record or its status. */
 const longestDescription = 140;

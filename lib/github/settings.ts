@@ -36,7 +36,7 @@ export const githubSchema = z.strictObject({
 });
 
 /** The name of an environment of the repository (Settings, Environments). */
-export const environmentName = z
+const environmentName = z
     .string()
     .regex(/^[^\p{Cc}"'`,;\\]{1,255}$/u, "not the name of an environment")
     .refine((name) => name.trim() === name, "the name of an environment has no spaces around it");

@@ -1,6 +1,6 @@
 import { expect, test } from "../../tests/mocha";
 import type { Platform } from "../platform";
-import { type ReleasePin, checkPins, checkPlatforms, pinWarning, pinsSchema } from "./pins";
+import { type ReleasePin, checkPins, checkPlatforms, checkRebuild, pinWarning, pinsSchema } from "./pins";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 const pin = (...platforms: Platform[]): ReleasePin => ({
@@ -85,4 +85,33 @@ test("the warning names the release and the way back, and says whether the image
     );
     expect(pinWarning("base", pin("linux/amd64"), false, [])).not.toContain("changed since");
     expect(pinWarning("base", pin("linux/amd64"), true, [])).toContain("Its inputs changed since");
+});
+
+const pins = { base: pin("linux/amd64"), "app-1": pin("linux/amd64") };
+
+test.each<[string, string[], string[], RegExp]>([
+    [
+        "named",
+        ["base", "tools"],
+        ["base", "tools"],
+        /^up --rebuild: image base is pinned to r-0123456789ab: .*not built\n +next: .*unpin -- base --stack ci$/,
+    ],
+    ["named with others", ["all", "base"], ["base", "app-1", "tools"], /image base is pinned[^,]*\n/],
+    ["all that a name stands for", ["app"], ["app-1"], /image app-1 is pinned[^]*unpin -- app-1 --stack ci$/],
+    [
+        "several",
+        ["base", "app-1"],
+        ["base", "app-1"],
+        /image base is pinned to .*, image app-1 is pinned to [^]*unpin -- base app-1 --stack ci$/,
+    ],
+])("a pinned image that is %s can't be built again", (_how, names, keys, message) => {
+    expect(() => checkRebuild({ names, keys }, pins, ["--stack", "ci"])).toThrow(message);
+});
+
+test("a pinned image among those that a name stands for is left out with a warning; others are not mentioned", () => {
+    const warnings = checkRebuild({ names: ["app"], keys: ["app-1", "app-2"] }, pins, []);
+    expect(warnings).toEqual([
+        expect.stringMatching(/^image app-1 is pinned to r-0123456789ab: it is not built again\. .*unpin -- app-1$/),
+    ]);
+    expect(checkRebuild({ names: ["tools"], keys: ["tools"] }, pins, [])).toEqual([]);
 });

@@ -49,6 +49,36 @@ export const pinWarning = (
     (isChanged ? "Its inputs changed since: it is built when the pin goes. " : "") +
     `Remove the pin: ${typed("unpin", key, ...options)}`;
 
+/**
+ * Checks images that are to be built again against the pins: a pinned image is not built.
+ *
+ * @param names as typed: keys of images, or names that stand for several
+ * @param keys of the images that they stand for
+ * @param options of the command that removes a pin: those that name the stack
+ * @returns a warning for each pinned image among those that a name for several stands for
+ * @throws InputError for pinned images that are named by their keys, and if all of them are pinned
+ */
+export function checkRebuild(
+    { names, keys }: { readonly names: readonly string[]; readonly keys: readonly string[] },
+    pins: Readonly<Record<string, ReleasePin>>,
+    options: readonly string[],
+): string[] {
+    const pinned = Object.entries(pins).filter(([key]) => keys.includes(key));
+    const said = (some: typeof pinned) => some.map(([key, { release }]) => `image ${key} is pinned to ${release}`);
+    const named = pinned.length === keys.length ? pinned : pinned.filter(([key]) => names.includes(key));
+    if (named.length > 0) {
+        throw new InputError({
+            problem: `${said(named).join(", ")}: what is pinned is not built`,
+            where: "up --rebuild",
+            next: `remove the pin: ${typed("unpin", ...named.map(([key]) => key), ...options)}`,
+        });
+    }
+    return pinned.map(
+        (one) =>
+            `${said([one]).join("")}: it is not built again. Remove the pin: ${typed("unpin", one[0], ...options)}`,
+    );
+}
+
 /** Names the command that removes a pin. */
 const removing = (name: string): string => `pulumi config rm ${keyArguments(["pins", name])}`;
 

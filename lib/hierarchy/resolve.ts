@@ -1,14 +1,7 @@
 import type { DockerfileReading, ReadStage } from "../dockerfile/reading";
 import { InputError, placeOf } from "../errors";
 import { type Platform, type PlatformUses, platformToUse } from "../platform";
-import {
-    byImage,
-    namespaceOf,
-    parseReference,
-    repositoryOf,
-    sameImage,
-    referenceProblem,
-} from "../registry/references";
+import { byImage, namespaceOf, parseReference, repositoryOf, referenceProblem } from "../registry/references";
 import { pinCommand } from "../system/shell";
 import { type ImageDefinition, type Images, declaredPlatforms } from "./definition";
 import { allNames, entryProblems } from "./validate";
@@ -67,9 +60,10 @@ export function refuseReplacedStages(
     stages: readonly ReadStage[],
     contexts: readonly string[],
 ): void {
+    const contextOf = byImage(contexts.map((reference) => [reference, reference]));
     for (const { name, line } of stages) {
         if (name === undefined || referenceProblem(name) !== undefined) continue;
-        const context = contexts.find((reference) => sameImage(reference, name));
+        const context = contextOf(name);
         if (context === undefined) continue;
         throw new InputError({
             problem:

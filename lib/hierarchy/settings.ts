@@ -117,7 +117,7 @@ function byImage<Value>(
 }
 
 /** Returns the periods of the last scheduled rebuilds by image. Throws InputError for a name of no image. */
-export const rebuildsByImage = (definitions: Definitions, rebuilds: Readonly<Record<string, string>>) =>
+const rebuildsByImage = (definitions: Definitions, rebuilds: Readonly<Record<string, string>>) =>
     byImage(definitions, ["rebuilds", rebuilds], (_ofEntry, ofImage) => ofImage);
 
 /**

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe } from "mocha";
+import { countedReads } from "../../tests/countedReads";
 import { expect, test } from "../../tests/mocha";
 import { imagePlan, planOf, recordedPreview } from "../../tests/previews";
 import type { Preview, Step } from "../engine/preview";
@@ -107,6 +108,13 @@ test("the least is never more than the most, nor that more than everything one a
 
 const plan = (preview: Preview, history: readonly UpdateRecord[] = []) =>
     makePlan({ stack: "local", preview, history });
+
+test("the recorded durations of all that is planned are read from each recorded update once", () => {
+    const { history, reads } = countedReads(["base", "bot", "ci"], 50);
+    const { images, expected } = plan(recordedPreview("base"), history);
+    const seconds = images.flatMap(({ platforms }) => platforms.map((build) => build.seconds));
+    expect([seconds.includes(90), expected.least, reads()]).toEqual([true, 90, 50]);
+});
 
 describe("dangers", () => {
     test("are resources that leave without being retained in the state; a smoke test has nothing to lose", () => {

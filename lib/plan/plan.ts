@@ -1,7 +1,7 @@
 import { type Preview, type Step, leftovers } from "../engine/preview";
 import { dockerTypes, isPublished } from "../engine/resources";
 import type { Published } from "../status/published";
-import { type UpdateRecord, recordedSeconds } from "../update/history";
+import { type UpdateRecord, recordedDurations } from "../update/history";
 import { openImages, planBuilds, type Action } from "./builds";
 import { suspiciousArguments } from "./causes";
 import { planDeployments, type DeploymentPlan } from "./deployments";
@@ -142,10 +142,11 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
     const steps = decidedSteps(preview.steps);
     const imageGroups = groups(steps);
     const builds = planBuilds(imageGroups, missing);
+    const durations = recordedDurations(history);
     const images = planImages(imageGroups, builds).map((plan): ImagePlan => ({
         ...plan,
         platforms: plan.platforms.map((build) => {
-            const seconds = recordedSeconds(history, { kind: "build", image: plan.image, platform: build.platform });
+            const seconds = durations({ kind: "build", image: plan.image, platform: build.platform });
             return seconds === undefined ? build : { ...build, seconds };
         }),
     }));
@@ -163,8 +164,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
         deployments: planDeployments(steps, movedImages(steps), openImages(builds)),
         expected: expectedTime(
             images,
-            (kind, image, platform) =>
-                recordedSeconds(history, { kind, image, ...(platform !== undefined && { platform }) }) ?? 0,
+            (kind, image, platform) => durations({ kind, image, ...(platform !== undefined && { platform }) }) ?? 0,
         ),
         dangers: dangersOf(steps),
         warnings: [...new Set([...warningsIn(preview), ...masked, ...otherWork(steps)])],

@@ -1,13 +1,14 @@
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe } from "mocha";
+import { countedReads } from "../../tests/countedReads";
 import { expect, spyOn, test } from "../../tests/mocha";
 import { tree, writeTree } from "../../tests/tree";
 import {
     type ImageRecord,
     type UpdateRecord,
     keepUpdates,
-    recordedSeconds,
+    recordedDurations,
     keptUpdates,
     appendHistory,
     historyFile,
@@ -104,9 +105,9 @@ describe("the recorded duration of a build", () => {
         seconds.map((one, index) => update(9 - index, build("base", { seconds: one })));
 
     test("is the longest of the last five: one that moved the digest may have come from the cache for the most part", () => {
-        expect(recordedSeconds(took(3, 90, 40), base)).toBe(90);
-        expect(recordedSeconds(took(3, 3, 3, 3, 90, 600), base)).toBe(90);
-        expect(recordedSeconds(took(3, 90), { ...base, platform: "linux/arm64" })).toBeUndefined();
+        expect(recordedDurations(took(3, 90, 40))(base)).toBe(90);
+        expect(recordedDurations(took(3, 3, 3, 3, 90, 600))(base)).toBe(90);
+        expect(recordedDurations(took(3, 90))({ ...base, platform: "linux/arm64" })).toBeUndefined();
     });
 
     test("of an image that is never pushed is no less than that of a build before one from the cache", () => {
@@ -114,7 +115,7 @@ describe("the recorded duration of a build", () => {
             ...{ image: "base", platform: "linux/amd64", kind: "build" },
             ...{ operation: "update", seconds, result: "succeeded" },
         });
-        expect(recordedSeconds([update(2, unpushed(1)), update(1, unpushed(80))], base)).toBe(80);
+        expect(recordedDurations([update(2, unpushed(1)), update(1, unpushed(80))])(base)).toBe(80);
     });
 
     test("is told apart from that of a test and of a promotion", () => {
@@ -122,8 +123,8 @@ describe("the recorded duration of a build", () => {
             ...{ image: "base", kind: "promotion", operation: "update", seconds: 2, result: "succeeded" },
         };
         const history = [update(1, build("base"), build("base", { kind: "test", seconds: 9 }), promotion)];
-        expect(recordedSeconds(history, { ...base, kind: "test" })).toBe(9);
-        expect(recordedSeconds(history, { kind: "promotion", image: "base" })).toBe(2);
+        expect(recordedDurations(history)({ ...base, kind: "test" })).toBe(9);
+        expect(recordedDurations(history)({ kind: "promotion", image: "base" })).toBe(2);
     });
 
     test("is not that of a failed build, a test, a removal, or a build from the cache", () => {
@@ -134,11 +135,11 @@ describe("the recorded duration of a build", () => {
             { digestMoved: false },
         ];
         const slow = others.map((one, index) => update(10 + index, build("base", { seconds: 900, ...one })));
-        expect(recordedSeconds([...slow, update(1, build("base", { seconds: 90 }))], base)).toBe(90);
+        expect(recordedDurations([...slow, update(1, build("base", { seconds: 90 }))])(base)).toBe(90);
     });
 
     test("is that of a build from the cache where there is no other", () => {
-        expect(recordedSeconds([update(1, build("base", { seconds: 3, digestMoved: false }))], base)).toBe(3);
+        expect(recordedDurations([update(1, build("base", { seconds: 3, digestMoved: false }))])(base)).toBe(3);
     });
 
     test("is known of an image that is never pushed", () => {
@@ -146,11 +147,25 @@ describe("the recorded duration of a build", () => {
             ...{ image: "base", platform: "linux/amd64", kind: "build" },
             ...{ operation: "create", seconds: 7, result: "succeeded" },
         };
-        expect(recordedSeconds([update(1, unpushed)], base)).toBe(7);
+        expect(recordedDurations([update(1, unpushed)])(base)).toBe(7);
     });
 });
 
+const names = Array.from({ length: 200 }, (_one, index) => `image${index}`);
+
+test("the recorded durations of many images are read from each update once", () => {
+    const { history, reads } = countedReads(names, keptUpdates);
+    const durations = recordedDurations(history);
+    const seconds = names.map((image) => durations({ kind: "build", image, platform: "linux/amd64" }));
+    expect([new Set(seconds), reads()]).toEqual([new Set([90]), keptUpdates]);
+});
+
 describe("of many updates", () => {
+    test("of many images each is read once to know which are kept", () => {
+        const { history, reads } = countedReads(names, keptUpdates + 1);
+        expect([keepUpdates(history).length, reads()]).toEqual([keptUpdates, keptUpdates + 1]);
+    });
+
     test("the newest are kept", () => {
         const history = [5, 4, 3, 2, 1].map((start) => update(start));
         expect(keepUpdates(history, 3)).toEqual(history.slice(0, 3));

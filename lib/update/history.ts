@@ -148,32 +148,54 @@ const isDone = ({ result, operation }: ImageRecord): boolean => result === "succ
 
 const keyOf = ({ kind, image, platform = "" }: RecordedWork): string => `${kind} ${platform} ${image}`;
 
-/** Returns the record that determines the duration of some work, with its update; see `recordedSeconds`. */
-function decisiveRecord(history: readonly UpdateRecord[], work: RecordedWork) {
-    const entries = history.flatMap((update) =>
-        update.images
-            .filter((record) => isDone(record) && keyOf(record) === keyOf(work))
-            .map((record) => ({ record, update })),
-    );
-    const meaningful = entries.filter(({ record }) => isMeaningful(record));
-    const [first, ...rest] = (meaningful.length > 0 ? meaningful : entries).slice(0, relevantRecords);
-    return rest.reduce(
-        (longest, entry) => (longest && entry.record.seconds <= longest.record.seconds ? longest : entry),
-        first,
-    );
+/** A record with its update. */
+interface Entry {
+    readonly record: ImageRecord;
+    readonly update: UpdateRecord;
 }
 
+/** Returns the first of the longest. */
+const longestOf = (entries: readonly Entry[]): Entry | undefined =>
+    entries.reduce<Entry | undefined>(
+        (longest, entry) => (longest && entry.record.seconds <= longest.record.seconds ? longest : entry),
+        undefined,
+    );
+
+/** Returns the records that determine durations, by the key of their work; see `recordedDurations`. Each record is looked at once. */
+function decisiveRecords(history: readonly UpdateRecord[]): ReadonlyMap<string, Entry> {
+    const done = new Map<string, Entry[]>();
+    for (const update of history) {
+        for (const record of update.images.filter(isDone)) {
+            const key = keyOf(record);
+            const entries = done.get(key);
+            if (entries) entries.push({ record, update });
+            else done.set(key, [{ record, update }]);
+        }
+    }
+    const decisive = new Map<string, Entry>();
+    for (const [key, entries] of done) {
+        const meaningful = entries.filter(({ record }) => isMeaningful(record));
+        const longest = longestOf((meaningful.length > 0 ? meaningful : entries).slice(0, relevantRecords));
+        if (longest) decisive.set(key, longest);
+    }
+    return decisive;
+}
+
+/** Returns the expected duration of some work in whole seconds; undefined if no duration is recorded. */
+export type Durations = (work: RecordedWork) => number | undefined;
+
 /**
- * Returns the expected duration of work on an image: the longest of the last five. The last duration alone is not
+ * Returns the expected durations of work on images: the longest of the last five. The last duration alone is not
  * reliable, because much of a build can come from the cache although its digest changes (another label), and builds of
  * an image that is never pushed have no digest to compare. Builds with an unchanged digest count only if no other
- * builds are recorded.
+ * builds are recorded. The history is read here, and not once for each question.
  *
  * @param history newest first
- * @returns whole seconds; undefined if no duration is recorded
  */
-export const recordedSeconds = (history: readonly UpdateRecord[], work: RecordedWork): number | undefined =>
-    decisiveRecord(history, work)?.record.seconds;
+export function recordedDurations(history: readonly UpdateRecord[]): Durations {
+    const decisive = decisiveRecords(history);
+    return (work) => decisive.get(keyOf(work))?.record.seconds;
+}
 
 /**
  * Returns the updates to keep: the newest updates, and older updates that determine the duration of a build. Otherwise
@@ -183,9 +205,8 @@ export const recordedSeconds = (history: readonly UpdateRecord[], work: Recorded
  * @returns up to `most` updates, newest first
  */
 export function keepUpdates(history: readonly UpdateRecord[], most: number = keptUpdates): UpdateRecord[] {
-    const builds = history.flatMap(({ images }) => images.filter(({ kind }) => kind === "build"));
-    const different = new Map(builds.map((build) => [keyOf(build), build]));
-    const decisive = new Set([...different.values()].map((build) => decisiveRecord(history, build)?.update));
+    const builds = [...decisiveRecords(history).values()].filter(({ record }) => record.kind === "build");
+    const decisive = new Set(builds.map(({ update }) => update));
     const needed = new Set(history.filter((update) => decisive.has(update)).slice(0, most));
     let room = most - needed.size;
     return history.filter((update) => needed.has(update) || room-- > 0);

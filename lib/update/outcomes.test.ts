@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { countedReads } from "../../tests/countedReads";
 import { expect, test } from "../../tests/mocha";
 import { parseEngineLog } from "../engine/log";
 import type { ImageRecord, UpdateRecord } from "./history";
@@ -73,4 +74,9 @@ test("what was saved is what builds that were left as they were took when they w
         seconds: took(({ image }) => image === "ci" || image === "devcontainer"),
         unknown: 2,
     });
+});
+
+test("what an update saved is read from each recorded update once", () => {
+    const { history, reads } = countedReads(["bot", "ci", "devcontainer"], 50);
+    expect([savedSeconds(imageOutcomes(recorded("cutoff")), history).seconds > 0, reads()]).toEqual([true, 50]);
 });

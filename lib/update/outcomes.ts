@@ -1,6 +1,6 @@
 import type { EngineLog } from "../engine/log";
 import { type ImageInputs, componentTypes, nameOf, readImage } from "../engine/resources";
-import { type UpdateRecord, recordedSeconds } from "./history";
+import { type UpdateRecord, recordedDurations } from "./history";
 import { type ImageStep, hasMoved, imageSteps as readSteps } from "./steps";
 
 /**
@@ -89,8 +89,9 @@ export function savedSeconds(outcomes: readonly ImageOutcome[], history: readonl
     const unchangedBuilds = outcomes
         .flatMap(({ steps }) => steps)
         .filter(({ kind, operation }) => kind === "build" && operation === "same");
+    const durations = recordedDurations(history);
     const recorded = unchangedBuilds.map(({ image, platform }) =>
-        recordedSeconds(history, { kind: "build", image, ...(platform !== undefined && { platform }) }),
+        durations({ kind: "build", image, ...(platform !== undefined && { platform }) }),
     );
     const known = recorded.filter((seconds) => seconds !== undefined);
     return { seconds: known.reduce((sum, seconds) => sum + seconds, 0), unknown: recorded.length - known.length };

@@ -1,4 +1,5 @@
 import { describe } from "mocha";
+import { countedReads } from "../../tests/countedReads";
 import { expect, test } from "../../tests/mocha";
 import type { RecordedWork, UpdateRecord } from "./history";
 import { timeLimits, timeLimitsSchema } from "./timeLimits";
@@ -17,6 +18,14 @@ test.each([
     ["the stack sets the limit of something else", { test: 5 }, [], 120],
 ] as const)("the time limit of a build where %s", (_, settings, history, minutes) => {
     expect(timeLimits(settings, history)(work)).toBe(minutes);
+});
+
+test("the time limits of many images are read from each update once", () => {
+    const names = Array.from({ length: 200 }, (_one, index) => `image${index}`);
+    const { history, reads } = countedReads(names, 50);
+    const limits = timeLimits({}, history);
+    const minutes = names.map((image) => limits({ ...work, image }));
+    expect([new Set(minutes), reads()]).toEqual([new Set([120]), 50]);
 });
 
 describe("in the stack's configuration", () => {

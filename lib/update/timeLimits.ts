@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type RecordedWork, type UpdateRecord, recordedSeconds } from "./history";
+import { type RecordedWork, type UpdateRecord, recordedDurations } from "./history";
 
 /** Time limits in minutes where neither the stack nor recorded durations ask for another one. */
 const usualMinutes: Readonly<Record<RecordedWork["kind"], number>> = { build: 120, test: 30, promotion: 15 };
@@ -41,8 +41,8 @@ export const timeouts = (limit: number) => ({ create: `${limit.toString()}m`, up
  *
  * @param history the stack's recorded updates, newest first
  */
-export const timeLimits =
-    (settings: TimeLimitSettings, history: readonly UpdateRecord[]): TimeLimits =>
-    (work) =>
-        settings[work.kind] ??
-        Math.max(usualMinutes[work.kind], Math.ceil((patience * (recordedSeconds(history, work) ?? 0)) / 60));
+export function timeLimits(settings: TimeLimitSettings, history: readonly UpdateRecord[]): TimeLimits {
+    const durations = recordedDurations(history);
+    return (work) =>
+        settings[work.kind] ?? Math.max(usualMinutes[work.kind], Math.ceil((patience * (durations(work) ?? 0)) / 60));
+}

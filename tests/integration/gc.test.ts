@@ -343,7 +343,7 @@ export const images: ImageDefinitions = {
         expect(readdirSync(path.join(stacks, project)), output).toContain("other.json");
         writeFileSync(path.join(stacks, project, "other.json"), '{"version": 3, "checkpoint": {');
         const refused = await gc("--yes");
-        expect([refused.code, refused.stdout], refused.output).toEqual([1, ""]);
+        expect([refused.code, refused.stdout], refused.output).toEqual([3, ""]);
         expect(refused.output).toMatch(/other\.json: the state of the stack can't be read[^]*next: restore the copy/);
     });
 });
