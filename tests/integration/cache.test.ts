@@ -70,7 +70,7 @@ test("a fresh builder executes the bot's instructions from a change of the app o
 
 test.each(
     except<[string, () => Promise<{ readonly code: number; readonly output: string }>]>(
-        ["by hand"],
+        ["by schedule"],
         [
             [
                 "by schedule",
