@@ -575,37 +575,40 @@ test("GitHub that goes down in the middle of an `up` loses nothing: the next one
     expect((await imageOutputs(lab, program)).base?.digest).toBe(promoted);
 });
 
-test("what a token may read but not change is told with the permission that it lacks, and the next `up` finishes it", async () => {
-    const program = make(settings("    adopt: true\n"));
-    expect((await up(lab, program)).code).toBe(0);
-    const use = async (permissions: object) => {
-        await github.control("PUT", "tokens/reader", { login: "reader", permissions });
-        withEnv({ GITHUB_TOKEN: "reader" });
-    };
-    const refresh = (type: string) =>
-        runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", `**${type}::**`]);
-    await use({ metadata: "read", contents: "write", workflows: "write", actions_variables: "read" });
-    await github.control("PUT", `${github.where}/variables/CI_IMAGE`, { value: "theirs" });
-    await refresh("ActionsVariable");
-    const refused = await up(lab, program);
-    expect(refused.output).toMatch(/actions\/variables\/CI_IMAGE: 403/);
-    expect(refused.output).toMatch(/next: .*give the token the repository permission Variables: read and write/);
-    expect(refused.code).toBe(1);
+test.thorough(
+    "what a token may read but not change is told with the permission that it lacks, and the next `up` finishes it",
+    async () => {
+        const program = make(settings("    adopt: true\n"));
+        expect((await up(lab, program)).code).toBe(0);
+        const use = async (permissions: object) => {
+            await github.control("PUT", "tokens/reader", { login: "reader", permissions });
+            withEnv({ GITHUB_TOKEN: "reader" });
+        };
+        const refresh = (type: string) =>
+            runIn(lab, program, "pulumi", ["refresh", "--yes", "--skip-preview", "--target", `**${type}::**`]);
+        await use({ metadata: "read", contents: "write", workflows: "write", actions_variables: "read" });
+        await github.control("PUT", `${github.where}/variables/CI_IMAGE`, { value: "theirs" });
+        await refresh("ActionsVariable");
+        const refused = await up(lab, program);
+        expect(refused.output).toMatch(/actions\/variables\/CI_IMAGE: 403/);
+        expect(refused.output).toMatch(/next: .*give the token the repository permission Variables: read and write/);
+        expect(refused.code).toBe(1);
 
-    withEnv({});
-    expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: { "repository-CI_IMAGE": "update" } });
-    expect(github.state().variables.CI_IMAGE?.value).toMatch(/\/fixture\/ci@sha256:/);
+        withEnv({});
+        expect(await up(lab, program)).toMatchObject({ code: 0, onGitHub: { "repository-CI_IMAGE": "update" } });
+        expect(github.state().variables.CI_IMAGE?.value).toMatch(/\/fixture\/ci@sha256:/);
 
-    const file = ".github/workflows/test.yml";
-    await use({ metadata: "read", contents: "write", workflows: "read", actions_variables: "write" });
-    await github.control("POST", `${github.where}/push`, { files: { [file]: "on: push\n" } });
-    await refresh("RepositoryFile");
-    const unwritten = await up(lab, program);
-    expect(unwritten.output).toMatch(
-        /next: .*give the token the repository permission Contents and Workflows: read and write/,
-    );
-    expect(unwritten.code).toBe(1);
-});
+        const file = ".github/workflows/test.yml";
+        await use({ metadata: "read", contents: "write", workflows: "read", actions_variables: "write" });
+        await github.control("POST", `${github.where}/push`, { files: { [file]: "on: push\n" } });
+        await refresh("RepositoryFile");
+        const unwritten = await up(lab, program);
+        expect(unwritten.output).toMatch(
+            /next: .*give the token the repository permission Contents and Workflows: read and write/,
+        );
+        expect(unwritten.code).toBe(1);
+    },
+);
 
 test("a workflow that is generated no longer stays until what takes its place is there", async () => {
     const [taken, old] = [".github/workflows/ci-image.yml", ".github/workflows/renamed.yml"];
@@ -647,22 +650,25 @@ test("after a failure nothing on GitHub is deleted, and the next `up` that comes
     expect(await github.secret("actions", "LEAVING")).toBeUndefined();
 });
 
-test("too few requests for all that a run may need are told before it, and just enough are enough for everything", async () => {
-    await github.control("POST", "repositories", { owner: "cs24-1", name: "other" });
-    const program = make(settings("").replace("cs24-1-bot", "other"));
-    const until = "2099-01-01T00:00:00Z";
-    await github.control("PUT", "limits", { primary: { until, left: 60 } });
-    const refused = await up(lab, program);
-    expect(refused.output).toContain(`more requests until 2099-01-01T00:00:00.000Z; a run may need`);
-    expect(refused).toMatchObject({ code: 1, onGitHub: {} });
+test.thorough(
+    "too few requests for all that a run may need are told before it, and just enough are enough for everything",
+    async () => {
+        await github.control("POST", "repositories", { owner: "cs24-1", name: "other" });
+        const program = make(settings("").replace("cs24-1-bot", "other"));
+        const until = "2099-01-01T00:00:00Z";
+        await github.control("PUT", "limits", { primary: { until, left: 60 } });
+        const refused = await up(lab, program);
+        expect(refused.output).toContain(`more requests until 2099-01-01T00:00:00.000Z; a run may need`);
+        expect(refused).toMatchObject({ code: 1, onGitHub: {} });
 
-    const need = Number(/a run may need (\d+)/.exec(refused.output)?.[1]);
-    // Two requests come first: the provider's request at its start, and the request whose response is checked.
-    await github.control("PUT", "limits", { primary: { until, left: need + 2 } });
-    const finished = await up(lab, program);
-    expect(finished.code, finished.output).toBe(0);
-    expect(Object.keys(finished.onGitHub).length).toBeGreaterThan(8);
-});
+        const need = Number(/a run may need (\d+)/.exec(refused.output)?.[1]);
+        // Two requests come first: the provider's request at its start, and the request whose response is checked.
+        await github.control("PUT", "limits", { primary: { until, left: need + 2 } });
+        const finished = await up(lab, program);
+        expect(finished.code, finished.output).toBe(0);
+        expect(Object.keys(finished.onGitHub).length).toBeGreaterThan(8);
+    },
+);
 
 test("files that people committed to a protected branch are taken over without a commit, also by a new stack", async () => {
     const name = "guarded";

@@ -293,29 +293,32 @@ test("nothing is built on an image that is broken or whose test fails, and what 
     expect(await promoted("base", "bot", "ci")).toEqual(before);
 });
 
-test("a repository that the registry lost is there again after `up --refresh`, with its promoted tag; a moved tag stays moved", async () => {
-    const before = await promoted("base", "bot", "ci");
-    const { ci } = await imageOutputs(lab, program);
-    const moved = `${lab.instance.registry}/fixture/base:latest`;
-    await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", moved, ci?.ref ?? ""]);
-    // A running registry caches in memory which content it has.
-    await stopServer(serversFolder(lab.paths), "registry");
-    const data = path.join(lab.paths.state, "registry/data/docker/registry/v2/repositories/fixture/bot");
-    rmSync(data, { recursive: true });
-    await startLab({ paths: lab.paths });
-    expect((await promoted("bot")).bot).toBeUndefined();
-    const { code, output } = await command(lab, program, ["up", "--refresh"]);
-    expect(code, output).toBe(0);
-    const after = await promoted("base", "bot", "ci");
-    expect(after).toEqual({ ...before, base: ci?.digest });
-    const { code: repaired } = await command(lab, program, ["status"]);
-    expect(repaired).toBe(2);
-    const urn = /urn:\S+Index::base(?=\s)/.exec(
-        (await runIn(lab, program, "pulumi", ["stack", "--show-urns"])).stdout,
-    )?.[0];
-    expect(await command(lab, program, ["up", "--replace", urn ?? ""])).toMatchObject({ code: 0 });
-    expect(await promoted("base", "bot", "ci")).toEqual(before);
-});
+test.thorough(
+    "a repository that the registry lost is there again after `up --refresh`, with its promoted tag; a moved tag stays moved",
+    async () => {
+        const before = await promoted("base", "bot", "ci");
+        const { ci } = await imageOutputs(lab, program);
+        const moved = `${lab.instance.registry}/fixture/base:latest`;
+        await runIn(lab, program, "buildx", ["imagetools", "create", "--tag", moved, ci?.ref ?? ""]);
+        // A running registry caches in memory which content it has.
+        await stopServer(serversFolder(lab.paths), "registry");
+        const data = path.join(lab.paths.state, "registry/data/docker/registry/v2/repositories/fixture/bot");
+        rmSync(data, { recursive: true });
+        await startLab({ paths: lab.paths });
+        expect((await promoted("bot")).bot).toBeUndefined();
+        const { code, output } = await command(lab, program, ["up", "--refresh"]);
+        expect(code, output).toBe(0);
+        const after = await promoted("base", "bot", "ci");
+        expect(after).toEqual({ ...before, base: ci?.digest });
+        const { code: repaired } = await command(lab, program, ["status"]);
+        expect(repaired).toBe(2);
+        const urn = /urn:\S+Index::base(?=\s)/.exec(
+            (await runIn(lab, program, "pulumi", ["stack", "--show-urns"])).stdout,
+        )?.[0];
+        expect(await command(lab, program, ["up", "--replace", urn ?? ""])).toMatchObject({ code: 0 });
+        expect(await promoted("base", "bot", "ci")).toEqual(before);
+    },
+);
 
 test.thorough("an image that is removed from images.ts stays in the registry", async () => {
     const { ci } = await imageOutputs(lab, program);
