@@ -8,11 +8,11 @@ import { ensureCertificates } from "../../../lab/servers/tls";
 import { readStackFile } from "../../../lib/engine/pulumi";
 import { nameOf } from "../../../lib/engine/resources";
 import { digestOf } from "../../../lib/registry/references";
+import type { Call, Reaction } from "../../interposer";
 import { unmountBelow } from "../../lab";
 import { expect } from "../../mocha";
 import { deleteManifest, manifest, removeBlob } from "../../registry";
 import { cutInHalf } from "../../tree";
-import type { Call, Reaction } from "./interposer";
 import { dataOf, promotedTags } from "./oracle";
 import {
     type Circumstances,
@@ -584,7 +584,7 @@ export const cases: readonly Case[] = [
         name: "the images move to another registry, and back",
         change: ({ world, repository }) => {
             const text = repository.read("Pulumi.local.yaml");
-            repository.write("Pulumi.local.yaml", text.replaceAll(world.host, world.lab.instance.registry));
+            repository.write("Pulumi.local.yaml", text.replaceAll(world.registry.host, world.lab.instance.registry));
         },
         play: update,
     },

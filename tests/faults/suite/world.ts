@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
-import { ensureCertificates, registryHost } from "../../../lab/servers/tls";
 import { stackFile } from "../../../lib/engine/stacks";
 import { backendFolder, serversFolder } from "../../../lib/system/paths";
 import { runningProcess } from "../../../lib/system/pidFiles";
@@ -10,9 +9,9 @@ import { descendants, signal } from "../../../lib/system/processTable";
 import { canaries } from "../../canaries";
 import { workflowsFile } from "../../fixture";
 import { type TestLab, makeRepository, projectFile, runIn, startTestLab } from "../../lab";
+import { type Interposer, type RegistryInterposer, interpose, interposeRegistry } from "../../interposer";
 import { expect } from "../../mocha";
 import { commandScript } from "../../stack";
-import { type Interposer, interpose } from "./interposer";
 
 /* A lab with a proxy before its registry and one before its stand-in for GitHub, and repositories whose stacks use them. */
 
@@ -48,10 +47,9 @@ export interface Repository {
 
 export interface World {
     readonly lab: TestLab;
-    readonly registry: Interposer;
+    /** Where the stacks push to. */
+    readonly registry: RegistryInterposer;
     readonly github: Interposer;
-    /** Where the stacks push to: "registry.localhost:<port>". */
-    readonly host: string;
     /** Temporary folder of the commands. */
     readonly temporary: string;
     readonly close: () => Promise<void>;
@@ -179,16 +177,13 @@ export async function startWorld(): Promise<World> {
         await lab.close();
     };
     try {
-        const { certificate, key, ca } = await ensureCertificates(lab.paths.state);
-        const text = (file: string) => readFileSync(file, "utf8");
-        const tls = { cert: text(certificate), key: text(key), ca: text(ca), servername: registryHost };
-        const registry = await interpose({ upstream: lab.instance.port, tls });
+        const registry = await interposeRegistry(lab);
         opened.push(registry);
         const github = await interpose({ upstream: lab.instance.githubPort ?? 0 });
         opened.push(github);
         const temporary = path.join(lab.paths.state, "temporary");
         mkdirSync(temporary);
-        return { lab, registry, github, host: `${registryHost}:${registry.port.toString()}`, temporary, close };
+        return { lab, registry, github, temporary, close };
     } catch (error) {
         await close();
         throw error;
@@ -196,9 +191,9 @@ export async function startWorld(): Promise<World> {
 }
 
 /** Settings of a stack that pushes through the proxy before the registry. */
-const settings = ({ host }: World) => ({
+const settings = ({ registry }: World) => ({
     lab: "true",
-    registry: host,
+    registry: registry.host,
     platforms: ["linux/amd64"],
 });
 
