@@ -4,7 +4,7 @@ import { type Context, after, afterEach, before } from "mocha";
 import { runIn } from "../../lab";
 import { expect, test } from "../../mocha";
 import { mark } from "../../canaries";
-import { type Case, type Scene, cases, recoveryOf } from "./cases";
+import { cases } from "./cases";
 import {
     type Seen,
     current,
@@ -15,6 +15,7 @@ import {
     nothingSeen,
     remember,
 } from "./oracle";
+import { type Case, type Scene, recoveryOf } from "./plays";
 import { type Row, writeReliability } from "./reliability";
 import {
     type FaultyRepository,
