@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
 import { expect } from "../../mocha";
 import { cutInHalf } from "../../tree";
@@ -26,6 +27,9 @@ const registryKills = Object.entries(registrySteps).flatMap(([tag, step]) =>
         code: killed,
     })),
 );
+
+/** A pid above the kernel's limit, which no process has. */
+const gone = 2 ** 22 + 2;
 
 /** Runs an update of a stack with a lock file that holds this text. */
 const locked =
@@ -113,10 +117,15 @@ export const killCases: readonly Case[] = [
         name: "a lock of a process that is gone",
         chosen: true,
         play: locked(
-            JSON.stringify({ pid: 4_194_304, username: "a", hostname: "b", timestamp: "2026-01-01T00:00:00Z" }),
+            JSON.stringify({ pid: gone, username: "a", hostname: hostname(), timestamp: "2026-01-01T00:00:00Z" }),
         ),
+        says: /removed the lock of a pulumi that was killed/,
+    },
+    {
+        name: "a lock of another machine, which is removed there",
+        play: locked(JSON.stringify({ pid: gone, username: "a", hostname: "b", timestamp: "2026-01-01T00:00:00Z" })),
         code: failed,
-        says: /currently locked by/,
+        says: /is being updated: pid \d+ of b, since 2026[^]*next: wait until that has ended/,
     },
     {
         name: "the state is deleted",
