@@ -117,10 +117,17 @@ const ruled =
 
 /** GitHub is asked before an update changes anything there: without an answer, everything there stays as it is. */
 const leftAsItIs = /on GitHub are left as they are: GitHub can't be asked/;
-const silences: readonly (readonly [what: string, matches: Matches, reaction: Reaction])[] = [
-    ["accepts connections and never answers", () => true, { kind: "hold" }],
-    ["cuts every answer", ({ method }) => method === "GET", { kind: "halve" }],
-    ["answers with something else", ({ method }) => method === "GET", { kind: "answer", status: 200, body: {} }],
+const notUnderstood =
+    /on GitHub are left as they are: GitHub's response to "read the repository \S+" is invalid[^]*next: /;
+const silences: readonly (readonly [what: string, matches: Matches, reaction: Reaction, says: RegExp])[] = [
+    ["accepts connections and never answers", () => true, { kind: "hold" }, leftAsItIs],
+    ["cuts every answer", ({ method }) => method === "GET", { kind: "halve" }, leftAsItIs],
+    [
+        "answers with something else",
+        ({ method }) => method === "GET",
+        { kind: "answer", status: 200, body: {} },
+        notUnderstood,
+    ],
 ];
 
 /** What GitHub refuses, holds back and cuts. */
@@ -156,14 +163,14 @@ export const githubCases: readonly Case[] = [
         code: failed,
         says: /next: the rule "Restrict who can push, or Restrict updates" refuses it: .*exempt the branches/,
     },
-    ...silences.flatMap(([what, matches, reaction]) =>
+    ...silences.flatMap(([what, matches, reaction, says]) =>
         ways.map(({ on, suffix }): Case => ({
             name: `GitHub ${what}${suffix}`,
             on,
             change: changes.contents,
             play: reacting("github", matches, reaction),
             code: failed,
-            says: leftAsItIs,
+            says,
         })),
     ),
     ...struck.map(({ on, kind, what }): Case => ({

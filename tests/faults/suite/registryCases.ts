@@ -211,14 +211,6 @@ export const registryCases: readonly Case[] = [
         }),
     })),
     {
-        name: "a whole repository is deleted from the registry",
-        change: nothing,
-        losesOld: true,
-        play: losing(({ world, repository }) => {
-            rmSync(path.join(dataOf(world), "repositories", repository.namespace, "leaf"), { recursive: true });
-        }),
-    },
-    {
         name: "`latest` is moved by somebody else: `status` names the command that moves it back",
         change: nothing,
         play: async (scene) => {
@@ -236,6 +228,15 @@ export const registryCases: readonly Case[] = [
             moveLatest(scene);
             return await scene.run(["up"]);
         },
+    },
+    // After those that go back to an earlier release: none is left.
+    {
+        name: "a whole repository is deleted from the registry",
+        change: nothing,
+        losesOld: true,
+        play: losing(({ world, repository }) => {
+            rmSync(path.join(dataOf(world), "repositories", repository.namespace, "leaf"), { recursive: true });
+        }),
     },
     {
         name: "the images move to another registry, and back",
