@@ -218,7 +218,7 @@ const schema = z.strictObject({
     buildSecrets: z.record(z.string(), z.string()).optional(),
     /** Machines that run releases, by name. */
     deployments: deploymentsSchema.optional(),
-    /** In minutes: how long a build, a smoke test, a promotion and a change on GitHub may take. */
+    /** In minutes: how long a build, a smoke test and a promotion may take. */
     timeLimits: timeLimitsSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
@@ -261,7 +261,7 @@ export interface StackConfig {
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** Machines that run releases, by name; empty if the stack deploys nothing. */
     readonly deployments: Readonly<Record<string, DeploymentConfig>>;
-    /** In minutes: how long a build, a smoke test, a promotion and a change on GitHub may take. Absent ones follow recorded durations. */
+    /** In minutes: how long a build, a smoke test and a promotion may take. Absent ones follow recorded durations. */
     readonly timeLimits?: TimeLimitSettings;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;

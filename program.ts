@@ -24,7 +24,7 @@ import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
 import { readHistory } from "./lib/update/history";
-import { gitHubLimit, timeLimits } from "./lib/update/timeLimits";
+import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
@@ -44,7 +44,7 @@ async function decide(
     checkout: Checkout,
     definitions: RepositoryDefinitions,
     { images }: Hierarchy,
-    { github, timeLimits: limits = {} }: StackConfig,
+    { github }: StackConfig,
 ) {
     if (!github) {
         void pulumi.log.info("no repository on GitHub is configured (github.repository): images only");
@@ -55,7 +55,7 @@ async function decide(
     const options = { variables: published.length, looking: pulumi.runtime.isDryRun() };
     const plan = await planGitHub(github, files, { ...github, ...options });
     for (const warning of plan.warnings) void pulumi.log.warn(warning);
-    return { github: { ...github, minutes: gitHubLimit(limits) }, files, plan };
+    return { github, files, plan };
 }
 
 /** Creates the planned resources on GitHub. */

@@ -16,7 +16,7 @@ const run = (make: () => Partial<RepositorySettingsArgs>) =>
     record(() => {
         const removeVariable = () => Promise.resolve();
         new RepositorySettings("repository", {
-            ...{ repository: "bot", secrets: {}, variables: {}, minutes: 3, removeVariable },
+            ...{ repository: "bot", secrets: {}, variables: {}, removeVariable },
             ...make(),
         });
     });
@@ -74,16 +74,6 @@ test("a replaced secret or variable is deleted before it is made: its name is th
     const custom = Object.values(resources).filter(({ type }) => type.startsWith("github:"));
     expect(custom).toHaveLength(4);
     expect(custom.filter(({ options }) => !options.deleteBeforeReplace)).toEqual([]);
-});
-
-test("each secret and variable has the time limit of a change on GitHub", async () => {
-    const resources = await run(() => ({
-        secrets: { A: secret("x", { dependabot: true, codespaces: true }) },
-        variables: { V: pulumi.output("v") },
-    }));
-    const custom = Object.values(resources).filter(({ type }) => type.startsWith("github:"));
-    expect(custom.map(({ options }) => options.timeouts)).toEqual(custom.map(() => ["3m", "3m"]));
-    expect(custom).toHaveLength(4);
 });
 
 test("what GitHub refuses is answered with the next step, by the kind of what it refuses", async () => {

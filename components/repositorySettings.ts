@@ -5,7 +5,6 @@ import { type RepositorySettingsInputs, type SecretReader, componentTypes } from
 import { InputError } from "../lib/errors";
 import { checkVariable } from "../lib/github/names";
 import type { Kind } from "../lib/github/permissions";
-import { timeouts } from "../lib/update/timeLimits";
 import { allMade, forDependents } from "./failures";
 import { type MakeWay, refusalHook } from "./hooks";
 
@@ -21,8 +20,6 @@ export interface RepositorySettingsArgs {
     readonly dispatch?: boolean;
     /** Whether `up` makes deployment records. Default: false. */
     readonly deployments?: boolean;
-    /** The time limit of each change, in minutes. */
-    readonly minutes: number;
     /** Removes a variable that already exists in the repository and is about to be created. */
     readonly removeVariable: (variable: string) => Promise<void>;
 }
@@ -53,8 +50,6 @@ export class RepositorySettings extends pulumi.ComponentResource {
         const options = (kind: Kind, makeWay?: MakeWay) => ({
             parent: this,
             deleteBeforeReplace: true,
-            customTimeouts: timeouts(args.minutes),
-
             hooks: refusalHook(name, kind, { ...(makeWay && { makeWay }) }),
         });
         const [forActions, forEnvironments, forDependabot, forCodespaces, forVariables] = [

@@ -15,7 +15,6 @@ const removeLeftovers = (...asked: unknown[]) => {
 const make = (delivery: Delivery) =>
     new WorkflowFiles("workflows", {
         ...{ owner: "us", repository: "bot", branch: "main", files, delivery },
-        minutes: 3,
         removeLeftovers,
     });
 const run = (delivery: Delivery, preview = false) => {
@@ -27,18 +26,6 @@ test("the plan says where the files go", async () => {
     const resources = await run({ by: "nothing" });
     const hashes = Object.fromEntries(Object.entries(files).map(([path, text]) => [path, fileHash(text)]));
     expect(resources["WorkflowFiles workflows"]?.inputs).toEqual({ repository: "bot", branch: "main", files: hashes });
-});
-
-test.each<[string, Delivery, number]>([
-    ["is committed", { by: "commits", there: [] }, 2],
-    [
-        "is proposed",
-        { by: "pull-request", head: "layered-images/workflows-1", removes: [], there: [], starts: true },
-        4,
-    ],
-])("what %s has the time limit of a change on GitHub", async (_, delivery, count) => {
-    const made = Object.values(await run(delivery)).filter(({ type }) => type.startsWith("github:"));
-    expect(made.map(({ options }) => options.timeouts)).toEqual(Array.from({ length: count }, () => ["3m", "3m"]));
 });
 
 describe("files that are committed", () => {

@@ -2,7 +2,6 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { type WorkflowFilesInputs, componentTypes } from "../lib/engine/resources";
 import { type Delivery, commitMessage, fileHash } from "../lib/github/delivery";
-import { timeouts } from "../lib/update/timeLimits";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { tidy } from "./leftovers";
@@ -64,7 +63,6 @@ export class WorkflowFiles extends pulumi.ComponentResource {
         // The commits must not start workflows: a started workflow would start the next `up`.
         const options = { quiet: true };
         const hooks = refusalHook(name, "a workflow file");
-        const customTimeouts = timeouts(args.minutes);
         const commits = Object.entries(files).map(
             ([file, content]) =>
                 new github.RepositoryFile(
@@ -82,7 +80,6 @@ export class WorkflowFiles extends pulumi.ComponentResource {
                         // leftovers.
                         retainOnDelete: true,
                         hooks,
-                        customTimeouts,
                         // A file that is on the branch but not in the state is imported, otherwise left alone: writing
                         // the same text again is an empty commit, which a protected branch refuses.
                         ...(there.includes(file) && {

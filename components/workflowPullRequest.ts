@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import { commitMessage } from "../lib/github/delivery";
 import type { Kind } from "../lib/github/permissions";
-import { timeouts } from "../lib/update/timeLimits";
 import { allMade, knownOutputs } from "./failures";
 import { refusalHook } from "./hooks";
 import { type RemoveLeftovers, tidy } from "./leftovers";
@@ -18,8 +17,6 @@ export interface WorkflowPullRequestArgs {
     readonly branch: string;
     /** Texts by path from the repository's root. */
     readonly files: Readonly<Record<string, string>>;
-    /** The time limit of each change, in minutes. */
-    readonly minutes: number;
     /** Called in updates only, after all `files` are on the branch. */
     readonly removeLeftovers: RemoveLeftovers;
     /** The branch with the proposed files. */
@@ -52,8 +49,6 @@ export class WorkflowPullRequest extends pulumi.ComponentResource {
         const options = (kind: Kind) => ({
             parent: this,
             retainOnDelete: true,
-            customTimeouts: timeouts(args.minutes),
-
             hooks: refusalHook(name, kind, { way }),
         });
         const ofBranch = { repository, branch: head, sourceBranch: branch };

@@ -12,8 +12,6 @@ export interface Recorded {
         readonly deleteBeforeReplace: boolean;
         /** The provider's ID of the object to import; empty if the resource imports nothing. */
         readonly importId: string;
-        /** Time limits of its creation and of its update: "10m". */
-        readonly timeouts: readonly (string | undefined)[];
         /** Names of hooks, by the SDK's name of the event that calls them. */
         readonly hooks: Readonly<Record<string, readonly string[]>>;
     };
@@ -61,7 +59,6 @@ interface Registration {
     getIgnorechangesList(): string[];
     getDeletebeforereplace(): boolean;
     getImportid(): string;
-    getCustomtimeouts(): { getCreate(): string; getUpdate(): string } | undefined;
     getHooks(): { toObject(): Readonly<Record<string, readonly string[]>> } | undefined;
 }
 
@@ -113,7 +110,6 @@ export async function record(program: () => void, preview = false): Promise<Reco
                 ignoreChanges: request.getIgnorechangesList(),
                 deleteBeforeReplace: request.getDeletebeforereplace(),
                 importId: request.getImportid(),
-                timeouts: [request.getCustomtimeouts()?.getCreate(), request.getCustomtimeouts()?.getUpdate()],
                 hooks: request.getHooks()?.toObject() ?? {},
             },
         };

@@ -1,7 +1,7 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import type { RecordedWork, UpdateRecord } from "./history";
-import { gitHubLimit, timeLimits, timeLimitsSchema } from "./timeLimits";
+import { timeLimits, timeLimitsSchema } from "./timeLimits";
 
 const work: RecordedWork = { image: "base", platform: "linux/amd64", kind: "build" };
 const recorded = (seconds: number): UpdateRecord => ({
@@ -19,16 +19,12 @@ test.each([
     expect(timeLimits(settings, history)(work)).toBe(minutes);
 });
 
-test("a change on GitHub may take ten minutes, or what the stack sets", () => {
-    expect([gitHubLimit({}), gitHubLimit({ github: 1, build: 2 })]).toEqual([10, 1]);
-});
-
 describe("in the stack's configuration", () => {
     test.each([0, -1, 1.5, "10m", Number.POSITIVE_INFINITY])("a limit of %s is refused", (build) => {
         expect(timeLimitsSchema.safeParse({ build }).success).toBe(false);
     });
     test("whole minutes are taken, other keys are refused", () => {
-        expect(timeLimitsSchema.safeParse({ build: 1, test: 2, promotion: 3, github: 4 }).success).toBe(true);
+        expect(timeLimitsSchema.safeParse({ build: 1, test: 2, promotion: 3 }).success).toBe(true);
         expect(timeLimitsSchema.safeParse({ push: 1 }).success).toBe(false);
     });
 });

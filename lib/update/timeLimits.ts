@@ -9,15 +9,11 @@ const patience = 3;
 
 const minutes = z.int({ error: "not a whole number of minutes" }).min(1, "not a whole number of minutes, 1 or more");
 
-/** Time limit in minutes of a change on GitHub. The provider's own is twenty minutes, in which nothing shows what it waits for. */
-const usualGitHubMinutes = 10;
-
-/** `layered-images:timeLimits`: limits in minutes of a build with its push, a smoke test, a promotion, and a change on GitHub. */
+/** `layered-images:timeLimits`: limits in minutes of a build with its push, a smoke test, and a promotion. */
 export const timeLimitsSchema = z.strictObject({
     build: minutes.optional(),
     test: minutes.optional(),
     promotion: minutes.optional(),
-    github: minutes.optional(),
 });
 
 /** Time limits that a stack sets, in whole minutes. */
@@ -28,8 +24,6 @@ export interface TimeLimitSettings {
     readonly test?: number | undefined;
     /** For each tag of a promotion, and each copy of a release. Default: 15, or three times the recorded duration. */
     readonly promotion?: number | undefined;
-    /** For each file, secret and variable on GitHub, and each part of a pull request. Default: 10. */
-    readonly github?: number | undefined;
 }
 
 /** The keys of `timeLimits`. */
@@ -39,13 +33,7 @@ export const timeLimitKeys = Object.keys(timeLimitsSchema.shape);
 export type TimeLimits = (work: RecordedWork) => number;
 
 /** Returns a time limit as an option of a resource: the engine's providers end what takes longer. */
-export function timeouts(limit: number) {
-    const text = `${limit.toString()}m`;
-    return { create: text, update: text, delete: text };
-}
-
-/** Returns the time limit in minutes of each change on GitHub: what the stack sets, or the default. */
-export const gitHubLimit = ({ github = usualGitHubMinutes }: TimeLimitSettings): number => github;
+export const timeouts = (limit: number) => ({ create: `${limit.toString()}m`, update: `${limit.toString()}m` });
 
 /**
  * Returns the time limits of an update: what the stack sets; otherwise a generous default, or three times the recorded duration
