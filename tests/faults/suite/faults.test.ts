@@ -132,7 +132,8 @@ test.each(chosen)("$name", async (one: Case) => {
 });
 
 test("every digest that was good can still be pulled, and no file that is kept contains a secret", async () => {
-    expect(seen.good.size).toBeGreaterThan(rows.length);
+    // Each has two images, with a build and a release.
+    expect(seen.good.size).toBeGreaterThanOrEqual(4 * repositories.size);
     expect(await notPullable(world, seen.good)).toEqual([]);
     // The history of the builder holds what steps print; only its user reads it.
     const kept = ["--exclude-dir=buildkit", "--exclude-dir=node_modules"];

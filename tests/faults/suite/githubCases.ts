@@ -11,7 +11,6 @@ import {
     kill,
     killed,
     killing,
-    limitTimes,
     nothing,
     reacting,
     strike,
@@ -175,11 +174,9 @@ export const githubCases: readonly Case[] = [
     ),
     ...struck.map(({ on, kind, what }): Case => ({
         name: `GitHub never answers ${what}`,
+        lacking: "a limit of the GitHub provider (6.13.0) below twenty minutes, after which it says so",
         on,
-        change: (scene) => {
-            limitTimes(scene);
-            changes[kind](scene);
-        },
+        change: changes[kind],
         play: reacting("github", writes(kind), { kind: "hold" }),
         code: failed,
         says: /GitHub refused .*: next: GitHub can't be reached from here/,

@@ -187,7 +187,7 @@ export const buildForBoth = (scene: Scene): void => {
 
 /** Sets the shortest time limits there are: a minute. */
 export const limitTimes = (scene: Scene): void => {
-    configure(scene, "timeLimits", { build: 1, test: 1, promotion: 1, github: 1 });
+    configure(scene, "timeLimits", { build: 1, test: 1, promotion: 1 });
 };
 
 /** Runs an update with a folder mounted over a path of the repository or of the lab. */
