@@ -52,7 +52,11 @@ async function toReplace(engine: Engine): Promise<{ readonly urns: readonly stri
     const images = deployedImages({ resources });
     const answers = await askBlobs(await askRegistries(imageQuestions(images), engine.env), engine.env);
     const registries = registriesToRestart(images, answers);
-    const isStopped = registries.length > 0 && engine.isLab && (await stopRegistry(labPaths()));
+    const lost = [...lostBuilds(images, answers), ...lostPromotions(images, answers)];
+    // The lab's registry remembers which layers a repository had, also when all of it is gone from the disk (tried): a push would leave them
+    // out, and they would be missing after its next start.
+    const mayRemember = engine.isLab && (registries.length > 0 || lost.length > 0);
+    const isStopped = mayRemember && (await stopRegistry(labPaths()));
     if (isStopped) await startLab({ parts: neededParts() });
     else if (registries.length > 0) {
         const names = registries.join(" and ");
@@ -65,7 +69,7 @@ async function toReplace(engine: Engine): Promise<{ readonly urns: readonly stri
     for (const { about, text } of unknown)
         console.error(`error: ${about}: ${text}: what it lost there is not built again. Next: the same command again`);
     return {
-        urns: [...changedSecrets(resources), ...lostBuilds(images, answers), ...lostPromotions(images, answers)],
+        urns: [...changedSecrets(resources), ...lost],
         isComplete: unknown.length === 0,
     };
 }

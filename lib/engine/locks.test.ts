@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, utimesSync } from "node:fs";
+import { copyFileSync, existsSync, symlinkSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { expect, spyOn, stubEnv, test } from "../../tests/mocha";
@@ -32,11 +32,11 @@ function locked(file: string, content: unknown) {
     return { removed, left: ["", ".attrs"].filter((end) => existsSync(path.join(state, folder, file + end))) };
 }
 
-/** Runs a program named pulumi while `work` runs. */
-async function besidePulumi<T>(work: (pid: number) => T): Promise<T> {
+/** Runs a program named pulumi, perhaps for a backend that it is told, while `work` runs. */
+async function besidePulumi<T>(work: (pid: number) => T, backend?: string): Promise<T> {
     const program = path.join(tree({}), "pulumi");
     copyFileSync("/bin/sleep", program);
-    const child = spawn(program, ["100"], { stdio: "ignore" });
+    const child = spawn(program, ["100"], { stdio: "ignore", env: { ...process.env, PULUMI_BACKEND_URL: backend } });
     try {
         await once(child, "spawn");
         return work(child.pid ?? 0);
@@ -127,6 +127,22 @@ test.each(unreadable)(
         });
     },
 );
+
+test.each<[string, (state: string) => string, boolean]>([
+    ["uses this backend", (state) => `file://${state}/pulumi`, true],
+    ["uses this backend by a link", (state) => `file://${state}/link`, true],
+    ["uses a folder that only it knows", () => "file://./pulumi", true],
+    ["uses another folder", (state) => `file://${state}`, false],
+    ["uses a folder that is gone", (state) => `file://${state}/gone`, false],
+    ["uses a bucket", () => "s3://bucket", false],
+])("an unreadable lock may be held by a pulumi that %s", async (_, backendIn, mayHold) => {
+    const state = tree({ [`${folder}/a.json`]: "" });
+    symlinkSync("pulumi", path.join(state, "link"));
+    await besidePulumi((pid) => {
+        const running = runningUpdates(path.join(state, "pulumi"));
+        expect(running.includes(pid)).toBe(mayHold);
+    }, backendIn(state));
+});
 
 test.each([
     ["of a process that lives", { pid: process.pid, hostname: hostname(), timestamp }],

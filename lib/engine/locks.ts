@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import { readKept } from "../system/files";
 import { inActions } from "../system/inActions";
-import { processTable } from "../system/processTable";
+import { processTable, variableOf } from "../system/processTable";
 import { fileBackend } from "./fileBackend";
 import { projectName } from "./stacks";
 
@@ -86,20 +86,34 @@ function lockFiles(backend: string): LockFile[] {
 }
 
 /**
+ * Whether a process was started for another backend than this folder, as its environment says. A relative path, and one in a home folder,
+ * say nothing: they are that process' own.
+ */
+function isForAnother(pid: number, backend: string): boolean {
+    const url = variableOf(pid, "PULUMI_BACKEND_URL");
+    if (!url || /^file:\/\/(?!\/)/.test(url)) return false;
+    const folder = fileBackend(url);
+    return folder === undefined || !existsSync(folder) || realpathSync(folder) !== realpathSync(backend);
+}
+
+/**
  * Returns the pids of the processes that hold a lock or may hold it. Pulumi writes a temporary file, renames it, and
  * only then begins an update, so an unreadable lock is the remainder of a crash. It is kept all the same while a pulumi
- * process runs that may have written it: a process that started before the file was changed and holds no other lock of
- * the backend, because an update holds exactly one lock.
+ * process runs that may have written it: a process that uses this backend, started before the file was changed and holds no
+ * other lock of the backend, because an update holds exactly one lock.
  *
+ * @param backend its folder
  * @param backendLocks every lock of the backend
  */
-function holders(lockFile: LockFile, backendLocks: readonly LockFile[]): number[] {
+function holders(backend: string, lockFile: LockFile, backendLocks: readonly LockFile[]): number[] {
     if ("lock" in lockFile) return holderLives(lockFile.lock) === true ? [lockFile.lock.pid] : [];
-    const busy = new Set(backendLocks.flatMap((other) => ("lock" in other ? holders(other, backendLocks) : [])));
+    const busy = new Set(
+        backendLocks.flatMap((other) => ("lock" in other ? holders(backend, other, backendLocks) : [])),
+    );
     return processTable()
         .filter(({ name, started }) => name === "pulumi" && started <= lockFile.changed + tolerance)
         .map(({ pid }) => pid)
-        .filter((pid) => !busy.has(pid));
+        .filter((pid) => !busy.has(pid) && !isForAnother(pid, backend));
 }
 
 /**
@@ -127,7 +141,11 @@ export function stackLocks(
         .filter(({ file }) => folders.includes(path.dirname(file)))
         .map((lockFile) => {
             if (!("lock" in lockFile)) {
-                return { file: lockFile.file, reason: lockFile.reason, mayHold: holders(lockFile, backendLocks) };
+                return {
+                    file: lockFile.file,
+                    reason: lockFile.reason,
+                    mayHold: holders(state, lockFile, backendLocks),
+                };
             }
             const { pid, hostname: host, timestamp: since } = lockFile.lock;
             return { pid, since, host, isDead: holderLives(lockFile.lock) === false };
@@ -170,7 +188,7 @@ export function removeDeadLocks(backend: string): string[] {
             const { pid, timestamp } = lockFile.lock;
             return [`removed the lock of a pulumi that was killed (pid ${pid.toString()}, started ${timestamp})`];
         }
-        const mayHold = holders(lockFile, backendLocks);
+        const mayHold = holders(backend, lockFile, backendLocks);
         if (mayHold.length === 0) {
             remove(file);
             return [`removed a lock that no pulumi on this machine can hold: ${file} (${lockFile.reason})`];
@@ -191,7 +209,7 @@ export function removeDeadLocks(backend: string): string[] {
  */
 export function runningUpdates(backend: string): number[] {
     const backendLocks = lockFiles(backend);
-    return [...new Set(backendLocks.flatMap((lockFile) => holders(lockFile, backendLocks)))];
+    return [...new Set(backendLocks.flatMap((lockFile) => holders(backend, lockFile, backendLocks)))];
 }
 
 /* Locks of updates in GitHub Actions. Each job has a machine of its own, so host and pid of its lock say nothing afterwards. */

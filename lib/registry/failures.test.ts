@@ -8,6 +8,10 @@ describe("a registry's answer to a question", () => {
             "failed to do request: tls: failed to verify certificate: x509: certificate signed by unknown authority",
             /SSL_CERT_FILE/,
         ],
+        [
+            "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-01-02T00:00:00Z is after 2026-01-01T00:00:00Z",
+            /^renew the certificate of reg.test:5000; .*clock/,
+        ],
         ["unexpected status from HEAD request: 401 Unauthorized", /^docker login reg.test:5000$/],
         ["dial tcp 127.0.0.1:5000: connect: connection refused", /check that reg.test:5000 runs/],
         ["dial tcp: lookup reg.test: no such host", /another registry: pulumi config set registry <host>$/],
@@ -120,10 +124,11 @@ describe("a failed build", () => {
         expect(nextAfter([error], "ghcr.io")).toMatch(next);
     });
 
-    test("of which a step found the disk full has its next step said by what the step printed", () => {
+    test("of which a step found the disk full, or no emulation, has its next step said by what the step printed", () => {
         expect(nextAfterStep(["x", "OSError: [Errno 28] No space left on device: '/x'"])).toMatch(
             /docker buildx prune/,
         );
+        expect(nextAfterStep(["exec /bin/sh: exec format error"])).toMatch(/enable its emulation.*same command again$/);
         expect(nextAfterStep(["disk is full of stars"])).toBeUndefined();
     });
 

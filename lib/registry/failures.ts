@@ -37,6 +37,13 @@ const failures: readonly Failure[] = [
         final: true,
     },
     {
+        // The words of Go's crypto/x509. Before the other certificates: trust would not help.
+        pattern: /certificate has expired or is not yet valid/,
+        next: (registry) =>
+            `renew the certificate of ${registry}; if it is valid today, set the clock of the machine that said so, this one or the builder's`,
+        final: true,
+    },
+    {
         pattern: /x509: |tls: (failed to verify|handshake|unknown)/,
         next: (registry) =>
             `make this machine and the builder trust the certificate of ${registry}: add its CA to the bundle in SSL_CERT_FILE ` +
@@ -137,6 +144,14 @@ const disk = {
     next: "free disk space in the builder's store (docker buildx prune), or use a larger disk",
 } as const;
 
+const emulation = {
+    // The words of the kernel (strerror(3)) for a program of another architecture.
+    pattern: /exec format error/i,
+    next:
+        "the builder's machine can't run programs of this platform (any more): enable its emulation (docker run --privileged --rm " +
+        `tonistiigi/binfmt --install all; the lab's: ${typed("lab", "start")}), then run the same command again`,
+} as const;
+
 /**
  * Decides whether the result of a query means that a registry will refuse a push as well.
  *
@@ -154,7 +169,7 @@ export function refusesPushes(reason: string, registry: string): string | undefi
  * @returns undefined if the output speaks for itself
  */
 export const nextAfterStep = (printed: readonly string[]): string | undefined =>
-    printed.some((line) => disk.pattern.test(line)) ? disk.next : undefined;
+    [disk, emulation].find(({ pattern }) => printed.some((line) => pattern.test(line)))?.next;
 
 /**
  * Checks whether a push failed for a transient reason: a registry that is asked for a layer while another push writes

@@ -59,6 +59,16 @@ function commandLine(pid: number): string[] {
     }
 }
 
+/** A variable of the environment that a process was started with; undefined if it has none, or nobody may see it. Linux only. */
+export function variableOf(pid: number, name: string): string | undefined {
+    try {
+        const variables = readFileSync(`/proc/${pid.toString()}/environ`, "utf8").split("\0");
+        return variables.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
+    } catch {
+        return undefined;
+    }
+}
+
 /**
  * Returns the process that runs a program with this last argument; undefined if there is none. Linux only.
  *

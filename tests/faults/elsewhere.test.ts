@@ -1,16 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Server, createServer as createHttpsServer, request } from "node:https";
-import { createServer } from "node:net";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { after, before, describe } from "mocha";
 import { stringify } from "yaml";
 import { startLab } from "../../lab/lab";
 import { stopLab } from "../../lab/labState";
-import { type Certificates, ensureCertificates, registryHost } from "../../lab/servers/tls";
+import { type Certificates, ensureCertificates } from "../../lab/servers/tls";
 import { failedBuilds } from "../../lib/update/failedBuilds";
 import { fixture } from "../fixture";
+import { type Interposer, interposeRegistry } from "../interposer";
 import { type TestLab, makeRepository, projectFile, runIn, startTestLab, unmountBelow } from "../lab";
 import { expect, test } from "../mocha";
 import { repositories } from "../registry";
@@ -21,15 +21,12 @@ import { writeTree } from "../tree";
 
 let lab: TestLab;
 const started: ChildProcess[] = [];
-const proxies: Server[] = [];
+const proxies: Interposer[] = [];
 before(async () => {
     lab = await startTestLab();
 });
 after(async () => {
-    for (const proxy of proxies) {
-        proxy.closeAllConnections();
-        proxy.close();
-    }
+    for (const proxy of proxies) proxy.close();
     for (const child of started) {
         child.kill();
         await once(child, "exit");
@@ -37,17 +34,10 @@ after(async () => {
     await lab.close();
 });
 
-/** Returns the port that a server listens on. */
-function portOf(server: Pick<Server, "address">): number {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return address.port;
-}
-
 async function freePort(): Promise<number> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const port = portOf(server);
+    const { port } = server.address() as AddressInfo;
     server.close();
     await once(server, "close");
     return port;
@@ -148,30 +138,18 @@ test("a registry that is not there is told before anything is built", async () =
 async function meetingRegistry(refusals: number): Promise<{ registry: string; refused: () => number }> {
     const own = await ensureCertificates(lab.paths.state);
     const behind = Number((await startRegistry("meeting", own, {})).split(":")[1]);
+    const proxy = await interposeRegistry(lab, behind);
+    proxies.push(proxy);
     let refused = 0;
     const errors = [
         { code: "MANIFEST_BLOB_UNKNOWN", message: "blob unknown to registry", detail: { digest: "sha256:0" } },
     ];
-    const tls = { cert: readFileSync(own.certificate), key: readFileSync(own.key) };
-    const server = createHttpsServer(tls, (asked, answer) => {
-        if (asked.method === "PUT" && asked.url?.includes("/manifests/b-") && refused < refusals) {
-            refused++;
-            asked.resume();
-            answer.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ errors }));
-            return;
-        }
-        const { method, headers } = asked;
-        const options = { host: "127.0.0.1", port: behind, method, headers, path: asked.url, agent: false };
-        const passed = request({ ...options, ca: readFileSync(own.ca), servername: registryHost }, (response) => {
-            answer.writeHead(response.statusCode ?? 502, response.headers);
-            response.pipe(answer);
-        });
-        passed.on("error", () => answer.destroy());
-        asked.pipe(passed);
-    }).listen(0, "127.0.0.1");
-    proxies.push(server);
-    await once(server, "listening");
-    return { registry: `${registryHost}:${portOf(server)}`, refused: () => refused };
+    proxy.obey(({ method, subject }) => {
+        if (method !== "PUT" || !subject.startsWith("manifest b-") || refused >= refusals) return undefined;
+        refused++;
+        return { kind: "answer", status: 400, body: { errors } };
+    });
+    return { registry: proxy.host, refused: () => refused };
 }
 
 test("a push that the registry refuses because it met another one is done again", async () => {

@@ -1,7 +1,6 @@
 import path from "node:path";
 import { after, before } from "mocha";
 import { readHistory } from "../../lib/update/history";
-import type { Reaction } from "../faults/suite/interposer";
 import { type Seen, expectAnswer, expectSettled, notPullable, nothingSeen, remember } from "../faults/suite/oracle";
 import {
     type Repository,
@@ -14,6 +13,7 @@ import {
     start,
     startWorld,
 } from "../faults/suite/world";
+import type { Reaction } from "../interposer";
 import { runIn } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";

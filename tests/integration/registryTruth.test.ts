@@ -5,22 +5,22 @@ import { after, before, describe } from "mocha";
 import { blobReader } from "../../lib/registry/blobs";
 import type { StatusReport } from "../../lib/status/status";
 import { configWith, fixture } from "../fixture";
+import { type Reaction, type RegistryInterposer, interposeRegistry } from "../interposer";
 import { type TestLab, makeRepository, startTestLab } from "../lab";
 import { eventually, expect, test } from "../mocha";
 import { deleteManifest, manifest, removeBlob, tags } from "../registry";
-import { type RegistryProxy, type Treatment, startRegistryProxy } from "../registryProxy";
 import { changesOf, command, imageOutputs, noChanges, up } from "../stack";
 
 /* What happens while a registry fails, on a lab whose registry can be made to fail. */
 
 let lab: TestLab;
-let registry: RegistryProxy;
+let registry: RegistryInterposer;
 before(async () => {
     lab = await startTestLab("host");
-    registry = await startRegistryProxy(lab);
+    registry = await interposeRegistry(lab);
 });
 after(async () => {
-    registry.stop();
+    registry.close();
     await lab.close();
 });
 
@@ -54,7 +54,8 @@ interface Refusal {
     /** The last part of the path. */
     readonly reference: RegExp;
     readonly agent?: RegExp;
-    readonly answer: Treatment;
+    /** A status, or what else becomes of the request. */
+    readonly answer: number | Reaction;
     /** How many requests are refused: clients repeat some by themselves, at once. */
     readonly times: number;
 }
@@ -62,16 +63,17 @@ interface Refusal {
 /** Has the registry refuse requests to the repositories of these images, and returns how often it did. */
 function refuse(refusals: Readonly<Record<string, Refusal>>): Record<string, number> {
     const refused: Record<string, number> = {};
-    registry.treat = ({ method, path: where, agent }) => {
+    registry.obey(({ method, path: where, agent }) => {
         const [, image = "", reference = ""] = /([^/]+)\/manifests\/(.*)$/.exec(where) ?? [];
         const refusal = refusals[image];
-        if (refusal?.method !== method || !refusal.reference.test(reference)) return "pass";
-        if (refusal.agent && !refusal.agent.test(agent)) return "pass";
+        if (refusal?.method !== method || !refusal.reference.test(reference)) return undefined;
+        if (refusal.agent && !refusal.agent.test(agent)) return undefined;
         const times = (refused[image] ?? 0) + 1;
-        if (times > refusal.times) return "pass";
+        if (times > refusal.times) return undefined;
         refused[image] = times;
-        return refusal.answer;
-    };
+        const { answer } = refusal;
+        return typeof answer === "number" ? { kind: "answer", status: answer } : answer;
+    });
     return refused;
 }
 
@@ -86,7 +88,7 @@ describe("a promotion that the registry refuses", () => {
             "release-502": { method: "PUT", reference: /^r-/, answer: 502, times: 1 },
             "latest-503": { method: "PUT", reference: /^latest$/, answer: 503, times: 2 },
             "release-429": { method: "PUT", reference: /^r-/, answer: 429, times: 6 },
-            "release-reset": { method: "PUT", reference: /^r-/, answer: "reset", times: 2 },
+            "release-reset": { method: "PUT", reference: /^r-/, answer: { kind: "cut" }, times: 2 },
             "read-500": { method: "HEAD", reference: /^r-/, agent: /^regclient/, answer: 500, times: 8 },
             "tag-503": { method: "PUT", reference: /^v-/, answer: 503, times: 2 },
         };
@@ -116,7 +118,7 @@ describe("a promotion that the registry refuses", () => {
             ) as Record<string, string[]>;
         const all = Object.fromEntries(images.map((image) => [image, ["b", "l", "r", "v"]]));
         expect(await promoted()).toEqual({ ...all, "always-500": ["b", "r"], "always-403": ["b", "r"] });
-        registry.treat = () => "pass";
+        registry.obey(undefined);
         const second = await up(lab, program);
         expect(second.code, second.output).toBe(0);
         expect(await promoted()).toEqual(all);
@@ -132,10 +134,10 @@ describe("a time limit", () => {
             smokeTest: "#!/bin/sh\ncase $NAME in test) exec sleep 3601 ;; esac\n",
         });
         refuse({
-            push: { method: "PUT", reference: /^b-/, answer: "hang", times: forEver },
+            push: { method: "PUT", reference: /^b-/, answer: { kind: "hold" }, times: forEver },
         });
         const made = await up(lab, program, "--continue-on-error");
-        registry.treat = () => "pass";
+        registry.obey(undefined);
         expect(made.code).not.toBe(0);
         for (const [image, work] of [
             ["test", "smoke test"],

@@ -56,8 +56,8 @@ export function writeReliability(rows: readonly Row[], notRun: readonly NotRun[]
 
 <!-- Written by \`npm run test:faults\`. -->
 
-What happens to a stack when something fails, as it was last tried: two images on each other, with the real engine, providers, BuildKit and
-registry, and a proxy that strikes at a chosen request. After each of the ${rows.length.toString()} cases:
+What happens to a stack when something fails, as it was last tried: two images on each other, in a folder whose name has a space
+and an accent, with the real engine, providers, BuildKit and registry, and a proxy that strikes at a chosen request. After each of the ${rows.length.toString()} cases:
 
 - the command succeeded, or said what to do next, and revealed no secret;
 - every digest that was ever good could be pulled, with its configuration and layers;

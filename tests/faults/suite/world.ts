@@ -2,17 +2,19 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
-import { ensureCertificates, registryHost } from "../../../lab/servers/tls";
+import { labRepository } from "../../../lab/github/defaults";
 import { stackFile } from "../../../lib/engine/stacks";
+import { historyFile } from "../../../lib/update/history";
 import { backendFolder, serversFolder } from "../../../lib/system/paths";
 import { runningProcess } from "../../../lib/system/pidFiles";
 import { descendants, signal } from "../../../lib/system/processTable";
 import { canaries } from "../../canaries";
 import { workflowsFile } from "../../fixture";
 import { type TestLab, makeRepository, projectFile, runIn, startTestLab } from "../../lab";
+import { type Interposer, type RegistryInterposer, interpose, interposeRegistry } from "../../interposer";
 import { expect } from "../../mocha";
 import { commandScript } from "../../stack";
-import { type Interposer, interpose } from "./interposer";
+import { standInRepository } from "../../standIn";
 
 /* A lab with a proxy before its registry and one before its stand-in for GitHub, and repositories whose stacks use them. */
 
@@ -48,10 +50,9 @@ export interface Repository {
 
 export interface World {
     readonly lab: TestLab;
-    readonly registry: Interposer;
+    /** Where the stacks push to. */
+    readonly registry: RegistryInterposer;
     readonly github: Interposer;
-    /** Where the stacks push to: "registry.localhost:<port>". */
-    readonly host: string;
     /** Temporary folder of the commands. */
     readonly temporary: string;
     readonly close: () => Promise<void>;
@@ -179,16 +180,13 @@ export async function startWorld(): Promise<World> {
         await lab.close();
     };
     try {
-        const { certificate, key, ca } = await ensureCertificates(lab.paths.state);
-        const text = (file: string) => readFileSync(file, "utf8");
-        const tls = { cert: text(certificate), key: text(key), ca: text(ca), servername: registryHost };
-        const registry = await interpose({ upstream: lab.instance.port, tls });
+        const registry = await interposeRegistry(lab);
         opened.push(registry);
         const github = await interpose({ upstream: lab.instance.githubPort ?? 0 });
         opened.push(github);
         const temporary = path.join(lab.paths.state, "temporary");
         mkdirSync(temporary);
-        return { lab, registry, github, host: `${registryHost}:${registry.port.toString()}`, temporary, close };
+        return { lab, registry, github, temporary, close };
     } catch (error) {
         await close();
         throw error;
@@ -196,15 +194,19 @@ export async function startWorld(): Promise<World> {
 }
 
 /** Settings of a stack that pushes through the proxy before the registry. */
-const settings = ({ host }: World) => ({
+const settings = ({ registry }: World) => ({
     lab: "true",
-    registry: host,
+    registry: registry.host,
     platforms: ["linux/amd64"],
 });
 
+/** Returns the name of a repository on GitHub: the lab's own, or another one that has the name of its images' namespace. */
+export const onGitHub = ({ namespace }: Pick<Repository, "namespace">): string =>
+    namespace === "hub" ? labRepository.name : namespace;
+
 /** Further settings, for a stack that reaches GitHub through the proxy before the stand-in. */
-const githubSettings = ({ github }: World) => ({
-    github: { repository: "cs24-1-bot" },
+const githubSettings = ({ github }: World, kind: RepositoryKind) => ({
+    github: { repository: onGitHub({ namespace: kind }), ...(kind === "proposing" && { delivery: "pull-request" }) },
     "github:baseUrl": `http://127.0.0.1:${github.port.toString()}/`,
     "github:writeDelayMs": "0",
     "github:retryDelayMs": "10",
@@ -226,7 +228,8 @@ export async function addRepository(
     namespace: string,
     files: Readonly<Record<string, string>>,
 ): Promise<Repository> {
-    const root = makeRepository(path.join(lab.paths.state, namespace), {
+    // Beyond ASCII and with a space, as people name folders.
+    const root = makeRepository(path.join(lab.paths.state, `dépôt de ${namespace}`), {
         ...files,
         "Pulumi.yaml": projectFile(namespace),
     });
@@ -240,6 +243,10 @@ export async function addRepository(
     return { root, namespace, read, write, hasTests, state: stackFile(backendFolder(lab.paths), "local", root) };
 }
 
+/** Returns the path of the file with a stack's recorded updates. */
+export const updatesFile = ({ lab }: World, { root }: Pick<Repository, "root">): string =>
+    historyFile("local", lab.env, root);
+
 /** Files that images copy: a change of one of them is what an update finds to do. */
 const changing: readonly string[] = ["base.txt", "leaf.txt"];
 
@@ -248,19 +255,27 @@ export interface FaultyRepository extends Repository {
     readonly restore: () => void;
 }
 
-/** Kinds of repositories: without settings for GitHub; or with a workflow file, secrets, and a variable for each image there. */
-export type RepositoryKind = "plain" | "hub";
+/**
+ * Kinds of repositories: without settings for GitHub; or with a workflow file, secrets, and a variable for each image there. Workflow files
+ * are committed by a hub, and proposed by the last kind.
+ */
+export type RepositoryKind = "plain" | "hub" | "proposing";
 
 /** Makes a repository for the cases. */
 export async function addFaultyRepository(world: World, kind: RepositoryKind): Promise<FaultyRepository> {
     const workflows = workflowsFile({ up: [{ file: "images.yml", name: "Build Images" }] });
+    const isOnGitHub = kind !== "plain";
     const files = {
         ...filesOf(kind),
-        ...configFile(world, kind, kind === "hub" ? githubSettings(world) : {}),
-        ...(kind === "hub" && workflows),
+        ...configFile(world, kind, isOnGitHub ? githubSettings(world, kind) : {}),
+        ...(isOnGitHub && workflows),
     };
+    if (kind === "proposing") {
+        const { control } = standInRepository(world.lab);
+        await control("POST", "repositories", { owner: labRepository.owner, name: onGitHub({ namespace: kind }) });
+    }
     const repository = await addRepository(world, kind, files);
-    const settingsWithSecrets = kind === "hub" ? ["buildSecrets", "repositorySecrets"] : ["buildSecrets"];
+    const settingsWithSecrets = isOnGitHub ? ["buildSecrets", "repositorySecrets"] : ["buildSecrets"];
     const values = Object.entries(canaries).flatMap(([name, value]) =>
         settingsWithSecrets.flatMap((setting) => ["--secret", `${setting}.${name}=${value}`]),
     );

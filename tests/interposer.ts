@@ -1,7 +1,12 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type IncomingMessage, type RequestListener, type ServerResponse, createServer, request } from "node:http";
 import { createServer as createSecureServer, request as secureRequest } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Lab } from "../lab/lab";
+import { ensureCertificates, registryHost } from "../lab/servers/tls";
+
+/* The one proxy of the tests: it stands before a server, and strikes at the requests that a test chooses. */
 
 /** A request to a server of the lab, as far as rules look at it. */
 export interface Call {
@@ -11,12 +16,14 @@ export interface Call {
      * What a registry does for it: "manifest <tag or digest>", "blob <digest>", "upload"; otherwise the path.
      */
     readonly subject: string;
+    /** The program that sends it: "buildkit/v0.31", "regclient/regclient", … */
+    readonly agent: string;
 }
 
 /** What becomes of a request instead of, or in addition to, being passed on. */
 export type Reaction =
     /** Answers in place of the server. */
-    | { readonly kind: "answer"; readonly status: number; readonly body: unknown; readonly headers?: object }
+    | { readonly kind: "answer"; readonly status: number; readonly body?: unknown; readonly headers?: object }
     /** Never answers. */
     | { readonly kind: "hold" }
     /** Closes the connection without an answer. */
@@ -105,12 +112,13 @@ export async function interpose({ upstream, tls }: InterposerOptions): Promise<I
     const handle = async (asked: IncomingMessage, answer: ServerResponse) => {
         answer.on("error", () => undefined);
         const path = asked.url ?? "";
-        const reaction = rule?.({ method: asked.method ?? "", path, subject: subjectOf(path) });
+        const agent = asked.headers["user-agent"] ?? "";
+        const reaction = rule?.({ method: asked.method ?? "", path, subject: subjectOf(path), agent });
         switch (reaction?.kind) {
             case "answer":
                 asked.resume();
                 answer.writeHead(reaction.status, { "content-type": "application/json", ...reaction.headers });
-                answer.end(JSON.stringify(reaction.body));
+                answer.end(reaction.body === undefined ? undefined : JSON.stringify(reaction.body));
                 return;
             case "hold":
                 asked.resume();
@@ -155,4 +163,26 @@ export async function interpose({ upstream, tls }: InterposerOptions): Promise<I
             server.close();
         },
     };
+}
+
+/** A proxy before a registry. */
+export interface RegistryInterposer extends Interposer {
+    /** "registry.localhost:<port>" */
+    readonly host: string;
+}
+
+/**
+ * Starts a proxy before the registry of a lab, whose certificate it presents as well.
+ *
+ * @param port that of the registry on loopback: by default the lab's own
+ */
+export async function interposeRegistry(
+    { paths, instance }: Pick<Lab, "paths" | "instance">,
+    port: number = instance.port,
+): Promise<RegistryInterposer> {
+    const { certificate, key, ca } = await ensureCertificates(paths.state);
+    const text = (file: string) => readFileSync(file, "utf8");
+    const tls = { cert: text(certificate), key: text(key), ca: text(ca), servername: registryHost };
+    const proxy = await interpose({ upstream: port, tls });
+    return { ...proxy, host: `${registryHost}:${proxy.port.toString()}` };
 }
