@@ -122,37 +122,40 @@ test.thorough("without GitHub the images alone can be planned, and the preview s
     expect(alone.code).toBe(0);
 });
 
-test("with the builder stopped a preview plans all; with the lab stopped the images, until `npm run preview` starts it", async () => {
-    const program = make(settings(""));
-    const published = await repositories(lab);
-    const preview = (...args: string[]) => runIn(lab, program, "pulumi", ["preview", ...args]);
-    try {
-        expect(await stopServer(serversFolder(lab.paths), "buildkitd")).toBe(true);
-        const all = await preview();
-        expect(all.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
-        expect(all.code).toBe(0);
+test.thorough(
+    "with the builder stopped a preview plans all; with the lab stopped the images, until `npm run preview` starts it",
+    async () => {
+        const program = make(settings(""));
+        const published = await repositories(lab);
+        const preview = (...args: string[]) => runIn(lab, program, "pulumi", ["preview", ...args]);
+        try {
+            expect(await stopServer(serversFolder(lab.paths), "buildkitd")).toBe(true);
+            const all = await preview();
+            expect(all.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
+            expect(all.code).toBe(0);
 
-        await stopLab(lab.paths);
-        const failed = await preview();
-        expect(failed.output).toContain("pulumi preview --exclude '**github:index/**'");
-        expect(failed.code).not.toBe(0);
-        const images = await preview("--exclude", "**github:index/**");
-        expect(images.output).toContain("base-amd64");
-        expect(images.output).not.toContain("repository-BASE_IMAGE");
-        expect(images.code).toBe(0);
+            await stopLab(lab.paths);
+            const failed = await preview();
+            expect(failed.output).toContain("pulumi preview --exclude '**github:index/**'");
+            expect(failed.code).not.toBe(0);
+            const images = await preview("--exclude", "**github:index/**");
+            expect(images.output).toContain("base-amd64");
+            expect(images.output).not.toContain("repository-BASE_IMAGE");
+            expect(images.code).toBe(0);
 
-        const started = await command(lab, program, ["preview"]);
-        expect(started.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
-        expect(started.code).toBe(0);
-        expect(new Set(Object.values(await labStatus(lab.paths)).map(({ state }) => state))).toEqual(
-            new Set(["running"]),
-        );
-    } finally {
-        await startLab({ paths: lab.paths });
-    }
-    expect(await repositories(lab)).toEqual(published);
-    expect(await exportState(lab, program)).toEqual({});
-});
+            const started = await command(lab, program, ["preview"]);
+            expect(started.output).toMatch(/base-amd64[\s\S]*repository-BASE_IMAGE/);
+            expect(started.code).toBe(0);
+            expect(new Set(Object.values(await labStatus(lab.paths)).map(({ state }) => state))).toEqual(
+                new Set(["running"]),
+            );
+        } finally {
+            await startLab({ paths: lab.paths });
+        }
+        expect(await repositories(lab)).toEqual(published);
+        expect(await exportState(lab, program)).toEqual({});
+    },
+);
 
 /** Digest in the value of an image's variable on GitHub. */
 const variableOf = (image: string) =>

@@ -26,13 +26,23 @@ async function rebuilds(name: string, files: Readonly<Record<string, string>>) {
     return outcomes;
 }
 
-test("every image of the hierarchy comes back with the same digest, on both platforms, without what cache mounts hold", async () => {
+test("every image of the hierarchy comes back with the same digest, on both platforms, with its secret and without what cache mounts hold; one whose context is gone is told", async () => {
     // The image shows content that a cache mount keeps between builds: a second build with the same mount would contain
     // 2.
     const dockerfile =
         (fixture["docker/Dockerfile.ci"] ?? "") +
-        "RUN --mount=type=cache,target=/counted echo x >> /counted/builds && wc -l < /counted/builds > /builds\n";
-    const outcomes = await rebuilds("repository", { "docker/Dockerfile.ci": dockerfile });
+        "RUN --mount=type=cache,target=/counted echo x >> /counted/builds && wc -l < /counted/builds > /builds\n" +
+        'RUN --mount=type=secret,id=INDEX test "$(cat /run/secrets/INDEX)" = hunter2\n';
+    const images = (fixture["images.ts"] ?? "").replace(
+        'docker/smoke/ci.sh",',
+        'docker/smoke/ci.sh",\n        secrets: ["INDEX"],',
+    );
+    const config = configWith("  layered-images:buildSecrets:\n    INDEX: hunter2\n");
+    const outcomes = await rebuilds("repository", {
+        "images.ts": images,
+        "docker/Dockerfile.ci": dockerfile,
+        ...config,
+    });
     expect(outcomes.map(({ name }) => name).sort()).toEqual([
         "base-amd64",
         "base-arm64",
@@ -41,6 +51,11 @@ test("every image of the hierarchy comes back with the same digest, on both plat
         "ci-amd64",
     ]);
     for (const { published, rebuilt } of outcomes) expect(rebuilt).toBe(published);
+    const elsewhere = { env: lab.env, cwd: path.join(lab.paths.state, "repository", "docker") };
+    const [first] = await publishedBuilds({ env: lab.env, cwd: path.join(lab.paths.state, "repository") });
+    await expect(first && rebuild(first, elsewhere)).rejects.toThrow(
+        /is not staged in this checkout[\s\S]*npm run preview/,
+    );
 });
 
 test("an image that holds the time of its build is found out, with the layer and the file", async () => {
@@ -52,24 +67,5 @@ test("an image that holds the time of its build is found out, with the layer and
     const file = "built: sha256 [0-9a-f]{64}";
     expect(differing[0]?.difference).toMatch(
         new RegExp(`^layer 7 of 7 differs:\\n +published +${file}\\n +rebuilt +${file}$`),
-    );
-});
-
-test("an image that is built with a secret gets it again, and one whose context is gone is told", async () => {
-    const images = (fixture["images.ts"] ?? "").replace(
-        'docker/smoke/ci.sh",',
-        'docker/smoke/ci.sh",\n        secrets: ["INDEX"],',
-    );
-    const dockerfile = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN --mount=type=secret,id=INDEX test "$(cat /run/secrets/INDEX)" = hunter2\n`;
-    const files = { "images.ts": images, "docker/Dockerfile.ci": dockerfile };
-    const config = configWith("  layered-images:buildSecrets:\n    INDEX: hunter2\n");
-    const outcomes = await rebuilds("secret", { ...files, ...config });
-    expect(outcomes.find(({ name }) => name === "ci-amd64")).toMatchObject({
-        rebuilt: outcomes.find(({ name }) => name === "ci-amd64")?.published,
-    });
-    const elsewhere = { env: lab.env, cwd: path.join(lab.paths.state, "secret", "docker") };
-    const [first] = await publishedBuilds({ env: lab.env, cwd: path.join(lab.paths.state, "secret") });
-    await expect(first && rebuild(first, elsewhere)).rejects.toThrow(
-        /is not staged in this checkout[\s\S]*npm run preview/,
     );
 });

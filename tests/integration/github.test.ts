@@ -499,19 +499,22 @@ describe("a hierarchy of matrices, without an image that is called base or ci,",
         expect(changesOf(await up(lab, program))).toEqual(noChanges);
     });
 
-    test("rebuilds a variant whose input changed, with the child that stands on it, and no other", async () => {
-        const before = await promoted();
-        writeTree(program, { "versions/3.12-cuda12.txt": "3.12-cuda12\nchanged\n" });
-        const changed = ["app-3-12-12", "python-3-12-12"];
-        const plan = await reviewPlan(lab, program);
-        const pending = plan.images.filter(({ action }) => action !== "unchanged").map(({ image }) => image);
-        expect(pending.sort()).toEqual(changed);
-        expect(plan.repository.map((one) => one.name).sort()).toEqual(changed.map(imageVariable));
-        const { code, output, operations } = await up(lab, program);
-        expect(code, output).toBe(0);
-        const names = changed.flatMap((key) => [key, `${key}-amd64`, `${key}-amd64-test`]);
-        expect(Object.keys(operations).sort()).toEqual(names.sort());
-        const after = await promoted();
-        expect(keys.filter((key) => after[key] !== before[key]).sort()).toEqual(changed);
-    });
+    test.thorough(
+        "rebuilds a variant whose input changed, with the child that stands on it, and no other",
+        async () => {
+            const before = await promoted();
+            writeTree(program, { "versions/3.12-cuda12.txt": "3.12-cuda12\nchanged\n" });
+            const changed = ["app-3-12-12", "python-3-12-12"];
+            const plan = await reviewPlan(lab, program);
+            const pending = plan.images.filter(({ action }) => action !== "unchanged").map(({ image }) => image);
+            expect(pending.sort()).toEqual(changed);
+            expect(plan.repository.map((one) => one.name).sort()).toEqual(changed.map(imageVariable));
+            const { code, output, operations } = await up(lab, program);
+            expect(code, output).toBe(0);
+            const names = changed.flatMap((key) => [key, `${key}-amd64`, `${key}-amd64-test`]);
+            expect(Object.keys(operations).sort()).toEqual(names.sort());
+            const after = await promoted();
+            expect(keys.filter((key) => after[key] !== before[key]).sort()).toEqual(changed);
+        },
+    );
 });
