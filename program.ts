@@ -3,17 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
 import { emptyState, readFormerState } from "./components/formerState";
-import { builderHook } from "./components/hooks";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
-import type { StackBuilder } from "./components/stackBuilder";
+import { stackBuilder } from "./components/stackBuilder";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
-import { readyBuilder } from "./lib/builders/instance";
-import { type BuilderSettings, instancesFor } from "./lib/builders/settings";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
 import { stackOptions } from "./lib/engine/stacks";
@@ -41,17 +38,6 @@ async function read(checkout: Checkout, definitions: RepositoryDefinitions, conf
     const hierarchy = { ...withoutFrontends, images };
     for (const warning of warningsOf(hierarchy, config.pinnedRoots)) void pulumi.log.warn(warning);
     return hierarchy;
-}
-
-/**
- * Returns the builder of the stack, which is made and checked before the first build.
- *
- * @throws InputError for a platform that it does not build
- */
-function stackBuilder(settings: BuilderSettings, { images }: Hierarchy): StackBuilder {
-    const platforms = new Set(images.flatMap((image) => image.platforms));
-    const instances = instancesFor(settings, platforms, process.cwd());
-    return { instances, ready: builderHook(() => readyBuilder(instances, process.env)) };
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
@@ -155,7 +141,7 @@ async function compose() {
     // A preview builds nothing, so no recorded duration limits anything in it.
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
-    const builder = config.builder && stackBuilder(config.builder, hierarchy);
+    const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
     const args = { staged, secrets, uncached, limits, former, builder };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());

@@ -58,8 +58,8 @@ const byName: HierarchySettings = { platforms: "all", roots: { "python:3": root 
 /** A builder with these instances, for amd64 and arm64. */
 const stackBuilder = ([amd64 = "", arm64 = ""]: readonly string[]): StackBuilder => ({
     instances: new Map([
-        ["linux/amd64", { name: amd64 }],
-        ["linux/arm64", { name: arm64 }],
+        ["linux/amd64", amd64],
+        ["linux/arm64", arm64],
     ]),
     ready: builderHook(() => Promise.resolve()),
 });

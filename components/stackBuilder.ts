@@ -1,15 +1,35 @@
 import type * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { type Properties, dockerTypes } from "../lib/engine/resources";
+import { readyBuilder } from "../lib/builders/instance";
+import { type BuilderSettings, instancesFor } from "../lib/builders/settings";
+import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
 import type { FormerState } from "./formerState";
+import { builderHook } from "./hooks";
 
 /** The builder that a stack sets. */
 export interface StackBuilder {
-    /** By platform, the buildx instance on which it is built. */
-    readonly instances: ReadonlyMap<Platform, { readonly name: string }>;
+    /** By platform, the name of the buildx instance on which it is built. */
+    readonly instances: ReadonlyMap<Platform, string>;
     /** Makes them on this machine, and checks them, before the first build or smoke test. */
     readonly ready: pulumi.ResourceHook;
+}
+
+/**
+ * Returns the builder of a stack for its images, to be made and checked before the first build.
+ *
+ * @throws InputError for a platform that no node builds
+ */
+export function stackBuilder(
+    settings: BuilderSettings,
+    images: readonly Pick<PreparedImage, "platforms">[],
+): StackBuilder {
+    const platforms = new Set(images.flatMap((image) => image.platforms));
+    // The engine starts the program in the repository's root.
+    const instances = instancesFor(settings, platforms, process.cwd());
+    const names = [...instances].map(([platform, { name }]) => [platform, name] as const);
+    return { instances: new Map(names), ready: builderHook(() => readyBuilder(instances, process.env)) };
 }
 
 /** What decides on which builder something is built. */
@@ -22,7 +42,9 @@ export interface BuilderArgs {
 }
 
 /** Inputs that are left out where they have no value. */
-const optional = ["addHosts", "cacheFrom", "cacheTo", "labels", "noCache", "target"] as const;
+const optional = [
+    ...["addHosts", "cacheFrom", "cacheTo", "ignoreSecretsInDiffCalculation", "labels", "noCache", "target"],
+] as const;
 
 const isObject = (value: unknown): value is Properties => typeof value === "object" && value !== null;
 
@@ -58,7 +80,7 @@ export function withBuilder(
     opts: pulumi.CustomResourceOptions,
 ): [dockerBuild.ImageArgs, pulumi.CustomResourceOptions] {
     const instance = builder?.instances.get(platform);
-    const wanted = instance && { name: instance.name };
+    const wanted = instance === undefined ? undefined : { name: instance };
     // A preview builds nothing.
     if (pulumi.runtime.isDryRun())
         return [
@@ -70,7 +92,8 @@ export function withBuilder(
     if (had === undefined || before?.name === wanted?.name)
         return [{ ...inputs, ...(wanted && { builder: wanted }) }, opts];
     // The values of secrets do not count: see `ignoreSecretsInDiffCalculation`.
-    const { secrets: _, ...compared } = inputs;
+    const compared = { ...inputs };
+    delete compared.secrets;
     const chosen = pulumi.output(compared).apply((now) => (isBuiltWith(had, now) ? before : wanted));
-    return [{ ...inputs, builder: chosen as pulumi.Input<dockerBuild.types.input.BuilderConfigArgs> }, opts];
+    return [{ ...inputs, builder: chosen }, opts];
 }

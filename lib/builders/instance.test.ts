@@ -5,7 +5,7 @@ import { expect, test } from "../../tests/mocha";
 import { withPrograms } from "../../tests/programs";
 import type { Platform } from "../platform";
 import { readInspection, readyBuilder, removeBuilders } from "./instance";
-import { type BuilderSettings, type Driver, builderSchema, instancesFor } from "./settings";
+import { type Driver, builderSchema, instancesFor } from "./settings";
 
 /** What buildx 0.35 prints of an instance, before its engine runs and while it does. */
 const inspection = (
@@ -47,7 +47,7 @@ esac`,
 }
 
 const wantedOf = (setting: object, platforms: readonly Platform[] = ["linux/amd64"]) =>
-    instancesFor(builderSchema.parse(setting) as BuilderSettings, platforms, "/repository");
+    instancesFor(builderSchema.parse(setting), platforms, "/repository");
 const engine = (more: object = {}, driver: Driver = "remote") =>
     wantedOf({ driver, nodes: [{ ...(driver === "remote" && { endpoint: "tcp://a:1" }), ...more }] });
 const nameOf = (instances: ReturnType<typeof wantedOf>) => [...instances.values()][0]?.node ?? "";

@@ -70,7 +70,8 @@ async function runBuildx(args: readonly string[], env: NodeJS.ProcessEnv) {
     const done = await capture(command, [...plugin, ...args], { env });
     const lines = done.stderr.trim().split("\n");
     const errors = lines.filter((line) => line.startsWith("ERROR: ")).map((line) => line.slice("ERROR: ".length));
-    return { ...done, reason: errors.join("; ") || lines.at(-1) || (done.failure ?? "") };
+    const said = errors.length > 0 ? errors.join("; ") : (lines.at(-1) ?? "");
+    return { ...done, reason: said === "" ? (done.failure ?? "") : said };
 }
 
 /**

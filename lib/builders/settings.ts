@@ -6,10 +6,10 @@ import { InputError } from "../errors";
 import { type Platform, isPlatform, normalPlatform } from "../platform";
 
 /** The drivers of buildx that the provider can build with: its plain `docker` driver can neither push by digest nor take named contexts. */
-const drivers = ["docker-container", "remote", "kubernetes"] as const;
+const drivers: readonly Driver[] = ["docker-container", "remote", "kubernetes"];
 
 /** How buildx reaches the engines of a builder. */
-export type Driver = (typeof drivers)[number];
+export type Driver = "docker-container" | "remote" | "kubernetes";
 
 /** Files for mutual TLS with a node. They are paths, so that no key is ever part of the configuration, a plan or the state. */
 export interface NodeTls {
@@ -39,7 +39,9 @@ export interface BuilderNode {
 
 /** The builder of a stack. */
 export interface BuilderSettings {
+    /** How buildx reaches its engines. */
     readonly driver: Driver;
+    /** Its engines, each for its platforms. */
     readonly nodes: readonly BuilderNode[];
 }
 
@@ -64,13 +66,16 @@ const optionsOf: Readonly<Record<Driver, readonly string[]>> = {
 /** Whether a text is the content of a file rather than its path; it may be a private key, so no message repeats it. */
 const isContent = (text: string) => /-----BEGIN|[\r\n]/.test(text);
 
+/** Returns a value for messages. */
+const shown = (value: unknown): string => (value === undefined ? "missing" : JSON.stringify(value));
+
 /** Returns a schema for texts that match a pattern, whose message has the value and what is allowed. */
 const textLike = (pattern: RegExp, allowed: string) =>
     z.custom<string>((text) => typeof text === "string" && pattern.test(text), {
         error: ({ input }) =>
             typeof input === "string" && isContent(input)
                 ? `is the content of a file; allowed: ${allowed}`
-                : `${JSON.stringify(input) ?? "missing"}: allowed: ${allowed}`,
+                : `${shown(input)}: allowed: ${allowed}`,
     });
 
 const file = textLike(/^(?!-)[^\r\n]+$/, "the path of a file: absolute, from ~/, or from the repository's root");
@@ -93,7 +98,7 @@ const tlsSchema = z
     });
 
 const platform = z.custom<Platform>((text) => typeof text === "string" && isPlatform(text), {
-    error: ({ input }) => `${JSON.stringify(input)}: allowed: linux/<architecture>, such as linux/arm64`,
+    error: ({ input }) => `${shown(input)}: allowed: linux/<architecture>, such as linux/arm64`,
 });
 
 const option = z
@@ -130,10 +135,10 @@ function problemsOf(driver: Driver, { endpoint, tls, options = {} }: z.infer<typ
     const found: NodeProblem[] = [];
     if (driver === "remote" && !remoteEndpoint.test(endpoint ?? "")) {
         const schemes = "tcp://<host>:<port>, unix:///<path>, ssh://<user>@<host>, docker-container:// or kube-pod://";
-        found.push([["endpoint"], `${JSON.stringify(endpoint) ?? "missing"}: allowed for a remote node: ${schemes}`]);
+        found.push([["endpoint"], `${shown(endpoint)}: allowed for a remote node: ${schemes}`]);
     }
     if (driver === "kubernetes" && endpoint !== undefined)
-        found.push([["endpoint"], `${JSON.stringify(endpoint)}: allowed: none, as KUBECONFIG names the cluster`, true]);
+        found.push([["endpoint"], `${shown(endpoint)}: allowed: none, as KUBECONFIG names the cluster`, true]);
     if (tls && !(driver === "remote" && endpoint?.startsWith("tcp://")))
         found.push([["tls"], `allowed only for remote nodes with an endpoint tcp://<host>:<port>`, true]);
     const known = optionsOf[driver];
@@ -167,7 +172,7 @@ export const builderSchema = z
     .strictObject(
         {
             driver: z.enum(drivers, {
-                error: ({ input }) => `${JSON.stringify(input) ?? "missing"}: allowed: ${drivers.join(", ")}`,
+                error: ({ input }) => `${shown(input)}: allowed: ${drivers.join(", ")}`,
             }),
             nodes: z
                 .array(nodeSchema, { error: "missing: allowed: a list of nodes" })

@@ -78,8 +78,8 @@ before(async () => {
         "app.txt": "app\n",
         "tools.txt": "tools\n",
     });
-    const { BUILDX_BUILDER: _, ...env } = lab.env;
-    apart = { ...lab, env: { ...env, BUILDX_CONFIG: path.join(lab.paths.state, "own-buildx") } };
+    apart = { ...lab, env: { ...lab.env, BUILDX_CONFIG: path.join(lab.paths.state, "own-buildx") } };
+    delete apart.env.BUILDX_BUILDER;
     pairs = await makePairs(path.join(program, "tls"));
     const at = (name: string) => path.join(lab.paths.state, name);
     amd64 = await startEngine(lab, at("engine-amd64"), "linux/amd64", pairs);
