@@ -8,6 +8,7 @@ import "./lib/system/seldomUsed";
 export { Deployment, type DeploymentArgs } from "./components/deployment";
 export { ImageHierarchy, type ImageHierarchyArgs } from "./components/imageHierarchy";
 export { type FormerState, readFormerState } from "./components/formerState";
+export { type StackBuilder, stackBuilder } from "./components/stackBuilder";
 export type { Image } from "./components/image";
 export type { PlatformImage } from "./components/platformImage";
 export type { Promotion } from "./components/promotion";
@@ -21,6 +22,7 @@ export {
     type StackConfig,
     readConfig,
 } from "./config";
+export type { BuilderNode, BuilderSettings, Driver, NodeTls } from "./lib/builders/settings";
 export { type Checkout, openCheckout } from "./lib/context/checkout";
 export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";

@@ -123,6 +123,14 @@ test("build arguments that Pulumi's command wrote as numbers and booleans are th
     expect(buildArgs).toEqual({ base: { PORT: "8080", DEBUG: "true", VERSION: "3.10" } });
 });
 
+test("a builder is read as it is written, with its options as text", async () => {
+    const nodes = [{ platforms: ["linux/arm64"], options: { replicas: 2, rootless: true } }];
+    expect((await read({ builder: JSON.stringify({ driver: "kubernetes", nodes }) })).builder).toEqual({
+        driver: "kubernetes",
+        nodes: [{ platforms: ["linux/arm64"], options: { replicas: "2", rootless: "true" } }],
+    });
+});
+
 test("build secrets are secret from the moment they are read", async () => {
     const { secretNames, secrets } = await read({ buildSecrets: '{"INDEX":"hunter2"}' }, undefined, true, [
         "buildSecrets",
@@ -238,6 +246,16 @@ describe("a wrong configuration", () => {
         ["buildSecrets", '{"PIN":1}', /Set it: pulumi config set --secret --path 'buildSecrets\.PIN'$/],
         ["repositorySecrets", '{"PIN":""}', /Set it: pulumi config set --secret --path 'repositorySecrets\.PIN'$/m],
         ["regsitry", "x", /Remove it: pulumi config rm regsitry/],
+        [
+            "builder",
+            '{"driver":"remote","nodes":[{"endpoint":"arm:1"}]}',
+            /layered-images:builder \(at nodes\.0\.endpoint\): "arm:1": allowed for a remote node: tcp:[^\n]*Set it: pulumi config set --path 'builder\.nodes\[0\]\.endpoint' <value>/,
+        ],
+        [
+            "builder",
+            '{"driver":"remote","nodes":[{"endpoint":"tcp://arm:1","platform":"linux/arm64"}]}',
+            /unknown key layered-images:builder \(at nodes\.0\.platform\); known are name, endpoint, platforms, tls, options\. Remove it: pulumi config rm --path 'builder\.nodes\[0\]\.platform'/,
+        ],
     ])("of %s is told with the command that mends just that", async (key, value, message) => {
         await expect(read({ [key]: value })).rejects.toThrow(message);
     });

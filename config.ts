@@ -7,6 +7,7 @@ import { labStack } from "./lib/engine/stacks";
 import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
+import { type BuilderSettings, builderKeys, builderSchema } from "./lib/builders/settings";
 import { accessOf, githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
@@ -161,7 +162,9 @@ function describeIssue(issue: z.core.$ZodIssue, { project, known, secret }: Conf
         const paths = issue.keys.map((key) => [...issue.path, key]);
         const names = paths.map((path) => place(path, project)).join(", ");
         const [setting] = issue.path;
-        const where = setting === "deployments" || setting === "pins" ? setting : issue.path.map(String).join(".");
+        // All entries of a list have the same keys.
+        const inside = issue.path.filter((part) => typeof part !== "number").map(String);
+        const where = setting === "deployments" || setting === "pins" ? setting : inside.join(".");
         const allowed = known[where]?.join(", ") ?? "other keys";
         const commands = paths.map((path) => `pulumi config rm ${keyArguments(path)}`).join("; ");
         return `unknown key ${names}; known are ${allowed}. Remove it: ${commands}`;
@@ -220,6 +223,8 @@ const schema = z.strictObject({
     deployments: deploymentsSchema.optional(),
     /** In minutes: how long a build, a smoke test and a promotion may take. */
     timeLimits: timeLimitsSchema.optional(),
+    /** The engines that build the images; by default buildx's current builder. */
+    builder: builderSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
@@ -263,6 +268,8 @@ export interface StackConfig {
     readonly deployments: Readonly<Record<string, DeploymentConfig>>;
     /** In minutes: how long a build, a smoke test and a promotion may take. Absent ones follow recorded durations. */
     readonly timeLimits?: TimeLimitSettings;
+    /** The engines that build the images. Default: buildx's current builder. */
+    readonly builder?: BuilderSettings;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
@@ -278,10 +285,11 @@ function parseValue(text: string): unknown {
 }
 
 /** The allowed keys, by the path of the object that contains them. */
-const known = {
+const known: Readonly<Record<string, readonly string[]>> = {
     "": Object.keys(schema.shape),
     github: Object.keys(githubSchema.shape),
     timeLimits: timeLimitKeys,
+    ...builderKeys,
     // Of all deployments, whatever their names are.
     deployments: deploymentKeys,
     // Of all pins, whatever their images are.
@@ -441,6 +449,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
         ...(parsed.data.timeLimits && { timeLimits: parsed.data.timeLimits }),
+        ...(parsed.data.builder && { builder: parsed.data.builder }),
         deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),
     };

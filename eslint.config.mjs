@@ -27,6 +27,7 @@ export const floors = [
     ["lib/hierarchy"],
     ["lib/context"],
     ["lib/dockerfile"],
+    ["lib/builders"],
     ["lib/registry"],
     ["lib/system"],
     ["lib/errors.ts", "lib/platform.ts"],

@@ -6,6 +6,7 @@ import { emptyState, readFormerState } from "./components/formerState";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
+import { stackBuilder } from "./components/stackBuilder";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
@@ -140,7 +141,8 @@ async function compose() {
     // A preview builds nothing, so no recorded duration limits anything in it.
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
-    const args = { staged, secrets, uncached, limits, former };
+    const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
+    const args = { staged, secrets, uncached, limits, former, builder };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

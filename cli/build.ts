@@ -1,9 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
-import { preview } from "../lib/engine/pulumi";
+import { readyBuilder } from "../lib/builders/instance";
+import { builderSchema, instancesFor } from "../lib/builders/settings";
+import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { type Engine, preview } from "../lib/engine/pulumi";
 import { readBuildSecrets, readSecrets } from "../lib/engine/secrets";
+import { projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import { bakeFile, unknownContexts } from "../lib/plan/bake";
 import { makePlan } from "../lib/plan/plan";
@@ -18,6 +22,21 @@ import { openStack } from "./openStack";
 
 /** Returns the environment variable that passes a build secret: on the command line every user of the machine could read it. */
 const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer.from(name).toString("hex")}`;
+
+/**
+ * Makes and checks the builder that the stack sets, as an update does, and returns the options of buildx that name it.
+ */
+async function builderOptions({ stack, env }: Engine, root: string): Promise<string[]> {
+    // A stack without a file has no settings; the preview has checked those of others.
+    const file = existsSync(path.join(root, configFileOf(stack)))
+        ? openConfigFile(root, stack, projectName(root))
+        : undefined;
+    const setting = file && settingIn(file, "builder");
+    if (setting === undefined) return [];
+    const instances = instancesFor(builderSchema.parse(setting), [hostPlatform()], root);
+    await readyBuilder(instances, env);
+    return [...instances.values()].flatMap(({ name }) => ["--builder", name]);
+}
 
 /**
  * Runs `npm run build`: builds and tests what an update of the stack would build, for this machine's platform. It reads the stack and the
@@ -63,9 +82,10 @@ export async function runBuild({ stack }: { readonly stack?: string }): Promise<
         const bake = path.join(folder, "bake.json");
         writeFileSync(bake, JSON.stringify(file));
         const [command, ...args] = buildx(env);
+        const on = await builderOptions(engine, root);
         const keys = Object.keys(file.target).join(", ");
         console.log(`building ${keys} for ${platform}; nothing is pushed`);
-        const code = await runMasked(command, [...args, "bake", "--file", bake, "--progress", "plain"], {
+        const code = await runMasked(command, [...args, ...on, "bake", "--file", bake, "--progress", "plain"], {
             env,
             secrets,
         });

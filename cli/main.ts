@@ -4,6 +4,7 @@ import type * as Bench from "../bench/command";
 import type * as Corpus from "../bench/corpus/command";
 import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
+import type * as Builders from "../lib/builders/instance";
 import { backendNames } from "../lib/engine/backends";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
@@ -34,6 +35,7 @@ import type * as Workflows from "./workflows";
 const commands = {
     adopt: () => require("./adopt") as typeof Adopt,
     build: () => require("./build") as typeof Build,
+    builders: () => require("../lib/builders/instance") as typeof Builders,
     bump: () => require("./bump") as typeof Bump,
     changed: () => require("./changed") as typeof Changed,
     canary: () => require("./canary") as typeof Canary,
@@ -208,6 +210,15 @@ export async function main(args: readonly string[]): Promise<number> {
             console.log(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing was running");
         });
     program.addCommand(labCommand(done));
+    program
+        .command("remove-builders")
+        .description(
+            "remove the buildx builders that the setting `builder` of any stack made on this machine, and no others",
+        )
+        .action(async () => {
+            const removed = await commands.builders().removeBuilders(process.env);
+            console.log(removed.length > 0 ? `removed ${removed.join(", ")}` : "this program made no builder here");
+        });
     program
         .command("canary")
         .description("build published images again without cache and compare digests; exit code 1 if a digest differs")

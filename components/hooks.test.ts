@@ -6,7 +6,16 @@ import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { RegistryError } from "../lib/registry/manifest";
 import { record } from "../tests/harness";
 import { expect, test } from "../tests/mocha";
-import { type Registries, buildHooks, type MakeWay, refusalHook, tagHooks, uncommittedHooks } from "./hooks";
+import {
+    type Registries,
+    beforehand,
+    buildHooks,
+    builderHook,
+    type MakeWay,
+    refusalHook,
+    tagHooks,
+    uncommittedHooks,
+} from "./hooks";
 
 const post = "POST https://api.github.com/repos/us/bot/actions/variables:";
 const exists = `${post} 409 Already exists - Variable already exists []`;
@@ -286,4 +295,23 @@ test("what an image's build has and no commit is warned of once, before the firs
     } finally {
         warn.mockRestore();
     }
+});
+
+test("the builder is made and checked once in a run, and its failure is that of everything that is built", async () => {
+    let times = 0;
+    const hook = builderHook(() => {
+        times += 1;
+        return Promise.reject(new Error("it is down"));
+    });
+    const args = { urn: "u", id: "", name: "n", type: "t" };
+    const results = await Promise.allSettled([hook.callback(args), hook.callback(args)]);
+    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(times).toBe(1);
+});
+
+test("hooks before the build of an image without a registry of its own are called too", () => {
+    const hook = builderHook(() => Promise.resolve());
+    const bound = buildHooks({ key: "tools", roots: [], triggers: {} }, () => 120, undefined, [hook]);
+    expect(bound).toMatchObject({ beforeCreate: [hook], beforeUpdate: [hook] });
+    expect(beforehand([])).toEqual({});
 });

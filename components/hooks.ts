@@ -291,7 +291,7 @@ const repetitions = 2;
  * nothing for an image that is not built.
  *
  * @param limits the time limits of its builds and smoke tests
- * @param before further hooks before the build of an image that is pushed
+ * @param before further hooks before the build
  */
 export function buildHooks(
     image: RegistryChecks & Pick<PreparedImage, "repository" | "unreadable">,
@@ -324,7 +324,7 @@ export function buildHooks(
         },
     );
     const hasChecks = repository !== undefined || unreadable !== undefined || roots.some(({ from }) => from.length > 0);
-    if (!hasChecks) return { onError: [advise] };
+    if (!hasChecks) return { ...beforehand(before), onError: [advise] };
     const runChecks = async () => {
         if (unreadable !== undefined) throw new InputError({ problem: unreadable });
         if (repository !== undefined) await checkRegistry(repository, registries);
@@ -332,7 +332,22 @@ export function buildHooks(
     };
     let checks: Promise<void> | undefined;
     const check = new pulumi.ResourceHook(`ask the registries of image ${key}`, () => (checks ??= runChecks()));
-    return { beforeCreate: [check, ...before], beforeUpdate: [check, ...before], onError: [advise] };
+    return { ...beforehand([check, ...before]), onError: [advise] };
+}
+
+/** Returns the hooks in the places where the engine calls them before a build. */
+export const beforehand = (hooks: readonly pulumi.ResourceHook[]): pulumi.ResourceHookBinding =>
+    hooks.length === 0 ? {} : { beforeCreate: [...hooks], beforeUpdate: [...hooks] };
+
+/**
+ * Returns the hook that makes and checks the stack's builder, once, before the first build or smoke test of a run. It can't be a resource:
+ * the builder is on a machine, while the state is shared by all machines.
+ *
+ * @param ready makes and checks it
+ */
+export function builderHook(ready: () => Promise<void>): pulumi.ResourceHook {
+    let checked: Promise<void> | undefined;
+    return new pulumi.ResourceHook("make and check the builder", () => (checked ??= ready()));
 }
 
 /** The uncommitted files of the checkout: git is asked once in a run, before the first build. */

@@ -11,7 +11,7 @@ import { Promotion } from "./promotion";
 /** The arguments of an image's component. */
 export interface ImageArgs extends Pick<
     PlatformImageArgs,
-    "prepared" | "staged" | "secrets" | "uncached" | "limits" | "former"
+    "prepared" | "staged" | "secrets" | "uncached" | "limits" | "former" | "builder"
 > {
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
@@ -35,7 +35,8 @@ export class Image extends pulumi.ComponentResource {
         super(componentTypes.image, prepared.key, imageInputs(prepared), opts);
         this.prepared = prepared;
         this.limits = args.limits;
-        const hooks = buildHooks(prepared, args.limits, undefined, uncommittedHooks(prepared));
+        const before = [...(args.builder ? [args.builder.ready] : []), ...uncommittedHooks(prepared)];
+        const hooks = buildHooks(prepared, args.limits, undefined, before);
         const bases: pulumi.Input<string>[] = [];
         const build = (platform: Platform): PlatformImage => {
             const refs = prepared.parents.flatMap(({ expanded, key, platforms }) => {

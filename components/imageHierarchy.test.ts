@@ -12,7 +12,9 @@ import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
 import { ImageHierarchy } from "./imageHierarchy";
 import { type FormerState, formerState } from "./formerState";
+import { builderHook } from "./hooks";
 import { digestRef } from "./platformImage";
+import type { StackBuilder } from "./stackBuilder";
 
 const both = ["linux/amd64", "linux/arm64"] as const;
 const image = (name: string, changes: Partial<ImageDefinition> = {}): ImageDefinition => ({
@@ -53,6 +55,15 @@ const settings: HierarchySettings = {
 /** Settings of a stack that pushes to the registries in the images' names. */
 const byName: HierarchySettings = { platforms: "all", roots: { "python:3": root }, buildArgs: {} };
 
+/** A builder with these instances, for amd64 and arm64. */
+const stackBuilder = ([amd64 = "", arm64 = ""]: readonly string[]): StackBuilder => ({
+    instances: new Map([
+        ["linux/amd64", amd64],
+        ["linux/arm64", arm64],
+    ]),
+    ready: builderHook(() => Promise.resolve()),
+});
+
 async function run(
     changes: {
         images?: ImageDefinitions;
@@ -60,6 +71,7 @@ async function run(
         stack?: HierarchySettings;
         uncached?: readonly string[];
         former?: (staged: Readonly<Record<string, StagedImage>>) => FormerState;
+        builder?: readonly string[];
     } = {},
     preview = false,
 ) {
@@ -85,6 +97,7 @@ async function run(
             uncached,
             limits: () => 7,
             ...(former && { former }),
+            ...(changes.builder && { builder: stackBuilder(changes.builder) }),
         });
     }, preview);
 }
@@ -480,5 +493,66 @@ describe("a pinned image", () => {
     test("needs a digest for each of the stack's platforms", async () => {
         const one = { ...pin, platforms: { "linux/amd64": digest("b") } };
         await expect(run({ settings: { pins: { base: one } } })).rejects.toThrow("without a digest for linux/arm64");
+    });
+});
+
+describe("a builder of the stack", () => {
+    const builder = ["farm-amd64", "farm-arm64"];
+    const builders = (recorded: Awaited<ReturnType<typeof run>>) =>
+        Object.fromEntries(
+            Object.entries(recorded)
+                .filter(([, { type }]) => type === "docker-build:index:Image")
+                .map(([name, { inputs }]) => [name, (inputs.builder as { name: string } | undefined)?.name]),
+        );
+    /** What the state has after these resources were built: the provider adds what it takes for what is left out. */
+    const stateOf = (recorded: Awaited<ReturnType<typeof run>>, changes: object = {}) =>
+        formerState(
+            Object.fromEntries(
+                Object.values(recorded)
+                    .filter(({ type }) => type === "docker-build:index:Image")
+                    .map(({ type, name, inputs }) => [
+                        `urn:pulumi:test::layered-images::${type}::${name}`,
+                        { type, outputs: { target: "", load: false, network: "default", ...inputs, ...changes } },
+                    ]),
+            ),
+        );
+    const all = { "app-amd64": "farm-amd64", "app-amd64-test": "farm-amd64", "app-arm64": "farm-arm64" };
+
+    test("builds and tests each platform on its own instance, which is made ready before", async () => {
+        const recorded = await run({ builder });
+        expect(builders(recorded)).toMatchObject({ ...all, "app-arm64-test": "farm-arm64" });
+        for (const name of ["app-amd64", "app-amd64-test", `tools-${archOf(hostPlatform())}`]) {
+            const { beforeCreateList = [], beforeUpdateList = [] } = recorded[name]?.options.hooks ?? {};
+            for (const hooks of [beforeCreateList, beforeUpdateList])
+                expect(hooks).toContain("make and check the builder");
+        }
+    });
+
+    test.each([
+        ["that the stack gets", undefined, builder],
+        ["that the stack loses", builder, undefined],
+        ["that replaces another one", ["old", "old"], builder],
+    ])("%s is no reason to build what the state has", async (_name, before, after) => {
+        const built = await run(before && { builder: before });
+        const now = await run({ ...(after && { builder: after }), former: () => stateOf(built) });
+        expect(builders(now)).toEqual(builders(built));
+        // What changed is built on the new one.
+        const changed = { tags: ["registry.test/us/x:b-1"], context: {} };
+        const then = await run({ ...(after && { builder: after }), former: () => stateOf(built, changed) });
+        expect(builders(then)).toEqual(builders(await run(after && { builder: after })));
+    });
+
+    test.each([
+        ["an input that is there no more", { labels: { a: "b" } }],
+        ["one that is set", { addHosts: ["a:1"], noCache: true }],
+    ])("builds what the state has with %s", async (_name, changes) => {
+        const built = await run();
+        expect(builders(await run({ builder, former: () => stateOf(built, changes) }))).toMatchObject(all);
+    });
+
+    test("shows nothing in a preview, which does not read the state", async () => {
+        const recorded = await run({ builder }, true);
+        expect(recorded["app-amd64"]?.options.ignoreChanges).toEqual(["builder"]);
+        expect(recorded["app-amd64-test"]?.options.ignoreChanges).toEqual(["builder"]);
     });
 });

@@ -5,6 +5,7 @@ import type { StagedImage } from "../lib/hierarchy/staging";
 import { type FormerState, emptyState } from "./formerState";
 import { type TimeLimits, timeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
+import type { StackBuilder } from "./stackBuilder";
 
 /** The arguments of the hierarchy's component. */
 export interface ImageHierarchyArgs {
@@ -23,6 +24,8 @@ export interface ImageHierarchyArgs {
      * images. By default nothing.
      */
     readonly former?: FormerState;
+    /** The builder that the stack sets. By default buildx's current builder. */
+    readonly builder?: StackBuilder | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
 
     /** Adds images, whose parents are there or among them. */
     public add(args: ImageHierarchyArgs): void {
-        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState } = args;
+        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -63,6 +66,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                 secrets,
                 limits,
                 former,
+                builder,
             };
             this.made[key] = new Image(imageArgs, { parent: this });
         }

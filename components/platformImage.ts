@@ -12,6 +12,8 @@ import { isDigest, withDigest } from "../lib/registry/references";
 import { type TimeLimits, timeouts } from "../lib/update/timeLimits";
 import { forDependents } from "./failures";
 import type { FormerState } from "./formerState";
+import { beforehand } from "./hooks";
+import { type StackBuilder, withBuilder } from "./stackBuilder";
 import { smokeTest, testName } from "./smokeTest";
 
 /** The arguments of an image's build for one platform. */
@@ -30,6 +32,8 @@ export interface PlatformImageArgs {
     readonly former: FormerState;
     /** The hooks around its build. */
     readonly hooks: pulumi.ResourceHookBinding;
+    /** The builder that the stack sets; buildx's current builder if undefined. */
+    readonly builder: StackBuilder | undefined;
     /** For each parent in the Dockerfile: its name as BuildKit sees it, `<repository>@<digest>`, and its smoke test. */
     readonly parents: readonly ({ readonly expanded: string } & Pick<PlatformImage, "ref" | "test">)[];
 }
@@ -131,34 +135,31 @@ const buildName = (key: string, platform: Platform): string => `${key}-${archOf(
 function build(name: string, args: PlatformImageArgs, opts: pulumi.CustomResourceOptions): dockerBuild.Image {
     const { prepared, platform, staged } = args;
     const { definition, repository } = prepared;
-    return new dockerBuild.Image(
-        name,
-        {
-            // A preview must not need a builder, and must pass `unknown`, not an empty digest, to the children.
-            buildOnPreview: false,
-            push: false,
-            context: { location: staged.context, named: namedContexts(args) },
-            dockerfile: { location: staged.dockerfile },
-            platforms: [platform as dockerBuild.Platform],
-            buildArgs: {
-                ...prepared.buildArgs,
-                ...syntax(prepared),
-                SOURCE_DATE_EPOCH: sourceDateEpoch,
-                [inputHashArgument]: prepared.inputHash,
-            },
-            ...(definition.labels && { labels: { ...definition.labels } }),
-            ...(definition.target !== undefined && { target: definition.target }),
-            ...(args.uncached && { noCache: true }),
-            ...(prepared.rebuild !== undefined && { addHosts: [rebuildHost(prepared.rebuild)] }),
-            ...cache(args),
-            ...secretsOf(args),
-            exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport(prepared.compression) }],
-            tags: tags(args),
+    const inputs: dockerBuild.ImageArgs = {
+        // A preview must not need a builder, and must pass `unknown`, not an empty digest, to the children.
+        buildOnPreview: false,
+        push: false,
+        context: { location: staged.context, named: namedContexts(args) },
+        dockerfile: { location: staged.dockerfile },
+        platforms: [platform as dockerBuild.Platform],
+        buildArgs: {
+            ...prepared.buildArgs,
+            ...syntax(prepared),
+            SOURCE_DATE_EPOCH: sourceDateEpoch,
+            [inputHashArgument]: prepared.inputHash,
         },
-        // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
-        // image.
-        { retainOnDelete: true, ...opts },
-    );
+        ...(definition.labels && { labels: { ...definition.labels } }),
+        ...(definition.target !== undefined && { target: definition.target }),
+        ...(args.uncached && { noCache: true }),
+        ...(prepared.rebuild !== undefined && { addHosts: [rebuildHost(prepared.rebuild)] }),
+        ...cache(args),
+        ...secretsOf(args),
+        exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport(prepared.compression) }],
+        tags: tags(args),
+    };
+    // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
+    // image.
+    return new dockerBuild.Image(name, ...withBuilder(name, args, inputs, { retainOnDelete: true, ...opts }));
 }
 
 /** Whether the state has the build of an image as it is in this checkout, for each platform. */
@@ -190,7 +191,7 @@ function pinnedImage(
         resources: [
             ...(isBuilt(former, name, staged) ? [build(name, args, kept)] : []),
             ...(staged.tests && isBuilt(former, testName(name), staged.tests)
-                ? [smokeTest(name, { ref, platform, staged: staged.tests }, kept)]
+                ? [smokeTest(name, { ...args, ref, staged: staged.tests }, kept)]
                 : []),
         ],
         digest: pulumi.output(digest),
@@ -221,11 +222,11 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const { onError } = args.hooks;
     const test = smokeTest(
         name,
-        { ref, platform, staged: tests },
+        { ...args, ref, staged: tests },
         {
             parent,
             customTimeouts: timeouts(args.limits({ image: key, platform, kind: "test" })),
-            ...(onError && { hooks: { onError } }),
+            hooks: { ...beforehand(args.builder ? [args.builder.ready] : []), ...(onError && { onError }) },
         },
     );
     return { resources: [image, test], digest, ref, test };

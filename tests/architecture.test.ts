@@ -70,6 +70,7 @@ const rooms = [
     "lib/hierarchy/prepare.ts",
     "lib/context/inputs.ts",
     "lib/dockerfile/read.ts",
+    "lib/builders/instance.ts",
     "lib/registry/manifest.ts",
     "lib/system/process.ts",
     "lib/errors.ts",

@@ -118,7 +118,8 @@ const builder = {
         /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver|failed to list workers|error reading from server: EOF|Unavailable: (connection|error reading|closing transport)/,
     next: () =>
         `if the lab's builder ended: ${typed("lab", "start")}; otherwise start the builder that "docker buildx ls" marks with *, or create ` +
-        "one: docker buildx create --driver docker-container --bootstrap --use. Then run the same command again",
+        "one: docker buildx create --driver docker-container --bootstrap --use; if the stack sets `builder`: start the engine of the node " +
+        "that ended. Then run the same command again",
 } as const;
 
 const program = {

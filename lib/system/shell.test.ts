@@ -21,6 +21,7 @@ describe("a place in the configuration is named", () => {
         [["platforms"], "platforms"],
         [["buildSecrets", "INDEX_TOKEN"], "--path 'buildSecrets.INDEX_TOKEN'"],
         [["buildArgs", "base", "TZ"], "--path 'buildArgs.base.TZ'"],
+        [["builder", "nodes", 0, "endpoint"], "--path 'builder.nodes[0].endpoint'"],
         [["roots", "python:3"], `--path 'roots["python:3"]'`],
         [["buildSecrets", "it's"], `--path 'buildSecrets["it'\\''s"]'`],
     ])("%j as %s", (path, expected) => {

@@ -46,7 +46,7 @@ function builder(builds: readonly Remembered[]): NodeJS.ProcessEnv {
         return [`records/${index.toString()}`, JSON.stringify(inspected)] as const;
     });
     const folder = tree({
-        buildx: '#!/bin/sh\ncd "$(dirname "$0")" || exit 1\n[ "$2" = ls ] && exec cat ls\nexec cat "records/$3"\n',
+        buildx: '#!/bin/sh\ncd "$(dirname "$0")" || exit 1\nif test "$1" = --builder; then test "$2" = farm || exit 1; shift 2; fi\n[ "$2" = ls ] && exec cat ls\nexec cat "records/$3"\n',
         ls: listed.map((line) => JSON.stringify(line)).join("\n"),
         ...Object.fromEntries(files),
     });
@@ -57,7 +57,11 @@ function builder(builds: readonly Remembered[]): NodeJS.ProcessEnv {
 const urnOf = (name: string) => `urn:pulumi:local::p::docker-build:index:Image::${name}`;
 
 /** The engine's log of an update in which these builds failed, by image. */
-function logOf(images: Readonly<Record<string, string>>, logged = `failed to solve: ${mask(message)}`): EngineLog {
+function logOf(
+    images: Readonly<Record<string, string>>,
+    logged = `failed to solve: ${mask(message)}`,
+    on?: string,
+): EngineLog {
     const steps = Object.entries(images).map(([image, context]) => ({
         urn: urnOf(image),
         type: "docker-build:index:Image",
@@ -65,7 +69,10 @@ function logOf(images: Readonly<Record<string, string>>, logged = `failed to sol
         before: undefined,
         after: {
             parent: `urn:pulumi:local::p::layered-images:components:ImageLayer::${image}`,
-            inputs: { platforms: ["linux/amd64"], context: { location: context }, buildArgs: { INPUT_HASH: "x" } },
+            inputs: {
+                ...{ platforms: ["linux/amd64"], context: { location: context }, buildArgs: { INPUT_HASH: "x" } },
+                ...(on !== undefined && { builder: { name: on } }),
+            },
             outputs: {},
         },
         seconds: 1,
@@ -99,6 +106,11 @@ test("of a build that failed BuildKit's record is told, secrets masked, and what
         ...printed,
         expect.stringMatching(/^next: free disk space in the builder's store/),
     ]);
+});
+
+test("the record is read from the builder on which it was built", async () => {
+    expect(await found([{}], logOf({ base: staged }, undefined, "farm"))).toEqual(known);
+    await expect(found([{}], logOf({ base: staged }, undefined, "another"))).rejects.toThrow("--builder another");
 });
 
 test("a step that printed nothing has its error told", async () => {

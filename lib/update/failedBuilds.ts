@@ -66,11 +66,20 @@ function realPath(file: string): string {
     }
 }
 
-/** Returns the builds that failed since `since`, including the builds of other users. */
-async function failureRecords(env: NodeJS.ProcessEnv, root: string, since: Date): Promise<FailureRecord[]> {
+/**
+ * Returns the builds that failed on a builder since `since`, including the builds of other users.
+ *
+ * @param builder buildx's current one if undefined
+ */
+async function failureRecords(
+    { env, root, log }: Update,
+    builder: string | undefined,
+): Promise<readonly FailureRecord[]> {
+    const since = new Date(log.start);
     const [command, ...plugin] = buildx(env);
+    const on = builder === undefined ? [] : ["--builder", builder];
     const history = (...args: string[]) =>
-        run(command, [...plugin, "history", ...args, "--format", "json"], { env, cwd: root });
+        run(command, [...plugin, ...on, "history", ...args, "--format", "json"], { env, cwd: root });
     const lines = (await history("ls")).split("\n").filter(Boolean);
     const failed = lines
         .map((line) => listed.parse(JSON.parse(line)))
@@ -126,10 +135,12 @@ const withSingleSpaces = (text: string) => text.replace(/\s+/g, " ");
  * @returns the failed builds that have a record; empty if no build failed
  * @throws CommandError or z.ZodError if BuildKit is not available
  */
-export async function failedBuilds({ env, root, log, mask }: Update): Promise<FailedBuild[]> {
+export async function failedBuilds(update: Update): Promise<FailedBuild[]> {
+    const { root, log, mask } = update;
     const builds = imageSteps(log).filter(({ result, context }) => result === "failed" && context !== undefined);
     if (builds.length === 0) return [];
-    const records = await failureRecords(env, root, new Date(log.start));
+    const builders = [...new Set(builds.map(({ builder }) => builder))];
+    const records = (await Promise.all(builders.map((one) => failureRecords(update, one)))).flat();
     const found = builds.map((build) => {
         const logged = withSingleSpaces((log.messages.get(build.urn) ?? []).map(({ line }) => mask(line)).join("\n"));
         const staged = realPath(path.resolve(root, build.context ?? ""));

@@ -23,6 +23,8 @@ export interface ImageStep extends Omit<ImageRecord, "kind" | "digestMoved" | "b
     readonly tag?: string;
     /** The staged build context of a build or test, relative to the repository's root. */
     readonly context?: string;
+    /** Name of the buildx builder of a build or test; absent if it is buildx's current one. */
+    readonly builder?: string;
     /** `<repository>@<digest>` that the build pushed; absent if it pushed nothing. */
     readonly pushed?: string;
     /** `<repository>@<digest>` of its platform before the update; absent if nothing was pushed. */
@@ -43,6 +45,7 @@ const operations: Readonly<Record<string, string>> = {
 const build = z.object({
     platforms: z.tuple([z.string()]),
     context: z.object({ location: z.string().default("") }).default({ location: "" }),
+    builder: z.object({ name: z.string().optional() }).optional(),
 });
 function readStep(step: EngineStep): ImageStep[] {
     const state = step.after ?? step.before;
@@ -60,8 +63,11 @@ function readStep(step: EngineStep): ImageStep[] {
     const { data } = build.safeParse(state.inputs);
     if (step.type !== dockerTypes.image || !data) return [];
     const [platform] = data.platforms;
-    const context = data.context.location;
-    if (isSmokeTest(state.inputs)) return [{ ...common, platform, kind: "test", context, bases: [] }];
+    const place = {
+        context: data.context.location,
+        ...(data.builder?.name !== undefined && { builder: data.builder.name }),
+    };
+    if (isSmokeTest(state.inputs)) return [{ ...common, platform, kind: "test", ...place, bases: [] }];
     const [pushed, former] = [result === "succeeded" ? pushedBy(step.after) : undefined, pushedBy(step.before)];
     const bases = Object.values(namedImages(state.inputs)).filter((ref) => isDigest(digestOf(ref) ?? ""));
     return [
@@ -69,7 +75,7 @@ function readStep(step: EngineStep): ImageStep[] {
             ...common,
             platform,
             kind: "build",
-            context,
+            ...place,
             ...(pushed !== undefined && { pushed }),
             ...(former !== undefined && { former }),
             bases,
