@@ -469,6 +469,7 @@ describe("images come first, in every order of failures:", () => {
                 "a refused commit",
                 "a refused variable",
                 "a token that is lost when the provider begins",
+                "a token that is lost in the middle",
                 "going on, a broken devcontainer and a token that is lost when the provider begins",
             ],
             [
@@ -613,7 +614,7 @@ test.thorough(
     },
 );
 
-test("a workflow that is generated no longer stays until what takes its place is there", async () => {
+test.thorough("a workflow that is generated no longer stays until what takes its place is there", async () => {
     const [taken, old] = [".github/workflows/ci-image.yml", ".github/workflows/renamed.yml"];
     expect(await command(lab, make(settings("    adopt: true\n")), ["up"])).toMatchObject({ code: 0 });
     const ours = github.file(taken) ?? "";

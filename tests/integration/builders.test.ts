@@ -133,7 +133,7 @@ test("what was built elsewhere gets the same digests there", async () => {
     expect((await imageOutputs(lab, program)).app?.platforms).toEqual(digests);
 });
 
-test("a stack that loses its builder builds nothing again either", async () => {
+test.thorough("a stack that loses its builder builds nothing again either", async () => {
     set();
     const preview = await runIn(lab, program, "pulumi", ["preview", "--non-interactive", "--expect-no-changes"]);
     expect(preview.code, preview.output).toBe(0);

@@ -55,6 +55,7 @@ const seldom = [
     "a requirement of all children",
     "the registry cache of a parent switched off",
     "the registry cache of a parent switched on, where there was none",
+    "what the base's build only looks at and a smoke test of an image on it, which runs although nothing of that is built",
     "what a build in the middle of the hierarchy only looks at",
 ];
 

@@ -143,5 +143,5 @@ const filesAlone = trees(plainNames).map((files) => Object.fromEntries(files.map
 test("a build reads from the staged context what it reads from the original one, and refuses the same", async () => {
     const context = fc.oneof(filesAlone, contexts);
     await fc.assert(fc.asyncProperty(context, shortIgnoreFiles, dockerfiles, compare), runs(isThorough ? 1000 : 400));
-    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(20);
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(10);
 });
