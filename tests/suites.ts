@@ -176,7 +176,7 @@ async function together(parts: readonly Part[]): Promise<Totals> {
 async function suite(
     title: string,
     command: (report: string) => Command,
-    count: (report: string) => Totals,
+    count: (text: string, report: string) => Totals,
     run: (title: string, command: Command) => Promise<number> = runTitled,
 ): Promise<Totals> {
     const folder = mkdtempSync(path.join(tmpdir(), "layered-images-report-"));
@@ -185,7 +185,7 @@ async function suite(
         const code = await run(title, command(report));
         let totals: Totals;
         try {
-            totals = count(readFileSync(report, "utf8"));
+            totals = count(readFileSync(report, "utf8"), report);
         } catch {
             console.error(`${title}: no report was written`);
             return { passed: 0, failed: 1 };
@@ -259,11 +259,11 @@ const mochaSuite = (title: string, one: Suite, variables: Readonly<Record<string
             const more = { [leftOutVariable]: leftOutFile(report), ...variables };
             return { ...command, variables: { ...command.variables, ...more } };
         },
-        (report) => {
+        (text, report) => {
             const list = leftOutFile(report);
             const leftOut = existsSync(list) ? readFileSync(list, "utf8").trim().split("\n").length : 0;
             if (leftOut > 0) console.log(`${title}: ${leftOut} more run in \`npm run test:all\``);
-            return JSON.parse(report) as Totals;
+            return JSON.parse(text) as Totals;
         },
     );
 
