@@ -101,15 +101,18 @@ function login(registry: string, password: string): NodeJS.ProcessEnv {
     return { ...lab.env, DOCKER_CONFIG: folder };
 }
 
-test("a registry whose certificate is not trusted is told before anything is built, with what to do", async () => {
-    const other = await ensureCertificates(path.join(lab.paths.state, "other"));
-    const registry = await startRegistry("untrusted", other, {});
-    const output = await failure(repository("a", registry));
-    expect(output).toContain(`registry ${registry} can't be asked`);
-    expect(output).toContain("x509: certificate signed by unknown authority");
-    expect(output).toContain(`next: make this machine and the builder trust the certificate of ${registry}`);
-    expect(output).not.toContain("failed to push");
-});
+test.thorough(
+    "a registry whose certificate is not trusted is told before anything is built, with what to do",
+    async () => {
+        const other = await ensureCertificates(path.join(lab.paths.state, "other"));
+        const registry = await startRegistry("untrusted", other, {});
+        const output = await failure(repository("a", registry));
+        expect(output).toContain(`registry ${registry} can't be asked`);
+        expect(output).toContain("x509: certificate signed by unknown authority");
+        expect(output).toContain(`next: make this machine and the builder trust the certificate of ${registry}`);
+        expect(output).not.toContain("failed to push");
+    },
+);
 
 test("a registry that refuses the login is told before anything is built; with the right one the same stack goes on", async () => {
     const registry = await closedRegistry("closed");

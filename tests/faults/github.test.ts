@@ -245,6 +245,7 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
                 "no token",
                 "a token that GitHub does not know",
                 "a token without the permission for variables",
+                "an archived repository",
                 "a rate limit that is used up",
             ],
             [
@@ -320,7 +321,7 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
         expect(await onGitHub(program)).toEqual(state);
     });
 
-    test("no token in a workflow: one warning says where it comes from, and nothing is wrong", async () => {
+    test.thorough("no token in a workflow: one warning says where it comes from, and nothing is wrong", async () => {
         const program = changedProgram();
         const [state, there] = [await onGitHub(program), remote()];
         const env = { GITHUB_TOKEN: "", GITHUB_ACTIONS: "true" };
@@ -466,6 +467,7 @@ describe("images come first, in every order of failures:", () => {
     test.each(
         except<[string, Continuing, () => Promise<unknown>, object, RegExp]>(
             [
+                "a broken devcontainer",
                 "a refused commit",
                 "a refused variable",
                 "a token that is lost when the provider begins",
@@ -543,41 +545,44 @@ describe("images come first, in every order of failures:", () => {
     });
 });
 
-test("GitHub that goes down in the middle of an `up` loses nothing: the next one finishes, and builds nothing that was promoted", async () => {
-    const adopting = settings("    adopt: true\n");
-    expect((await up(lab, make(adopting))).code).toBe(0);
-    const tags = path.join(
-        lab.paths.state,
-        "registry/data/docker/registry/v2/repositories/fixture/base/_manifests/tags",
-    );
-    const before = readdirSync(tags).length;
-    const program = make(adopting, { "requirements/base.txt": "six==1.16.0\n" });
-    const running = up(lab, program);
-    // At this time, planning has sent its requests to GitHub; the variables follow the promotion, which waits for the
-    // smoke test.
-    await eventually(
-        () => {
-            expect(readdirSync(tags).length).toBeGreaterThan(before);
-        },
-        { timeout: 120_000, interval: 20 },
-    );
-    await github.control("PUT", "outages", { count: 100_000 });
-    const failed = await running;
-    expect(failed.output).toContain(": 502");
-    expect(failed.code).toBe(1);
-    // The image was promoted; only its variable remains to be set.
-    const promoted = (await manifest(lab, "fixture/base", "latest"))?.digest ?? "none";
-    expect(github.state().variables.BASE_IMAGE?.value).not.toContain(promoted);
+test.thorough(
+    "GitHub that goes down in the middle of an `up` loses nothing: the next one finishes, and builds nothing that was promoted",
+    async () => {
+        const adopting = settings("    adopt: true\n");
+        expect((await up(lab, make(adopting))).code).toBe(0);
+        const tags = path.join(
+            lab.paths.state,
+            "registry/data/docker/registry/v2/repositories/fixture/base/_manifests/tags",
+        );
+        const before = readdirSync(tags).length;
+        const program = make(adopting, { "requirements/base.txt": "six==1.16.0\n" });
+        const running = up(lab, program);
+        // At this time, planning has sent its requests to GitHub; the variables follow the promotion, which waits for the
+        // smoke test.
+        await eventually(
+            () => {
+                expect(readdirSync(tags).length).toBeGreaterThan(before);
+            },
+            { timeout: 120_000, interval: 20 },
+        );
+        await github.control("PUT", "outages", { count: 100_000 });
+        const failed = await running;
+        expect(failed.output).toContain(": 502");
+        expect(failed.code).toBe(1);
+        // The image was promoted; only its variable remains to be set.
+        const promoted = (await manifest(lab, "fixture/base", "latest"))?.digest ?? "none";
+        expect(github.state().variables.BASE_IMAGE?.value).not.toContain(promoted);
 
-    await github.control("PUT", "outages", { count: 0 });
-    const finished = await up(lab, program);
-    expect(finished.code).toBe(0);
-    // Images that are never pushed come after GitHub, where a failure ends the update.
-    expect(Object.keys(finished.operations).filter((name) => !name.startsWith("devcontainer-"))).toEqual([]);
-    expect(Object.keys(finished.onGitHub)).toContain("repository-BASE_IMAGE");
-    expect(github.state().variables.BASE_IMAGE?.value).toContain(promoted);
-    expect((await imageOutputs(lab, program)).base?.digest).toBe(promoted);
-});
+        await github.control("PUT", "outages", { count: 0 });
+        const finished = await up(lab, program);
+        expect(finished.code).toBe(0);
+        // Images that are never pushed come after GitHub, where a failure ends the update.
+        expect(Object.keys(finished.operations).filter((name) => !name.startsWith("devcontainer-"))).toEqual([]);
+        expect(Object.keys(finished.onGitHub)).toContain("repository-BASE_IMAGE");
+        expect(github.state().variables.BASE_IMAGE?.value).toContain(promoted);
+        expect((await imageOutputs(lab, program)).base?.digest).toBe(promoted);
+    },
+);
 
 test.thorough(
     "what a token may read but not change is told with the permission that it lacks, and the next `up` finishes it",

@@ -373,17 +373,20 @@ test("a secret that an image begins to name rebuilds it; another value of it reb
     await stack.expectChange({ built: [], moved: [] });
 });
 
-test("another registry gets every image, with the digests that they had, and the first one keeps its own", async () => {
-    const before = stack.outputs();
-    const elsewhere = `${stack.lab.instance.registry}/elsewhere`;
-    settings += `  layered-images:registry: ${elsewhere}\n`;
-    write(configWith(settings))();
-    const tested = [...builds.base, ...builds.bot, ...builds.ci, "ci-arm64"].map((name) => `${name}-test`);
-    const why = { devcontainer: ["parent ci comes from elsewhere"] };
-    await stack.expectChange({ built: withArm64, moved: [], tested, why });
-    expect(stack.outputs().bot?.ref).toMatch(`${elsewhere}/fixture/bot`);
-    expect((await manifest(stack.lab, "fixture/bot", "latest"))?.digest).toBe(before.bot?.digest);
-});
+test.thorough(
+    "another registry gets every image, with the digests that they had, and the first one keeps its own",
+    async () => {
+        const before = stack.outputs();
+        const elsewhere = `${stack.lab.instance.registry}/elsewhere`;
+        settings += `  layered-images:registry: ${elsewhere}\n`;
+        write(configWith(settings))();
+        const tested = [...builds.base, ...builds.bot, ...builds.ci, "ci-arm64"].map((name) => `${name}-test`);
+        const why = { devcontainer: ["parent ci comes from elsewhere"] };
+        await stack.expectChange({ built: withArm64, moved: [], tested, why });
+        expect(stack.outputs().bot?.ref).toMatch(`${elsewhere}/fixture/bot`);
+        expect((await manifest(stack.lab, "fixture/bot", "latest"))?.digest).toBe(before.bot?.digest);
+    },
+);
 
 test("a stage that asks for the builder's platform gets the parent of that platform, whatever it is built for", async () => {
     stack.write({
@@ -407,21 +410,24 @@ USER 10001
     expect(named["ghcr.io/fixture/base:latest"]?.location).toMatch(new RegExp(`@${parent}$`));
 });
 
-test("an image that is renamed, added or removed in images.ts touches no other and deletes nothing in the registry", async () => {
-    const { ci } = stack.outputs();
-    const repository = "elsewhere/fixture/ci";
-    inImages("    ci: {", "    checks: {")();
-    await stack.expectChange({
-        built: ["checks-amd64", "checks-arm64"],
-        moved: ["checks"],
-        removed: ["ci"],
-        why: { checks: ["renamed from ci"] },
-    });
-    expect(stack.outputs().checks?.platforms).toEqual(ci?.platforms);
-    rmSync(at("docker/Dockerfile.ci"));
-    inImages(/ {4}checks: \{[^}]*\{[^}]*\}[^}]*\},\n/, "")();
-    await stack.expectChange({ built: [], moved: [], removed: ["checks"] });
-    for (const reference of ["latest", ...Object.values(ci?.platforms ?? {})]) {
-        expect(await manifest(stack.lab, repository, reference)).toBeDefined();
-    }
-});
+test.thorough(
+    "an image that is renamed, added or removed in images.ts touches no other and deletes nothing in the registry",
+    async () => {
+        const { ci } = stack.outputs();
+        const repository = "elsewhere/fixture/ci";
+        inImages("    ci: {", "    checks: {")();
+        await stack.expectChange({
+            built: ["checks-amd64", "checks-arm64"],
+            moved: ["checks"],
+            removed: ["ci"],
+            why: { checks: ["renamed from ci"] },
+        });
+        expect(stack.outputs().checks?.platforms).toEqual(ci?.platforms);
+        rmSync(at("docker/Dockerfile.ci"));
+        inImages(/ {4}checks: \{[^}]*\{[^}]*\}[^}]*\},\n/, "")();
+        await stack.expectChange({ built: [], moved: [], removed: ["checks"] });
+        for (const reference of ["latest", ...Object.values(ci?.platforms ?? {})]) {
+            expect(await manifest(stack.lab, repository, reference)).toBeDefined();
+        }
+    },
+);

@@ -77,7 +77,7 @@ test.each<[string, (child: ChildProcess) => void]>([
     expect(runningUpdates(backendFolder(lab.paths))).toEqual([]);
 });
 
-test("a second update says who runs, and a killed engine is told; the next update goes on", async () => {
+test.thorough("a second update says who runs, and a killed engine is told; the next update goes on", async () => {
     const { child, output } = await slowUp();
     const [pid = 0] = runningUpdates(backendFolder(lab.paths));
     const second = await command(lab, program, ["up"]);
@@ -96,7 +96,7 @@ test("a second update says who runs, and a killed engine is told; the next updat
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
-test("a state that was cut is restored by the command that the error names", async () => {
+test.thorough("a state that was cut is restored by the command that the error names", async () => {
     const file = stackFile(backendFolder(lab.paths), labStack, program);
     cutInHalf(file);
     for (const name of ["up", "review"]) {

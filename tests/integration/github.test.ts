@@ -332,16 +332,19 @@ describe("what changed outside", () => {
         expect(output).toMatch(/base:latest points at .* instead of/);
     });
 
-    test("a secret is seen by `npm run up -- --refresh` and put right, with whatever else changed", async () => {
-        await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
-        writeTree(program, { "requirements/dev.txt": "# changed again\n" });
-        const before = github.state().variables.CI_IMAGE?.value;
-        expect(await command(lab, program, ["up", "--refresh"])).toMatchObject({ code: 0 });
-        expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
-        expect(github.state().variables.CI_IMAGE?.value).toBe((await imageOutputs(lab, program)).ci?.ref);
-        expect(github.state().variables.CI_IMAGE?.value).not.toBe(before);
-        expect((await up(lab, program)).onGitHub).toEqual({});
-    });
+    test.thorough(
+        "a secret is seen by `npm run up -- --refresh` and put right, with whatever else changed",
+        async () => {
+            await github.control("PUT", `${github.where}/secrets/actions/DISCORD_TOKEN`, { value: "theirs" });
+            writeTree(program, { "requirements/dev.txt": "# changed again\n" });
+            const before = github.state().variables.CI_IMAGE?.value;
+            expect(await command(lab, program, ["up", "--refresh"])).toMatchObject({ code: 0 });
+            expect(await github.secret("actions", "DISCORD_TOKEN")).toBe("hunter3");
+            expect(github.state().variables.CI_IMAGE?.value).toBe((await imageOutputs(lab, program)).ci?.ref);
+            expect(github.state().variables.CI_IMAGE?.value).not.toBe(before);
+            expect((await up(lab, program)).onGitHub).toEqual({});
+        },
+    );
 });
 
 describe("a commit that a rule of the branch refuses is told with its rule and the ways around it:", () => {
@@ -406,7 +409,7 @@ describe("a commit that a rule of the branch refuses is told with its rule and t
 });
 
 describe("what is on GitHub and not in the state", () => {
-    test("a variable of a killed `up` is taken over", async () => {
+    test.thorough("a variable of a killed `up` is taken over", async () => {
         const { stdout } = await runIn(lab, program, "pulumi", ["stack", "--show-urns"]);
         const urn = /urn:\S+::repository-BOT_IMAGE/.exec(stdout)?.[0] ?? "";
         await runIn(lab, program, "pulumi", ["state", "delete", "--yes", urn]);

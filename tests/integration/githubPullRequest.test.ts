@@ -192,7 +192,7 @@ test("a change that is taken back leaves the pull request with nothing to bring,
     expect(github.file(ciYml, head)).toContain("requirements/third.txt");
 });
 
-test("one that an `up` opened without the state knowing is taken over, by a preview too", async () => {
+test.thorough("one that an `up` opened without the state knowing is taken over, by a preview too", async () => {
     const { stdout } = await runIn(lab, program, "pulumi", ["stack", "--show-urns"]);
     const urn = /urn:\S+-pull-request\b/.exec(stdout)?.[0] ?? "";
     await runIn(lab, program, "pulumi", ["state", "delete", "--yes", urn]);

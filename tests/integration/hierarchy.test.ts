@@ -202,25 +202,28 @@ const promoted = async (...images: string[]) =>
 /** The text that represents an unknown value in a state (sdk/v3/go/common/resource/plugin, UnknownStringValue). */
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-test("a broken image that nothing stands on leaves every other one built, tested and promoted; the run ends red with what is left", async () => {
-    const before = await promoted("base", "bot", "ci");
-    const [outputs, dockerfile] = [await imageOutputs(lab, program), fixture[".devcontainer/Dockerfile"] ?? ""];
-    writeTree(program, {
-        ".devcontainer/Dockerfile": `${dockerfile}RUN echo broken; false\n`,
-        "app/bot/__main__.py": 'print("changed while another image is broken")\n',
-    });
-    const { code, output } = await command(lab, program, ["up"]);
-    expect(code).not.toBe(0);
-    expect(output).toMatch(/left to do:\n {2}image devcontainer: its build failed on linux\/amd64\n$/);
-    const after = await promoted("base", "bot", "ci");
-    expect(after.bot).not.toBe(before.bot);
-    expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
-    // If a value of one image is unknown, no output changes: the output holds the values of the last completed update.
-    expect(await imageOutputs(lab, program)).toEqual(outputs);
-    writeTree(program, { ".devcontainer/Dockerfile": dockerfile });
-    expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
-    expect((await imageOutputs(lab, program)).bot?.digest).toBe(after.bot);
-});
+test.thorough(
+    "a broken image that nothing stands on leaves every other one built, tested and promoted; the run ends red with what is left",
+    async () => {
+        const before = await promoted("base", "bot", "ci");
+        const [outputs, dockerfile] = [await imageOutputs(lab, program), fixture[".devcontainer/Dockerfile"] ?? ""];
+        writeTree(program, {
+            ".devcontainer/Dockerfile": `${dockerfile}RUN echo broken; false\n`,
+            "app/bot/__main__.py": 'print("changed while another image is broken")\n',
+        });
+        const { code, output } = await command(lab, program, ["up"]);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/left to do:\n {2}image devcontainer: its build failed on linux\/amd64\n$/);
+        const after = await promoted("base", "bot", "ci");
+        expect(after.bot).not.toBe(before.bot);
+        expect({ ...after, bot: null }).toEqual({ ...before, bot: null });
+        // If a value of one image is unknown, no output changes: the output holds the values of the last completed update.
+        expect(await imageOutputs(lab, program)).toEqual(outputs);
+        writeTree(program, { ".devcontainer/Dockerfile": dockerfile });
+        expect(await command(lab, program, ["up"])).toMatchObject({ code: 0 });
+        expect((await imageOutputs(lab, program)).bot?.digest).toBe(after.bot);
+    },
+);
 
 /** An entry of images.ts, including its end. */
 const other = `    other: {

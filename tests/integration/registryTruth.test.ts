@@ -169,56 +169,63 @@ describe("what a registry lost", () => {
             expect(await command(lab, program, args), args.join(" ")).toMatchObject({ code: 0 });
     };
 
-    test("is found and brought back by `up --refresh`, with its layers and tags, also after the registry was restarted", async () => {
-        const entries = kinds.map(
-            (kind) =>
-                `    "${kind}": { description: "one file", name: "ghcr.io/gone/${kind}:latest", dockerfile: "Dockerfile", ` +
-                `platforms: "host", tags: ["stable"], registryCache: false, buildArgs: { NAME: "${kind}" } },`,
-        );
-        const program = makeRepository(path.join(lab.paths.state, "gone"), {
-            ...fixture,
-            "images.ts": `import type { ImageDefinitions } from "layered-images";\nexport const images: ImageDefinitions = {\n${entries.join("\n")}\n};\n`,
-            Dockerfile: "FROM scratch\nARG NAME\nCOPY ${NAME}.txt /\n",
-            ...Object.fromEntries(kinds.map((kind) => [`${kind}.txt`, `${kind}\n`])),
-        });
-        const made = await command(lab, program, ["up"]);
-        expect(made.code, made.output).toBe(0);
-        const outputs = await imageOutputs(lab, program);
-        const build = (kind: string) => Object.values(outputs[kind]?.platforms ?? {})[0] ?? "";
-        await deleteManifest(lab, "gone/manifest", build("manifest"));
-        await deleteManifest(lab, "gone/index", outputs.index?.digest ?? "");
-        removeBlob(lab, (await manifest(lab, "gone/configuration", build("configuration")))?.config?.digest ?? "");
-        removeBlob(lab, (await manifest(lab, "gone/layer", build("layer")))?.layers?.[0]?.digest ?? "");
-        for (const lost of [folder("tag", "_manifests", "tags", "stable"), folder("repository")])
-            rmSync(lost, { recursive: true });
-        const status = await command(lab, program, ["status", "--json"]);
-        const { findings } = JSON.parse(status.stdout) as StatusReport;
-        const lost = new Set(findings.filter(({ kind }) => kind === "drift").map(({ about }) => about));
-        expect([...lost].sort()).toEqual(
-            kinds
-                .slice(0, -1)
-                .map((kind) => `image ${kind}`)
-                .sort(),
-        );
-        const repaired = await command(lab, program, ["up", "--refresh"]);
-        expect(repaired.code, repaired.output).toBe(0);
-        await restarted(program);
-        const reader = blobReader(lab.env);
-        const states: Record<string, unknown> = {};
-        for (const kind of kinds) {
-            const { layers = [], config } = (await manifest(lab, `gone/${kind}`, build(kind))) ?? {};
-            const repository = `${lab.instance.registry}/gone/${kind}`;
-            const blobs = [...layers, ...(config ? [config] : [])].map(({ digest }) => reader.look(repository, digest));
-            const digests = ["latest", "stable"].map(async (tag) => (await manifest(lab, `gone/${kind}`, tag))?.digest);
-            states[kind] = { blobs: await Promise.all(blobs), digests: await Promise.all(digests) };
-        }
-        await reader.close();
-        const whole = (kind: string) => ({
-            blobs: ["there", "there"],
-            digests: [outputs[kind]?.digest, outputs[kind]?.digest],
-        });
-        expect(states).toEqual(Object.fromEntries(kinds.map((kind) => [kind, whole(kind)])));
-        expect(await command(lab, program, ["status"])).toMatchObject({ code: 0 });
-        expect(changesOf(await up(lab, program, "--expect-no-changes"))).toEqual(noChanges);
-    });
+    test.thorough(
+        "is found and brought back by `up --refresh`, with its layers and tags, also after the registry was restarted",
+        async () => {
+            const entries = kinds.map(
+                (kind) =>
+                    `    "${kind}": { description: "one file", name: "ghcr.io/gone/${kind}:latest", dockerfile: "Dockerfile", ` +
+                    `platforms: "host", tags: ["stable"], registryCache: false, buildArgs: { NAME: "${kind}" } },`,
+            );
+            const program = makeRepository(path.join(lab.paths.state, "gone"), {
+                ...fixture,
+                "images.ts": `import type { ImageDefinitions } from "layered-images";\nexport const images: ImageDefinitions = {\n${entries.join("\n")}\n};\n`,
+                Dockerfile: "FROM scratch\nARG NAME\nCOPY ${NAME}.txt /\n",
+                ...Object.fromEntries(kinds.map((kind) => [`${kind}.txt`, `${kind}\n`])),
+            });
+            const made = await command(lab, program, ["up"]);
+            expect(made.code, made.output).toBe(0);
+            const outputs = await imageOutputs(lab, program);
+            const build = (kind: string) => Object.values(outputs[kind]?.platforms ?? {})[0] ?? "";
+            await deleteManifest(lab, "gone/manifest", build("manifest"));
+            await deleteManifest(lab, "gone/index", outputs.index?.digest ?? "");
+            removeBlob(lab, (await manifest(lab, "gone/configuration", build("configuration")))?.config?.digest ?? "");
+            removeBlob(lab, (await manifest(lab, "gone/layer", build("layer")))?.layers?.[0]?.digest ?? "");
+            for (const lost of [folder("tag", "_manifests", "tags", "stable"), folder("repository")])
+                rmSync(lost, { recursive: true });
+            const status = await command(lab, program, ["status", "--json"]);
+            const { findings } = JSON.parse(status.stdout) as StatusReport;
+            const lost = new Set(findings.filter(({ kind }) => kind === "drift").map(({ about }) => about));
+            expect([...lost].sort()).toEqual(
+                kinds
+                    .slice(0, -1)
+                    .map((kind) => `image ${kind}`)
+                    .sort(),
+            );
+            const repaired = await command(lab, program, ["up", "--refresh"]);
+            expect(repaired.code, repaired.output).toBe(0);
+            await restarted(program);
+            const reader = blobReader(lab.env);
+            const states: Record<string, unknown> = {};
+            for (const kind of kinds) {
+                const { layers = [], config } = (await manifest(lab, `gone/${kind}`, build(kind))) ?? {};
+                const repository = `${lab.instance.registry}/gone/${kind}`;
+                const blobs = [...layers, ...(config ? [config] : [])].map(({ digest }) =>
+                    reader.look(repository, digest),
+                );
+                const digests = ["latest", "stable"].map(
+                    async (tag) => (await manifest(lab, `gone/${kind}`, tag))?.digest,
+                );
+                states[kind] = { blobs: await Promise.all(blobs), digests: await Promise.all(digests) };
+            }
+            await reader.close();
+            const whole = (kind: string) => ({
+                blobs: ["there", "there"],
+                digests: [outputs[kind]?.digest, outputs[kind]?.digest],
+            });
+            expect(states).toEqual(Object.fromEntries(kinds.map((kind) => [kind, whole(kind)])));
+            expect(await command(lab, program, ["status"])).toMatchObject({ code: 0 });
+            expect(changesOf(await up(lab, program, "--expect-no-changes"))).toEqual(noChanges);
+        },
+    );
 });

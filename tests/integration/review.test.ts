@@ -188,7 +188,7 @@ test("`build` builds and tests on the changed base what stands on it, and change
     expect([code, stdout]).toEqual([0, expect.stringMatching(/would build nothing for linux\//)]);
 });
 
-test("a build that the registry lost is recreated, where the registry is asked", async () => {
+test.thorough("a build that the registry lost is recreated, where the registry is asked", async () => {
     const outputs = await imageOutputs(lab, program);
     await deleteManifest(lab, "fixture/ci", outputs.ci?.digest ?? "");
     const expecting = await review(lab, program, "--refresh", "--expect-no-changes");
@@ -294,7 +294,7 @@ describe("what can't be reviewed is told: the exit code, the message, the next s
     });
 });
 
-test("no form shows a value of a secret, nor of a build argument that looks like one", async () => {
+test.thorough("no form shows a value of a secret, nor of a build argument that looks like one", async () => {
     const token = `ghp_${"a1B2".repeat(9)}`;
     const images = (text: string) =>
         text.replace(

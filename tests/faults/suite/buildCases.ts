@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stopLab } from "../../../lab/labState";
+import { makePairs, startEngine } from "../../engine";
 import { unmountBelow } from "../../lab";
 import {
     type Case,
@@ -10,6 +11,7 @@ import {
     adding,
     asking,
     buildForBoth,
+    configure,
     failed,
     limitTimes,
     moment,
@@ -35,6 +37,36 @@ const withoutEmulation: Play = async (scene) => {
         execFileSync("update-binfmts", ["--enable", emulator]);
     }
 };
+
+/** Has the stack build each platform on an engine of its own, and ends that of arm64 when its build asks for `moment`. */
+const withoutEngine: Play = async (scene) => {
+    const { lab } = scene.world;
+    const folder = path.join(lab.paths.state, "engines");
+    const pairs = await makePairs(path.join(folder, "tls"));
+    const [cert = "", key = ""] = pairs.client;
+    const platforms = ["linux/amd64", "linux/arm64"] as const;
+    const engines = await Promise.all(
+        platforms.map((platform) => startEngine(lab, path.join(folder, platform.replace("/", "-")), platform, pairs)),
+    );
+    try {
+        const nodes = platforms.map((platform, index) => ({
+            endpoint: engines[index]?.endpoint,
+            platforms: [platform],
+            tls: { ca: pairs.ca, cert, key },
+        }));
+        configure(scene, "builder", { driver: "remote", nodes });
+        return await strike("github", moment, "before", () => engines[1]?.kill())(scene);
+    } finally {
+        for (const engine of engines) await engine.kill();
+    }
+};
+
+/** Adds a step to the leaf's build that asks for `moment` where it is built for arm64, and builds for both platforms. */
+function askOnArm64(scene: Scene): void {
+    buildForBoth(scene);
+    // A process that runs goes on; the next program of that platform can't start.
+    adding((url, fresh) => `RUN : ${fresh}; if [ "$(uname -m)" = aarch64 ]; then ${asking(url)}; fi; /bin/true`)(scene);
+}
 
 /** Stops the lab's servers, and returns the folder of the builder's store, with nothing mounted in it. */
 async function stoppedStore({ world }: Scene): Promise<string> {
@@ -74,6 +106,7 @@ export const buildCases: readonly Case[] = [
     },
     {
         name: "a smoke test fails",
+        chosen: "in a row",
         change: (scene) => {
             replacing("smoke/leaf.sh", "test -s", "test ! -s")(scene);
             scene.repository.write("leaf.txt", `${scene.fresh()}\n`);
@@ -105,6 +138,7 @@ export const buildCases: readonly Case[] = [
     },
     {
         name: "a step of a Dockerfile fails after it printed the secrets",
+        chosen: "in a row",
         change: (scene) => {
             const mounts = "--mount=type=secret,id=TOKEN --mount=type=secret,id=KEY";
             const step = `RUN ${mounts} cat /run/secrets/*; echo ${scene.fresh()}; false\n`;
@@ -153,6 +187,7 @@ export const buildCases: readonly Case[] = [
     },
     {
         name: "a file that is downloaded has another hash than ADD says",
+        chosen: "in a row",
         change: adding(
             (url, fresh) => `ADD --checksum=sha256:${"0".repeat(64)} ${url}/${fresh.replace(" ", "-")} /added`,
         ),
@@ -168,14 +203,15 @@ export const buildCases: readonly Case[] = [
         says: leftToDo,
     },
     {
+        name: "the engine of one platform ends in the middle of its build",
+        change: askOnArm64,
+        play: withoutEngine,
+        code: failed,
+        says: /next: [^]*start the engine of the node that ended[^]*left to do:[^]*leaf/,
+    },
+    {
         name: "the emulation of a platform goes away in the middle of its build",
-        change: (scene) => {
-            buildForBoth(scene);
-            // A process that runs goes on; the next program of that platform can't start.
-            adding(
-                (url, fresh) => `RUN : ${fresh}; if [ "$(uname -m)" = aarch64 ]; then ${asking(url)}; fi; /bin/true`,
-            )(scene);
-        },
+        change: askOnArm64,
         play: withoutEmulation,
         code: failed,
         says: /next: the builder's machine can't run programs of this platform/,

@@ -1,9 +1,10 @@
 import { randomInt } from "node:crypto";
 import path from "node:path";
-import { type Context, after, afterEach, before } from "mocha";
+import { type Context, after, afterEach, before, describe } from "mocha";
 import { runIn } from "../../lab";
 import { expect, test } from "../../mocha";
 import { mark } from "../../canaries";
+import { isThorough } from "../../thorough";
 import { cases } from "./cases";
 import {
     type Seen,
@@ -30,7 +31,8 @@ import {
 
 /*
  * What fails, and that nothing good is lost by it: each case runs against the oracle (oracle.ts), and ends in the state in which the next
- * begins. `npm test` runs a choice, `npm run test:faults` and `npm run test:all` all of them, and write docs/reliability.md.
+ * begins. `npm run test:faults` and `npm run test:all` run all of them, and write docs/reliability.md. `npm test` runs a third: a few as they
+ * are, the others one upon the other.
  */
 
 const possible = cases.filter(({ lacking }) => lacking === undefined);
@@ -102,11 +104,10 @@ afterEach(async function (this: Context) {
     }
 });
 
-async function check(one: Case): Promise<void> {
-    const { name, on = "plain", change, play, code = [0], says, losesOld = false } = one;
+/** Lets a fault happen, checks what the command that meets it says and leaves, and takes the fault back. */
+async function meet({ on = "plain", change, play, code = [0], says }: Case): Promise<Run> {
     const repository = await repositoryOf(on);
     const scene = sceneOf(repository);
-    const begun = Date.now();
     if (change) await change(scene);
     else repository.write("leaf.txt", `${scene.fresh()}\n`);
     const met = await play(scene);
@@ -114,6 +115,16 @@ async function check(one: Case): Promise<void> {
     expect(code, met.output).toContain(met.code);
     expectAnswer(met, says);
     expectTested(world, repository, seen);
+    return met;
+}
+
+/** Checks a fault, and that everything is well after the commands that bring it back. */
+async function check(one: Case): Promise<void> {
+    const { name, on = "plain", losesOld = false } = one;
+    const repository = await repositoryOf(on);
+    const scene = sceneOf(repository);
+    const begun = Date.now();
+    const met = await meet(one);
     const commands = recoveryOf(one, met);
     expect(commands.length).toBeLessThanOrEqual(2);
     repository.restore();
@@ -129,7 +140,27 @@ async function check(one: Case): Promise<void> {
     console.log(`      ${seconds.toFixed(0)} s, ended with ${met.code.toString()}`);
 }
 
-for (const one of possible) (one.chosen ? test : test.thorough)(one.name, () => check(one));
+const inARow = isThorough ? [] : possible.filter(({ chosen }) => chosen === "in a row");
+
+for (const one of possible)
+    if (!inARow.includes(one)) (one.chosen === "by itself" ? test : test.thorough)(one.name, () => check(one));
+
+if (inARow.length > 0)
+    describe("upon those before it, of which nothing was brought back:", () => {
+        for (const one of inARow)
+            test(one.name, async () => {
+                await meet(one);
+                (await repositoryOf(one.on ?? "plain")).restore();
+            });
+
+        test("all is well after one update", async () => {
+            for (const kind of new Set(inARow.map(({ on = "plain" }) => on))) {
+                const repository = await repositoryOf(kind);
+                await recover(sceneOf(repository), [["up"]]);
+                await expectSettled(world, repository, seen);
+            }
+        });
+    });
 
 test("every digest that was good can still be pulled, and no file that is kept contains a secret", async () => {
     // Each has two images, with a build and a release.

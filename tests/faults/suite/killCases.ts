@@ -22,7 +22,7 @@ import { type Run, killServer } from "./world";
 const registryKills = Object.entries(registrySteps).flatMap(([tag, step]) =>
     (["before", "after"] as const).map((when): Case => ({
         name: `kill -9 of the engine ${when} ${step}`,
-        chosen: when === "after" && tag === "latest",
+        chosen: "in a row",
         play: strike("registry", pushOf(tag), when, kill("engine")),
         code: killed,
     })),
@@ -54,43 +54,49 @@ export const killCases: readonly Case[] = [
     ...registryKills,
     {
         name: "kill -9 of the engine in a build",
-        chosen: true,
+        chosen: "by itself",
         change: stepThatAsks,
         play: strike("github", moment, "before", kill("engine")),
         code: killed,
     },
     {
         name: "kill -9 of the language host in a build",
+        chosen: "in a row",
         change: stepThatAsks,
         play: strike("github", moment, "before", kill("language host")),
         code: killed,
     },
     {
         name: "kill -9 of the build provider at the push of a build",
+        chosen: "in a row",
         play: strike("registry", pushOf("b-"), "before", kill("build provider")),
         code: killed,
     },
     {
         name: "kill -9 of buildkitd in a build",
+        chosen: "in a row",
         change: stepThatAsks,
         play: strike("github", moment, "before", killing("buildkitd")),
         code: failed,
     },
     {
         name: "kill -9 of the registry at the push of a build",
+        chosen: "in a row",
         play: strike("registry", pushOf("b-"), "before", killing("registry")),
         code: failed,
     },
     {
         name: "kill -9 of everything at the push of a release",
+        chosen: "by itself",
         play: strike("registry", pushOf("r-"), "after", (scene, running) => {
             for (const server of ["registry", "buildkitd", "github"] as const) killServer(scene.world, server);
             kill("engine", "language host", "build provider")(scene, running);
         }),
         code: killed,
     },
-    ...(["SIGINT", "SIGTERM"] as const).map((name) => ({
+    ...(["SIGINT", "SIGTERM"] as const).map((name): Case => ({
         name: `${name} in a build`,
+        chosen: "in a row",
         change: stepThatAsks,
         play: strike("github", moment, "before", signalling(name)),
         code: [130],
@@ -115,7 +121,7 @@ export const killCases: readonly Case[] = [
     { name: "a lock that a crash cut", play: locked('{"pid": 12') },
     {
         name: "a lock of a process that is gone",
-        chosen: true,
+        chosen: "by itself",
         play: locked(
             JSON.stringify({ pid: gone, username: "a", hostname: hostname(), timestamp: "2026-01-01T00:00:00Z" }),
         ),
@@ -136,7 +142,7 @@ export const killCases: readonly Case[] = [
     },
     {
         name: "the state is cut, and its copy from before is put back",
-        chosen: true,
+        chosen: "by itself",
         play: async ({ repository, run }) => {
             const text = readFileSync(repository.state);
             cutInHalf(repository.state);

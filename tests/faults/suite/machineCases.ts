@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { updatesFile } from "./world";
 import { expect } from "../../mocha";
@@ -31,6 +31,19 @@ const afterClock =
         return await run(["preview", "--expect-no-changes"]);
     };
 
+/** Runs an update as a user to whom nothing belongs. */
+const asAnother: Play = async ({ world, run }) => {
+    const folder = path.dirname(world.lab.paths.state);
+    const { mode } = statSync(folder);
+    chmodSync(folder, 0o755);
+    try {
+        // The shell becomes the other user's command, instead of its own.
+        return await run(["up"], { first: 'exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$0" "$@"' });
+    } finally {
+        chmodSync(folder, mode);
+    }
+};
+
 /** What is wrong with the machine that runs the command. */
 export const machineCases: readonly Case[] = [
     {
@@ -59,6 +72,11 @@ export const machineCases: readonly Case[] = [
         name: "64 open files are all that a process may have",
         play: ({ run }) => run(["up"], { first: "ulimit -n 64" }),
         code: [0, ...failed],
+    },
+    {
+        name: "another user runs it, who may read what the first one made and write nothing of it",
+        play: asAnother,
+        code: failed,
     },
     {
         name: "HOME is not set, and the locale is C",

@@ -34,8 +34,11 @@ export type Play = (scene: Scene) => Promise<Run>;
 /** A fault, and what may follow from it. */
 export interface Case {
     readonly name: string;
-    /** Whether `npm test` runs it: a choice that takes four minutes of processor time. */
-    readonly chosen?: boolean;
+    /**
+     * How `npm test` runs it, if it does: by itself, with the commands that bring everything back; or in a row, where the next fault strikes
+     * before anything was brought back, which takes one update instead of three.
+     */
+    readonly chosen?: "by itself" | "in a row";
     /** The repository that it happens to; "plain" by default. */
     readonly on?: RepositoryKind;
     /** Gives the update something to do; by default one file of the leaf changes. Afterwards all other files get their first texts again. */

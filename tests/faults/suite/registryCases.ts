@@ -52,7 +52,7 @@ const challenge = { "www-authenticate": 'Basic realm="registry"' };
 const registryRefusals = refusals.flatMap(([status, code, message]): Case[] =>
     (["b-", "latest"] as const).map((tag) => ({
         name: `the registry answers ${status.toString()} to ${tag === "latest" ? "the move of `latest`" : "the push of a build"}`,
-        chosen: status === 500 && tag === "b-",
+        chosen: "in a row",
         play: reacting("registry", pushOf(tag), refusal(status, code, message, status === 401 ? challenge : {})),
         code: failed,
     })),
@@ -125,6 +125,7 @@ export const registryCases: readonly Case[] = [
     ...registryRefusals,
     {
         name: "the registry refuses the login before anything is built",
+        chosen: "in a row",
         play: reacting("registry", () => true, refusal(401, "UNAUTHORIZED", "authentication required", challenge)),
         code: failed,
         says: /next: docker login/,
@@ -135,6 +136,7 @@ export const registryCases: readonly Case[] = [
     },
     {
         name: "the registry only reads",
+        chosen: "in a row",
         play: reacting("registry", uploads, refusal(405, "UNSUPPORTED", "The operation is unsupported")),
         code: failed,
     },
@@ -145,6 +147,7 @@ export const registryCases: readonly Case[] = [
     },
     {
         name: "the registry closes the connection in the middle of an upload, once",
+        chosen: "in a row",
         play: strike("registry", uploads, "after", nothing),
         code: [0, ...failed],
     },
@@ -176,6 +179,7 @@ export const registryCases: readonly Case[] = [
     },
     {
         name: "the registry presents a certificate that nobody vouches for",
+        chosen: "in a row",
         play: presenting(foreignCertificate),
         code: failed,
         says: /next: make this machine and the builder trust/,
