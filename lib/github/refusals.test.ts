@@ -57,6 +57,7 @@ describe("what GitHub refuses in the middle of a run is answered with the next s
             "a workflow file",
             /in an hour at most/,
         ],
+        ["a limit of which only the status speaks", `${put} 429 Slow down []`, "a secret", /in an hour at most/],
         [
             "an archived repository",
             `${put} 403 Repository was archived so is read-only. []`,

@@ -133,7 +133,7 @@ const nextAfterTokenRule = (said: string): string | undefined =>
 const failures: readonly (readonly [RegExp, (kind: Kind) => string | undefined])[] = [
     // Before the refusals below, which would be a wrong reading of these.
     [
-        /rate limit/i,
+        /rate limit|: 429 /i,
         () => "run the same command again when the limit is over, in an hour at most, or with another token",
     ],
     [

@@ -120,6 +120,12 @@ describe("a failed build", () => {
         ],
         ["failed to push ghcr.io/us/base:b-1: denied: permission_denied: write_package", /write:packages/],
         ["failed to push ghcr.io/us/base:b-1: 401 Unauthorized", /^docker login ghcr.io$/],
+        // As BuildKit says them: the code of the answer, in words, without its status.
+        ["failed to push ghcr.io/us/base:b-1: unauthorized", /^docker login ghcr.io$/],
+        ["failed to push ghcr.io/us/base:b-1: unauthorized: bad credentials", /^docker login ghcr.io$/],
+        ["failed to push ghcr.io/us/base:b-1: unsupported: The operation is unsupported", /accepts no pushes here/],
+        ["failed to push ghcr.io/us/base:b-1: unknown", /^ghcr.io failed: the reason is in its log/],
+        ["failed to push ghcr.io/us/base:b-1: unknown: unknown error", /^ghcr.io failed: the reason is in its log/],
     ])("has its next step said: %s", (error, next) => {
         expect(nextAfter([error], "ghcr.io")).toMatch(next);
     });

@@ -30,6 +30,7 @@ export function withTls(registry: string): string {
     );
 }
 
+// BuildKit says of a refused push the code of the registry's answer alone, in words: ": unauthorized" (Distribution Specification, "Error Codes").
 const failures: readonly Failure[] = [
     {
         pattern: /server gave HTTP response to HTTPS client/,
@@ -56,7 +57,7 @@ const failures: readonly Failure[] = [
         final: false,
     },
     {
-        pattern: /401 Unauthorized|no basic auth credentials|\[http 401\]/,
+        pattern: /401 Unauthorized|: unauthorized\b|no basic auth credentials|\[http 401\]/,
         next: (registry) => `docker login ${registry}`,
         final: true,
     },
@@ -75,7 +76,7 @@ const failures: readonly Failure[] = [
         final: true,
     },
     {
-        pattern: /405 Method Not Allowed|\[http 405\]/,
+        pattern: /405 Method Not Allowed|: unsupported\b|\[http 405\]/,
         next: (registry) =>
             `${registry} accepts no pushes here: it is read-only, or a cache of another registry; end that, or choose another ` +
             "registry: pulumi config set registry <host>",
@@ -92,7 +93,7 @@ const failures: readonly Failure[] = [
     {
         // The words of containerd and of regclient, which reads a tag after it was moved. Those that a registry, or a proxy before it, answers while it is restarted or overloaded, or while another push writes the
         // same manifest; not 501 and 505, which stay.
-        pattern: /\b5(00|02|03|04|2\d) [A-Z]|\[http 5(00|02|03|04|2\d)\]/,
+        pattern: /\b5(00|02|03|04|2\d) [A-Z]|failed to push \S+: unknown\b|\[http 5(00|02|03|04|2\d)\]/,
         next: (registry) =>
             `${registry} failed: the reason is in its log (or on its provider's status page); when it is well again, run the same command again`,
         final: false,

@@ -64,6 +64,7 @@ const refusals = struck.flatMap(({ on, kind, what }) =>
             headers: status === 429 ? { "retry-after": "1" } : {},
         }),
         code: failed,
+        says: /\bnext: /,
     })),
 );
 

@@ -55,6 +55,7 @@ const registryRefusals = refusals.flatMap(([status, code, message]): Case[] =>
         chosen: "in a row",
         play: reacting("registry", pushOf(tag), refusal(status, code, message, status === 401 ? challenge : {})),
         code: failed,
+        says: /\bnext: /,
     })),
 );
 
@@ -139,6 +140,7 @@ export const registryCases: readonly Case[] = [
         chosen: "in a row",
         play: reacting("registry", uploads, refusal(405, "UNSUPPORTED", "The operation is unsupported")),
         code: failed,
+        says: /next: .* accepts no pushes here/,
     },
     {
         name: "the registry's disk is full",
