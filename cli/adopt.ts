@@ -169,7 +169,9 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
     const standard = ["docker-bake.json", "docker-bake.hcl"].map((file) => path.posix.join(folder, file));
     const file = call.files.length > 0 ? named : (standard.find((one) => sources.has(one)) ?? named);
     const [command, ...first] = buildxCommand();
-    const own = kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+    const own: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+        kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    );
     const bake = (more: Readonly<Record<string, string>>, ...args: string[]) =>
         capture(
             command,
@@ -180,7 +182,7 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
                 ...sets.flatMap((one) => ["--set", one]),
                 ...args,
             ],
-            { cwd: path.join(root, folder), env: { ...Object.fromEntries(own), ...call.env, ...more } },
+            { cwd: path.join(root, folder), env: { ...own, ...call.env, ...more } },
         );
     const plan = { file, source: sources.get(file), folder, pushed: call.pushed };
     const resolve = async (more: Readonly<Record<string, string>>) => {
@@ -207,7 +209,7 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
     }
     const text = sources.get(file)?.text;
     const isMissing = /unknown command|is not a docker command|ENOENT|unknown flag/.test(
-        printed.stderr + printed.failure,
+        `${printed.stderr}${printed.failure ?? ""}`,
     );
     if (isMissing && file.endsWith(".json") && text !== undefined) return readBakePlan(parseBake(text), plan);
     const reason = isMissing
