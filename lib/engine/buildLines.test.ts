@@ -24,6 +24,12 @@ describe("what an update prints", () => {
         );
     });
 
+    test("has what differs in an image once", () => {
+        const begin = image("a", "[diff: ~context,tags]", "updating (0s)");
+        const later = ["", "#1 DONE 0.1s"].map((text) => image("a", `[diff: ~context,tags]; ${text}`, "updating (1s)"));
+        expect(shortened(begin, ...later)).toBe(`${begin}    a: #1 DONE 0.1s\n`);
+    });
+
     test("is the same in whatever pieces it comes", () => {
         const output = image("a", "#1 one") + "@ updating....\n" + image("a", "") + image("a", "two") + "\nend";
         expect(shortened(...output.split(/(?=[^])/))).toBe(shortened(output));

@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 
 /** A line of Pulumi's about an image that is being built: its name, and what BuildKit or the provider says. */
-const progress = /^[ +~-]* docker-build:index:Image (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\) ?(.*)$/;
+const progress =
+    /^[ +~-]* docker-build:index:Image (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\) ?(?:\[diff: [^\]]*\](?:; ?)?)?(.*)$/;
 
 /** Shortens what an update prints, piece by piece. */
 export interface BuildLines {
@@ -12,8 +13,8 @@ export interface BuildLines {
 }
 
 /**
- * Returns a shortener of Pulumi's output without a terminal. There each line of a build begins with type, state and seconds of its resource,
- * half of the width of a screen: of those only the name stays. Empty ones are left out, except the first, which says that the build began.
+ * Returns a shortener of Pulumi's output without a terminal. There each line of a build begins with type, state, seconds and differences of its
+ * resource, up to the width of a screen: of those only the name stays. Empty ones are left out, except the first, which says that the build began.
  */
 export function buildLines(): BuildLines {
     const begun = new Set<string>();
