@@ -26,7 +26,9 @@ describe("what an update prints", () => {
 
     test("has what differs in an image once", () => {
         const begin = image("a", "[diff: ~context,tags]", "updating (0s)");
-        const later = ["", "#1 DONE 0.1s"].map((text) => image("a", `[diff: ~context,tags]; ${text}`, "updating (1s)"));
+        const later = ["", "#1 DONE 0.1s"].map((text) =>
+            image("a", `[diff: ~context,tags]; ${text}`, "updating (1s)[retain]"),
+        );
         expect(shortened(begin, ...later)).toBe(`${begin}    a: #1 DONE 0.1s\n`);
     });
 

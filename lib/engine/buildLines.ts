@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 
 /** A line of Pulumi's about an image that is being built: its name, and what BuildKit or the provider says. */
 const progress =
-    /^[ +~-]* docker-build:index:Image (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\) ?(?:\[diff: [^\]]*\](?:; ?)?)?(.*)$/;
+    /^[ +~-]* docker-build:index:Image (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\)(?:\[retain\])? ?(?:\[diff: [^\]]*\](?:; ?)?)?(.*)$/;
 
 /** Shortens what an update prints, piece by piece. */
 export interface BuildLines {

@@ -150,7 +150,7 @@ test("the variables of a bake file on which names depend are asked for, and othe
         "docker-bake.hcl":
             'variable "REPO" { default = "x/app" }\nvariable "NOTE" { default = "" }\nvariable "LEVEL" { default = "1" }\n' +
             'group "default" { targets = ["app"] }\n' +
-            'target "app" { tags = ["${REPO}:1"], args = { NOTE = NOTE, LEVEL = LEVEL } }\n',
+            'target "app" { \n tags = ["${REPO}:1"]\n args = { NOTE = NOTE, LEVEL = LEVEL }\n}\n',
         Dockerfile: "FROM scratch\nARG LEVEL NOTE\nCOPY Dockerfile /\n",
     };
     const plan = async (step: string, set: readonly string[] = []) => {
