@@ -12,14 +12,14 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
 import { loadDefinitions } from "../definitions";
-import { parseBake, readBakePlan } from "../lib/adopt/bake";
+import { type BakePlan, parseBake, readBakePlan, withoutContents } from "../lib/adopt/bake";
 import type { Build, Note, Reading, SourceFile } from "../lib/adopt/build";
 import { checkEntries, isMakefile } from "../lib/adopt/check";
 import { type BakeCall, readPackageScripts, readRecipes, readScript } from "../lib/adopt/commands";
 import { readCompose } from "../lib/adopt/compose";
 import { readDevcontainer } from "../lib/adopt/devcontainer";
 import { entriesOf } from "../lib/adopt/entries";
-import { loadExpressions, repositoryOption } from "../lib/adopt/expressions";
+import { loadExpressions, repositoryOption, unknownNote } from "../lib/adopt/expressions";
 import { type PlannedFile, plannedFiles } from "../lib/adopt/files";
 import { type AdoptionPlan, type NeededValue, neededValues, planText } from "../lib/adopt/report";
 import { type RepositoryOnGitHub, readWorkflows, withoutRepeated } from "../lib/adopt/workflows";
@@ -139,6 +139,29 @@ function buildxCommand(): readonly [string, ...string[]] {
 /** Environment variables that buildx needs itself. All others could change what a bake file says. */
 const kept = ["PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"];
 
+/**
+ * Returns a note for each variable of a bake call's environment that is unknown, and on which its images depend: the bake file's default would
+ * give them a name that nobody wants.
+ *
+ * @param resolve returns what a bake file says with more variables; undefined if it can't be read
+ */
+async function unknownInBake(
+    { where, unknown }: BakeCall,
+    file: string,
+    resolve: (more: Readonly<Record<string, string>>) => Promise<BakePlan | undefined>,
+): Promise<Note[]> {
+    const variables = Object.entries(unknown);
+    if (variables.length === 0) return [];
+    const without = await resolve({});
+    const notes = variables.map(async ([name, what]): Promise<Note[]> => {
+        const changed = await resolve({ [name]: "unknown" });
+        if (isDeepStrictEqual(changed, without)) return [];
+        const isContent = isDeepStrictEqual(changed && withoutContents(changed), without && withoutContents(without));
+        return [{ where, ...unknownNote(`the variable ${name} of ${file}`, what, isContent) }];
+    });
+    return (await Promise.all(notes)).flat();
+}
+
 /** Resolves a call of bake with buildx, whose reading of variables, functions and inheritance is the one that counts. */
 async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<string, SourceFile>): Promise<Reading> {
     const { folder, sets } = call;
@@ -146,13 +169,10 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
     const standard = ["docker-bake.json", "docker-bake.hcl"].map((file) => path.posix.join(folder, file));
     const file = call.files.length > 0 ? named : (standard.find((one) => sources.has(one)) ?? named);
     const [command, ...first] = buildxCommand();
-    const env = {
-        ...Object.fromEntries(
-            kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-        ),
-        ...call.env,
-    };
-    const bake = (...args: string[]) =>
+    const own: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+        kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    );
+    const bake = (more: Readonly<Record<string, string>>, ...args: string[]) =>
         capture(
             command,
             [
@@ -162,26 +182,34 @@ async function readBake(root: string, call: BakeCall, sources: ReadonlyMap<strin
                 ...sets.flatMap((one) => ["--set", one]),
                 ...args,
             ],
-            { cwd: path.join(root, folder), env },
+            { cwd: path.join(root, folder), env: { ...own, ...call.env, ...more } },
         );
     const plan = { file, source: sources.get(file), folder, pushed: call.pushed };
-    const printed = await bake("--print", ...call.targets);
-    if (printed.failure === undefined) return readBakePlan(parseBake(printed.stdout), plan);
-    if (call.targets.length === 0 && printed.stderr.includes("failed to find target default")) {
-        const listed = await bake("--list=type=targets,format=json");
+    const resolve = async (more: Readonly<Record<string, string>>) => {
+        const printed = await bake(more, "--print", ...call.targets);
+        if (printed.failure === undefined) return { printed, plan: parseBake(printed.stdout), isDefault: true };
+        if (call.targets.length > 0 || !printed.stderr.includes("failed to find target default")) return { printed };
+        const listed = await bake(more, "--list=type=targets,format=json");
         const targets =
             listed.failure === undefined ? (JSON.parse(listed.stdout) as { name: string; group?: boolean }[]) : [];
         const plain = targets.filter(({ group }) => group !== true).map(({ name }) => name);
-        const all = plain.length > 0 ? await bake("--print", ...plain) : listed;
-        if (all.failure === undefined && plain.length > 0) {
-            // Without a default group, targets without tags are there for others to inherit from.
-            const { builds, notes } = readBakePlan(parseBake(all.stdout), plan);
-            return { builds: builds.filter(({ names }) => names.length > 0), notes };
-        }
+        const all = plain.length > 0 ? await bake(more, "--print", ...plain) : listed;
+        if (all.failure !== undefined || plain.length === 0) return { printed };
+        return { printed, plan: parseBake(all.stdout), isDefault: false };
+    };
+    const unknown = await unknownInBake(call, file, async (more) => (await resolve(more)).plan);
+    // What is asked for is read once it is given.
+    if (unknown.some(({ wants }) => wants !== undefined)) return { builds: [], notes: unknown };
+    const { printed, plan: resolved, isDefault } = await resolve({});
+    if (resolved !== undefined) {
+        const { builds, notes } = readBakePlan(resolved, plan);
+        // Without a default group, targets without tags are there for others to inherit from.
+        const wanted = isDefault ? builds : builds.filter(({ names }) => names.length > 0);
+        return { builds: wanted, notes: [...unknown, ...notes] };
     }
     const text = sources.get(file)?.text;
     const isMissing = /unknown command|is not a docker command|ENOENT|unknown flag/.test(
-        printed.stderr + printed.failure,
+        `${printed.stderr}${printed.failure ?? ""}`,
     );
     if (isMissing && file.endsWith(".json") && text !== undefined) return readBakePlan(parseBake(text), plan);
     const reason = isMissing
@@ -248,7 +276,7 @@ async function readSources({ root, tracked, github, branch }: Repository, given:
                 files: [path.posix.basename(file)],
                 targets: [],
                 sets: [],
-                env: {},
+                ...{ env: {}, unknown: {} },
                 pushed: false,
             };
         });

@@ -5,7 +5,7 @@ export async function runPreview(args: readonly string[], options: PulumiOptions
     const start = Date.now();
     const { pulumi } = await openSession(options, false);
     const ready = Date.now();
-    const code = await pulumi("preview", args);
+    const code = await pulumi("preview", ["--suppress-outputs", ...args]);
     reportDuration("preview", start, ready);
     return endOf("preview", code);
 }

@@ -164,7 +164,8 @@ async function update(
     const mask = (text: string) => masked(text, secrets);
     const refreshed = await refreshFirst(session, args);
     if (isInterrupted()) return exit.interrupted;
-    const up = ["--yes", "--skip-preview"];
+    // The outputs are ten lines an image, changed or not; `pulumi stack output images` has them.
+    const up = ["--yes", "--skip-preview", "--suppress-outputs"];
     const replacing = refreshed.replaced.flatMap((urn) => ["--replace", urn]);
     const uncached = rebuild.length > 0 ? { [uncachedVariable]: rebuild.join(" ") } : {};
     const recordedUp = await recordUp({ ...engine.env, ...uncached }, (logArgs, env) =>

@@ -32,6 +32,20 @@ const textsOf = (value: Value | undefined): string[] =>
 
 const text = (value: Value | undefined): string | undefined => (typeof value === "string" ? value : undefined);
 
+/** Properties of a target that say only what its image contains. */
+const contents = ["args", "labels", "annotations", "secret"];
+
+/** Returns a plan without what only the contents of its images depend on. */
+export const withoutContents = ({ group, target }: BakePlan): BakePlan => ({
+    group,
+    target: Object.fromEntries(
+        Object.entries(target).map(([name, values]) => [
+            name,
+            Object.fromEntries(Object.entries(values).filter(([property]) => !contents.includes(property))),
+        ]),
+    ),
+});
+
 /** Returns the line that begins the block of a target or group, or of the matrix that it comes from; 1 if there is none. */
 function lineOfTarget(name: string, { group }: BakePlan, source: SourceFile | undefined): number {
     if (!source) return 1;

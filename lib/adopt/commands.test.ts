@@ -114,6 +114,14 @@ test("a call of bake is kept with its files, targets and settings", () => {
     ]);
 });
 
+test("a call of bake is kept with its environment, known or not, also what is set for it alone", () => {
+    const { bakes } = read("A=1\nB=$(date)\nC=3 D=$E docker buildx bake\ndocker buildx bake");
+    const [first, second] = bakes;
+    expect(first).toMatchObject({ env: { A: "1", C: "3" }, unknown: { B: "$(date)", D: "$E" } });
+    expect(second).toMatchObject({ env: { A: "1" }, unknown: { B: "$(date)" } });
+    expect([second?.env.C, second?.unknown.D]).toEqual([undefined, undefined]);
+});
+
 test("the scripts of a package.json run in its folder, and its version is not known", () => {
     const text = `{
   "name": "web",

@@ -24,6 +24,8 @@ export interface BakeCall {
     /** Values of `--set`. */
     readonly sets: readonly string[];
     readonly env: Readonly<Record<string, string>>;
+    /** Environment variables that are set, to what nobody knows here: what is unknown, by variable. */
+    readonly unknown: Readonly<Record<string, string>>;
     readonly pushed: boolean;
 }
 
@@ -339,7 +341,8 @@ function readBuild(given: readonly Word[], folder: string, where: string, { note
     });
 }
 
-function readBake(given: readonly Word[], folder: string, where: string, { variables, result }: Reader): void {
+function readBake(given: readonly Word[], folder: string, where: string, reader: Reader): void {
+    const { variables, reasons, result } = reader;
     const { options, rest } = parseArguments(given);
     const words = [...rest, ...[...options.values()].flat()];
     const unknown = words.find((word) => word.unknown !== undefined);
@@ -351,6 +354,7 @@ function readBake(given: readonly Word[], folder: string, where: string, { varia
     result.bakes.push({
         ...{ where, folder, files: texts("f", "file"), targets: rest.map(({ text }) => text), sets: texts("set") },
         env: Object.fromEntries(variables),
+        unknown: Object.fromEntries([...(reasons ?? [])].filter(([name]) => !variables.has(name))),
         pushed: options.has("push"),
     });
 }
@@ -412,17 +416,20 @@ function readCommands(
         }
         const assigned = own.findIndex((word) => !/^(?:export|local|readonly|declare|[A-Za-z_]\w*=[^]*)$/.test(word));
         const assignments = own.slice(0, assigned < 0 ? undefined : assigned).filter((word) => word.includes("="));
-        if (assigned < 0) {
+        const assign = (to: Pick<typeof scope, "variables" | "unknown">) => {
             for (const word of assignments) {
                 const at = word.indexOf("=");
                 const { text, unknown } = expandIn(word.slice(at + 1));
                 const name = word.slice(0, at);
-                if (unknown === undefined) scope.variables.set(name, text);
+                if (unknown === undefined) to.variables.set(name, text);
                 else {
-                    scope.variables.delete(name);
-                    scope.unknown.set(name, unknown);
+                    to.variables.delete(name);
+                    to.unknown.set(name, unknown);
                 }
             }
+        };
+        if (assigned < 0) {
+            assign(scope);
             continue;
         }
         // Recipes of make may begin with @ or -, which belong to make.
@@ -435,7 +442,10 @@ function readCommands(
             if (folder !== undefined) scope.folder = folder;
             continue;
         }
-        readCommand(words, scope.folder, line, { ...reader, variables: scope.variables });
+        // What stands before a command is set for it alone.
+        const [variables, unknown] = [new Map(scope.variables), new Map(scope.unknown)];
+        assign({ variables, unknown });
+        readCommand(words, scope.folder, line, { ...reader, variables, reasons: unknown });
     }
 }
 

@@ -239,3 +239,11 @@ test.each<[string, string[], string[], boolean, string[], number]>([
     const made = metadataTags({ images: ["a/b"], tags, flavor }, { name: "push", branch: "main", tags: isTagged });
     expect([made.names, made.notes.length]).toEqual([expected, notes]);
 });
+
+test("a call of docker/bake-action is kept with its environment, known or not", async () => {
+    const step =
+        '      - uses: docker/bake-action@v6\n        env: { REPO: "ghcr.io/${{ github.repository }}", USER: "${{ secrets.USER }}" }\n';
+    expect((await read(workflow(step))).bakes).toMatchObject([
+        { env: { REPO: "ghcr.io/acme/shop" }, unknown: { USER: "secrets.USER" } },
+    ]);
+});

@@ -467,6 +467,14 @@ const textsOf = (values: Value | undefined): Readonly<Record<string, string>> =>
         ),
     );
 
+/** Returns what is unknown in the entries of an object, by their names. */
+const unknownIn = (values: Value | undefined): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+        Object.entries(objectOr(values)).flatMap(([name, value]) =>
+            value instanceof Unknown ? [[name, value.unknown]] : [],
+        ),
+    );
+
 /** Reads docker/bake-action. Throws UnknownValue. */
 function readBakeAction(inputs: Inputs, where: string, { contexts }: Scope): Found {
     const folder = pathIn(inputs.text("workdir") ?? ".") ?? ".";
@@ -474,6 +482,7 @@ function readBakeAction(inputs: Inputs, where: string, { contexts }: Scope): Fou
         ...{ where, folder, files: inputs.list("files"), targets: inputs.list("targets") },
         sets: inputs.trimmed("set"),
         env: textsOf(contexts.env),
+        unknown: unknownIn(contexts.env),
         pushed: inputs.lines("push", true).includes("true"),
     };
     return { ...nothing, bakes: [call] };
@@ -553,9 +562,7 @@ function scriptVariables(contexts: Values): ReadonlyMap<string, string> {
 function expandScript(script: string, { options, contexts }: Scope) {
     const reasons = new Map([
         ...automatic.map((name) => [`GITHUB_${name.toUpperCase()}`, `github.${name}`] as const),
-        ...Object.entries(objectOr(contexts.env)).flatMap(([name, value]) =>
-            value instanceof Unknown ? [[name, value.unknown] as const] : [],
-        ),
+        ...Object.entries(unknownIn(contexts.env)),
     ]);
     const text = script.replace(/\$\{\{.*?\}\}/gs, (expression) =>
         ifKnown(

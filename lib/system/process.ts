@@ -159,11 +159,13 @@ export interface MaskedOptions {
     readonly secrets: readonly string[];
     /** Gets each line of both streams as it was told, without its end. */
     readonly onLine?: (line: string) => void;
+    /** Makes what shortens a stream before it is printed. */
+    readonly shortener?: () => { readonly write: (piece: string) => string; readonly end: () => string };
 }
 
 /** `runAttached`, with secrets masked in all that the command prints. The command itself has no terminal to print on. */
 export async function runMasked(command: string, args: readonly string[], options: MaskedOptions): Promise<number> {
-    const { env, secrets, onLine } = options;
+    const { env, secrets, onLine, shortener } = options;
     const child = spawn(command, args, { stdio: ["inherit", "pipe", "pipe"], env });
     const ends = (
         [
@@ -172,9 +174,13 @@ export async function runMasked(command: string, args: readonly string[], option
         ] as const
     ).map(([from, to]) => {
         const mask = maskStream(secrets);
+        const short = shortener?.();
         let line = "";
-        const tell = (text: string) => {
+        const print = (text: string) => {
             if (text !== "") to.write(text);
+        };
+        const tell = (text: string) => {
+            print(short ? short.write(text) : text);
             const lines = (line + text).split("\n");
             line = lines.pop() ?? "";
             for (const one of lines) onLine?.(one);
@@ -184,6 +190,7 @@ export async function runMasked(command: string, args: readonly string[], option
         });
         return () => {
             tell(mask.end());
+            print(short?.end() ?? "");
             if (line !== "") onLine?.(line);
         };
     });

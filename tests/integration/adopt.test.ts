@@ -2,10 +2,12 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
+import { planAdoption } from "../../cli/adopt";
 import { packageRoot } from "../../lib/system/paths";
 import { type Outcome, type TestLab, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { packedModules } from "../package";
+import { tree } from "../tree";
 
 /*
  * The examples, each adopted in a repository of its own that knows nothing of this one: what `adopt` writes is all that changes, apart from
@@ -141,4 +143,44 @@ test("a repository of ES modules with a tsconfig.json, own folders and a strict 
     const up = await layeredImages("up");
     expect(up.output).toContain("docker-build:index:Image web-");
     expect(up.code, up.output).toBe(0);
+});
+
+test("the variables of a bake file on which names depend are asked for, and others are not", async () => {
+    const files = {
+        "docker-bake.hcl":
+            'variable "REPO" { default = "x/app" }\nvariable "NOTE" { default = "" }\nvariable "LEVEL" { default = "1" }\n' +
+            'group "default" { targets = ["app"] }\n' +
+            'target "app" { \n tags = ["${REPO}:1"]\n args = { NOTE = NOTE, LEVEL = LEVEL }\n}\n',
+        Dockerfile: "FROM scratch\nARG LEVEL NOTE\nCOPY Dockerfile /\n",
+    };
+    const plan = async (step: string, set: readonly string[] = []) => {
+        const text = `on: push\njobs:\n  build:\n    steps:\n      - ${step}\n`;
+        const root = tree({ ...files, ".github/workflows/ci.yml": text });
+        execFileSync("sh", ["-c", "git init --quiet && git add ."], { cwd: root });
+        const { images, needed, notes } = (await planAdoption(root, { dryRun: true, set })).plan;
+        return {
+            names: images.map(({ definition }) => definition.name),
+            needed: needed.flatMap(({ values }) => values),
+            notes: notes.map(({ text: note }) => note),
+        };
+    };
+    const env = (values: string) =>
+        `uses: docker/bake-action@v6\n        with: { push: true }\n        env: { ${values} }`;
+    const own = env('REPO: "ghcr.io/${{ vars.OWNER }}/app", OTHER: "${{ vars.OTHER }}"');
+    expect(await plan(own)).toMatchObject({ names: [undefined], needed: ["vars.OWNER"] });
+    expect(await plan(own, ["vars.OWNER=acme"])).toEqual({ names: ["ghcr.io/acme/app:1"], needed: [], notes: [] });
+    const script = 'run: REPO="ghcr.io/${{ vars.OWNER }}/app" docker buildx bake --push';
+    expect(await plan(script)).toMatchObject({ needed: ["vars.OWNER"] });
+    // An image would contain a secret that is its build argument: nobody is asked for it.
+    expect(await plan(env('NOTE: "${{ secrets.NOTE }}"'))).toEqual({
+        names: ["x/app:1"],
+        needed: [],
+        notes: [expect.stringContaining("secrets.NOTE is known only to GitHub, and is left out")],
+    });
+    // What only a running step knows can't be asked for: the file's default is what is left.
+    expect(await plan(env('LEVEL: "${{ steps.level.outputs.level }}"'))).toEqual({
+        names: ["x/app:1"],
+        needed: [],
+        notes: [expect.stringContaining("steps.level is not known before it runs")],
+    });
 });
