@@ -157,13 +157,15 @@ export interface MaskedOptions {
     readonly env: NodeJS.ProcessEnv;
     /** What is masked, as `maskStream` takes it. */
     readonly secrets: readonly string[];
+    /** Sentences of the command that are left out. */
+    readonly unsaid?: readonly string[];
     /** Gets each line of both streams as it was told, without its end. */
     readonly onLine?: (line: string) => void;
 }
 
 /** `runAttached`, with secrets masked in all that the command prints. The command itself has no terminal to print on. */
 export async function runMasked(command: string, args: readonly string[], options: MaskedOptions): Promise<number> {
-    const { env, secrets, onLine } = options;
+    const { env, secrets, unsaid = [], onLine } = options;
     const child = spawn(command, args, { stdio: ["inherit", "pipe", "pipe"], env });
     const ends = (
         [
@@ -172,6 +174,7 @@ export async function runMasked(command: string, args: readonly string[], option
         ] as const
     ).map(([from, to]) => {
         const mask = maskStream(secrets);
+        const leaveOut = maskStream(unsaid, "");
         let line = "";
         const tell = (text: string) => {
             if (text !== "") to.write(text);
@@ -180,10 +183,10 @@ export async function runMasked(command: string, args: readonly string[], option
             for (const one of lines) onLine?.(one);
         };
         from.setEncoding("utf8").on("data", (piece: string) => {
-            tell(mask.write(piece));
+            tell(leaveOut.write(mask.write(piece)));
         });
         return () => {
-            tell(mask.end());
+            tell(leaveOut.write(mask.end()) + leaveOut.end());
             if (line !== "") onLine?.(line);
         };
     });
