@@ -124,7 +124,7 @@ test("a stack in a folder is built", async () => {
     expect(didTo(await run(mine, folder, "up"))).toMatchObject({ created: expect.any(Number) as number });
 });
 
-let before_: Backend;
+let current: Backend | undefined;
 for (const [name, start] of except(["S3"], [["S3", startS3] as const, ["PostgreSQL", startPostgres] as const])) {
     describe(`the state in ${name}`, () => {
         let server: StateServer;
@@ -136,12 +136,12 @@ for (const [name, start] of except(["S3"], [["S3", startS3] as const, ["PostgreS
         });
 
         test("is taken over from where it was, as docs/operations.md says, and nothing is built again", async () => {
-            const [from, file] = [before_ ?? folder, path.join(lab.paths.state, "export.json")];
+            const [from, file] = [current ?? folder, path.join(lab.paths.state, "export.json")];
             const digest = await latest();
             await pulumi(from, "stack", "export", "--stack", "team", "--file", file);
             await pulumi(server, "stack", "init", "team", "--no-select");
             await pulumi(server, "stack", "import", "--stack", "team", "--file", file);
-            before_ = server;
+            current = server;
             writeTree(theirs, { [stackFile]: readFileSync(path.join(mine, stackFile), "utf8") });
             const reviewed = await run(mine, server, "review", "--format", "json");
             expect(reviewed.code, reviewed.output).toBe(0);
