@@ -1,7 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+    chownSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    readdirSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -66,7 +75,8 @@ function serverOn(port: number, command: string, args: readonly string[], env: N
             stream.setEncoding("utf8").on("data", (text: string) => (log += text));
         server = child;
         await eventually(async () => {
-            if (child.exitCode !== null || !(await answers(port))) throw new Error(`${command} does not answer: ${log}`);
+            if (child.exitCode !== null || !(await answers(port)))
+                throw new Error(`${command} does not answer: ${log}`);
         }, patience);
     };
     return { start, end };
@@ -92,7 +102,9 @@ export async function startPostgres(): Promise<StateServer> {
     // PostgreSQL refuses to run as root. Debian's package makes the user.
     const isRoot = process.getuid?.() === 0;
     if (isRoot) {
-        const [uid, gid] = await Promise.all(["-u", "-g"].map(async (what) => Number(await run("id", [what, "postgres"]))));
+        const [uid, gid] = await Promise.all(
+            ["-u", "-g"].map(async (what) => Number(await run("id", [what, "postgres"]))),
+        );
         for (const one of [home, passwordFile]) chownSync(one, uid ?? 0, gid ?? 0);
     }
     const own = isRoot ? ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"] : ["env"];
@@ -102,7 +114,12 @@ export async function startPostgres(): Promise<StateServer> {
     await run(first, [...options, program("initdb"), "--pgdata", data, ...access, ...settings], { cwd: "/" });
     const port = await choosePort(firstPort);
     const listening = ["-p", port.toString(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="];
-    const { start, end } = serverOn(port, first, [...options, program("postgres"), "-D", data, ...listening], process.env);
+    const { start, end } = serverOn(
+        port,
+        first,
+        [...options, program("postgres"), "-D", data, ...listening],
+        process.env,
+    );
     await start();
     const env = {
         PULUMI_BACKEND_URL: `postgres://${user}@127.0.0.1:${port.toString()}/postgres?sslmode=disable`,
@@ -143,11 +160,15 @@ async function ensureVersitygw(): Promise<string> {
         const build = ["build", "-mod=readonly"];
         await progress("building the tests' S3 server", () =>
             makeFolder(folder, async (partial) => {
-                await run("go", [...build, "-o", path.join(partial, "versitygw"), "github.com/versity/versitygw/cmd/versitygw"], {
-                    cwd: source,
-                    env: { ...process.env, CGO_ENABLED: "0" },
-                    log: `${folder}.log`,
-                });
+                await run(
+                    "go",
+                    [...build, "-o", path.join(partial, "versitygw"), "github.com/versity/versitygw/cmd/versitygw"],
+                    {
+                        cwd: source,
+                        env: { ...process.env, CGO_ENABLED: "0" },
+                        log: `${folder}.log`,
+                    },
+                );
             }),
         );
     });
@@ -180,7 +201,9 @@ export async function startS3(): Promise<StateServer> {
         read: (folder) => {
             const place = path.join(data, bucket, folder);
             const entries = existsSync(place) ? readdirSync(place, { recursive: true, withFileTypes: true }) : [];
-            const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+            const files = entries
+                .filter((entry) => entry.isFile())
+                .map((entry) => path.join(entry.parentPath, entry.name));
             return Promise.resolve(
                 files.map((file) => `${path.relative(path.join(data, bucket), file)} ${readFileSync(file, "utf8")}`),
             );

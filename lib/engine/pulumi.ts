@@ -129,7 +129,10 @@ export function engineError(
     fallback?: string,
     env: NodeJS.ProcessEnv = process.env,
 ): InputError {
-    const output = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n").replaceAll(cancelAdvice, "");
+    const output = [stderr.trim(), stdout.trim()]
+        .filter((text) => text !== "")
+        .join("\n")
+        .replaceAll(cancelAdvice, "");
     const next = engineAdvice(output, env) ?? fallback;
     return new InputError({
         problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${output}`,
