@@ -64,7 +64,7 @@ function serverOn(port: number, command: string, args: readonly string[], env: N
     let server: ChildProcess | undefined;
     let log = "";
     const end = async (signal: NodeJS.Signals) => {
-        if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+        if (server?.exitCode !== null || server.signalCode !== null) return;
         const ended = once(server, "exit");
         server.kill(signal);
         await ended;
