@@ -39,6 +39,7 @@ before(async () => {
     theirs = makeRepository(path.join(lab.paths.state, "theirs", "clone"), files);
 });
 after(async () => {
+    for (const server of servers) await server.close();
     await lab.close();
 });
 
@@ -124,15 +125,16 @@ test("a stack in a folder is built", async () => {
     expect(didTo(await run(mine, folder, "up"))).toMatchObject({ created: expect.any(Number) as number });
 });
 
+/** Where the state is; the folder at first. */
 let current: Backend | undefined;
+/** The servers that were started: each is the place from which the next one takes the state over. */
+const servers: StateServer[] = [];
 for (const [name, start] of except(["S3"], [["S3", startS3] as const, ["PostgreSQL", startPostgres] as const])) {
     describe(`the state in ${name}`, () => {
         let server: StateServer;
         before(async () => {
             server = await start();
-        });
-        after(async () => {
-            await server.close();
+            servers.push(server);
         });
 
         test("is taken over from where it was, as docs/operations.md says, and nothing is built again", async () => {
