@@ -307,6 +307,11 @@ test.each<[string, SetupOptions, RegExp]>([
         { apply: true, variable: ["AWS_REGON=x"] },
         /no workflow reads AWS_REGON\n {2}allowed: .*AWS_REGION/,
     ],
+    [
+        "a variable with a password in it",
+        { apply: true, variable: ["PULUMI_BACKEND_URL=postgres://up:word@db.example/state"] },
+        /PULUMI_BACKEND_URL holds a password.*\n {2}next: .*--secret PGPASSWORD/,
+    ],
     ["a variable without a value", { apply: true, variable: ["AWS_REGION"] }, /AWS_REGION has no value/],
     [
         "a secret without a value",

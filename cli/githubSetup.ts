@@ -24,6 +24,7 @@ import { setupPermissions } from "../lib/github/permissions";
 import { checkBranch } from "../lib/github/repository";
 import { baseUrlOf, defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
 import { guide } from "../lib/system/guide";
+import { passwordsIn } from "../lib/system/hidden";
 import { repositoryRoot } from "../lib/system/paths";
 import { capture } from "../lib/system/process";
 import { ciBranch, ciRegistry } from "../workflows/ciStack";
@@ -142,6 +143,12 @@ function variableTask(text: string, known: readonly string[]): Task {
         throw new InputError({ where: "--variable", problem: `${text} has no value`, allowed: ["<name>=<value>"] });
     }
     if (!known.includes(name)) throw notSettable("--variable", name, known);
+    if (passwordsIn(value).length > 0)
+        throw new InputError({
+            where: "--variable",
+            problem: `the value of ${name} holds a password, and everybody who can see the repository's settings reads variables`,
+            next: "leave the password out of the address, and set it as a secret: --secret PGPASSWORD",
+        });
     const problem = valueProblem(value);
     if (problem !== undefined)
         throw new InputError({

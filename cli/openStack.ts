@@ -8,13 +8,14 @@ import { partsOf } from "../lab/parts";
 import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineOn } from "../lib/engine/pulumi";
 import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
-import { checkStackFiles } from "../lib/engine/fileBackend";
+import { backendAddress, checkStackFiles } from "../lib/engine/fileBackend";
 import { identityVariables } from "../lib/engine/identity";
 import { ciStack, labStack, projectName } from "../lib/engine/stacks";
 import { asInputError } from "../lib/errors";
 import { openCheckout } from "../lib/context/checkout";
 import { readImages } from "../lib/hierarchy/prepare";
 import { withImageSettings } from "../lib/hierarchy/settings";
+import { hide, passwordsIn } from "../lib/system/hidden";
 import { repositoryRoot } from "../lib/system/paths";
 import { progress } from "../lib/system/progress";
 import { readableBuildArgs } from "../workflows/ciStack";
@@ -64,6 +65,8 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
     const labEnv = async () =>
         start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
     const env = isLab ? await labEnv() : { ...process.env, ...(await identityVariables(process.env)) };
+    // The address of a database may hold its password, also where `pulumi login` left it.
+    hide(passwordsIn(backendAddress(env, repositoryRoot()) ?? ""));
     checkStackFiles(env, repositoryRoot());
     if (!isLab) {
         const check = () => preflight(repositoryRoot(), stack, env, use);

@@ -1,7 +1,7 @@
 import { labStack, stackFile } from "../lib/engine/stacks";
 import { buildLines } from "../lib/engine/buildLines";
 import { backendAddress } from "../lib/engine/fileBackend";
-import { removeDeadLocks, reportedLocks, stackLocks, updatedBy } from "../lib/engine/locks";
+import { cancelAdvice, removeDeadLocks, reportedLocks, stackLocks, updatedBy } from "../lib/engine/locks";
 import { type Engine, completeOperation, exportStack, readStackFile } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
@@ -83,7 +83,8 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
                 if (printed.length > keptLines) printed.shift();
                 if (reportedLocks(line).length > 0) reported += `${line}\n`;
             };
-            const run = () => runMasked("pulumi", command, { env, secrets, onLine, shortener: buildLines });
+            const run = () =>
+                runMasked("pulumi", command, { env, secrets, unsaid: [cancelAdvice], onLine, shortener: buildLines });
             if (operation !== "preview") await mark.add();
             const code = await run();
             return code !== 0 && (await removeEndedLocks(engine, reported)) ? await run() : code;

@@ -32,6 +32,7 @@ test.each<[string, string | undefined, string[], Backend | undefined]>([
     ["a bucket and a role", "s3://state", ["PULUMI_BACKEND_URL", "AWS_REGION", "AWS_ROLE_ARN"], "s3-openid"],
     ["a bucket and a key", "s3://state", ["PULUMI_BACKEND_URL", "AWS_ACCESS_KEY_ID"], "s3"],
     ["a bucket and another cloud's key", "gs://state", ["PULUMI_BACKEND_URL", "AWS_ACCESS_KEY_ID"], undefined],
+    ["a database and its password", "postgres://up@db/state", ["PULUMI_BACKEND_URL", "PGPASSWORD"], "postgres"],
     ["only a bucket", "azblob://state", ["PULUMI_BACKEND_URL"], undefined],
     ["nothing", undefined, [], undefined],
 ])("%s tells the backend", (_, url, names, backend) => {

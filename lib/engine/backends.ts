@@ -62,6 +62,12 @@ export const backends = {
         variables: [address],
         secrets: ["GOOGLE_CREDENTIALS", passphrase],
     },
+    postgres: {
+        title: "PostgreSQL",
+        scheme: "postgres://",
+        variables: [address],
+        secrets: ["PGPASSWORD", passphrase],
+    },
 } as const satisfies Record<string, BackendFacts>;
 /** A kind of backend. */
 export type Backend = keyof typeof backends;

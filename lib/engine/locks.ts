@@ -214,6 +214,13 @@ export function runningUpdates(backend: string): number[] {
 
 /* Locks of updates in GitHub Actions. Each job has a machine of its own, so host and pid of its lock say nothing afterwards. */
 
+/**
+ * What Pulumi says next to a lock, whoever holds it: a command that takes the lock from an update that runs. It is never repeated; the
+ * next step is that of `engineAdvice`.
+ */
+export const cancelAdvice =
+    " Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.";
+
 /** A lock in the engine's message that the stack is locked: such a message is all that says which locks a bucket holds. */
 export interface ReportedLock {
     readonly username: string;

@@ -3,7 +3,16 @@ import path from "node:path";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
-import { backendUrl, completeOperation, engineAdvice, preview, previewErrors, readStackFile } from "./pulumi";
+import { cancelAdvice } from "./locks";
+import {
+    backendUrl,
+    completeOperation,
+    engineAdvice,
+    engineError,
+    preview,
+    previewErrors,
+    readStackFile,
+} from "./pulumi";
 
 test.each([
     ["error: get stack secrets manager: incorrect passphrase", /PULUMI_CONFIG_PASSPHRASE/],
@@ -16,6 +25,15 @@ test.each([
     ["error: could not find plugin docker-build", /pulumi plugin install/],
 ])("after %j the next step is said", (said, next) => {
     expect(engineAdvice(said)).toMatch(next);
+});
+
+test("an error about a lock keeps who holds it, and leaves out the command that would take it from them", () => {
+    const lock = "  s3://state/.pulumi/locks/1.json: created by me@laptop (pid 12) at 2026-05-01T10:00:00Z";
+    const stderr = `error: the stack is currently locked by 1 lock(s).${cancelAdvice}\n${lock}\n`;
+    const { message } = engineError("the refresh failed", { failure: "exit code 1", stdout: "", stderr });
+    expect(message).toContain(`locked by 1 lock(s).\n${lock}`);
+    expect(message).toContain("next: wait for the update that runs");
+    expect(message).not.toContain("pulumi cancel");
 });
 
 test("an error of the program speaks for itself", () => {

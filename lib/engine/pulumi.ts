@@ -7,6 +7,7 @@ import { guide } from "../system/guide";
 import { inActions } from "../system/inActions";
 import { progress } from "../system/progress";
 import { continuing } from "./continuing";
+import { cancelAdvice } from "./locks";
 import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
 import { withoutGitHub } from "./withoutGitHub";
@@ -128,7 +129,10 @@ export function engineError(
     fallback?: string,
     env: NodeJS.ProcessEnv = process.env,
 ): InputError {
-    const output = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
+    const output = [stderr.trim(), stdout.trim()]
+        .filter((text) => text !== "")
+        .join("\n")
+        .replaceAll(cancelAdvice, "");
     const next = engineAdvice(output, env) ?? fallback;
     return new InputError({
         problem: `${what}: pulumi ended with ${failure ?? "nothing"}:\n${output}`,

@@ -1,6 +1,6 @@
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
-import { guardStreams, hiddenTexts, hide, secretsIn, withoutSecrets } from "./hidden";
+import { guardStreams, hiddenTexts, hide, passwordsIn, secretsIn, withoutSecrets } from "./hidden";
 
 test("what was hidden once is removed from every text, also by what is hidden later", () => {
     hide(["first-value"]);
@@ -44,5 +44,27 @@ describe("a variable of the environment is secret by its name", () => {
 
     test("unless its value is so short that it is part of unrelated words, or it has none", () => {
         expect(secretsIn({ PULUMI_CONFIG_PASSPHRASE: "lab", GITHUB_TOKEN: "", HOME: undefined })).toEqual([]);
+    });
+});
+
+describe("the password in a URL is secret", () => {
+    test.each<[string, string[]]>([
+        ["postgres://up:pass%2Fword@db.example:5432/state?sslmode=verify-full", ["pass%2Fword", "pass/word"]],
+        ["postgres://up@db.example/state?password=in%20query", ["in query"]],
+        ["http://proxy:secret@proxy.example:3128", ["secret"]],
+        // A "@" that should have been escaped.
+        ["postgres://up:p@ss@db.example/state", ["p@ss"]],
+        ["postgres://up:100%@db.example/state", ["100%"]],
+        ["postgres://up@db.example:5432/state", []],
+        ["postgres://up:@db.example/state", []],
+        ["s3://state?endpoint=https://me@s3.example:9000", []],
+        ["/usr/bin:/bin", []],
+    ])("%s", (url, passwords) => {
+        expect(passwordsIn(url)).toEqual(passwords);
+    });
+
+    test("whatever the variable's name", () => {
+        const env = { PULUMI_BACKEND_URL: "postgres://up:password@db/state", HTTPS_PROXY: "http://me:word@proxy" };
+        expect(secretsIn(env)).toEqual(["password"]);
     });
 });

@@ -23,10 +23,32 @@ export const hiddenTexts = (): readonly string[] => texts;
 /** Removes all secrets that this process knows from a text. */
 export const withoutSecrets = (text: string): string => masked(text, texts);
 
-/** Returns the values of environment variables that are secret by their names, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY. */
+/**
+ * Returns the password in a URL, as written and decoded: `postgres://user:password@host/` and `?password=…`.
+ *
+ * @returns none for a text that is no URL or has no password
+ */
+export function passwordsIn(url: string): string[] {
+    const [, inUser] = /^[a-z][a-z\d+.-]*:\/\/[^/?#:@]*:([^/?#]*)@/i.exec(url) ?? [];
+    const inQuery = URL.canParse(url) ? new URL(url).searchParams.getAll("password") : [];
+    const decoded = (text: string) => {
+        try {
+            return decodeURIComponent(text);
+        } catch {
+            return text;
+        }
+    };
+    const written = [...(inUser === undefined ? [] : [inUser]), ...inQuery].filter((text) => text !== "");
+    return [...new Set(written.flatMap((text) => [text, decoded(text)]))];
+}
+
+/**
+ * Returns the values of environment variables that are secret: by their names, such as GITHUB_TOKEN and AWS_SECRET_ACCESS_KEY, and the
+ * passwords in URLs, such as PULUMI_BACKEND_URL and HTTPS_PROXY.
+ */
 export const secretsIn = (env: NodeJS.ProcessEnv): string[] =>
     Object.entries(env).flatMap(([name, value = ""]) =>
-        secretNames.test(name) && value.length >= shortestValue ? [value] : [],
+        (secretNames.test(name) ? [value] : passwordsIn(value)).filter((text) => text.length >= shortestValue),
     );
 
 /**

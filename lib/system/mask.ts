@@ -107,12 +107,13 @@ function spansOf(text: string, secrets: readonly string[]): [start: number, end:
  * Replaces the secrets in a text.
  *
  * @param secrets as `secretTexts` returns them
+ * @param by what stands in their place
  */
-export function masked(text: string, secrets: readonly string[]): string {
+export function masked(text: string, secrets: readonly string[], by: string = placeholder): string {
     let result = "";
     let from = 0;
     for (const [start, end] of spansOf(text, secrets)) {
-        result += text.slice(from, start) + placeholder;
+        result += text.slice(from, start) + by;
         from = end;
     }
     return result + text.slice(from);
@@ -158,8 +159,9 @@ export interface MaskStream {
  * Creates a `MaskStream`.
  *
  * @param secrets as `secretTexts` returns them
+ * @param by what stands in their place
  */
-export function maskStream(secrets: readonly string[]): MaskStream {
+export function maskStream(secrets: readonly string[], by: string = placeholder): MaskStream {
     let pending = "";
     return {
         write: (piece) => {
@@ -167,12 +169,12 @@ export function maskStream(secrets: readonly string[]): MaskStream {
             const open = openFrom(pending, secrets);
             // A complete secret that overlaps the uncertain end waits with it.
             const cut = spansOf(pending, secrets).find(([start, end]) => start < open && open < end)?.[0] ?? open;
-            const safe = masked(pending.slice(0, cut), secrets);
+            const safe = masked(pending.slice(0, cut), secrets, by);
             pending = pending.slice(cut);
             return safe;
         },
         end: () => {
-            const rest = masked(pending, secrets);
+            const rest = masked(pending, secrets, by);
             pending = "";
             return rest;
         },

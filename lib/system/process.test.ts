@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { eventually, expect, test } from "../../tests/mocha";
+import { eventually, expect, spyOn, test } from "../../tests/mocha";
 import { temporaryFolder } from "../../tests/tree";
 import { makeFolder } from "./files";
 import { withLock } from "./lock";
+import { runMasked } from "./process";
 
 test("a folder that could not be made is absent, and nothing is left of it", async () => {
     const folder = path.join(temporaryFolder(), "made");
@@ -67,3 +68,15 @@ test("who waits for a lock says so, and Ctrl-C ends the waiting", async () => {
     expect(spawnSync("flock", ["--nonblock", file, "true"]).status).toBe(0);
     expect(existsSync(file)).toBe(true);
 }).timeout(30_000);
+
+test("sentences of a masked command are left out, also where they come in pieces, and secrets in what stays are masked", async () => {
+    const printed: string[] = [];
+    const lines: string[] = [];
+    spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+    const script = "printf 'it is locked. Can'; sleep 0.2; printf 'cel it.\\nby a-secret. Cancelled\\n'";
+    const options = { env: process.env, secrets: ["a-secret"], unsaid: [" Cancel it."] };
+    const code = await runMasked("sh", ["-c", script], { ...options, onLine: (line) => lines.push(line) });
+    expect(code).toBe(0);
+    expect(printed.join("")).toContain("it is locked.\nby [secret]. Cancelled\n");
+    expect(lines).toEqual(["it is locked.", "by [secret]. Cancelled"]);
+});

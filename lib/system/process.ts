@@ -157,6 +157,8 @@ export interface MaskedOptions {
     readonly env: NodeJS.ProcessEnv;
     /** What is masked, as `maskStream` takes it. */
     readonly secrets: readonly string[];
+    /** Sentences of the command that are left out. */
+    readonly unsaid?: readonly string[];
     /** Gets each line of both streams as it was told, without its end. */
     readonly onLine?: (line: string) => void;
     /** Makes what shortens a stream before it is printed. */
@@ -165,7 +167,7 @@ export interface MaskedOptions {
 
 /** `runAttached`, with secrets masked in all that the command prints. The command itself has no terminal to print on. */
 export async function runMasked(command: string, args: readonly string[], options: MaskedOptions): Promise<number> {
-    const { env, secrets, onLine, shortener } = options;
+    const { env, secrets, unsaid = [], onLine, shortener } = options;
     const child = spawn(command, args, { stdio: ["inherit", "pipe", "pipe"], env });
     const ends = (
         [
@@ -174,6 +176,7 @@ export async function runMasked(command: string, args: readonly string[], option
         ] as const
     ).map(([from, to]) => {
         const mask = maskStream(secrets);
+        const leaveOut = maskStream(unsaid, "");
         const short = shortener?.();
         let line = "";
         const print = (text: string) => {
@@ -186,10 +189,10 @@ export async function runMasked(command: string, args: readonly string[], option
             for (const one of lines) onLine?.(one);
         };
         from.setEncoding("utf8").on("data", (piece: string) => {
-            tell(mask.write(piece));
+            tell(leaveOut.write(mask.write(piece)));
         });
         return () => {
-            tell(mask.end());
+            tell(leaveOut.write(mask.end()) + leaveOut.end());
             print(short?.end() ?? "");
             if (line !== "") onLine?.(line);
         };
