@@ -248,7 +248,7 @@ export interface StackConfig {
     /** By platform, the other stack that builds it. */
     readonly platformStacks?: PlatformStacks;
     /** false: it builds, tests and pushes for a stack that names it in `platformStacks`, and promotes nothing. Default: true. */
-    readonly promotes: boolean;
+    readonly promote?: boolean;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
     /** The lab's roots for platforms that it added later, by platform. */
@@ -462,7 +462,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         ...(parsed.data.platformStacks && { platformStacks: parsed.data.platformStacks }),
-        promotes: parsed.data.promote !== false,
+        ...(parsed.data.promote !== undefined && { promote: parsed.data.promote }),
         roots: { ...instance?.roots, ...roots },
         ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
         pinnedRoots: Object.keys(roots),

@@ -144,7 +144,7 @@ async function compose() {
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
-    const { promotes } = config;
+    const { promote: promotes = true } = config;
     const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());

@@ -177,10 +177,10 @@ export interface ImageInputs {
     readonly frontend?: string;
     /** The platforms of its releases. */
     readonly platforms: readonly string[];
-    /** By platform that another stack builds, the stack's name; empty if there are none. */
-    readonly elsewhere: Texts;
-    /** Like `elsewhere`, in a preview: those of them whose stack is behind the checkout. */
-    readonly behind: Texts;
+    /** By platform that another stack builds, the stack's name; absent if there are none. */
+    readonly elsewhere?: Texts;
+    /** Those of `elsewhere` whose stack is behind the checkout, in a preview; absent if there are none. */
+    readonly behind?: Texts;
     /** Files by path, in the form that `isExecutable` and `contentIn` read; paths of folders end in a slash. */
     readonly inputs: Texts;
     /**
@@ -213,16 +213,12 @@ export interface PinInputs {
  *
  * @param behind by platform, the stacks that are behind the checkout
  */
-export const imageInputs = (
-    image: PreparedImage,
-    behind: Texts = {},
-): Omit<ImageInputs, "elsewhere" | "behind"> & Partial<ImageInputs> => ({
+export const imageInputs = (image: PreparedImage, behind: Texts = {}): ImageInputs => ({
     dockerfile: { [image.definition.dockerfile]: hash12(image.meaning) },
     parents: image.parents.map((parent) => parent.key),
     roots: Object.fromEntries(rootsOf(image).map((root) => [root.expanded, root.pin ?? notPinned])),
     ...(image.frontend && { frontend: image.frontend.expanded }),
     platforms: image.platforms,
-    // Absent in most stacks: an added property is an update of each component.
     ...(image.elsewhere && { elsewhere: textsIn(image.elsewhere) }),
     ...(Object.keys(behind).length > 0 && { behind }),
     inputs: describeFiles(image.inputs),
@@ -246,8 +242,8 @@ export function readImage(properties: Properties = {}): ImageInputs {
         roots: textsIn(properties.roots),
         ...(frontend !== undefined && { frontend }),
         platforms: listIn(properties.platforms),
-        elsewhere: textsIn(properties.elsewhere),
-        behind: textsIn(properties.behind),
+        ...(properties.elsewhere !== undefined && { elsewhere: textsIn(properties.elsewhere) }),
+        ...(properties.behind !== undefined && { behind: textsIn(properties.behind) }),
         inputs: textsIn(properties.inputs),
         ...(inputHash !== undefined && { inputHash }),
         ...(rebuild !== undefined && { rebuild }),

@@ -244,7 +244,7 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const kept = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
-        const { pin, platforms, elsewhere, ...read } = readImage(inputs);
+        const { pin, platforms, elsewhere = {}, ...read } = readImage(inputs);
         const isMain = (index: Resource) => isMainTag({ name: nameOf(index.urn), image });
         const promotion = indexes.filter(isMain).flatMap(readPromotion)[0];
         const otherTags = indexes

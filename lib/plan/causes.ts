@@ -246,18 +246,19 @@ export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
 
 /** Returns the causes from platforms that other stacks build. */
 export function stackCauses(before: ImageInputs, after: ImageInputs): Cause[] {
-    const { added, removed, changed } = difference(before.elsewhere, after.elsewhere);
+    const { elsewhere = {}, behind = {} } = after;
+    const { added, removed, changed } = difference(before.elsewhere ?? {}, elsewhere);
     const named = (names: readonly string[], stacks: Texts) =>
         names.map((platform) => ({ platform, stack: stacks[platform] ?? "" }));
     return [
-        ...named([...added, ...changed], after.elsewhere).map((one): Cause => ({
+        ...named([...added, ...changed], elsewhere).map((one): Cause => ({
             kind: "built by another stack",
             ...one,
         })),
         ...removed
             .filter((platform) => after.platforms.includes(platform))
             .map((platform): Cause => ({ kind: "built by this stack", platform })),
-        ...named(Object.keys(after.behind), after.behind).map((one): Cause => ({
+        ...named(Object.keys(behind), behind).map((one): Cause => ({
             kind: "another stack is behind",
             ...one,
         })),

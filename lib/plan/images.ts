@@ -65,7 +65,7 @@ interface All {
 function forgottenCauses(group: Group): Cause[] {
     const { builds, tests } = group;
     const { old: before, new: after } = group.component;
-    const { elsewhere } = readImage(after?.inputs);
+    const { elsewhere = {} } = readImage(after?.inputs);
     const isHere = (step: Step) => elsewhere[platformOf(step)] === undefined;
     const isTestGone = tests.filter(isHere).some(isGone);
     const changedTests =
@@ -104,7 +104,7 @@ function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
 
 /** Whether the state keeps no build of a pinned image for one of its platforms. */
 function isOutdated({ component, builds }: Group): boolean {
-    const { platforms, elsewhere } = readImage(component.new?.inputs);
+    const { platforms, elsewhere = {} } = readImage(component.new?.inputs);
     return builds.filter((step) => !isGone(step)).length < platforms.length - Object.keys(elsewhere).length;
 }
 
