@@ -20,7 +20,7 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import { imagesToRebuild } from "./lib/hierarchy/definition";
+import { allImages, imagesToRebuild, keysOf } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
 import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
@@ -119,9 +119,14 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const uncached = imagesToRebuild(definitions, uncachedIn(process.env), {
+    const { promote: promotes = true } = config;
+    const built = hierarchy.images.map(({ key }) => key);
+    const isBuilt = (name: string) => keysOf(definitions, name).some((key) => built.includes(key));
+    // A workflow names the same images to all of its stacks, and not every image is built for the platforms of each.
+    const named = uncachedIn(process.env).filter((name) => promotes || name === allImages || isBuilt(name));
+    const uncached = imagesToRebuild(definitions, named, {
         where: "up --rebuild",
-        among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
+        among: { keys: built, adjective: "built" },
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
@@ -144,7 +149,6 @@ async function compose() {
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
-    const { promote: promotes = true } = config;
     const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
