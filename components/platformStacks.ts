@@ -29,7 +29,9 @@ async function exists(name: string): Promise<boolean> {
 async function buildsOf(stack: string): Promise<StackBuilds | undefined> {
     const name = fullName(stack);
     if (!(await exists(name))) return undefined;
-    const { value, secretValue } = await new pulumi.StackReference(name).getOutputDetails("builds");
+    const { value, secretValue }: { value?: unknown; secretValue?: unknown } = await new pulumi.StackReference(
+        name,
+    ).getOutputDetails("builds");
     return stackBuildsSchema.safeParse(value ?? secretValue).data;
 }
 

@@ -53,7 +53,9 @@ const promoted = async (name: string) => {
 };
 type Promoted = Awaited<ReturnType<typeof promoted>>;
 const all = async (): Promise<Readonly<Record<string, Promoted>>> =>
-    Object.fromEntries(await Promise.all(["base", "app", "arm"].map(async (name) => [name, await promoted(name)])));
+    Object.fromEntries(
+        await Promise.all(["base", "app", "arm"].map(async (name) => [name, await promoted(name)] as const)),
+    );
 
 /** The releases of a stack with both platforms. */
 let alone: Readonly<Record<string, Promoted>>;
