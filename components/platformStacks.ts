@@ -29,10 +29,8 @@ async function exists(name: string): Promise<boolean> {
 async function buildsOf(stack: string): Promise<StackBuilds | undefined> {
     const name = fullName(stack);
     if (!(await exists(name))) return undefined;
-    const { value, secretValue }: { value?: unknown; secretValue?: unknown } = await new pulumi.StackReference(
-        name,
-    ).getOutputDetails("builds");
-    return stackBuildsSchema.safeParse(value ?? secretValue).data;
+    const details = await new pulumi.StackReference(name).getOutputDetails("builds");
+    return stackBuildsSchema.safeParse(details.value ?? details.secretValue).data;
 }
 
 /**
