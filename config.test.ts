@@ -82,6 +82,14 @@ test.each([
     });
 });
 
+test("a stack that promotes nothing may not set what follows a promotion", async () => {
+    expect(await read({ promote: "false", platforms: '["linux/arm64"]' })).toMatchObject({ promote: false });
+    await expect(read({ promote: "false", platformStacks: '{"linux/arm64":"arm"}' })).rejects.toThrow(
+        /platformStacks: the stack promotes nothing .*\n?.*pulumi config rm platformStacks/,
+    );
+    await expect(read({ platformStacks: '{"arm64":"arm"}' })).rejects.toThrow(/not a platform, such as linux\/arm64/);
+});
+
 test("an empty configuration pushes to the registries in the images' names, for all platforms", async () => {
     expect(await read({})).toEqual({
         platforms: "all",

@@ -14,6 +14,7 @@ import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
 import { type ReleasePin, pinKeys, pinsSchema } from "./lib/hierarchy/pins";
 import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
+import { type PlatformStacks, platformStacksSchema } from "./lib/hierarchy/platformStacks";
 import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
@@ -192,6 +193,10 @@ const schema = z.strictObject({
             error: 'not "all", "host" or a list such as ["linux/amd64"]',
         })
         .optional(),
+    /** By platform, the other stack that builds it. */
+    platformStacks: platformStacksSchema.optional(),
+    /** Whether the stack promotes what it built; false for a stack that another one names in platformStacks. */
+    promote: z.boolean({ error: "neither true nor false" }).optional(),
     /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */
     roots: z
         .record(z.string(), z.string().refine(isPinned, "not <repository>@sha256:<64 hex>"))
@@ -240,6 +245,10 @@ export interface StackConfig {
     readonly registry?: string;
     /** Which of the images' platforms are built: all, this machine's, or those in the list. Default: "all", or the lab's. */
     readonly platforms: "all" | "host" | readonly Platform[];
+    /** By platform, the other stack that builds it. */
+    readonly platformStacks?: PlatformStacks;
+    /** false: it builds, tests and pushes for a stack that names it in `platformStacks`, and promotes nothing. Default: true. */
+    readonly promote?: boolean;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
     /** The lab's roots for platforms that it added later, by platform. */
@@ -361,6 +370,21 @@ function shownSettings(root: string, project: string): string[] {
     });
 }
 
+/** What a stack with `promote: false` can't have, because it is about what is promoted. */
+const needPromotion = ["github", "deployments", "platformStacks"] as const;
+
+/** Returns a problem for each setting that needs a promotion, in a stack that promotes nothing. */
+function buildingOnly(project: string, data: z.infer<typeof schema> | undefined): string[] {
+    if (data?.promote !== false) return [];
+    return needPromotion
+        .filter((key) => data[key] !== undefined)
+        .map(
+            (key) =>
+                `${project}:${key}: the stack promotes nothing (promote is false), and this is about what is promoted. Set it in the ` +
+                `stack that promotes, and remove it here: pulumi config rm ${key}`,
+        );
+}
+
 /** Returns a problem for each deployment whose private key is not encrypted. */
 function readableKeys(root: string, project: string, names: readonly string[]): string[] {
     const key = `${project}:deployments`;
@@ -398,6 +422,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         }),
         ...readableKeys(root, project, Object.keys(parsed.data?.deployments ?? {})),
         ...shownSettings(root, project),
+        ...buildingOnly(project, parsed.data),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({
@@ -436,6 +461,8 @@ export function readConfig(root: string = process.cwd()): StackConfig {
     return {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
+        ...(parsed.data.platformStacks && { platformStacks: parsed.data.platformStacks }),
+        ...(parsed.data.promote !== undefined && { promote: parsed.data.promote }),
         roots: { ...instance?.roots, ...roots },
         ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),
         pinnedRoots: Object.keys(roots),

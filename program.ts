@@ -7,6 +7,7 @@ import { ImageHierarchy } from "./components/imageHierarchy";
 import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
 import { stackBuilder } from "./components/stackBuilder";
+import { readElsewhere } from "./components/platformStacks";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
@@ -19,7 +20,7 @@ import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
 import { removeVariable } from "./lib/github/repository";
-import { imagesToRebuild } from "./lib/hierarchy/definition";
+import { allImages, imagesToRebuild, keysOf } from "./lib/hierarchy/definition";
 import { checkDeployments } from "./lib/hierarchy/deployments";
 import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
@@ -118,12 +119,18 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
-    const uncached = imagesToRebuild(definitions, uncachedIn(process.env), {
+    const { promote: promotes = true } = config;
+    const built = hierarchy.images.map(({ key }) => key);
+    const isBuilt = (name: string) => keysOf(definitions, name).some((key) => built.includes(key));
+    // A workflow names the same images to all of its stacks, and not every image is built for the platforms of each.
+    const named = uncachedIn(process.env).filter((name) => promotes || name === allImages || isBuilt(name));
+    const uncached = imagesToRebuild(definitions, named, {
         where: "up --rebuild",
-        among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
+        among: { keys: built, adjective: "built" },
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
+    const elsewhere = await readElsewhere(config.platformStacks, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     // A preview needs it only for pinned images.
     const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
@@ -142,7 +149,7 @@ async function compose() {
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
-    const args = { staged, secrets, uncached, limits, former, builder };
+    const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());
@@ -154,14 +161,16 @@ async function compose() {
         if (promotion) new Deployment(name, { ...settings, promotion });
     }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
-    return knownOutputs({ images: images.outputs(), ...(delivered && { github: delivered.outputs }) });
+    const builds = promotes ? {} : { builds: images.builds() };
+    return knownOutputs({ images: images.outputs(), ...builds, ...(delivered && { github: delivered.outputs }) });
 }
 
 /**
  * Returns the Pulumi program for the repository whose root is the engine's working directory, to be exported by its index.ts. It reads the
  * repository's images.ts and workflows.ts itself, as the commands do. Its stack outputs are `images` (for each
  * image the promoted ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is
- * configured, `github` (its variables, and the open pull request). After a failed update, the outputs are those of the
+ * configured, `github` (its variables, and the open pull request); a stack that does not promote has `builds` too (for each image and platform
+ * its ref, build tag and tests), which the stack that promotes reads. After a failed update, the outputs are those of the
  * last successful update.
  *
  * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.

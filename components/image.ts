@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { componentTypes, imageInputs } from "../lib/engine/resources";
+import type { StackBuild } from "../lib/hierarchy/elsewhere";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
 import { digestOf } from "../lib/registry/references";
-import { knownOutputs } from "./failures";
+import { allMade, knownOutputs } from "./failures";
 import { buildHooks, uncommittedHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
@@ -11,8 +12,10 @@ import { Promotion } from "./promotion";
 /** The arguments of an image's component. */
 export interface ImageArgs extends Pick<
     PlatformImageArgs,
-    "prepared" | "staged" | "secrets" | "uncached" | "limits" | "former" | "builder"
+    "prepared" | "staged" | "secrets" | "uncached" | "limits" | "former" | "builder" | "elsewhere"
 > {
+    /** Whether the stack promotes; one that does not builds for another stack, which promotes. */
+    readonly promotes: boolean;
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
 }
@@ -32,7 +35,9 @@ export class Image extends pulumi.ComponentResource {
 
     public constructor(args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
         const { prepared, parents } = args;
-        super(componentTypes.image, prepared.key, imageInputs(prepared), opts);
+        const behind = args.elsewhere.behind.filter(({ image }) => image === prepared.key);
+        const behindOf = Object.fromEntries(behind.map(({ platform, stack }) => [platform, stack]));
+        super(componentTypes.image, prepared.key, imageInputs(prepared, behindOf), opts);
         this.prepared = prepared;
         this.limits = args.limits;
         const before = [...(args.builder ? [args.builder.ready] : []), ...uncommittedHooks(prepared)];
@@ -73,9 +78,28 @@ export class Image extends pulumi.ComponentResource {
         return [...builds, ...(this.promotion?.resources ?? [])];
     }
 
-    private promote({ parents, former }: ImageArgs, bases: readonly pulumi.Input<string>[]): Promotion | undefined {
+    /**
+     * Returns for the stack that promotes what this one built of the image, by platform: without what is not pushed, and without what failed, its
+     * smoke test included.
+     */
+    public builds(): pulumi.Output<Readonly<Record<string, StackBuild>>> {
+        const { tests, pin } = this.prepared;
+        const builds = [...this.platformImages].map(([platform, { ref, tag, resources }]) =>
+            pulumi.all([ref, tag, allMade(resources)]).apply(([ref, tag, isMade]): [string, StackBuild][] => {
+                if (ref === "" || !isMade) return [];
+                const tested = tests && !pin ? { tests: tests.inputHash } : {};
+                return [[platform, { ref, tag, ...tested }]];
+            }),
+        );
+        return pulumi.all(builds).apply((all) => Object.fromEntries(all.flat()));
+    }
+
+    private promote(
+        { parents, former, promotes }: ImageArgs,
+        bases: readonly pulumi.Input<string>[],
+    ): Promotion | undefined {
         const { publication, key, pin } = this.prepared;
-        if (!publication) return undefined;
+        if (!publication || !promotes) return undefined;
         const platformImages = [...this.platformImages.values()];
         return new Promotion(
             key,

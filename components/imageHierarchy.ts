@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
+import { type Elsewhere, nothingElsewhere } from "../lib/hierarchy/elsewhere";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
 import { type FormerState, emptyState } from "./formerState";
@@ -24,6 +25,10 @@ export interface ImageHierarchyArgs {
      * images. By default nothing.
      */
     readonly former?: FormerState;
+    /** What other stacks have of their platforms. By default nothing. */
+    readonly elsewhere?: Elsewhere;
+    /** Whether the stack promotes. By default it does. */
+    readonly promotes?: boolean;
     /** The builder that the stack sets. By default buildx's current builder. */
     readonly builder?: StackBuilder | undefined;
 }
@@ -48,6 +53,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     /** Adds images, whose parents are there or among them. */
     public add(args: ImageHierarchyArgs): void {
         const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder } = args;
+        const { elsewhere = nothingElsewhere, promotes = true } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -67,6 +73,8 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                 limits,
                 former,
                 builder,
+                elsewhere,
+                promotes,
             };
             this.made[key] = new Image(imageArgs, { parent: this });
         }
@@ -82,6 +90,11 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     /** Returns an output that is resolved when all images are built, tested and promoted, or failed. */
     public done(): pulumi.Output<unknown> {
         return pulumi.all(Object.values(this.made).flatMap(({ resources }) => resources.map(({ urn }) => urn)));
+    }
+
+    /** Returns by image and platform what the stack built: what one that promotes reads of one that does not. */
+    public builds(): Record<string, pulumi.Output<unknown>> {
+        return Object.fromEntries(Object.entries(this.made).map(([key, image]) => [key, image.builds()]));
     }
 
     /** Returns the stack outputs by image: its promoted ref and digest, its digests by platform, and its parent. */

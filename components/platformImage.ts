@@ -1,14 +1,15 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { buildTag } from "../lib/context/hash";
 import { syntaxArgument } from "../lib/dockerfile/frontends";
 import { dockerTypes, imageScheme, inputHashArgument } from "../lib/engine/resources";
 import { registryExport } from "../lib/hierarchy/compression";
-import { type PreparedImage, pinFor, rootsOf, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import { type PreparedImage, buildTagOf, pinFor, sourceDateEpoch } from "../lib/hierarchy/prepare";
+import type { Elsewhere } from "../lib/hierarchy/elsewhere";
+import { platformsHere } from "../lib/hierarchy/platformStacks";
 import { rebuildHost } from "../lib/hierarchy/rebuild";
 import type { Staged, StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
-import { isDigest, withDigest } from "../lib/registry/references";
+import { digestOf, isDigest, withDigest } from "../lib/registry/references";
 import { type TimeLimits, timeouts } from "../lib/update/timeLimits";
 import { forDependents } from "./failures";
 import type { FormerState } from "./formerState";
@@ -24,6 +25,8 @@ export interface PlatformImageArgs {
     readonly staged: StagedImage;
     /** Whether this update builds it without cache. The next update removes that property again, with the cache that this one left. */
     readonly uncached: boolean;
+    /** What other stacks have of their platforms. */
+    readonly elsewhere: Elsewhere;
     /** The stack's build secrets by name; an image receives those that its definition lists. */
     readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
     /** How long the build and its smoke test may take. */
@@ -46,6 +49,8 @@ export interface PlatformImage {
     readonly digest: pulumi.Output<string>;
     /** `<repository>@<digest>`, from which children are built. Empty for an image that is never pushed. */
     readonly ref: pulumi.Output<string>;
+    /** Its build tag, without the repository; of a pinned image the release's tag, and empty if another stack built it or nothing pushes it. */
+    readonly tag: pulumi.Output<string>;
     /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
     readonly test?: dockerBuild.Image;
 }
@@ -86,16 +91,10 @@ function syntax({ frontend }: PreparedImage): Readonly<Record<string, string>> {
     return frontend?.pin === undefined ? {} : { [syntaxArgument]: frontend.pin + frontend.rest };
 }
 
-/** Returns the immutable tag of this build; empty for an image that is never pushed. */
-function tags({ prepared, parents, platform }: PlatformImageArgs): pulumi.Input<string>[] {
-    const { repository, inputHash } = prepared;
-    if (repository === undefined) return [];
-    // A root without a pin is identified only by its name.
-    const roots = rootsOf(prepared).map((root) => pinFor(root, platform) ?? root.expanded);
-    const tag = pulumi
-        .all(parents.map(({ ref }) => ref))
-        .apply((refs) => buildTag({ inputHash, platform, base: [...refs, ...roots] }));
-    return [pulumi.interpolate`${repository}:${tag}`];
+/** Returns the immutable tag of this build, without the repository; empty for an image that is never pushed. */
+function tagIn({ prepared, parents, platform }: PlatformImageArgs): pulumi.Output<string> {
+    if (prepared.repository === undefined) return pulumi.output("");
+    return pulumi.all(parents.map(({ ref }) => ref)).apply((refs) => buildTagOf(prepared, platform, refs));
 }
 
 /**
@@ -155,16 +154,16 @@ function build(name: string, args: PlatformImageArgs, opts: pulumi.CustomResourc
         ...cache(args),
         ...secretsOf(args),
         exports: [repository === undefined ? { cacheonly: {} } : { raw: registryExport(prepared.compression) }],
-        tags: tags(args),
+        tags: repository === undefined ? [] : [pulumi.interpolate`${repository}:${tagIn(args)}`],
     };
     // Deletion would remove the manifest by digest, and every tag with it, so an update never deletes a published
     // image.
     return new dockerBuild.Image(name, ...withBuilder(name, args, inputs, { retainOnDelete: true, ...opts }));
 }
 
-/** Whether the state has the build of an image as it is in this checkout, for each platform. */
-export const isBuiltFrom = (former: FormerState, { key, platforms }: PreparedImage, staged: Staged): boolean =>
-    platforms.every((platform) => isBuilt(former, buildName(key, platform), staged));
+/** Whether the state has the build of an image as it is in this checkout, for each platform that this stack builds. */
+export const isBuiltFrom = (former: FormerState, image: PreparedImage, staged: Staged): boolean =>
+    platformsHere(image).every((platform) => isBuilt(former, buildName(image.key, platform), staged));
 
 /** Whether the state has a build or test of exactly this staged context: its path contains the hash of its inputs. */
 function isBuilt(former: FormerState, name: string, { context }: Staged): boolean {
@@ -196,17 +195,28 @@ function pinnedImage(
         ],
         digest: pulumi.output(digest),
         ref: pulumi.output(ref),
+        tag: pulumi.output(prepared.pin?.release ?? ""),
     };
 }
 
 /**
+ * Returns an image's build of another stack. An update begins only when all of those are there, so a build that is missing is one of a preview:
+ * it will be there before the update, with a digest that nobody knows yet.
+ */
+function imageElsewhere({ prepared, platform, elsewhere }: PlatformImageArgs): PlatformImage {
+    const ref = pulumi.output<string>(elsewhere.refs[prepared.key]?.[platform] ?? (pulumi.unknown as never));
+    return { resources: [], digest: ref.apply((text) => digestOf(text) ?? text), ref, tag: pulumi.output("") };
+}
+
+/**
  * Creates the build of an image for one platform, which is pushed under its build tag, and the smoke test of the pushed
- * image; or returns the release that the image is pinned to.
+ * image; or returns the release that the image is pinned to, or what another stack built.
  */
 export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
     const { prepared, platform, staged } = args;
     const { tests } = staged;
     const { repository, key, pin } = prepared;
+    if (prepared.elsewhere?.[platform] !== undefined) return imageElsewhere(args);
     const pinned = pin?.platforms[platform];
     if (repository !== undefined && pinned !== undefined) return pinnedImage(args, repository, pinned, parent);
     const name = buildName(key, platform);
@@ -215,10 +225,11 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const customTimeouts = timeouts(args.limits({ image: key, platform, kind: "build" }));
     const image = build(name, args, { parent, hooks: args.hooks, dependsOn, customTimeouts });
     const { digest } = image;
-    if (repository === undefined) return { resources: [image], digest, ref: pulumi.output("") };
+    const tag = tagIn(args);
+    if (repository === undefined) return { resources: [image], digest, ref: pulumi.output(""), tag };
     const built = digest.apply((text) => digestRef(key, repository, text));
     const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
-    if (!tests) return { resources: [image], digest, ref };
+    if (!tests) return { resources: [image], digest, ref, tag };
     const { onError } = args.hooks;
     const test = smokeTest(
         name,
@@ -229,5 +240,5 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             hooks: { ...beforehand(args.builder ? [args.builder.ready] : []), ...(onError && { onError }) },
         },
     );
-    return { resources: [image, test], digest, ref, test };
+    return { resources: [image, test], digest, ref, tag, test };
 }

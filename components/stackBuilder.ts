@@ -4,6 +4,7 @@ import { type Properties, dockerTypes } from "../lib/engine/resources";
 import { readyBuilder } from "../lib/builders/instance";
 import { type BuilderSettings, instancesFor } from "../lib/builders/settings";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import { platformsHere } from "../lib/hierarchy/platformStacks";
 import type { Platform } from "../lib/platform";
 import type { FormerState } from "./formerState";
 import { builderHook } from "./hooks";
@@ -23,9 +24,9 @@ export interface StackBuilder {
  */
 export function stackBuilder(
     settings: BuilderSettings,
-    images: readonly Pick<PreparedImage, "platforms">[],
+    images: readonly Pick<PreparedImage, "platforms" | "elsewhere">[],
 ): StackBuilder {
-    const platforms = new Set(images.flatMap((image) => image.platforms));
+    const platforms = new Set(images.flatMap(platformsHere));
     // The engine starts the program in the repository's root.
     const instances = instancesFor(settings, platforms, process.cwd());
     const names = [...instances].map(([platform, { name }]) => [platform, name] as const);

@@ -6,6 +6,7 @@ import { ciStack } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import { type Level, type Permission, readingPermissions } from "../lib/github/permissions";
 import { accessOf, githubSchema } from "../lib/github/settings";
+import { type PlatformStacks, platformStacksSchema } from "../lib/hierarchy/platformStacks";
 import { type HierarchySettings, buildArgsSchema } from "../lib/hierarchy/settings";
 
 /** Configuration file of CI's stack, relative to the repository's root. */
@@ -66,6 +67,23 @@ export function ciRepository(root: string): string | undefined {
 export function ciRegistry(root: string): string | undefined {
     const { data } = z.string().min(1).safeParse(setting(root, "registry"));
     return data;
+}
+
+/**
+ * Returns the stacks that build platforms for CI's stack, by platform.
+ *
+ * @param root the repository's root
+ * @throws InputError for a value that is none
+ */
+export function ciPlatformStacks(root: string): PlatformStacks {
+    const { data, error } = platformStacksSchema.safeParse(setting(root, "platformStacks") ?? {});
+    if (data) return data;
+    const issues = error.issues.map(({ path: at, message }) => `platformStacks (at ${at.join(".")}): ${message}`);
+    throw new InputError({
+        where: ciStackFile,
+        problem: issues.join("; "),
+        next: "correct the setting platformStacks in this file",
+    });
 }
 
 /**

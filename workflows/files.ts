@@ -1,7 +1,7 @@
 import type { Checkout } from "../lib/context/checkout";
 import { imageNames } from "../lib/hierarchy/definition";
 import { checkWorkflow } from "./checks";
-import { ciBranch, ciReading, ciRegistry, ciRepository } from "./ciStack";
+import { ciBranch, ciPlatformStacks, ciReading, ciRegistry, ciRepository } from "./ciStack";
 import { type RepositoryDefinitions, defaultUp } from "./definition";
 import { dependabot } from "./dependabot";
 import { render, renderWorkflow } from "./document";
@@ -32,8 +32,9 @@ export function workflowFiles(
     const pins = readPins(checkout.root);
     const pushedTo = ciRegistry(checkout.root);
     const registries = registriesOf(images, pushedTo);
+    const platformStacks = ciPlatformStacks(checkout.root);
     const workflows = [
-        ...upWorkflows(images, up, branch, registries, imageNames(definitions), rest),
+        ...upWorkflows(images, up, branch, registries, imageNames(definitions), { ...rest, platformStacks }),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
         reviewWorkflow(review, branch, registries, ciReading(checkout.root), rest),
     ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));

@@ -1,7 +1,8 @@
 import { before, describe } from "mocha";
+import type { Job } from "../tests/github/model";
 import { type Scenario, outcome } from "../tests/github/play";
 import { type JobText, type WorkflowText, promotes } from "../tests/github/workflowText";
-import { modelOf, naive, ours, plain, theirs } from "../tests/github/world";
+import { modelOf, naive, ours, plain, split, theirs } from "../tests/github/world";
 import { expect, test } from "../tests/mocha";
 
 const files = { base: "requirements/requirements-torch.txt", app: "app/bot/client.py" };
@@ -148,6 +149,57 @@ describe("the same holds for a repository with other images, workflows and names
             stale: "never",
         });
         expect(await started([{ dispatch: "Images", branch: "main" }], plain)).toMatchObject({ runs: "1" });
+    });
+});
+
+describe("where another stack builds a platform", () => {
+    const till = "shop/till.go";
+    const started = async (events: Scenario["events"], change: (one: WorkflowText) => WorkflowText = (one) => one) => {
+        const of = await modelOf(split.images);
+        return outcome(() => of(split.workflows.map(change)), { events });
+    };
+    const twoPushes = [pushed(till), pushed(till)];
+
+    test("both work on the commit that the run chose, and no normal push is red", async () => {
+        expect(await started([pushed(till)])).toEqual({ runs: "2", built: "1", red: "0", stale: "never" });
+        expect(await started(twoPushes)).toMatchObject({ red: "0", stale: "never" });
+    });
+
+    test("a platform that fails leaves everything as it was, and the run after it promotes all", async () => {
+        const of = await modelOf(split.images);
+        const github = of(split.workflows);
+        github.happen(pushed(till));
+        const end = (ok: (job: Job) => boolean) => {
+            while (github.movable().length > 0) for (const job of github.movable()) github.move(job, ok(job));
+        };
+        end(({ key }) => key !== "up-arm64");
+        expect([github.runs.map(({ conclusion }) => conclusion), github.isConverged()]).toEqual([["failure"], false]);
+        github.happen({ dispatch: "Shop", branch: "main" });
+        end(() => true);
+        expect(github.isConverged()).toBe(true);
+    });
+
+    const withoutGroup = (workflow: WorkflowText): WorkflowText =>
+        Object.fromEntries(
+            Object.entries(workflow).filter(([key]) => key !== "concurrency"),
+        ) as unknown as WorkflowText;
+    const onHead = (workflow: WorkflowText): WorkflowText => ({
+        ...workflow,
+        jobs: Object.fromEntries(
+            Object.entries(workflow.jobs).map(([key, job]) => {
+                const steps = job.steps.map((step) =>
+                    step.with?.ref === undefined ? step : { ...step, with: { ...step.with, ref: "main" } },
+                );
+                return [key, { ...job, steps }];
+            }),
+        ),
+    });
+    test.each([
+        ["the run had no group", withoutGroup],
+        ["each job took the head of the branch", onHead],
+    ])("the model finds what would go wrong if %s", async (_what, change) => {
+        const { red, stale } = await started(twoPushes, change);
+        expect(red === "0" && stale === "never").toBe(false);
     });
 });
 

@@ -2,7 +2,7 @@ import { ciStack } from "../lib/engine/stacks";
 import { backendVariables } from "../lib/engine/backends";
 import type { Level, Permission } from "../lib/github/permissions";
 import { repositoryTokens } from "../lib/github/setup";
-import type { PreparedImage } from "../lib/hierarchy/prepare";
+import type { Platform } from "../lib/platform";
 import { typed, typedSilently } from "../lib/system/commandLine";
 import { isCompiled } from "../lib/system/paths";
 import { type Step, appTokenAction } from "./document";
@@ -13,9 +13,13 @@ const variable = (name: string) => `\${{ vars.${name} }}`;
 const fromSecrets = (...names: string[]) => Object.fromEntries(names.map((name) => [name, secret(name)]));
 const fromVariables = (...names: string[]) => Object.fromEntries(names.map((name) => [name, variable(name)]));
 
+/** Returns the expression for a stack's name: with the organization where the state is in Pulumi Cloud. */
+const stackName = (stack: string): string =>
+    `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${stack}', vars.PULUMI_ORGANIZATION) || '${stack}' }}`;
+
 /** Location of the state and its credentials. Secrets and variables that the repository does not have are empty, which counts as unset. */
 const stateEnvironment = {
-    PULUMI_STACK: `\${{ vars.PULUMI_ORGANIZATION && format('{0}/${ciStack}', vars.PULUMI_ORGANIZATION) || '${ciStack}' }}`,
+    PULUMI_STACK: stackName(ciStack),
     PULUMI_ACCESS_TOKEN: "${{ steps.pulumi-login.outputs.pulumi-access-token || secrets.PULUMI_ACCESS_TOKEN }}",
     ...fromVariables(...backendVariables.variables.filter((name) => name !== "PULUMI_ORGANIZATION")),
     ...fromSecrets(...backendVariables.secrets.filter((name) => name !== "PULUMI_ACCESS_TOKEN")),
@@ -194,6 +198,21 @@ export const onStack = '--stack "$PULUMI_STACK"';
 const onlyIf = (condition: string): string => `\${{ ${condition} && 'true' || '' }}`;
 
 /**
+ * Returns the step that runs `up` on a stack that builds platforms for CI's. It changes nothing on GitHub, so it gets no token that could.
+ *
+ * @param refresh as of `upSteps`
+ * @param rebuild as of `upSteps`
+ */
+export const platformUpStep = (stack: string, refresh: string, rebuild: string): Step =>
+    command("Build, test and push", ["up", onStack, "${REFRESH:+--refresh}", '${REBUILD:+"--rebuild=$REBUILD"}'], {
+        ...stateEnvironment,
+        ...runsEnvironment,
+        PULUMI_STACK: stackName(stack),
+        REFRESH: onlyIf(refresh),
+        REBUILD: `\${{ ${rebuild} }}`,
+    });
+
+/**
  * Returns the steps that run `up`. They run it a second time with a new token if the GitHub App's token, which is valid for an hour, may
  * have expired during a long build, because the promoted digests are written to GitHub at the end. The second run builds nothing again.
  *
@@ -229,10 +248,15 @@ export function upSteps(refresh: string, rebuild: string): Step[] {
     ];
 }
 
-/** Returns the steps that set up BuildKit and, if necessary, emulation for platforms other than the runner's. */
-export function setUpBuilder(images: readonly PreparedImage[]): Step[] {
-    const foreign = new Set(images.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms)));
-    foreign.delete("linux/amd64");
+/**
+ * Returns the steps that set up BuildKit and, if necessary, emulation for platforms other than the runner's.
+ *
+ * @param wanted the platforms that the job builds
+ * @param runner the runner's own platform
+ */
+export function setUpBuilder(wanted: readonly Platform[], runner: Platform = "linux/amd64"): Step[] {
+    const foreign = new Set(wanted);
+    foreign.delete(runner);
     const emulation = {
         name: "Set up QEMU",
         uses: "docker/setup-qemu-action",

@@ -1,4 +1,6 @@
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import { type Platform, archOf } from "../lib/platform";
+import type { PlatformStacks } from "../lib/hierarchy/platformStacks";
 import { allImages } from "../lib/hierarchy/definition";
 import type { UpDefinition, WorkflowDefinitions } from "./definition";
 import type { Job, Workflow } from "./document";
@@ -11,6 +13,7 @@ import { reviewJob } from "./review";
 import {
     checkout,
     keepHistory,
+    platformUpStep,
     restoreHistory,
     setUpBuilder,
     setUpNode,
@@ -46,40 +49,119 @@ const dispatchForm = (names: readonly string[], watched: readonly string[]) =>
         },
     }) as const;
 
-/**
- * Returns the job that updates the whole stack to the head of the branch. All these jobs share a concurrency group and check out the
- * branch after they waited, so it doesn't matter which job runs: the last one sees all commits, and those before it leave it nothing to
- * build.
- */
-const upJob = (
-    images: readonly PreparedImage[],
-    branch: string,
-    condition: string,
-    minutes: number,
-    registries: readonly RegistryHost[],
-    ghcr: GitHubLogin,
-): Job => ({
-    name: "Up",
-    if: condition,
-    concurrency: updating(condition),
-    "runs-on": "ubuntu-latest",
-    "timeout-minutes": minutes,
-    environment: upEnvironment,
-    permissions: {
+/** What the jobs of a workflow that runs `up` have in common. */
+interface UpContext {
+    readonly images: readonly PreparedImage[];
+    readonly branch: string;
+    /** Whether the run updates anything. */
+    readonly condition: string;
+    readonly minutes: number;
+    readonly registries: readonly RegistryHost[];
+    readonly ghcr: GitHubLogin;
+    /** The stacks that build platforms for CI's stack. */
+    readonly platformStacks: PlatformStacks;
+}
+
+const permissionsOf = (ghcr: GitHubLogin) =>
+    ({
         actions: "read",
         contents: "read",
         packages: ghcr === "token" ? "write" : "read",
         "id-token": "write",
-    },
+    }) as const;
+
+const refresh = "inputs.refresh";
+const rebuild = `inputs.rebuild != '${noImage}' && inputs.rebuild || ''`;
+
+/** The platforms that the images are built for; "host" is the runner's. */
+const platformsIn = (images: readonly PreparedImage[]): Platform[] => [
+    ...new Set(images.flatMap(({ definition: { platforms } }) => (platforms === "host" ? [] : platforms))),
+];
+
+const chosenCommit = "${{ needs.commit.outputs.sha }}";
+
+/**
+ * Returns the job that chooses the commit which the jobs of all stacks build: the head of the branch, when the whole run has waited for the
+ * runs before it.
+ */
+const commitJob = ({ branch, condition }: UpContext): Job => ({
+    name: "Choose the commit",
+    if: condition,
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": 5,
+    permissions: { contents: "read" },
+    outputs: { sha: "${{ steps.head.outputs.sha }}" },
+    steps: [
+        {
+            name: "Ask for the head of the branch",
+            id: "head",
+            run: 'echo "sha=$(gh api "repos/$GH_REPO/commits/$BRANCH" --jq .sha)" >> "$GITHUB_OUTPUT"',
+            env: { GH_TOKEN: "${{ github.token }}", GH_REPO: "${{ github.repository }}", BRANCH: branch },
+        },
+    ],
+});
+
+/** Returns the job of a stack that builds platforms for CI's stack, on a runner of its platform where GitHub has one. */
+function platformJob(stack: string, platforms: readonly Platform[], context: UpContext): Job {
+    const { minutes, registries, ghcr } = context;
+    const isArm = platforms.some((platform) => platform.startsWith("linux/arm"));
+    return {
+        name: `Up (${platforms.join(", ")})`,
+        needs: "commit",
+        "runs-on": isArm ? "ubuntu-24.04-arm" : "ubuntu-latest",
+        "timeout-minutes": minutes,
+        environment: upEnvironment,
+        permissions: permissionsOf(ghcr),
+        steps: [
+            checkout({ ref: chosenCommit }),
+            ...setUpNode,
+            ...setUpPulumi("write", minutes),
+            ...setUpBuilder(platforms, isArm ? "linux/arm64" : "linux/amd64"),
+            ...logIns(registries, "push", ghcr),
+            platformUpStep(stack, refresh, rebuild),
+        ],
+    };
+}
+
+/** Returns the jobs of the stacks that build platforms for CI's stack, by key, after the one that chooses their commit; none without such stacks. */
+function platformJobs(context: UpContext): Readonly<Record<string, Job>> {
+    const entries = Object.entries(context.platformStacks) as [Platform, string][];
+    if (entries.length === 0) return {};
+    const jobs = [...new Set(entries.map(([, stack]) => stack))].map((stack) => {
+        const platforms = entries.filter(([, one]) => one === stack).map(([platform]) => platform);
+        return [`up-${platforms.map(archOf).join("-")}`, platformJob(stack, platforms, context)] as const;
+    });
+    return { commit: commitJob(context), ...Object.fromEntries(jobs) };
+}
+
+/**
+ * Returns the job that updates the whole stack to the head of the branch. All these jobs share a concurrency group and check out the
+ * branch after they waited, so it doesn't matter which job runs: the last one sees all commits, and those before it leave it nothing to
+ * build. With stacks for platforms the run as a whole has that group: nothing else may come between the stacks.
+ *
+ * @param needed keys of the jobs of stacks for platforms
+ */
+const upJob = (
+    { images, branch, condition, minutes, registries, ghcr, platformStacks }: UpContext,
+    needed: readonly string[],
+): Job => ({
+    name: "Up",
+    ...(needed.length > 0
+        ? { needs: needed as [string, ...string[]] }
+        : { if: condition, concurrency: updating(condition) }),
+    "runs-on": "ubuntu-latest",
+    "timeout-minutes": minutes,
+    environment: upEnvironment,
+    permissions: permissionsOf(ghcr),
     outputs: upOutputs,
     steps: [
-        checkout({ ref: branch }),
+        checkout({ ref: needed.length > 0 ? chosenCommit : branch }),
         ...setUpNode,
         ...setUpPulumi("write", minutes),
-        ...setUpBuilder(images),
+        ...setUpBuilder(platformsIn(images).filter((platform) => platformStacks[platform] === undefined)),
         ...logIns(registries, "push", ghcr),
         restoreHistory(branch),
-        ...upSteps("inputs.refresh", `inputs.rebuild != '${noImage}' && inputs.rebuild || ''`),
+        ...upSteps(refresh, rebuild),
         keepHistory,
     ],
 });
@@ -92,7 +174,7 @@ const upJob = (
  * @param branch the branch from which images are built
  * @param registries the registries that images are published in
  * @param names the keys of images.ts, with those of entries with a matrix
- * @param options what is said about releases, and how the jobs write to GitHub's registry
+ * @param options what is said about releases, how the jobs write to GitHub's registry, and the stacks that build platforms for CI's
  */
 export function upWorkflows(
     images: readonly PreparedImage[],
@@ -100,15 +182,23 @@ export function upWorkflows(
     branch: string,
     registries: readonly RegistryHost[],
     names: readonly string[],
-    { releases = {}, ghcr = "token" }: Pick<WorkflowDefinitions, "releases" | "ghcr"> = {},
+    {
+        releases = {},
+        ghcr = "token",
+        platformStacks = {},
+    }: Pick<WorkflowDefinitions, "releases" | "ghcr"> & { readonly platformStacks?: PlatformStacks } = {},
 ): Workflow[] {
     return definitions.map(({ file, name, images: watched, after, minutes = defaultMinutes }) => {
         const paths = watched && pathFilters(watched.map((key) => imageOf(images, key)));
         const earlier = definitions.find((workflow) => workflow.file === after);
         const condition = [isBranch(branch), ...(earlier ? [followsSuccess] : [])].join(" && ");
+        const context = { images, branch, condition, minutes, registries, ghcr, platformStacks };
+        const others = platformJobs(context);
+        const needed = Object.keys(others);
         return {
             file,
             name,
+            ...(needed.length > 0 && { concurrency: updating(condition) }),
             on: {
                 push: { branches: [branch], ...(paths && { paths }) },
                 ...(earlier && {
@@ -117,7 +207,8 @@ export function upWorkflows(
                 workflow_dispatch: dispatchForm(names, watched ?? []),
             },
             jobs: {
-                up: upJob(images, branch, condition, minutes, registries, ghcr),
+                ...others,
+                up: upJob(context, needed),
                 ...releaseJobs(releases, branch, registries, ghcr),
                 review: reviewJob(`github.ref != 'refs/heads/${branch}'`, branch, registries),
             },

@@ -175,7 +175,12 @@ export interface ImageInputs {
     readonly roots: Texts;
     /** The root that only parses the Dockerfile: it is not a base image. */
     readonly frontend?: string;
+    /** The platforms of its releases. */
     readonly platforms: readonly string[];
+    /** By platform that another stack builds, the stack's name; absent if there are none. */
+    readonly elsewhere?: Texts;
+    /** Those of `elsewhere` whose stack is behind the checkout, in a preview; absent if there are none. */
+    readonly behind?: Texts;
     /** Files by path, in the form that `isExecutable` and `contentIn` read; paths of folders end in a slash. */
     readonly inputs: Texts;
     /**
@@ -203,13 +208,19 @@ export interface PinInputs {
     readonly platforms: Texts;
 }
 
-/** Returns the inputs of an image's component. */
-export const imageInputs = (image: PreparedImage): ImageInputs => ({
+/**
+ * Returns the inputs of an image's component.
+ *
+ * @param behind by platform, the stacks that are behind the checkout
+ */
+export const imageInputs = (image: PreparedImage, behind: Texts = {}): ImageInputs => ({
     dockerfile: { [image.definition.dockerfile]: hash12(image.meaning) },
     parents: image.parents.map((parent) => parent.key),
     roots: Object.fromEntries(rootsOf(image).map((root) => [root.expanded, root.pin ?? notPinned])),
     ...(image.frontend && { frontend: image.frontend.expanded }),
     platforms: image.platforms,
+    ...(image.elsewhere && { elsewhere: textsIn(image.elsewhere) }),
+    ...(Object.keys(behind).length > 0 && { behind }),
     inputs: describeFiles(image.inputs),
     inputHash: image.inputHash,
     ...(image.rebuild !== undefined && { rebuild: image.rebuild }),
@@ -231,6 +242,8 @@ export function readImage(properties: Properties = {}): ImageInputs {
         roots: textsIn(properties.roots),
         ...(frontend !== undefined && { frontend }),
         platforms: listIn(properties.platforms),
+        ...(properties.elsewhere !== undefined && { elsewhere: textsIn(properties.elsewhere) }),
+        ...(properties.behind !== undefined && { behind: textsIn(properties.behind) }),
         inputs: textsIn(properties.inputs),
         ...(inputHash !== undefined && { inputHash }),
         ...(rebuild !== undefined && { rebuild }),

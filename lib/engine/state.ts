@@ -244,7 +244,7 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const kept = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
-        const { pin, platforms, ...read } = readImage(inputs);
+        const { pin, platforms, elsewhere = {}, ...read } = readImage(inputs);
         const isMain = (index: Resource) => isMainTag({ name: nameOf(index.urn), image });
         const promotion = indexes.filter(isMain).flatMap(readPromotion)[0];
         const otherTags = indexes
@@ -254,7 +254,11 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
         const { parents, roots: described } = read;
         const tag = promotion?.tag;
         const imageBuilds = pin && tag !== undefined ? pinnedBuilds(urn, repositoryOf(tag), pin.platforms) : kept;
-        const pinned = pin && { release: pin.release, digest: pin.digest, changed: kept.length < platforms.length };
+        const pinned = pin && {
+            release: pin.release,
+            digest: pin.digest,
+            changed: kept.length < platforms.length - Object.keys(elsewhere).length,
+        };
         const roots = Object.fromEntries(Object.entries(described).map(([root, pin]) => [root, pinIn(pin)]));
         if (imageBuilds.length === 0 && !promotion && otherTags.length === 0) return [];
         return [

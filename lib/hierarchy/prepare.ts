@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Checkout } from "../context/checkout";
-import { inputHash } from "../context/hash";
+import { buildTag, inputHash } from "../context/hash";
 import { type BroadCopies, readContext } from "../context/inputs";
 import type { InputFile } from "../context/walk";
 import { foreignStatements } from "../dockerfile/foreign";
@@ -18,6 +18,7 @@ import { type Compression, registryExport, usualCompression } from "./compressio
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type ReleasePin, checkPins, checkPlatforms } from "./pins";
 import { type PlacedParent, placeParents } from "./place";
+import { type PlatformStacks, checkPlatformStacks, platformsHere } from "./platformStacks";
 import { type Publication, publicationOf, refuseLoopback, refuseSharedTags } from "./publication";
 import { type ResolvedImage, refuseReplacedStages, resolveHierarchy } from "./resolve";
 import { refuseSecretArguments, refuseUnlistedSecrets, requireSecrets } from "./secrets";
@@ -59,7 +60,10 @@ export const pinFor = ({ pin, pins }: Root, platform: Platform): string | undefi
 export interface PreparedImage {
     readonly key: string;
     readonly definition: ImageDefinition;
+    /** The platforms of its releases; of an image that is never pushed, those that it is built for. */
     readonly platforms: readonly Platform[];
+    /** Those of its platforms that other stacks build, each with the stack's name; absent if there are none. */
+    readonly elsewhere?: PlatformStacks;
     /** The repository it is pushed to; absent for an image that is never pushed. */
     readonly repository?: string;
     /** Where its releases are published, `repository` first; absent for an image that is never pushed. */
@@ -108,6 +112,21 @@ export interface PreparedImage {
 /** Returns the roots of an image without duplicates: those that its Dockerfile names, then its frontend. */
 export const rootsOf = ({ roots, frontend }: Pick<PreparedImage, "roots" | "frontend">): readonly Root[] =>
     !frontend || roots.some(({ expanded }) => expanded === frontend.expanded) ? roots : [...roots, frontend];
+
+/**
+ * Returns the build tag of an image for a platform: it names one build and never moves.
+ *
+ * @param parents `<repository>@<digest>` of each parent
+ */
+export function buildTagOf(
+    image: Pick<PreparedImage, "roots" | "frontend" | "inputHash">,
+    platform: Platform,
+    parents: readonly string[],
+): string {
+    // A root without a pin is identified only by its name.
+    const roots = rootsOf(image).map((root) => pinFor(root, platform) ?? root.expanded);
+    return buildTag({ inputHash: image.inputHash, platform, base: [...parents, ...roots] });
+}
 
 /**
  * The images of a repository, with all information that exists before anything is built. It is read once and shared by
@@ -356,13 +375,13 @@ function pinsOf({ roots, rootsByPlatform = {} }: HierarchySettings): Pins {
 
 function prepare(
     checkout: Checkout,
-    image: Pick<PreparedImage, "platforms" | "parents" | "cacheTag" | "publication"> &
+    image: Pick<PreparedImage, "platforms" | "elsewhere" | "parents" | "cacheTag" | "publication"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
     pins: Pins,
 ): PreparedImage {
-    const { key, definition, platforms, parents, cacheTag, publication } = image;
+    const { key, definition, platforms, elsewhere, parents, cacheTag, publication } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const isCached = settings.registryCache !== false && definition.registryCache !== false;
     const registryCache = definition.name !== undefined && isCached;
@@ -400,6 +419,7 @@ function prepare(
         key,
         definition,
         platforms,
+        ...(elsewhere && { elsewhere }),
         ...(publication && { repository: publication.repository, publication }),
         parents,
         roots,
@@ -448,6 +468,8 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     refuseUnknownPlatforms(images, settings);
     const { pins: releases = {} } = settings;
     checkPins(definitions, releases);
+    const { platformStacks = {} } = settings;
+    checkPlatformStacks(definitions, platformStacks);
     const publications = publicationsOf(checkout, images, settings);
     const tags = cacheTags(definitions, settings.registry);
     const pins = pinsOf(settings);
@@ -455,14 +477,24 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
     const byKey = new Map<string, PreparedImage>();
     for (const image of placed) {
         const reading = readings[image.key];
-        const platforms = platformsOf(image.definition, settings.platforms);
+        const publication = publications[image.key];
+        const wanted = platformsOf(image.definition, settings.platforms);
+        const others = wanted.flatMap((platform) => {
+            const stack = platformStacks[platform];
+            return stack === undefined ? [] : [[platform, stack] as const];
+        });
+        const elsewhere = others.length > 0 ? (Object.fromEntries(others) as PlatformStacks) : undefined;
+        // There is nothing to join of an image that is never pushed.
+        const platforms = publication ? wanted : platformsHere({ platforms: wanted, ...(elsewhere && { elsewhere }) });
         const { parents, complete } = placeParents(image, platforms, byKey);
         const isIn = platforms.length > 0 && (complete || settings.platforms === "declared");
         if (!reading || !isIn) continue;
-        const publication = publications[image.key];
         const ready = prepare(
             checkout,
-            { ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache", ...(publication && { publication }) },
+            {
+                ...{ ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache" },
+                ...(publication && { publication, ...(elsewhere && { elsewhere }) }),
+            },
             reading,
             settings,
             pins,

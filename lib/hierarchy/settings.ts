@@ -3,6 +3,7 @@ import { InputError } from "../errors";
 import { type Platform, hostPlatform } from "../platform";
 import type { Compression } from "./compression";
 import type { ReleasePin } from "./pins";
+import type { PlatformStacks } from "./platformStacks";
 import {
     type Definitions,
     type ImageDefinition,
@@ -64,6 +65,8 @@ export interface HierarchySettings {
     readonly registry?: string;
     /** Which of the images' platforms are read. */
     readonly platforms: WantedPlatforms;
+    /** By platform, the other stack that builds it. */
+    readonly platformStacks?: PlatformStacks;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
     readonly roots: Readonly<Record<string, string>>;
     /** By platform, pins that replace those in `roots` in builds that use the root for this platform. */

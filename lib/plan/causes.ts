@@ -66,6 +66,13 @@ export type Cause =
     | { readonly kind: "pushed elsewhere"; readonly from: string; readonly to: string }
     /** Tags. */
     | { readonly kind: "promoted elsewhere"; readonly from: string; readonly to: string }
+    /** Platforms, and the stacks that build them. */
+    | {
+          readonly kind: "built by another stack" | "another stack is behind";
+          readonly platform: string;
+          readonly stack: string;
+      }
+    | { readonly kind: "built by this stack"; readonly platform: string }
     /** Stages; "" for the last stage. */
     | { readonly kind: "target changed"; readonly from: string; readonly to: string }
     | { readonly kind: "cache switched"; readonly on: boolean }
@@ -105,6 +112,12 @@ export function causeText(cause: Cause): string {
             return "the registry no longer has it";
         case "update ended":
             return "an update ended before it was built";
+        case "built by another stack":
+            return `${cause.platform} is built by stack ${cause.stack}`;
+        case "built by this stack":
+            return `${cause.platform} is built by this stack`;
+        case "another stack is behind":
+            return `waits for stack ${cause.stack}, which has not built it for ${cause.platform} yet`;
         case "not promoted yet":
             return "what was built last is not promoted yet";
         case "not tested yet":
@@ -229,6 +242,27 @@ export function placeCauses(group: Pick<Group, "builds" | "index">): Cause[] {
     if (!before || !after) return [];
     const [from, to] = [textOf(before, "tag"), textOf(after, "tag")];
     return from === to || isUnknown(to) ? [] : [{ kind: "promoted elsewhere", from, to }];
+}
+
+/** Returns the causes from platforms that other stacks build. */
+export function stackCauses(before: ImageInputs, after: ImageInputs): Cause[] {
+    const { elsewhere = {}, behind = {} } = after;
+    const { added, removed, changed } = difference(before.elsewhere ?? {}, elsewhere);
+    const named = (names: readonly string[], stacks: Texts) =>
+        names.map((platform) => ({ platform, stack: stacks[platform] ?? "" }));
+    return [
+        ...named([...added, ...changed], elsewhere).map((one): Cause => ({
+            kind: "built by another stack",
+            ...one,
+        })),
+        ...removed
+            .filter((platform) => after.platforms.includes(platform))
+            .map((platform): Cause => ({ kind: "built by this stack", platform })),
+        ...named(Object.keys(behind), behind).map((one): Cause => ({
+            kind: "another stack is behind",
+            ...one,
+        })),
+    ];
 }
 
 /** Names by kind of change. */

@@ -1,4 +1,4 @@
-import { type ResourceState, textOf } from "../engine/preview";
+import { type ResourceState, type Step, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
@@ -10,6 +10,7 @@ import {
     parentCauses,
     placeCauses,
     placeOf,
+    stackCauses,
     settingCauses,
     testCauses,
     unique,
@@ -64,13 +65,16 @@ interface All {
 function forgottenCauses(group: Group): Cause[] {
     const { builds, tests } = group;
     const { old: before, new: after } = group.component;
-    const isTestGone = tests.some(isGone);
+    const { elsewhere = {} } = readImage(after?.inputs);
+    const isHere = (step: Step) => elsewhere[platformOf(step)] === undefined;
+    const isTestGone = tests.filter(isHere).some(isGone);
     const changedTests =
         before && after && isTestGone ? testCauses(readImage(before.inputs), readImage(after.inputs)) : [];
     return [
         ...builds
-            .filter(isGone)
+            .filter((step) => isGone(step) && isHere(step))
             .map((step): Cause => ({ kind: "entry removed", of: "platform", name: platformOf(step) })),
+        ...(before && after ? stackCauses(readImage(before.inputs), readImage(after.inputs)) : []),
         ...(isTestGone && changedTests.length === 0 ? [{ kind: "smoke tests removed" } as const] : changedTests),
         ...tagCauses(group),
     ];
@@ -99,8 +103,10 @@ function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
 }
 
 /** Whether the state keeps no build of a pinned image for one of its platforms. */
-const isOutdated = ({ component, builds }: Group): boolean =>
-    builds.filter((step) => !isGone(step)).length < readImage(component.new?.inputs).platforms.length;
+function isOutdated({ component, builds }: Group): boolean {
+    const { platforms, elsewhere = {} } = readImage(component.new?.inputs);
+    return builds.filter((step) => !isGone(step)).length < platforms.length - Object.keys(elsewhere).length;
+}
 
 /** Returns the cause of a pin that an image has, or had. */
 function pinCauses(group: Group): Cause[] {
@@ -136,6 +142,7 @@ function causesOf(group: Group, action: Action, all: All): Cause[] {
             ? movedParents(group, all.byImage).map((parent) => ({ kind: "parent from elsewhere", parent }) as const)
             : []),
         ...placeCauses(group),
+        ...stackCauses(before, after),
         ...(tests.some(changes) ? testCauses(before, after) : []),
         ...tagCauses(group),
     ]);

@@ -1,6 +1,16 @@
+import { ciStack } from "../../lib/engine/stacks";
 import type { Expressions, Values } from "./expressions";
 import { type Commit, type Event, type ModelImage, Registry } from "./repository";
-import { type JobText, type WorkflowText, builds, followsRun, promotes, startsOnPush } from "./workflowText";
+import {
+    type JobText,
+    type WorkflowText,
+    builds,
+    followsRun,
+    needsOf,
+    promotes,
+    stackOf,
+    startsOnPush,
+} from "./workflowText";
 
 /** What GitHub says of a run that has ended. */
 export type Conclusion = "success" | "failure" | "cancelled" | "skipped";
@@ -10,6 +20,10 @@ interface Run {
     readonly workflow: WorkflowText;
     readonly commit: Commit;
     readonly jobs: Job[];
+    /** The group that it holds as a whole, from its first job to its end. */
+    readonly group: string | undefined;
+    /** Whether it holds that group. */
+    holds: boolean;
     /** Set when all jobs have ended. */
     conclusion?: Conclusion;
 }
@@ -25,9 +39,10 @@ function concluded(jobs: readonly Job[]): Conclusion {
     return some("done") ? "success" : "skipped";
 }
 
-/** A job that builds or promotes images; the model contains no other jobs. */
+/** A job that builds or promotes images, or that such a job needs; the model contains no other jobs. */
 export interface Job {
     readonly run: Run;
+    readonly key: string;
     readonly text: JobText;
     readonly group: string | undefined;
     state: "queued" | "pending" | "running" | "done" | "failed" | "cancelled" | "skipped";
@@ -83,7 +98,9 @@ export class Model {
 
     /** Returns the jobs that can change state: queued jobs can enter their group, running jobs can end. */
     movable(): Job[] {
-        return this.jobs.filter(({ state }) => state === "queued" || state === "running");
+        const isReady = ({ run, text }: Job) =>
+            run.jobs.every(({ key, state }) => state === "done" || !needsOf(text).includes(key));
+        return this.jobs.filter((job) => job.state === "running" || (job.state === "queued" && isReady(job)));
     }
 
     /** Moves a job of `movable` to its next state; `ok` is the result of a running job. */
@@ -91,7 +108,7 @@ export class Model {
         const others = this.jobs.filter((one) => job.group !== undefined && one.group === job.group);
         if (job.state === "running") {
             this.finish(job, ok);
-        } else if (others.some(({ state }) => state === "running")) {
+        } else if (others.some(({ state, run }) => state === "running" || run.holds)) {
             this.wait(job);
         } else {
             this.begin(job);
@@ -105,13 +122,14 @@ export class Model {
 
     private wait(job: Job): void {
         const before = this.waiting.filter(({ group }) => group === job.group);
-        if (job.text.concurrency?.queue === "max" && before.length >= longestQueue) {
+        const { queue } = job.text.concurrency ?? job.run.workflow.concurrency ?? {};
+        if (queue === "max" && before.length >= longestQueue) {
             this.close(job, "cancelled");
             return;
         }
         job.state = "pending";
         this.waiting.push(job);
-        if (job.text.concurrency?.queue !== "max") for (const other of before) this.close(other, "cancelled");
+        if (queue !== "max") for (const other of before) this.close(other, "cancelled");
     }
 
     private push(paths: readonly string[], branch: string): void {
@@ -130,21 +148,31 @@ export class Model {
     }
 
     private start(workflow: WorkflowText, event: string, commit: Commit, followed?: Conclusion): void {
-        const run: Run = { id: this.runs.length + 1, workflow, commit, jobs: [] };
+        const id = this.runs.length + 1;
+        const contexts = this.contexts({ id, workflow, commit }, event, followed);
+        const expanded = (text: WorkflowText["concurrency"]) => text && this.expressions.expand(text.group, contexts);
+        const run: Run = { id, workflow, commit, jobs: [], group: expanded(workflow.concurrency), holds: false };
         this.runs.push(run);
-        const contexts = this.contexts(run, event, followed);
-        for (const text of Object.values(workflow.jobs).filter((one) => promotes(one) || builds(one) !== undefined)) {
-            const group = text.concurrency && this.expressions.expand(text.concurrency.group, contexts);
+        const working = Object.values(workflow.jobs).filter((one) => promotes(one) || builds(one) !== undefined);
+        const needed = working.flatMap(needsOf);
+        for (const [key, text] of Object.entries(workflow.jobs)) {
+            if (!working.includes(text) && !needed.includes(key)) continue;
+            // The first job of a run enters the group of the run.
+            const group = expanded(text.concurrency) ?? (needsOf(text).length === 0 ? run.group : undefined);
             if (text.concurrency?.["cancel-in-progress"])
                 throw new Error("the model has no cancelling of running jobs");
             const skipped = text.if !== undefined && !this.expressions.holds(text.if, contexts);
-            const job: Job = { run, text: skipped ? { ...text, steps: [] } : text, group, state: "queued" };
+            const job: Job = { run, key, text: skipped ? { ...text, steps: [] } : text, group, state: "queued" };
             run.jobs.push(job);
             this.jobs.push(job);
         }
     }
 
-    private contexts({ id, commit, workflow }: Run, event: string, followed?: Conclusion): Values {
+    private contexts(
+        { id, commit, workflow }: Pick<Run, "id" | "commit" | "workflow">,
+        event: string,
+        followed?: Conclusion,
+    ): Values {
         const payload = {
             repository: { fork: this.isFork },
             ...(followed && { workflow_run: { conclusion: followed } }),
@@ -162,36 +190,56 @@ export class Model {
     private begin(job: Job): void {
         const { steps } = job.text;
         job.state = "running";
+        job.run.holds ||= job.run.group !== undefined;
         if (steps.length === 0) {
             this.close(job, "skipped");
             return;
         }
-        const ref = steps.find(({ uses }) => uses?.startsWith("actions/checkout@"))?.with?.ref;
-        job.commit = ref === undefined ? job.run.commit : this.head(ref);
+        const asked = steps.find(({ run }) => run?.includes("commits/$BRANCH"))?.env?.BRANCH;
+        const ref = asked ?? steps.find(({ uses }) => uses?.startsWith("actions/checkout@"))?.with?.ref;
+        const [, source] = /needs\.(\w+)\.outputs\.sha/.exec(ref ?? "") ?? [];
+        const chosen = job.run.jobs.find(({ key }) => key === source)?.commit;
+        job.commit = chosen ?? (ref === undefined ? job.run.commit : this.head(ref));
         job.parent = this.registry.parentOf(builds(job.text));
     }
 
     private finish(job: Job, ok: boolean): void {
         const commit = job.commit ?? job.run.commit;
-        if (ok && promotes(job.text)) this.registry.promote(commit);
-        else if (ok) this.registry.build(builds(job.text), commit, job.parent);
-        this.ended.push(job);
-        this.close(job, ok ? "done" : "failed");
+        const stack = stackOf(job.text);
+        const isPlatforms = stack !== undefined && stack !== ciStack;
+        const stacks = needsOf(job.text).flatMap((key) => stackOf(job.run.workflow.jobs[key] ?? job.text) ?? []);
+        // The stack that promotes refuses others that are behind.
+        const done = ok && (isPlatforms || this.registry.haveBuilt(stacks, commit));
+        if (done && isPlatforms) this.registry.buildPlatform(stack, commit);
+        else if (done && promotes(job.text)) this.registry.promote(commit);
+        else if (done) this.registry.build(builds(job.text), commit, job.parent);
+        if (promotes(job.text) || builds(job.text) !== undefined) this.ended.push(job);
+        this.close(job, done ? "done" : "failed");
+    }
+
+    private beginNext(group: string | undefined): void {
+        const next = this.waiting.find((one) => one.group === group);
+        if (!next) return;
+        this.waiting = this.waiting.filter((one) => one !== next);
+        this.begin(next);
     }
 
     /** Ends a job, begins the next pending job of its group, and starts the workflows that follow its workflow. */
     private close(job: Job, state: Job["state"]): void {
-        const heldGroup = job.state === "running" && job.group !== undefined;
+        const { run } = job;
+        const heldGroup = job.state === "running" && job.group !== undefined && run.group === undefined;
         job.state = state;
         this.waiting = this.waiting.filter((one) => one !== job);
-        const next = this.waiting.find(({ group }) => group === job.group);
-        if (heldGroup && next) {
-            this.waiting = this.waiting.filter((one) => one !== next);
-            this.begin(next);
-        }
-        const { run } = job;
+        if (heldGroup) this.beginNext(job.group);
+        const isDependent = (one: Job) => one.state === "queued" && needsOf(one.text).includes(job.key);
+        if (state !== "done") for (const one of run.jobs.filter(isDependent)) this.close(one, "skipped");
+        if (run.conclusion !== undefined) return;
         if (run.jobs.some((one) => ["queued", "pending", "running"].includes(one.state))) return;
         run.conclusion = concluded(run.jobs);
+        if (run.holds) {
+            run.holds = false;
+            this.beginNext(run.group);
+        }
         for (const one of this.workflows) {
             if (followsRun(one, run.workflow.name, run.commit.branch))
                 this.start(one, "workflow_run", this.head("main"), run.conclusion);

@@ -38,6 +38,8 @@ export function convergedOn(
 export class Registry {
     readonly latest: Record<string, string>;
     built = 0;
+    /** What stacks built for their platforms last. */
+    private readonly platforms: Record<string, string> = {};
 
     constructor(
         readonly images: Readonly<Record<string, ModelImage>>,
@@ -56,6 +58,17 @@ export class Registry {
             if (this.latest[key] !== build) this.built += 1;
             this.latest[key] = build;
         }
+    }
+
+    /** Records that a stack built its platform from `commit`. */
+    buildPlatform(stack: string, commit: Commit): void {
+        this.platforms[stack] = JSON.stringify(convergedOn(commit, this.images));
+    }
+
+    /** Whether stacks built their platforms from what `commit` has. */
+    haveBuilt(stacks: readonly string[], commit: Commit): boolean {
+        const wanted = JSON.stringify(convergedOn(commit, this.images));
+        return stacks.every((stack) => this.platforms[stack] === wanted);
     }
 
     /** Returns the `latest` that the FROM of `dockerfile` resolves to. */

@@ -48,10 +48,10 @@ function worldOf(root: string, definitions: RepositoryDefinitions): World {
 }
 
 /** The invented repository lies on the disk only while it is read. */
-function inventedWorld(definitions: RepositoryDefinitions): World {
+function inventedWorld(definitions: RepositoryDefinitions, files: Readonly<Record<string, string>> = {}): World {
     const root = mkdtempSync(path.join(tmpdir(), "layered-images-invented-"));
     try {
-        writeTree(root, inventedFiles);
+        writeTree(root, { ...inventedFiles, ...files });
         return worldOf(root, definitions);
     } finally {
         rmSync(root, { recursive: true });
@@ -64,6 +64,19 @@ export const ours = worldOf(packageRoot, { images, workflows });
 export const theirs = inventedWorld(invented);
 /** The same repository without a workflows.ts. */
 export const plain = inventedWorld({ images: invented.images });
+/** A repository with the same images for two platforms, of which another stack builds one. */
+export const split = inventedWorld(
+    {
+        ...invented,
+        images: Object.fromEntries(
+            Object.entries(invented.images).map(([key, image]) => [
+                key,
+                { ...image, platforms: ["linux/amd64", "linux/arm64"] as const },
+            ]),
+        ),
+    },
+    { "Pulumi.ci.yaml": "config:\n  orchard:platformStacks:\n    linux/arm64: ci-arm64\n" },
+);
 /** The naive workflows of a repository with this one's images. */
 export const naive = Object.values(naiveWorkflows).map(readWorkflow);
 
