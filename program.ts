@@ -14,7 +14,7 @@ import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
 import { stackOptions } from "./lib/engine/stacks";
-import { asInputError } from "./lib/errors";
+import { InputError, asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
@@ -24,6 +24,7 @@ import { checkDeployments } from "./lib/hierarchy/deployments";
 import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
+import { judge, judged, violationsOf } from "./lib/policy/rules";
 import { readHistory } from "./lib/update/history";
 import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -38,6 +39,18 @@ async function read(checkout: Checkout, definitions: RepositoryDefinitions, conf
     const hierarchy = { ...withoutFrontends, images };
     for (const warning of warningsOf(hierarchy, config.pinnedRoots)) void pulumi.log.warn(warning);
     return hierarchy;
+}
+
+/**
+ * Refuses what the stack's policy does not allow, and warns of what it only advises against: before anything is built.
+ *
+ * @throws InputError with every violation of a mandatory rule
+ */
+function keepToPolicy({ images }: Hierarchy, { policy }: StackConfig): void {
+    if (!policy) return;
+    const { refused, advised } = judge(policy, images.map(judged).flatMap(violationsOf));
+    for (const warning of advised) void pulumi.log.warn(warning);
+    if (refused.length > 0) throw new InputError({ problem: refused.join("\n") });
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
@@ -118,6 +131,7 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
+    keepToPolicy(hierarchy, config);
     const uncached = imagesToRebuild(definitions, uncachedIn(process.env), {
         where: "up --rebuild",
         among: { keys: hierarchy.images.map(({ key }) => key), adjective: "built" },
@@ -134,7 +148,7 @@ async function compose() {
         if (image.pin && contexts)
             void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
     }
-    const { secrets } = config;
+    const { secrets, policy } = config;
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
@@ -142,7 +156,7 @@ async function compose() {
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
-    const args = { staged, secrets, uncached, limits, former, builder };
+    const args = { staged, secrets, uncached, limits, former, builder, policy };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes } from "../lib/engine/resources";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import type { PolicySettings } from "../lib/policy/settings";
 import { type FormerState, emptyState } from "./formerState";
 import { type TimeLimits, timeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
@@ -26,6 +27,8 @@ export interface ImageHierarchyArgs {
     readonly former?: FormerState;
     /** The builder that the stack sets. By default buildx's current builder. */
     readonly builder?: StackBuilder | undefined;
+    /** What the stack refuses to promote. By default nothing. */
+    readonly policy?: PolicySettings | undefined;
 }
 
 /**
@@ -47,7 +50,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
 
     /** Adds images, whose parents are there or among them. */
     public add(args: ImageHierarchyArgs): void {
-        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder } = args;
+        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder, policy } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -67,6 +70,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                 limits,
                 former,
                 builder,
+                policy,
             };
             this.made[key] = new Image(imageArgs, { parent: this });
         }

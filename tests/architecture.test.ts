@@ -66,6 +66,7 @@ const rooms = [
     "lib/status/status.ts",
     "lib/update/record.ts",
     "lib/github/api.ts",
+    "lib/policy/rules.ts",
     "lib/engine/state.ts",
     "lib/hierarchy/prepare.ts",
     "lib/context/inputs.ts",

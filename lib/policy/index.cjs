@@ -1,0 +1,3 @@
+require("../system/typescript.cjs").registerTypeScript({ replace: true });
+
+require("./pack").makePack();
