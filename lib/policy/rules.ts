@@ -89,7 +89,7 @@ export function violationsOf(image: JudgedImage): readonly Violation[] {
     return [...untested(image), ...parentsByTag(image), ...credentials(image)];
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB (${bytes} bytes)`;
 
 /**
  * Returns what the rule for sizes refuses of a build.
@@ -106,7 +106,7 @@ export function tooLarge(
     return [
         {
             rule: "max-size",
-            problem: `image ${image} is too large: the layers of ${built.ref} have ${megabytes(built.bytes)}, and ${budget} are allowed`,
+            problem: `image ${image} is too large: the layers of ${built.ref} have ${sizeText(built.bytes)}, and ${budget} are allowed`,
             next: `make it smaller, or raise maxSize of ${image} in images.ts`,
         },
     ];

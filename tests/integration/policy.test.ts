@@ -98,7 +98,7 @@ test("a build over its budget is tested and not promoted, until its budget allow
     });
     const refused = await command(lab, program, ["up"]);
     expect(refused.code, refused.output).toBe(3);
-    expect(refused.output).toMatch(/refused by policy max-size: image app is too large: .* MB, and 1 kB are allowed/);
+    expect(refused.output).toMatch(/refused by policy max-size: image app is too large: .* bytes\), and 1 kB are allowed/);
     expect(await latest()).toBe(before);
     const viewed = await runIn(lab, program, "pulumi", ["preview", "--non-interactive", ...pack]);
     expect(viewed.output).not.toContain("policy smoke-test");
