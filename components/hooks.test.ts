@@ -333,7 +333,9 @@ describe("a new release with a budget", () => {
     };
 
     test("is refused if one of its builds is larger, and else not", async () => {
-        await expect(run("1 kB", {}, "small", "large")).rejects.toThrow(/refused by policy max-size: image app.* large/);
+        await expect(run("1 kB", {}, "small", "large")).rejects.toThrow(
+            /refused by policy max-size: image app.* large/,
+        );
         expect(await run("1 kB", {}, "small", "lost")).toBe(1);
         await expect(run(undefined, { maxSize: "1 kB" }, "large")).rejects.toThrow("1 kB are allowed");
         expect(await run("2 kB", { maxSize: "1 kB" }, "large")).toBe(1);

@@ -76,7 +76,10 @@ export class Image extends pulumi.ComponentResource {
         return [...builds, ...(this.promotion?.resources ?? [])];
     }
 
-    private promote({ parents, former, policy }: ImageArgs, bases: readonly pulumi.Input<string>[]): Promotion | undefined {
+    private promote(
+        { parents, former, policy }: ImageArgs,
+        bases: readonly pulumi.Input<string>[],
+    ): Promotion | undefined {
         const { publication, key, pin } = this.prepared;
         if (!publication) return undefined;
         const platformImages = [...this.platformImages.values()];

@@ -50,7 +50,16 @@ export class ImageHierarchy extends pulumi.ComponentResource {
 
     /** Adds images, whose parents are there or among them. */
     public add(args: ImageHierarchyArgs): void {
-        const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder, policy } = args;
+        const {
+            images,
+            staged,
+            uncached,
+            secrets,
+            limits = timeLimits({}, []),
+            former = emptyState,
+            builder,
+            policy,
+        } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];

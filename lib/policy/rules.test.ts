@@ -52,7 +52,10 @@ describe("an image is refused", () => {
 describe("an image is allowed", () => {
     test.each<[string, Partial<JudgedImage>]>([
         ["that keeps to every rule", {}],
-        ["that is never pushed", { isPublished: false, inputs: { roots: {}, smokeTests: {} }, buildArgs: { TOKEN: "x" } }],
+        [
+            "that is never pushed",
+            { isPublished: false, inputs: { roots: {}, smokeTests: {} }, buildArgs: { TOKEN: "x" } },
+        ],
         ["that is pinned to a release", { inputs: { roots: {}, smokeTests: {}, pin } }],
         ["whose Dockerfile names a digest", { inputs: { ...inputs, roots: { [`python@${digest}`]: "not pinned" } } }],
         [
@@ -69,11 +72,14 @@ test("a build is too large from the first byte over its budget, and the message 
     const of = (bytes: number) => tooLarge("app", { ref: `ghcr.io/acme/app@${digest}`, bytes }, "1.5 MB");
     expect(of(1_500_000)).toEqual([]);
     const [violation] = of(1_500_001);
-    expect(violation?.problem).toContain(`the layers of ghcr.io/acme/app@${digest} have 1.5 MB (1500001 bytes), and 1.5 MB`);
+    expect(violation?.problem).toContain(
+        `the layers of ghcr.io/acme/app@${digest} have 1.5 MB (1500001 bytes), and 1.5 MB`,
+    );
 });
 
 test("levels: a stack without a policy has no rules, one with a policy refuses unless it says otherwise", () => {
-    const levels = (settings: PolicySettings | undefined) => Object.keys(rules).map((rule) => levelOf(settings, rule as keyof typeof rules));
+    const levels = (settings: PolicySettings | undefined) =>
+        Object.keys(rules).map((rule) => levelOf(settings, rule as keyof typeof rules));
     expect(levels(undefined)).toEqual(["disabled", "disabled", "disabled", "disabled", "disabled"]);
     expect(levels({})).toEqual(["mandatory", "mandatory", "mandatory", "mandatory", "mandatory"]);
     expect(levels({ level: "advisory", rules: { "smoke-test": "disabled" } })).toEqual([

@@ -56,7 +56,10 @@ function untested({ image, inputs }: JudgedImage): Violation[] {
 
 /** Refuses images and files that a build takes from whatever a tag names at that time. */
 function parentsByTag({ image, inputs: { roots, frontend }, contexts }: JudgedImage): Violation[] {
-    const replaced = { ...Object.fromEntries(Object.entries(roots).map(([root, pin]) => [root, pinIn(pin)])), ...contexts };
+    const replaced = {
+        ...Object.fromEntries(Object.entries(roots).map(([root, pin]) => [root, pinIn(pin)])),
+        ...contexts,
+    };
     // The frontend is no part of the image: it only reads the Dockerfile.
     const tags = Object.entries(replaced).filter(
         ([name, reference = name]) => name !== frontend && !isPinned(reference),

@@ -47,7 +47,12 @@ const built = async () =>
     Object.entries(await exportState(lab, program)).map(([name, { outputs }]) => [name, outputs.digest ?? outputs.ref]);
 const pack = ["--policy-pack", "node_modules/layered-images/dist/lib/policy"];
 const engine = (operation: "preview" | "up") =>
-    runIn(lab, program, "pulumi", [operation, "--non-interactive", ...(operation === "up" ? ["--yes", "--skip-preview"] : []), ...pack]);
+    runIn(lab, program, "pulumi", [
+        operation,
+        "--non-interactive",
+        ...(operation === "up" ? ["--yes", "--skip-preview"] : []),
+        ...pack,
+    ]);
 
 test("a hierarchy that keeps to the policy is built and promoted, under the pack too", async () => {
     const { code, output } = await up(lab, program, ...pack);
@@ -63,9 +68,13 @@ test("an untested image and one on a tag are refused by every command before any
     for (const args of [["preview"], ["up"], ["review"]]) {
         const { code, output } = await command(lab, program, args);
         expect([args, code], output).toEqual([args, 3]);
-        expect(output).toMatch(/refused by policy smoke-test: image base is published and has no smoke test.*\n *next: write/);
+        expect(output).toMatch(
+            /refused by policy smoke-test: image base is published and has no smoke test.*\n *next: write/,
+        );
         expect(output).toContain("refused by policy smoke-test: image app");
-        expect(output).toMatch(/refused by policy parent-by-digest: image base is built from elsewhere\.example\/python:3/);
+        expect(output).toMatch(
+            /refused by policy parent-by-digest: image base is built from elsewhere\.example\/python:3/,
+        );
     }
     expect(await built()).toEqual(before);
 });
@@ -82,7 +91,8 @@ test("the pack refuses the same, and arguments that the program was told are pub
         expect(code, output).not.toBe(0);
         expect(output).toMatch(/refused by policy smoke-test: image base/);
         expect(output).toMatch(/refused by policy parent-by-digest: image base is built from elsewhere/);
-        if (operation === "preview") expect(output).toMatch(/refused by policy no-credentials: build argument DEPLOY_TOKEN of image app/);
+        if (operation === "preview")
+            expect(output).toMatch(/refused by policy no-credentials: build argument DEPLOY_TOKEN of image app/);
         expect(output).not.toContain(secret);
     }
     expect(await built()).toEqual(before);
@@ -98,7 +108,9 @@ test("a build over its budget is tested and not promoted, until its budget allow
     });
     const refused = await command(lab, program, ["up"]);
     expect(refused.code, refused.output).toBe(3);
-    expect(refused.output).toMatch(/refused by policy max-size: image app is too large: .* bytes\), and 1 kB are allowed/);
+    expect(refused.output).toMatch(
+        /refused by policy max-size: image app is too large: .* bytes\), and 1 kB are allowed/,
+    );
     expect(await latest()).toBe(before);
     const viewed = await runIn(lab, program, "pulumi", ["preview", "--non-interactive", ...pack]);
     expect(viewed.output).not.toContain("policy smoke-test");
@@ -121,7 +133,9 @@ test("an update that would remove a published digest from the registry is refuse
     const state = ["--file", file];
     expect((await runIn(lab, program, "pulumi", ["stack", "export", ...state])).code).toBe(0);
     const text = readFileSync(file, "utf8");
-    const { deployment, ...rest } = JSON.parse(text) as { deployment: { resources: { urn: string; retainOnDelete?: boolean }[] } };
+    const { deployment, ...rest } = JSON.parse(text) as {
+        deployment: { resources: { urn: string; retainOnDelete?: boolean }[] };
+    };
     const resources = deployment.resources.map((one) =>
         /::app(-amd64|-arm64)$/.test(one.urn) ? { ...one, retainOnDelete: false } : one,
     );
@@ -131,7 +145,9 @@ test("an update that would remove a published digest from the registry is refuse
     change({ "images.ts": `export const images = {\n${entry("base", smokeTest)}};\n` });
     const { code, output } = await command(lab, program, ["up"]);
     expect(code, output).toBe(3);
-    expect(output).toMatch(/refused by policy no-loss: deleting the build app-\w+ would remove its digest from the registry.*\n *next: /);
+    expect(output).toMatch(
+        /refused by policy no-loss: deleting the build app-\w+ would remove its digest from the registry.*\n *next: /,
+    );
     expect(await built()).toEqual(before);
     expect(await latest()).toMatch(/^sha256:/);
 });
