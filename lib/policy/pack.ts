@@ -48,7 +48,7 @@ function ifKnown<T>(read: () => T, otherwise: T): T {
     try {
         return read();
     } catch (error) {
-        if (error instanceof Error && error.name === "UnknownValueError") return otherwise;
+        if (error instanceof Error && error.constructor.name === "UnknownValueError") return otherwise;
         throw error;
     }
 }

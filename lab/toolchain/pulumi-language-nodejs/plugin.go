@@ -39,7 +39,8 @@ func (host *languageHost) RunPlugin(
 
 	// The runner's arguments are those of the engine, with its address, and the pack.
 	cmd := exec.CommandContext(ctx, "node", append(append([]string{runner}, req.GetArgs()...), folder)...)
-	cmd.Dir = req.GetPwd()
+	// @pulumi/policy reads the pack's version from the package.json of its working directory.
+	cmd.Dir = folder
 	cmd.Env = req.GetEnv()
 	sender := &outputSender{stream: stream}
 	cmd.Stdout = writerFunc(func(text []byte) error {
