@@ -14,7 +14,7 @@ import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
 import { stackOptions } from "./lib/engine/stacks";
-import { InputError, asInputError } from "./lib/errors";
+import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
 import { removeLeftovers } from "./lib/github/files";
 import { publishedVariables } from "./lib/github/names";
@@ -24,7 +24,7 @@ import { checkDeployments } from "./lib/hierarchy/deployments";
 import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
-import { judge, judged, violationsOf } from "./lib/policy/rules";
+import { judge, judged, refuseAll, violationsOf } from "./lib/policy/rules";
 import { readHistory } from "./lib/update/history";
 import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -50,7 +50,7 @@ function keepToPolicy({ images }: Hierarchy, { policy }: StackConfig): void {
     if (!policy) return;
     const { refused, advised } = judge(policy, images.map(judged).flatMap(violationsOf));
     for (const warning of advised) void pulumi.log.warn(warning);
-    if (refused.length > 0) throw new InputError({ problem: refused.join("\n") });
+    refuseAll(refused);
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */

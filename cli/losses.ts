@@ -5,9 +5,8 @@ import { type Engine, preview } from "../lib/engine/pulumi";
 import { dockerTypes, isPublished } from "../lib/engine/resources";
 import { projectName } from "../lib/engine/stacks";
 import type { Resource } from "../lib/engine/state";
-import { InputError } from "../lib/errors";
 import { lossesIn } from "../lib/plan/plan";
-import { judge } from "../lib/policy/rules";
+import { judge, refuseAll } from "../lib/policy/rules";
 import { levelOf, policySchema } from "../lib/policy/settings";
 import { repositoryRoot } from "../lib/system/paths";
 import { deploymentOf } from "./session";
@@ -38,5 +37,5 @@ export async function refuseLosses(engine: Engine): Promise<void> {
         losses.map((loss) => ({ rule: "no-loss", ...loss })),
     );
     for (const warning of advised) console.error(`warning: ${warning}`);
-    if (refused.length > 0) throw new InputError({ problem: refused.join("\n") });
+    refuseAll(refused);
 }

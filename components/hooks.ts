@@ -5,7 +5,7 @@ import type { Kind } from "../lib/github/permissions";
 import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
-import { judge, tooLarge } from "../lib/policy/rules";
+import { judge, refuseAll, tooLarge } from "../lib/policy/rules";
 import { type PolicySettings, levelOf } from "../lib/policy/settings";
 import { layerBytes } from "../lib/policy/sizes";
 import { isPassing, isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
@@ -298,9 +298,8 @@ export function sizeHooks(
         const violations = await Promise.all(listIn(newInputs?.sources).map(violationsIn));
         const { refused, advised } = judge(policy, violations.flat());
         for (const warning of advised) await pulumi.log.warn(warning);
-        if (refused.length === 0) return;
-        noteFailure(urn);
-        throw new InputError({ problem: refused.join("\n") });
+        if (refused.length > 0) noteFailure(urn);
+        refuseAll(refused);
     };
     return [new pulumi.ResourceHook(`compare the size of image ${key} with its budget`, check)];
 }

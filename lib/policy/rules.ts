@@ -1,4 +1,5 @@
 import { type ImageInputs, type Texts, imageInputs, pinIn } from "../engine/resources";
+import { InputError } from "../errors";
 import type { PreparedImage } from "../hierarchy/prepare";
 import { looksSecret } from "../hierarchy/secrets";
 import { bytesOf } from "../hierarchy/size";
@@ -123,6 +124,16 @@ export const saysRefused = (text: string): boolean => text.includes(mark);
 
 /** Returns a violation as a message that refuses, with the next step. */
 export const refusal = ({ rule, problem, next }: Violation): string => `${mark}${rule}: ${problem}\n  next: ${next}`;
+
+/**
+ * Refuses what a policy does not allow.
+ *
+ * @param refused the refusals of `judge`, each with its next step; nothing happens if there are none
+ * @throws InputError with all of them
+ */
+export function refuseAll(refused: readonly string[]): void {
+    if (refused.length > 0) throw new InputError({ problem: refused.join("\n") });
+}
 
 /** Returns a violation as a message that only advises. */
 export const advice = ({ rule, problem, next }: Violation): string => `policy ${rule}: ${problem}; next: ${next}`;
