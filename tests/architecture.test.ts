@@ -131,7 +131,8 @@ test("every file of lib/ is imported from outside of its room, or by at least tw
         for (const name of importsOf(file)) importers.set(name, [...(importers.get(name) ?? []), file]);
     }
     const fragments = files
-        .filter((file) => file.startsWith("lib/"))
+        // The engine starts the policy pack itself.
+        .filter((file) => file.startsWith("lib/") && file !== "lib/policy/pack.ts")
         .filter((file) => {
             const all = importers.get(file) ?? [];
             const isDoor = all.some((one) => path.posix.dirname(one) !== path.posix.dirname(file));
