@@ -28,6 +28,7 @@ export { loadDefinitions } from "./definitions";
 export type { Delivery } from "./lib/github/delivery";
 export type { Access } from "./lib/github/permissions";
 export type { RecordedWork } from "./lib/update/history";
+export type { Level, PolicySettings, Rule } from "./lib/policy/settings";
 export type { TimeLimits, TimeLimitSettings } from "./lib/update/timeLimits";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";

@@ -15,6 +15,7 @@ import { type Compression, compressionSchema } from "./lib/hierarchy/compression
 import { type ReleasePin, pinKeys, pinsSchema } from "./lib/hierarchy/pins";
 import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
 import { type PlatformStacks, platformStacksSchema } from "./lib/hierarchy/platformStacks";
+import { type PolicySettings, policyKeys, policySchema } from "./lib/policy/settings";
 import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
 import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
 import type { Platform } from "./lib/platform";
@@ -228,6 +229,8 @@ const schema = z.strictObject({
     deployments: deploymentsSchema.optional(),
     /** In minutes: how long a build, a smoke test and a promotion may take. */
     timeLimits: timeLimitsSchema.optional(),
+    /** What the stack refuses to build or promote; nothing of that by default. */
+    policy: policySchema.optional(),
     /** The engines that build the images; by default buildx's current builder. */
     builder: builderSchema.optional(),
     /** The repository on GitHub; without it the program manages images only. */
@@ -277,6 +280,8 @@ export interface StackConfig {
     readonly deployments: Readonly<Record<string, DeploymentConfig>>;
     /** In minutes: how long a build, a smoke test and a promotion may take. Absent ones follow recorded durations. */
     readonly timeLimits?: TimeLimitSettings;
+    /** What the stack refuses to build or promote. Default: nothing of that. */
+    readonly policy?: PolicySettings;
     /** The engines that build the images. Default: buildx's current builder. */
     readonly builder?: BuilderSettings;
     /** Absent if the stack manages images only. */
@@ -299,6 +304,7 @@ const known: Readonly<Record<string, readonly string[]>> = {
     github: Object.keys(githubSchema.shape),
     timeLimits: timeLimitKeys,
     ...builderKeys,
+    ...policyKeys,
     // Of all deployments, whatever their names are.
     deployments: deploymentKeys,
     // Of all pins, whatever their images are.
@@ -476,6 +482,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),
         ...(parsed.data.timeLimits && { timeLimits: parsed.data.timeLimits }),
+        ...(parsed.data.policy && { policy: parsed.data.policy }),
         ...(parsed.data.builder && { builder: parsed.data.builder }),
         deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),

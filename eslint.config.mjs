@@ -23,6 +23,7 @@ export const floors = [
     ["lib/status"],
     ["lib/update"],
     ["lib/github"],
+    ["lib/policy"],
     ["lib/engine"],
     ["lib/hierarchy"],
     ["lib/context"],

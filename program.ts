@@ -25,6 +25,7 @@ import { checkDeployments } from "./lib/hierarchy/deployments";
 import { pinWarning } from "./lib/hierarchy/pins";
 import { type Hierarchy, type PreparedImage, readHierarchy } from "./lib/hierarchy/prepare";
 import { uncachedIn } from "./lib/hierarchy/rebuild";
+import { judge, judged, refuseAll, violationsOf } from "./lib/policy/rules";
 import { readHistory } from "./lib/update/history";
 import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
@@ -39,6 +40,18 @@ async function read(checkout: Checkout, definitions: RepositoryDefinitions, conf
     const hierarchy = { ...withoutFrontends, images };
     for (const warning of warningsOf(hierarchy, config.pinnedRoots)) void pulumi.log.warn(warning);
     return hierarchy;
+}
+
+/**
+ * Refuses what the stack's policy does not allow, and warns of what it only advises against: before anything is built.
+ *
+ * @throws InputError with every violation of a mandatory rule
+ */
+function keepToPolicy({ images }: Hierarchy, { policy }: StackConfig): void {
+    if (!policy) return;
+    const { refused, advised } = judge(policy, images.map(judged).flatMap(violationsOf));
+    for (const warning of advised) void pulumi.log.warn(warning);
+    refuseAll(refused);
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
@@ -119,6 +132,7 @@ async function compose() {
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
+    keepToPolicy(hierarchy, config);
     const { promote: promotes = true } = config;
     const built = hierarchy.images.map(({ key }) => key);
     const isBuilt = (name: string) => keysOf(definitions, name).some((key) => built.includes(key));
@@ -141,7 +155,7 @@ async function compose() {
         if (image.pin && contexts)
             void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
     }
-    const { secrets } = config;
+    const { secrets, policy } = config;
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
     const isLast = ({ repository }: PreparedImage) => repository === undefined && endsAtFailure();
@@ -149,7 +163,7 @@ async function compose() {
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
     const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
-    const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes };
+    const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes, policy };
     const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());

@@ -8,6 +8,7 @@ import type * as Builders from "../lib/builders/instance";
 import { backendNames } from "../lib/engine/backends";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
+import { saysRefused } from "../lib/policy/rules";
 import { findRepositoryRoot, isCompiled, repositoryRoot } from "../lib/system/paths";
 import { guardStreams, hide, secretsIn } from "../lib/system/hidden";
 import { interrupt, isInterrupted } from "../lib/system/process";
@@ -434,7 +435,8 @@ export async function main(args: readonly string[]): Promise<number> {
         const expected = error instanceof CommandError ? error : asInputError(error);
         if (expected) {
             console.error(`error: ${expected.message}`);
-            return isInterrupted() ? exit.interrupted : exit.failed;
+            if (isInterrupted()) return exit.interrupted;
+            return saysRefused(expected.message) ? exit.dangerous : exit.failed;
         }
         throw error;
     }

@@ -1,11 +1,13 @@
+import { refuseLosses } from "./losses";
 import { type PulumiOptions, endOf, openSession, reportDuration } from "./session";
 
 /** Runs `pulumi preview` on the lab's stack, after setting up the lab, or on another stack. Returns Pulumi's exit code. */
 export async function runPreview(args: readonly string[], options: PulumiOptions): Promise<number> {
     const start = Date.now();
-    const { pulumi } = await openSession(options, false);
+    const { engine, pulumi, printed } = await openSession(options, false);
+    await refuseLosses(engine);
     const ready = Date.now();
     const code = await pulumi("preview", ["--suppress-outputs", ...args]);
     reportDuration("preview", start, ready);
-    return endOf("preview", code);
+    return endOf("preview", code, printed);
 }

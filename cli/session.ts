@@ -6,6 +6,7 @@ import { type Engine, completeOperation, exportStack, readStackFile } from "../l
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
+import { saysRefused } from "../lib/policy/rules";
 import { guide } from "../lib/system/guide";
 import { inActions } from "../lib/system/inActions";
 import { backendFolder, labPaths, repositoryRoot } from "../lib/system/paths";
@@ -98,11 +99,14 @@ export const deploymentOf = (engine: Engine): Deployment | Promise<Deployment> =
     engine.isLab ? readStackFile(stackFile(backendFolder(labPaths()), labStack)) : exportStack(engine);
 
 /**
- * Returns the exit code of a command that ran Pulumi: Pulumi's own, unless Ctrl-C or SIGTERM kept it from its end, which is then said.
+ * Returns the exit code of a command that ran Pulumi: Pulumi's own, unless the stack's policy refused something, or Ctrl-C or SIGTERM kept it
+ * from its end, which is then said.
  *
  * @param code Pulumi's exit code
+ * @param printed the last lines that it printed
  */
-export function endOf(operation: "up" | "preview", code: number): number {
+export function endOf(operation: "up" | "preview", code: number, printed: readonly string[]): number {
+    if (code !== exit.done && printed.some(saysRefused)) return exit.dangerous;
     if (!isInterrupted() || code === exit.done) return code;
     const next = "what was tested is promoted, nothing else is, and the next `up` does the rest";
     console.error(`error: interrupted${operation === "up" ? `: ${next}` : ""}`);

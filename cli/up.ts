@@ -27,6 +27,7 @@ import { type RecordedUpdate, recordUp } from "../lib/update/record";
 import { summaryOf } from "../lib/update/summary";
 import { addSummary, reportPromoted, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
+import { refuseLosses } from "./losses";
 import { neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, endOf, openSession, reportDuration } from "./session";
 import { typed } from "../lib/system/commandLine";
@@ -221,10 +222,11 @@ export async function runUp(args: readonly string[], options: UpOptions): Promis
     try {
         const rebuild = namesToRebuild(options);
         const session = await openSession(options, true);
+        await refuseLosses(session.engine);
         const code = await update(session, args, { ...options, rebuild }, start);
         // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.
         if (!isInterrupted()) await session.close();
-        return endOf("up", code);
+        return endOf("up", code, session.printed);
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {
             addSummary(`### The update failed before it came to any resource\n\n${error.message}\n`);

@@ -13,6 +13,7 @@ import {
     builderHook,
     type MakeWay,
     refusalHook,
+    sizeHooks,
     tagHooks,
     uncommittedHooks,
 } from "./hooks";
@@ -314,4 +315,41 @@ test("hooks before the build of an image without a registry of its own are calle
     const bound = buildHooks({ key: "tools", roots: [], triggers: {} }, () => 120, undefined, [hook]);
     expect(bound).toMatchObject({ beforeCreate: [hook], beforeUpdate: [hook] });
     expect(beforehand([])).toEqual({});
+});
+
+describe("a new release with a budget", () => {
+    const image = (maxSize?: string) =>
+        ({ key: "app", definition: { ...(maxSize !== undefined && { maxSize }) } }) as unknown as PreparedImage;
+    const asked: string[] = [];
+    const sizes: Readonly<Record<string, number>> = { small: 1000, large: 1001 };
+    const run = async (maxSize: string | undefined, policy: Parameters<typeof sizeHooks>[1], ...sources: string[]) => {
+        const hooks = sizeHooks(image(maxSize), policy, (ref) => {
+            asked.push(ref);
+            return Promise.resolve(sizes[ref]);
+        });
+        for (const { callback } of hooks)
+            await callback({ urn: "urn:app", id: "", name: "app", type: "t", newInputs: { sources } });
+        return hooks.length;
+    };
+
+    test("is refused if one of its builds is larger, and else not", async () => {
+        await expect(run("1 kB", {}, "small", "large")).rejects.toThrow(
+            /refused by policy max-size: image app.* large/,
+        );
+        expect(await run("1 kB", {}, "small", "lost")).toBe(1);
+        await expect(run(undefined, { maxSize: "1 kB" }, "large")).rejects.toThrow("1 kB are allowed");
+        expect(await run("2 kB", { maxSize: "1 kB" }, "large")).toBe(1);
+    });
+
+    test("is only warned of where the rule advises", async () => {
+        expect(await run("1 kB", { rules: { "max-size": "advisory" } }, "large")).toBe(1);
+    });
+
+    test("asks no registry without a policy, without a budget and with the rule off", async () => {
+        asked.length = 0;
+        expect(await run("1 kB", undefined, "large")).toBe(0);
+        expect(await run(undefined, {}, "large")).toBe(0);
+        expect(await run("1 kB", { rules: { "max-size": "disabled" } }, "large")).toBe(0);
+        expect(asked).toEqual([]);
+    });
 });

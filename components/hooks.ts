@@ -5,6 +5,9 @@ import type { Kind } from "../lib/github/permissions";
 import { type DeliveryWay, existsAlready, nextAfterRefusal } from "../lib/github/refusals";
 import type { PreparedImage, Root } from "../lib/hierarchy/prepare";
 import { type BuildFiles, changedFiles, describeUncommitted, uncommittedFiles } from "../lib/hierarchy/uncommitted";
+import { judge, refuseAll, tooLarge } from "../lib/policy/rules";
+import { type PolicySettings, levelOf } from "../lib/policy/settings";
+import { layerBytes } from "../lib/policy/sizes";
 import { isPassing, isTransient, nextAfter, nextAfterTagging, refusesPushes } from "../lib/registry/failures";
 import { RegistryError, onBuildTriggers, readManifest } from "../lib/registry/manifest";
 import { parseReference } from "../lib/registry/references";
@@ -272,6 +275,33 @@ export function tagHooks(
     );
     const [before, after] = [[begun], [ended]];
     return { beforeCreate: before, beforeUpdate: before, afterCreate: after, afterUpdate: after, onError: [advise] };
+}
+
+/**
+ * Returns the hooks that ask the registry for the sizes of an image's new builds before they become a release, where the stack's policy
+ * limits them. They cost a request for each build, and nothing for an image without a budget, or without a new release.
+ *
+ * @param sizeOf `layerBytes`, or a substitute
+ */
+export function sizeHooks(
+    { key, definition }: Pick<PreparedImage, "key" | "definition">,
+    policy: PolicySettings | undefined,
+    sizeOf: typeof layerBytes = layerBytes,
+): pulumi.ResourceHook[] {
+    const budget = definition.maxSize ?? policy?.maxSize;
+    if (budget === undefined || levelOf(policy, "max-size") === "disabled") return [];
+    const violationsIn = async (ref: string) => {
+        const bytes = await sizeOf(ref);
+        return bytes === undefined ? [] : tooLarge(key, { ref, bytes }, budget);
+    };
+    const check = async ({ urn, newInputs }: pulumi.ResourceHookArgs) => {
+        const violations = await Promise.all(listIn(newInputs?.sources).map(violationsIn));
+        const { refused, advised } = judge(policy, violations.flat());
+        for (const warning of advised) await pulumi.log.warn(warning);
+        if (refused.length > 0) noteFailure(urn);
+        refuseAll(refused);
+    };
+    return [new pulumi.ResourceHook(`compare the size of image ${key} with its budget`, check)];
 }
 
 /** Returns what a build or smoke test is, from its inputs, with its time limit. */

@@ -2,10 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { componentTypes, imageInputs } from "../lib/engine/resources";
 import type { StackBuild } from "../lib/hierarchy/elsewhere";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
+import type { PolicySettings } from "../lib/policy/settings";
 import type { Platform } from "../lib/platform";
 import { digestOf } from "../lib/registry/references";
 import { allMade, knownOutputs } from "./failures";
-import { buildHooks, uncommittedHooks } from "./hooks";
+import { buildHooks, sizeHooks, uncommittedHooks } from "./hooks";
 import { type PlatformImage, type PlatformImageArgs, platformImage } from "./platformImage";
 import { Promotion } from "./promotion";
 
@@ -18,6 +19,8 @@ export interface ImageArgs extends Pick<
     readonly promotes: boolean;
     /** The images of `prepared.parents`, by key. */
     readonly parents: Readonly<Record<string, Image>>;
+    /** What the stack refuses to promote. */
+    readonly policy: PolicySettings | undefined;
 }
 
 /**
@@ -95,7 +98,7 @@ export class Image extends pulumi.ComponentResource {
     }
 
     private promote(
-        { parents, former, promotes }: ImageArgs,
+        { parents, former, promotes, policy }: ImageArgs,
         bases: readonly pulumi.Input<string>[],
     ): Promotion | undefined {
         const { publication, key, pin } = this.prepared;
@@ -110,6 +113,8 @@ export class Image extends pulumi.ComponentResource {
                 minutes: this.limits({ image: key, kind: "promotion" }),
                 // A release stood on tested ancestors, and waits for nothing that is built now.
                 after: pin ? [] : Object.values(parents).flatMap(({ promotion }) => promotion ?? []),
+                // A release was judged when it was made.
+                before: pin ? [] : sizeHooks(this.prepared, policy),
                 ...(pin && { pin }),
                 bases,
                 former,

@@ -3,6 +3,7 @@ import { componentTypes } from "../lib/engine/resources";
 import { type Elsewhere, nothingElsewhere } from "../lib/hierarchy/elsewhere";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { StagedImage } from "../lib/hierarchy/staging";
+import type { PolicySettings } from "../lib/policy/settings";
 import { type FormerState, emptyState } from "./formerState";
 import { type TimeLimits, timeLimits } from "../lib/update/timeLimits";
 import { Image } from "./image";
@@ -31,6 +32,8 @@ export interface ImageHierarchyArgs {
     readonly promotes?: boolean;
     /** The builder that the stack sets. By default buildx's current builder. */
     readonly builder?: StackBuilder | undefined;
+    /** What the stack refuses to promote. By default nothing. */
+    readonly policy?: PolicySettings | undefined;
 }
 
 /**
@@ -53,7 +56,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
     /** Adds images, whose parents are there or among them. */
     public add(args: ImageHierarchyArgs): void {
         const { images, staged, uncached, secrets, limits = timeLimits({}, []), former = emptyState, builder } = args;
-        const { elsewhere = nothingElsewhere, promotes = true } = args;
+        const { elsewhere = nothingElsewhere, promotes = true, policy } = args;
         for (const prepared of images) {
             const { key } = prepared;
             const contexts = staged[key];
@@ -75,6 +78,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
                 builder,
                 elsewhere,
                 promotes,
+                policy,
             };
             this.made[key] = new Image(imageArgs, { parent: this });
         }

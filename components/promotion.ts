@@ -23,6 +23,8 @@ export interface PromotionArgs {
     readonly minutes: number;
     /** Promotions of the ancestors: if one of them fails, this image is not promoted either. */
     readonly after: readonly Promotion[];
+    /** Hooks that may refuse a new release. */
+    readonly before?: readonly pulumi.ResourceHook[];
     /** `<repository>@<digest>` of the images of this repository that its builds stand on. */
     readonly bases: readonly pulumi.Input<string>[];
     /** The release to promote instead of one that is made from `refs`. */
@@ -51,7 +53,7 @@ export class Promotion extends pulumi.ComponentResource {
 
     public constructor(key: string, args: PromotionArgs, opts: pulumi.ComponentResourceOptions) {
         super(componentTypes.promotion, key, {}, opts);
-        const { publication, refs, tests, after, pin, minutes } = args;
+        const { publication, refs, tests, after, pin, minutes, before = [] } = args;
         this.minutes = minutes;
         const { repository, tags, copies } = publication;
         const [tag = "latest", ...otherTags] = tags;
@@ -61,7 +63,13 @@ export class Promotion extends pulumi.ComponentResource {
         const tested = [...tests, ...after.map(({ main }) => main)];
         const names = promotionNames(key);
         const hooks = tagHooks(key, repository, minutes);
-        const made = this.index(names.release, pulumi.interpolate`${repository}:${release}`, sources, tested, hooks);
+        // What refuses the release leaves its tags where they are.
+        const judged = {
+            ...hooks,
+            beforeCreate: [...before, ...(hooks.beforeCreate ?? [])],
+            beforeUpdate: [...before, ...(hooks.beforeUpdate ?? [])],
+        };
+        const made = this.index(names.release, pulumi.interpolate`${repository}:${release}`, sources, tested, judged);
         // Its sources are the builds, as in states without releases. Equal sources give equal indexes: its digest is the release's.
         this.main = this.index(names.main, `${repository}:${tag}`, sources, [...tested, made], hooks);
         this.ref = refIn(repository, this.main);

@@ -66,6 +66,7 @@ const rooms = [
     "lib/status/status.ts",
     "lib/update/record.ts",
     "lib/github/api.ts",
+    "lib/policy/rules.ts",
     "lib/engine/state.ts",
     "lib/hierarchy/prepare.ts",
     "lib/context/inputs.ts",
@@ -130,7 +131,8 @@ test("every file of lib/ is imported from outside of its room, or by at least tw
         for (const name of importsOf(file)) importers.set(name, [...(importers.get(name) ?? []), file]);
     }
     const fragments = files
-        .filter((file) => file.startsWith("lib/"))
+        // The engine starts the policy pack itself.
+        .filter((file) => file.startsWith("lib/") && file !== "lib/policy/pack.ts")
         .filter((file) => {
             const all = importers.get(file) ?? [];
             const isDoor = all.some((one) => path.posix.dirname(one) !== path.posix.dirname(file));

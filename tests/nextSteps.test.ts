@@ -31,6 +31,7 @@ const exceptions: Readonly<Record<string, string>> = {
     "lab/toolchain/build.ts: `${path.basename(file)} does not contain ${name}`": "the tool is then built from source",
     'lab/toolchain/releases.ts: "interrupted"': "whoever interrupts a command knows",
     "lib/dockerfile/stages.ts: { where, ...error.input }": "a copy of another error, with its place",
+    'lib/policy/rules.ts: { problem: refused.join("\\n") }': "each refusal in it says it",
     'lib/system/lock.ts: "interrupted"': "whoever interrupts a command knows",
     'lib/system/process.ts: "interrupted"': "whoever interrupts a command knows",
     'lib/system/process.ts: `${[command, ...args].join(" ")}: ${failure}\\n${output}`':

@@ -196,6 +196,8 @@ export interface ImageInputs {
     readonly smokeTests: Texts;
     /** The release that replaces its builds; absent if it is not pinned. */
     readonly pin?: PinInputs;
+    /** The size that its layers may have, such as "500 MB"; absent if images.ts sets none. */
+    readonly maxSize?: string;
 }
 
 /** The release to which an image is pinned. */
@@ -227,6 +229,7 @@ export const imageInputs = (image: PreparedImage, behind: Texts = {}): ImageInpu
     secrets: [...(image.definition.secrets ?? [])],
     smokeTests: describeFiles(image.tests?.files ?? []),
     ...(image.pin && { pin: image.pin }),
+    ...(image.definition.maxSize !== undefined && { maxSize: image.definition.maxSize }),
 });
 
 const pinInputs = z.object({ release: z.string(), digest: z.string(), platforms: z.record(z.string(), z.string()) });
@@ -234,7 +237,7 @@ const pinInputs = z.object({ release: z.string(), digest: z.string(), platforms:
 /** Reads the inputs of an image's component; missing values are empty. */
 export function readImage(properties: Properties = {}): ImageInputs {
     const [frontend, inputHash] = [textIn(properties.frontend), textIn(properties.inputHash)];
-    const rebuild = textIn(properties.rebuild);
+    const [rebuild, maxSize] = [textIn(properties.rebuild), textIn(properties.maxSize)];
     const pin = pinInputs.safeParse(properties.pin).data;
     return {
         ...(properties.dockerfile !== undefined && { dockerfile: textsIn(properties.dockerfile) }),
@@ -250,6 +253,7 @@ export function readImage(properties: Properties = {}): ImageInputs {
         secrets: listIn(properties.secrets),
         smokeTests: textsIn(properties.smokeTests),
         ...(pin && { pin }),
+        ...(maxSize !== undefined && { maxSize }),
     };
 }
 

@@ -147,6 +147,8 @@ const resource = z.object({
     modified: z.string().optional(),
     inputs: z.record(z.string(), z.unknown()).default({}),
     outputs: z.record(z.string(), z.unknown()).default({}),
+    /** Whether the provider is not asked to delete it when it leaves the state. */
+    retainOnDelete: z.boolean().optional(),
     /**
      * Why its last update failed halfway: its inputs are then the new inputs, and the engine updates it again in any
      * case.

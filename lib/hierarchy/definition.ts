@@ -56,6 +56,11 @@ export interface ImageDefinition {
      * and moves nothing.
      */
     readonly rebuild?: RebuildInterval;
+    /**
+     * The size that its layers may have, compressed, for each platform: "500 MB". A stack with a policy promotes no build that is
+     * larger (docs/operations.md, "Policy"). It requires a `name`.
+     */
+    readonly maxSize?: string;
     /** Script that tests the image, run inside it; relative to the repository's root. It requires a `name`. */
     readonly smokeTest?: string;
 }

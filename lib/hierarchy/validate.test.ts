@@ -29,7 +29,7 @@ test.each([
 
 const known =
     "description, name, additionalNames, tags, dockerfile, context, target, platforms, buildArgs, plainArguments, labels, secrets, " +
-    "registryCache, rebuild, smokeTest, matrix, exclude, key";
+    "registryCache, rebuild, maxSize, smokeTest, matrix, exclude, key";
 
 test.each<[string, object, string]>([
     ["a misspelt field", { smoketest: "x" }, `image bot has an unknown field "smoketest"; known are ${known}`],
@@ -40,6 +40,11 @@ test.each<[string, object, string]>([
     ["a text for a flag", { registryCache: "no" }, "image bot: its registryCache is neither true nor false"],
     ["a text for a list", { secrets: "A" }, "image bot: its secrets is not a list"],
     ["a number in an object", { buildArgs: { PORT: 1 } }, "image bot: its buildArgs.PORT is not text"],
+    [
+        "a size without a unit",
+        { maxSize: "500" },
+        'image bot: its maxSize is not a number and one of kB, MB, GB, KiB, MiB, GiB, such as "500 MB"',
+    ],
     [
         "a text that is no platforms",
         { platforms: "hosts" },

@@ -11,6 +11,7 @@ import type {
     RootDefinition,
 } from "./definition";
 import { rebuildIntervals } from "./rebuild";
+import { sizeSchema } from "./size";
 
 const text = z.string({ error: "not text" });
 const texts = z.array(text, { error: "not a list" });
@@ -33,6 +34,7 @@ const entry = z.strictObject({
     secrets: texts.optional(),
     registryCache: flag.optional(),
     rebuild: z.enum(rebuildIntervals, { error: `none of ${rebuildIntervals.join(", ")}` }).optional(),
+    maxSize: sizeSchema.optional(),
     smokeTest: text.optional(),
 } satisfies Record<keyof ImageDefinition, z.ZodType>);
 
@@ -234,7 +236,7 @@ function tagProblems({ tags = [], name }: ImageDefinition): string[] {
 
 /** Refuses settings that have no effect without a name: an ignored smoke test would look like a passed test. */
 function unpublishedProblems(image: ImageDefinition): string[] {
-    const { name, additionalNames = [], tags = [], smokeTest, registryCache } = image;
+    const { name, additionalNames = [], tags = [], smokeTest, registryCache, maxSize } = image;
     if (name !== undefined) return [];
     return [
         ...(additionalNames.length === 0
@@ -249,6 +251,9 @@ function unpublishedProblems(image: ImageDefinition): string[] {
                   `has no name, so it is never pushed and its smokeTest ${smokeTest} is never run: give it a name, or run the ` +
                       "script as the last step of its Dockerfile",
               ]),
+        ...(maxSize === undefined
+            ? []
+            : ["has no name, so it is never pushed and its maxSize has no effect: give it a name, or remove maxSize"]),
         ...(registryCache === true
             ? ["has no name, so it has no repository for a registryCache: remove registryCache"]
             : []),

@@ -89,11 +89,18 @@ const forgetting =
     "Remove it from the state: `pulumi stack export --file state.json`, delete the resource of this name with " +
     '"delete": true, `pulumi stack import --file state.json`';
 
+/** A published digest that an update would remove from the registry. */
+export interface Loss {
+    /** The resource, and what makes it a loss. */
+    readonly problem: string;
+    readonly next: string;
+}
+
 /**
  * Returns the digests that an update would delete from the registry, with all their tags. Smoke tests are not in a
  * registry.
  */
-function dangersOf(steps: readonly Step[]): string[] {
+export function lossesIn(steps: readonly Step[]): Loss[] {
     const pendingDeletions = new Set(leftovers(steps));
     const lost = steps.filter(
         ({ type, op, old: before }) =>
@@ -108,11 +115,11 @@ function dangersOf(steps: readonly Step[]): string[] {
         const [what, thing] =
             step.type === dockerTypes.index ? ["the promoted tag of", "index"] : ["the build", "image"];
         const isLeft = pendingDeletions.has(step);
-        return (
+        const problem =
             `${isLeft || step.op === "delete" ? "deleting" : "replacing"} ${what} ${step.name}` +
             `${isLeft ? ", which an earlier update replaced," : ""} would remove its digest from the registry, with every ` +
-            `tag on it: the state of this ${thing} does not say retainOnDelete. ${isLeft ? forgetting : retaining}`
-        );
+            `tag on it: the state of this ${thing} does not say retainOnDelete`;
+        return { problem, next: isLeft ? forgetting : retaining };
     });
 }
 
@@ -166,7 +173,7 @@ export function makePlan({ stack, preview, history, missing = new Set() }: PlanS
             images,
             (kind, image, platform) => durations({ kind, image, ...(platform !== undefined && { platform }) }) ?? 0,
         ),
-        dangers: dangersOf(steps),
+        dangers: lossesIn(steps).map(({ problem, next }) => `${problem}. ${next}`),
         warnings: [...new Set([...warningsIn(preview), ...masked, ...otherWork(steps)])],
         // The engine has no step for digests that the registry lost.
         pending: hasWork(steps) || images.some(({ action }) => action !== "unchanged"),

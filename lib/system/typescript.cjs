@@ -62,8 +62,8 @@ function cached(folder) {
 
 let isRegistered = false;
 
-exports.registerTypeScript = () => {
-    if (isRegistered || tsNode in process) return;
+exports.registerTypeScript = ({ replace = false } = {}) => {
+    if (isRegistered || (tsNode in process && !replace)) return;
     isRegistered = true;
     const cachedCompile = cached(path.join(root, "node_modules", ".cache", "layered-images"));
     const extensions = Module._extensions;

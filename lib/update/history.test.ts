@@ -172,6 +172,13 @@ describe("of many updates", () => {
         expect(keepUpdates(history, 9)).toEqual(history);
     });
 
+    test("the newest are kept, however many older ones tell how long the build of an image takes", () => {
+        const newest = [20, 19].map((start) => update(start, build("bot", { seconds: 1 })));
+        const older = [5, 4, 3, 2, 1].map((start) => update(start, build(`image${String(start)}`, { seconds: 9 })));
+        const longer = update(6, build("bot", { seconds: 9 }));
+        expect(keepUpdates([...newest, longer, ...older], 4)).toEqual([...newest, longer, older[0]]);
+    });
+
     test("of several that tell, the one that says the longest is kept", () => {
         const bases = [8, 7, 6].map((start) => update(start, build("base", { seconds: start === 7 ? 90 : 3 })));
         const bots = [20, 19, 18].map((start) => update(start, build("bot")));

@@ -199,7 +199,8 @@ export function recordedDurations(history: readonly UpdateRecord[]): Durations {
 
 /**
  * Returns the updates to keep: the newest updates, and older updates that determine the duration of a build. Otherwise
- * fifty changes of a child would drop the recorded durations of its parent.
+ * fifty changes of a child would drop the recorded durations of its parent. Half of the room is the newest's in any case: many images
+ * have many decisive updates, and the last update must not be missing.
  *
  * @param history newest first
  * @returns up to `most` updates, newest first
@@ -207,7 +208,8 @@ export function recordedDurations(history: readonly UpdateRecord[]): Durations {
 export function keepUpdates(history: readonly UpdateRecord[], most: number = keptUpdates): UpdateRecord[] {
     const builds = [...decisiveRecords(history).values()].filter(({ record }) => record.kind === "build");
     const decisive = new Set(builds.map(({ update }) => update));
-    const needed = new Set(history.filter((update) => decisive.has(update)).slice(0, most));
+    const newest = history.slice(0, Math.ceil(most / 2));
+    const needed = new Set([...newest, ...history.filter((update) => decisive.has(update))].slice(0, most));
     let room = most - needed.size;
     return history.filter((update) => needed.has(update) || room-- > 0);
 }

@@ -125,14 +125,6 @@ func (host *languageHost) InstallDependencies(
 		"this language host installs no dependencies: run `npm ci` in %s", req.GetInfo().GetProgramDirectory())
 }
 
-func (host *languageHost) RunPlugin(
-	req *pulumirpc.RunPluginRequest, _ grpc.ServerStreamingServer[pulumirpc.RunPluginResponse],
-) error {
-	return status.Errorf(codes.Unimplemented,
-		"this language host runs no plugins written for Node.js (%s): install the official Pulumi CLI for them",
-		req.GetInfo().GetProgramDirectory())
-}
-
 func (host *languageHost) GetRequiredPackages(
 	_ context.Context, req *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {

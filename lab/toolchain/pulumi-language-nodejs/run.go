@@ -51,6 +51,15 @@ func (host *languageHost) Run(ctx context.Context, req *pulumirpc.RunRequest) (*
 	cmd.Dir = req.GetPwd()
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err = runGroup(cmd)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return response(err)
+}
+
+// runGroup runs a command to its end, or until its context ends, with all that it starts.
+func runGroup(cmd *exec.Cmd) error {
 	// A process group of its own, so that all that the program starts can be stopped with it; the death signal is for the
 	// case that this process is killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -59,15 +68,12 @@ func (host *languageHost) Run(ctx context.Context, req *pulumirpc.RunRequest) (*
 	// The kernel binds the death signal to the thread that starts the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err = cmd.Run()
+	err := cmd.Run()
 	if cmd.Process != nil {
 		// Whatever is left would hold the output open, for whose end the engine waits.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	return response(err)
+	return err
 }
 
 // response translates how node ended.
