@@ -209,7 +209,8 @@ export function keepUpdates(history: readonly UpdateRecord[], most: number = kep
     const builds = [...decisiveRecords(history).values()].filter(({ record }) => record.kind === "build");
     const decisive = new Set(builds.map(({ update }) => update));
     const newest = history.slice(0, Math.ceil(most / 2));
-    const needed = new Set([...newest, ...history.filter((update) => decisive.has(update))].slice(0, most));
+    const wanted = new Set([...newest, ...history.filter((update) => decisive.has(update))]);
+    const needed = new Set([...wanted].slice(0, most));
     let room = most - needed.size;
     return history.filter((update) => needed.has(update) || room-- > 0);
 }
