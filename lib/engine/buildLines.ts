@@ -1,8 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
+import { dockerTypes } from "./resources";
 
 /** A line of Pulumi's about an image that is being built: its name, and what BuildKit or the provider says. */
-const progress =
-    /^[ +~-]* docker-build:index:Image (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\)(?:\[retain\])? ?(?:\[diff: [^\]]*\](?:; ?)?)?(.*)$/;
+const progress = new RegExp(
+    String.raw`^[ +~-]* ${dockerTypes.image} (\S+) [a-z]+ing(?: [a-z]+)* \([^)]*\)(?:\[retain\])? ?(?:\[diff: [^\]]*\](?:; ?)?)?(.*)$`,
+);
 
 /** Shortens what an update prints, piece by piece. */
 export interface BuildLines {

@@ -43,7 +43,7 @@ const withoutEngine: Play = async (scene) => {
     const { lab } = scene.world;
     const folder = path.join(lab.paths.state, "engines");
     const pairs = await makePairs(path.join(folder, "tls"));
-    const [cert = "", key = ""] = pairs.client;
+    const [cert, key] = pairs.client;
     const platforms = ["linux/amd64", "linux/arm64"] as const;
     const engines = await Promise.all(
         platforms.map((platform) => startEngine(lab, path.join(folder, platform.replace("/", "-")), platform, pairs)),
