@@ -28,8 +28,11 @@ export type StackBuilds = z.infer<typeof stackBuildsSchema>;
 
 /** An image for a platform that its stack has not built, tested and pushed as it is in this checkout. */
 export interface Behind {
+    /** Its key in images.ts. */
     readonly image: string;
+    /** The platform, which another stack builds. */
     readonly platform: Platform;
+    /** That stack, as `platformStacks` names it. */
     readonly stack: string;
     /** What the stack has instead. */
     readonly reason: string;
