@@ -20,13 +20,15 @@ import { cutInHalf, temporaryFolder, writeTree } from "../tree";
 
 let lab: TestLab;
 let program: string;
+/** A Dockerfile whose build ends. */
+const quick = { Dockerfile: "FROM python:3.12-slim\nRUN echo one\n" };
 before(async () => {
     lab = await startTestLab("host");
     program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...fixture,
         "images.ts": `export const images = { base: { description: "", name: "ghcr.io/fixture/base:latest",
             dockerfile: "Dockerfile", platforms: ["linux/amd64"] } };\n`,
-        Dockerfile: "FROM python:3.12-slim\nRUN echo one\n",
+        ...quick,
     });
 });
 after(async () => {
@@ -75,6 +77,7 @@ test.each<[string, (child: ChildProcess) => void]>([
     expect(output()).toContain("error: interrupted: what was tested is promoted");
     expect(readdirSync(temporary)).toEqual([]);
     expect(runningUpdates(backendFolder(lab.paths))).toEqual([]);
+    writeTree(program, quick);
 });
 
 test.thorough("a second update says who runs, and a killed engine is told; the next update goes on", async () => {
@@ -89,7 +92,7 @@ test.thorough("a second update says who runs, and a killed engine is told; the n
     await once(child, "close");
     expect(child.exitCode, output()).toBe(137);
     expect(output()).toContain("error: pulumi was killed (SIGKILL)");
-    writeTree(program, { Dockerfile: "FROM python:3.12-slim\nRUN echo one\n" });
+    writeTree(program, quick);
     const next = await command(lab, program, ["up"]);
     expect(next.output).toContain("removed the lock of a pulumi that was killed");
     expect(next.code, next.output).toBe(0);
@@ -110,6 +113,8 @@ test.thorough("a state that was cut is restored by the command that the error na
 });
 
 test("servers whose pid files were lost are found, and stopped or started again", async () => {
+    // The builder and the registry have something, which the next test damages.
+    expect((await up(lab, program)).code).toBe(0);
     const pids = async () => Object.values(await labStatus(lab.paths)).map((one) => ("pid" in one ? one.pid : 0));
     const running = await pids();
     const lose = () => {
