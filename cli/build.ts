@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { readyBuilder } from "../lib/builders/instance";
 import { builderSchema, instancesFor } from "../lib/builders/settings";
-import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { findConfigFile, settingIn } from "../lib/engine/configFile";
 import { type Engine, preview } from "../lib/engine/pulumi";
 import { readBuildSecrets, readSecrets } from "../lib/engine/secrets";
 import { projectName } from "../lib/engine/stacks";
@@ -27,10 +27,8 @@ const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer
  * Makes and checks the builder that the stack sets, as an update does, and returns the options of buildx that name it.
  */
 async function builderOptions({ stack, env }: Engine, root: string): Promise<string[]> {
-    // A stack without a file has no settings; the preview has checked those of others.
-    const file = existsSync(path.join(root, configFileOf(stack)))
-        ? openConfigFile(root, stack, projectName(root))
-        : undefined;
+    // The preview has checked the settings.
+    const file = findConfigFile(root, stack, projectName(root));
     const setting = file && settingIn(file, "builder");
     if (setting === undefined) return [];
     const instances = instancesFor(builderSchema.parse(setting), [hostPlatform()], root);

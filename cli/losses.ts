@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
-import path from "node:path";
-import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { findConfigFile, settingIn } from "../lib/engine/configFile";
 import { type Engine, preview } from "../lib/engine/pulumi";
 import { dockerTypes, isPublished } from "../lib/engine/resources";
 import { projectName } from "../lib/engine/stacks";
@@ -24,8 +22,8 @@ const mayBeLost = ({ type, inputs, retainOnDelete }: Resource): boolean =>
  */
 export async function refuseLosses(engine: Engine): Promise<void> {
     const root = repositoryRoot();
-    if (!existsSync(path.join(root, configFileOf(engine.stack)))) return;
-    const file = openConfigFile(root, engine.stack, projectName(root));
+    const file = findConfigFile(root, engine.stack, projectName(root));
+    if (!file) return;
     // The program refuses a setting that is wrong.
     const settings = policySchema.safeParse(settingIn(file, "policy")).data;
     if (levelOf(settings, "no-loss") === "disabled") return;

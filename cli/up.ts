@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
-import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
-import { configFileOf, openConfigFile, pinsIn } from "../lib/engine/configFile";
+import { findConfigFile, pinsIn } from "../lib/engine/configFile";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { labStack, projectName, stackOptions } from "../lib/engine/stacks";
@@ -123,9 +121,9 @@ export function namesToRebuild({ rebuild, stack = labStack }: Pick<UpOptions, "r
     const given = namesIn(rebuild);
     const names = given.length > 0 ? given : [rebuild];
     const keys = imagesToRebuild(loadDefinitions(root), names, { where: "up --rebuild" });
-    // Without its file the stack has no pins; what else that means is not said here.
-    const isConfigured = existsSync(path.join(root, configFileOf(stack)));
-    const pins = isConfigured ? pinsIn(openConfigFile(root, stack, projectName(root))) : {};
+    // What else it means that a stack has no file is not said here.
+    const file = findConfigFile(root, stack, projectName(root));
+    const pins = file ? pinsIn(file) : {};
     for (const warning of checkRebuild({ names, keys }, pins, stackOptions(stack)))
         console.error(`warning: ${warning}`);
     return names;

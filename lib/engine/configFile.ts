@@ -43,6 +43,14 @@ export function openConfigFile(root: string, stack: string, project: string): Co
     return { file, project, document, indentSeq: !/^( *)[^\s#-][^\n]*:\n\1- /m.test(text) };
 }
 
+/**
+ * Opens a stack's configuration file, if the stack has one: without it, it has no settings.
+ *
+ * @throws InputError if it is not YAML
+ */
+export const findConfigFile = (root: string, stack: string, project: string): ConfigFile | undefined =>
+    existsSync(path.join(root, configFileOf(stack))) ? openConfigFile(root, stack, project) : undefined;
+
 /** Writes the document into its file: all of it, or nothing. */
 export const writeConfigFile = (config: ConfigFile): void => {
     replaceFile(config.file, textOf(config));
