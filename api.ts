@@ -29,7 +29,7 @@ export type { Delivery } from "./lib/github/delivery";
 export type { Access } from "./lib/github/permissions";
 export type { RecordedWork } from "./lib/update/history";
 export type { Level, PolicySettings, Rule } from "./lib/policy/settings";
-export type { Behind, Elsewhere } from "./lib/hierarchy/elsewhere";
+export type { Behind, Elsewhere, StackBuild } from "./lib/hierarchy/elsewhere";
 export type { TimeLimits, TimeLimitSettings } from "./lib/update/timeLimits";
 export type { Compression } from "./lib/hierarchy/compression";
 export type { Health } from "./lib/hierarchy/deployments";

@@ -82,6 +82,20 @@ test.each([
     });
 });
 
+test("a channel may have the stack's name, takes no part in the repository's settings, and no stack takes from itself", async () => {
+    expect(await read({ channel: "try-{stack}", buildsFrom: '["ci"]' })).toMatchObject({
+        channel: `try-${pulumi.getStack()}`,
+        buildsFrom: ["ci"],
+    });
+    await expect(read({ channel: "edge", promote: "false" })).rejects.toThrow(/channel: the stack promotes nothing/);
+    await expect(read({ channel: "edge", github: '{"repository":"r"}' })).rejects.toThrow(
+        /github: the stack promotes to channel "edge".*pulumi config rm github/s,
+    );
+    await expect(read({ buildsFrom: `["${pulumi.getStack()}"]` })).rejects.toThrow(/is this stack.*buildsFrom\[0\]/s);
+    await expect(read({ buildsFrom: "ci" })).rejects.toThrow(/buildsFrom: not a list of stacks, such as \["ci"\]/);
+    await expect(read({ buildsFrom: "[]" })).rejects.toThrow(/buildsFrom: it names no stack/);
+});
+
 test("a stack that promotes nothing may not set what follows a promotion", async () => {
     expect(await read({ promote: "false", platforms: '["linux/arm64"]' })).toMatchObject({ promote: false });
     await expect(read({ promote: "false", platformStacks: '{"linux/arm64":"arm"}' })).rejects.toThrow(

@@ -10,6 +10,8 @@ import type { Access } from "./lib/github/permissions";
 import { type BuilderSettings, builderKeys, builderSchema } from "./lib/builders/settings";
 import { accessOf, githubProblems, githubSchema, repositorySecretsSchema } from "./lib/github/settings";
 import { secretKeys } from "./lib/hierarchy/secrets";
+import { channelOf } from "./lib/hierarchy/channel";
+import { buildsFromSchema } from "./lib/hierarchy/taken";
 import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
 import { type ReleasePin, pinKeys, pinsSchema } from "./lib/hierarchy/pins";
@@ -196,6 +198,10 @@ const schema = z.strictObject({
         .optional(),
     /** By platform, the other stack that builds it. */
     platformStacks: platformStacksSchema.optional(),
+    /** The channel that the stack promotes to: tags of its own, instead of those in images.ts; {stack} is the stack's name. */
+    channel: z.string().min(1).optional(),
+    /** Other stacks: what one of them has built from the same inputs is taken, and not built. */
+    buildsFrom: buildsFromSchema.optional(),
     /** Whether the stack promotes what it built; false for a stack that another one names in platformStacks. */
     promote: z.boolean({ error: "neither true nor false" }).optional(),
     /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */
@@ -250,6 +256,10 @@ export interface StackConfig {
     readonly platforms: "all" | "host" | readonly Platform[];
     /** By platform, the other stack that builds it. */
     readonly platformStacks?: PlatformStacks;
+    /** The channel that it promotes to: tags of its own, instead of those in images.ts. */
+    readonly channel?: string;
+    /** Other stacks: what one of them has built from the same inputs is taken, and not built. */
+    readonly buildsFrom?: readonly string[];
     /** false: it builds, tests and pushes for a stack that names it in `platformStacks`, and promotes nothing. Default: true. */
     readonly promote?: boolean;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
@@ -377,7 +387,7 @@ function shownSettings(root: string, project: string): string[] {
 }
 
 /** What a stack with `promote: false` can't have, because it is about what is promoted. */
-const needPromotion = ["github", "deployments", "platformStacks"] as const;
+const needPromotion = ["github", "deployments", "platformStacks", "channel"] as const;
 
 /** Returns a problem for each setting that needs a promotion, in a stack that promotes nothing. */
 function buildingOnly(project: string, data: z.infer<typeof schema> | undefined): string[] {
@@ -390,6 +400,26 @@ function buildingOnly(project: string, data: z.infer<typeof schema> | undefined)
                 `stack that promotes, and remove it here: pulumi config rm ${key}`,
         );
 }
+
+/** Returns a problem if a stack with a channel also sets what there is once a repository, such as the variables with promoted refs. */
+const withoutGitHub = (project: string, data: z.infer<typeof schema> | undefined): string[] =>
+    data?.channel === undefined || data.github === undefined
+        ? []
+        : [
+              `${project}:github: the stack promotes to channel "${data.channel}", and the repository's variables and workflows follow the stack ` +
+                  "that promotes to the tags in images.ts. Remove it here: pulumi config rm github; or promote to those tags: pulumi config rm channel",
+          ];
+
+/** Returns a problem if a stack is to take builds from itself. */
+const fromItself = (project: string, data: z.infer<typeof schema> | undefined): string[] =>
+    (data?.buildsFrom ?? []).flatMap((name, index) =>
+        name === pulumi.getStack()
+            ? [
+                  `${project}:buildsFrom: ${name} is this stack, which keeps what it has built anyway. Remove it: ` +
+                      `pulumi config rm ${keyArguments(["buildsFrom", index])}`,
+              ]
+            : [],
+    );
 
 /** Returns a problem for each deployment whose private key is not encrypted. */
 function readableKeys(root: string, project: string, names: readonly string[]): string[] {
@@ -429,6 +459,8 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...readableKeys(root, project, Object.keys(parsed.data?.deployments ?? {})),
         ...shownSettings(root, project),
         ...buildingOnly(project, parsed.data),
+        ...withoutGitHub(project, parsed.data),
+        ...fromItself(project, parsed.data),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({
@@ -444,7 +476,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         buildArgsWithout = {},
         buildSecrets = {},
     } = parsed.data;
-    const { builtinFrontend = false, registryCache } = parsed.data;
+    const { builtinFrontend = false, registryCache, channel, buildsFrom } = parsed.data;
     const instance = lab ? readInstance(instanceFile()) : undefined;
     if (lab && !instance) {
         throw new InputError({
@@ -468,6 +500,8 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(where !== undefined && { registry: where }),
         platforms: platforms ?? instance?.platforms ?? "all",
         ...(parsed.data.platformStacks && { platformStacks: parsed.data.platformStacks }),
+        ...(channel !== undefined && { channel: channelOf(channel, pulumi.getStack()) }),
+        ...(buildsFrom && { buildsFrom }),
         ...(parsed.data.promote !== undefined && { promote: parsed.data.promote }),
         roots: { ...instance?.roots, ...roots },
         ...(instance && unpinned(instance.rootsByPlatform, Object.keys(roots))),

@@ -7,7 +7,7 @@ import { ImageHierarchy } from "./components/imageHierarchy";
 import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
 import { stackBuilder } from "./components/stackBuilder";
-import { readElsewhere } from "./components/platformStacks";
+import { readElsewhere, readTaken } from "./components/otherStacks";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
@@ -144,13 +144,17 @@ async function compose() {
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
-    const elsewhere = await readElsewhere(config.platformStacks, hierarchy.images);
+    const { buildsFrom } = config;
+    const otherPlatforms = await readElsewhere(config.platformStacks, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
-    // A preview needs it only for pinned images.
-    const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
+    // A preview needs it only for pinned images, and for builds of other stacks.
+    const isPinned = hierarchy.images.some(({ pin }) => pin !== undefined);
+    const needsState = !pulumi.runtime.isDryRun() || isPinned || buildsFrom !== undefined;
     const former = needsState ? await readFormerState() : emptyState;
+    const taken = await readTaken(buildsFrom, hierarchy.images, otherPlatforms, former, uncached);
+    const { elsewhere } = taken;
     const options = stackOptions(pulumi.getStack());
-    for (const image of hierarchy.images) {
+    for (const image of taken.images) {
         const contexts = staged[image.key];
         if (image.pin && contexts)
             void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
@@ -162,30 +166,29 @@ async function compose() {
     // A preview builds nothing, so no recorded duration limits anything in it.
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
-    const builder = config.builder && stackBuilder(config.builder, hierarchy.images);
+    const builder = config.builder && stackBuilder(config.builder, taken.images);
     const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes, policy };
-    const images = new ImageHierarchy("images", { ...args, images: hierarchy.images.filter((one) => !isLast(one)) });
+    const images = new ImageHierarchy("images", { ...args, images: taken.images.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());
     await inTurn(delivered?.done);
-    images.add({ ...args, images: hierarchy.images.filter(isLast) });
+    images.add({ ...args, images: taken.images.filter(isLast) });
     for (const [name, settings] of Object.entries(config.deployments)) {
         const promotion = images.images[settings.image]?.promotion;
         // Checked above: an image that is pushed has one.
         if (promotion) new Deployment(name, { ...settings, promotion });
     }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
-    const builds = promotes ? {} : { builds: images.builds() };
-    return knownOutputs({ images: images.outputs(), ...builds, ...(delivered && { github: delivered.outputs }) });
+    const outputs = { images: images.outputs(), builds: images.builds() };
+    return knownOutputs({ ...outputs, ...(delivered && { github: delivered.outputs }) });
 }
 
 /**
  * Returns the Pulumi program for the repository whose root is the engine's working directory, to be exported by its index.ts. It reads the
  * repository's images.ts and workflows.ts itself, as the commands do. Its stack outputs are `images` (for each
- * image the promoted ref and digest, the digest of each platform, and the parent) and, if a repository on GitHub is
- * configured, `github` (its variables, and the open pull request); a stack that does not promote has `builds` too (for each image and platform
- * its ref, build tag and tests), which the stack that promotes reads. After a failed update, the outputs are those of the
- * last successful update.
+ * image the promoted ref and digest, the digest of each platform, and the parent), `builds` (for each image and platform its ref, build tag and tests, and
+ * the stack that built it), which other stacks read, and, if a repository on GitHub is configured, `github` (its variables, and the open pull
+ * request). After a failed update, the outputs are those of the last successful update.
  *
  * Bad input ends the program with a message; only a fault of the program itself shows a stack trace.
  */

@@ -82,16 +82,16 @@ export class Image extends pulumi.ComponentResource {
     }
 
     /**
-     * Returns for the stack that promotes what this one built of the image, by platform: without what is not pushed, and without what failed, its
+     * Returns for other stacks what this one has of the image, by platform: without what is not pushed, and without what failed, its
      * smoke test included.
      */
     public builds(): pulumi.Output<Readonly<Record<string, StackBuild>>> {
         const { tests, pin } = this.prepared;
-        const builds = [...this.platformImages].map(([platform, { ref, tag, resources }]) =>
+        const builds = [...this.platformImages].map(([platform, { ref, tag, from, resources }]) =>
             pulumi.all([ref, tag, allMade(resources)]).apply(([ref, tag, isMade]): [string, StackBuild][] => {
                 if (ref === "" || !isMade) return [];
                 const tested = tests && !pin ? { tests: tests.inputHash } : {};
-                return [[platform, { ref, tag, ...tested }]];
+                return [[platform, { ref, tag, ...tested, ...(from !== undefined && { from }) }]];
             }),
         );
         return pulumi.all(builds).apply((all) => Object.fromEntries(all.flat()));

@@ -96,7 +96,7 @@ export class ImageHierarchy extends pulumi.ComponentResource {
         return pulumi.all(Object.values(this.made).flatMap(({ resources }) => resources.map(({ urn }) => urn)));
     }
 
-    /** Returns by image and platform what the stack built: what one that promotes reads of one that does not. */
+    /** Returns by image and platform what the stack has, for other stacks. */
     public builds(): Record<string, pulumi.Output<unknown>> {
         return Object.fromEntries(Object.entries(this.made).map(([key, image]) => [key, image.builds()]));
     }

@@ -49,8 +49,10 @@ export interface PlatformImage {
     readonly digest: pulumi.Output<string>;
     /** `<repository>@<digest>`, from which children are built. Empty for an image that is never pushed. */
     readonly ref: pulumi.Output<string>;
-    /** Its build tag, without the repository; of a pinned image the release's tag, and empty if another stack built it or nothing pushes it. */
+    /** Its build tag, without the repository; of a pinned image the release's tag, and empty if nothing pushes it. */
     readonly tag: pulumi.Output<string>;
+    /** The stack that built it; absent if it is this one. */
+    readonly from?: string;
     /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
     readonly test?: dockerBuild.Image;
 }
@@ -128,7 +130,8 @@ function secretsOf({ prepared, secrets }: PlatformImageArgs): Partial<dockerBuil
     return { secrets: values, ignoreSecretsInDiffCalculation: [...names] };
 }
 
-const buildName = (key: string, platform: Platform): string => `${key}-${archOf(platform)}`;
+/** Returns the name of the resource of an image's build. */
+export const buildName = (key: string, platform: Platform): string => `${key}-${archOf(platform)}`;
 
 /** Creates the build of an image for one platform. */
 function build(name: string, args: PlatformImageArgs, opts: pulumi.CustomResourceOptions): dockerBuild.Image {
@@ -204,8 +207,11 @@ function pinnedImage(
  * it will be there before the update, with a digest that nobody knows yet.
  */
 function imageElsewhere({ prepared, platform, elsewhere }: PlatformImageArgs): PlatformImage {
-    const ref = pulumi.output<string>(elsewhere.refs[prepared.key]?.[platform] ?? (pulumi.unknown as never));
-    return { resources: [], digest: ref.apply((text) => digestOf(text) ?? text), ref, tag: pulumi.output("") };
+    const build = elsewhere.builds[prepared.key]?.[platform];
+    const ref = pulumi.output<string>(build?.ref ?? (pulumi.unknown as never));
+    const { tag = "", from } = build ?? {};
+    const digest = ref.apply((text) => digestOf(text) ?? text);
+    return { resources: [], digest, ref, tag: pulumi.output(tag), ...(from !== undefined && { from }) };
 }
 
 /**

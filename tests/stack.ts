@@ -151,8 +151,8 @@ export async function review(lab: TestLab, program: string, ...args: string[]): 
 }
 
 /** Returns the review of an update of the stack in its current state. */
-export async function reviewPlan(lab: Lab, program: string): Promise<Review> {
-    const preview = ["preview", "--json", "--show-sames", "--show-replacement-steps"];
+export async function reviewPlan(lab: Lab, program: string, ...args: string[]): Promise<Review> {
+    const preview = ["preview", "--json", "--show-sames", "--show-replacement-steps", ...args];
     const { code, stdout, output } = await runIn(lab, program, "pulumi", preview);
     // A preview that fails halfway still prints the steps up to the failure.
     expect(code, output).toBe(0);

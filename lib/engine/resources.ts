@@ -22,6 +22,9 @@ export const componentTypes = {
 /** Types of the docker-build provider's resources: builds and smoke tests, and promoted tags. */
 export const dockerTypes = { image: "docker-build:index:Image", index: "docker-build:index:Index" } as const;
 
+/** Type of the resource that stands for the whole stack, whose outputs are the stack's. */
+export const stackType = "pulumi:pulumi:Stack";
+
 /** Type of the command provider's resource that adds a release's tags. */
 export const commandType = "command:local:Command";
 

@@ -36,9 +36,12 @@ const reasons = (images: readonly PreparedImage[], builds: StackBuilds | undefin
 
 describe("what another stack built", () => {
     test("counts where it has the tag that it would get here", () => {
-        const { refs, behind } = findElsewhere([base, app], new Map([["arm", built]]));
+        const { builds, behind } = findElsewhere([base, app], new Map([["arm", built]]));
         expect(behind).toEqual([]);
-        expect(refs).toEqual({ base: { [arm64]: baseRef }, app: { [arm64]: `r.io/app@${digest("2")}` } });
+        expect(builds).toEqual({
+            base: { [arm64]: { ...built.base?.[arm64], from: "arm" } },
+            app: { [arm64]: { ...built.app?.[arm64], from: "arm" } },
+        });
     });
 
     test("is behind with everything below, for other inputs, roots, repositories and tests, and where there is none", () => {
@@ -67,8 +70,10 @@ describe("what another stack built", () => {
 
     test("of a pinned image is the release, and what stands on it has to be built on that", () => {
         const pin = { release: "r-000000000000", digest: digest("8"), platforms: { [arm64]: digest("9") } };
-        const { refs, behind } = findElsewhere([image("base", { pin }), app], new Map([["arm", built]]));
-        expect(refs).toEqual({ base: { [arm64]: `r.io/base@${digest("9")}` } });
+        const { builds, behind } = findElsewhere([image("base", { pin }), app], new Map([["arm", built]]));
+        expect(builds).toEqual({
+            base: { [arm64]: { ref: `r.io/base@${digest("9")}`, tag: "r-000000000000", from: "arm" } },
+        });
         expect(behind.map(({ image }) => image)).toEqual(["app"]);
     });
 

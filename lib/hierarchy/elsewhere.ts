@@ -15,12 +15,14 @@ const stackBuild = z.object({
     tag: z.string(),
     /** The input hash of the smoke tests that it passed; absent if it has none. */
     tests: z.string().optional(),
+    /** The stack that built it; absent if it is the one that says so. */
+    from: z.string().optional(),
 });
 
 /** A build that a stack pushed after it passed its smoke tests. */
 export type StackBuild = z.infer<typeof stackBuild>;
 
-/** The stack output `builds` of a stack that does not promote: its builds, by image and platform. */
+/** The stack output `builds`: what a stack has, by image and platform. */
 export const stackBuildsSchema = z.record(z.string(), z.record(z.string(), stackBuild));
 
 /** The builds of a stack, by image and platform. */
@@ -40,14 +42,14 @@ export interface Behind {
 
 /** What other stacks have of a stack's images. */
 export interface Elsewhere {
-    /** By image and platform, `<repository>@<digest>`; without those that are behind. */
-    readonly refs: Readonly<Record<string, Readonly<Partial<Record<Platform, string>>>>>;
+    /** By image and platform; without those that are behind. */
+    readonly builds: Readonly<Record<string, Readonly<Partial<Record<Platform, StackBuild>>>>>;
     /** In build order. */
     readonly behind: readonly Behind[];
 }
 
 /** Nothing from other stacks. */
-export const nothingElsewhere: Elsewhere = { refs: {}, behind: [] };
+export const nothingElsewhere: Elsewhere = { builds: {}, behind: [] };
 
 /**
  * Compares what other stacks built with this checkout, in build order. A build counts if it is pushed to the same repository, has the build tag that
@@ -61,7 +63,7 @@ export function findElsewhere(
     images: readonly PreparedImage[],
     stacks: ReadonlyMap<string, StackBuilds | undefined>,
 ): Elsewhere {
-    const refs: Record<string, Partial<Record<Platform, string>>> = {};
+    const known: Record<string, Partial<Record<Platform, StackBuild>>> = {};
     const behind: Behind[] = [];
     const byKey = new Map(images.map((image) => [image.key, image]));
     for (const image of images) {
@@ -72,19 +74,22 @@ export function findElsewhere(
             });
             const foreign = parents.find(({ parent, platform: used }) => parent?.elsewhere?.[used] !== stack);
             if (foreign) refuseForeignParent(image.key, platform, stack, foreign);
-            const bases = parents.map(({ key, platform: used }) => refs[key]?.[used]);
-            const known = bases.filter((ref) => ref !== undefined);
+            const bases = parents.map(({ key, platform: used }) => known[key]?.[used]?.ref);
+            const refs = bases.filter((ref) => ref !== undefined);
             const builds = stacks.get(stack);
             const found = builds?.[image.key]?.[platform];
-            const wanted = known.length === bases.length ? buildTagOf(image, platform, known) : undefined;
+            const wanted = refs.length === bases.length ? buildTagOf(image, platform, refs) : undefined;
             const pinned = image.pin?.platforms[platform];
             const reason = pinned === undefined ? problemOf(image, builds, found, wanted) : undefined;
             if (reason !== undefined) behind.push({ image: image.key, platform, stack, reason });
-            const ref = pinned === undefined ? found?.ref : withDigest(image.repository ?? "", pinned);
-            if (reason === undefined && ref !== undefined) refs[image.key] = { ...refs[image.key], [platform]: ref };
+            const build =
+                pinned === undefined || !image.pin
+                    ? found && { ...found, from: found.from ?? stack }
+                    : { ref: withDigest(image.repository ?? "", pinned), tag: image.pin.release, from: stack };
+            if (reason === undefined && build) known[image.key] = { ...known[image.key], [platform]: build };
         }
     }
-    return { refs, behind };
+    return { builds: known, behind };
 }
 
 const stacksOf = ({ elsewhere = {} }: PreparedImage): [Platform, string][] =>

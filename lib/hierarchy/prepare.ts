@@ -14,6 +14,7 @@ import { imagesInFrom, targetTriggers, type ReadOptions, type ImagesBelow } from
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { byImage, pushedRepository, referenceProblem } from "../registry/references";
+import { checkChannel, inChannel } from "./channel";
 import { type Compression, registryExport, usualCompression } from "./compression";
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type ReleasePin, checkPins, checkPlatforms } from "./pins";
@@ -336,7 +337,7 @@ function cacheTags({ images, matrices = {} }: Definitions, registry?: string): R
 /**
  * Returns by key where the images are published, also those that the stack does not build: another one does.
  *
- * @throws InputError for tags that two images share, by their names alone or by the stack's registry
+ * @throws InputError for tags that two images share, by their names alone or by the stack's registry, and for a channel that has such tags
  */
 function publicationsOf(
     checkout: Checkout,
@@ -354,7 +355,12 @@ function publicationsOf(
         return Object.fromEntries(published.map(({ key, publication }) => [key, publication]));
     };
     const byNames = publishedIn();
-    return settings.registry === undefined ? byNames : publishedIn(settings.registry);
+    const published = settings.registry === undefined ? byNames : publishedIn(settings.registry);
+    const { channel } = settings;
+    if (channel === undefined) return published;
+    checkChannel(channel, published);
+    const entries = Object.entries(published);
+    return Object.fromEntries(entries.map(([key, publication]) => [key, inChannel(publication, channel)]));
 }
 
 /** The pins of a stack's roots: for every platform, and those that replace them on a platform. */

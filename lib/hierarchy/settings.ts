@@ -65,6 +65,8 @@ export interface HierarchySettings {
     readonly registry?: string;
     /** Which of the images' platforms are read. */
     readonly platforms: WantedPlatforms;
+    /** The channel that the stack promotes to, instead of the tags in images.ts. */
+    readonly channel?: string;
     /** By platform, the other stack that builds it. */
     readonly platformStacks?: PlatformStacks;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */

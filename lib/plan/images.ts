@@ -126,6 +126,9 @@ function causesOf(group: Group, action: Action, all: All): Cause[] {
     if (pins.length > 0 && action === "retag") return pins;
     if (!component.old || !component.new) {
         const from = all.removed.get(contentOf(group));
+        // Everything of it is there already.
+        const others = builds.length === 0 ? stackCauses(readImage(), readImage(component.new?.inputs)) : [];
+        if (others.length > 0 && from === undefined) return others;
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
     // An update that failed early writes the component before it builds anything: what changed since then is no cause.
