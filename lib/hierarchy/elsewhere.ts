@@ -8,19 +8,24 @@ import { type PreparedImage, buildTagOf } from "./prepare";
 
 /* What other stacks built of this stack's images: see platformStacks.ts. */
 
-const stackBuild = z.object({
+/** A build that a stack pushed after it passed its smoke tests. */
+export interface StackBuild {
     /** `<repository>@<digest>` of what was pushed. */
-    ref: z.string().refine(isPinned),
+    readonly ref: string;
     /** Its build tag, which is over its inputs, its platform and what it was built from; of a pinned image, the release. */
-    tag: z.string(),
+    readonly tag: string;
     /** The input hash of the smoke tests that it passed; absent if it has none. */
-    tests: z.string().optional(),
+    readonly tests?: string | undefined;
     /** The stack that built it; absent if it is the one that says so. */
+    readonly from?: string | undefined;
+}
+
+const stackBuild: z.ZodType<StackBuild> = z.object({
+    ref: z.string().refine(isPinned),
+    tag: z.string(),
+    tests: z.string().optional(),
     from: z.string().optional(),
 });
-
-/** A build that a stack pushed after it passed its smoke tests. */
-export type StackBuild = z.infer<typeof stackBuild>;
 
 /** The stack output `builds`: what a stack has, by image and platform. */
 export const stackBuildsSchema = z.record(z.string(), z.record(z.string(), stackBuild));
