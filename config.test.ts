@@ -96,6 +96,54 @@ test("a channel may have the stack's name, takes no part in the repository's set
     await expect(read({ buildsFrom: "[]" })).rejects.toThrow(/buildsFrom: it names no stack/);
 });
 
+test("settings that decide a build can come from another stack's file, and those of the stack itself take precedence", async () => {
+    const root = temporaryFolder();
+    const pin = {
+        release: "r-000000000000",
+        digest: `sha256:${"2".repeat(64)}`,
+        platforms: { "linux/amd64": `sha256:${"3".repeat(64)}` },
+    };
+    const others = {
+        "layered-images:roots": {
+            "debian:13": `r.io/debian@sha256:${"1".repeat(64)}`,
+            "python:3": `r.io/python@sha256:${"1".repeat(64)}`,
+        },
+        "layered-images:registryCache": "false",
+        "layered-images:compression": { type: "zstd", level: 19 },
+        "layered-images:pins": { app: pin },
+        "layered-images:channel": "edge",
+        "layered-images:buildSecrets": { TOKEN: { secure: "v1:0:1" } },
+    };
+    writeFileSync(path.join(root, "Pulumi.ci.yaml"), JSON.stringify({ config: others }));
+    const own = { "python:3": `r.io/python@sha256:${"9".repeat(64)}` };
+    const config = await read(
+        { buildSettingsOf: "ci", roots: JSON.stringify(own), pins: JSON.stringify({ base: pin }) },
+        undefined,
+        true,
+        [],
+        root,
+    );
+    expect(config).toMatchObject({
+        roots: { ...others["layered-images:roots"], ...own },
+        registryCache: false,
+        compression: { type: "zstd", level: 19 },
+        pins: { app: pin, base: pin },
+        pinnedIn: { app: "ci", base: pulumi.getStack() },
+        secretNames: [],
+    });
+    expect(config.channel).toBeUndefined();
+    writeFileSync(
+        path.join(root, "Pulumi.third.yaml"),
+        JSON.stringify({ config: { "layered-images:buildSettingsOf": "ci" } }),
+    );
+    await expect(read({ buildSettingsOf: "third" }, undefined, true, [], root)).rejects.toThrow(
+        /stack third has these settings from stack ci itself.*next: pulumi config set buildSettingsOf ci/s,
+    );
+    await expect(read({ buildSettingsOf: "cii" }, undefined, true, [], root)).rejects.toThrow(
+        /stack cii has no file Pulumi\.cii\.yaml/,
+    );
+});
+
 test("a stack that promotes nothing may not set what follows a promotion", async () => {
     expect(await read({ promote: "false", platforms: '["linux/arm64"]' })).toMatchObject({ promote: false });
     await expect(read({ promote: "false", platformStacks: '{"linux/arm64":"arm"}' })).rejects.toThrow(
@@ -108,6 +156,7 @@ test("an empty configuration pushes to the registries in the images' names, for 
     expect(await read({})).toEqual({
         platforms: "all",
         roots: {},
+        pinnedIn: {},
         pinnedRoots: [],
         buildArgs: {},
         builtinFrontend: false,
@@ -130,6 +179,7 @@ test("every key is read, lists and objects from JSON text", async () => {
         registry: "ghcr.io",
         platforms: ["linux/arm64"],
         roots: { "python:3": root },
+        pinnedIn: {},
         pinnedRoots: ["python:3"],
         buildArgs: { base: { A: "" } },
         builtinFrontend: true,
@@ -179,6 +229,7 @@ describe("lab: true", () => {
             registry: instance.registry,
             platforms: "host",
             roots: instance.roots,
+            pinnedIn: {},
             pinnedRoots: [],
             buildArgs: {},
             builtinFrontend: false,

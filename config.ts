@@ -19,7 +19,14 @@ import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierar
 import { type PlatformStacks, platformStacksSchema } from "./lib/hierarchy/platformStacks";
 import { type PolicySettings, policyKeys, policySchema } from "./lib/policy/settings";
 import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
-import { buildArgsSchema, buildArgsWithoutSchema, withUnreachable } from "./lib/hierarchy/settings";
+import {
+    buildArgsSchema,
+    buildArgsWithoutSchema,
+    buildSettings,
+    withBuildSettings,
+    withUnreachable,
+} from "./lib/hierarchy/settings";
+import { configFileOf, findConfigFile, settingIn } from "./lib/engine/configFile";
 import type { Platform } from "./lib/platform";
 import { isPinned, referenceProblem, sameImage } from "./lib/registry/references";
 import { type Instance, instanceFile, readInstance } from "./lib/system/instance";
@@ -202,6 +209,11 @@ const schema = z.strictObject({
     channel: z.string().min(1).optional(),
     /** Other stacks: what one of them has built from the same inputs is taken, and not built. */
     buildsFrom: buildsFromSchema.optional(),
+    /** Another stack, from whose file the settings come that decide a build and that this stack does not set itself. */
+    buildSettingsOf: z
+        .string()
+        .regex(/^[\w./-]+$/, 'not the name of a stack, such as "ci"')
+        .optional(),
     /** Whether the stack promotes what it built; false for a stack that another one names in platformStacks. */
     promote: z.boolean({ error: "neither true nor false" }).optional(),
     /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */
@@ -260,6 +272,8 @@ export interface StackConfig {
     readonly channel?: string;
     /** Other stacks: what one of them has built from the same inputs is taken, and not built. */
     readonly buildsFrom?: readonly string[];
+    /** For each pin, the stack in whose file it is. */
+    readonly pinnedIn: Readonly<Record<string, string>>;
     /** false: it builds, tests and pushes for a stack that names it in `platformStacks`, and promotes nothing. Default: true. */
     readonly promote?: boolean;
     /** `<repository>@sha256:…` by the external image, as Dockerfiles write it, that it replaces. */
@@ -306,6 +320,37 @@ function parseValue(text: string): unknown {
     } catch {
         return text;
     }
+}
+
+/**
+ * Returns the settings of another stack that decide a build, from its file in the checkout.
+ *
+ * @throws InputError if the stack has no file, or takes them from a third one itself
+ */
+function settingsOfStack(root: string, project: string, stack: string): Readonly<Record<string, unknown>> {
+    const remove = "pulumi config rm buildSettingsOf";
+    const file = findConfigFile(root, stack, project);
+    if (!file || stack === pulumi.getStack()) {
+        throw new InputError({
+            problem: file ? `stack ${stack} is this stack` : `stack ${stack} has no file ${configFileOf(stack)}`,
+            where: "the stack's setting `buildSettingsOf`",
+            next: `name a stack whose file is in the checkout, or remove it: ${remove}`,
+        });
+    }
+    const third = settingIn(file, "buildSettingsOf");
+    if (typeof third === "string") {
+        throw new InputError({
+            problem: `stack ${stack} has these settings from stack ${third} itself`,
+            where: "the stack's setting `buildSettingsOf`",
+            next: `pulumi config set buildSettingsOf ${third}, or remove it: ${remove}`,
+        });
+    }
+    return Object.fromEntries(
+        buildSettings.flatMap((key) => {
+            const value = settingIn(file, key);
+            return value === undefined ? [] : [[key, typeof value === "string" ? parseValue(value) : value]];
+        }),
+    );
 }
 
 /** The allowed keys, by the path of the object that contains them. */
@@ -446,7 +491,10 @@ export function readConfig(root: string = process.cwd()): StackConfig {
     const values = Object.entries(pulumi.runtime.allConfig())
         .filter(([key]) => key.startsWith(`${project}:`))
         .map(([key, value]) => [key.slice(project.length + 1), parseValue(value)] as const);
-    const parsed = schema.safeParse(Object.fromEntries(values));
+    const own = Object.fromEntries(values);
+    const { buildSettingsOf: source } = own;
+    const other = typeof source === "string" ? settingsOfStack(root, project, source) : {};
+    const parsed = schema.safeParse(withBuildSettings(own, other));
     const problems = [
         ...(parsed.error?.issues.map((issue) => describeIssue(issue, { project, known, secret: secretKeys })) ?? []),
         ...githubProblems({
@@ -512,6 +560,12 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(registryCache !== undefined && { registryCache }),
         ...(parsed.data.rebuilds && { rebuilds: parsed.data.rebuilds }),
         ...(parsed.data.pins && { pins: parsed.data.pins }),
+        pinnedIn: Object.fromEntries(
+            Object.keys(parsed.data.pins ?? {}).map((name) => {
+                const isOwn = isObject(own.pins) && Object.hasOwn(own.pins, name);
+                return [name, isOwn ? pulumi.getStack() : (parsed.data.buildSettingsOf ?? pulumi.getStack())];
+            }),
+        ),
         ...(instance && { labRegistry: instance.registry }),
         secretNames: names,
         secrets: Object.fromEntries(Object.entries(buildSecrets).map(([name, value]) => [name, pulumi.secret(value)])),

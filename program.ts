@@ -153,11 +153,11 @@ async function compose() {
     const former = needsState ? await readFormerState() : emptyState;
     const taken = await readTaken(buildsFrom, hierarchy.images, otherPlatforms, former, uncached);
     const { elsewhere } = taken;
-    const options = stackOptions(pulumi.getStack());
     for (const image of taken.images) {
         const contexts = staged[image.key];
-        if (image.pin && contexts)
-            void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
+        if (!image.pin || !contexts) continue;
+        const options = stackOptions(config.pinnedIn[image.key] ?? pulumi.getStack());
+        void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
     }
     const { secrets, policy } = config;
     lighten();

@@ -5,6 +5,7 @@ import { isPinned, repositoryOf, withDigest } from "../registry/references";
 import { typed } from "../system/commandLine";
 import { removingPlatform } from "./platformStacks";
 import { type PreparedImage, buildTagOf } from "./prepare";
+import { buildSettings } from "./settings";
 
 /* What other stacks built of this stack's images: see platformStacks.ts. */
 
@@ -129,18 +130,6 @@ function problemOf(
     return found.tests === tests?.inputHash ? undefined : "tested by other smoke tests";
 }
 
-/** The settings that decide a build: a stack and those that build its platforms need equal ones. */
-const shared = [
-    "buildArgs",
-    "builtinFrontend",
-    "compression",
-    "pins",
-    "rebuilds",
-    "registry",
-    "registryCache",
-    "roots",
-];
-
 /** Returns the error of an update that other stacks are behind of, which a preview shows as a warning. */
 export function behindError(behind: readonly Behind[]): InputError {
     const stacks = [...new Set(behind.map(({ stack }) => stack))];
@@ -155,6 +144,7 @@ export function behindError(behind: readonly Behind[]): InputError {
         problem: lines.join("\n  "),
         next:
             `build there first, from this commit, on a machine of that platform: ${commands} (in CI: start the workflow again, whose job ` +
-            `for that platform does it). If nothing is left to build there, these settings differ between the stacks: ${shared.join(", ")}`,
+            `for that platform does it). If nothing is left to build there, these settings differ between the stacks: ${buildSettings.join(", ")}. The setting ` +
+            "buildSettingsOf has a stack read them from the other one's file",
     });
 }

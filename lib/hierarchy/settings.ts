@@ -89,6 +89,40 @@ export interface HierarchySettings {
     readonly secretNames?: readonly string[];
 }
 
+/** The settings of a stack that decide a build. Stacks that take each other's builds need equal ones, and by `buildSettingsOf` have them from one file. */
+export const buildSettings = [
+    "buildArgs",
+    "buildArgsWithout",
+    "builtinFrontend",
+    "compression",
+    "pins",
+    "rebuilds",
+    "registry",
+    "registryCache",
+    "roots",
+] as const;
+
+/**
+ * Adds the settings of another stack that decide a build to those of a stack. A setting of its own takes precedence, in records entry by entry.
+ *
+ * @param own settings by key
+ * @param other settings of the other stack, by key
+ */
+export function withBuildSettings(
+    own: Readonly<Record<string, unknown>>,
+    other: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+    const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
+    const merged: Record<string, unknown> = { ...own };
+    for (const key of buildSettings) {
+        const [mine, theirs] = [own[key], other[key]];
+        if (theirs === undefined) continue;
+        const isEntries = key !== "compression" && isRecord(mine) && isRecord(theirs);
+        merged[key] = isEntries ? { ...theirs, ...mine } : (mine ?? theirs);
+    }
+    return merged;
+}
+
 /** Returns the build arguments of `key`: those in images.ts, overridden by the stack's. */
 export const buildArgsOf = (
     key: string,

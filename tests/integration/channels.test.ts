@@ -54,8 +54,9 @@ before(async () => {
     lab = await startTestLab();
     program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...files,
-        "Pulumi.local.yaml": settings({}),
-        "Pulumi.pr-1.yaml": settings({ channel: "{stack}", buildsFrom: ["local"] }),
+        // A build with other settings would be another build.
+        "Pulumi.local.yaml": settings({ registryCache: false }),
+        "Pulumi.pr-1.yaml": settings({ channel: "{stack}", buildsFrom: ["local"], buildSettingsOf: "local" }),
     });
     const built = await onMain();
     expect(built.code, built.output).toBe(0);
@@ -112,7 +113,7 @@ test("what was built for the channel goes to the tags of images.ts without a reb
         ["app-amd64-test", "update"],
     ]);
     const channel = await digestOf("app", "pr-1");
-    writeTree(program, { "Pulumi.local.yaml": settings({ buildsFrom: ["pr-1"] }) });
+    writeTree(program, { "Pulumi.local.yaml": settings({ registryCache: false, buildsFrom: ["pr-1"] }) });
     const { images } = await reviewPlan(lab, program);
     expect(images.map(({ image, action, causes }) => [image, action, causes])).toEqual([
         ["base", "unchanged", []],
