@@ -1,6 +1,7 @@
 import { expect, spyOn, stubEnv, test } from "../tests/mocha";
 import { temporaryFolder, tree, writeTree } from "../tests/tree";
-import { runGc } from "./gc";
+import { UnknownNamesError } from "../lib/cleanup/names";
+import { imagesOf, runGc } from "./gc";
 
 test.each(["ci", "other"])(
     "with a damaged state of stack %s, gc refuses: what is in use is not known",
@@ -21,3 +22,17 @@ test.each(["ci", "other"])(
         );
     },
 );
+
+test.each<[string, Readonly<Record<string, string>>, string]>([
+    ["a backend does not list", { other: "{}" }, "the backend does not list stack ci"],
+    [
+        "a backend lists with a state of another form",
+        { ci: '{"deployment":{"resources":[{}]}}' },
+        "the state of stack ci can't be read",
+    ],
+    ["a backend lists with something that is no state", { "us/ci": "[]" }, "the state of stack ci can't be read"],
+])("of a stack that %s, what is in use is not known", (_, states, problem) => {
+    const read = () => imagesOf("ci", new Map(Object.entries(states)));
+    expect(read).toThrow(UnknownNamesError);
+    expect(read).toThrow(problem);
+});

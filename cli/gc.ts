@@ -85,6 +85,31 @@ export function selected(
     return new Map([...wanted, ...others.map((name): [string, string[]] => [name, []])]);
 }
 
+/**
+ * Returns the images of a stack.
+ *
+ * @param states of all stacks of the project, as `pulumi stack export` prints them; a backend may list a stack with its organization
+ * @throws UnknownNamesError if its state is not among them, or is no state
+ */
+export function imagesOf(stack: string, states: ReadonlyMap<string, string>): readonly DeployedImage[] {
+    const shortName = (name: string) => name.split("/").at(-1);
+    const same = [...states].find(([name]) => shortName(name) === shortName(stack));
+    const own = states.get(stack) ?? same?.[1];
+    const refuse = (problem: string): never => {
+        throw new UnknownNamesError({
+            problem: `${problem}. What it names is not known, so nothing is removed`,
+            next: `pulumi stack export --stack ${stack}`,
+        });
+    };
+    if (own === undefined) return refuse(`the backend does not list stack ${stack}`);
+    try {
+        return deployedImages(parseDeployment(own));
+    } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        return refuse(`the state of stack ${stack} can't be read: ${error.message}`);
+    }
+}
+
 /** Opens a repository by the interface that its registry has for removals. */
 function openRepository(client: RegistryClient, name: string, { env, isLab }: Engine): Repository {
     const { registry, repository } = parseReference(name);
@@ -165,10 +190,7 @@ async function cleanUp({ keepReleases, keepDays, ...options }: GcOptions): Promi
     try {
         const collecting = () => collectNames(engine, root, target);
         const first = await progress("reading what names images", collecting, { after: 2000 });
-        const shortName = (name: string) => name.split("/").at(-1);
-        const same = [...first.states].find(([name]) => shortName(name) === shortName(engine.stack));
-        const own = first.states.get(engine.stack) ?? same?.[1];
-        const images = deployedImages(parseDeployment(own ?? ""));
+        const images = imagesOf(engine.stack, first.states);
         const places = [...selected(images, options)].map(([name, keys]): Place => ({
             repository: openRepository(client, name, engine),
             images: keys,
