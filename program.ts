@@ -1,5 +1,6 @@
 import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
+import { devcontainerCommand } from "./components/devcontainer";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
 import { emptyState, readFormerState } from "./components/formerState";
@@ -14,6 +15,7 @@ import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
+import { readDevcontainer } from "./lib/devcontainer/file";
 import { stackOptions } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
@@ -29,6 +31,7 @@ import { judge, judged, refuseAll, violationsOf } from "./lib/policy/rules";
 import { readHistory } from "./lib/update/history";
 import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
+import { hostPlatform } from "./lib/platform";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
 import { workflowFiles } from "./workflows/files";
@@ -145,6 +148,7 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const elsewhere = await readElsewhere(config.platformStacks, hierarchy.images);
+    const devcontainer = config.devcontainer ? readDevcontainer(checkout) : undefined;
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     // A preview needs it only for pinned images.
     const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
@@ -173,6 +177,10 @@ async function compose() {
         const promotion = images.images[settings.image]?.promotion;
         // Checked above: an image that is pushed has one.
         if (promotion) new Deployment(name, { ...settings, promotion });
+    }
+    if (devcontainer) {
+        const instance = builder?.instances.get(hostPlatform());
+        devcontainerCommand({ devcontainer, images: images.images, builder: instance });
     }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     const builds = promotes ? {} : { builds: images.builds() };

@@ -21,12 +21,12 @@ import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
 
 /** Returns the environment variable that passes a build secret: on the command line every user of the machine could read it. */
-const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer.from(name).toString("hex")}`;
+export const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer.from(name).toString("hex")}`;
 
 /**
  * Makes and checks the builder that the stack sets, as an update does, and returns the options of buildx that name it.
  */
-async function builderOptions({ stack, env }: Engine, root: string): Promise<string[]> {
+export async function builderOptions({ stack, env }: Engine, root: string): Promise<string[]> {
     // The preview has checked the settings.
     const file = findConfigFile(root, stack, projectName(root));
     const setting = file && settingIn(file, "builder");
