@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before } from "mocha";
 import { packageRoot } from "../../lib/system/paths";
@@ -18,7 +16,6 @@ import { writeTree } from "../tree";
 let lab: TestLab;
 let docker: DockerDaemon;
 let program: string;
-let dockerFolder: string;
 
 /** As an editor's file: a comment, a feature of the repository, an extension. */
 const devcontainerJson = `{
@@ -66,12 +63,10 @@ const there = (): TestLab => ({ ...lab, env: { ...lab.env, ...docker.variables, 
 before(async () => {
     lab = await startTestLab("host");
     program = makeRepository(path.join(lab.paths.state, "repository"), files);
-    dockerFolder = mkdtempSync(path.join(tmpdir(), "docker-"));
-    docker = await startDocker(dockerFolder, (await runIn(lab, program, "which", ["buildx"])).stdout.trim());
+    docker = await startDocker((await runIn(lab, program, "which", ["buildx"])).stdout.trim());
 });
 after(async () => {
     await docker.close();
-    rmSync(dockerFolder, { recursive: true, force: true });
     await lab.close();
 });
 
@@ -123,7 +118,7 @@ test("an update makes it if the stack says so, and again only for a change of wh
 });
 
 test.thorough("without Docker, and without the Dev Containers CLI, the command says what to install", async () => {
-    const without = { ...machine(), DOCKER_HOST: `unix://${dockerFolder}/nobody.sock` };
+    const without = { ...machine(), DOCKER_HOST: `unix:///nobody.sock` };
     const unanswered = await command(lab, program, ["devcontainer"], without);
     expect(unanswered.code).toBe(1);
     expect(unanswered.output).toContain("next: install Docker");
