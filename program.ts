@@ -16,6 +16,7 @@ import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
 import { readDevcontainer } from "./lib/devcontainer/file";
+import { publishedMaking } from "./lib/devcontainer/making";
 import { stackOptions } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
@@ -148,7 +149,7 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const elsewhere = await readElsewhere(config.platformStacks, hierarchy.images);
-    const devcontainer = config.devcontainer ? readDevcontainer(checkout) : undefined;
+    const making = config.devcontainer ? publishedMaking(readDevcontainer(checkout), hierarchy.images) : undefined;
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
     // A preview needs it only for pinned images.
     const needsState = !pulumi.runtime.isDryRun() || hierarchy.images.some(({ pin }) => pin !== undefined);
@@ -178,9 +179,9 @@ async function compose() {
         // Checked above: an image that is pushed has one.
         if (promotion) new Deployment(name, { ...settings, promotion });
     }
-    if (devcontainer) {
+    if (making) {
         const instance = builder?.instances.get(hostPlatform());
-        devcontainerCommand({ devcontainer, images: images.images, builder: instance });
+        devcontainerCommand({ making, images: images.images, builder: instance });
     }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     const builds = promotes ? {} : { builds: images.builds() };

@@ -1,23 +1,21 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { openCheckout } from "../lib/context/checkout";
-import { type Devcontainer, imageOf, readDevcontainer } from "../lib/devcontainer/file";
+import { type Devcontainer, readDevcontainer } from "../lib/devcontainer/file";
+import { makingOf } from "../lib/devcontainer/making";
 import { type DevcontainerTools, findTools } from "../lib/devcontainer/tools";
 import { preview } from "../lib/engine/pulumi";
 import { readImage } from "../lib/engine/resources";
-import { readBuildSecrets, readSecrets } from "../lib/engine/secrets";
 import { InputError } from "../lib/errors";
-import { type BakeFile, bakeFile, unknownContexts } from "../lib/plan/bake";
+import type { BakeFile, BakeTarget } from "../lib/plan/bake";
 import { groups } from "../lib/plan/groups";
 import { makePlan } from "../lib/plan/plan";
 import { hostPlatform } from "../lib/platform";
-import { buildx } from "../lib/registry/manifest";
 import { isPinned } from "../lib/registry/references";
+import { typed } from "../lib/system/commandLine";
 import { repositoryRoot } from "../lib/system/paths";
 import { runMasked } from "../lib/system/process";
-import { builderOptions, secretVariable } from "./build";
+import { type BakeSettings, knownBakeFile, runBake, settingsFor } from "./build";
 import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
 
@@ -34,93 +32,79 @@ export interface DevcontainerOptions {
     readonly check?: true;
 }
 
-/** Builds of a bake file, and what they need. */
-interface Builds {
+/** What puts images into the local Docker. */
+interface Loading {
     readonly file: BakeFile;
-    readonly options: readonly string[];
-    readonly env: NodeJS.ProcessEnv;
-    readonly secrets: readonly string[];
+    readonly settings: BakeSettings;
+    /** The names that they get. */
+    readonly names: readonly string[];
 }
 
-/** Puts an image in the store of the local Docker, in a form that every version reads: before 23, Docker reads no zstd. */
+/** Output of buildx into the local Docker, in a form that every version reads: before 23, Docker reads no zstd. */
 const intoDocker = (name: string): string => `type=docker,name=${name},compression=uncompressed,force-compression=true`;
 
-/** Returns the builds that only fetch images, and name them. */
-function fetching(given: readonly string[], root: string): BakeFile {
-    const targets = given.map((text, index) => {
+/** Returns what fetches published images. */
+function fetching(given: readonly string[], root: string): Loading {
+    const images = given.map((text) => {
         const at = text.indexOf("=");
         const [name, ref] = [text.slice(0, at), text.slice(at + 1)];
-        if (at < 1 || !isPinned(ref)) {
-            throw new InputError({
-                problem: `--on ${text}`,
-                allowed: ["<name>=<repository>@sha256:<64 hex>"],
-                next: "copy the reference from `pulumi stack output images`, or leave --on out to build from this checkout",
-            });
-        }
-        const target = {
-            ...{ context: root, "dockerfile-inline": `FROM ${ref}\n`, contexts: {}, args: {} },
-            ...{ platforms: [hostPlatform()], output: [intoDocker(name)] },
-        };
-        return [`parent-${String(index)}`, target] as const;
+        if (at > 0 && isPinned(ref)) return { name, ref };
+        throw new InputError({
+            problem: `--on ${text}`,
+            allowed: ["<name>=<repository>@sha256:<64 hex>"],
+            next: "copy the reference from `pulumi stack output images`, or leave --on out to build from this checkout",
+        });
     });
-    return { group: { default: { targets: targets.map(([key]) => key) } }, target: Object.fromEntries(targets) };
+    const targets = images.map(({ name, ref }, index): [string, BakeTarget] => [
+        `parent-${String(index)}`,
+        {
+            context: root,
+            "dockerfile-inline": `FROM ${ref}\n`,
+            contexts: {},
+            args: {},
+            platforms: [hostPlatform()],
+            output: [intoDocker(name)],
+        },
+    ]);
+    const file = { group: { default: { targets: targets.map(([key]) => key) } }, target: Object.fromEntries(targets) };
+    return { file, settings: { env: process.env, secrets: [], options: [] }, names: images.map(({ name }) => name) };
 }
 
-/** Returns the builds of what the devcontainer stands on, from this checkout and with the stack's settings. */
-async function building(devcontainer: Devcontainer, root: string, stack: string | undefined): Promise<Builds> {
-    const { images: definitions } = loadDefinitions(root);
-    const candidates = Object.entries(definitions).map(([key, { name, dockerfile }]) => ({ key, name, dockerfile }));
-    const { key, by } = imageOf(devcontainer, candidates);
+/** Returns what builds the images that the devcontainer is made from, from this checkout and with the stack's settings. */
+async function building(devcontainer: Devcontainer, root: string, stack: string | undefined): Promise<Loading> {
     const engine = await openStack({ stack, start: true, use: "review" });
-    const [{ steps, ...previewed }, secrets, values] = await Promise.all([
-        preview(engine),
-        readSecrets(engine),
-        readBuildSecrets(engine),
-    ]);
-    const { images } = makePlan({ stack: engine.stack, preview: { ...previewed, steps }, history: [] });
-    const parents = new Map(
-        groups(steps).map(({ image, component }) => [image, readImage(component.new?.inputs).parents] as const),
-    );
-    const needed = (one: string): string[] => [one, ...(parents.get(one) ?? []).flatMap(needed)];
-    const direct = by === "image" ? [key] : (parents.get(key) ?? []);
-    const names = Object.fromEntries(
-        candidates.flatMap((one) => (one.name === undefined ? [] : [[one.key, one.name]])),
-    );
-    const output = (one: string) => {
-        const name = direct.includes(one) ? names[one] : undefined;
+    const previewed = await preview(engine);
+    const { steps } = previewed;
+    const parents = new Map(groups(steps).map((one) => [one.image, readImage(one.component.new?.inputs).parents]));
+    const definitions = Object.entries(loadDefinitions(root).images);
+    const candidates = definitions.map(([key, { name, dockerfile }]) => ({
+        ...{ key, name, dockerfile, parents: parents.get(key) ?? [] },
+    }));
+    const { below } = makingOf(devcontainer, candidates);
+    const names = Object.fromEntries(candidates.flatMap(({ key, name }) => (name === undefined ? [] : [[key, name]])));
+    const needed = (key: string): string[] => [key, ...(parents.get(key) ?? []).flatMap(needed)];
+    const output = (key: string) => {
+        const name = below.includes(key) ? names[key] : undefined;
         return name === undefined ? "type=cacheonly" : intoDocker(name);
     };
-    const outputs = new Map(direct.flatMap(needed).map((one) => [one, output(one)]));
-    const file = bakeFile({ steps, images, names, platform: hostPlatform(), root, secretVariable, outputs });
-    if (!file) {
+    const outputs = new Map(below.flatMap(needed).map((key) => [key, output(key)]));
+    const { images } = makePlan({ stack: engine.stack, preview: previewed, history: [] });
+    const platform = hostPlatform();
+    const file = knownBakeFile({ steps, images, names, platform, root, outputs });
+    const missing = below.find((key) => file?.target[key] === undefined);
+    if (!file || missing !== undefined) {
         throw new InputError({
-            problem: `what ${devcontainer.file} stands on is not built for ${hostPlatform()} in stack ${engine.stack}`,
-            next: `build on an image of images.ts, and add ${hostPlatform()} to its platforms`,
+            problem: `${devcontainer.file} stands on image ${missing ?? ""}, which stack ${engine.stack} does not build for ${platform}`,
+            next: `add ${platform} to its platforms, or fetch it: ${typed("devcontainer", "--on", "<name>=<repository>@<digest>")}`,
         });
     }
-    const [unknown] = unknownContexts(file);
-    if (unknown !== undefined) throw new Error(`the build context ${unknown} is not known`);
-    const env = {
-        ...engine.env,
-        ...Object.fromEntries(Object.entries(values).map(([name, value]) => [secretVariable(name), value])),
-    };
-    return { file, options: await builderOptions(engine, root), env, secrets };
+    return { file, settings: await settingsFor(engine, root), names: below.flatMap((key) => names[key] ?? []) };
 }
 
-/** Runs the builds; resolves to the exit code of buildx. */
-async function bake({ file, options, env, secrets }: Builds): Promise<number> {
-    const folder = mkdtempSync(path.join(tmpdir(), "layered-images-devcontainer-"));
-    try {
-        const bakeJson = path.join(folder, "bake.json");
-        writeFileSync(bakeJson, JSON.stringify(file));
-        const [command, ...args] = buildx(env);
-        return await runMasked(command, [...args, "bake", ...options, "--file", bakeJson, "--progress", "plain"], {
-            env,
-            secrets,
-        });
-    } finally {
-        rmSync(folder, { recursive: true, force: true });
-    }
+/** Says what failed, after the output of the program that failed. */
+function failed(what: string): number {
+    console.error(`error: ${what}\n  next: correct what it says above, and run the same command again`);
+    return exit.failed;
 }
 
 /** Runs a command of the Dev Containers CLI on the repository. */
@@ -146,27 +130,15 @@ export async function runDevcontainer({ stack, config, on = [], up, check }: Dev
         console.log(`${file} is valid`);
         return exit.done;
     }
-    const given = on.length > 0 ? fetching(on, root) : undefined;
+    const fetched = on.length > 0 ? fetching(on, root) : undefined;
     const tools = await findTools(root, process.env);
-    const builds = given
-        ? { file: given, options: [], env: process.env, secrets: [] }
-        : await building(devcontainer, root, stack);
-    const loaded = Object.values(builds.file.target).flatMap(
-        ({ output }) => /name=([^,]+)/.exec(output[0] ?? "")?.[1] ?? [],
-    );
-    console.log(`1 of 2: ${given ? "fetching" : "building"} ${loaded.join(", ")} into the local Docker`);
-    if ((await bake(builds)) !== 0) {
-        console.error("error: the build failed\n  next: correct what it says above, and run the same command again");
-        return exit.failed;
-    }
+    const { file: builds, settings, names } = fetched ?? (await building(devcontainer, root, stack));
+    console.log(`1 of 2: ${fetched ? "fetching" : "building"} ${names.join(", ")} into the local Docker`);
+    if ((await runBake(builds, settings)) !== 0) return failed(`${names.join(", ")}: the build failed`);
     console.log(`2 of 2: building ${file}${up ? " and starting it" : ""}`);
     const args = up ? ["up", "--remove-existing-container"] : ["build"];
-    if ((await devcontainers(tools, root, file, args)) !== 0) {
-        console.error(
-            `error: ${file} was not ${up ? "started" : "built"}\n  next: correct what it says above, and run the same command again`,
-        );
-        return exit.failed;
-    }
-    console.log(`${file} is built on ${loaded.join(", ")}; "Rebuild Container" in VS Code uses the same`);
+    if ((await devcontainers(tools, root, file, args)) !== 0)
+        return failed(`${file} was not ${up ? "started" : "built"}`);
+    console.log(`${file} is built on ${names.join(", ")}; "Rebuild Container" in VS Code uses the same`);
     return exit.done;
 }

@@ -36,7 +36,8 @@ const files = {
 };
 `,
     "docker/Dockerfile.base": "FROM python:3.12-slim\nCOPY requirements/base.txt /base.txt\n",
-    ".devcontainer/Dockerfile": "FROM ghcr.io/fixture/base:latest\nCOPY requirements/dev.txt /dev.txt\nRUN apt-get update && apt-get install --yes --no-install-recommends gnupg\n",
+    ".devcontainer/Dockerfile":
+        "FROM ghcr.io/fixture/base:latest\nCOPY requirements/dev.txt /dev.txt\nRUN apt-get update && apt-get install --yes --no-install-recommends gnupg\n",
     ".devcontainer/devcontainer.json": devcontainerJson,
     ".devcontainer/features/hello/devcontainer-feature.json": JSON.stringify({
         ...{ id: "hello", version: "1.0.0", name: "hello" },
@@ -58,7 +59,10 @@ const run = (name: string, ...args: string[]): Promise<Outcome> =>
     runIn({ ...lab, env: { ...process.env, ...machine() } }, program, name, args);
 const inside = (...words: string[]) => run("devcontainer", "exec", "--workspace-folder", program, ...words);
 /** The lab, on that machine. */
-const there = (): TestLab => ({ ...lab, env: { ...lab.env, ...docker.variables, PATH: `${bin}:${lab.env.PATH ?? ""}` } });
+const there = (): TestLab => ({
+    ...lab,
+    env: { ...lab.env, ...docker.variables, PATH: `${bin}:${lab.env.PATH ?? ""}` },
+});
 
 before(async () => {
     lab = await startTestLab("host");
