@@ -99,7 +99,7 @@ describe("devcontainer.json", () => {
     });
 
     test("may have no property whose name is one letter away from a known one, and the message names one that is", () => {
-        const letter = fc.constantFrom(..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        const letter = fc.constantFrom(..."aceimnoprstuCEFIPU$".split(""));
         const typo = fc
             .record({
                 name: fc.constantFrom(...names),
