@@ -149,7 +149,7 @@ test.thorough("an update makes it again for a change of what it is made from, an
     expect(plan?.warnings).toContain("an update would also build the devcontainer into the Docker of its machine");
     const before = await imageOutputs(lab, program);
     const onNewBase = await upThere();
-    expect(made(onNewBase)).toEqual(["replaced"]);
+    expect(made(onNewBase)).toContain("replaced");
     expect((await imageOutputs(lab, program)).base?.digest).not.toBe(before.base?.digest);
     expect(await built("/again")).toBe("again\n");
 
