@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { Checkout } from "../context/checkout";
 import { hash12 } from "../context/hash";
 import { InputError } from "../errors";
-import { type DevcontainerContent, devcontainerSchema } from "./schema";
+import { type DevcontainerContent, devcontainerSchema, dockerfileIn } from "./schema";
 
 /** Where the Dev Containers CLI looks for the file, in its order. */
 const devcontainerFiles = [".devcontainer/devcontainer.json", ".devcontainer.json"] as const;
@@ -87,9 +87,6 @@ function contentOf({ root, tree, hash }: Checkout, folder: string): readonly (re
         });
     return below("");
 }
-
-/** The path of the Dockerfile as it is written: under `dockerFile` in older files. */
-export const dockerfileIn = ({ build, dockerFile }: DevcontainerContent) => build?.dockerfile ?? dockerFile;
 
 /** Refuses a file that names two things to make the container from: the Dev Containers CLI takes one without a word. */
 function checkSource(file: string, content: DevcontainerContent): void {

@@ -2,7 +2,8 @@ import { InputError } from "../errors";
 import type { PreparedImage } from "../hierarchy/prepare";
 import { hostPlatform } from "../platform";
 import { sameImage } from "../registry/references";
-import { type Devcontainer, dockerfileIn, inRepository } from "./file";
+import { type Devcontainer, inRepository } from "./file";
+import { dockerfileIn } from "./schema";
 
 /** An image that a devcontainer may be made from. */
 export interface Candidate {

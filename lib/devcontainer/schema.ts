@@ -204,3 +204,7 @@ export const devcontainerSchema = only(properties, "an object").partial();
 
 /** What a devcontainer.json says. */
 export type DevcontainerContent = z.infer<typeof devcontainerSchema>;
+
+/** The path of the Dockerfile as it is written: under `dockerFile` in older files. */
+export const dockerfileIn = ({ build, dockerFile }: DevcontainerContent): string | undefined =>
+    build?.dockerfile ?? dockerFile;
