@@ -192,6 +192,8 @@ describe("devcontainer.json", () => {
         const own = { ".devcontainer/own/devcontainer-feature.json": "{}", ".devcontainer/own/install.sh": "true\n" };
         const { hash } = read(text, own);
         expect(read(text, { ...own, "elsewhere/file": "" }).hash).toBe(hash);
+        // The Dev Containers CLI writes it while it builds.
+        expect(read(text, { ...own, ".devcontainer/devcontainer-lock.json": "{}" }).hash).toBe(hash);
         expect(read(text, { ...own, ".devcontainer/own/install.sh": "false\n" }).hash).not.toBe(hash);
         expect(read(text, { ...own, ".devcontainer/own/more": "" }).hash).not.toBe(hash);
     });

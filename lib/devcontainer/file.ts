@@ -15,7 +15,7 @@ export interface Devcontainer {
     readonly file: string;
     /** What it says. */
     readonly content: DevcontainerContent;
-    /** Changes whenever the file, or another file in the folder `.devcontainer`, does: 12 hex. */
+    /** Changes whenever the file, or another file in its folder, does, except the one that the Dev Containers CLI writes: 12 hex. */
     readonly hash: string;
 }
 
@@ -74,12 +74,16 @@ function checkFeatures(checkout: Checkout, file: string, features: Readonly<Reco
     }
 }
 
+/** Written by the Dev Containers CLI itself when it has resolved features: counted, each first build would have a second one. */
+const lockFile = "devcontainer-lock.json";
+
 /** Returns what identifies the content of a folder: each path with the hash of a file, or the target of a link. */
 function contentOf({ root, tree, hash }: Checkout, folder: string): readonly (readonly [string, string])[] {
     const base = tree(path.join(root, folder));
     const below = (at: string): (readonly [string, string])[] =>
         base.names(at).flatMap((name) => {
             const one = path.posix.join(at, name);
+            if (one === lockFile) return [];
             const kind = base.kind(one);
             if (kind === "folder") return below(one);
             if (kind === "link") return [[one, base.target(one)] as const];
