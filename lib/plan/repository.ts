@@ -57,11 +57,10 @@ export function otherWork(steps: readonly Step[]): string[] {
         (step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step) && !isDeployment(step),
     );
     return [
-        ...otherSteps.map(
-            (step) =>
-                step.type === commandType && step.name === devcontainerName && !isGone(step)
-                    ? "an update would also build the devcontainer into the Docker of its machine"
-                    : `an update would also ${words[step.op] ?? "update"} ${step.name} (${step.type}), which this review can't explain`,
+        ...otherSteps.map((step) =>
+            step.type === commandType && step.name === devcontainerName && !isGone(step)
+                ? "an update would also build the devcontainer into the Docker of its machine"
+                : `an update would also ${words[step.op] ?? "update"} ${step.name} (${step.type}), which this review can't explain`,
         ),
         ...leftovers(steps).map(({ name, type, old: before }) => {
             const [verb, rest] = before?.retainOnDelete ? ["forget", "; what was published stays"] : ["delete", ""];
