@@ -251,6 +251,8 @@ const schema = z.strictObject({
     policy: policySchema.optional(),
     /** The engines that build the images; by default buildx's current builder. */
     builder: builderSchema.optional(),
+    /** Whether an update also makes the devcontainer, in the Docker of the machine that it runs on. */
+    devcontainer: z.boolean({ error: "neither true nor false" }).optional(),
     /** The repository on GitHub; without it the program manages images only. */
     github: githubSchema.optional(),
     /** Secrets of that repository by name, set with --secret. */
@@ -308,6 +310,8 @@ export interface StackConfig {
     readonly policy?: PolicySettings;
     /** The engines that build the images. Default: buildx's current builder. */
     readonly builder?: BuilderSettings;
+    /** Whether an update also makes the devcontainer, in the Docker of the machine that it runs on. Default: false. */
+    readonly devcontainer?: boolean;
     /** Absent if the stack manages images only. */
     readonly github?: GitHubConfig;
 }
@@ -572,6 +576,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...(parsed.data.timeLimits && { timeLimits: parsed.data.timeLimits }),
         ...(parsed.data.policy && { policy: parsed.data.policy }),
         ...(parsed.data.builder && { builder: parsed.data.builder }),
+        ...(parsed.data.devcontainer !== undefined && { devcontainer: parsed.data.devcontainer }),
         deployments: Object.fromEntries(deployments) as StackConfig["deployments"],
         ...(github && { github }),
     };

@@ -25,6 +25,7 @@ export const floors = [
     ["lib/github"],
     ["lib/policy"],
     ["lib/engine"],
+    ["lib/devcontainer"],
     ["lib/hierarchy"],
     ["lib/context"],
     ["lib/dockerfile"],

@@ -1,5 +1,6 @@
 import "./lib/system/seldomUsed";
 import * as pulumi from "@pulumi/pulumi";
+import { devcontainerCommand } from "./components/devcontainer";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
 import { emptyState, readFormerState } from "./components/formerState";
@@ -14,6 +15,8 @@ import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
+import { readDevcontainer } from "./lib/devcontainer/file";
+import { publishedMaking } from "./lib/devcontainer/making";
 import { stackOptions } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
@@ -29,6 +32,7 @@ import { judge, judged, refuseAll, violationsOf } from "./lib/policy/rules";
 import { readHistory } from "./lib/update/history";
 import { timeLimits } from "./lib/update/timeLimits";
 import { stageHierarchy } from "./lib/hierarchy/staging";
+import { hostPlatform } from "./lib/platform";
 import { warningsOf } from "./lib/hierarchy/warnings";
 import type { RepositoryDefinitions } from "./workflows/definition";
 import { workflowFiles } from "./workflows/files";
@@ -144,6 +148,7 @@ async function compose() {
     });
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
+    const making = config.devcontainer ? publishedMaking(readDevcontainer(checkout), hierarchy.images) : undefined;
     const { buildsFrom } = config;
     const otherPlatforms = await readElsewhere(config.platformStacks, hierarchy.images);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
@@ -177,6 +182,10 @@ async function compose() {
         const promotion = images.images[settings.image]?.promotion;
         // Checked above: an image that is pushed has one.
         if (promotion) new Deployment(name, { ...settings, promotion });
+    }
+    if (making) {
+        const instance = builder?.instances.get(hostPlatform());
+        devcontainerCommand({ making, images: images.images, builder: instance });
     }
     deleteNothingAfterFailures([images.outputs(), delivered?.done]);
     const outputs = { images: images.outputs(), builds: images.builds() };

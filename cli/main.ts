@@ -18,6 +18,7 @@ import type * as Build from "./build";
 import type * as Bump from "./bump";
 import type * as Changed from "./changed";
 import type * as Canary from "./canary";
+import type * as Devcontainer from "./devcontainer";
 import { exit } from "./exitCodes";
 import { labCommand, minFreeOption, platformsOption } from "./lab";
 import { forms } from "./output";
@@ -40,6 +41,7 @@ const commands = {
     bump: () => require("./bump") as typeof Bump,
     changed: () => require("./changed") as typeof Changed,
     canary: () => require("./canary") as typeof Canary,
+    devcontainer: () => require("./devcontainer") as typeof Devcontainer,
     gc: () => require("./gc") as typeof Gc,
     githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
@@ -236,6 +238,25 @@ export async function main(args: readonly string[]): Promise<number> {
         .action(async (options: { stack?: string }) => {
             done(await commands.build().runBuild(options));
         });
+    const repeated = (value: string, before: readonly string[] = []) => [...before, value];
+    program
+        .command("devcontainer")
+        .description(
+            "build what the devcontainer stands on into the local Docker, under its name, and the devcontainer on it, as `Rebuild Container` " +
+                "then does too; exit code 1 if something fails",
+        )
+        .addOption(stackOption())
+        .option("--config <file>", "devcontainer.json, where the repository has several")
+        .option(
+            "--on <name=ref>",
+            "fetch <repository>@<digest> for this name instead of building it; may be repeated, no stack is asked",
+            repeated,
+        )
+        .option("--up", "also start the container; one that runs already is replaced")
+        .option("--check", "only check devcontainer.json; needs no Docker")
+        .action(async (options: Devcontainer.DevcontainerOptions) => {
+            done(await commands.devcontainer().runDevcontainer(options));
+        });
     program
         .command("changed")
         .description("say which images differ between a commit and this checkout, without asking a stack or a registry")
@@ -347,7 +368,6 @@ export async function main(args: readonly string[]): Promise<number> {
         .action((options: { takePins?: boolean; check?: boolean }) => {
             for (const line of commands.workflows().runWorkflows(repositoryRoot(), options)) console.log(line);
         });
-    const repeated = (value: string, before: readonly string[] = []) => [...before, value];
     program
         .command("adopt")
         .description("read how this repository builds its images today, and write images.ts and the files around it")

@@ -85,10 +85,13 @@ describe("no source of the package contains", () => {
             .filter((file) => file.endsWith(".ts"))
             .flatMap((file) => literals(file).flatMap((text) => (keys.includes(text) ? [`${file}: ${text}`] : [])));
         expect([...new Set(found)]).toEqual([
+            // The command that makes one, the CLI that it runs, and the resource in an update.
+            ...["cli/devcontainer", "cli/main", "components/devcontainer"].map((file) => `${file}.ts: devcontainer`),
             // GitHub's word for the branch that a pull request is for.
             "lab/github/pulls.ts: base",
             // The kind of file, after which an image that only it builds is called.
             ...["build", "devcontainer", "entries"].map((file) => `lib/adopt/${file}.ts: devcontainer`),
+            ...["devcontainer/tools", "engine/resources"].map((file) => `lib/${file}.ts: devcontainer`),
             // The name of CI's stack.
             "lib/engine/stacks.ts: ci",
             // A field of a parent.

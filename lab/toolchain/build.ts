@@ -117,7 +117,7 @@ async function build(tool: Tool, folder: string): Promise<void> {
 }
 
 /** Makes the folder of a tool unless it exists; another process may be making it. */
-const makeOnce = (cache: string, { tool, folder }: Missing, make: () => Promise<void>): Promise<void> =>
+const makeOnce = (cache: string, { tool, folder }: Omit<Missing, "name">, make: () => Promise<void>): Promise<void> =>
     withLock(path.join(cache, "toolchain", `${tool.folder}.lock`), async () => {
         if (!existsSync(folder)) await make();
     });
@@ -232,6 +232,19 @@ interface Missing {
 const hasOfficialPulumi = (found: ReadonlyMap<string, string | undefined>): boolean =>
     found.has("pulumi") && found.get("pulumi") === undefined;
 
+/** The folder in which a tool is looked for. */
+const folderOf = (cache: string, tool: Tool): string =>
+    path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool)}`);
+
+/** Builds a tool that is not one of the lab's, once for this machine, and returns its folder. */
+export async function ensureBuilt(cache: string, tool: Tool): Promise<string> {
+    const folder = folderOf(cache, tool);
+    await requireGo(tool.folder);
+    const label = `building ${tool.packages.map((name) => path.basename(name)).join(", ")} from source`;
+    await makeOnce(cache, { tool, folder }, () => progress(label, () => build(tool, folder)));
+    return folder;
+}
+
 /** Looks for the tools: the folders of those that are there, and those that are missing. */
 async function survey(
     cache: string,
@@ -240,7 +253,7 @@ async function survey(
     const missing: Missing[] = [];
     // Pulumi comes before its plugins.
     for (const [name, tool] of Object.entries<Tool>(tools)) {
-        const folder = path.join(cache, "toolchain", `${tool.folder}-${tool.version}-${buildKey(tool)}`);
+        const folder = folderOf(cache, tool);
         if (existsSync(folder)) found.set(name, folder);
         else if (await isPresent(tool, hasOfficialPulumi(found))) found.set(name, undefined);
         else missing.push({ name, tool, folder });

@@ -28,6 +28,9 @@ export const stackType = "pulumi:pulumi:Stack";
 /** Type of the command provider's resource that adds a release's tags. */
 export const commandType = "command:local:Command";
 
+/** Name of the resource of that type, outside of all components, that makes the devcontainer. */
+export const devcontainerName = "devcontainer";
+
 /** Type of the command provider's resource that deploys a release. */
 export const remoteCommandType = "command:remote:Command";
 

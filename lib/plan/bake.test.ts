@@ -7,11 +7,19 @@ import { makePlan } from "./plan";
 const names = Object.fromEntries(["base", "bot", "ci", "leaf"].map((key) => [key, `ghcr.io/fixture/${key}:latest`]));
 
 /** The bake file for a recorded preview. */
-function fileFor(name: string, platform = "linux/amd64") {
+function fileFor(name: string, platform = "linux/amd64", outputs?: ReadonlyMap<string, string>) {
     const preview = recordedPreview(name);
     const { images } = makePlan({ stack: "local", preview, history: [] });
     const secretVariable = (secret: string) => `S_${secret}`;
-    return bakeFile({ steps: preview.steps, images, names, platform, root: "/r", secretVariable });
+    return bakeFile({
+        steps: preview.steps,
+        images,
+        names,
+        platform,
+        root: "/r",
+        secretVariable,
+        ...(outputs && { outputs }),
+    });
 }
 
 describe("the builds of a pull request", () => {
@@ -43,4 +51,17 @@ describe("the builds of a pull request", () => {
         const [published] = Object.values(file?.target.bot?.contexts ?? {});
         expect(published).toMatch(/^docker-image:\/\/.*@sha256:/);
     });
+});
+
+test("images with an output are built whatever an update would do, on what is built of their parents, and not tested", () => {
+    const outputs = new Map([
+        ["base", "type=cacheonly"],
+        ["bot", "type=docker,name=bot"],
+    ]);
+    const { target } = fileFor("same", "linux/amd64", outputs) ?? {};
+    expect(Object.entries(target ?? {}).map(([key, { output }]) => [key, output])).toEqual([
+        ["base", ["type=cacheonly"]],
+        ["bot", ["type=docker,name=bot"]],
+    ]);
+    expect(target?.bot?.contexts).toMatchObject({ "ghcr.io/fixture/base": "target:base" });
 });

@@ -8,7 +8,9 @@ import type { ImagePlan } from "./images";
 /** A target of a bake file (docs.docker.com/build/bake/reference). */
 export interface BakeTarget {
     readonly context: string;
-    readonly dockerfile: string;
+    readonly dockerfile?: string;
+    /** Text of a Dockerfile instead. */
+    readonly "dockerfile-inline"?: string;
     readonly contexts: Texts;
     readonly args: Texts;
     readonly labels?: Texts;
@@ -37,6 +39,11 @@ export interface BakeSources {
     readonly root: string;
     /** Name of the environment variable with the value of a build secret. */
     readonly secretVariable: (name: string) => string;
+    /**
+     * By image, where its result goes, as an output of buildx ("type=docker,name=base"; "type=cacheonly" for nowhere). These images are built,
+     * whatever an update would do with them, and not tested. By default those that an update would build, with their tests.
+     */
+    readonly outputs?: ReadonlyMap<string, string>;
 }
 
 const isRecord = (value: unknown): value is Properties => typeof value === "object" && value !== null;
@@ -69,14 +76,14 @@ function literal<T>(value: T): T {
  * Returns the builds that an update would do for one platform, with their smoke tests, as a bake file: children are built on the results
  * of their parents, nothing is pushed, and caches are only read. An image whose digest may change counts as one that does.
  *
- * @returns undefined if nothing would be built for this platform
+ * @returns undefined if nothing is built for this platform
  */
 export function bakeFile(sources: BakeSources): BakeFile | undefined {
     const { platform, root, names } = sources;
     const pending = sources.images.filter(({ platforms }) =>
         platforms.some((one) => one.platform === platform && ["rebuild", "maybe", "recreate"].includes(one.action)),
     );
-    const keys = new Set(pending.map(({ image }) => image));
+    const keys = new Set(sources.outputs?.keys() ?? pending.map(({ image }) => image));
     const all = groups(sources.steps).filter(({ image }) => keys.has(image));
     const keyOf = byImage([...keys].flatMap((key) => (names[key] === undefined ? [] : [[names[key], key] as const])));
     const basics = (inputs: Properties) => ({
@@ -100,8 +107,10 @@ export function bakeFile(sources: BakeSources): BakeFile | undefined {
             isRecord(cache) && isRecord(cache.registry) ? (textIn(cache.registry.ref) ?? []) : [],
         );
         const { secrets } = readImage(component.new?.inputs);
+        const output = sources.outputs?.get(image);
         const built = {
             ...basics(state.inputs),
+            ...(output !== undefined && { output: [output] }),
             contexts: Object.fromEntries(contexts),
             args: textsOf(state, "buildArgs"),
             ...(Object.keys(labels).length > 0 && { labels }),
@@ -114,7 +123,7 @@ export function bakeFile(sources: BakeSources): BakeFile | undefined {
     const tests = ({ image, tests: steps }: Group): [string, BakeTarget][] => {
         const state = ofPlatform(steps, platform)?.new;
         const context = isRecord(state?.inputs.context) ? state.inputs.context : {};
-        if (!state || !isRecord(context.named)) return [];
+        if (sources.outputs || !state || !isRecord(context.named)) return [];
         const contexts = Object.fromEntries(Object.keys(context.named).map((name) => [name, `target:${image}`]));
         const args = textsOf(state, "buildArgs");
         return [[`${image}-test`, { ...basics(state.inputs), contexts, args, network: "none" }]];

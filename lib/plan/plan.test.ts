@@ -303,6 +303,17 @@ describe("pending is whatever an update would do", () => {
         expect(warnings).toEqual([`an update would also ${words} (random:index:Pet), which this review can't explain`]);
     });
 
+    test("to the devcontainer, which is named, and its end is told like that of others", () => {
+        const devcontainer = (op: string) => ({ ...added("command:local:Command", op), name: "devcontainer" });
+        expect(withStep(devcontainer("create"))).toMatchObject({
+            pending: true,
+            warnings: ["an update would also build the devcontainer into the Docker of its machine"],
+        });
+        expect(withStep(devcontainer("delete")).warnings).toEqual([
+            "an update would also delete devcontainer (command:local:Command), which this review can't explain",
+        ]);
+    });
+
     test("to what only leaves the state: a platform of an image that is never pushed", () => {
         const left = steps.map((step) => (step.name === "devcontainer-amd64" ? { ...step, op: "delete" } : step));
         expect(plan({ steps: left, diagnostics })).toMatchObject({ pending: true, warnings: [] });

@@ -1,7 +1,9 @@
 import { textOf, type Step, sameWhereKnown, withoutParts, leftovers } from "../engine/preview";
 import {
     type SecretReader,
+    commandType,
     componentTypes,
+    devcontainerName,
     githubKind,
     githubTypes,
     isInside,
@@ -12,7 +14,7 @@ import {
 import { imageVariable } from "../github/names";
 import { placeOf } from "./causes";
 import { isDeployment } from "./deployments";
-import { changes, groups } from "./groups";
+import { changes, groups, isGone } from "./groups";
 import { hasOtherSources } from "./inAnyCase";
 
 /** A pending change on GitHub. For secrets only the names. */
@@ -55,9 +57,10 @@ export function otherWork(steps: readonly Step[]): string[] {
         (step) => isWork(step) && !imageSteps.has(step) && !isOnGitHub(step) && !isDeployment(step),
     );
     return [
-        ...otherSteps.map(
-            ({ op, name, type }) =>
-                `an update would also ${words[op] ?? "update"} ${name} (${type}), which this review can't explain`,
+        ...otherSteps.map((step) =>
+            step.type === commandType && step.name === devcontainerName && !isGone(step)
+                ? "an update would also build the devcontainer into the Docker of its machine"
+                : `an update would also ${words[step.op] ?? "update"} ${step.name} (${step.type}), which this review can't explain`,
         ),
         ...leftovers(steps).map(({ name, type, old: before }) => {
             const [verb, rest] = before?.retainOnDelete ? ["forget", "; what was published stays"] : ["delete", ""];
