@@ -154,7 +154,7 @@ async function announce(
 }
 
 /** Returns what the environment of `pulumi up` needs so that all engines of the stack's builder are busy. */
-function forAllEngines({ stack, env }: Engine) {
+export function forAllEngines({ stack, env }: Pick<Engine, "stack" | "env">): NodeJS.ProcessEnv {
     const root = repositoryRoot();
     const file = findConfigFile(root, stack, projectName(root));
     // The program refuses a setting that is wrong.
