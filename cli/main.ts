@@ -160,7 +160,7 @@ function addOwnCommands(
         .command("builders")
         .description("measure what a builder of two engines costs a preview, and what it spares a first update")
         .option("--planned <count>", "number of images of the hierarchy that is previewed", positive, 300)
-        .option("--built <count>", "number of images of the hierarchy that is built", positive, 24)
+        .option("--built <count>", "number of images of the hierarchy that is built", positive, 16)
         .option("--seconds <count>", "how long the build of each of them waits", positive, 30)
         .option("--json", "print JSON (BuildersResult in bench/builders/command.ts)")
         .action(async (options: BenchBuilders.BuildersOptions) => {
