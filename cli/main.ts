@@ -1,7 +1,9 @@
 import "../lib/system/seldomUsed";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type * as Bench from "../bench/command";
+import type * as BenchBuilders from "../bench/builders/command";
 import type * as Corpus from "../bench/corpus/command";
+import type * as Emulation from "../bench/emulation/command";
 import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
 import type * as Builders from "../lib/builders/instance";
@@ -51,7 +53,9 @@ const commands = {
     up: () => require("./up") as typeof Up,
     workflows: () => require("./workflows") as typeof Workflows,
     bench: () => require("../bench/command") as typeof Bench,
+    benchBuilders: () => require("../bench/builders/command") as typeof BenchBuilders,
     corpus: () => require("../bench/corpus/command") as typeof Corpus,
+    emulation: () => require("../bench/emulation/command") as typeof Emulation,
     scale: () => require("../bench/scale/command") as typeof Scale,
     suites: () => require("../tests/suites") as typeof Suites,
 };
@@ -153,6 +157,24 @@ function addOwnCommands(
         .option("--json", "print JSON (Cost[] in bench/scale/command.ts)")
         .action(async (options: Scale.ScaleOptions) => {
             await commands.scale().runScale(options);
+        });
+    bench
+        .command("builders")
+        .description("measure what a builder of two engines costs a preview, and what it spares a first update")
+        .option("--planned <count>", "number of images of the hierarchy that is previewed", positive, 300)
+        .option("--built <count>", "number of images of the hierarchy that is built", positive, 16)
+        .option("--seconds <count>", "how long the build of each of them waits", positive, 30)
+        .option("--json", "print JSON (BuildersResult in bench/builders/command.ts)")
+        .action(async (options: BenchBuilders.BuildersOptions) => {
+            await commands.benchBuilders().runBuilders(options);
+        });
+    bench
+        .command("emulation")
+        .description("measure what builds cost for this machine's platform, and for one that it emulates")
+        .option("--runs <count>", "builds of each kind; the medians are reported", positive, 5)
+        .option("--json", "print JSON (Comparison[] in bench/emulation/command.ts)")
+        .action(async (options: Emulation.EmulationOptions) => {
+            await commands.emulation().runEmulation(options);
         });
     passing("check", "lint, format, types, documentation, unit tests").action(async () => {
         done(await commands.suites().runCheck());

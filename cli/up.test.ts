@@ -1,6 +1,7 @@
+import { availableParallelism } from "node:os";
 import { expect, spyOn, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
-import { namesToRebuild } from "./up";
+import { forAllEngines, namesToRebuild } from "./up";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const image = (key: string) =>
@@ -30,4 +31,14 @@ test("an image that the stack's file pins is not taken for one to build again, b
     expect([namesToRebuild({ rebuild: "app", stack: "ci" }), said.mock.calls.length]).toEqual([["app"], 1]);
     // The lab's stack has no file here, and so no pin.
     expect([namesToRebuild({ rebuild: "base" }), said.mock.calls.length]).toEqual([["base"], 1]);
+});
+
+test("the engines in the file of the stack that is updated decide how many operations Pulumi runs at once", () => {
+    const nodes = ["amd64", "arm64"].map((name) => ({ endpoint: `tcp://${name}:1`, platforms: [`linux/${name}`] }));
+    const builder = JSON.stringify({ driver: "remote", nodes });
+    spyOn(process, "cwd").mockReturnValue(
+        tree({ ...files, "Pulumi.two.yaml": `config:\n  images:builder: ${builder}\n` }),
+    );
+    const [one, two] = ["ci", "two"].map((stack) => forAllEngines({ stack, env: {} }).PULUMI_PARALLEL);
+    expect([one, two]).toEqual([undefined, (2 * 4 * availableParallelism()).toString()]);
 });

@@ -1,7 +1,9 @@
+import { availableParallelism } from "node:os";
 import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
-import { findConfigFile, pinsIn } from "../lib/engine/configFile";
+import { builderSchema, parallelOperations } from "../lib/builders/settings";
+import { findConfigFile, pinsIn, settingIn } from "../lib/engine/configFile";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { labStack, projectName, stackOptions } from "../lib/engine/stacks";
@@ -151,6 +153,15 @@ async function announce(
     return result;
 }
 
+/** Returns what the environment of `pulumi up` needs so that all engines of the stack's builder are busy. */
+export function forAllEngines({ stack, env }: Pick<Engine, "stack" | "env">): NodeJS.ProcessEnv {
+    const root = repositoryRoot();
+    const file = findConfigFile(root, stack, projectName(root));
+    // The program refuses a setting that is wrong.
+    const builder = builderSchema.safeParse(file && settingIn(file, "builder")).data;
+    return parallelOperations(builder, env, availableParallelism());
+}
+
 async function update(
     session: Session,
     args: readonly string[],
@@ -167,7 +178,7 @@ async function update(
     const up = ["--yes", "--skip-preview", "--suppress-outputs"];
     const replacing = refreshed.replaced.flatMap((urn) => ["--replace", urn]);
     const uncached = rebuild.length > 0 ? { [uncachedVariable]: rebuild.join(" ") } : {};
-    const recordedUp = await recordUp({ ...engine.env, ...uncached }, (logArgs, env) =>
+    const recordedUp = await recordUp({ ...engine.env, ...forAllEngines(engine), ...uncached }, (logArgs, env) =>
         pulumi("up", [...up, ...logArgs, ...replacing, ...refreshed.rest], env),
     );
     const { recorded } = recordedUp;

@@ -8,7 +8,7 @@ import { run } from "../lib/system/process";
 import type { TestLab } from "./lab";
 import { eventually } from "./mocha";
 
-/** A BuildKit of its own on loopback, with mutual TLS, for one platform. */
+/** A BuildKit of its own on loopback, with mutual TLS, for some platforms. */
 export interface Engine {
     /** "tcp://127.0.0.1:<port>". */
     readonly endpoint: string;
@@ -51,15 +51,29 @@ export async function makePairs(folder: string): Promise<Pairs> {
     return { ca: at("ca.pem"), server: await sign("server"), client: await sign("client") };
 }
 
+/** What an engine is made of. */
+export interface EngineOptions {
+    /** What it builds for, and nothing else. What it can't do natively, the machine emulates. */
+    readonly platforms: readonly string[];
+    readonly pairs: Pairs;
+    /** How many steps it executes at once. Default: as many as it is given. */
+    readonly slots?: number;
+}
+
 /**
- * Starts an engine that builds for one platform only and knows the lab's registry. What it can't do natively, the machine emulates.
+ * Starts an engine that knows the lab's registry.
  *
  * @param folder for its store and configuration
  */
-export async function startEngine(lab: TestLab, folder: string, platform: string, pairs: Pairs): Promise<Engine> {
+export async function startEngine(
+    lab: TestLab,
+    folder: string,
+    { platforms, pairs, slots }: EngineOptions,
+): Promise<Engine> {
     mkdirSync(folder, { recursive: true });
     const port = await choosePort(20_000 + 1000 * Number(process.env.MOCHA_WORKER_ID ?? 0));
     const [cert, key] = pairs.server.map((file) => JSON.stringify(file));
+    const limit = slots === undefined ? "" : `\n  max-parallelism = ${slots.toString()}`;
     const text = readFileSync(configFiles(lab.paths).buildkitd, "utf8")
         .replace(/^root = .*/m, `root = ${JSON.stringify(path.join(folder, "root"))}`)
         .replace(
@@ -67,7 +81,7 @@ export async function startEngine(lab: TestLab, folder: string, platform: string
             `  address = ["tcp://127.0.0.1:${port.toString()}"]\n  [grpc.tls]\n    cert = ${cert ?? ""}\n    key = ${key ?? ""}\n    ca = ${JSON.stringify(pairs.ca)}`,
         )
         .replace(/^ {2}socketPath = .*/m, `  socketPath = ${JSON.stringify(path.join(folder, "otel.sock"))}`)
-        .replace(/^\[worker\.oci\]$/m, `[worker.oci]\n  platforms = [${JSON.stringify(platform)}]`);
+        .replace(/^\[worker\.oci\]$/m, `[worker.oci]\n  platforms = ${JSON.stringify(platforms)}${limit}`);
     const config = path.join(folder, "buildkitd.toml");
     writeFileSync(config, text);
     let child: ChildProcess | undefined;

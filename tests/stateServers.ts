@@ -47,20 +47,28 @@ const firstPort = 25_432 + 100 * Number(process.env.MOCHA_WORKER_ID ?? 0);
 /** How long a server may take to start on a busy machine, in milliseconds. */
 const patience = { timeout: 60_000 };
 
-const answers = (port: number): Promise<boolean> =>
-    new Promise((resolve) => {
+/** Fails unless a port answers. */
+const answers = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
         const socket = createConnection({ port, host: "127.0.0.1" });
         socket.on("connect", () => {
             socket.destroy();
-            resolve(true);
+            resolve();
         });
-        socket.on("error", () => {
-            resolve(false);
-        });
+        socket.on("error", reject);
     });
 
-/** Starts a server, waits until its port answers, and ends it with a signal. */
-function serverOn(port: number, command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+/** A server's command. */
+interface ServerCommand {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env: NodeJS.ProcessEnv;
+    /** Fails until the server does what it is for. One that only listens may still refuse everybody. */
+    readonly check: () => Promise<unknown>;
+}
+
+/** Starts a server, waits until it is ready, and ends it with a signal. */
+function serverOn({ command, args, env, check }: ServerCommand) {
     let server: ChildProcess | undefined;
     let log = "";
     const end = async (signal: NodeJS.Signals) => {
@@ -75,8 +83,8 @@ function serverOn(port: number, command: string, args: readonly string[], env: N
             stream.setEncoding("utf8").on("data", (text: string) => (log += text));
         server = child;
         await eventually(async () => {
-            if (child.exitCode !== null || !(await answers(port)))
-                throw new Error(`${command} does not answer: ${log}`);
+            if (child.exitCode !== null) throw new Error(`${command} ended: ${log}`);
+            await check();
         }, patience);
     };
     return { start, end };
@@ -114,26 +122,27 @@ export async function startPostgres(): Promise<StateServer> {
     await run(first, [...options, program("initdb"), "--pgdata", data, ...access, ...settings], { cwd: "/" });
     const port = await choosePort(firstPort);
     const listening = ["-p", port.toString(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="];
-    const { start, end } = serverOn(
-        port,
-        first,
-        [...options, program("postgres"), "-D", data, ...listening],
-        process.env,
-    );
-    await start();
     const env = {
         PULUMI_BACKEND_URL: `postgres://${user}@127.0.0.1:${port.toString()}/postgres?sslmode=disable`,
         PGPASSWORD: password,
     };
+    const ask = (query: string, ...args: readonly string[]) =>
+        run(program("psql"), [env.PULUMI_BACKEND_URL, "-Atc", query, ...args], { env: { ...process.env, ...env } });
+    const { start, end } = serverOn({
+        command: first,
+        args: [...options, program("postgres"), "-D", data, ...listening],
+        env: process.env,
+        // After a crash it listens, and refuses connections until it has read its log.
+        check: () => ask("select 1"),
+    });
+    await start();
     return {
         env,
         secrets: [password],
         read: async (folder) => {
             // Pulumi puts the database's name before each key.
             const query = `select key || ' ' || convert_from(decode(data->>'data', 'base64'), 'UTF8') from pulumi_state where key like '%/${folder}/%'`;
-            const found = await run(program("psql"), [env.PULUMI_BACKEND_URL, "-Atc", query, "-R", "\x01"], {
-                env: { ...process.env, ...env },
-            });
+            const found = await ask(query, "-R", "\x01");
             return found.trim() === "" ? [] : found.trim().split("\x01");
         },
         kill: () => end("SIGQUIT"),
@@ -184,10 +193,11 @@ export async function startS3(): Promise<StateServer> {
     const [user, password] = ["up", "the+secret/key=of-the-bucket"];
     const port = await choosePort(firstPort + 50);
     const address = `127.0.0.1:${port.toString()}`;
-    const { start, end } = serverOn(port, program, ["--port", address, "posix", "--sidecar", attributes, data], {
-        ...process.env,
-        ROOT_ACCESS_KEY: user,
-        ROOT_SECRET_KEY: password,
+    const { start, end } = serverOn({
+        command: program,
+        args: ["--port", address, "posix", "--sidecar", attributes, data],
+        env: { ...process.env, ROOT_ACCESS_KEY: user, ROOT_SECRET_KEY: password },
+        check: () => answers(port),
     });
     await start();
     return {

@@ -30,7 +30,9 @@ export interface Cost {
 }
 
 /** Measures `work`, which starts processes, without those that run already. */
-async function measured(work: () => Promise<unknown>): Promise<Pick<Cost, "wallSeconds" | "cpuSeconds" | "megabytes">> {
+export async function measured(
+    work: () => Promise<unknown>,
+): Promise<Pick<Cost, "wallSeconds" | "cpuSeconds" | "megabytes">> {
     const stopWatching = watchMemory(descendants(process.pid));
     const start = performance.now();
     const before = endedChildrenSeconds();

@@ -1,3 +1,5 @@
+import type { Platform } from "../../lib/platform";
+
 /** The shapes of hierarchies that the measurements of scale build. */
 export const shapes = ["wide", "deep", "mixed"] as const;
 export type Shape = (typeof shapes)[number];
@@ -24,8 +26,14 @@ const nameOf = (image: number): string => `ghcr.io/scale/${keyOf(image)}:latest`
 /**
  * Returns the files of a repository with so many images, by path. Each image copies a file of its own; there is nothing
  * else to build, so that the time is that of the program, the engine and the builder's own work.
+ *
+ * @param platforms what each image is built for
  */
-export function hierarchyFiles(shape: Shape, count: number): Readonly<Record<string, string>> {
+export function hierarchyFiles(
+    shape: Shape,
+    count: number,
+    platforms: readonly Platform[] = ["linux/amd64"],
+): Readonly<Record<string, string>> {
     const numbers = Array.from({ length: count }, (_one, image) => image);
     const dockerfileOf = (image: number) => `docker/${keyOf(image)}.Dockerfile`;
     const images = numbers.map((image) => [
@@ -34,7 +42,7 @@ export function hierarchyFiles(shape: Shape, count: number): Readonly<Record<str
             description: `image ${image.toString()} of ${count.toString()}`,
             name: nameOf(image),
             dockerfile: dockerfileOf(image),
-            platforms: ["linux/amd64"],
+            platforms,
             registryCache: false,
         },
     ]);

@@ -161,15 +161,46 @@ describe("an engine", () => {
         expect(told()).toEqual(["booted"]);
     });
 
-    test("that can't be started is told with buildx's reason", async () => {
+    test.each([
+        // What an API server of Kubernetes 1.36 says through buildx 0.35.
+        [
+            "where no container may be privileged",
+            'error while calling Create for "a": Deployment.apps "a" is invalid: spec.template.spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy',
+            /disallowed by cluster policy\s+next: the cluster lets no container run privileged: set `rootless: true`/,
+        ],
+        [
+            "in a namespace that is missing",
+            'error while calling Create for "a": namespaces "nowhere" not found',
+            /next: make the namespace/,
+        ],
+        [
+            "for a user without rights",
+            'error for bootstrap "a": deployments.apps "a" is forbidden: User "weak" cannot get resource "deployments"',
+            /next: let the user in KUBECONFIG get, create, update and delete deployments, .* and create pods\/exec/,
+        ],
+        [
+            "for a user that the cluster does not know",
+            'error for bootstrap "a": Unauthorized',
+            /next: let the user in KUBECONFIG/,
+        ],
+        [
+            "whose pods do not start",
+            "expected 1 replicas to be ready, got 0",
+            /next: see why its pods don't start, .* --selector app=layered-images-[0-9a-f]{12}\. .*`nodeselector`/,
+        ],
+        [
+            "on a cluster that does not answer",
+            'error for bootstrap "a": Get "https://127.0.0.1:26999/apis": dial tcp 127.0.0.1:26999: connect: connection refused',
+            /next: correct what buildx says/,
+        ],
+    ])("that can't be started %s is told with buildx's reason and the next step", async (_where, reason, message) => {
         const wanted = engine({}, "kubernetes");
         machine({
             inspect: say(inspection({ node: nameOf(wanted) }, down, "kubernetes")),
-            boot: 'echo "ERROR: expected 1 replicas to be ready, got 0" >&2; exit 1',
+            boot: `cat >&2 <<'END'\nERROR: ${reason}\nEND\nexit 1`,
         });
-        await expect(ready(wanted)).rejects.toThrow(
-            /can't be started: expected 1 replicas.*\s+next: correct what buildx says/,
-        );
+        await expect(ready(wanted)).rejects.toThrow(/can't be started: /);
+        await expect(ready(wanted)).rejects.toThrow(message);
     });
 
     test("that does not offer its platform is refused with what it offers", async () => {

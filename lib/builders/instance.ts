@@ -74,6 +74,36 @@ async function runBuildx(args: readonly string[], env: NodeJS.ProcessEnv) {
     return { ...done, reason: said === "" ? (done.failure ?? "") : said };
 }
 
+/** Reasons why buildx can't look at an instance or start its engine, with the next step; the last one is for all others. */
+const notInspected: readonly (readonly [pattern: RegExp, next: (name: string) => string])[] = [
+    [
+        /privileged/,
+        () =>
+            "the cluster lets no container run privileged: set `rootless: true` in `options` of this node, or allow it there",
+    ],
+    [
+        /namespaces? .* not found/,
+        () => "make the namespace (kubectl create namespace <name>), or correct `namespace` in `options` of this node",
+    ],
+    [
+        /is forbidden: User|Unauthorized/,
+        () =>
+            "let the user in KUBECONFIG get, create, update and delete deployments, statefulsets and configmaps, list pods, and create pods/exec, in " +
+            "the `namespace` of this node",
+    ],
+    [
+        /replicas to be ready/,
+        (name) =>
+            `see why its pods don't start, in the \`namespace\` of this node: kubectl describe pods --selector app=${name}. Then correct its \`options\`: ` +
+            "`nodeselector`, `tolerations` and `requests.…` that no machine meets; `rootless: true`, if privileged pods are refused; a longer `timeout`",
+    ],
+    [
+        /./,
+        () =>
+            "correct what buildx says (install Docker's buildx plugin, start Docker, give access to the cluster), then run the same command again",
+    ],
+];
+
 /**
  * Returns an instance of this machine; undefined if there is none.
  *
@@ -90,7 +120,7 @@ async function inspect(
     if (/no builder .* found/.test(reason)) return undefined;
     throw new CommandError(
         `builder ${name} can't be ${boot ? "started" : "inspected"}: ${reason}`,
-        "correct what buildx says (install Docker's buildx plugin, start Docker, give access to the cluster), then run the same command again",
+        notInspected.find(([pattern]) => pattern.test(reason))?.[1](name) ?? "",
     );
 }
 

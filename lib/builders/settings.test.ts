@@ -2,7 +2,14 @@ import { homedir } from "node:os";
 import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import type { Platform } from "../platform";
-import { type BuilderSettings, builderSchema, createArguments, instancesFor, isOurs } from "./settings";
+import {
+    type BuilderSettings,
+    builderSchema,
+    createArguments,
+    instancesFor,
+    isOurs,
+    parallelOperations,
+} from "./settings";
 
 const tls = { ca: "tls/ca.pem", cert: "/etc/client.pem", key: "~/client.key" };
 const remote = (...nodes: object[]): unknown => ({ driver: "remote", nodes });
@@ -230,4 +237,20 @@ test.each<[string, unknown, readonly string[]]>([
 ])("buildx is told what makes %s", (_name, setting, rest) => {
     const wanted = only(setting);
     expect(createArguments(wanted)).toEqual(["create", "--name", wanted.name, "--node", wanted.node, ...rest]);
+});
+
+describe("Pulumi runs as many operations at once as", () => {
+    const two = remote({ ...node, platforms: ["linux/arm64"] }, { endpoint: "tcp://amd64.test:1234" });
+    const replicas = (count: unknown) => ({ driver: "kubernetes", nodes: [{ options: { replicas: count } }] });
+    test.each<[string, unknown, NodeJS.ProcessEnv, string | undefined]>([
+        ["it does by itself, without a builder", undefined, {}, undefined],
+        ["it does by itself, for one engine", remote(node), {}, undefined],
+        ["all engines can build", two, {}, "16"],
+        ["all replicas of a node can build", replicas(3), {}, "24"],
+        ["it does by itself, for a number of replicas that Kubernetes refuses", replicas("many"), {}, undefined],
+        ["the environment says", two, { PULUMI_PARALLEL: "3" }, undefined],
+    ])("%s", (_what, setting, env, expected) => {
+        const builder = setting === undefined ? undefined : parse(setting);
+        expect(parallelOperations(builder, env, 2).PULUMI_PARALLEL).toBe(expected);
+    });
 });

@@ -189,6 +189,27 @@ export const builderSchema = z
             context.addIssue({ code: "custom", path: ["nodes", index, ...at], message, params: { remove } });
     });
 
+/** Returns the number of a builder's engines: on Kubernetes a node has as many as it has replicas. */
+const enginesIn = ({ nodes }: BuilderSettings): number =>
+    nodes.reduce((sum, { options }) => sum + (Number(options?.replicas) || 1), 0);
+
+/**
+ * Returns the variable that has Pulumi run more operations at once on a builder of several engines. By itself it runs four for each processor
+ * of the machine that runs it, as if everything were built there: a second engine would only share the builds of the first. `--parallel`
+ * counts more than the variable.
+ *
+ * @param processors of this machine
+ * @returns nothing if one engine builds, or if `env` has the variable
+ */
+export function parallelOperations(
+    builder: BuilderSettings | undefined,
+    env: NodeJS.ProcessEnv,
+    processors: number,
+): { readonly PULUMI_PARALLEL?: string } {
+    const engines = builder ? enginesIn(builder) : 1;
+    return engines === 1 || env.PULUMI_PARALLEL ? {} : { PULUMI_PARALLEL: (4 * processors * engines).toString() };
+}
+
 /** Names that this program gives to the node of an instance: buildx keeps them, whatever the driver, so they mark what is ours. */
 const nodeNames = /^layered-images-[0-9a-f]{12}$/;
 

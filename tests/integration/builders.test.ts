@@ -82,8 +82,8 @@ before(async () => {
     delete apart.env.BUILDX_BUILDER;
     pairs = await makePairs(path.join(program, "tls"));
     const at = (name: string) => path.join(lab.paths.state, name);
-    amd64 = await startEngine(lab, at("engine-amd64"), "linux/amd64", pairs);
-    arm64 = await startEngine(lab, at("engine-arm64"), "linux/arm64", pairs);
+    amd64 = await startEngine(lab, at("engine-amd64"), { platforms: ["linux/amd64"], pairs });
+    arm64 = await startEngine(lab, at("engine-arm64"), { platforms: ["linux/arm64"], pairs });
 });
 after(async () => {
     await Promise.all([amd64.kill(), arm64.kill()]);

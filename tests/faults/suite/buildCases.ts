@@ -46,7 +46,10 @@ const withoutEngine: Play = async (scene) => {
     const [cert, key] = pairs.client;
     const platforms = ["linux/amd64", "linux/arm64"] as const;
     const engines = await Promise.all(
-        platforms.map((platform) => startEngine(lab, path.join(folder, platform.replace("/", "-")), platform, pairs)),
+        platforms.map((platform) => {
+            const place = path.join(folder, platform.replace("/", "-"));
+            return startEngine(lab, place, { platforms: [platform], pairs });
+        }),
     );
     try {
         const nodes = platforms.map((platform, index) => ({
