@@ -1,5 +1,5 @@
 import { type ChannelTag, channelTags } from "../lib/cleanup/channelTags";
-import { findConfigFile, settingIn } from "../lib/engine/configFile";
+import { findConfigFile, textSettingIn } from "../lib/engine/configFile";
 import { removeCopy } from "../lib/engine/copiedSettings";
 import { backendAddress } from "../lib/engine/fileBackend";
 import { stackLocks, updatedBy } from "../lib/engine/locks";
@@ -56,10 +56,8 @@ export interface ChannelReport {
 function configuredChannel({ stack, settingsOf = stack }: RemoveChannelOptions): string | undefined {
     const root = repositoryRoot();
     const config = findConfigFile(root, settingsOf, projectName(root));
-    const setting = config && settingIn(config, "channel");
-    // A name of digits is a number in YAML.
-    if (typeof setting !== "string" && typeof setting !== "number") return undefined;
-    return channelOf(String(setting), stack.split("/").at(-1) ?? stack);
+    const setting = config && textSettingIn(config, "channel");
+    return setting === undefined ? undefined : channelOf(setting, stack.split("/").at(-1) ?? stack);
 }
 
 /** Returns the tags of the channel, those of releases as the registry has them. */
