@@ -180,7 +180,14 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
         const failed = removed.some(({ outcome }) => outcome === "failed");
         if (!failed) {
             // Forced, because its resources are forgotten and not deleted. Its file is removed below, if it is a copy.
-            const done = await engine.pulumi(["stack", "rm", "--force", "--yes", "--preserve-config", "--non-interactive"]);
+            const done = await engine.pulumi([
+                "stack",
+                "rm",
+                "--force",
+                "--yes",
+                "--preserve-config",
+                "--non-interactive",
+            ]);
             if (done.failure !== undefined) throw engineError(`stack ${stack} can't be removed`, done);
             removeCopy(root, stack);
         }

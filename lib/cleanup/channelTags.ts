@@ -42,7 +42,12 @@ export function channelTags(deployment: Pick<Deployment, "resources">, channel: 
     const images = deployedImages(deployment);
     const tags = images.flatMap((image) =>
         tagsOf(image)
-            .map(({ tag: ref, digest }) => ({ image: image.image, repository: repositoryOf(ref), tag: tagIn(ref), digest }))
+            .map(({ tag: ref, digest }) => ({
+                image: image.image,
+                repository: repositoryOf(ref),
+                tag: tagIn(ref),
+                digest,
+            }))
             .filter(({ tag }) => isInChannel(tag, channel)),
     );
     const commands = deployment.resources.filter(({ type }) => type === commandType);

@@ -145,7 +145,8 @@ describe("entries that are objects", () => {
 
 test("a text that begins with a brace is a text, and a number is one as it is written", () => {
     const root = tree({
-        "Pulumi.ci.yaml": 'config:\n  images:channel: "{stack}"\n  images:next: 3.10\n  images:pins: {}\n  images:none:\n',
+        "Pulumi.ci.yaml":
+            'config:\n  images:channel: "{stack}"\n  images:next: 3.10\n  images:pins: {}\n  images:none:\n',
     });
     const config = openConfigFile(root, "ci", "images");
     const texts = ["channel", "next", "pins", "none", "other"].map((key) => textSettingIn(config, key));

@@ -92,8 +92,8 @@ export function settingIn(config: ConfigFile, key: string): unknown {
  * @returns undefined if the file does not have it, or has an object or list
  */
 export function textSettingIn(config: ConfigFile, key: string): string | undefined {
-    const value = entryOf(config, key)?.value as unknown;
-    return isScalar(value) && value.value !== null ? (value.source ?? String(value.value)) : undefined;
+    const value = entryOf(config, key)?.value;
+    return isScalar(value) && value.value !== null ? value.source : undefined;
 }
 
 /**

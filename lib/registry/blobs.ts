@@ -284,7 +284,11 @@ export function registryClient(env: NodeJS.ProcessEnv): RegistryClient {
         throw new Error(`401 Unauthorized${login === undefined ? ": there is no Docker login for it" : ""}`);
     }
 
-    async function send(url: string, { method = "GET", headers, body }: RegistryRequest, authorization: string | undefined) {
+    async function send(
+        url: string,
+        { method = "GET", headers, body }: RegistryRequest,
+        authorization: string | undefined,
+    ) {
         return await fetch(url, {
             method,
             dispatcher: await connection(),

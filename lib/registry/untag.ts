@@ -108,8 +108,11 @@ export async function removeTag(
             ...{ digest: own.digest, tags: [tag], children: [], blobs: [] },
             bytes: own.bytes.length,
         });
-        if (removed === "removed") return removed;
-        throw new RegistryError(parseReference(name).registry, removed.refused);
+        const { registry } = parseReference(name);
+        if (removed !== "removed") throw new RegistryError(registry, removed.refused);
+        const after = await readRaw(client, name, tag);
+        if (after?.digest !== own.digest) return removed;
+        throw new RegistryError(registry, `it removed what ${name}:${tag} stands for, and still has it`);
     } catch (error) {
         if (!isLeft) await write(client, name, tag, found);
         throw error;

@@ -227,7 +227,11 @@ describe("three days of twenty pushes each", () => {
         expect(await removeTag(client, opened(), "goes", digestOf("other"))).toEqual({ other: digest });
         expect(await removeTag(client, opened(), "goes", digest)).toBe("removed");
         expect(await removeTag(client, opened(), "goes", digest)).toBe("gone");
-        expect([await headOf("goes"), await headOf("stays"), await headOf(digest)]).toEqual([undefined, digest, digest]);
+        expect([await headOf("goes"), await headOf("stays"), await headOf(digest)]).toEqual([
+            undefined,
+            digest,
+            digest,
+        ]);
         // A killed run has moved the tag, and not removed what it was moved to.
         await push("index", { manifests: [] }, "goes");
         const killed = { ...opened(), remove: () => new Promise<never>(() => undefined) };
@@ -243,7 +247,9 @@ describe("three days of twenty pushes each", () => {
         const { digest } = await push("index", { manifests: [] }, "stays", "goes");
         await stop();
         await start(false);
-        await expect(removeTag(client, opened(), "goes", digest)).rejects.toThrow("does not allow to remove images (405)");
+        await expect(removeTag(client, opened(), "goes", digest)).rejects.toThrow(
+            "does not allow to remove images (405)",
+        );
         expect(await headOf("goes")).toBe(digest);
         const place = { repository: opened(), images: ["bot"] };
         const sources = { ...sourcesFor(namesIn(""), place), keep: { keepReleases: 1, keepDays: 0 } };
