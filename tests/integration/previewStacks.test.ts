@@ -32,7 +32,7 @@ const files = {
     "images.ts": `const platforms = ["linux/amd64"];
 export const images = {
     base: { description: "below", name: "ghcr.io/fixture/base:latest", dockerfile: "base.Dockerfile", platforms },
-    app: { description: "above", name: "ghcr.io/fixture/app:latest", tags: ["3.12", "{date}"], dockerfile: "app.Dockerfile", platforms },
+    app: { description: "above", name: "ghcr.io/fixture/app:latest", tags: ["3.12", "{date}", "{release}"], dockerfile: "app.Dockerfile", platforms },
 };
 `,
     "base.Dockerfile": "FROM scratch\nCOPY base.txt /\n",
@@ -148,11 +148,18 @@ test("a stack that is being updated keeps its tags", async () => {
 
 test("the removal of a channel removes its tags and its stack, and nothing that other tags name", async () => {
     const day = `pr-1-${new Date().toISOString().slice(0, 10)}`;
+    const releases = async () => (await tags(lab, "fixture/app")).filter((tag) => /^pr-1-[0-9a-f]{12}$/.test(tag));
+    // The state says only of the newest release what its tags are.
+    writeTree(program, { "app.txt": "changed again\n" });
+    const updated = await run("up", ...onPreview);
+    expect(updated.code, updated.output).toBe(0);
+    const named = await releases();
+    expect(named.length).toBe(2);
     const app = await digestOf("app", "pr-1");
     const base = await digestOf("base", "pr-1");
     const listed = await removal(...onPreview);
     expect(listed.code, listed.output).toBe(0);
-    const all = ["base:pr-1", "app:pr-1", "app:pr-1-3.12", `app:${day}`];
+    const all = ["base:pr-1", "app:pr-1", "app:pr-1-3.12", `app:${day}`, ...named.map((tag) => `app:${tag}`)];
     expect(outcomes(listed)).toEqual(Object.fromEntries(all.map((tag) => [tag, "listed"])));
     // Somebody moved a tag.
     const at = `${lab.instance.registry}/fixture/app`;
@@ -164,7 +171,9 @@ test("the removal of a channel removes its tags and its stack, and nothing that 
         `${at}:latest`,
     ]);
     expect(moved.code, moved.output).toBe(0);
-    const left = (await tags(lab, "fixture/app")).filter((tag) => tag !== "pr-1" && tag !== day).sort();
+    const left = (await tags(lab, "fixture/app"))
+        .filter((tag) => tag !== "pr-1" && tag !== day && !named.includes(tag))
+        .sort();
     const done = await removal(...onPreview, "--yes");
     expect(done.code, done.output).toBe(0);
     expect(outcomes(done)).toEqual({
