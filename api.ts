@@ -56,6 +56,7 @@ export type {
     CleanupDefinition,
     DependabotDefinition,
     DependabotEcosystem,
+    PreviewDefinition,
     RepositoryDefinitions,
     ReleasesDefinition,
     ReviewDefinition,

@@ -301,7 +301,7 @@ describe("files of the repository stay:", () => {
 
     test(".gitignore gets the lines that it lacks", async () => {
         expect((await fileOf({ ".gitignore": "lib/\n/node_modules" }, ".gitignore"))?.text).toBe(
-            "lib/\n/node_modules\n.stage/\n.updates/\n",
+            "lib/\n/node_modules\n.stage/\n.updates/\nPulumi.pr-*.yaml\n",
         );
     });
 

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { collectBlobs } from "../lab/labState";
-import { pushedTimes } from "../lab/servers/registryData";
 import { type Place, type RemovalReport, type Sources, planCleanup, removeListed } from "../lib/cleanup/cleanup";
 import { UnknownNamesError, collectNames } from "../lib/cleanup/names";
 import { readSeen, seenFile, writeSeen } from "../lib/cleanup/seen";
@@ -13,20 +12,17 @@ import { projectName } from "../lib/engine/stacks";
 import { type DeployedImage, deployedImages, parseDeployment, tagsOf } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
 import { type CleanupReport, cleanupText, removalText } from "../lib/forms/cleanupText";
-import { packageRepository, packagesOf } from "../lib/github/packages";
-import { defaultBaseUrl, firstSet, targetIn } from "../lib/github/target";
-import { type RegistryClient, registryClient } from "../lib/registry/blobs";
-import { type Repository, plainRepository } from "../lib/registry/inventory";
-import { parseReference, repositoryOf } from "../lib/registry/references";
+import { targetIn } from "../lib/github/target";
+import { registryClient } from "../lib/registry/blobs";
+import { repositoryOf } from "../lib/registry/references";
 import { typedSilently } from "../lib/system/commandLine";
-import { guide } from "../lib/system/guide";
-import { readInstance } from "../lib/system/instance";
-import { backendFolder, instancePath, labPaths, repositoryRoot } from "../lib/system/paths";
+import { backendFolder, labPaths, repositoryRoot } from "../lib/system/paths";
 import { isInterrupted } from "../lib/system/process";
 import { progress, say } from "../lib/system/progress";
 import { fenced } from "../lib/update/summary";
 import { addSummary, cut } from "./actions";
 import { exit } from "./exitCodes";
+import { openRepository } from "./openRepository";
 import { openStack } from "./openStack";
 
 /** Options of `npm run gc`. */
@@ -108,27 +104,6 @@ export function imagesOf(stack: string, states: ReadonlyMap<string, string>): re
         if (!(error instanceof InputError)) throw error;
         return refuse(`the state of stack ${stack} can't be read: ${error.message}`);
     }
-}
-
-/** Opens a repository by the interface that its registry has for removals. */
-function openRepository(client: RegistryClient, name: string, { env, isLab }: Engine): Repository {
-    const { registry, repository } = parseReference(name);
-    const baseUrl = packagesOf(registry, defaultBaseUrl);
-    if (baseUrl !== undefined) {
-        const [owner = ""] = repository.split("/");
-        // In a workflow GITHUB_TOKEN is that of an App, which need not have access to packages.
-        const token = firstSet(env.PACKAGES_TOKEN, env.GITHUB_TOKEN);
-        if (token === undefined) {
-            throw new InputError({
-                where: "environment variable GITHUB_TOKEN",
-                problem: `it is not set, and GitHub lists the versions of ${name} to a token only`,
-                next: `set it to a token with read:packages and delete:packages (${guide("cleaningUp")})`,
-            });
-        }
-        return packageRepository(client, name, { owner, repository: "", branch: "", baseUrl, token });
-    }
-    const isLabs = isLab && readInstance(instancePath(labPaths()))?.registry === registry;
-    return plainRepository(client, name, isLabs ? { pushed: () => pushedTimes(labPaths(), repository) } : {});
 }
 
 /** Refuses to remove anything while an update of this machine's lab runs: it pushes what nothing names yet. */

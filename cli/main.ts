@@ -28,6 +28,7 @@ import type * as Gc from "./gc";
 import type * as GitHubSetup from "./githubSetup";
 import type * as Preview from "./preview";
 import type * as Review from "./review";
+import type * as RemoveChannel from "./removeChannel";
 import type * as Rollback from "./rollback";
 import type { PulumiOptions } from "./session";
 import type * as Status from "./status";
@@ -48,6 +49,7 @@ const commands = {
     githubSetup: () => require("./githubSetup") as typeof GitHubSetup,
     preview: () => require("./preview") as typeof Preview,
     review: () => require("./review") as typeof Review,
+    removeChannel: () => require("./removeChannel") as typeof RemoveChannel,
     rollback: () => require("./rollback") as typeof Rollback,
     status: () => require("./status") as typeof Status,
     up: () => require("./up") as typeof Up,
@@ -206,10 +208,16 @@ export async function main(args: readonly string[]): Promise<number> {
             "-s, --stack <name>",
             "use this stack, with the installed `pulumi` and this environment, instead of the lab's stack",
         ).conflicts(["platforms", "minFree"]);
+    const settingsOption = () =>
+        new Option(
+            "--settings-of <stack>",
+            "copy the settings of this stack's file; `up` makes the stack if there is none, and a preview for its own duration",
+        );
     passing("up", "set up missing parts and run `pulumi up`, on the lab's stack or on another stack")
         .addOption(platformsOption())
         .addOption(minFreeOption())
         .addOption(stackOption())
+        .addOption(settingsOption())
         .option(
             "--renewable-token",
             "if only GitHub failed and the token of a GitHub App may have expired, end with 0 and set the step's output `again`",
@@ -224,6 +232,7 @@ export async function main(args: readonly string[]): Promise<number> {
     passing("preview", "show what `up` would do, without building or pushing")
         .addOption(platformsOption())
         .addOption(stackOption())
+        .addOption(settingsOption())
         .action(async (rest: string[], options: PulumiOptions) => {
             done(await commands.preview().runPreview(rest, options));
         });
@@ -367,6 +376,7 @@ export async function main(args: readonly string[]): Promise<number> {
         .addOption(new Option("--format <form>", "output format").choices(forms).default("table"))
         .option("--output <file>", "write to a file")
         .addOption(stackOption())
+        .addOption(settingsOption())
         .option(
             "--refresh",
             "also query the registry; images that it lost are shown as recreated, as an `up` with --refresh would do",
@@ -426,6 +436,19 @@ export async function main(args: readonly string[]): Promise<number> {
         .option("--json", "print JSON (CleanupReport in lib/forms/cleanupText.ts)")
         .action(async (options: Gc.GcOptions) => {
             done(await commands.gc().runGc(options));
+        });
+    program
+        .command("remove-channel")
+        .description(
+            "list the tags that a stack promoted to in its channel, and with --yes remove them and the stack; exit code 1 if a registry " +
+                "refused, and 3 for a stack without a channel",
+        )
+        .requiredOption("-s, --stack <name>", "the stack; one that is gone is nothing to do")
+        .option("--settings-of <stack>", "the stack whose settings it was updated with, if it has no file here")
+        .option("--yes", "remove what is listed, without a further question")
+        .option("--json", "print JSON (ChannelReport in cli/removeChannel.ts)")
+        .action(async (options: RemoveChannel.RemoveChannelOptions) => {
+            done(await commands.removeChannel().runRemoveChannel(options));
         });
     program
         .command("github-setup")

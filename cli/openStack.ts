@@ -42,6 +42,12 @@ export function neededParts(root: string = repositoryRoot()): LabParts {
     }
 }
 
+/** Returns the environment of a stack other than the lab's. */
+export const stackEnvironment = async (): Promise<NodeJS.ProcessEnv> => ({
+    ...process.env,
+    ...(await identityVariables(process.env)),
+});
+
 /** Options of `openStack`. */
 export interface OpenOptions {
     /** Name of the stack; the lab's stack by default. */
@@ -64,7 +70,7 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
     const isLab = stack === labStack;
     const labEnv = async () =>
         start ? (await startLab({ ...lab, parts: neededParts() })).env : labEnvironment(await describeLab());
-    const env = isLab ? await labEnv() : { ...process.env, ...(await identityVariables(process.env)) };
+    const env = isLab ? await labEnv() : await stackEnvironment();
     // The address of a database may hold its password, also where `pulumi login` left it.
     hide(passwordsIn(backendAddress(env, repositoryRoot()) ?? ""));
     checkStackFiles(env, repositoryRoot());

@@ -67,6 +67,10 @@ async function cliProblem(env: NodeJS.ProcessEnv): Promise<Missing | undefined> 
     return stops(new InputError(old), "ownMachine");
 }
 
+/** Whether a stack is among those that the backend lists: either name may have the organization in front. */
+export const isListed = (stack: string, known: readonly string[]): boolean =>
+    known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`));
+
 /** Asks the backend for the stack. */
 async function stackProblem(env: NodeJS.ProcessEnv, stack: string): Promise<Missing | undefined> {
     const listed = await runPulumi(["stack", "ls", "--json", "--non-interactive"], env);
@@ -78,9 +82,7 @@ async function stackProblem(env: NodeJS.ProcessEnv, stack: string): Promise<Miss
     } catch {
         return stops(engineError("the list of stacks can't be read", listed, undefined, env), "state");
     }
-    if (known.some((name) => name === stack || name.endsWith(`/${stack}`) || stack.endsWith(`/${name}`))) {
-        return undefined;
-    }
+    if (isListed(stack, known)) return undefined;
     const unknown = {
         problem: `there is no stack "${stack}" of this project where pulumi is logged in`,
         allowed: known,

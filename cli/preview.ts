@@ -1,8 +1,12 @@
 import { refuseLosses } from "./losses";
 import { type PulumiOptions, endOf, openSession, reportDuration } from "./session";
+import { onStackOfSettings } from "./stackOfSettings";
 
 /** Runs `pulumi preview` on the lab's stack, after setting up the lab, or on another stack. Returns Pulumi's exit code. */
-export async function runPreview(args: readonly string[], options: PulumiOptions): Promise<number> {
+export const runPreview = (args: readonly string[], options: PulumiOptions): Promise<number> =>
+    onStackOfSettings(options, false, () => previewOn(args, options));
+
+async function previewOn(args: readonly string[], options: PulumiOptions): Promise<number> {
     const start = Date.now();
     const { engine, pulumi, printed } = await openSession(options, false);
     await refuseLosses(engine);

@@ -22,12 +22,15 @@ import { reportReview } from "./actions";
 import { exit } from "./exitCodes";
 import { openStack } from "./openStack";
 import { type Form, writeOutput } from "./output";
+import { onStackOfSettings } from "./stackOfSettings";
 
 /** Options of `npm run review`, as parsed from the command line. */
 export interface ReviewOptions {
     readonly format: Form;
     readonly output?: string;
     readonly stack?: string;
+    /** Stack whose settings it has; a stack that does not exist is made for the review. */
+    readonly settingsOf?: string;
     readonly expectNoChanges?: boolean;
     readonly refresh?: boolean;
 }
@@ -148,7 +151,7 @@ export const reviewMarkdown = async (stack: string): Promise<string> =>
  * @throws InputError for bad input, and with the engine's error if the preview fails
  */
 export async function runReview(options: ReviewOptions): Promise<number> {
-    const { plan, published, history } = await makeReview(options);
+    const { plan, published, history } = await onStackOfSettings(options, false, () => makeReview(options));
     const toTerminal = options.output === undefined && process.stdout.isTTY;
     deliver(render(options.format, plan, history, toTerminal), options.output);
     const code = exitCode(plan, published, options);

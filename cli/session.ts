@@ -22,6 +22,8 @@ import { openStack } from "./openStack";
 export interface PulumiOptions extends LabOptions {
     /** Stack to use instead of the lab's, with the `pulumi` on PATH and the environment of this process. */
     readonly stack?: string;
+    /** Stack whose settings it has, and is made with if it does not exist. */
+    readonly settingsOf?: string;
 }
 
 /** Number of output lines, counted from the end, that are kept for the summary. */

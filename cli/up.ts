@@ -30,6 +30,7 @@ import { exit } from "./exitCodes";
 import { refuseLosses } from "./losses";
 import { neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, endOf, openSession, reportDuration } from "./session";
+import { onStackOfSettings } from "./stackOfSettings";
 import { typed } from "../lib/system/commandLine";
 
 /** Options of `up`. */
@@ -230,12 +231,14 @@ export async function runUp(args: readonly string[], options: UpOptions): Promis
     const start = Date.now();
     try {
         const rebuild = namesToRebuild(options);
-        const session = await openSession(options, true);
-        await refuseLosses(session.engine);
-        const code = await update(session, args, { ...options, rebuild }, start);
-        // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.
-        if (!isInterrupted()) await session.close();
-        return endOf("up", code, session.printed);
+        return await onStackOfSettings(options, true, async () => {
+            const session = await openSession(options, true);
+            await refuseLosses(session.engine);
+            const code = await update(session, args, { ...options, rebuild }, start);
+            // After an interruption Pulumi may still hold its lock, and the next job has to find out whose it is.
+            if (!isInterrupted()) await session.close();
+            return endOf("up", code, session.printed);
+        });
     } catch (error) {
         if (error instanceof InputError || error instanceof CommandError) {
             addSummary(`### The update failed before it came to any resource\n\n${error.message}\n`);

@@ -65,6 +65,19 @@ export interface ReviewDefinition {
     readonly bump?: boolean;
 }
 
+/**
+ * Settings of the workflow that gives each pull request of the repository itself a stack with tags of its own, and removes both when it is closed.
+ * The stacks have the settings of Pulumi.preview.yaml (docs/operations.md, "Channels").
+ */
+export interface PreviewDefinition {
+    /** File name in .github/workflows. Default: "preview.yml". */
+    readonly file?: string;
+    /** Name that GitHub shows. Default: "Preview". */
+    readonly name?: string;
+    /** Time limit in minutes: enough to build every image for every platform. Default: 180. */
+    readonly minutes?: number;
+}
+
 /** A kind of dependencies in a folder of the repository. */
 export interface DependabotEcosystem {
     /** GitHub's name for it, such as "uv". */
@@ -110,6 +123,8 @@ export interface WorkflowDefinitions {
     readonly checks?: readonly CheckDefinition[];
     /** Default: review.yml, with the defaults of each setting. */
     readonly review?: ReviewDefinition;
+    /** Default: pull requests have no stacks, and nothing of them is published. */
+    readonly preview?: PreviewDefinition;
     /** Default: nothing is said about releases. */
     readonly releases?: ReleasesDefinition;
     /** What is removed on the schedule of the review. Default: nothing is. */
@@ -132,6 +147,9 @@ export interface RepositoryDefinitions extends Definitions {
 
 /** File and name of the review's workflow if a repository does not define others. */
 export const defaultReview = { file: "review.yml", name: "Review" } as const;
+
+/** File and name of the workflow of pull requests' stacks if a repository does not define others. */
+export const defaultPreview = { file: "preview.yml", name: "Preview" } as const;
 
 /** The workflows that run `up` if a repository does not define any. */
 export const defaultUp: readonly UpDefinition[] = [{ file: "images.yml", name: "Images" }];

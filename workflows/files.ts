@@ -8,6 +8,7 @@ import { render, renderWorkflow } from "./document";
 import { isOwnRepository, onlyIf } from "./forks";
 import { workflowImages } from "./images";
 import { readPins } from "./pins";
+import { checkPreviewSettings, previewWorkflow } from "./preview";
 import { registriesOf } from "./registries";
 import { reviewWorkflow } from "./review";
 import { upWorkflows } from "./up";
@@ -27,7 +28,9 @@ export function workflowFiles(
     definitions: RepositoryDefinitions,
     branch: string = ciBranch(checkout.root),
 ): Readonly<Record<string, string>> {
-    const { up = defaultUp, checks = [], review = {}, dependabot: updates = {}, ...rest } = definitions.workflows ?? {};
+    const { workflows: defined = {} } = definitions;
+    const { up = defaultUp, checks = [], review = {}, preview, dependabot: updates = {}, ...rest } = defined;
+    if (preview) checkPreviewSettings(checkout.root);
     const images = workflowImages(checkout, definitions);
     const pins = readPins(checkout.root);
     const pushedTo = ciRegistry(checkout.root);
@@ -37,6 +40,7 @@ export function workflowFiles(
         ...upWorkflows(images, up, branch, registries, imageNames(definitions), { ...rest, platformStacks }),
         ...checks.map((check) => checkWorkflow(images, check, pushedTo)),
         reviewWorkflow(review, branch, registries, ciReading(checkout.root), rest),
+        ...(preview ? [previewWorkflow(images, preview, registries, rest)] : []),
     ].map((workflow) => onlyIf(isOwnRepository(ciRepository(checkout.root)), workflow));
     return {
         ...Object.fromEntries(

@@ -31,7 +31,7 @@ import {
  * can influence a bot. This program's own proposals are made by the repository's App, which is a bot: their branches have names that no
  * other bot chooses, and their content comes from main and from registries' digests.
  */
-const trusted =
+export const trusted =
     "github.event.pull_request.head.repo.full_name == github.repository && " +
     `(github.event.pull_request.user.type != 'Bot' || startsWith(github.head_ref, '${ownBranches}'))`;
 const onPullRequest = "github.event_name == 'pull_request'";

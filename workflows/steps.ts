@@ -75,6 +75,17 @@ const runsEnvironment = { WORKFLOW_TOKEN: "${{ github.token }}" };
 /** Environment variables of a step that only reads. */
 export const readingEnvironment = { ...stateEnvironment, GITHUB_TOKEN: "${{ github.token }}" };
 
+const pullRequest = "github.event.pull_request.number";
+
+/** Environment variables of a step that changes the stack of a pull request, and nothing on GitHub. */
+export const previewEnvironment = {
+    ...stateEnvironment,
+    ...runsEnvironment,
+    PULUMI_STACK:
+        `\${{ vars.PULUMI_ORGANIZATION && format('{0}/pr-{1}', vars.PULUMI_ORGANIZATION, ${pullRequest}) || ` +
+        `format('pr-{0}', ${pullRequest}) }}`,
+};
+
 /** Checks out the event's commit, or the commit that `ref` names when the step runs. The token is not stored in the checkout. */
 export const checkout = (inputs: Readonly<Record<string, string | number>> = {}): Step => ({
     name: "Check out",

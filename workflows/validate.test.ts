@@ -112,7 +112,7 @@ describe("each problem is one message that names the place and what is allowed:"
         [
             "another misspelt field",
             problems({ check: [] }),
-            'workflows: has an unknown field "check"; known are up, checks, review, releases, cleanup, ghcr, dependabot',
+            'workflows: has an unknown field "check"; known are up, checks, review, preview, releases, cleanup, ghcr, dependabot',
         ],
         ["a text for a list", problems({ up: "soil.yml" }), "up: is not a list"],
         [

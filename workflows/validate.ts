@@ -4,11 +4,13 @@ import {
     type CheckDefinition,
     type CleanupDefinition,
     type DependabotDefinition,
+    type PreviewDefinition,
     type ReleasesDefinition,
     type ReviewDefinition,
     type StepDefinition,
     type UpDefinition,
     type WorkflowDefinitions,
+    defaultPreview,
     defaultReview,
     defaultUp,
 } from "./definition";
@@ -96,6 +98,7 @@ const schema = fields<WorkflowDefinitions>({
         build: flag,
         bump: flag,
     }).optional(),
+    preview: fields<PreviewDefinition>({ file: file.optional(), name: name.optional(), minutes }).optional(),
     releases: fields<ReleasesDefinition>({ provenance: flag, sbom: flag, signature: flag }).optional(),
     cleanup: fields<CleanupDefinition>({ keepReleases: natural, keepDays: natural }).optional(),
     ghcr: z.enum(["token", "login"], 'is not "token" or "login"').optional(),
@@ -197,6 +200,7 @@ export function workflowProblems({
     const { up = defaultUp, checks = [] } = workflows;
     const all = [
         { where: "the review", ...defaultReview, ...workflows.review },
+        ...(workflows.preview ? [{ where: "the preview", ...defaultPreview, ...workflows.preview }] : []),
         ...up.map((workflow, index) => ({ where: `up[${index}]`, file: workflow.file, name: workflow.name })),
         ...checks.map((workflow, index) => ({ where: `checks[${index}]`, file: workflow.file, name: workflow.name })),
     ];

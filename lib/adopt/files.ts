@@ -198,6 +198,7 @@ const ignored: readonly (readonly string[])[] = [
     ["node_modules/", "node_modules", "/node_modules", "/node_modules/", "**/node_modules"],
     [".stage/", ".stage", "/.stage", "/.stage/"],
     [".updates/", ".updates", "/.updates", "/.updates/"],
+    ["Pulumi.pr-*.yaml", "/Pulumi.pr-*.yaml"],
 ];
 
 function ignoreFile(existing = ""): string {

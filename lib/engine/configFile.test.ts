@@ -10,6 +10,7 @@ import {
     removeEntries,
     setEntry,
     settingIn,
+    textSettingIn,
     writeConfigFile,
 } from "./configFile";
 
@@ -140,4 +141,14 @@ describe("entries that are objects", () => {
         expect(changed(pinned, [], ["base", "app", "nope"])).toBe(whole);
         expect(changed(whole, [], ["base"])).toBe(whole);
     });
+});
+
+test("a text that begins with a brace is a text, and a number is one as it is written", () => {
+    const root = tree({
+        "Pulumi.ci.yaml":
+            'config:\n  images:channel: "{stack}"\n  images:next: 3.10\n  images:pins: {}\n  images:none:\n',
+    });
+    const config = openConfigFile(root, "ci", "images");
+    const texts = ["channel", "next", "pins", "none", "other"].map((key) => textSettingIn(config, key));
+    expect(texts).toEqual(["{stack}", "3.10", undefined, undefined, undefined]);
 });

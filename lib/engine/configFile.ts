@@ -86,6 +86,17 @@ export function settingIn(config: ConfigFile, key: string): unknown {
 }
 
 /**
+ * Returns a setting of the project that is a text, which may begin with a brace: "{stack}" is no object. A number is one as it is written.
+ *
+ * @param key without its namespace
+ * @returns undefined if the file does not have it, or has an object or list
+ */
+export function textSettingIn(config: ConfigFile, key: string): string | undefined {
+    const value = entryOf(config, key)?.value;
+    return isScalar(value) && value.value !== null ? value.source : undefined;
+}
+
+/**
  * Returns the pins of images that a stack's file has.
  *
  * @throws InputError for pins that the program would refuse too

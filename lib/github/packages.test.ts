@@ -85,6 +85,12 @@ describe("a package on GitHub", () => {
         expect(await left()).toEqual(digests.slice(1));
     });
 
+    test("loses a version that no list has shown: it was pushed just now", async () => {
+        const manifest = { digest: first, tags: [], children: [], blobs: [], bytes: 0 };
+        expect(await open().remove(manifest)).toBe("removed");
+        expect(await left()).toEqual(digests.slice(1));
+    });
+
     test("keeps what GitHub never removes, with GitHub's words", async () => {
         await github.control("PUT", "packages/acme/team%2Fapp", versions([first, second], { downloads: 5001 }));
         const repository = open();

@@ -93,7 +93,7 @@ export function packageRepository(
         }
     };
 
-    const listAll = async (): Promise<readonly StoredManifest[]> => {
+    const listVersions = async () => {
         const what = `list the versions of package ${name}`;
         const listed = async () => {
             try {
@@ -105,19 +105,25 @@ export function packageRepository(
         };
         const found = await listed();
         if (found === undefined) throw forbidden(repository, `${what}, or there is none`);
-        return await each(parse(z.array(versionSchema), found, what), async (version) => {
+        const listedVersions = parse(z.array(versionSchema), found, what);
+        for (const version of listedVersions) versions.set(version.name, version.id);
+        return listedVersions;
+    };
+
+    const listAll = async (): Promise<readonly StoredManifest[]> =>
+        await each(await listVersions(), async (version) => {
             const content = await read(version.name);
             if (!content) {
                 const problem = `it lists ${repository}@${version.name}, and has no manifest for it`;
                 throw new RegistryError(registry, problem);
             }
-            versions.set(version.name, version.id);
             // A push of the same digest, or of another tag for it, updates the version.
             return { ...content, tags: version.metadata.container.tags, since: Date.parse(version.updated_at) };
         });
-    };
 
     const remove = async ({ digest }: StoredManifest): Promise<Removed> => {
+        // What was pushed after the list, or without one, is looked for.
+        if (!versions.has(digest)) await listVersions();
         const id = versions.get(digest);
         if (id === undefined) return "removed";
         await sleep(pause);

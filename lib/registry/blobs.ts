@@ -201,8 +201,9 @@ function reasonOf(error: unknown): string {
 /** A request to a registry. */
 export interface RegistryRequest {
     /** Default: GET. */
-    readonly method?: "GET" | "HEAD" | "DELETE";
+    readonly method?: "GET" | "HEAD" | "PUT" | "DELETE";
     readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: Buffer;
 }
 
 /** Sends requests to registries as Docker's tools do. It keeps logins and tokens until it is closed. */
@@ -283,20 +284,26 @@ export function registryClient(env: NodeJS.ProcessEnv): RegistryClient {
         throw new Error(`401 Unauthorized${login === undefined ? ": there is no Docker login for it" : ""}`);
     }
 
-    async function send(url: string, { method = "GET", headers }: RegistryRequest, authorization: string | undefined) {
+    async function send(
+        url: string,
+        { method = "GET", headers, body }: RegistryRequest,
+        authorization: string | undefined,
+    ) {
         return await fetch(url, {
             method,
             dispatcher: await connection(),
             signal: AbortSignal.timeout(longestResponse),
             headers: { ...headers, ...(authorization !== undefined && { authorization }) },
+            ...(body && { body }),
         });
     }
 
     async function request(ref: string, where: string, options: RegistryRequest = {}): Promise<Response> {
         const { registry, repository } = parseReference(ref);
         const url = `${addressOf(registry)}/v2/${repository}/${where}`;
-        // A token that allows to read does not allow to delete.
-        const key = `${ref} ${options.method === "DELETE" ? "delete" : "read"}`;
+        // A token that allows to read allows neither to push nor to delete.
+        const { method = "GET" } = options;
+        const key = `${ref} ${method === "HEAD" ? "GET" : method}`;
         const used = authorizations.get(key);
         const response = await send(url, options, await used);
         if (response.status !== 401) return response;

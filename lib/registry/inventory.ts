@@ -80,7 +80,8 @@ export function parseContent(bytes: Buffer): Content {
     };
 }
 
-const accept = [
+/** The formats of manifests that are read, for the header Accept. */
+export const accept = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -148,7 +149,7 @@ function nextPage(link: string | null, repository: string): string | undefined {
 }
 
 /** Lists the tags of a repository; empty if there is no such repository. */
-async function listTags(client: RegistryClient, repository: string): Promise<string[]> {
+export async function listTags(client: RegistryClient, repository: string): Promise<string[]> {
     const { registry } = parseReference(repository);
     const tags = new Set<string>();
     try {

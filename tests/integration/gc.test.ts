@@ -13,6 +13,7 @@ import type { CleanupReport } from "../../lib/forms/cleanupText";
 import { type RegistryClient, registryClient } from "../../lib/registry/blobs";
 import { type Repository, each, plainRepository } from "../../lib/registry/inventory";
 import { type Named, namesIn } from "../../lib/registry/retention";
+import { removeTag } from "../../lib/registry/untag";
 import { fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { eventually, expect, test } from "../mocha";
@@ -215,9 +216,41 @@ describe("three days of twenty pushes each", () => {
         expect(again.places[0]?.removable).toEqual([]);
     });
 
+    const headOf = async (reference: string) => {
+        const accept = "application/vnd.oci.image.index.v1+json";
+        const answer = await fetch(url(`manifests/${reference}`), { method: "HEAD", headers: { accept } });
+        return answer.status === 200 ? answer.headers.get("docker-content-digest") : undefined;
+    };
+
+    test("removes one tag of several, also where a run was killed halfway, and none that stands for something else", async () => {
+        const { digest } = await push("index", { manifests: [] }, "stays", "goes");
+        expect(await removeTag(client, opened(), "goes", digestOf("other"))).toEqual({ other: digest });
+        expect(await removeTag(client, opened(), "goes", digest)).toBe("removed");
+        expect(await removeTag(client, opened(), "goes", digest)).toBe("gone");
+        expect([await headOf("goes"), await headOf("stays"), await headOf(digest)]).toEqual([
+            undefined,
+            digest,
+            digest,
+        ]);
+        // A killed run has moved the tag, and not removed what it was moved to.
+        await push("index", { manifests: [] }, "goes");
+        const killed = { ...opened(), remove: () => new Promise<never>(() => undefined) };
+        void removeTag(client, killed, "goes", digest);
+        await eventually(async () => {
+            expect(await headOf("goes")).not.toBe(digest);
+        }, patience);
+        expect(await removeTag(client, opened(), "goes", digest)).toBe("removed");
+        expect([await headOf("goes"), await headOf("stays")]).toEqual([undefined, digest]);
+    });
+
     test("names the setting of a registry that removes nothing, and removes nothing", async () => {
+        const { digest } = await push("index", { manifests: [] }, "stays", "goes");
         await stop();
         await start(false);
+        await expect(removeTag(client, opened(), "goes", digest)).rejects.toThrow(
+            "does not allow to remove images (405)",
+        );
+        expect(await headOf("goes")).toBe(digest);
         const place = { repository: opened(), images: ["bot"] };
         const sources = { ...sourcesFor(namesIn(""), place), keep: { keepReleases: 1, keepDays: 0 } };
         const [found] = (await planCleanup(sources)).places;

@@ -1,0 +1,64 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { InputError } from "../errors";
+import { replaceFile } from "../system/files";
+import { configFileOf } from "./configFile";
+
+/*
+ * A stack of a pull request has the settings of another stack's file. Pulumi reads a stack's settings only from the file of its name, so the file is
+ * copied, with the salt of its secrets: the same passphrase reads them.
+ */
+
+const mark = "layered-images";
+const startOf = (from: string): string =>
+    `# Written by ${mark} from ${from}, and written anew by each command with --settings-of: change that file.\n`;
+const isCopy = (text: string): boolean => text.startsWith(`# Written by ${mark} from Pulumi.`);
+
+/** Returns the text of a stack's file, from that of the file it is copied from. */
+export const copiedText = (text: string, from: string): string => `${startOf(from)}${text}`;
+
+/** Refuses to touch a stack's file that is somebody's own. */
+function refuseOwn(file: string): void {
+    if (!existsSync(file) || isCopy(readFileSync(file, "utf8"))) return;
+    throw new InputError({
+        problem: "the stack has settings of its own, which --settings-of would overwrite",
+        where: file,
+        next: "leave --settings-of out, or remove the file",
+    });
+}
+
+/**
+ * Writes a stack's file as a copy of another stack's.
+ *
+ * @param root the repository's root
+ * @param settingsOf the stack with the settings; it needs to exist as a file only
+ * @throws InputError if there is no such file, and if the stack has a file that is no copy
+ */
+export function copySettings(root: string, stack: string, settingsOf: string): void {
+    const [from, to] = [configFileOf(settingsOf), configFileOf(stack)];
+    if (from === to) {
+        throw new InputError({
+            problem: `--settings-of ${settingsOf} names the file of stack ${stack} itself`,
+            next: "name the stack whose settings are to be copied, or leave --settings-of out",
+        });
+    }
+    const source = path.join(root, from);
+    if (!existsSync(source)) {
+        throw new InputError({
+            problem: `--settings-of ${settingsOf}: there is no such file`,
+            where: source,
+            next: "write it with the settings of such stacks, or name another stack",
+        });
+    }
+    const file = path.join(root, to);
+    refuseOwn(file);
+    replaceFile(file, copiedText(readFileSync(source, "utf8"), from));
+}
+
+/** Removes a stack's file if it is a copy. Returns whether it was one. */
+export function removeCopy(root: string, stack: string): boolean {
+    const file = path.join(root, configFileOf(stack));
+    if (!existsSync(file) || !isCopy(readFileSync(file, "utf8"))) return false;
+    rmSync(file);
+    return true;
+}
