@@ -96,6 +96,30 @@ describe("a new owner", () => {
         );
     });
 
+    test("with stacks for pull requests, sets up their environment too, and each secret that its jobs read", async () => {
+        const preview = {
+            "workflows.ts": "export const workflows = { preview: {} };\n",
+            "Pulumi.preview.yaml": 'config:\n  images:channel: "{stack}"\n',
+        };
+        const before = states(await setUp({ backend: "cloud" }, {}, preview));
+        expect(before).toMatchObject({
+            "environment preview": "missing",
+            "secret PULUMI_ACCESS_TOKEN in environment preview": "missing",
+            "secret REGISTRY_QUAY_IO_PASSWORD in environment preview": "missing",
+        });
+        const options = { backend: "cloud", apply: true, secret: ["PULUMI_ACCESS_TOKEN"] } as const;
+        const report = await setUp(options, { PULUMI_ACCESS_TOKEN: "pul-0" }, preview);
+        expect(report.failed).toEqual([]);
+        expect(states(report)).toMatchObject({
+            "environment preview": "done",
+            "reviewers of environment preview": "missing",
+            "secret PULUMI_ACCESS_TOKEN in environment preview": "done",
+        });
+        expect(secretOf("preview", "PULUMI_ACCESS_TOKEN")).toBe("pul-0");
+        // Only these repositories have that environment.
+        expect(Object.keys(states(await setUp())).filter((what) => what.includes("preview"))).toEqual([]);
+    });
+
     test("sees what the chosen backend needs", async () => {
         const found = states(await setUp({ backend: "google-openid" }));
         expect(found).toMatchObject({

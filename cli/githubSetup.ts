@@ -112,7 +112,8 @@ function backendUrlIn(root: string, env: NodeJS.ProcessEnv): string | undefined 
 
 /** Returns what the repository of this checkout needs on GitHub. */
 function needsOf(root: string, target: GitHubTarget, { backend }: SetupOptions, env: NodeJS.ProcessEnv): Needs {
-    const images = workflowImages(openCheckout(root), loadDefinitions(root));
+    const definitions = loadDefinitions(root);
+    const images = workflowImages(openCheckout(root), definitions);
     const registries = registriesOf(images, ciRegistry(root));
     const hasStack = existsSync(path.join(root, configFileOf(ciStack)));
     return {
@@ -122,6 +123,7 @@ function needsOf(root: string, target: GitHubTarget, { backend }: SetupOptions, 
         hasStack,
         writesToGitHub: hasStack && targetIn(openConfigFile(root, ciStack, projectName(root)), env) !== undefined,
         usesGhcr: registries.includes("ghcr.io"),
+        environments: ["up", "review", ...(definitions.workflows?.preview ? (["preview"] as const) : [])],
         logins: registries
             .filter((registry) => registry !== "ghcr.io")
             .map((registry) => ({ registry, ...registryLogin(registry) })),
@@ -208,7 +210,12 @@ function tasksOf(
             what: `environment up, for ${needs.branch} alone`,
             run: (target) => ensureEnvironment(target, environmentNames.up, needs.branch),
         },
-        { what: "environment review", run: (target) => ensureEnvironment(target, environmentNames.review) },
+        ...needs.environments
+            .filter((name) => name !== "up")
+            .map((name) => ({
+                what: `environment ${name}`,
+                run: (target: GitHubTarget) => ensureEnvironment(target, environmentNames[name]),
+            })),
         ...variable.map((text) => variableTask(text, known.variables)),
         ...secret.flatMap((text) => secretTasks("--secret", text, known.secrets, fromEnvironment)),
         ...(stdin === undefined

@@ -6,6 +6,7 @@ import type { PreparedImage } from "../lib/hierarchy/prepare";
 import type { Platform } from "../lib/platform";
 import { type PreviewDefinition, type WorkflowDefinitions, defaultPreview } from "./definition";
 import type { Job, Workflow } from "./document";
+import { environmentNames } from "../lib/github/environments";
 import { registryLogin } from "../lib/github/names";
 import { type RegistryHost, logIns } from "./registries";
 import { trusted } from "./review";
@@ -16,7 +17,7 @@ import { defaultMinutes } from "./timeLimits";
 const settingsStack = "preview";
 
 /** GitHub environment of the jobs. Its credentials write states and images, and the code of every branch can use them. */
-const environment = { name: "preview", deployment: false } as const;
+const environment = { name: environmentNames.preview, deployment: false } as const;
 
 /** Timeout in minutes of the job that removes a stack. */
 const removalTimeout = 20;

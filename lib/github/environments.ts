@@ -7,7 +7,10 @@ import { inRepository, parse } from "./repository";
 /* The environments of a repository's jobs: docs.github.com/rest/deployments/environments. */
 
 /** The environments in which the workflows' jobs run. */
-export const environmentNames = { up: "up", review: "review" } as const;
+export const environmentNames = { up: "up", review: "review", preview: "preview" } as const;
+
+/** One of them. `preview` is that of the stacks of pull requests, which not every repository has. */
+export type EnvironmentName = keyof typeof environmentNames;
 
 const ruleSchema = z.object({
     type: z.string(),

@@ -7,6 +7,7 @@ import type { Heading } from "../system/guide";
 import { type GitHubTarget, UnreachableError, ask, list } from "./api";
 import {
     type Environment,
+    type EnvironmentName,
     environmentNames,
     notAdministered,
     readEnvironment,
@@ -48,6 +49,8 @@ export interface Needs {
     readonly writesToGitHub: boolean;
     /** Whether images are published on ghcr.io. */
     readonly usesGhcr: boolean;
+    /** The environments in which its workflows' jobs run. */
+    readonly environments: readonly EnvironmentName[];
     /** Logins for other registries. */
     readonly logins: readonly RegistryLogin[];
 }
@@ -55,13 +58,13 @@ export interface Needs {
 /** An answer of GitHub, or the reason why there is none. */
 type Known<T> = { readonly found: T } | { readonly unknown: string };
 
-const places = ["repository", "up", "review", "organization"] as const;
+const places = ["repository", "up", "review", "preview", "organization"] as const;
 /** A place of variables and secrets: the repository, one of its environments, or what its owner shares with it. */
 export type Place = (typeof places)[number];
 
 /** What a repository has. */
 export interface Found {
-    readonly environments: Readonly<Record<"up" | "review", Known<Environment | undefined>>>;
+    readonly environments: Readonly<Record<EnvironmentName, Known<Environment | undefined>>>;
     /** Values by name. */
     readonly variables: Readonly<Record<Place, Known<ReadonlyMap<string, string>>>>;
     readonly secrets: Readonly<Record<Place, Known<ReadonlySet<string>>>>;
@@ -131,23 +134,24 @@ export const readSetup = (target: GitHubTarget): Promise<Found> =>
             Object.fromEntries(
                 await Promise.all(places.map(async (place) => [place, await known(() => read(place))] as const)),
             ) as Record<Place, Known<T>>;
-        const environment = (name: "up" | "review") => known(() => readEnvironment(target, environmentNames[name]));
-        const [up, review, allVariables, allSecrets] = await Promise.all([
+        const environment = (name: EnvironmentName) => known(() => readEnvironment(target, environmentNames[name]));
+        const [up, review, preview, allVariables, allSecrets] = await Promise.all([
             environment("up"),
             environment("review"),
+            environment("preview"),
             each(variables),
             each(secrets),
         ]);
-        return { environments: { up, review }, variables: allVariables, secrets: allSecrets };
+        return { environments: { up, review, preview }, variables: allVariables, secrets: allSecrets };
     });
 
 const nothing: Known<never> = { unknown: "GITHUB_TOKEN is not set" };
 
 /** What is known without a token: nothing. */
 export const unknownSetup: Found = {
-    environments: { up: nothing, review: nothing },
-    variables: { repository: nothing, up: nothing, review: nothing, organization: nothing },
-    secrets: { repository: nothing, up: nothing, review: nothing, organization: nothing },
+    environments: { up: nothing, review: nothing, preview: nothing },
+    variables: { repository: nothing, up: nothing, review: nothing, preview: nothing, organization: nothing },
+    secrets: { repository: nothing, up: nothing, review: nothing, preview: nothing, organization: nothing },
 };
 
 const apply = (...options: readonly string[]) => typed("github-setup", "--apply", ...options);
@@ -163,42 +167,58 @@ const openItem = (
 const reasonOf = (...answers: readonly Known<unknown>[]): string | undefined =>
     answers.flatMap((answer) => ("unknown" in answer ? [answer.unknown] : []))[0];
 
-function environmentItems({ branch }: Needs, { environments: { up, review } }: Found): SetupItem[] {
-    const common = { heading: "environments", required: true } as const;
-    const settings = (name: string) => `${apply()}, or Settings → Environments → ${name}`;
-    const ofUp = {
-        ...common,
-        what: "environment up",
-        next: `${settings("up")} → Deployment branches: ${branch} alone`,
-    };
-    const ofReview = { ...common, what: "environment review", next: settings("review") };
-    const found = "found" in up ? up.found : undefined;
-    const problem = restrictionProblem(found, branch);
-    const restricted = `only ${found?.branches === "protected" ? "protected branches" : branch} may use it`;
-    const done = (what: string, text: string): SetupItem => ({ state: "done", what, text, ...common });
-    const items = [
-        problem === undefined ? done(ofUp.what, restricted) : openItem(ofUp, problem, reasonOf(up)),
-        "found" in review && review.found
-            ? done(ofReview.what, "it exists")
-            : openItem(ofReview, "it does not exist", reasonOf(review)),
-    ];
-    if ("unknown" in review) return items;
-    const reviewers = {
-        ...{ what: "reviewers of environment review", heading: common.heading, required: false },
-        next: "if you want that: Settings → Environments → review → Required reviewers",
-    };
-    const openText = "whoever may push a branch can use the credentials of reviews; a person can have to approve each";
-    const isApproved = (review.found?.rules.reviewers ?? []).length > 0;
+/** What somebody who may push a branch can do by the jobs of an environment that every branch may use. */
+const openTo = {
+    review: "use the credentials of reviews; a person can have to approve each",
+    preview: "write every image and every stack of the backend; a person can have to approve each run",
+} as const;
+
+/** Returns the items of an environment that every branch may use. */
+function openEnvironmentItems(name: keyof typeof openTo, { environments: { [name]: there } }: Found): SetupItem[] {
+    const what = `environment ${name}`;
+    const heading = "environments";
+    const next = `${apply()}, or Settings → Environments → ${name}`;
+    const exists: SetupItem =
+        "found" in there && there.found
+            ? { state: "done", what, text: "it exists", heading, required: true }
+            : openItem({ what, heading, required: true, next }, "it does not exist", reasonOf(there));
+    if ("unknown" in there) return [exists];
+    const reviewers = { what: `reviewers of environment ${name}`, heading, required: false } as const;
+    const isApproved = (there.found?.rules.reviewers ?? []).length > 0;
+    const advice = `if you want that: Settings → Environments → ${name} → Required reviewers`;
     return [
-        ...items,
+        exists,
         isApproved
-            ? { ...done(reviewers.what, "a person approves each review"), required: false }
-            : openItem(reviewers, openText, undefined),
+            ? { state: "done", ...reviewers, text: `a person approves each ${name}` }
+            : openItem({ ...reviewers, next: advice }, `whoever may push a branch can ${openTo[name]}`, undefined),
+    ];
+}
+
+function environmentItems({ branch, environments }: Needs, found: Found): SetupItem[] {
+    const { up } = found.environments;
+    const what = "environment up";
+    const item = { what, heading: "environments", required: true } as const;
+    const next = `${apply()}, or Settings → Environments → up → Deployment branches: ${branch} alone`;
+    const there = "found" in up ? up.found : undefined;
+    const problem = restrictionProblem(there, branch);
+    const restricted = `only ${there?.branches === "protected" ? "protected branches" : branch} may use it`;
+    return [
+        problem === undefined
+            ? { state: "done", ...item, text: restricted }
+            : openItem({ ...item, next }, problem, reasonOf(up)),
+        ...openEnvironmentItems("review", found),
+        ...(environments.includes("preview") ? openEnvironmentItems("preview", found) : []),
     ];
 }
 
 /** Returns the item of a variable of the repository; its environments or its owner may have it instead. */
-function variableItem(name: string, heading: Heading, { variables }: Found, required = true): SetupItem {
+function variableItem(
+    name: string,
+    heading: Heading,
+    { environments }: Pick<Needs, "environments">,
+    { variables }: Found,
+    required = true,
+): SetupItem {
     const what = `variable ${name}`;
     const has = (place: Place) => {
         const there = variables[place];
@@ -208,8 +228,8 @@ function variableItem(name: string, heading: Heading, { variables }: Found, requ
     if (has("organization")) {
         return { state: "done", what, text: "the organization shares it with the repository", heading, required };
     }
-    if (has("up") && has("review")) {
-        return { state: "done", what, text: "both environments have it", heading, required };
+    if (environments.every(has)) {
+        return { state: "done", what, text: `the environments ${environments.join(", ")} have it`, heading, required };
     }
     const next = apply("--variable", `${name}=<value>`);
     return openItem(
@@ -220,7 +240,7 @@ function variableItem(name: string, heading: Heading, { variables }: Found, requ
 }
 
 /** Returns the item of a secret of an environment; the repository or its owner may have it instead. */
-function secretItem(name: string, place: "up" | "review", heading: Heading, found: Found, required = true): SetupItem {
+function secretItem(name: string, place: EnvironmentName, heading: Heading, found: Found, required = true): SetupItem {
     const what = `secret ${name} in environment ${place}`;
     const { [place]: there, repository, organization } = found.secrets;
     const has = (answer: Known<ReadonlySet<string>>) => "found" in answer && answer.found.has(name);
@@ -274,19 +294,17 @@ function stateItems(needs: Needs, found: Found): SetupItem[] {
     return [
         stack,
         { state: "done", what: "backend", text: title, heading, required },
-        ...variables.map((name) => variableItem(name, heading, found)),
-        ...secrets.flatMap((name) =>
-            (["up", "review"] as const).map((place) => secretItem(name, place, heading, found)),
-        ),
+        ...variables.map((name) => variableItem(name, heading, needs, found)),
+        ...secrets.flatMap((name) => needs.environments.map((place) => secretItem(name, place, heading, found))),
     ];
 }
 
-function tokenItems({ writesToGitHub }: Needs, found: Found): SetupItem[] {
-    if (!writesToGitHub) return [];
+function tokenItems(needs: Needs, found: Found): SetupItem[] {
+    if (!needs.writesToGitHub) return [];
     const heading = "token";
     const { appId, appKey, token, readToken } = repositoryTokens;
     const [id, key, own] = [
-        variableItem(appId, heading, found),
+        variableItem(appId, heading, needs, found),
         secretItem(appKey, "up", heading, found),
         secretItem(token, "up", heading, found),
     ];
@@ -318,7 +336,8 @@ function tokenItems({ writesToGitHub }: Needs, found: Found): SetupItem[] {
     return [openItem({ what, next, heading, required: true }, text, reason), permissions];
 }
 
-function registryItems({ usesGhcr, logins }: Needs, found: Found): SetupItem[] {
+function registryItems(needs: Needs, found: Found): SetupItem[] {
+    const { usesGhcr, logins, environments } = needs;
     const packages: SetupItem = {
         state: "unknown",
         what: "packages on ghcr.io",
@@ -329,9 +348,9 @@ function registryItems({ usesGhcr, logins }: Needs, found: Found): SetupItem[] {
     return [
         ...(usesGhcr ? [packages] : []),
         ...logins.flatMap(({ username, password }) => [
-            variableItem(username, "registries", found),
-            secretItem(password, "up", "registries", found),
-            secretItem(password, "review", "registries", found, false),
+            variableItem(username, "registries", needs, found),
+            // A review only reads, and not every registry asks for a login for that.
+            ...environments.map((place) => secretItem(password, place, "registries", found, place !== "review")),
         ]),
     ];
 }
@@ -345,9 +364,8 @@ export const checklist = (needs: Needs, found: Found): SetupItem[] => [
 ];
 
 /** Variables and secrets that the workflows read, secrets with the environments whose jobs read them. */
-export function settable({ logins }: Pick<Needs, "logins">) {
+export function settable({ logins, environments }: Pick<Needs, "logins" | "environments">) {
     const { appId, appKey, token, readToken } = repositoryTokens;
-    const both = ["up", "review"] as const;
     const state = backendNames.map(backendFacts);
     return {
         variables: [
@@ -358,10 +376,10 @@ export function settable({ logins }: Pick<Needs, "logins">) {
                 ...logins.map(({ username }) => username),
             ]),
         ],
-        secrets: new Map<string, readonly ("up" | "review")[]>([
-            ...state.flatMap(({ secrets }) => secrets.map((name) => [name, both] as const)),
-            ...[appKey, token, readToken].map((name) => [name, ["up"]] as const),
-            ...logins.map(({ password }) => [password, both] as const),
+        secrets: new Map<string, readonly EnvironmentName[]>([
+            ...state.flatMap(({ secrets }) => secrets.map((name) => [name, environments] as const)),
+            ...[appKey, token, readToken].map((name) => [name, ["up"] as const] as const),
+            ...logins.map(({ password }) => [password, environments] as const),
         ]),
     };
 }
@@ -382,7 +400,7 @@ export async function setVariable(target: GitHubTarget, name: string, value: str
 const keySchema = z.object({ key: z.string(), key_id: z.string() });
 
 /** Creates a secret of an environment, or changes its value, which leaves this machine only sealed. Throws the errors of `ask`. */
-export async function setSecret(target: GitHubTarget, place: "up" | "review", name: string, value: string) {
+export async function setSecret(target: GitHubTarget, place: EnvironmentName, name: string, value: string) {
     const [path, what] = [pathOf(place, "secrets"), `set the secret ${name} of environment ${place}`];
     const { body } = await ask(target, inRepository(target, `${path}/public-key`), what);
     if (body === undefined) throw notAdministered(what);
