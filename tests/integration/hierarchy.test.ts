@@ -40,7 +40,7 @@ test("a preview of a fresh stack needs no builder and no registry, and publishes
     expect(output).toContain("no repository on GitHub is configured (github.repository): images only");
     expect(output).not.toContain("warning");
     // Unknown values are shown as unknown.
-    expect(output).toMatch(/^Outputs:\n {4}images: /m);
+    expect(output).toMatch(/^Outputs:\n {4}builds: [^]*^ {4}images: /m);
     expect(code).toBe(0);
     const { env } = await startLab({ paths: lab.paths });
     expect(env.BUILDX_CONFIG).toBe(lab.env.BUILDX_CONFIG);
