@@ -71,15 +71,23 @@ const keyOf = (type: string, name: string): string =>
 /**
  * Runs `program` against recording mocks, as project layered-images and stack test. Returns the registered resources
  * after every registration has completed.
+ *
+ * @param left outputs of resources that the update leaves as they are, whatever the program wants: it has other targets
  */
-export async function record(program: () => void, preview = false): Promise<Record<string, Recorded>> {
+export async function record(
+    program: () => void,
+    preview = false,
+    left: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
+): Promise<Record<string, Recorded>> {
     const inputs: Record<string, Record<string, unknown>> = {};
     const recorded: Record<string, Recorded> = {};
     const mocks: pulumi.runtime.Mocks = {
         newResource: (args) => {
             const given = args.inputs as Record<string, unknown>;
             inputs[keyOf(args.type, args.name)] = given;
-            const state = args.type.startsWith("layered-images:") ? {} : outputsOf(args.type, args.name, given);
+            const state = args.type.startsWith("layered-images:")
+                ? {}
+                : (left[args.name] ?? outputsOf(args.type, args.name, given));
             return { id: `${args.name}-id`, state };
         },
         call: (args) => {
