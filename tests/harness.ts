@@ -94,7 +94,7 @@ export async function record(
             throw new Error(`the mocks know no function ${args.token}`);
         },
     };
-    await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview);
+    await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview, "organization");
     // The SDK does not pass a resource's options to mocks: the harness reads them from the registration request.
     const monitor = pulumi.runtime.getMonitor() as unknown as {
         registerResource: (request: Registration, answer: unknown) => Promise<void>;
