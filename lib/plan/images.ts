@@ -109,7 +109,9 @@ function againCauses({ component, index }: Group): Cause[] {
     if (was?.length !== platforms.length || is?.length !== platforms.length) return [];
     return platforms.flatMap((platform, at) => {
         const stack = elsewhere[platform];
-        return stack === undefined || was[at] === is[at] ? [] : { kind: "built again by another stack", platform, stack };
+        return stack === undefined || was[at] === is[at]
+            ? []
+            : { kind: "built again by another stack", platform, stack };
     });
 }
 
