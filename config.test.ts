@@ -92,6 +92,10 @@ test("a channel may have the stack's name, takes no part in the repository's set
         /github: the stack promotes to channel "edge".*pulumi config rm github/s,
     );
     await expect(read({ buildsFrom: `["${pulumi.getStack()}"]` })).rejects.toThrow(/is this stack.*buildsFrom\[0\]/s);
+    const complete = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+    await expect(read({ buildsFrom: JSON.stringify(["ci", complete]) })).rejects.toThrow(
+        /is this stack.*buildsFrom\[1\]/s,
+    );
     await expect(read({ buildsFrom: "ci" })).rejects.toThrow(/buildsFrom: not a list of stacks, such as \["ci"\]/);
     await expect(read({ buildsFrom: "[]" })).rejects.toThrow(/buildsFrom: it names no stack/);
 });

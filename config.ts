@@ -3,7 +3,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { z } from "zod";
-import { labStack } from "./lib/engine/stacks";
+import { fullStackName, labStack } from "./lib/engine/stacks";
 import { InputError } from "./lib/errors";
 import type { GitHubTarget } from "./lib/github/api";
 import type { Access } from "./lib/github/permissions";
@@ -460,15 +460,17 @@ const withoutGitHub = (project: string, data: z.infer<typeof schema> | undefined
           ];
 
 /** Returns a problem if a stack is to take builds from itself. */
-const fromItself = (project: string, data: z.infer<typeof schema> | undefined): string[] =>
-    (data?.buildsFrom ?? []).flatMap((name, index) =>
-        name === pulumi.getStack()
+const fromItself = (project: string, data: z.infer<typeof schema> | undefined): string[] => {
+    const full = (name: string) => fullStackName(name, { organization: pulumi.getOrganization(), project });
+    return (data?.buildsFrom ?? []).flatMap((name, index) =>
+        full(name) === full(pulumi.getStack())
             ? [
                   `${project}:buildsFrom: ${name} is this stack, which keeps what it has built anyway. Remove it: ` +
                       `pulumi config rm ${keyArguments(["buildsFrom", index])}`,
               ]
             : [],
     );
+};
 
 /** Returns a problem for each deployment whose private key is not encrypted. */
 function readableKeys(root: string, project: string, names: readonly string[]): string[] {

@@ -167,6 +167,13 @@ test("the stack of the lab has the lab's roots, except for those that it pins it
     expect(report.roots.map(({ root }) => root)).toEqual(["python:3.12"]);
 });
 
+test("a stack that has its roots from another stack's file gets none of its own", async () => {
+    const channel = "config:\n  images:buildSettingsOf: ci\n";
+    await expect(bump({ files: { "Pulumi.pr-1.yaml": channel } }, [], { stack: "pr-1" })).rejects.toThrow(
+        /stack pr-1 has its roots .* from the file of stack ci .*next: .*bump -- --stack ci/s,
+    );
+});
+
 test("a name of this repository's own namespace that no image has is an error, and gets no pin", async () => {
     const dockerfile = "FROM ghcr.io/acme/bass:latest\n";
     await expect(bump({ files: { "app.Dockerfile": dockerfile } })).rejects.toThrow(

@@ -5,7 +5,14 @@ import { loadDefinitions } from "../definitions";
 import { labEnvironment } from "../lab/environment";
 import { describeLab } from "../lab/labState";
 import { openCheckout } from "../lib/context/checkout";
-import { type ConfigFile, openConfigFile, setEntry, settingIn, writeConfigFile } from "../lib/engine/configFile";
+import {
+    type ConfigFile,
+    buildSettingsFile,
+    openConfigFile,
+    setEntry,
+    settingIn,
+    writeConfigFile,
+} from "../lib/engine/configFile";
 import { labStack, projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import type { GitHubTarget } from "../lib/github/api";
@@ -358,7 +365,7 @@ export interface BumpPlace {
  * that can't be looked up keeps its pin.
  *
  * @param names roots to look up, as Dockerfiles write them; without any, all roots and the scheduled rebuilds
- * @throws InputError for bad input, before anything is written
+ * @throws InputError for bad input, and for a stack that has them from another stack's file, before anything is written
  */
 export async function makeBump(
     { root, now, env }: BumpPlace,
@@ -366,6 +373,14 @@ export async function makeBump(
     { stack, check, dryRun }: BumpOptions,
 ): Promise<{ readonly report: BumpReport; readonly config: ConfigFile }> {
     const config = openConfigFile(root, stack, projectName(root));
+    const source = buildSettingsFile(config);
+    if (source) {
+        throw new InputError({
+            problem: `stack ${stack} has its roots and scheduled rebuilds from the file of stack ${source.stack} (buildSettingsOf): with others it would take no builds from there`,
+            where: config.file,
+            next: typed("bump", "--stack", source.stack),
+        });
+    }
     const { definitions, images, pins, pinned, rebuilds } = readStack(config, root);
     const asked = selected(wantedRoots(images, pins, pinned, stack === labStack), names);
     const tags = asked.map(({ tag }) => tag);

@@ -3,6 +3,7 @@ import { openCheckout } from "../lib/context/checkout";
 import {
     type ConfigFile,
     configFileOf,
+    effectivePins,
     openConfigFile,
     pinsIn,
     removeEntries,
@@ -116,7 +117,7 @@ interface Opened {
 async function open(stack: string): Promise<Opened> {
     const root = repositoryRoot();
     const config = openConfigFile(root, stack, projectName(root));
-    const pins = pinsIn(config);
+    const pins = effectivePins(config, stack);
     const engine = await openStack({ stack, start: false });
     const deployment = await exportStack(engine);
     return { engine, deployment, images: recordedReleases(deployment), config, pins };
@@ -345,6 +346,14 @@ export function runUnpin(names: readonly string[], options: UnpinOptions): numbe
         throw new InputError({ problem: "unpin needs an image, or --all", where: config.file, allowed });
     }
     const unknown = names.find((name) => !pinned.includes(name));
+    const other = unknown === undefined ? undefined : effectivePins(config, stack)[unknown];
+    if (unknown !== undefined && other) {
+        throw new InputError({
+            problem: `the pin of image ${unknown} is in the file of stack ${other.stack}, from which this stack has it (buildSettingsOf)`,
+            where: config.file,
+            next: `remove it for both: ${typed("unpin", unknown, ...stackOptions(other.stack))}; or pin another release here: ${typed("rollback", unknown, "--to", "<release>", ...stackOptions(stack))}`,
+        });
+    }
     if (unknown !== undefined) {
         throw new InputError({ problem: `image "${unknown}" is not pinned`, where: config.file, allowed });
     }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { expect, spyOn, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
+import { runUnpin } from "./rollback";
 import { forAllEngines, namesToRebuild } from "./up";
 
 const digest = `sha256:${"a".repeat(64)}`;
@@ -31,6 +32,13 @@ test("an image that the stack's file pins is not taken for one to build again, b
     expect([namesToRebuild({ rebuild: "app", stack: "ci" }), said.mock.calls.length]).toEqual([["app"], 1]);
     // The lab's stack has no file here, and so no pin.
     expect([namesToRebuild({ rebuild: "base" }), said.mock.calls.length]).toEqual([["base"], 1]);
+    // A channel has the pin from the other stack's file.
+    const channel = { "Pulumi.pr-1.yaml": "config:\n  images:buildSettingsOf: ci\n" };
+    spyOn(process, "cwd").mockReturnValue(tree({ ...files, ...channel }));
+    expect(() => namesToRebuild({ rebuild: "base", stack: "pr-1" })).toThrow(/next: .*unpin -- base --stack ci$/);
+    expect(() => runUnpin(["base"], { stack: "pr-1" })).toThrow(
+        /the pin of image base is in the file of stack ci.*next: remove it for both: .*unpin -- base --stack ci/s,
+    );
 });
 
 test("the engines in the file of the stack that is updated decide how many operations Pulumi runs at once", () => {

@@ -3,7 +3,7 @@ import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
 import { builderSchema, parallelOperations } from "../lib/builders/settings";
-import { findConfigFile, pinsIn, settingIn } from "../lib/engine/configFile";
+import { effectivePins, findConfigFile, settingIn } from "../lib/engine/configFile";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { labStack, projectName, stackOptions } from "../lib/engine/stacks";
@@ -126,9 +126,9 @@ export function namesToRebuild({ rebuild, stack = labStack }: Pick<UpOptions, "r
     const keys = imagesToRebuild(loadDefinitions(root), names, { where: "up --rebuild" });
     // What else it means that a stack has no file is not said here.
     const file = findConfigFile(root, stack, projectName(root));
-    const pins = file ? pinsIn(file) : {};
-    for (const warning of checkRebuild({ names, keys }, pins, stackOptions(stack)))
-        console.error(`warning: ${warning}`);
+    const pins = file ? effectivePins(file, stack) : {};
+    const optionsOf = (key: string) => stackOptions(pins[key]?.stack ?? stack);
+    for (const warning of checkRebuild({ names, keys }, pins, optionsOf)) console.error(`warning: ${warning}`);
     return names;
 }
 

@@ -82,14 +82,15 @@ export class Image extends pulumi.ComponentResource {
     }
 
     /**
-     * Returns for other stacks what this one has of the image, by platform: without what is not pushed, and without what failed, its
-     * smoke test included.
+     * Returns for other stacks what this one has of the image, by platform: without what is not pushed, what failed, its smoke test included, and what
+     * did not pass the tests of this checkout.
      */
     public builds(): pulumi.Output<Readonly<Record<string, StackBuild>>> {
         const { tests, pin } = this.prepared;
-        const builds = [...this.platformImages].map(([platform, { ref, tag, from, resources }]) =>
-            pulumi.all([ref, tag, allMade(resources)]).apply(([ref, tag, isMade]): [string, StackBuild][] => {
-                if (ref === "" || !isMade) return [];
+        const builds = [...this.platformImages].map(([platform, { ref, tag, isTested, from, resources }]) =>
+            pulumi.all([ref, tag, isTested, allMade(resources)]).apply((all): [string, StackBuild][] => {
+                const [ref, tag, isTested, isMade] = all;
+                if (ref === "" || !isTested || !isMade) return [];
                 const tested = tests && !pin ? { tests: tests.inputHash } : {};
                 return [[platform, { ref, tag, ...tested, ...(from !== undefined && { from }) }]];
             }),

@@ -4,9 +4,10 @@ import { type StagedImage, stageHierarchy } from "../lib/hierarchy/staging";
 import { openCheckout } from "../lib/context/checkout";
 import type { ImageDefinition, ImageDefinitions } from "../lib/hierarchy/definition";
 import { readHierarchy } from "../lib/hierarchy/prepare";
+import { imageUnderTest } from "../lib/hierarchy/smokeTests";
 import type { HierarchySettings } from "../lib/hierarchy/settings";
 import { archOf, hostPlatform } from "../lib/platform";
-import { digestOf, record } from "../tests/harness";
+import { type Recorded, digestOf, record } from "../tests/harness";
 import type { Texts } from "../lib/engine/resources";
 import { expect, test } from "../tests/mocha";
 import { tree } from "../tests/tree";
@@ -72,10 +73,16 @@ async function run(
         uncached?: readonly string[];
         former?: (staged: Readonly<Record<string, StagedImage>>) => FormerState;
         builder?: readonly string[];
+        /** More files of the repository. */
+        files?: Texts;
+        /** Resources that the update leaves as they are. */
+        left?: Readonly<Record<string, Recorded>>;
+        /** Gets what the hierarchy says of its builds, by image and platform. */
+        builds?: (all: Readonly<Record<string, unknown>>) => void;
     } = {},
     preview = false,
 ) {
-    const checkout = openCheckout(tree(files));
+    const checkout = openCheckout(tree({ ...files, ...changes.files }));
     const hierarchy = readHierarchy(
         checkout,
         { images: changes.images ?? definitions },
@@ -86,22 +93,72 @@ async function run(
         },
     );
     const staged = stageHierarchy(checkout, hierarchy, ".stage");
-    return await record(() => {
-        const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
-        const { uncached = [] } = changes;
-        const former = changes.former?.(staged);
-        new ImageHierarchy("images", {
-            images: hierarchy.images,
-            staged,
-            secrets,
-            uncached,
-            limits: () => 7,
-            ...(former && { former }),
-            ...(changes.builder && { builder: stackBuilder(changes.builder) }),
-        });
-    }, preview);
+    // A digest from before, so that the state has what no build of this checkout made.
+    const left = Object.fromEntries(
+        Object.entries(changes.left ?? {}).map(([name, { inputs }]) => [
+            name,
+            { ...inputs, digest: digestOf("before") },
+        ]),
+    );
+    return await record(
+        () => {
+            const secrets = { INDEX: pulumi.secret("hunter2"), OTHER: pulumi.secret("other") };
+            const { uncached = [] } = changes;
+            const former = changes.former?.(staged);
+            const images = new ImageHierarchy("images", {
+                images: hierarchy.images,
+                staged,
+                secrets,
+                uncached,
+                limits: () => 7,
+                ...(former && { former }),
+                ...(changes.builder && { builder: stackBuilder(changes.builder) }),
+            });
+            if (changes.builds) pulumi.output(images.builds()).apply(changes.builds);
+        },
+        preview,
+        left,
+    );
 }
 const location = (ref: string) => ({ location: `docker-image://${ref}` });
+
+describe("what a stack says of its builds", () => {
+    const images = { base: image("base", { platforms: ["linux/amd64"] }) };
+    const said = async (changes: NonNullable<Parameters<typeof run>[0]> = {}) => {
+        let builds: unknown;
+        const resources = await run({ images, ...changes, builds: (all) => (builds = all) });
+        const of = (builds as { base: Record<string, { ref: string; tag: string; tests?: string }> }).base;
+        return { resources, build: of["linux/amd64"] };
+    };
+    const changed = { files: { "requirements.txt": "y\n" } };
+    const ref = (digest: string) => `registry.test/us/base@${digest}`;
+
+    test("is the tag that was pushed, also where an update left a build as it was", async () => {
+        const { resources, build: before } = await said();
+        expect(before).toMatchObject({
+            ref: ref(digestOf("base-amd64")),
+            tests: expect.stringMatching(/^[0-9a-f]{12}$/),
+        });
+        const { build: after } = await said(changed);
+        expect(after?.tag).not.toBe(before?.tag);
+        const { "base-amd64": old } = resources;
+        const untested = { base: image("base", { platforms: ["linux/amd64"] }) };
+        Reflect.deleteProperty(untested.base, "smokeTest");
+        const { build: left } = await said({ ...changed, images: untested, left: old ? { "base-amd64": old } : {} });
+        expect(left).toEqual({ ref: ref(digestOf("before")), tag: before?.tag });
+    });
+
+    test.each<[string, Texts, string]>([
+        ["that these scripts have not tested", { "smoke/base.sh": "#!/bin/sh\nfalse\n" }, digestOf("base-amd64")],
+        ["whose test was of another digest", {}, digestOf("before")],
+    ])("has no build %s, where an update left its test as it was", async (_, more, tested) => {
+        const { "base-amd64-test": old } = (await said()).resources;
+        const context = { ...(old?.inputs.context as object), named: { [imageUnderTest]: location(ref(tested)) } };
+        expect((await said({ files: more })).build).toBeDefined();
+        const left = old && { "base-amd64-test": { ...old, inputs: { ...old.inputs, context } } };
+        expect((await said({ files: more, ...(left && { left }) })).build).toBeUndefined();
+    });
+});
 
 describe("a build", () => {
     test("per platform stands on the digest of the same platform's parent, by the name in the Dockerfile", async () => {

@@ -6,8 +6,10 @@ import {
     findElsewhere,
     nothingElsewhere,
     stackBuildsSchema,
+    unreadableStack,
 } from "../lib/hierarchy/elsewhere";
 import { dockerTypes, listIn, stackType, textIn } from "../lib/engine/resources";
+import { fullStackName } from "../lib/engine/stacks";
 import type { PlatformStacks } from "../lib/hierarchy/platformStacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { type Taken, missingSource, takeBuilds } from "../lib/hierarchy/taken";
@@ -18,28 +20,44 @@ import type { Platform } from "../lib/platform";
 
 /** Returns the complete name of a stack: by itself it is one of this project and organization. */
 const fullName = (stack: string): string =>
-    stack.includes("/") ? stack : `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
+    fullStackName(stack, { organization: pulumi.getOrganization(), project: pulumi.getProject() });
 
-/** Whether the backend has a stack. A reference to one that does not exist ends the program without a word of ours. */
+/**
+ * Whether the backend has a stack. A reference to one that does not exist ends the program without a word of ours.
+ *
+ * @throws InputError if the backend says something else, for example of a name that can't be one
+ */
 async function exists(name: string): Promise<boolean> {
     try {
         await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name });
         return true;
     } catch (error) {
-        if (error instanceof Error && /unknown stack|not found/i.test(error.message)) return false;
-        throw error;
+        if (!(error instanceof Error)) throw error;
+        if (/unknown stack|not found/i.test(error.message)) return false;
+        throw unreadableStack(name, error.message);
     }
 }
 
 /** Parses the stack output `builds`. */
 const parseBuilds = (value: unknown): StackBuilds | undefined => stackBuildsSchema.safeParse(value).data;
 
-/** Reads what a stack says that it has: undefined if it was never updated, or last by a version that did not say so. "missing" if it does not exist. */
-async function buildsOf(stack: string): Promise<StackBuilds | undefined | "missing"> {
-    const name = fullName(stack);
+/** What a stack says that it has: undefined if it was never updated, or last by a version that did not say so. "missing" if it does not exist. */
+type Said = StackBuilds | undefined | "missing";
+
+/** What was read, by the stack's complete name: the engine refuses to read a stack twice, and both settings may name it. */
+const read = new Map<string, Promise<Said>>();
+
+async function readBuilds(name: string): Promise<Said> {
     if (!(await exists(name))) return "missing";
     const details = await new pulumi.StackReference(name).getOutputDetails("builds");
     return parseBuilds(details.value ?? details.secretValue);
+}
+
+function buildsOf(stack: string): Promise<Said> {
+    const name = fullName(stack);
+    const said = read.get(name) ?? readBuilds(name);
+    read.set(name, said);
+    return said;
 }
 
 /**

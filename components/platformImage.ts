@@ -7,6 +7,7 @@ import { type PreparedImage, buildTagOf, pinFor, sourceDateEpoch } from "../lib/
 import type { Elsewhere } from "../lib/hierarchy/elsewhere";
 import { platformsHere } from "../lib/hierarchy/platformStacks";
 import { rebuildHost } from "../lib/hierarchy/rebuild";
+import { imageUnderTest } from "../lib/hierarchy/smokeTests";
 import type { Staged, StagedImage } from "../lib/hierarchy/staging";
 import { type Platform, archOf } from "../lib/platform";
 import { digestOf, isDigest, withDigest } from "../lib/registry/references";
@@ -51,6 +52,11 @@ export interface PlatformImage {
     readonly ref: pulumi.Output<string>;
     /** Its build tag, without the repository; of a pinned image the release's tag, and empty if nothing pushes it. */
     readonly tag: pulumi.Output<string>;
+    /**
+     * Whether exactly this build passed the tests that it has in this checkout: an update of other targets (`--target`) leaves the build, its test or both
+     * as they were.
+     */
+    readonly isTested: pulumi.Output<boolean>;
     /** The stack that built it; absent if it is this one. */
     readonly from?: string;
     /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
@@ -164,6 +170,24 @@ function build(name: string, args: PlatformImageArgs, opts: pulumi.CustomResourc
     return new dockerBuild.Image(name, ...withBuilder(name, args, inputs, { retainOnDelete: true, ...opts }));
 }
 
+/** Returns the tag that was pushed, without the repository: not the checkout's, because an update of other targets (`--target`) leaves a build as it was. */
+const pushedTag = ({ tags }: dockerBuild.Image, repository: string): pulumi.Output<string> =>
+    tags.apply(([tag = ""] = []) => tag.slice(repository.length + 1));
+
+/** Whether a smoke test ran these scripts on this image: see `isTested`. */
+const hasTested = (
+    { context }: dockerBuild.Image,
+    ref: pulumi.Output<string>,
+    staged: Staged,
+): pulumi.Output<boolean> =>
+    pulumi
+        .all([context, ref])
+        .apply(
+            ([tested, built]) =>
+                tested?.location === staged.context &&
+                tested.named?.[imageUnderTest]?.location === `${imageScheme}${built}`,
+        );
+
 /** Whether the state has the build of an image as it is in this checkout, for each platform that this stack builds. */
 export const isBuiltFrom = (former: FormerState, image: PreparedImage, staged: Staged): boolean =>
     platformsHere(image).every((platform) => isBuilt(former, buildName(image.key, platform), staged));
@@ -199,6 +223,7 @@ function pinnedImage(
         digest: pulumi.output(digest),
         ref: pulumi.output(ref),
         tag: pulumi.output(prepared.pin?.release ?? ""),
+        isTested: pulumi.output(true),
     };
 }
 
@@ -211,7 +236,8 @@ function imageElsewhere({ prepared, platform, elsewhere }: PlatformImageArgs): P
     const ref = pulumi.output<string>(build?.ref ?? (pulumi.unknown as never));
     const { tag = "", from } = build ?? {};
     const digest = ref.apply((text) => digestOf(text) ?? text);
-    return { resources: [], digest, ref, tag: pulumi.output(tag), ...(from !== undefined && { from }) };
+    const isTested = pulumi.output(true);
+    return { resources: [], digest, ref, tag: pulumi.output(tag), isTested, ...(from !== undefined && { from }) };
 }
 
 /**
@@ -231,11 +257,13 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const customTimeouts = timeouts(args.limits({ image: key, platform, kind: "build" }));
     const image = build(name, args, { parent, hooks: args.hooks, dependsOn, customTimeouts });
     const { digest } = image;
-    const tag = tagIn(args);
-    if (repository === undefined) return { resources: [image], digest, ref: pulumi.output(""), tag };
+    const isTested = pulumi.output(true);
+    if (repository === undefined)
+        return { resources: [image], digest, ref: pulumi.output(""), tag: pulumi.output(""), isTested };
+    const tag = pushedTag(image, repository);
     const built = digest.apply((text) => digestRef(key, repository, text));
     const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
-    if (!tests) return { resources: [image], digest, ref, tag };
+    if (!tests) return { resources: [image], digest, ref, tag, isTested };
     const { onError } = args.hooks;
     const test = smokeTest(
         name,
@@ -246,5 +274,5 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
             hooks: { ...beforehand(args.builder ? [args.builder.ready] : []), ...(onError && { onError }) },
         },
     );
-    return { resources: [image, test], digest, ref, tag, test };
+    return { resources: [image, test], digest, ref, tag, isTested: hasTested(test, ref, tests), test };
 }

@@ -71,22 +71,30 @@ const keyOf = (type: string, name: string): string =>
 /**
  * Runs `program` against recording mocks, as project layered-images and stack test. Returns the registered resources
  * after every registration has completed.
+ *
+ * @param left outputs of resources that the update leaves as they are, whatever the program wants: it has other targets
  */
-export async function record(program: () => void, preview = false): Promise<Record<string, Recorded>> {
+export async function record(
+    program: () => void,
+    preview = false,
+    left: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
+): Promise<Record<string, Recorded>> {
     const inputs: Record<string, Record<string, unknown>> = {};
     const recorded: Record<string, Recorded> = {};
     const mocks: pulumi.runtime.Mocks = {
         newResource: (args) => {
             const given = args.inputs as Record<string, unknown>;
             inputs[keyOf(args.type, args.name)] = given;
-            const state = args.type.startsWith("layered-images:") ? {} : outputsOf(args.type, args.name, given);
+            const state = args.type.startsWith("layered-images:")
+                ? {}
+                : (left[args.name] ?? outputsOf(args.type, args.name, given));
             return { id: `${args.name}-id`, state };
         },
         call: (args) => {
             throw new Error(`the mocks know no function ${args.token}`);
         },
     };
-    await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview);
+    await pulumi.runtime.setMocks(mocks, "layered-images", "test", preview, "organization");
     // The SDK does not pass a resource's options to mocks: the harness reads them from the registration request.
     const monitor = pulumi.runtime.getMonitor() as unknown as {
         registerResource: (request: Registration, answer: unknown) => Promise<void>;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Document, type Pair, Scalar, YAMLMap, isMap, isScalar, parse, parseDocument } from "yaml";
 import { InputError } from "../errors";
 import { type ReleasePin, pinsSchema } from "../hierarchy/pins";
+import { withBuildSettings } from "../hierarchy/settings";
 import { typed } from "../system/commandLine";
 import { replaceFile } from "../system/files";
 import { keyArguments } from "../system/shell";
@@ -85,6 +86,26 @@ export function settingIn(config: ConfigFile, key: string): unknown {
     return typeof value === "string" && /^\s*[{[]/.test(value) ? parse(value) : value;
 }
 
+/** Returns the file of the stack from which a stack has settings that decide a build (`buildSettingsOf`), and that stack; undefined if it has them itself. */
+export function buildSettingsFile(
+    config: ConfigFile,
+): { readonly stack: string; readonly file: ConfigFile } | undefined {
+    const stack = settingIn(config, "buildSettingsOf");
+    const file =
+        typeof stack === "string" ? findConfigFile(path.dirname(config.file), stack, config.project) : undefined;
+    return file && typeof stack === "string" ? { stack, file } : undefined;
+}
+
+/** Returns a setting as the program reads it: see `withBuildSettings`. */
+export function effectiveSetting(config: ConfigFile, key: string): unknown {
+    const source = buildSettingsFile(config);
+    const own = settingIn(config, key);
+    return source ? withBuildSettings({ [key]: own }, { [key]: settingIn(source.file, key) })[key] : own;
+}
+
+/** A pin, with the stack in whose file it is. */
+export type KnownPin = ReleasePin & { readonly stack: string };
+
 /**
  * Returns a setting of the project that is a text, which may begin with a brace: "{stack}" is no object. A number is one as it is written.
  *
@@ -97,7 +118,19 @@ export function textSettingIn(config: ConfigFile, key: string): string | undefin
 }
 
 /**
- * Returns the pins of images that a stack's file has.
+ * Returns the pins of images that a stack has, in its own file or from another stack's.
+ *
+ * @throws InputError for pins that the program would refuse too
+ */
+export function effectivePins(config: ConfigFile, stack: string): Readonly<Record<string, KnownPin>> {
+    const source = buildSettingsFile(config);
+    const of = (from: ConfigFile, name: string) =>
+        Object.fromEntries(Object.entries(pinsIn(from)).map(([image, pin]) => [image, { ...pin, stack: name }]));
+    return { ...(source && of(source.file, source.stack)), ...of(config, stack) };
+}
+
+/**
+ * Returns the pins of images that a stack's own file has.
  *
  * @throws InputError for pins that the program would refuse too
  */

@@ -14,6 +14,17 @@ export const ciStack = "ci";
 /** Returns the options of a command on a stack: none for that of the lab. */
 export const stackOptions = (stack: string): string[] => (stack === labStack ? [] : ["--stack", stack]);
 
+/** Returns `<organization>/<project>/<stack>` of a stack that is named by less: what is missing is that of `here`. */
+export function fullStackName(
+    stack: string,
+    here: { readonly organization: string; readonly project: string },
+): string {
+    const parts = stack.split("/");
+    const [name = "", project = here.project, organization = here.organization] = [...parts].reverse();
+    // Two parts are an organization and its stack of the same project, as in `pulumi --stack`.
+    return parts.length === 2 ? `${project}/${here.project}/${name}` : `${organization}/${project}/${name}`;
+}
+
 const projectFile = z.object({
     name: z.string(),
     backend: z.object({ url: z.string().optional() }).optional(),

@@ -130,6 +130,15 @@ function problemOf(
     return found.tests === tests?.inputHash ? undefined : "tested by other smoke tests";
 }
 
+/** Returns the error for a stack of which the backend says neither that it has it nor that it has not. */
+export const unreadableStack = (stack: string, reason: string): InputError =>
+    new InputError({
+        problem: `stack ${stack} can't be read: ${reason}`,
+        where: "the stack's settings `buildsFrom` and `platformStacks`",
+        allowed: ["a stack of this project by its name", "<organization>/<project>/<stack>"],
+        next: "correct its name; if that is right, the backend did not answer: the same command again",
+    });
+
 /** Returns the error of an update that other stacks are behind of, which a preview shows as a warning. */
 export function behindError(behind: readonly Behind[]): InputError {
     const stacks = [...new Set(behind.map(({ stack }) => stack))];

@@ -54,15 +54,20 @@ export const pinWarning = (
  *
  * @param names as typed: keys of images, or names that stand for several
  * @param keys of the images that they stand for
- * @param options of the command that removes a pin: those that name the stack
+ * @param optionsOf returns the options of the command that removes the pin of an image: those that name the stack in whose file it is
  * @returns a warning for each pinned image among those that a name for several stands for
  * @throws InputError for pinned images that are named by their keys, and if all of them are pinned
  */
 export function checkRebuild(
     { names, keys }: { readonly names: readonly string[]; readonly keys: readonly string[] },
     pins: Readonly<Record<string, ReleasePin>>,
-    options: readonly string[],
+    optionsOf: (key: string) => readonly string[],
 ): string[] {
+    const commands = (some: readonly string[]) => {
+        const texts = [...new Set(some.map((key) => optionsOf(key).join(" ")))];
+        const inOneFile = texts.map((text) => some.filter((key) => optionsOf(key).join(" ") === text));
+        return inOneFile.map((keys) => typed("unpin", ...keys, ...keys.slice(0, 1).flatMap(optionsOf))).join(" and ");
+    };
     const pinned = Object.entries(pins).filter(([key]) => keys.includes(key));
     const said = (some: typeof pinned) => some.map(([key, { release }]) => `image ${key} is pinned to ${release}`);
     const named = pinned.length === keys.length ? pinned : pinned.filter(([key]) => names.includes(key));
@@ -70,13 +75,10 @@ export function checkRebuild(
         throw new InputError({
             problem: `${said(named).join(", ")}: what is pinned is not built`,
             where: "up --rebuild",
-            next: `remove the pin: ${typed("unpin", ...named.map(([key]) => key), ...options)}`,
+            next: `remove the pin: ${commands(named.map(([key]) => key))}`,
         });
     }
-    return pinned.map(
-        (one) =>
-            `${said([one]).join("")}: it is not built again. Remove the pin: ${typed("unpin", one[0], ...options)}`,
-    );
+    return pinned.map((one) => `${said([one]).join("")}: it is not built again. Remove the pin: ${commands([one[0]])}`);
 }
 
 /** Names the command that removes a pin. */

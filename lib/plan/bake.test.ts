@@ -2,6 +2,7 @@ import { describe } from "mocha";
 import { expect, test } from "../../tests/mocha";
 import { recordedPreview } from "../../tests/previews";
 import { bakeFile, unknownContexts } from "./bake";
+import type { Step } from "../engine/preview";
 import { makePlan } from "./plan";
 
 const names = Object.fromEntries(["base", "bot", "ci", "leaf"].map((key) => [key, `ghcr.io/fixture/${key}:latest`]));
@@ -64,4 +65,33 @@ test("images with an output are built whatever an update would do, on what is bu
         ["bot", ["type=docker,name=bot"]],
     ]);
     expect(target?.bot?.contexts).toMatchObject({ "ghcr.io/fixture/base": "target:base" });
+});
+
+test.each<[string, (step: Step) => Step | undefined]>([
+    ["another stack has built", (step) => (step.parent === "base" && step.type.endsWith(":Image") ? undefined : step)],
+    [
+        "is pinned",
+        (step) => {
+            if (step.name !== "base" || !step.type.endsWith(":ImageLayer") || !step.new) return step;
+            const pin = { release: "r-0123456789ab", digest: "sha256:1", platforms: { "linux/amd64": "sha256:2" } };
+            return { ...step, new: { ...step.new, inputs: { ...step.new.inputs, pin } } };
+        },
+    ],
+])("an image that %s is fetched for its output, and what stands on it names its digest", (_, change) => {
+    const preview = recordedPreview("same");
+    const steps = preview.steps.flatMap((step) => change(step) ?? []);
+    const fileWith = (outputs: readonly (readonly [string, string])[]) =>
+        bakeFile({
+            ...{ steps, images: [], names, platform: "linux/amd64", root: "/r", secretVariable: String },
+            outputs: new Map(outputs),
+        })?.target;
+    const bot = ["bot", "type=docker,name=bot"] as const;
+    const target = fileWith([["base", "type=docker,name=base"], bot]);
+    const [on = ""] = Object.values(target?.bot?.contexts ?? {});
+    expect(on).toMatch(/^docker-image:\/\/.*@sha256:/);
+    expect(target?.base).toMatchObject({
+        "dockerfile-inline": `FROM ${on.replace("docker-image://", "")}\n`,
+        output: ["type=docker,name=base"],
+    });
+    expect(Object.keys(fileWith([["base", "type=cacheonly"], bot]) ?? {})).toEqual(["bot"]);
 });

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type Step, isUnknown, listOf, textOf, textsOf } from "../engine/preview";
-import { type Properties, type Texts, readImage, textIn } from "../engine/resources";
+import { type Properties, type Texts, imageScheme, readImage, textIn } from "../engine/resources";
 import { byImage, parseReference } from "../registry/references";
 import { type Group, groups } from "./groups";
 import type { ImagePlan } from "./images";
@@ -41,10 +41,13 @@ export interface BakeSources {
     readonly secretVariable: (name: string) => string;
     /**
      * By image, where its result goes, as an output of buildx ("type=docker,name=base"; "type=cacheonly" for nowhere). These images are built,
-     * whatever an update would do with them, and not tested. By default those that an update would build, with their tests.
+     * whatever an update would do with them, and not tested; those that this stack does not build are fetched. By default those that an update would build, with their tests.
      */
     readonly outputs?: ReadonlyMap<string, string>;
 }
+
+/** The output of a build whose result goes nowhere. */
+const nowhere = "type=cacheonly";
 
 const isRecord = (value: unknown): value is Properties => typeof value === "object" && value !== null;
 
@@ -85,16 +88,46 @@ export function bakeFile(sources: BakeSources): BakeFile | undefined {
     );
     const keys = new Set(sources.outputs?.keys() ?? pending.map(({ image }) => image));
     const all = groups(sources.steps).filter(({ image }) => keys.has(image));
-    const keyOf = byImage([...keys].flatMap((key) => (names[key] === undefined ? [] : [[names[key], key] as const])));
+    // A pinned image and one that another stack has built are there: what stands on them names their digests.
+    const isBuilt = ({ builds, component }: Group) =>
+        readImage(component.new?.inputs).pin === undefined && ofPlatform(builds, platform)?.new !== undefined;
+    const here = all.filter(isBuilt).map(({ image }) => image);
+    const keyOf = byImage(here.flatMap((key) => (names[key] === undefined ? [] : [[names[key], key] as const])));
+    const published = byImage(
+        groups(sources.steps).flatMap(({ builds }) => {
+            const context = ofPlatform(builds, platform)?.new?.inputs.context;
+            const named = isRecord(context) && isRecord(context.named) ? context.named : {};
+            return Object.entries(named).map(([name, value]) => [name, locationIn(value)] as const);
+        }),
+    );
+    const fetched = ({ image }: Group): [string, BakeTarget][] => {
+        const [output, location] = [sources.outputs?.get(image), published(names[image] ?? "")];
+        if (output === undefined || output === nowhere || !location?.startsWith(imageScheme)) return [];
+        const from = `FROM ${location.slice(imageScheme.length)}\n`;
+        return [
+            [
+                image,
+                {
+                    context: root,
+                    "dockerfile-inline": from,
+                    contexts: {},
+                    args: {},
+                    platforms: [platform],
+                    output: [output],
+                },
+            ],
+        ];
+    };
     const basics = (inputs: Properties) => ({
         context: path.resolve(root, locationIn(inputs.context)),
         dockerfile: path.resolve(root, locationIn(inputs.dockerfile)),
         platforms: [platform],
-        output: ["type=cacheonly"],
+        output: [nowhere],
     });
-    const build = ({ image, component, builds }: Group): [string, BakeTarget][] => {
+    const build = (group: Group): [string, BakeTarget][] => {
+        const { image, component, builds } = group;
         const state = ofPlatform(builds, platform)?.new;
-        if (!state) return [];
+        if (!state || !isBuilt(group)) return fetched(group);
         const context = isRecord(state.inputs.context) ? state.inputs.context : {};
         const named = isRecord(context.named) ? context.named : {};
         const contexts = Object.entries(named).map(([name, value]) => {

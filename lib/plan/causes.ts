@@ -68,7 +68,7 @@ export type Cause =
     | { readonly kind: "promoted elsewhere"; readonly from: string; readonly to: string }
     /** Platforms, and the stacks that build them. */
     | {
-          readonly kind: "built by another stack" | "another stack is behind";
+          readonly kind: "built by another stack" | "built again by another stack" | "another stack is behind";
           readonly platform: string;
           readonly stack: string;
       }
@@ -114,6 +114,8 @@ export function causeText(cause: Cause): string {
             return "an update ended before it was built";
         case "built by another stack":
             return `${cause.platform} is built by stack ${cause.stack}`;
+        case "built again by another stack":
+            return `stack ${cause.stack} has built ${cause.platform} again`;
         case "built by this stack":
             return `${cause.platform} is built by this stack`;
         case "another stack is behind":

@@ -549,6 +549,49 @@ describe("made by hand", () => {
         });
     });
 
+    describe("of an image that another stack has built", () => {
+        const elsewhere = { "linux/amd64": "ci" };
+        const file = (hash: string) => ({ inputs: { "app.txt": hash }, platforms: ["linux/amd64"] });
+        const component = (before: object, after: object) =>
+            step(
+                "app",
+                "update",
+                state("layered-images:components:ImageLayer", "images", { parents: [], roots: {}, ...before }),
+                state("layered-images:components:ImageLayer", "images", { parents: [], roots: {}, ...after }),
+            );
+        const index = (from: string, to: string) => {
+            const of = (digit: string) => {
+                const sources = [`r.io/app@sha256:${digit.repeat(64)}`];
+                return state("docker-build:index:Index", "app", { tag: "r.io/app:pr-1", sources });
+            };
+            return step("app", "update", of(from), of(to));
+        };
+        const built = state("docker-build:index:Image", "app", {
+            ...{ platforms: ["linux/amd64"], buildArgs: { INPUT_HASH: "2" }, tags: ["r.io/app:b-2"] },
+        });
+        const create: Step = { ...step("app-amd64", "create", built, built), old: undefined };
+
+        test("a change that this stack builds is no first build", () => {
+            const changed = component({ ...file("1"), elsewhere }, file("2"));
+            expect(planImages([changed, create, index("1", "2")])).toMatchObject([
+                { action: "rebuild", causes: ["app.txt changed", "linux/amd64 is built by this stack"] },
+            ]);
+            // An update that failed before it built anything wrote only the component.
+            expect(planImages([component(file("1"), file("2")), create])).toMatchObject([{ causes: ["first build"] }]);
+        });
+
+        test("another digest of the same inputs says that it was built again there", () => {
+            const same = component({ ...file("1"), elsewhere }, { ...file("1"), elsewhere });
+            expect(planImages([same, index("1", "2")])).toMatchObject([
+                { action: "retag", causes: ["stack ci has built linux/amd64 again"] },
+            ]);
+            // An update that failed before the promotion.
+            expect(planImages([same, index("1", "1")])).toMatchObject([
+                { action: "retag", causes: ["what was built last is not promoted yet"] },
+            ]);
+        });
+    });
+
     test("another registry makes sure of every build, although the tags on top of a parent are not known yet", () => {
         const open = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
         const component = (key: string, parents: string[]) => {

@@ -1,4 +1,4 @@
-import { type ResourceState, type Step, textOf } from "../engine/preview";
+import { type ResourceState, type Step, listOf, textOf } from "../engine/preview";
 import { readImage, releaseTagsIn } from "../engine/resources";
 import { type Plans, decides, movedParents, parentsOf, type Action, actions, type PlatformPlan } from "./builds";
 import {
@@ -102,6 +102,19 @@ function tagCauses({ index, otherIndexes, commands }: Group): Cause[] {
     return unique([...indexCauses, ...commandCauses]);
 }
 
+/** Returns the causes for builds of other stacks that have another digest than the ones that are promoted, although the stack and the inputs are the same. */
+function againCauses({ component, index }: Group): Cause[] {
+    const [was, is] = [index?.old, index?.new].map((state) => (state ? listOf(state, "sources") : []));
+    const { platforms, elsewhere = {} } = readImage(component.new?.inputs);
+    if (was?.length !== platforms.length || is?.length !== platforms.length) return [];
+    return platforms.flatMap((platform, at) => {
+        const stack = elsewhere[platform];
+        return stack === undefined || was[at] === is[at]
+            ? []
+            : { kind: "built again by another stack", platform, stack };
+    });
+}
+
 /** Whether the state keeps no build of a pinned image for one of its platforms. */
 function isOutdated({ component, builds }: Group): boolean {
     const { platforms, elsewhere = {} } = readImage(component.new?.inputs);
@@ -132,7 +145,10 @@ function causesOf(group: Group, action: Action, all: All): Cause[] {
         return [from === undefined ? { kind: "first build" } : { kind: "image renamed", from }];
     }
     // An update that failed early writes the component before it builds anything: what changed since then is no cause.
-    const isFirst = builds.length > 0 && builds.every((step) => step.op === "create");
+    // What another stack built before was there, without a resource of this stack.
+    const { elsewhere: taken = {} } = readImage(component.old.inputs);
+    const isNew = (step: Step) => step.op === "create" && taken[platformOf(step)] === undefined;
+    const isFirst = builds.length > 0 && builds.every(isNew);
     if (isFirst) return pins.length > 0 ? [...pins, { kind: "changed while pinned" }] : [{ kind: "first build" }];
     const [before, after] = [readImage(component.old.inputs), readImage(component.new.inputs)];
     const visible = unique([
@@ -152,7 +168,10 @@ function causesOf(group: Group, action: Action, all: All): Cause[] {
     if (visible.length > 0) return visible;
     // An update that failed built it for another platform.
     if (builds.some((step) => step.op === "create")) return [{ kind: "first build" }];
-    if (action === "retag") return [{ kind: "not promoted yet" }];
+    if (action === "retag") {
+        const again = againCauses(group);
+        return again.length > 0 ? again : [{ kind: "not promoted yet" }];
+    }
     if (action === "retest") return [{ kind: "not tested yet" }];
     if (action !== "rebuild") return [];
     const settings = unique(builds.flatMap((step) => settingCauses(before, step)));

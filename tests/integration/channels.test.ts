@@ -56,7 +56,12 @@ before(async () => {
         ...files,
         // A build with other settings would be another build.
         "Pulumi.local.yaml": settings({ registryCache: false }),
-        "Pulumi.pr-1.yaml": settings({ channel: "{stack}", buildsFrom: ["local"], buildSettingsOf: "local" }),
+        // Both are one stack.
+        "Pulumi.pr-1.yaml": settings({
+            channel: "{stack}",
+            buildsFrom: ["local", "organization/layered-images/local"],
+            buildSettingsOf: "local",
+        }),
     });
     const built = await onMain();
     expect(built.code, built.output).toBe(0);
