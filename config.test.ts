@@ -115,13 +115,19 @@ test("settings that decide a build can come from another stack's file, and those
         "layered-images:registryCache": "false",
         "layered-images:compression": { type: "zstd", level: 19 },
         "layered-images:pins": { app: pin },
+        "layered-images:buildArgs": { app: { A: "theirs", B: "theirs" } },
         "layered-images:channel": "edge",
         "layered-images:buildSecrets": { TOKEN: { secure: "v1:0:1" } },
     };
     writeFileSync(path.join(root, "Pulumi.ci.yaml"), JSON.stringify({ config: others }));
     const own = { "python:3": `r.io/python@sha256:${"9".repeat(64)}` };
     const config = await read(
-        { buildSettingsOf: "ci", roots: JSON.stringify(own), pins: JSON.stringify({ base: pin }) },
+        {
+            buildSettingsOf: "ci",
+            roots: JSON.stringify(own),
+            pins: JSON.stringify({ base: pin }),
+            buildArgs: '{"app":{"B":"own"}}',
+        },
         undefined,
         true,
         [],
@@ -130,6 +136,7 @@ test("settings that decide a build can come from another stack's file, and those
     expect(config).toMatchObject({
         roots: { ...others["layered-images:roots"], ...own },
         registryCache: false,
+        buildArgs: { app: { A: "theirs", B: "own" } },
         compression: { type: "zstd", level: 19 },
         pins: { app: pin, base: pin },
         pinnedIn: { app: "ci", base: pulumi.getStack() },

@@ -91,8 +91,10 @@ export class Image extends pulumi.ComponentResource {
             pulumi.all([ref, tag, isTested, allMade(resources)]).apply((all): [string, StackBuild][] => {
                 const [ref, tag, isTested, isMade] = all;
                 if (ref === "" || !isTested || !isMade) return [];
-                const tested = tests && !pin ? { tests: tests.inputHash } : {};
-                return [[platform, { ref, tag, ...tested, ...(from !== undefined && { from }) }]];
+                // Tests of this stack on another one's build are repeated as long as that stack has others.
+                const passed = from ? from.tests : pin ? undefined : tests?.inputHash;
+                const tested = passed === undefined ? {} : { tests: passed };
+                return [[platform, { ref, tag, ...tested, ...(from && { from: from.stack }) }]];
             }),
         );
         return pulumi.all(builds).apply((all) => Object.fromEntries(all.flat()));

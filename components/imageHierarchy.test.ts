@@ -270,6 +270,17 @@ describe("a build", () => {
         expect(resources["base-arm64"]?.inputs).not.toHaveProperty("cacheTo");
     });
 
+    test("in a channel reads the cache of what is released, and writes one of its own", async () => {
+        const resources = await run({ settings: { channel: "pr-1" } });
+        const [own, released] = ["cache-in-pr-1", "cache"].map((tag) => `registry.test/us/app:${tag}-arm64`);
+        expect(resources["app-arm64"]?.inputs).toMatchObject({
+            cacheFrom: [{ registry: { ref: own } }, { registry: { ref: released } }],
+            cacheTo: [{ registry: { ref: own } }],
+        });
+        const { "app-arm64": without } = await run();
+        expect(resources["app-arm64"]?.inputs.tags).toEqual(without?.inputs.tags);
+    });
+
     test("of an image that shares its repository has a cache of its own, and the build tag of what is equal", async () => {
         const named = (tag: string, changes: Partial<ImageDefinition> = {}) =>
             image("base", { name: `ghcr.io/us/base:${tag}`, ...changes });

@@ -16,7 +16,7 @@ import { forDependents } from "./failures";
 import type { FormerState } from "./formerState";
 import { beforehand } from "./hooks";
 import { type StackBuilder, withBuilder } from "./stackBuilder";
-import { smokeTest, testName } from "./smokeTest";
+import { type StagedTests, smokeTest, testName } from "./smokeTest";
 
 /** The arguments of an image's build for one platform. */
 export interface PlatformImageArgs {
@@ -57,8 +57,8 @@ export interface PlatformImage {
      * as they were.
      */
     readonly isTested: pulumi.Output<boolean>;
-    /** The stack that built it; absent if it is this one. */
-    readonly from?: string;
+    /** The stack that built it, and the input hash of the smoke tests that it passed there; absent if it is this stack. */
+    readonly from?: { readonly stack: string; readonly tests: string | undefined };
     /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
     readonly test?: dockerBuild.Image;
 }
@@ -110,11 +110,12 @@ function tagIn({ prepared, parents, platform }: PlatformImageArgs): pulumi.Outpu
  * fail the build.
  */
 function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.ImageArgs, "cacheFrom" | "cacheTo"> {
-    const { repository, registryCache, cacheTag, compression } = prepared;
+    const { repository, registryCache, cacheTag, readCacheTag, compression } = prepared;
     if (repository === undefined || !registryCache) return {};
-    const ref = `${repository}:${cacheTag}-${archOf(platform)}`;
+    const cacheRef = (tag: string) => `${repository}:${tag}-${archOf(platform)}`;
+    const from = [cacheTag, ...(readCacheTag === undefined ? [] : [readCacheTag])];
     const to = {
-        ref,
+        ref: cacheRef(cacheTag),
         mode: "max",
         ignoreError: true,
         imageManifest: true,
@@ -122,7 +123,7 @@ function cache({ prepared, platform }: PlatformImageArgs): Pick<dockerBuild.Imag
         compression: compression.type,
         ...(compression.level !== undefined && { compressionLevel: compression.level }),
     } as const;
-    return { cacheFrom: [{ registry: { ref } }], cacheTo: [{ registry: to }] };
+    return { cacheFrom: from.map((tag) => ({ registry: { ref: cacheRef(tag) } })), cacheTo: [{ registry: to }] };
 }
 
 /**
@@ -188,6 +189,26 @@ const hasTested = (
                 tested.named?.[imageUnderTest]?.location === `${imageScheme}${built}`,
         );
 
+/** Creates the smoke test of a pushed image. */
+function testOf(
+    args: PlatformImageArgs,
+    ref: pulumi.Output<string>,
+    staged: StagedTests,
+    parent: pulumi.Resource,
+): dockerBuild.Image {
+    const { prepared, platform, builder, hooks, limits } = args;
+    const { onError } = hooks;
+    return smokeTest(
+        buildName(prepared.key, platform),
+        { ...args, ref, staged },
+        {
+            parent,
+            customTimeouts: timeouts(limits({ image: prepared.key, platform, kind: "test" })),
+            hooks: { ...beforehand(builder ? [builder.ready] : []), ...(onError && { onError }) },
+        },
+    );
+}
+
 /** Whether the state has the build of an image as it is in this checkout, for each platform that this stack builds. */
 export const isBuiltFrom = (former: FormerState, image: PreparedImage, staged: Staged): boolean =>
     platformsHere(image).every((platform) => isBuilt(former, buildName(image.key, platform), staged));
@@ -229,15 +250,20 @@ function pinnedImage(
 
 /**
  * Returns an image's build of another stack. An update begins only when all of those are there, so a build that is missing is one of a preview:
- * it will be there before the update, with a digest that nobody knows yet.
+ * it will be there before the update, with a digest that nobody knows yet. A build that passed other tests than those of this checkout is tested here.
  */
-function imageElsewhere({ prepared, platform, elsewhere }: PlatformImageArgs): PlatformImage {
+function imageElsewhere(args: PlatformImageArgs, parent: pulumi.Resource): PlatformImage {
+    const { prepared, platform, elsewhere, staged } = args;
     const build = elsewhere.builds[prepared.key]?.[platform];
     const ref = pulumi.output<string>(build?.ref ?? (pulumi.unknown as never));
     const { tag = "", from } = build ?? {};
     const digest = ref.apply((text) => digestOf(text) ?? text);
-    const isTested = pulumi.output(true);
-    return { resources: [], digest, ref, tag: pulumi.output(tag), isTested, ...(from !== undefined && { from }) };
+    const there = from === undefined ? {} : { from: { stack: from, tests: build?.tests } };
+    const made = { digest, ref, tag: pulumi.output(tag), ...there };
+    const isKnown = !build || build.tests === prepared.tests?.inputHash || prepared.pin !== undefined;
+    if (isKnown || !staged.tests) return { ...made, resources: [], isTested: pulumi.output(true) };
+    const test = testOf(args, ref, staged.tests, parent);
+    return { ...made, resources: [test], isTested: hasTested(test, ref, staged.tests), test };
 }
 
 /**
@@ -248,7 +274,7 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const { prepared, platform, staged } = args;
     const { tests } = staged;
     const { repository, key, pin } = prepared;
-    if (prepared.elsewhere?.[platform] !== undefined) return imageElsewhere(args);
+    if (prepared.elsewhere?.[platform] !== undefined) return imageElsewhere(args, parent);
     const pinned = pin?.platforms[platform];
     if (repository !== undefined && pinned !== undefined) return pinnedImage(args, repository, pinned, parent);
     const name = buildName(key, platform);
@@ -264,15 +290,6 @@ export function platformImage(args: PlatformImageArgs, parent: pulumi.Resource):
     const built = digest.apply((text) => digestRef(key, repository, text));
     const ref = forDependents(built, withDigest(repository, `sha256:${"0".repeat(64)}`));
     if (!tests) return { resources: [image], digest, ref, tag, isTested };
-    const { onError } = args.hooks;
-    const test = smokeTest(
-        name,
-        { ...args, ref, staged: tests },
-        {
-            parent,
-            customTimeouts: timeouts(args.limits({ image: key, platform, kind: "test" })),
-            hooks: { ...beforehand(args.builder ? [args.builder.ready] : []), ...(onError && { onError }) },
-        },
-    );
+    const test = testOf(args, ref, tests, parent);
     return { resources: [image, test], digest, ref, tag, isTested: hasTested(test, ref, tests), test };
 }

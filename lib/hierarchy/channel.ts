@@ -14,6 +14,9 @@ export const channelOf = (setting: string, stack: string): string => setting.rep
 export const tagInChannel = (tag: string, channel: string): string =>
     tag === "latest" ? channel : `${channel}-${tag}`;
 
+/** Returns the tag of a registry cache that a channel writes, instead of the stack's without one: that one it only reads. */
+export const cacheInChannel = (cacheTag: string, channel: string): string => `${cacheTag}-in-${channel}`;
+
 /** Whether a tag is one of a channel. */
 export const isInChannel = (tag: string, channel: string): boolean => tag === channel || tag.startsWith(`${channel}-`);
 

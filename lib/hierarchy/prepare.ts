@@ -14,7 +14,7 @@ import { imagesInFrom, targetTriggers, type ReadOptions, type ImagesBelow } from
 import { InputError } from "../errors";
 import type { Platform } from "../platform";
 import { byImage, pushedRepository, referenceProblem } from "../registry/references";
-import { checkChannel, inChannel } from "./channel";
+import { cacheInChannel, checkChannel, inChannel } from "./channel";
 import { type Compression, registryExport, usualCompression } from "./compression";
 import { type Definitions, type ImageDefinition, type Images, platformsOf, declaredPlatforms } from "./definition";
 import { type ReleasePin, checkPins, checkPlatforms } from "./pins";
@@ -85,8 +85,10 @@ export interface PreparedImage {
     readonly registryCache: boolean;
     /** How its layers are compressed, in the registry and in the registry cache. */
     readonly compression: Compression;
-    /** The tag of its registry cache, without the architecture at its end. */
+    /** The tag of the registry cache that its builds write, without the architecture at its end. */
     readonly cacheTag: string;
+    /** That of one that its builds only read; absent outside of a channel. */
+    readonly readCacheTag?: string;
     /** Text of the Dockerfile. */
     readonly dockerfile: string;
     /** Its meaning to BuildKit, as a Dockerfile: the text that is built. */
@@ -334,6 +336,10 @@ function cacheTags({ images, matrices = {} }: Definitions, registry?: string): R
     );
 }
 
+/** Returns the registry caches of an image: what a channel builds must not displace the cache of what is released, or get into it. */
+const cachesIn = (cacheTag: string, channel: string | undefined): Pick<PreparedImage, "cacheTag" | "readCacheTag"> =>
+    channel === undefined ? { cacheTag } : { cacheTag: cacheInChannel(cacheTag, channel), readCacheTag: cacheTag };
+
 /**
  * Returns by key where the images are published, also those that the stack does not build: another one does.
  *
@@ -381,13 +387,13 @@ function pinsOf({ roots, rootsByPlatform = {} }: HierarchySettings): Pins {
 
 function prepare(
     checkout: Checkout,
-    image: Pick<PreparedImage, "platforms" | "elsewhere" | "parents" | "cacheTag" | "publication"> &
+    image: Pick<PreparedImage, "platforms" | "elsewhere" | "parents" | "cacheTag" | "readCacheTag" | "publication"> &
         Pick<ResolvedImage, "key" | "definition" | "roots" | "pinned">,
     reading: DockerfileReading,
     settings: HierarchySettings,
     pins: Pins,
 ): PreparedImage {
-    const { key, definition, platforms, elsewhere, parents, cacheTag, publication } = image;
+    const { key, definition, platforms, elsewhere, parents, cacheTag, readCacheTag, publication } = image;
     const dockerfile = checkout.text(definition.dockerfile) ?? "";
     const isCached = settings.registryCache !== false && definition.registryCache !== false;
     const registryCache = definition.name !== undefined && isCached;
@@ -438,6 +444,7 @@ function prepare(
         registryCache,
         compression,
         cacheTag,
+        ...(readCacheTag !== undefined && { readCacheTag }),
         dockerfile,
         meaning: reading.meaning.text,
         sources: reading.sources,
@@ -498,7 +505,7 @@ export function readHierarchy(checkout: Checkout, definitions: Definitions, want
         const ready = prepare(
             checkout,
             {
-                ...{ ...image, platforms, parents, cacheTag: tags[image.key] ?? "cache" },
+                ...{ ...image, platforms, parents, ...cachesIn(tags[image.key] ?? "cache", settings.channel) },
                 ...(publication && { publication, ...(elsewhere && { elsewhere }) }),
             },
             reading,

@@ -102,6 +102,25 @@ export const buildSettings = [
     "roots",
 ] as const;
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Settings that are records of entries, with the number of their levels: build arguments are by image and name, and those without an address by that too. */
+const levels: Readonly<Partial<Record<(typeof buildSettings)[number], number>>> = {
+    buildArgs: 2,
+    buildArgsWithout: 3,
+    pins: 1,
+    rebuilds: 1,
+    roots: 1,
+};
+
+/** Adds entries to those of a record, which take precedence, on so many levels. */
+function withEntries(own: unknown, other: unknown, level: number): unknown {
+    if (level === 0 || !isRecord(own) || !isRecord(other)) return own ?? other;
+    const added = Object.entries(other).map(([key, value]) => [key, withEntries(own[key], value, level - 1)] as const);
+    return { ...own, ...Object.fromEntries(added) };
+}
+
 /**
  * Adds the settings of another stack that decide a build to those of a stack. A setting of its own takes precedence, in records entry by entry.
  *
@@ -112,13 +131,9 @@ export function withBuildSettings(
     own: Readonly<Record<string, unknown>>,
     other: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-    const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
     const merged: Record<string, unknown> = { ...own };
     for (const key of buildSettings) {
-        const [mine, theirs] = [own[key], other[key]];
-        if (theirs === undefined) continue;
-        const isEntries = key !== "compression" && isRecord(mine) && isRecord(theirs);
-        merged[key] = isEntries ? { ...theirs, ...mine } : (mine ?? theirs);
+        if (other[key] !== undefined) merged[key] = withEntries(own[key], other[key], levels[key] ?? 0);
     }
     return merged;
 }

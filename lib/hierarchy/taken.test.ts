@@ -65,15 +65,29 @@ describe("a build of another stack", () => {
         });
     });
 
-    test("is not taken from another repository, after other tests, by a name that is never pushed, or against a pin", () => {
-        const others: Sources["others"] = [["ci", ci]];
+    test("is taken after other tests, to be tested here, unless another one passed the same", () => {
         const tests = { inputHash: "tests" } as NonNullable<PreparedImage["tests"]>;
+        const tested = image("base", [], { tests });
+        expect(take([tested, app], { others: [["ci", ci]] })).toEqual({ base: "ci 1", app: "ci 2" });
+        const { base: build } = builtOn("4", [base]);
+        const same = stackOf(build ? { base: { ...build, tests: "tests" } } : {});
+        expect(
+            take([tested], {
+                others: [
+                    ["ci", ci],
+                    ["edge", same],
+                ],
+            }),
+        ).toEqual({ base: "edge 4" });
+    });
+
+    test("is not taken from another repository, by a name that is never pushed, or against a pin", () => {
+        const others: Sources["others"] = [["ci", ci]];
         const pin = { release: "r-000000000000", digest: digest("8"), platforms: { [amd64]: digest("9") } };
         expect(take([image("base", [], { repository: "other.io/base" }), app], { others })).toEqual({
             base: "here",
             app: "here",
         });
-        expect(take([image("base", [], { tests }), app], { others })).toEqual({ base: "here", app: "here" });
         expect(take([image("base", [], { pin }), app], { others })).toEqual({ base: "here", app: "here" });
         const local: PreparedImage = { ...base };
         Reflect.deleteProperty(local, "repository");

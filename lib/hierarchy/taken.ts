@@ -35,7 +35,8 @@ export interface Taken {
 
 /**
  * Finds the builds that need not be made, in build order. What the stack has built itself stays its own. A build of another stack is taken if it was pushed
- * to the same repository, has the build tag that it would get here from the same parents, and passed the same smoke tests; so nothing is taken that stands on an image which is built now.
+ * to the same repository, and has the build tag that it would get here from the same parents; so nothing is taken that stands on an image which is built now. If it passed other smoke
+ * tests, it is tested here.
  *
  * @param images in build order
  * @param elsewhere what the stacks of other platforms have: those are never built here
@@ -82,7 +83,8 @@ export function takeBuilds(
             }),
             ...[taken[key]?.[platform]].filter((build) => build?.from !== undefined),
         ];
-        const offer = offers.find((build) => isSame(build) && build?.tests === tests?.inputHash);
+        const same = offers.flatMap((build) => (build && isSame(build) ? [build] : []));
+        const offer = same.find((build) => build.tests === tests?.inputHash) ?? same[0];
         if (offer) known.set(at(key, platform), offer.ref);
         return offer;
     };

@@ -109,6 +109,25 @@ test("a second update has nothing to do, also when the other stack has gone on t
     expect(await digestOf("base", "pr-1")).toBe(latest.base);
 });
 
+test("a build that is taken is tested by the channel's own tests, and not built again for them", async () => {
+    writeTree(program, { "smoke.sh": "#!/bin/sh\ntest -s /base.txt && test -s /id\n" });
+    const { images } = await reviewPlan(lab, program, "--stack", "pr-1");
+    expect(images.map(({ action, causes }) => [action, causes])).toEqual([
+        ["retest", ["smoke test smoke.sh changed"]],
+        ["retest", ["smoke test smoke.sh changed"]],
+    ]);
+    expect(builtBy(await onChannel())).toEqual([
+        ["app-amd64-test", "update"],
+        ["base-amd64-test", "create"],
+    ]);
+    expect(changesOf(await onChannel())).toEqual(noChanges);
+    writeTree(program, { "smoke.sh": files["smoke.sh"] });
+    expect(builtBy(await onChannel())).toEqual([
+        ["app-amd64-test", "update"],
+        ["base-amd64-test", "delete"],
+    ]);
+});
+
 test("what was built for the channel goes to the tags of images.ts without a rebuild, where that stack takes builds from it", async () => {
     // The pull request has main's new base, and is merged.
     writeTree(program, { "base.txt": "new\n" });
