@@ -3,12 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { devcontainerCommand } from "./components/devcontainer";
 import { Deployment } from "./components/deployment";
 import { deleteNothingAfterFailures, endsAtFailure, failAtEnd, inTurn, knownOutputs } from "./components/failures";
-import { emptyState, readFormerState } from "./components/formerState";
+import { type FormerState, emptyState, readFormerState } from "./components/formerState";
 import { ImageHierarchy } from "./components/imageHierarchy";
 import { isBuiltFrom } from "./components/platformImage";
 import { RepositorySettings } from "./components/repositorySettings";
 import { stackBuilder } from "./components/stackBuilder";
-import { readElsewhere, readTaken } from "./components/otherStacks";
+import { readOtherStacks } from "./components/otherStacks";
 import { WorkflowFiles } from "./components/workflowFiles";
 import { type StackConfig, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
@@ -56,6 +56,35 @@ function keepToPolicy({ images }: Hierarchy, { policy }: StackConfig): void {
     const { refused, advised } = judge(policy, images.map(judged).flatMap(violationsOf));
     for (const warning of advised) void pulumi.log.warn(warning);
     refuseAll(refused);
+}
+
+/**
+ * Returns the keys of the images that this update builds without cache.
+ *
+ * @param promotes whether the stack promotes what it builds
+ * @throws InputError for a name of no image that the stack builds
+ */
+function uncachedImages(definitions: RepositoryDefinitions, { images }: Hierarchy, promotes: boolean): string[] {
+    const keys = images.map(({ key }) => key);
+    const isBuilt = (name: string) => keysOf(definitions, name).some((key) => keys.includes(key));
+    // A workflow names the same images to all of its stacks, and not every image is built for the platforms of each.
+    const named = uncachedIn(process.env).filter((name) => promotes || name === allImages || isBuilt(name));
+    return imagesToRebuild(definitions, named, { where: "up --rebuild", among: { keys, adjective: "built" } });
+}
+
+/** Warns of each pinned image, with the command that removes the pin where it is. */
+function warnOfPins(
+    images: readonly PreparedImage[],
+    staged: ReturnType<typeof stageHierarchy>,
+    former: FormerState,
+    { pinnedIn }: StackConfig,
+): void {
+    for (const image of images) {
+        const contexts = staged[image.key];
+        if (!image.pin || !contexts) continue;
+        const options = stackOptions(pinnedIn[image.key] ?? pulumi.getStack());
+        void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
+    }
 }
 
 /** Plans the changes on GitHub before any resource is created; undefined if the stack names no repository. */
@@ -137,33 +166,19 @@ async function compose() {
     const config = readConfig(checkout.root);
     const hierarchy = await read(checkout, definitions, config);
     keepToPolicy(hierarchy, config);
-    const { promote: promotes = true } = config;
-    const built = hierarchy.images.map(({ key }) => key);
-    const isBuilt = (name: string) => keysOf(definitions, name).some((key) => built.includes(key));
-    // A workflow names the same images to all of its stacks, and not every image is built for the platforms of each.
-    const named = uncachedIn(process.env).filter((name) => promotes || name === allImages || isBuilt(name));
-    const uncached = imagesToRebuild(definitions, named, {
-        where: "up --rebuild",
-        among: { keys: built, adjective: "built" },
-    });
+    const { promote: promotes = true, buildsFrom, platformStacks } = config;
+    const uncached = uncachedImages(definitions, hierarchy, promotes);
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const making = config.devcontainer ? publishedMaking(readDevcontainer(checkout), hierarchy.images) : undefined;
-    const { buildsFrom } = config;
-    const otherPlatforms = await readElsewhere(config.platformStacks, hierarchy.images);
-    const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
-    // A preview needs it only for pinned images, and for builds of other stacks.
+    // A preview needs the state only for pinned images, and for builds of other stacks.
     const isPinned = hierarchy.images.some(({ pin }) => pin !== undefined);
     const needsState = !pulumi.runtime.isDryRun() || isPinned || buildsFrom !== undefined;
     const former = needsState ? await readFormerState() : emptyState;
-    const taken = await readTaken(buildsFrom, hierarchy.images, otherPlatforms, former, uncached);
-    const { elsewhere } = taken;
-    for (const image of taken.images) {
-        const contexts = staged[image.key];
-        if (!image.pin || !contexts) continue;
-        const options = stackOptions(config.pinnedIn[image.key] ?? pulumi.getStack());
-        void pulumi.log.warn(pinWarning(image.key, image.pin, !isBuiltFrom(former, image, contexts), options));
-    }
+    const others = { platformStacks, buildsFrom, former, uncached };
+    const { images: prepared, elsewhere } = await readOtherStacks(hierarchy.images, others);
+    const staged = stageHierarchy(checkout, hierarchy, stagedFolder);
+    warnOfPins(prepared, staged, former, config);
     const { secrets, policy } = config;
     lighten();
     // Images come first. Where every failure ends the update, those that nobody waits for come last.
@@ -171,13 +186,13 @@ async function compose() {
     // A preview builds nothing, so no recorded duration limits anything in it.
     const history = pulumi.runtime.isDryRun() ? [] : await readHistory(pulumi.getStack(), process.env, checkout.root);
     const limits = timeLimits(config.timeLimits ?? {}, history);
-    const builder = config.builder && stackBuilder(config.builder, taken.images);
+    const builder = config.builder && stackBuilder(config.builder, prepared);
     const args = { staged, secrets, uncached, limits, former, builder, elsewhere, promotes, policy };
-    const images = new ImageHierarchy("images", { ...args, images: taken.images.filter((one) => !isLast(one)) });
+    const images = new ImageHierarchy("images", { ...args, images: prepared.filter((one) => !isLast(one)) });
     await inTurn(images.done());
     const delivered = decided && deliver(decided, images.promotedRefs());
     await inTurn(delivered?.done);
-    images.add({ ...args, images: taken.images.filter(isLast) });
+    images.add({ ...args, images: prepared.filter(isLast) });
     for (const [name, settings] of Object.entries(config.deployments)) {
         const promotion = images.images[settings.image]?.promotion;
         // Checked above: an image that is pushed has one.

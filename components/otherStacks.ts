@@ -12,11 +12,11 @@ import { dockerTypes, listIn, stackType, textIn } from "../lib/engine/resources"
 import { fullStackName } from "../lib/engine/stacks";
 import type { PlatformStacks } from "../lib/hierarchy/platformStacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
-import { type Taken, missingSource, takeBuilds } from "../lib/hierarchy/taken";
+import { type Sources, type Taken, missingSource, takeBuilds } from "../lib/hierarchy/taken";
+import type { Platform } from "../lib/platform";
 import { repositoryOf, withDigest } from "../lib/registry/references";
 import type { FormerState } from "./formerState";
 import { buildName } from "./platformImage";
-import type { Platform } from "../lib/platform";
 
 /** Returns the complete name of a stack: by itself it is one of this project and organization. */
 const fullName = (stack: string): string =>
@@ -44,34 +44,32 @@ const parseBuilds = (value: unknown): StackBuilds | undefined => stackBuildsSche
 /** What a stack says that it has: undefined if it was never updated, or last by a version that did not say so. "missing" if it does not exist. */
 type Said = StackBuilds | undefined | "missing";
 
-/** What was read, by the stack's complete name: the engine refuses to read a stack twice, and both settings may name it. */
-const read = new Map<string, Promise<Said>>();
-
 async function readBuilds(name: string): Promise<Said> {
     if (!(await exists(name))) return "missing";
     const details = await new pulumi.StackReference(name).getOutputDetails("builds");
     return parseBuilds(details.value ?? details.secretValue);
 }
 
-function buildsOf(stack: string): Promise<Said> {
-    const name = fullName(stack);
-    const said = read.get(name) ?? readBuilds(name);
-    read.set(name, said);
-    return said;
+/** Returns a function that reads what stacks have, each once: the engine refuses a second reference to a stack, and both settings may name it. */
+function buildsReader(): (stack: string) => Promise<Said> {
+    const read = new Map<string, Promise<Said>>();
+    return (stack) => {
+        const name = fullName(stack);
+        const said = read.get(name) ?? readBuilds(name);
+        read.set(name, said);
+        return said;
+    };
 }
 
 /**
- * Reads from their stacks what other stacks built, and compares it with the checkout. An update is refused while one of them is behind, before
- * anything is built; a preview warns, and goes on with digests that are not known yet.
- *
- * @param images in build order
- * @throws InputError in an update, with the stacks that are behind, and the commands that build there
+ * Compares what the stacks of other platforms built with the checkout. An update is refused while one of them is behind; a preview warns, and goes on
+ * with digests that are not known yet.
  */
-export async function readElsewhere(
-    stacks: PlatformStacks | undefined,
+async function findPlatforms(
+    stacks: PlatformStacks,
     images: readonly PreparedImage[],
+    buildsOf: ReturnType<typeof buildsReader>,
 ): Promise<Elsewhere> {
-    if (!stacks) return nothingElsewhere;
     const names = [...new Set(Object.values(stacks))];
     const builds = await Promise.all(
         names.map(async (name) => {
@@ -87,24 +85,12 @@ export async function readElsewhere(
     return elsewhere;
 }
 
-/**
- * Takes from other stacks what they have built from the same inputs, so that it is not built here. A stack that has nothing yet is no error: then everything is
- * built here.
- *
- * @param stacks the setting `buildsFrom`
- * @param images in build order
- * @param former what the stack has itself before this run
- * @param uncached keys of images that are to be built without cache, and so are not taken
- * @throws InputError for a stack that does not exist
- */
-export async function readTaken(
-    stacks: readonly string[] | undefined,
-    images: readonly PreparedImage[],
-    elsewhere: Elsewhere,
+/** Reads from where builds can be taken. A stack that has nothing yet is no error: then everything is built here. */
+async function readSources(
+    stacks: readonly string[],
     former: FormerState,
-    uncached: readonly string[],
-): Promise<Taken> {
-    if (!stacks) return { images, elsewhere };
+    buildsOf: ReturnType<typeof buildsReader>,
+): Promise<Sources> {
     const others = await Promise.all(
         stacks.map(async (stack, index) => {
             const builds = await buildsOf(stack);
@@ -123,5 +109,34 @@ export async function readTaken(
     };
     const stackName = `${pulumi.getProject()}-${pulumi.getStack()}`;
     const taken = parseBuilds(former.outputsOf(stackType, stackName)?.builds) ?? {};
-    return takeBuilds(images, elsewhere, { own, others, taken }, uncached);
+    return { own, others, taken };
+}
+
+/** What the stack's settings say about other stacks. */
+export interface OtherStacksArgs {
+    /** The setting `platformStacks`: stacks without whose builds nothing begins. */
+    readonly platformStacks?: PlatformStacks | undefined;
+    /** The setting `buildsFrom`: stacks from which builds are taken, where they have them. */
+    readonly buildsFrom?: readonly string[] | undefined;
+    /** What the stack has itself before this run. */
+    readonly former: FormerState;
+    /** Keys of images that are to be built without cache, and so are not taken. */
+    readonly uncached: readonly string[];
+}
+
+/**
+ * Finds what other stacks have built of the stack's images, from their outputs.
+ *
+ * @param images in build order
+ * @throws InputError for a stack of `buildsFrom` that does not exist, and in an update for stacks of `platformStacks` that are behind the checkout, with
+ *     the commands that build there
+ */
+export async function readOtherStacks(
+    images: readonly PreparedImage[],
+    { platformStacks, buildsFrom, former, uncached }: OtherStacksArgs,
+): Promise<Taken> {
+    const buildsOf = buildsReader();
+    const elsewhere = platformStacks ? await findPlatforms(platformStacks, images, buildsOf) : nothingElsewhere;
+    if (!buildsFrom) return { images, elsewhere };
+    return takeBuilds(images, elsewhere, await readSources(buildsFrom, former, buildsOf), uncached);
 }
