@@ -57,8 +57,13 @@ export interface PlatformImage {
      * as they were.
      */
     readonly isTested: pulumi.Output<boolean>;
-    /** The stack that built it, and the input hash of the smoke tests that it passed there; absent if it is this stack. */
-    readonly from?: { readonly stack: string; readonly tests: string | undefined };
+    /** Where it was built; absent if it is this stack. */
+    readonly from?: {
+        /** The stack's name. */
+        readonly stack: string;
+        /** The input hash of the smoke tests that it passed there; undefined if that stack has none. */
+        readonly tests: string | undefined;
+    };
     /** The smoke test of this build; absent if the image has none, or is pinned: a release was tested. */
     readonly test?: dockerBuild.Image;
 }
