@@ -129,3 +129,11 @@ export const workflowsFile = (workflows: WorkflowDefinitions = fixtureWorkflows)
 export const configWith = (lines: string): Readonly<Record<string, string>> => ({
     "Pulumi.local.yaml": (fixture["Pulumi.local.yaml"] ?? "").replace("encryptionsalt", `${lines}encryptionsalt`),
 });
+
+/** Returns the text of a stack's configuration file like the fixture's, with settings of the project. */
+export const stackSettings = (settings: Readonly<Record<string, unknown>>): string =>
+    configWith(
+        Object.entries(settings)
+            .map(([key, value]) => `  layered-images:${key}: ${JSON.stringify(value)}\n`)
+            .join(""),
+    )["Pulumi.local.yaml"] ?? "";

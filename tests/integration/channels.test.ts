@@ -1,6 +1,6 @@
 import path from "node:path";
 import { after, before } from "mocha";
-import { configWith } from "../fixture";
+import { stackSettings } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
@@ -30,13 +30,6 @@ const files = {
     "app.txt": "app\n",
 };
 
-const settings = (values: Readonly<Record<string, unknown>>): string =>
-    configWith(
-        Object.entries(values)
-            .map(([key, value]) => `  layered-images:${key}: ${JSON.stringify(value)}\n`)
-            .join(""),
-    )["Pulumi.local.yaml"] ?? "";
-
 const onMain = () => up(lab, program);
 const onChannel = () => up(lab, program, "--stack", "pr-1");
 const digestOf = async (repository: string, tag: string) => (await manifest(lab, `fixture/${repository}`, tag))?.digest;
@@ -55,9 +48,9 @@ before(async () => {
     program = makeRepository(path.join(lab.paths.state, "repository"), {
         ...files,
         // A build with other settings would be another build.
-        "Pulumi.local.yaml": settings({ registryCache: false }),
+        "Pulumi.local.yaml": stackSettings({ registryCache: false }),
         // Both are one stack.
-        "Pulumi.pr-1.yaml": settings({
+        "Pulumi.pr-1.yaml": stackSettings({
             channel: "{stack}",
             buildsFrom: ["local", "organization/layered-images/local"],
             buildSettingsOf: "local",
@@ -137,7 +130,7 @@ test("what was built for the channel goes to the tags of images.ts without a reb
         ["app-amd64-test", "update"],
     ]);
     const channel = await digestOf("app", "pr-1");
-    writeTree(program, { "Pulumi.local.yaml": settings({ registryCache: false, buildsFrom: ["pr-1"] }) });
+    writeTree(program, { "Pulumi.local.yaml": stackSettings({ registryCache: false, buildsFrom: ["pr-1"] }) });
     const { images } = await reviewPlan(lab, program);
     expect(images.map(({ image, action, causes }) => [image, action, causes])).toEqual([
         ["base", "unchanged", []],
@@ -157,7 +150,7 @@ test("what was built for the channel goes to the tags of images.ts without a reb
 });
 
 test("a stack that does not exist is refused before anything is built", async () => {
-    writeTree(program, { "Pulumi.pr-1.yaml": settings({ channel: "{stack}", buildsFrom: ["lokal"] }) });
+    writeTree(program, { "Pulumi.pr-1.yaml": stackSettings({ channel: "{stack}", buildsFrom: ["lokal"] }) });
     const refused = await onChannel();
     expect(refused.code).not.toBe(0);
     expect(refused.output).toContain("there is no stack lokal, from which builds are to be taken");

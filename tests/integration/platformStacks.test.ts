@@ -1,6 +1,6 @@
 import path from "node:path";
 import { after, before } from "mocha";
-import { configWith, fixture } from "../fixture";
+import { fixture, stackSettings } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest } from "../registry";
@@ -36,12 +36,8 @@ const files = {
 /** The tests of a child are those of its parent. */
 const onArm64 = ["app", "arm", "base"].flatMap((name) => [`${name}-arm64`, `${name}-arm64-test`]);
 
-const lines = (settings: Readonly<Record<string, unknown>>) =>
-    Object.entries(settings)
-        .map(([key, value]) => `  layered-images:${key}: ${JSON.stringify(value)}\n`)
-        .join("");
 /** The configuration of the stack that builds arm64. */
-const platformStack = configWith(lines({ platforms: ["linux/arm64"], promote: false }))["Pulumi.local.yaml"] ?? "";
+const platformStack = stackSettings({ platforms: ["linux/arm64"], promote: false, buildSettingsOf: "local" });
 const onMain = () => up(lab, program);
 const onPlatform = () => up(lab, program, "--stack", "arm64");
 
@@ -67,7 +63,7 @@ before(async () => {
     expect((await onMain()).code).toBe(0);
     alone = await all();
     expect(Object.keys(alone.app?.platforms ?? {})).toEqual(["linux/amd64", "linux/arm64"]);
-    writeTree(program, configWith(lines({ platformStacks: { "linux/arm64": "arm64" } })));
+    writeTree(program, { "Pulumi.local.yaml": stackSettings({ platformStacks: { "linux/arm64": "arm64" } }) });
 });
 after(() => lab.close());
 

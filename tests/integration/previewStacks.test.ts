@@ -6,7 +6,7 @@ import type { ChannelReport } from "../../cli/removeChannel";
 import type { CleanupReport } from "../../lib/forms/cleanupText";
 import { reviewSchema } from "../../lib/forms/json";
 import { backendFolder } from "../../lib/system/paths";
-import { configWith } from "../fixture";
+import { stackSettings } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
 import { manifest, tags } from "../registry";
@@ -21,13 +21,6 @@ import { writeTree } from "../tree";
 let lab: TestLab;
 let program: string;
 
-const settings = (values: Readonly<Record<string, unknown>>): string =>
-    configWith(
-        Object.entries(values)
-            .map(([key, value]) => `  layered-images:${key}: ${JSON.stringify(value)}\n`)
-            .join(""),
-    )["Pulumi.local.yaml"] ?? "";
-
 const files = {
     "images.ts": `const platforms = ["linux/amd64"];
 export const images = {
@@ -39,8 +32,8 @@ export const images = {
     "app.Dockerfile": "FROM ghcr.io/fixture/base:latest\nCOPY app.txt /\n",
     "base.txt": "base\n",
     "app.txt": "app\n",
-    "Pulumi.local.yaml": settings({}),
-    "Pulumi.preview.yaml": settings({ channel: "{stack}", buildsFrom: ["local"] }),
+    "Pulumi.local.yaml": stackSettings({}),
+    "Pulumi.preview.yaml": stackSettings({ channel: "{stack}", buildsFrom: ["local"] }),
 };
 
 /** Runs a command as on another machine than the lab's: with the lab's parts on PATH, and its backend. */
