@@ -16,7 +16,7 @@ import { rebuildsSchema } from "./lib/hierarchy/rebuild";
 import { type Compression, compressionSchema } from "./lib/hierarchy/compression";
 import { type ReleasePin, pinKeys, pinsSchema } from "./lib/hierarchy/pins";
 import { type Deployment, deploymentKeys, deploymentsSchema } from "./lib/hierarchy/deployments";
-import { type PlatformStacks, platformStacksSchema } from "./lib/hierarchy/platformStacks";
+import { type PlatformStacks, platformStacksSchema, stackName } from "./lib/hierarchy/platformStacks";
 import { type PolicySettings, policyKeys, policySchema } from "./lib/policy/settings";
 import { type TimeLimitSettings, timeLimitKeys, timeLimitsSchema } from "./lib/update/timeLimits";
 import {
@@ -210,10 +210,7 @@ const schema = z.strictObject({
     /** Other stacks: what one of them has built from the same inputs is taken, and not built. */
     buildsFrom: buildsFromSchema.optional(),
     /** Another stack, from whose file the settings come that decide a build and that this stack does not set itself. */
-    buildSettingsOf: z
-        .string()
-        .regex(/^[\w./-]+$/, 'not the name of a stack, such as "ci"')
-        .optional(),
+    buildSettingsOf: stackName.optional(),
     /** Whether the stack promotes what it built; false for a stack that another one names in platformStacks. */
     promote: z.boolean({ error: "neither true nor false" }).optional(),
     /** Pins of external images: by reference as Dockerfiles write it, `<repository>@<digest>`. */

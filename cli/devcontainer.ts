@@ -82,12 +82,14 @@ async function building(devcontainer: Devcontainer, root: string, stack: string 
     }));
     const { below } = makingOf(devcontainer, candidates);
     const names = Object.fromEntries(candidates.flatMap(({ key, name }) => (name === undefined ? [] : [[key, name]])));
-    const needed = (key: string): string[] => [key, ...(parents.get(key) ?? []).flatMap(needed)];
+    const needed = new Set(below);
+    // A set is read on to what is added meanwhile.
+    for (const key of needed) for (const parent of parents.get(key) ?? []) needed.add(parent);
     const output = (key: string) => {
         const name = below.includes(key) ? names[key] : undefined;
         return name === undefined ? "type=cacheonly" : intoDocker(name);
     };
-    const outputs = new Map(below.flatMap(needed).map((key) => [key, output(key)]));
+    const outputs = new Map([...needed].map((key) => [key, output(key)]));
     const { images } = makePlan({ stack: engine.stack, preview: previewed, history: [] });
     const platform = hostPlatform();
     const file = knownBakeFile({ steps, images, names, platform, root, outputs });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { collectBlobs } from "../lab/labState";
 import { type Place, type RemovalReport, type Sources, planCleanup, removeListed } from "../lib/cleanup/cleanup";
-import { UnknownNamesError, collectNames } from "../lib/cleanup/names";
+import { UnknownNamesError, collectNames, unknownNames } from "../lib/cleanup/names";
 import { readSeen, seenFile, writeSeen } from "../lib/cleanup/seen";
 import { configFileOf, openConfigFile } from "../lib/engine/configFile";
 import { DamagedStackError } from "../lib/engine/fileBackend";
@@ -91,18 +91,13 @@ export function imagesOf(stack: string, states: ReadonlyMap<string, string>): re
     const shortName = (name: string) => name.split("/").at(-1);
     const same = [...states].find(([name]) => shortName(name) === shortName(stack));
     const own = states.get(stack) ?? same?.[1];
-    const refuse = (problem: string): never => {
-        throw new UnknownNamesError({
-            problem: `${problem}. What it names is not known, so nothing is removed`,
-            next: `pulumi stack export --stack ${stack}`,
-        });
-    };
-    if (own === undefined) return refuse(`the backend does not list stack ${stack}`);
+    const next = `pulumi stack export --stack ${stack}`;
+    if (own === undefined) throw unknownNames(`the backend does not list stack ${stack}`, next);
     try {
         return deployedImages(parseDeployment(own));
     } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        return refuse(`the state of stack ${stack} can't be read: ${error.message}`);
+        throw unknownNames(`the state of stack ${stack} can't be read: ${error.message}`, next);
     }
 }
 

@@ -8,13 +8,13 @@ import {
     stackBuildsSchema,
     unreadableStack,
 } from "../lib/hierarchy/elsewhere";
-import { dockerTypes, listIn, stackType, textIn } from "../lib/engine/resources";
+import { dockerTypes, listIn, pushedBy, stackType } from "../lib/engine/resources";
 import { fullStackName } from "../lib/engine/stacks";
 import type { PlatformStacks } from "../lib/hierarchy/platformStacks";
 import type { PreparedImage } from "../lib/hierarchy/prepare";
 import { type Sources, type Taken, missingSource, takeBuilds } from "../lib/hierarchy/taken";
 import type { Platform } from "../lib/platform";
-import { repositoryOf, withDigest } from "../lib/registry/references";
+import { repositoryOf } from "../lib/registry/references";
 import type { FormerState } from "./formerState";
 import { buildName } from "./platformImage";
 
@@ -101,11 +101,10 @@ async function readSources(
     );
     const own = (key: string, platform: Platform) => {
         const outputs = former.outputsOf(dockerTypes.image, buildName(key, platform));
-        const [tag] = listIn(outputs?.tags);
-        const digest = textIn(outputs?.digest);
-        if (tag === undefined || digest === undefined) return undefined;
-        const repository = repositoryOf(tag);
-        return { ref: withDigest(repository, digest), tag: tag.slice(repository.length + 1) };
+        const ref = outputs && pushedBy({ inputs: {}, outputs });
+        if (ref === undefined) return undefined;
+        const [tag = ""] = listIn(outputs?.tags);
+        return { ref, tag: tag.slice(repositoryOf(ref).length + 1) };
     };
     const stackName = `${pulumi.getProject()}-${pulumi.getStack()}`;
     const taken = parseBuilds(former.outputsOf(stackType, stackName)?.builds) ?? {};

@@ -12,7 +12,8 @@ import { capture } from "../system/process";
 /** The state of a stack could not be read, so what it names is not known, and nothing may be removed. */
 export class UnknownNamesError extends InputError {}
 
-const unknown = (problem: string, next: string): UnknownNamesError =>
+/** Returns the error for what could not be read. */
+export const unknownNames = (problem: string, next: string): UnknownNamesError =>
     new UnknownNamesError({ problem: `${problem}. What it names is not known, so nothing is removed`, next });
 
 const stacksSchema = z.array(z.object({ name: z.string() }));
@@ -26,7 +27,7 @@ async function stackNames({ stack, env }: Engine): Promise<string[]> {
     const done = await runPulumi(["stack", "ls", "--json", "--non-interactive"], env);
     const next = `pulumi stack ls --json, in the environment of stack ${stack}`;
     if (done.failure !== undefined) {
-        throw unknown(engineError("the project's stacks can't be listed", done).message, next);
+        throw unknownNames(engineError("the project's stacks can't be listed", done).message, next);
     }
     let listed: unknown;
     try {
@@ -35,7 +36,7 @@ async function stackNames({ stack, env }: Engine): Promise<string[]> {
         listed = undefined;
     }
     const { data = [] } = stacksSchema.safeParse(listed);
-    if (data.length === 0) throw unknown("the backend lists no stack of this project", next);
+    if (data.length === 0) throw unknownNames("the backend lists no stack of this project", next);
     return data.map(({ name }) => name);
 }
 
@@ -50,7 +51,7 @@ async function readStates(engine: Engine): Promise<ReadonlyMap<string, string>> 
     for (const name of await stackNames(engine)) {
         const done = await runPulumi(["stack", "export", "--stack", name, "--non-interactive"], engine.env);
         if (done.failure !== undefined) {
-            throw unknown(
+            throw unknownNames(
                 engineError(`the state of stack ${name} can't be read`, done).message,
                 `repair it, or if nothing of it is used any more: pulumi stack rm --stack ${name}`,
             );
@@ -83,7 +84,7 @@ export function usesIn(text: string): string {
         read = undefined;
     }
     const { data: state } = exported.safeParse(read);
-    if (!state) throw unknown("a state is not what pulumi stack export prints", "pulumi stack export");
+    if (!state) throw unknownNames("a state is not what pulumi stack export prints", "pulumi stack export");
     const resources = (state.deployment.resources ?? []).map((resource) => {
         if (resource.type !== componentTypes.promotion || !resource.outputs) return resource;
         return { ...resource, outputs: { ...resource.outputs, releases: [] } };
@@ -104,7 +105,7 @@ export async function readFiles(root: string): Promise<string> {
     const done = await capture("git", [...grep, "--", ".", ":!node_modules", ":!.stage", ":!.updates"], { cwd: root });
     // Exit code 1 without a message: no line has any.
     if (done.failure === undefined || (done.stdout === "" && done.stderr === "")) return done.stdout;
-    throw unknown(
+    throw unknownNames(
         `the files of ${root} can't be searched: git grep ended with ${done.failure}: ${done.stderr.trim()}`,
         "repair that, or install git",
     );
@@ -126,10 +127,10 @@ async function readVariables(target: GitHubTarget): Promise<string> {
         found = await list(target, path, `read the variables of ${nameOf(target)}`);
     } catch (error) {
         if (!(error instanceof InputError || error instanceof UnreachableError)) throw error;
-        throw unknown(`the variables of ${nameOf(target)} can't be read: ${error.message}`, again);
+        throw unknownNames(`the variables of ${nameOf(target)} can't be read: ${error.message}`, again);
     }
     const { data } = z.array(variable).safeParse(found);
-    if (!data) throw unknown(`the variables of ${nameOf(target)} can't be read: GitHub lists none`, again);
+    if (!data) throw unknownNames(`the variables of ${nameOf(target)} can't be read: GitHub lists none`, again);
     return data.map(({ value }) => value).join("\n");
 }
 

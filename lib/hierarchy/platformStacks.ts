@@ -7,15 +7,16 @@ import { type Definitions, declaredPlatforms } from "./definition";
 /* Platforms that other stacks build, each on a runner of its own: those stacks build, test and push, this one promotes an index over
    the digests of all of them. Nothing but the other stacks' outputs connects them. */
 
+/** The name of a stack in a setting, in any of the forms that Pulumi takes. */
+export const stackName = z.string().regex(/^[\w./-]+$/, 'not the name of a stack, such as "ci"');
+
 /** `layered-images:platformStacks`: by platform, the stack that builds it. */
-export const platformStacksSchema = z
-    .record(z.string(), z.string().regex(/^[\w./-]+$/, 'not the name of a stack, such as "ci-arm64"'))
-    .superRefine((stacks, context) => {
-        for (const name of Object.keys(stacks).filter((name) => !isPlatform(name))) {
-            const message = "not a platform, such as linux/arm64";
-            context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
-        }
-    }) as z.ZodType<PlatformStacks>;
+export const platformStacksSchema = z.record(z.string(), stackName).superRefine((stacks, context) => {
+    for (const name of Object.keys(stacks).filter((name) => !isPlatform(name))) {
+        const message = "not a platform, such as linux/arm64";
+        context.addIssue({ code: "custom", path: [name], message, params: { remove: true } });
+    }
+}) as z.ZodType<PlatformStacks>;
 
 /** By platform, the stack that builds it. */
 export type PlatformStacks = Readonly<Record<Platform, string>>;

@@ -4,6 +4,7 @@ import type { Platform } from "../platform";
 import { repositoryOf, withDigest } from "../registry/references";
 import { keyArguments } from "../system/shell";
 import type { Elsewhere, StackBuild, StackBuilds } from "./elsewhere";
+import { stackName } from "./platformStacks";
 import { type PreparedImage, buildTagOf } from "./prepare";
 
 /* Builds that a stack takes from other stacks instead of building them: a stack of a pull request builds only what differs from the stack of the main
@@ -11,7 +12,7 @@ import { type PreparedImage, buildTagOf } from "./prepare";
 
 /** `layered-images:buildsFrom`: the stacks whose builds are taken, the first one that has a build first. */
 export const buildsFromSchema = z
-    .array(z.string().regex(/^[\w./-]+$/, 'not the name of a stack, such as "ci"'), {
+    .array(stackName, {
         error: 'not a list of stacks, such as ["ci"]',
     })
     .min(1, "it names no stack");
