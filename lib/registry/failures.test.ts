@@ -130,6 +130,35 @@ describe("a failed build", () => {
         expect(nextAfter([error], "ghcr.io")).toMatch(next);
     });
 
+    // The words of google.golang.org/grpc for a connection that ends or can't be made, as buildx prints the status and as BuildKit does.
+    test.each(
+        [
+            "error reading from server: EOF",
+            "error reading from server: read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer",
+            "error reading from server: read tcp 127.0.0.1:1->127.0.0.1:2: use of closed network connection",
+            'closing transport due to: connection error: desc = "error reading from server: EOF", received prior goaway: code: NO_ERROR',
+            "keepalive ping failed to receive ACK within timeout",
+            "transport is closing",
+            "the connection is draining",
+            'connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:2: connect: connection refused"',
+            'connection error: desc = "transport: authentication handshake failed: EOF"',
+            'connection error: desc = "error reading server preface: read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer"',
+        ].flatMap((words) => [
+            `failed to receive status: rpc error: code = Unavailable desc = ${words}`,
+            `failed to build: failed to solve: Unavailable: ${words}`,
+        ]),
+    )("whose engine ended or can't be reached says to start it: %s", (error) => {
+        expect(nextAfter([error], "ghcr.io")).toMatch(/start the engine of the node/);
+        expect(nextAfter([error], undefined)).toMatch(/start the engine of the node/);
+    });
+
+    test.each([
+        "failed to push ghcr.io/us/base:b-1: unexpected status from PUT request to https://ghcr.io/v2/x: 503 Service Unavailable: try later",
+        "failed to push ghcr.io/us/base:b-1: unexpected status from PUT request to https://ghcr.io/v2/x: 500 Internal Server Error\nunknown: store: rpc error: code = Unavailable desc = error reading from server: EOF",
+    ])("whose registry is unavailable is about the registry: %s", (error) => {
+        expect(nextAfter([error], "ghcr.io")).toMatch(/^ghcr\.io failed: the reason is in its log/);
+    });
+
     test("of which a step found the disk full, or no emulation, has its next step said by what the step printed", () => {
         expect(nextAfterStep(["x", "OSError: [Errno 28] No space left on device: '/x'"])).toMatch(
             /docker buildx prune/,

@@ -115,8 +115,9 @@ const conflict = /blob unknown to registry|provided digest did not match uploade
 const failureIn = (text: string): Failure | undefined => failures.find(({ pattern }) => pattern.test(text));
 
 const builder = {
+    // An engine that ended, or that nobody reaches, is gRPC's code Unavailable, whatever words follow: as the status itself, or as BuildKit prints it. "503 Service Unavailable: …" is an answer of a server.
     pattern:
-        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver|failed to list workers|error reading from server: EOF|Unavailable: (connection|error reading|closing transport)/,
+        /failed to initialize builder|failed to connect to the docker API|no builder .* found|failed to find driver|failed to list workers|rpc error: code = Unavailable desc = |(?<!Service )\bUnavailable: /,
     next: () =>
         `if the lab's builder ended: ${typed("lab", "start")}; otherwise start the builder that "docker buildx ls" marks with *, or create ` +
         "one: docker buildx create --driver docker-container --bootstrap --use; if the stack sets `builder`: start the engine of the node " +
@@ -200,10 +201,10 @@ export function isPassing(errors: readonly string[]): boolean {
 export function nextAfter(errors: readonly string[], registry: string | undefined): string | undefined {
     const text = errors.join("\n");
     if (program.pattern.test(text)) return program.next;
-    if (builder.pattern.test(text)) return builder.next();
-    // The registry's disk, not the builder's.
+    // What a registry answers may name a full disk or a lost connection of its own: not the builder's.
     const isAnswer = text.includes("failed to push") && /unexpected status|507 /.test(text);
     if (registry !== undefined && isAnswer) return failureIn(text)?.next(registry);
+    if (builder.pattern.test(text)) return builder.next();
     if (disk.pattern.test(text)) return disk.next;
     if (text.includes(contexts.text)) return contexts.next;
     // A step of the image may fail with the same words because of an unrelated server.
