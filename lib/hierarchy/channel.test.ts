@@ -19,8 +19,8 @@ describe("a channel", () => {
     test("has tags of its own in the repository of the name, and none in other repositories", () => {
         expect(inChannel(published(["latest", "3.12"], ["{commit}"]), "pr-1")).toEqual({
             repository: "r.io/app",
-            tags: ["pr-1", "pr-1-3.12"],
-            releaseTags: ["pr-1-{commit}"],
+            tags: ["pr-1", "pr-1_3.12"],
+            releaseTags: ["pr-1_{commit}"],
             copies: [],
         });
     });
@@ -31,7 +31,7 @@ describe("a channel", () => {
         expect(channelOf("edge", "pr-12")).toBe("edge");
     });
 
-    const tag = fc.constantFrom("latest", "edge", "3.12", "slim", "edge-slim", "v1", "edge-latest");
+    const tag = fc.constantFrom("latest", "edge", "3.12", "slim", "edge_slim", "v1", "edge_latest");
     test("never has a tag of images.ts, whatever tags there are, unless it is refused", () => {
         fc.assert(
             fc.property(
@@ -43,7 +43,7 @@ describe("a channel", () => {
                     try {
                         checkChannel(channel, all);
                     } catch (error) {
-                        expect(String(error)).toContain(`channel "${channel}" would move r.io/`);
+                        expect(String(error)).toMatch(/channel "\S+" (would move r\.io\/|has "_" in it)/);
                         return;
                     }
                     for (const one of Object.values(all)) {
@@ -57,7 +57,32 @@ describe("a channel", () => {
         );
     });
 
+    test("has no tag in common with another one, whatever tags there are", () => {
+        const part = fc.stringMatching(/^a([-_.]a){0,2}$/);
+        const tags = fc.uniqueArray(fc.oneof(part, fc.constant("latest")), { minLength: 1, maxLength: 3 });
+        const accepted = (channel: string, of: Publication) => {
+            try {
+                checkChannel(channel, { app: of });
+                return true;
+            } catch {
+                return false;
+            }
+        };
+        fc.assert(
+            fc.property(part, part, tags, tags, (one, other, ofOne, ofOther) => {
+                fc.pre(one !== other && accepted(one, published(ofOne)) && accepted(other, published(ofOther)));
+                const met = inChannel(published(ofOne), one).tags;
+                for (const tag of inChannel(published(ofOther), other).tags) {
+                    expect(met).not.toContain(tag);
+                    expect(isInChannel(tag, one)).toBe(false);
+                }
+            }),
+            { numRuns: 2000 },
+        );
+    });
+
     const refused: readonly (readonly [channel: string, of: Publication, message: RegExp])[] = [
+        ["pr_1", published(["latest"]), /has "_" in it, which separates a channel from an image's tag: pr_1_<tag>/],
         ["3.12", published(["latest", "3.12"]), /would move r\.io\/app:3\.12, which is a tag of image app/],
         ["r-000000000000", published(["latest"]), /its tag "r-000000000000" begins like the tags of builds/],
         ["cache-amd64", published(["latest"]), /begins like/],

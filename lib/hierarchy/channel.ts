@@ -10,15 +10,19 @@ export const stackPlaceholder = "{stack}";
 /** Returns the channel of a stack, from its setting. */
 export const channelOf = (setting: string, stack: string): string => setting.replaceAll(stackPlaceholder, stack);
 
+/** What stands between a channel and a tag of images.ts. No channel has it in its own name, so no two channels have a tag in common. */
+const separator = "_";
+
 /** Returns the tag that a channel has instead of one in images.ts: `latest` is the channel itself. */
 export const tagInChannel = (tag: string, channel: string): string =>
-    tag === "latest" ? channel : `${channel}-${tag}`;
+    tag === "latest" ? channel : `${channel}${separator}${tag}`;
 
 /** Returns the tag of a registry cache that a channel writes, instead of the stack's without one: that one it only reads. */
 export const cacheInChannel = (cacheTag: string, channel: string): string => `${cacheTag}-in-${channel}`;
 
 /** Whether a tag is one of a channel. */
-export const isInChannel = (tag: string, channel: string): boolean => tag === channel || tag.startsWith(`${channel}-`);
+export const isInChannel = (tag: string, channel: string): boolean =>
+    tag === channel || tag.startsWith(`${channel}${separator}`);
 
 /** Returns where a channel publishes what `publication` publishes without one: in the repository of the image's name, under tags of its own. */
 export function inChannel(publication: Publication, channel: string): Publication {
@@ -44,13 +48,18 @@ const canBeSame = (one: string, other: string): boolean =>
     (namesRelease(other) && tagsOfReleases(other).test(one));
 
 /**
- * Refuses a channel whose tags are not tags, look like those that this program gives to builds, releases and caches, or are those of an image without
+ * Refuses a channel that can't be told from a tag of another one, or whose tags are not tags, look like those that this program gives to builds, releases and caches, or are those of an image without
  * the channel: the stack would move what another one promotes.
  *
  * @param published the publications without the channel, by key of the image
  * @throws InputError with the channel, and the tag that it can't have
  */
 export function checkChannel(channel: string, published: Readonly<Record<string, Publication>>): void {
+    if (channel.includes(separator))
+        refuse(
+            channel,
+            `has "${separator}" in it, which separates a channel from an image's tag: ${channel}${separator}<tag>`,
+        );
     const all = Object.values(published);
     const own = all.flatMap((publication) => {
         const { tags, releaseTags } = inChannel(publication, channel);

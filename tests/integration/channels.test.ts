@@ -80,7 +80,7 @@ test("a new stack builds only what differs from the stack that it takes builds f
     expect(await latestNow()).toEqual(latest);
     expect(await digestOf("base", "pr-1")).toBe(latest.base);
     expect(await digestOf("app", "pr-1")).not.toBe(latest.app);
-    expect(await digestOf("app", "pr-1-3.12")).toBe(await digestOf("app", "pr-1"));
+    expect(await digestOf("app", "pr-1_3.12")).toBe(await digestOf("app", "pr-1"));
     expect(await digestOf("app", "3.12")).toBe(latest.app);
     const layersOf = async (repository: string, tag: string) => {
         const index = await manifest(lab, `fixture/${repository}`, tag);

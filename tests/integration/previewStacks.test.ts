@@ -93,7 +93,7 @@ test("an update makes the stack with the settings of another one, and the next o
     expect(first.code, first.output).toBe(0);
     expect(await stacks()).toEqual(["local", "pr-1"]);
     expect(await digestOf("app", "pr-1")).not.toBe(before.latest);
-    expect(await digestOf("app", "pr-1-3.12")).toBe(await digestOf("app", "pr-1"));
+    expect(await digestOf("app", "pr-1_3.12")).toBe(await digestOf("app", "pr-1"));
     expect(await digestOf("base", "pr-1")).toBe(before.base);
     expect(await digestOf("app", "latest")).toBe(before.latest);
     expect(readFileSync(copied(), "utf8")).toMatch(/^# Written by layered-images from Pulumi\.preview\.yaml/);
@@ -134,8 +134,8 @@ test("a stack that is being updated keeps its tags", async () => {
 });
 
 test("the removal of a channel removes its tags and its stack, and nothing that other tags name", async () => {
-    const day = `pr-1-${new Date().toISOString().slice(0, 10)}`;
-    const releases = async () => (await tags(lab, "fixture/app")).filter((tag) => /^pr-1-[0-9a-f]{12}$/.test(tag));
+    const day = `pr-1_${new Date().toISOString().slice(0, 10)}`;
+    const releases = async () => (await tags(lab, "fixture/app")).filter((tag) => /^pr-1_[0-9a-f]{12}$/.test(tag));
     // The state says only of the newest release what its tags are.
     writeTree(program, { "app.txt": "changed again\n" });
     const updated = await run("up", ...onPreview);
@@ -146,7 +146,7 @@ test("the removal of a channel removes its tags and its stack, and nothing that 
     const base = await digestOf("base", "pr-1");
     const listed = await removal(...onPreview);
     expect(listed.code, listed.output).toBe(0);
-    const all = ["base:pr-1", "app:pr-1", "app:pr-1-3.12", `app:${day}`, ...named.map((tag) => `app:${tag}`)];
+    const all = ["base:pr-1", "app:pr-1", "app:pr-1_3.12", `app:${day}`, ...named.map((tag) => `app:${tag}`)];
     expect(outcomes(listed)).toEqual(Object.fromEntries(all.map((tag) => [tag, "listed"])));
     // Somebody moved a tag.
     const at = `${lab.instance.registry}/fixture/app`;
@@ -154,7 +154,7 @@ test("the removal of a channel removes its tags and its stack, and nothing that 
         "imagetools",
         "create",
         "--tag",
-        `${at}:pr-1-3.12`,
+        `${at}:pr-1_3.12`,
         `${at}:latest`,
     ]);
     expect(moved.code, moved.output).toBe(0);
@@ -165,7 +165,7 @@ test("the removal of a channel removes its tags and its stack, and nothing that 
     expect(done.code, done.output).toBe(0);
     expect(outcomes(done)).toEqual({
         ...Object.fromEntries(all.map((tag) => [tag, "removed"])),
-        "app:pr-1-3.12": "stays",
+        "app:pr-1_3.12": "stays",
     });
     expect(done.report.removed).toBe(true);
     expect((await tags(lab, "fixture/app")).sort()).toEqual(left);
