@@ -136,6 +136,41 @@ test("smoke tests, images that are never pushed and what waits for its deletion 
     ]);
 });
 
+test("an image consists of what the stack built and of what it took from other stacks", () => {
+    const said = (letter: string, from?: string) => ({
+        ref: `ghcr.io/o/base@${digest(letter)}`,
+        tag: "b-0",
+        ...(from !== undefined && { from }),
+    });
+    const stack = {
+        urn: urn("pulumi:pulumi:Stack", "o-ci"),
+        type: "pulumi:pulumi:Stack",
+        outputs: {
+            builds: {
+                base: { "linux/amd64": said("a"), "linux/arm64": said("b", "ci-arm64") },
+                app: { "linux/arm64": said("c", "ci-arm64") },
+            },
+        },
+    };
+    const images = deployedImages(
+        read([stack, component("base", []), build("base", "a"), component("app", ["base"]), component("dev", [])]),
+    );
+    const builds = images.map((one) => [
+        one.image,
+        one.builds.map(({ platform, digest, from }) => [platform, digest, from]),
+    ]);
+    expect(builds).toEqual([
+        [
+            "base",
+            [
+                ["linux/amd64", digest("a"), undefined],
+                ["linux/arm64", digest("b"), "ci-arm64"],
+            ],
+        ],
+        ["app", [["linux/arm64", digest("c"), "ci-arm64"]]],
+    ]);
+});
+
 test("a hierarchy with very many ways through it takes no longer than its images", () => {
     const names = (level: number) => ["a", "b"].map((one) => `${level.toString().padStart(2, "0")}-${one}`);
     const levels = Array.from({ length: 40 }, (_one, level) => level);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CommandError, InputError } from "../errors";
+import { type StackBuilds, stackBuildsSchema } from "../hierarchy/elsewhere";
 import type { Platform } from "../platform";
 import { digestOf, repositoryOf } from "../registry/references";
 import { typed } from "../system/commandLine";
@@ -15,6 +16,7 @@ import {
     pinIn,
     pushedBy,
     readImage,
+    stackType,
 } from "./resources";
 
 /** A secret property as `pulumi stack export --show-secrets` writes it: its JSON as a string. */
@@ -82,6 +84,7 @@ export async function publishedBuilds(options: CanaryOptions): Promise<Build[]> 
 
 /** A build as recorded in the state. */
 export interface DeployedBuild {
+    /** URN of its resource; where none of this stack stands for it, of the image's component. */
     readonly urn: string;
     /** "linux/amd64" */
     readonly platform: string;
@@ -91,6 +94,8 @@ export interface DeployedBuild {
     readonly repository: string;
     /** When the engine last changed it: ISO 8601, UTC. */
     readonly built?: string;
+    /** The stack that built it; absent if it is this one. */
+    readonly from?: string;
 }
 
 /** A tag of an image, as recorded in the state: a tag that moves (`latest`), or the tag of a release. */
@@ -239,10 +244,20 @@ function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
 const pinnedBuilds = (urn: string, repository: string, platforms: Readonly<Record<string, string>>): DeployedBuild[] =>
     Object.entries(platforms).map(([platform, digest]) => ({ urn, platform, digest, repository }));
 
-/** Returns the images that the stack pushed, parents first. */
+/** Returns the builds of other stacks that an image of this one consists of. */
+const foreignBuilds = (urn: string, builds: StackBuilds[string] = {}): DeployedBuild[] =>
+    Object.entries(builds).flatMap(([platform, { ref, from }]) => {
+        const digest = digestOf(ref);
+        return from === undefined || digest === undefined
+            ? []
+            : [{ urn, platform, digest, repository: repositoryOf(ref), from }];
+    });
+
+/** Returns the images that the stack pushed, or made of what other stacks pushed, parents first. */
 export function deployedImages({ resources }: Pick<Deployment, "resources">): DeployedImage[] {
     const ofType = (type: string) => resources.filter((entry) => entry.type === type);
     const [builds, indexes] = [ofType(dockerTypes.image), ofType(dockerTypes.index)];
+    const said = stackBuildsSchema.safeParse(ofType(stackType)[0]?.outputs.builds).data ?? {};
     const images = ofType(componentTypes.image).flatMap(({ urn, inputs }) => {
         const image = nameOf(urn);
         const kept = builds.filter(({ parent }) => parent === urn).flatMap(readBuild);
@@ -255,7 +270,10 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
             .map(({ urn: indexUrn, tag, digest }) => ({ urn: indexUrn, tag, digest }));
         const { parents, roots: described } = read;
         const tag = promotion?.tag;
-        const imageBuilds = pin && tag !== undefined ? pinnedBuilds(urn, repositoryOf(tag), pin.platforms) : kept;
+        const imageBuilds =
+            pin && tag !== undefined
+                ? pinnedBuilds(urn, repositoryOf(tag), pin.platforms)
+                : [...kept, ...foreignBuilds(urn, said[image])];
         const pinned = pin && {
             release: pin.release,
             digest: pin.digest,

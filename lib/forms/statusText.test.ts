@@ -15,7 +15,7 @@ const report: StatusReport = {
             otherTags: [],
             builds: [
                 { platform: "linux/amd64", digest, present: true, size: 45_000_000, built: "2026-11-01T10:00:00Z" },
-                { platform: "linux/arm64", digest, present: false },
+                { platform: "linux/arm64", digest, present: false, from: "ci-arm64" },
             ],
         },
         {
@@ -48,7 +48,7 @@ test("text has a line for each build, and each command alone on its line", () =>
 
 image  platform     in registry  size   shared with parent   built              took  commit
 base   linux/amd64  there        45 MB                       2026-11-01 10:00Z
-       linux/arm64  MISSING
+       linux/arm64  MISSING                                  by stack ci-arm64
 app    linux/amd64  not known           4.1 kB (2/3 layers)                     61 s  0123456789-dirty
 
 drift

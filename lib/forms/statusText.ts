@@ -14,15 +14,16 @@ function presence({ present, lostBlobs = [] }: BuildStatus): string {
     return lostBlobs.length > 0 ? wrongs.incomplete : "there";
 }
 
-/** Returns the cells of a build: presence, size, size shared with the parent, time, duration, commit. */
+/** Returns the cells of a build: presence, size, size shared with the parent, time or the stack that built it, duration, commit. */
 function buildCells(build: BuildStatus): string[] {
-    const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit, uncommitted } = build;
+    const { size: own, sharedSize, sharedLayers, layers, built, seconds, commit, uncommitted, from } = build;
+    const time = built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`;
     const shared = sharedSize === undefined ? "" : `${size(sharedSize)} (${sharedLayers ?? 0}/${layers ?? 0} layers)`;
     return [
         presence(build),
         own === undefined ? "" : size(own),
         shared,
-        built === undefined ? "" : `${built.slice(0, 16).replace("T", " ")}Z`,
+        from === undefined ? time : `by stack ${from}`,
         seconds === undefined ? "" : `${seconds.toFixed(0)} s`,
         commit === undefined ? "" : `${commit.slice(0, 10)}${uncommitted ? "-dirty" : ""}`,
     ];

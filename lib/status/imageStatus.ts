@@ -54,6 +54,8 @@ export interface BuildStatus {
     readonly seconds?: number;
     /** Files that this build read and that were not committed. */
     readonly uncommitted?: readonly string[];
+    /** The stack that built it; absent if it is this one. */
+    readonly from?: string;
 }
 
 /** A tag, compared with the registry. */
@@ -151,7 +153,7 @@ function buildStatus(
     answers: Answers,
     history: readonly UpdateRecord[],
 ): BuildStatus {
-    const { platform, digest, built } = build;
+    const { platform, digest, built, from } = build;
     const answer = answers.get(refOf(build));
     const held = heldAt(answers, refOf(build));
     const parentsHeld = all
@@ -167,7 +169,7 @@ function buildStatus(
         ...(held && { size: sizeOf(held.layers), layers: held.layers.length }),
         ...(shared && parents.length > 0 && { sharedSize: sizeOf(shared), sharedLayers: shared.length }),
         ...(built !== undefined && { built }),
-        ...lastBuild(history, image, platform),
+        ...(from === undefined ? lastBuild(history, image, platform) : { from }),
     };
 }
 

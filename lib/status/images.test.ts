@@ -122,6 +122,44 @@ test("other tags are compared like that of the name, releases and other registri
     ]);
 });
 
+test("a build that another stack made is asked for, shown with that stack, and said to be built again there if it is lost", () => {
+    const taken = { ...built("base", "b", "arm64"), urn: "urn:layer-base", from: "ci-arm64" };
+    const image: DeployedImage = { ...base, builds: [built("base", "a"), taken] };
+    const ref = `ghcr.io/o/base@${digest("b")}`;
+    expect(imageQuestions([image])).toContain(ref);
+    expect(imageFindings(image, [image, app], answers(), lab)).toEqual([]);
+    expect(imageStatus(image, [image, app], answers(), []).builds[1]).toMatchObject({
+        present: true,
+        from: "ci-arm64",
+    });
+    const lost = answers({ [ref]: { found: undefined } });
+    expect(imageFindings(image, [image, app], lost, lab)).toEqual([
+        {
+            kind: "drift",
+            about: "image base",
+            text: `linux/arm64: ${digest("b")} is not in the registry; stack ci-arm64 built it, and its status says how it is built again`,
+            repair: { by: "command", command: "npm run status -- --stack 'ci-arm64'" },
+        },
+    ]);
+    // Nothing of this stack makes it again.
+    expect(lostBuilds([image, app], lost)).toEqual([]);
+    const blobs = answers({
+        [ref]: {
+            found: {
+                digest: digest("b"),
+                layers: [layer("3", 100)],
+                platforms: {},
+                blobs: { lost: [{ digest: digest("3"), remembered: false }] },
+            },
+        },
+    });
+    expect(imageFindings(image, [image, app], blobs, lab)).toMatchObject(
+        [{ text: /^linux\/arm64: of .* the registry lost layer 1 of 1/ }].map(({ text }) => ({
+            text: expect.stringMatching(text) as string,
+        })),
+    );
+});
+
 test("the layers shared with the parent are those that both begin with", () => {
     const status = imageStatus(app, [base, app], answers(), []);
     expect(status.builds[0]).toMatchObject({ present: true, size: 115, layers: 3, sharedSize: 110, sharedLayers: 2 });

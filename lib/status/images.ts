@@ -188,9 +188,24 @@ const isGone = ({ tag }: DeployedTag, answers: Answers): boolean => {
     return answer !== undefined && "found" in answer && answer.found === undefined;
 };
 
-/** Returns the lost builds of an image that an update can build again. Those of a pinned release are built no more. */
+/** Returns the lost builds of an image that an update can build again. Those of a pinned release are built no more, those of other stacks there. */
 const lostIn = ({ pinned, builds }: DeployedImage, answers: Answers): DeployedBuild[] =>
-    pinned ? [] : builds.filter((build) => isLost(build, answers));
+    pinned ? [] : builds.filter((build) => build.from === undefined && isLost(build, answers));
+
+/** Returns the findings about builds that other stacks made and a registry lost. */
+const foreignFindings = ({ image, builds }: DeployedImage, answers: Answers): Finding[] =>
+    builds.flatMap((build): Finding[] => {
+        const { from } = build;
+        const text = from === undefined ? undefined : lostText(build, answers);
+        if (from === undefined || text === undefined) return [];
+        const command = typed("status", "--stack", quote(from));
+        return [
+            {
+                ...{ kind: "drift", about: `image ${image}`, repair: { by: "command", command } },
+                text: `${text}; stack ${from} built it, and its status says how it is built again`,
+            },
+        ];
+    });
 
 /** Returns the findings about the pin of an image: that there is one is no difference. */
 function pinFindings(
@@ -310,6 +325,7 @@ export function imageFindings(
     const waiting = pinned ? [] : builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         ...lost,
+        ...foreignFindings(image, answers),
         ...copies,
         ...moved,
         ...pinFindings(image, answers, commands),

@@ -68,6 +68,17 @@ describe("what registries answered", () => {
         expect(moved[0]).toMatch(next);
     });
 
+    test("warns of a lost build of another stack, which no update here builds again", () => {
+        const taken = { ...base, builds: base.builds.map((build) => ({ ...build, from: "ci-arm64" })) };
+        const { missing, moved } = readAnswers([taken], new Map([[baseRef, { found: undefined }]]), local);
+        expect(missing.size).toBe(0);
+        expect(moved).toEqual([
+            expect.stringMatching(
+                /^image base: linux\/amd64: .* is not in the registry; stack ci-arm64 built it.*: npm run status -- --stack 'ci-arm64'$/,
+            ),
+        ]);
+    });
+
     test("says nothing of a promoted tag that is where it was put, or was not asked for", () => {
         expect(readAnswers([base], new Map([["r.io/us/base:latest", held("f")]]), local).moved).toEqual([]);
         expect(readAnswers([base], new Map(), local).moved).toEqual([]);

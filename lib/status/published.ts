@@ -12,7 +12,7 @@ export interface Published {
     readonly missing: ReadonlySet<string>;
     /** Compressed bytes by image and platform ("bot linux/amd64"). */
     readonly bytes: ReadonlyMap<string, number>;
-    /** Warnings about promoted tags that are lost or moved. */
+    /** Warnings about promoted tags that are lost or moved, and about builds of other stacks that are lost. */
     readonly moved: readonly string[];
     /** Steps that are necessary before an update can restore the missing builds. */
     readonly before: readonly string[];
@@ -21,7 +21,7 @@ export interface Published {
 }
 
 /**
- * Returns warnings about promoted tags that differ from the state, with the repair: a refresh skips indexes, so an
+ * Returns warnings about what an update does not build again: promoted tags that differ from the state, and lost builds of other stacks, with the repair. A refresh skips indexes, so an
  * update moves a tag only if its builds change, and restores a missing tag only with --refresh.
  */
 function promotionWarnings(
@@ -31,7 +31,10 @@ function promotionWarnings(
     commands: Commands,
 ): string[] {
     return imageFindings(image, all, answers, commands).flatMap(({ kind, about, text, repair }) => {
-        if (kind !== "drift" || repair?.by !== "replace") return [];
+        if (kind !== "drift") return [];
+        // What another stack built and the registry lost.
+        if (repair?.by === "command") return [`${about}: ${text}: ${repair.command}`];
+        if (repair?.by !== "replace") return [];
         if (!tagsOf(image).some(({ urn }) => urn === repair.urn)) return [];
         const next = [...lostPromotions([image], answers), ...lostBuilds([image], answers)].includes(repair.urn)
             ? "An update with --refresh puts it back"
@@ -51,8 +54,8 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
         for (const build of builds) {
             const answer = answers.get(refOf(build));
             if (!answer || "unknown" in answer) continue;
-            // No update builds a release again.
-            if (!pinned && isLost(build, answers)) missing.add(refOf(build));
+            // No update builds a release again, nor what another stack built.
+            if (!pinned && build.from === undefined && isLost(build, answers)) missing.add(refOf(build));
             if (answer.found) {
                 const sizes = answer.found.layers.map(({ size }) => size);
                 bytes.set(

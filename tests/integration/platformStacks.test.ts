@@ -3,7 +3,8 @@ import { after, before } from "mocha";
 import { fixture, stackSettings } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { expect, test } from "../mocha";
-import { manifest } from "../registry";
+import { deleteManifest, manifest } from "../registry";
+import type { StatusReport } from "../../lib/status/status";
 import { changesOf, command, exportState, imageOutputs, noChanges, reviewPlan, up } from "../stack";
 import { writeTree } from "../tree";
 
@@ -146,6 +147,29 @@ test("after a change the update waits for the other stack, and then promotes an 
         digest: now.app?.digest,
         platforms: now.app?.platforms,
     });
+    const status = await command(lab, program, ["status"]);
+    expect(status.code, status.output).toBe(0);
+});
+
+test("what the registry lost of the other stack's builds is seen here, and built again there", async () => {
+    const lost = (await all()).app?.platforms["linux/arm64"] ?? "";
+    await deleteManifest(lab, "fixture/app", lost);
+    const found = await command(lab, program, ["status", "--json"]);
+    expect(found.code, found.output).toBe(2);
+    const { findings } = JSON.parse(found.stdout) as StatusReport;
+    expect(findings).toMatchObject([
+        {
+            kind: "drift",
+            about: "image app",
+            text: expect.stringContaining(
+                `linux/arm64: ${lost} is not in the registry; stack arm64 built it`,
+            ) as string,
+            command: "npx layered-images status --stack 'arm64'",
+        },
+    ]);
+    const repaired = await command(lab, program, ["up", "--refresh", "--stack", "arm64"]);
+    expect(repaired.code, repaired.output).toBe(0);
+    expect(await manifest(lab, "fixture/app", lost)).toBeDefined();
     const status = await command(lab, program, ["status"]);
     expect(status.code, status.output).toBe(0);
 });
