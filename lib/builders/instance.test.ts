@@ -97,6 +97,33 @@ describe("an instance", () => {
         expect(told()).toEqual([`rm ${name}`, `create --name ${name} --node ${name} --driver remote tcp://a:1`]);
     });
 
+    test.each([
+        ["the same", "/k1", "%2Fk1", []],
+        ["none, which is the user's own", undefined, "", []],
+        ["another", "/k2", "%2Fk1", ["rm --keep-daemon"]],
+        ["one instead of none", "/k1", "", ["rm --keep-daemon"]],
+        ["none any more", undefined, "%2Fk1", ["rm --keep-daemon"]],
+    ])(
+        "on Kubernetes is made anew where KUBECONFIG names %s, and the engine of the other cluster stays",
+        async (_name, now, before, removed) => {
+            const wanted = engine({}, "kubernetes");
+            const name = nameOf(wanted);
+            const endpoint = `kubernetes:///${name}?deployment=${name}&kubeconfig=${before}`;
+            const told = machine({
+                inspect: say(inspection({ node: name, endpoint }, undefined, "kubernetes")),
+                create: "",
+                rm: "",
+            });
+            await readyBuilder(wanted, { ...process.env, KUBECONFIG: now });
+            expect(told()).toEqual(
+                removed.flatMap((how) => [
+                    `${how} ${name}`,
+                    `create --name ${name} --node ${name} --driver kubernetes`,
+                ]),
+            );
+        },
+    );
+
     test("of somebody else is refused with the two ways, and stays", async () => {
         const told = machine({ inspect: say(inspection({ node: "farm0", endpoint: "tcp://c:1" })) });
         await expect(ready(engine({ name: "farm" }))).rejects.toThrow(

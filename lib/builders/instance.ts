@@ -131,6 +131,14 @@ const optionTexts = (options: Readonly<Record<string, string>>) =>
             .sort(),
     );
 
+/** Returns the cluster configuration that an instance was made with, which buildx keeps in its endpoint; undefined if it is of another driver. */
+const kubeconfigOf = ({ endpoint }: SeenNode): string | undefined =>
+    endpoint.startsWith("kubernetes:") ? (new URL(endpoint).searchParams.get("kubeconfig") ?? "") : undefined;
+
+/** Whether a node runs in the cluster that KUBECONFIG names: an instance stays with the file that it was made with, whatever that is later. */
+const isInCluster = (seen: SeenNode, env: NodeJS.ProcessEnv): boolean =>
+    (kubeconfigOf(seen) ?? env.KUBECONFIG ?? "") === (env.KUBECONFIG ?? "");
+
 /**
  * Whether a node is as wanted. Its name holds the definition; the rest finds what was changed by hand, and certificates of another checkout.
  * Where buildx rewrites an endpoint (Docker hosts, clusters), the name alone decides.
@@ -141,9 +149,13 @@ const isAsWanted = (wanted: WantedInstance, seen: SeenNode): boolean =>
     (wanted.driver !== "remote" || seen.endpoint === wanted.endpoint) &&
     optionTexts(seen.options) === optionTexts(wanted.options);
 
-/** Removes an instance that is ours, with the engine that buildx started for it. */
-async function remove(name: string, env: NodeJS.ProcessEnv): Promise<void> {
-    const { failure, reason } = await runBuildx(["rm", name], env);
+/**
+ * Removes an instance that is ours, with the engine that buildx started for it.
+ *
+ * @param keepsEngine whether that engine goes on: in another cluster, which may not be reachable any more
+ */
+async function remove(name: string, env: NodeJS.ProcessEnv, keepsEngine = false): Promise<void> {
+    const { failure, reason } = await runBuildx(["rm", ...(keepsEngine ? ["--keep-daemon"] : []), name], env);
     if (failure === undefined) return;
     throw new CommandError(
         `builder ${name} can't be removed: ${reason}`,
@@ -173,8 +185,8 @@ async function ensure(wanted: WantedInstance, env: NodeJS.ProcessEnv): Promise<v
         });
     }
     const [node] = seen?.nodes ?? [];
-    if (node && isAsWanted(wanted, node)) return;
-    if (seen) await remove(name, env);
+    if (node && isAsWanted(wanted, node) && isInCluster(node, env)) return;
+    if (seen) await remove(name, env, node && !isInCluster(node, env));
     const { failure, reason } = await runBuildx(createArguments(wanted), env);
     if (failure === undefined) return;
     throw new CommandError(`builder ${name} can't be made: ${reason}`, `correct ${where}, or what buildx says`);
