@@ -167,7 +167,7 @@ test("what the registry lost of the other stack's builds is seen here, and built
             command: "npx layered-images status --stack 'arm64'",
         },
     ]);
-    const repaired = await command(lab, program, ["up", "--refresh", "--stack", "arm64"]);
+    const repaired = await command(lab, program, ["up", "--refresh", "--stack", "arm64"], lab.env);
     expect(repaired.code, repaired.output).toBe(0);
     expect(await manifest(lab, "fixture/app", lost)).toBeDefined();
     const status = await command(lab, program, ["status"]);
