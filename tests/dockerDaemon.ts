@@ -120,7 +120,8 @@ export async function loadBuildKit({ variables }: DockerDaemon, lab: TestLab): P
     writeTree(folder, { Dockerfile: `${lines.join("\n")}\n` });
     for (const name of ["buildkitd", "buildctl"]) copyFileSync(path.join(built, name), path.join(folder, name));
     const [name, archive] = ["buildkit:lab", path.join(lab.paths.state, "buildkit.tar")];
-    const output = `type=docker,name=${name},dest=${archive}`;
+    // Debian's Docker reads no zstd.
+    const output = `type=docker,name=${name},compression=gzip,force-compression=true,dest=${archive}`;
     const context = `root=docker-image://${root}`;
     await run("buildx", ["build", "--build-context", context, "--output", output, folder], { env: lab.env });
     await run("docker", ["load", "--quiet", "--input", archive], { env: { ...lab.env, ...variables } });
