@@ -17,7 +17,7 @@ import { ensurePrograms, searchPath } from "../lab/toolchain/packages";
 import { tools } from "../lab/toolchain/tools";
 import { labPaths } from "../lib/system/paths";
 import { capture, run } from "../lib/system/process";
-import { type TestLab, unmountBelow } from "./lab";
+import { unmountBelow } from "./lab";
 import { eventually } from "./mocha";
 import { writeTree } from "./writeTree";
 
@@ -100,30 +100,4 @@ export async function startDocker(buildx: string): Promise<DockerDaemon> {
         throw error;
     }
     return { variables, close };
-}
-
-/**
- * Loads an image with the lab's BuildKit into a Docker, as moby/buildkit is one: for engines that buildx starts there.
- *
- * @returns its name
- */
-export async function loadBuildKit({ variables }: DockerDaemon, lab: TestLab): Promise<string> {
-    const folder = path.join(lab.paths.state, "buildkit-image");
-    const built = await ensureBuilt(labPaths().cache, tools.buildkit);
-    const [root = ""] = Object.values(lab.instance.roots);
-    const lines = [
-        "FROM root",
-        "RUN apt-get update && apt-get install --yes --no-install-recommends runc",
-        "COPY buildkitd buildctl /usr/bin/",
-        'ENTRYPOINT ["buildkitd"]',
-    ];
-    writeTree(folder, { Dockerfile: `${lines.join("\n")}\n` });
-    for (const name of ["buildkitd", "buildctl"]) copyFileSync(path.join(built, name), path.join(folder, name));
-    const [name, archive] = ["buildkit:lab", path.join(lab.paths.state, "buildkit.tar")];
-    // Debian's Docker reads no zstd.
-    const output = `type=docker,name=${name},compression=gzip,force-compression=true,dest=${archive}`;
-    const context = `root=docker-image://${root}`;
-    await run("buildx", ["build", "--build-context", context, "--output", output, folder], { env: lab.env });
-    await run("docker", ["load", "--quiet", "--input", archive], { env: { ...lab.env, ...variables } });
-    return name;
 }

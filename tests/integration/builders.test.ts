@@ -1,10 +1,8 @@
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "mocha";
 import type { BuilderSettings } from "../../lib/builders/settings";
 import { instancesFor } from "../../lib/builders/settings";
-import { capture } from "../../lib/system/process";
-import { loadBuildKit, startDocker } from "../dockerDaemon";
 import { type Engine, type Pairs, makePairs, startEngine } from "../engine";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
@@ -256,51 +254,3 @@ test("`remove-builders` removes what the program made on this machine, and nothi
     expect(instances()).toEqual(["theirs"]);
     rmSync(path.join(program, "other"), { recursive: true });
 });
-
-test.thorough(
-    "an engine that buildx starts in a container of Docker is made when something is to be built, and removed with its container",
-    async () => {
-        const buildx = (await capture("which", ["buildx"], { env: lab.env })).stdout.trim();
-        const docker = await startDocker(buildx);
-        try {
-            const image = await loadBuildKit(docker, lab);
-            const there: TestLab = { ...apart, env: { ...apart.env, ...docker.variables } };
-            const containers = async () =>
-                (await runIn(there, program, "docker", ["ps", "--format", "{{.Names}}"])).stdout
-                    .split("\n")
-                    .filter(Boolean);
-            // What buildx gives to engines that it starts.
-            const { registry } = lab.instance;
-            writeFileSync(
-                path.join(apart.env.BUILDX_CONFIG ?? "", "buildkitd.default.toml"),
-                `[registry."${registry}"]\n  ca = ["${lab.env.SSL_CERT_FILE ?? ""}"]\n`,
-            );
-            const builder: BuilderSettings = {
-                driver: "docker-container",
-                nodes: [{ options: { image, network: "host" } }],
-            };
-            set(builder);
-            expect(changesOf(await up(there, program))).toEqual(noChanges);
-            expect(await containers()).toEqual([]);
-            changeApp("fourth\n");
-            const done = await up(there, program);
-            expect(done.code, done.output).toBe(0);
-            expect(changesOf(done)).not.toEqual(noChanges);
-            const [made = "", ...others] = [...instancesFor(builder, ["linux/amd64"], program).values()].map(
-                ({ name }) => name,
-            );
-            expect(others).toEqual([]);
-            expect(await containers()).toEqual([`buildx_buildkit_${made}`]);
-            expect(await builtOn(made)).toEqual(["linux/amd64", "linux/arm64"]);
-            const { code, output } = await runIn(there, program, process.execPath, [
-                "--eval",
-                commandScript(["remove-builders"]),
-            ]);
-            expect(code, output).toBe(0);
-            expect(await containers()).toEqual([]);
-            expect(instances()).toEqual(["theirs"]);
-        } finally {
-            await docker.close();
-        }
-    },
-);
