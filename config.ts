@@ -92,6 +92,10 @@ function providerSettings(): ProviderSettings {
     };
 }
 
+/** Returns what the provider of images takes for the Docker engine, from its configuration and environment; "" for none. */
+export const providerDockerHost = (): string =>
+    new pulumi.Config("docker-build").get("host") ?? process.env.DOCKER_HOST ?? "";
+
 /** Builds the GitHub part of the configuration from checked values; undefined if the stack names no repository. */
 function githubConfig(
     github: z.infer<typeof githubSchema> | undefined,

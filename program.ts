@@ -10,13 +10,14 @@ import { RepositorySettings } from "./components/repositorySettings";
 import { stackBuilder } from "./components/stackBuilder";
 import { readOtherStacks } from "./components/otherStacks";
 import { WorkflowFiles } from "./components/workflowFiles";
-import { type StackConfig, readConfig } from "./config";
+import { type StackConfig, providerDockerHost, readConfig } from "./config";
 import { loadDefinitions } from "./definitions";
 import { askFrontends } from "./lab/frontends";
 import { type Checkout, openCheckout } from "./lib/context/checkout";
 import { stagedFolder } from "./lib/context/fileHashes";
 import { readDevcontainer } from "./lib/devcontainer/file";
 import { publishedMaking } from "./lib/devcontainer/making";
+import { checkDockerHost, restoreDockerHost } from "./lib/engine/dockerHost";
 import { stackOptions } from "./lib/engine/stacks";
 import { asInputError } from "./lib/errors";
 import { planGitHub } from "./lib/github/deliver";
@@ -164,6 +165,8 @@ async function compose() {
     const checkout = openCheckout(process.cwd());
     const definitions = loadDefinitions(checkout.root);
     const config = readConfig(checkout.root);
+    const dockerHost = providerDockerHost();
+    restoreDockerHost();
     const hierarchy = await read(checkout, definitions, config);
     keepToPolicy(hierarchy, config);
     const { promote: promotes = true, buildsFrom, platformStacks } = config;
@@ -171,10 +174,11 @@ async function compose() {
     const decided = await decide(checkout, definitions, hierarchy, config);
     checkDeployments(config.deployments, hierarchy.images);
     const making = config.devcontainer ? publishedMaking(readDevcontainer(checkout), hierarchy.images) : undefined;
-    // A preview needs the state only for pinned images, and for builds of other stacks.
+    // A preview needs the state only for pinned images, for builds of other stacks, and for a DOCKER_HOST.
     const isPinned = hierarchy.images.some(({ pin }) => pin !== undefined);
-    const needsState = !pulumi.runtime.isDryRun() || isPinned || buildsFrom !== undefined;
+    const needsState = !pulumi.runtime.isDryRun() || isPinned || buildsFrom !== undefined || dockerHost !== "";
     const former = needsState ? await readFormerState() : emptyState;
+    checkDockerHost(dockerHost, former.dockerHosts);
     const others = { platformStacks, buildsFrom, former, uncached };
     const { images: prepared, elsewhere } = await readOtherStacks(hierarchy.images, others);
     const staged = stageHierarchy(checkout, hierarchy, stagedFolder);

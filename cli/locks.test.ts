@@ -97,7 +97,9 @@ describe("a lock that stops an update in GitHub Actions", () => {
             const stdout = JSON.stringify({ [markName(mark)]: JSON.stringify(mark) });
             return Promise.resolve({ stdout, stderr: "", failure: undefined });
         };
-        expect(await removeEndedLocks({ stack: "ci", isLab: false, isCi: true, env, pulumi }, output)).toBe(isRemoved);
+        expect(
+            await removeEndedLocks({ stack: "ci", isLab: false, isCi: true, namesBuilder: false, env, pulumi }, output),
+        ).toBe(isRemoved);
         expect(said.join("\n")).toMatch(line);
         expect(ran.filter((command) => command !== "stack tag ls")).toEqual(
             isRemoved ? ["cancel", `stack tag rm ${markName(mark)}`] : [],

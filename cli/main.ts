@@ -8,6 +8,7 @@ import type * as Scale from "../bench/scale/command";
 import { stopLab } from "../lab/labState";
 import type * as Builders from "../lib/builders/instance";
 import { backendNames } from "../lib/engine/backends";
+import { restoreDockerHost } from "../lib/engine/dockerHost";
 import { ciStack } from "../lib/engine/stacks";
 import { asInputError, CommandError } from "../lib/errors";
 import { saysRefused } from "../lib/policy/rules";
@@ -196,6 +197,8 @@ function addOwnCommands(
  * @returns the exit code: 0 done, 1 failed, 64 wrong use; Pulumi's exit code if `pulumi` ran
  */
 export async function main(args: readonly string[]): Promise<number> {
+    // An update starts this program too, for the devcontainer.
+    restoreDockerHost();
     let code: number = exit.done;
     const done = (result: number) => {
         code = result;

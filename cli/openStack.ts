@@ -7,7 +7,7 @@ import { describeLab } from "../lab/labState";
 import { partsOf } from "../lab/parts";
 import { type LabParts, allParts } from "../lab/toolchain/packages";
 import { type Engine, engineOn } from "../lib/engine/pulumi";
-import { configFileOf, openConfigFile, settingIn } from "../lib/engine/configFile";
+import { configFileOf, findConfigFile, openConfigFile, settingIn } from "../lib/engine/configFile";
 import { backendAddress, checkStackFiles } from "../lib/engine/fileBackend";
 import { identityVariables } from "../lib/engine/identity";
 import { ciStack, labStack, projectName } from "../lib/engine/stacks";
@@ -48,6 +48,13 @@ export const stackEnvironment = async (): Promise<NodeJS.ProcessEnv> => ({
     ...(await identityVariables(process.env)),
 });
 
+/** Whether a stack's settings name the engines that build its images. */
+function hasBuilder(stack: string): boolean {
+    const root = repositoryRoot();
+    const config = findConfigFile(root, stack, projectName(root));
+    return config !== undefined && settingIn(config, "builder") !== undefined;
+}
+
 /** Options of `openStack`. */
 export interface OpenOptions {
     /** Name of the stack; the lab's stack by default. */
@@ -78,5 +85,6 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
         const check = () => preflight(repositoryRoot(), stack, env, use);
         await progress(`looking for stack ${stack}`, check, { after: 2000 });
     }
-    return engineOn({ stack, isLab, isCi: stack.split("/").at(-1) === ciStack, env });
+    const isCi = stack.split("/").at(-1) === ciStack;
+    return engineOn({ stack, isLab, isCi, env, namesBuilder: isLab || hasBuilder(stack) });
 }

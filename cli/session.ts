@@ -2,7 +2,7 @@ import { labStack, stackFile } from "../lib/engine/stacks";
 import { buildLines } from "../lib/engine/buildLines";
 import { backendAddress } from "../lib/engine/fileBackend";
 import { cancelAdvice, removeDeadLocks, reportedLocks, stackLocks, updatedBy } from "../lib/engine/locks";
-import { type Engine, completeOperation, exportStack, readStackFile } from "../lib/engine/pulumi";
+import { type Engine, completeOperation, exportStack, forPulumi, readStackFile } from "../lib/engine/pulumi";
 import { readSecrets } from "../lib/engine/secrets";
 import type { Deployment } from "../lib/engine/state";
 import { InputError } from "../lib/errors";
@@ -78,7 +78,8 @@ export async function openSession({ stack, ...lab }: PulumiOptions, builds: bool
         secrets,
         printed,
         pulumi: async (operation, userArgs, environment = engine.env) => {
-            const { args, env } = completeOperation(operation, { args: userArgs, env: environment });
+            const given = { args: userArgs, env: forPulumi(engine, environment) };
+            const { args, env } = completeOperation(operation, given);
             const command = [operation, "--stack", engine.stack, "--color", colour, ...args];
             let reported = "";
             const onLine = (line: string) => {

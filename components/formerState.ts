@@ -1,14 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Properties, readUrn } from "../lib/engine/resources";
+import { type Properties, dockerTypes, readUrn } from "../lib/engine/resources";
 
 /** What the stack's state has before this run. */
 export interface FormerState {
     /** Returns the outputs of a resource; undefined if the state does not have it. */
     readonly outputsOf: (type: string, name: string) => Properties | undefined;
+    /** What the provider of images took for DOCKER_HOST, for each of its versions; "" for none. */
+    readonly dockerHosts: readonly string[];
 }
 
 /** The state of a stack without resources. */
-export const emptyState: FormerState = { outputsOf: () => undefined };
+export const emptyState: FormerState = { outputsOf: () => undefined, dockerHosts: [] };
 
 /** Outputs of resources, by URN, as the engine's own provider returns them. */
 type Outputs = Readonly<Record<string, { readonly type: string; readonly outputs?: Properties }>>;
@@ -18,7 +20,9 @@ export function formerState(outputs: Outputs): FormerState {
     const byName = new Map(
         Object.entries(outputs).map(([urn, resource]) => [`${resource.type} ${readUrn(urn).name}`, resource]),
     );
+    const providers = Object.values(outputs).filter(({ type }) => type === dockerTypes.provider);
     return {
+        dockerHosts: providers.map(({ outputs: { host } = {} }) => (typeof host === "string" ? host : "")),
         outputsOf: (type, name) => {
             const found = byName.get(`${type} ${name}`);
             return found && (found.outputs ?? {});

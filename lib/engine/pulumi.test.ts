@@ -7,6 +7,7 @@ import { cancelAdvice } from "./locks";
 import {
     backendUrl,
     completeOperation,
+    engineOn,
     engineAdvice,
     engineError,
     preview,
@@ -74,9 +75,9 @@ describe("of a preview that failed", () => {
     });
 });
 
-/** An environment in which `pulumi whoami` runs this script. */
+/** An environment in which `pulumi` is this script. */
 function saying(script: string): NodeJS.ProcessEnv {
-    const folder = tree({ pulumi: `#!/bin/sh\n[ "$1" = whoami ] || exit 9\n${script}\n` });
+    const folder = tree({ pulumi: `#!/bin/sh\n${script}\n` });
     chmodSync(path.join(folder, "pulumi"), 0o755);
     return { ...process.env, PATH: `${folder}:${process.env.PATH ?? ""}`, PULUMI_BACKEND_URL: "" };
 }
@@ -96,10 +97,21 @@ test("a preview that fails is told by its errors, then its warnings: they can sa
     ];
     const stdout = JSON.stringify({ steps: [], diagnostics });
     const pulumi = () => Promise.resolve({ failure: "exit code 1", stdout, stderr: "" });
-    await expect(preview({ stack: "ci", isLab: false, isCi: true, env: {}, pulumi })).rejects.toThrow(
+    await expect(
+        preview({ stack: "ci", isLab: false, isCi: true, namesBuilder: false, env: {}, pulumi }),
+    ).rejects.toThrow(
         "the preview failed: pulumi ended with exit code 1:\n" +
             "failed to lookup organization\nwarning: GitHub can't be asked: it answered 502",
     );
+});
+
+test("Pulumi gets DOCKER_HOST only where its provider needs that to find an engine", async () => {
+    const programs = saying('printf "%s %s" "$DOCKER_HOST" "$LAYERED_IMAGES_DOCKER_HOST"');
+    const env = { ...programs, DOCKER_HOST: "tcp://here:2375", LAYERED_IMAGES_DOCKER_HOST: undefined };
+    const said = async (namesBuilder: boolean) =>
+        (await engineOn({ stack: "ci", isLab: false, isCi: true, namesBuilder, env }).pulumi(["preview"])).stdout;
+    expect(await said(false)).toBe("tcp://here:2375 ");
+    expect(await said(true)).toBe(" tcp://here:2375");
 });
 
 const deployment = (latest: unknown) => {

@@ -7,6 +7,7 @@ import { guide } from "../system/guide";
 import { inActions } from "../system/inActions";
 import { progress } from "../system/progress";
 import { continuing } from "./continuing";
+import { withoutDockerHost } from "./dockerHost";
 import { cancelAdvice } from "./locks";
 import { type Preview, readPreview } from "./preview";
 import { type Deployment, parseDeployment } from "./state";
@@ -83,8 +84,10 @@ export interface Engine {
     readonly isLab: boolean;
     /** Whether it is the stack that CI updates. */
     readonly isCi: boolean;
-    /** Environment of every program that operates on the stack. */
+    /** Environment of every program that operates on the stack; of Pulumi, through `forPulumi`. */
     readonly env: NodeJS.ProcessEnv;
+    /** Whether its builds find their engine without DOCKER_HOST, which Pulumi then does not get: see dockerHost.ts. */
+    readonly namesBuilder: boolean;
     /** Runs `pulumi <args>` on the stack, in the repository's root, with `more` added to the environment. */
     readonly pulumi: (args: readonly string[], more?: NodeJS.ProcessEnv) => Promise<Captured>;
 }
@@ -93,10 +96,15 @@ export interface Engine {
 export const runPulumi = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Captured> =>
     capture("pulumi", args, { cwd: repositoryRoot(), env });
 
+/** Returns the environment of Pulumi on a stack, from that of other programs. */
+export const forPulumi = ({ namesBuilder }: Pick<Engine, "namesBuilder">, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+    namesBuilder ? withoutDockerHost(env) : env;
+
 /** Returns Pulumi on a stack that the caller has opened. */
 export const engineOn = (opened: Omit<Engine, "pulumi">): Engine => ({
     ...opened,
-    pulumi: (args, more) => runPulumi([...args, "--stack", opened.stack], { ...opened.env, ...more }),
+    pulumi: (args, more) =>
+        runPulumi([...args, "--stack", opened.stack], forPulumi(opened, { ...opened.env, ...more })),
 });
 
 /** The arguments and environment of a Pulumi operation. */

@@ -145,7 +145,8 @@ test("no other file of the program spells out what is named here", () => {
     const files = [...["lib", "components", "cli", "workflows"].flatMap(below), "config.ts"].filter(
         (file) => /(?<!\.test)\.ts$/.test(file) && !file.endsWith(path.join("engine", "resources.ts")),
     );
-    const spelt = /layered-images:components:|docker-build:index|github:index|INPUT_HASH|docker-image:\/\//;
+    const spelt =
+        /layered-images:components:|docker-build:index|providers:docker-build|github:index|INPUT_HASH|docker-image:\/\//;
     expect(files.length).toBeGreaterThan(100);
     expect(files.filter((file) => spelt.test(readFileSync(path.join(packageRoot, file), "utf8")))).toEqual([]);
     for (const type of [...Object.values(componentTypes), ...Object.values(dockerTypes)]) expect(type).toMatch(spelt);

@@ -20,7 +20,11 @@ export const componentTypes = {
 } as const;
 
 /** Types of the docker-build provider's resources: builds and smoke tests, and promoted tags. */
-export const dockerTypes = { image: "docker-build:index:Image", index: "docker-build:index:Index" } as const;
+export const dockerTypes = {
+    image: "docker-build:index:Image",
+    index: "docker-build:index:Index",
+    provider: "pulumi:providers:docker-build",
+} as const;
 
 /** Type of the resource that stands for the whole stack, whose outputs are the stack's. */
 export const stackType = "pulumi:pulumi:Stack";

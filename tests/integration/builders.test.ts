@@ -7,7 +7,7 @@ import { type Engine, type Pairs, makePairs, startEngine } from "../engine";
 import { configWith, fixture } from "../fixture";
 import { type TestLab, makeRepository, runIn, startTestLab } from "../lab";
 import { eventually, expect, test } from "../mocha";
-import { changesOf, commandScript, exportState, imageOutputs, noChanges, up } from "../stack";
+import { changesOf, command, commandScript, exportState, imageOutputs, noChanges, up } from "../stack";
 import { writeTree } from "../tree";
 
 /*
@@ -101,6 +101,18 @@ test("a stack that gets a builder builds nothing again, and neither makes nor as
     expect(preview.code, preview.output).toBe(0);
     expect(changesOf(await up(apart, program))).toEqual(noChanges);
     expect(() => instances()).toThrow(/ENOENT/);
+});
+
+test("another DOCKER_HOST is no reason to build: `up` keeps it from Pulumi, and Pulumi by itself is refused it", async () => {
+    const variables = { DOCKER_HOST: "unix:///nowhere/docker.sock" };
+    const { code, output } = await command(lab, program, ["up", "--expect-no-changes"], variables);
+    expect(code, output).toBe(0);
+    const refused = await up({ ...apart, env: { ...apart.env, ...variables } }, program);
+    expect(refused.code).not.toBe(0);
+    expect(refused.output).toMatch(
+        /DOCKER_HOST is unix:\/\/\/nowhere\/docker\.sock, and was not set when the stack's images were built/,
+    );
+    expect(refused.operations).toEqual({});
 });
 
 test("each platform of what is built then is built and tested on its node, without a builder of the lab", async () => {
