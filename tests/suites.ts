@@ -37,10 +37,10 @@ const labsAtOnce = availableParallelism() + 2;
 
 /** The files that take longest, the longest first, in seconds of processor time: each takes one to five minutes. */
 const longest = [
-    ...["integration/changes", "integration/status", "faults/github", "integration/githubPullRequest"],
-    ...["integration/github", "integration/review", "integration/hierarchy", "integration/registry"],
+    ...["integration/changes", "integration/status", "integration/github", "faults/suite/faults"],
+    ...["faults/github", "integration/githubPullRequest", "integration/review", "integration/hierarchy"],
     ...[
-        "faults/suite/faults",
+        "integration/registry",
         "integration/deployment",
         "integration/history",
         "integration/firstHour",

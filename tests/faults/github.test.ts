@@ -346,66 +346,73 @@ describe("what GitHub refuses today is left as it is, in the state and there, an
     });
 });
 
-test("the lock of a job that was killed is removed by the next job once GitHub says that it ended, and no other lock is", async () => {
-    const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";
-    const slow = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN sleep 8 && echo killed\n`;
-    const program = make(settings(""), { "Pulumi.ci.yaml": config, "docker/Dockerfile.ci": slow });
-    await runIn(lab, program, "pulumi", ["stack", "init", "ci", "--no-select"]);
-    const locks = path.join(lab.paths.state, "pulumi/.pulumi/locks/organization/layered-images/ci");
-    const held = () => (existsSync(locks) ? readdirSync(locks).filter((name) => name.endsWith(".json")) : []);
-    const { command: shell, args } = await runStep("deploy.yml", "up");
-    /** Runs the step as a job of its own, on a machine of this name. */
-    const start = (run: string, host: string) => {
-        const environment = {
-            ...{ GITHUB_ACTIONS: "true", RUNNER_ENVIRONMENT: "github-hosted", RUNNER_NAME: `GitHub Actions ${run}` },
-            ...{ GITHUB_REPOSITORY: "cs24-1/cs24-1-bot", GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: "1" },
-            ...{ GITHUB_TOKEN: "", WORKFLOW_TOKEN: "job", PULUMI_STACK: "ci" },
+test.thorough(
+    "the lock of a job that was killed is removed by the next job once GitHub says that it ended, and no other lock is",
+    async () => {
+        const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";
+        const slow = `${fixture["docker/Dockerfile.ci"] ?? ""}RUN sleep 8 && echo killed\n`;
+        const program = make(settings(""), { "Pulumi.ci.yaml": config, "docker/Dockerfile.ci": slow });
+        await runIn(lab, program, "pulumi", ["stack", "init", "ci", "--no-select"]);
+        const locks = path.join(lab.paths.state, "pulumi/.pulumi/locks/organization/layered-images/ci");
+        const held = () => (existsSync(locks) ? readdirSync(locks).filter((name) => name.endsWith(".json")) : []);
+        const { command: shell, args } = await runStep("deploy.yml", "up");
+        /** Runs the step as a job of its own, on a machine of this name. */
+        const start = (run: string, host: string) => {
+            const environment = {
+                ...{
+                    GITHUB_ACTIONS: "true",
+                    RUNNER_ENVIRONMENT: "github-hosted",
+                    RUNNER_NAME: `GitHub Actions ${run}`,
+                },
+                ...{ GITHUB_REPOSITORY: "cs24-1/cs24-1-bot", GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: "1" },
+                ...{ GITHUB_TOKEN: "", WORKFLOW_TOKEN: "job", PULUMI_STACK: "ci" },
+            };
+            const machine = ["--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, shell, ...args];
+            return runIn({ ...lab, env: { ...env, ...environment } }, program, "unshare", machine);
         };
-        const machine = ["--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, shell, ...args];
-        return runIn({ ...lab, env: { ...env, ...environment } }, program, "unshare", machine);
-    };
-    const startedAt = new Date().toISOString();
-    const tellJob = (completedAt?: string) =>
-        github.control("PUT", `${github.where}/runs/1/1`, {
-            jobs: [{ name: "Up", runner: "GitHub Actions 1", startedAt, ...(completedAt && { completedAt }) }],
-        });
-    await github.control("PUT", "tokens/job", { login: "job", permissions: { actions: "read" } });
-    await tellJob();
+        const startedAt = new Date().toISOString();
+        const tellJob = (completedAt?: string) =>
+            github.control("PUT", `${github.where}/runs/1/1`, {
+                jobs: [{ name: "Up", runner: "GitHub Actions 1", startedAt, ...(completedAt && { completedAt }) }],
+            });
+        await github.control("PUT", "tokens/job", { login: "job", permissions: { actions: "read" } });
+        await tellJob();
 
-    const killed = start("1", "runnervm1");
-    await eventually(
-        () => {
-            expect(held()).toHaveLength(1);
-        },
-        { timeout: 120_000, interval: 50 },
-    );
-    for (const pid of descendants(process.pid).filter(isOnAnotherMachine)) signal(pid, "SIGKILL");
-    expect((await killed).code).not.toBe(0);
-    expect(held()).toHaveLength(1);
+        const killed = start("1", "runnervm1");
+        await eventually(
+            () => {
+                expect(held()).toHaveLength(1);
+            },
+            { timeout: 120_000, interval: 50 },
+        );
+        for (const pid of descendants(process.pid).filter(isOnAnotherMachine)) signal(pid, "SIGKILL");
+        expect((await killed).code).not.toBe(0);
+        expect(held()).toHaveLength(1);
 
-    const early = await start("2", "runnervm2");
-    expect(early.output).toMatch(
-        /note: the lock of \S+@runnervm1, .* stays: run 1 of cs24-1\/cs24-1-bot, attempt 1, has not ended/,
-    );
-    expect(early.code).not.toBe(0);
-    expect(held()).toHaveLength(1);
+        const early = await start("2", "runnervm2");
+        expect(early.output).toMatch(
+            /note: the lock of \S+@runnervm1, .* stays: run 1 of cs24-1\/cs24-1-bot, attempt 1, has not ended/,
+        );
+        expect(early.code).not.toBe(0);
+        expect(held()).toHaveLength(1);
 
-    await tellJob(new Date(Date.now() + 1000).toISOString());
-    const next = await start("3", "runnervm3");
-    expect(next.output).toMatch(/removing the lock of \S+@runnervm1/);
-    expect(next.code, next.output).toBe(0);
-    expect(held()).toEqual([]);
-    const tags = await runIn(lab, program, "pulumi", ["stack", "tag", "ls", "--stack", "ci", "--json"]);
-    expect(tags.stdout).not.toContain("layered-images:run");
+        await tellJob(new Date(Date.now() + 1000).toISOString());
+        const next = await start("3", "runnervm3");
+        expect(next.output).toMatch(/removing the lock of \S+@runnervm1/);
+        expect(next.code, next.output).toBe(0);
+        expect(held()).toEqual([]);
+        const tags = await runIn(lab, program, "pulumi", ["stack", "tag", "ls", "--stack", "ci", "--json"]);
+        expect(tags.stdout).not.toContain("layered-images:run");
 
-    const laptop = { pid: 7, username: "me", hostname: "laptop", timestamp: new Date().toISOString() };
-    writeFileSync(path.join(locks, "laptop.json"), JSON.stringify(laptop));
-    const refused = await start("4", "runnervm1");
-    expect(refused.output).toMatch(/the lock of me@laptop, .* stays: no job of this repository took it/);
-    expect(refused.code).not.toBe(0);
-    expect(held()).toEqual(["laptop.json"]);
-    rmSync(path.join(locks, "laptop.json"));
-});
+        const laptop = { pid: 7, username: "me", hostname: "laptop", timestamp: new Date().toISOString() };
+        writeFileSync(path.join(locks, "laptop.json"), JSON.stringify(laptop));
+        const refused = await start("4", "runnervm1");
+        expect(refused.output).toMatch(/the lock of me@laptop, .* stays: no job of this repository took it/);
+        expect(refused.code).not.toBe(0);
+        expect(held()).toEqual(["laptop.json"]);
+        rmSync(path.join(locks, "laptop.json"));
+    },
+);
 
 test("a workflow's step without a token builds and promotes, and says once what it leaves alone", async () => {
     const config = configWith(settings(""))["Pulumi.local.yaml"] ?? "";

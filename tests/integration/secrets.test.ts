@@ -118,7 +118,13 @@ describe("after an update that succeeds", () => {
         write("docker/Dockerfile.ci", `${dockerfile(0)}RUN true\n`);
     });
 
-    const otherForms = ["preview --json", "review --format markdown", "review --format json", "status"];
+    const otherForms = [
+        "preview --json",
+        "review --refresh",
+        "review --format markdown",
+        "review --format json",
+        "status",
+    ];
     test.each(
         except<[string]>(otherForms, [
             ["preview --diff"],

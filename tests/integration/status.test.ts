@@ -337,41 +337,44 @@ describe("are found, and repaired by the very commands that are named:", () => {
     );
 });
 
-test("a layer that images share is lost in each of them, and comes back with the one that it is of", async () => {
-    const { layers = [] } = (await manifest(lab, "fixture/base", build("base"))) ?? {};
-    removeBlob(lab, layers.at(-1)?.digest ?? "");
-    const review = await shell("npx layered-images review --refresh --format json");
-    const plan = JSON.parse(review.stdout) as { images: { image: string; action: string }[]; warnings: string[] };
-    const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
-    expect(recreated).toEqual(["base", "bot", "ci"]);
-    expect(plan.warnings).toContainEqual(
-        expect.stringMatching(/that it lost as present, .*: npx layered-images down first$/),
-    );
-    // A restarted registry has an empty cache.
-    const restarted = await shell("npx layered-images down && npx layered-images lab start");
-    expect(restarted.code, restarted.output).toBe(0);
-    const { report } = await status();
-    const found = driftOf(report);
-    // Both platforms contain the blob: the same file in the same place.
-    const images = ["image base", "image base", "image bot", "image bot", "image ci"];
-    expect(found.map(({ about }) => about)).toEqual(images);
-    for (const { text } of found)
-        expect(text).toMatch(/linux\/\w+: of \S+ the registry lost layer \d+ of \d+ \([^)]*\)$/);
-    for (const { builds } of report.images)
-        for (const { lostBlobs } of builds) expect(lostBlobs).toEqual([layers.at(-1)?.digest]);
-    expect(report.repairs).toEqual([
-        expect.stringMatching(/^npx layered-images up( --replace \S+)( --replace \S+){4}$/),
-    ]);
-    const [ofBase = "none", , ofBot = "none"] = found.flatMap(({ command }) => command ?? []);
-    expect(ofBase).toMatch(/^npx layered-images up --replace \S+::base-\w+'$/);
-    // Each command is sufficient by itself: the builds of the base images come first.
-    expect(ofBot).toMatch(
-        /^npx layered-images up --replace \S+::base-\w+' --replace \S+::base-\w+' --replace \S+::bot-\w+'$/,
-    );
-    expect(await shell(ofBase)).toMatchObject({ code: 0 });
-    expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
-    expect(await imageOutputs(lab, program)).toEqual(outputs);
-});
+test.thorough(
+    "a layer that images share is lost in each of them, and comes back with the one that it is of",
+    async () => {
+        const { layers = [] } = (await manifest(lab, "fixture/base", build("base"))) ?? {};
+        removeBlob(lab, layers.at(-1)?.digest ?? "");
+        const review = await shell("npx layered-images review --refresh --format json");
+        const plan = JSON.parse(review.stdout) as { images: { image: string; action: string }[]; warnings: string[] };
+        const recreated = plan.images.filter(({ action }) => action === "recreate").map(({ image }) => image);
+        expect(recreated).toEqual(["base", "bot", "ci"]);
+        expect(plan.warnings).toContainEqual(
+            expect.stringMatching(/that it lost as present, .*: npx layered-images down first$/),
+        );
+        // A restarted registry has an empty cache.
+        const restarted = await shell("npx layered-images down && npx layered-images lab start");
+        expect(restarted.code, restarted.output).toBe(0);
+        const { report } = await status();
+        const found = driftOf(report);
+        // Both platforms contain the blob: the same file in the same place.
+        const images = ["image base", "image base", "image bot", "image bot", "image ci"];
+        expect(found.map(({ about }) => about)).toEqual(images);
+        for (const { text } of found)
+            expect(text).toMatch(/linux\/\w+: of \S+ the registry lost layer \d+ of \d+ \([^)]*\)$/);
+        for (const { builds } of report.images)
+            for (const { lostBlobs } of builds) expect(lostBlobs).toEqual([layers.at(-1)?.digest]);
+        expect(report.repairs).toEqual([
+            expect.stringMatching(/^npx layered-images up( --replace \S+)( --replace \S+){4}$/),
+        ]);
+        const [ofBase = "none", , ofBot = "none"] = found.flatMap(({ command }) => command ?? []);
+        expect(ofBase).toMatch(/^npx layered-images up --replace \S+::base-\w+'$/);
+        // Each command is sufficient by itself: the builds of the base images come first.
+        expect(ofBot).toMatch(
+            /^npx layered-images up --replace \S+::base-\w+' --replace \S+::base-\w+' --replace \S+::bot-\w+'$/,
+        );
+        expect(await shell(ofBase)).toMatchObject({ code: 0 });
+        expect(await status()).toMatchObject({ code: 0, report: { findings: [] } });
+        expect(await imageOutputs(lab, program)).toEqual(outputs);
+    },
+);
 
 test.thorough(
     "several differences are on a page that a browser shows, and repaired together by the commands that it names",

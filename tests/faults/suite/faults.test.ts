@@ -31,7 +31,7 @@ import {
 
 /*
  * What fails, and that nothing good is lost by it: each case runs against the oracle (oracle.ts), and ends in the state in which the next
- * begins. `npm run test:faults` and `npm run test:all` run all of them, and write docs/reliability.md. `npm test` runs a third: a few as they
+ * begins. `npm run test:faults` and `npm run test:all` run all of them, and write docs/reliability.md. `npm test` runs a quarter: a few as they
  * are, the others one upon the other.
  */
 

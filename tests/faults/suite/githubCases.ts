@@ -54,7 +54,6 @@ const ways = [
 const refusals = struck.flatMap(({ on, kind, what }) =>
     [401, 403, 404, 409, 422, 429, 500].map((status): Case => ({
         name: `GitHub answers ${status.toString()} to ${what}`,
-        ...(kind === "variables" && { chosen: "in a row" }),
         on,
         change: changes[kind],
         play: reacting("github", writes(kind), {

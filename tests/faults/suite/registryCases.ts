@@ -49,10 +49,11 @@ const refusals: readonly (readonly [status: number, code: string, message: strin
 const challenge = { "www-authenticate": 'Basic realm="registry"' };
 
 /** Refusals of two steps of an update: the push of a build, and the move of `latest`. */
-const registryRefusals = refusals.flatMap(([status, code, message]): Case[] =>
-    (["b-", "latest"] as const).map((tag) => ({
+const registryRefusals = refusals.flatMap(([status, code, message], index): Case[] =>
+    (["b-", "latest"] as const).map((tag, step) => ({
         name: `the registry answers ${status.toString()} to ${tag === "latest" ? "the move of `latest`" : "the push of a build"}`,
-        chosen: "in a row",
+        // Each status at one of the two steps.
+        ...(index % 2 === step && { chosen: "in a row" }),
         play: reacting("registry", pushOf(tag), refusal(status, code, message, status === 401 ? challenge : {})),
         code: failed,
         says: /\bnext: /,
