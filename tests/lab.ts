@@ -91,6 +91,8 @@ export interface TestLab extends Lab {
  * @param platforms platforms that the lab builds for
  */
 export async function startTestLab(platforms: Instance["platforms"] = "all"): Promise<TestLab> {
+    // Tests run Pulumi by itself and by this program's commands, which keep it from Pulumi.
+    delete process.env.DOCKER_HOST;
     await removeLeftovers();
     await packPackage();
     const home = mkdtempSync(path.join(tmpdir(), `${prefix}${process.pid.toString()}-`));
