@@ -38,11 +38,12 @@ const stackOf = (builds: Readonly<Record<string, StackBuild>>): StackBuilds =>
 
 const take = (
     images: readonly PreparedImage[],
-    sources: Partial<Omit<Sources, "own">> & { readonly own?: Readonly<Record<string, StackBuild>> },
+    sources: Partial<Pick<Sources, "others" | "taken">> & { readonly own?: Readonly<Record<string, StackBuild>> },
     uncached: readonly string[] = [],
 ) => {
     const { own = {}, others = [], taken = {} } = sources;
-    const found = takeBuilds(images, nothingElsewhere, { own: (key) => own[key], others, taken }, uncached);
+    const isSelf = (stack: string) => stack === "self";
+    const found = takeBuilds(images, nothingElsewhere, { isSelf, own: (key) => own[key], others, taken }, uncached);
     return Object.fromEntries(
         found.images.map((one) => {
             const build = found.elsewhere.builds[one.key]?.[amd64];
@@ -144,6 +145,20 @@ describe("a build of another stack", () => {
         });
         // What the stack built itself and has no longer is not taken from the past.
         expect(take([base], { others: [["ci", moved]], taken: stackOf(builtOn("1")) })).toEqual({ base: "here" });
+    });
+
+    test("is not taken back where another stack took it from this one, which has it no longer: a refresh found it lost", () => {
+        const back = stackOf(
+            Object.fromEntries(
+                Object.entries(builtOn("12", [base, app])).map(([key, build]) => [key, { ...build, from: "self" }]),
+            ),
+        );
+        expect(take([base, app], { others: [["ci", back]] })).toEqual({ base: "here", app: "here" });
+        expect(take([base, app], { own: builtOn("1", [base]), others: [["ci", back]] })).toEqual({
+            base: "here",
+            app: "here",
+        });
+        expect(take([base, app], { others: [["ci", back]], taken: back })).toEqual({ base: "here", app: "here" });
     });
 
     test("is not taken for an image that is to be built without cache, nor what stands on it", () => {

@@ -19,6 +19,8 @@ export const buildsFromSchema = z
 
 /** What is there before an update, from which a stack may take builds. */
 export interface Sources {
+    /** Whether a name, in any of the forms that Pulumi takes, is that of the stack itself. */
+    readonly isSelf: (stack: string) => boolean;
     /** Returns `<repository>@<digest>` and the build tag of what the stack itself has built last of an image for a platform; undefined if there is nothing. */
     readonly own: (key: string, platform: Platform) => Pick<StackBuild, "ref" | "tag"> | undefined;
     /** The builds of other stacks, in the order in which they are asked. */
@@ -46,7 +48,7 @@ export interface Taken {
 export function takeBuilds(
     images: readonly PreparedImage[],
     elsewhere: Elsewhere,
-    { own, others, taken }: Sources,
+    { isSelf, own, others, taken }: Sources,
     uncached: readonly string[],
 ): Taken {
     /** By image and platform, what is there already, wherever it was built. */
@@ -84,7 +86,9 @@ export function takeBuilds(
             }),
             ...[taken[key]?.[platform]].filter((build) => build?.from !== undefined),
         ];
-        const same = offers.flatMap((build) => (build && isSame(build) ? [build] : []));
+        // What another stack took from here, and is here no longer, may be what a refresh found lost in the registry.
+        const isOthers = ({ from }: StackBuild) => from === undefined || !isSelf(from);
+        const same = offers.flatMap((build) => (build && isSame(build) && isOthers(build) ? [build] : []));
         const offer = same.find((build) => build.tests === tests?.inputHash) ?? same[0];
         if (offer) known.set(at(key, platform), offer.ref);
         return offer;
