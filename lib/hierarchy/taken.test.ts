@@ -147,6 +147,44 @@ describe("a build of another stack", () => {
         expect(take([base], { others: [["ci", moved]], taken: stackOf(builtOn("1")) })).toEqual({ base: "here" });
     });
 
+    test("stays where it was taken from, whatever other stacks have, and other tests are no reason to take another one", () => {
+        const before = stackOf(
+            Object.fromEntries(
+                Object.entries(builtOn("12", [base, app])).map(([key, build]) => [key, { ...build, from: "ci" }]),
+            ),
+        );
+        const moved = stackOf(builtOn("78", [image("base", [], { inputHash: "new" }), app]));
+        const edge = stackOf(builtOn("4", [base]));
+        const goneOn = {
+            others: [
+                ["ci", moved],
+                ["edge", edge],
+            ],
+            taken: before,
+        } satisfies Partial<Sources>;
+        expect(take([base, app], goneOn)).toEqual({ base: "ci 1", app: "ci 2" });
+        const still = {
+            others: [
+                ["edge", edge],
+                ["ci", stackOf(builtOn("56", [base, app]))],
+            ],
+            taken: before,
+        } satisfies Partial<Sources>;
+        expect(take([base, app], still)).toEqual({ base: "ci 5", app: "ci 6" });
+        const tests = { inputHash: "tests" } as NonNullable<PreparedImage["tests"]>;
+        const { base: other } = builtOn("4", [base]);
+        const tested = stackOf(other ? { base: { ...other, tests: "tests" } } : {});
+        expect(
+            take([image("base", [], { tests }), app], {
+                others: [
+                    ["ci", moved],
+                    ["edge", tested],
+                ],
+                taken: before,
+            }),
+        ).toEqual({ base: "ci 1", app: "ci 2" });
+    });
+
     test("is not taken back where another stack took it from this one, which has it no longer: a refresh found it lost", () => {
         const back = stackOf(
             Object.fromEntries(

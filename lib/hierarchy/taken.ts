@@ -37,7 +37,8 @@ export interface Taken {
 }
 
 /**
- * Finds the builds that need not be made, in build order. What the stack has built itself stays its own. A build of another stack is taken if it was pushed
+ * Finds the builds that need not be made, in build order. What the stack has built itself stays its own, and what it took stays until the stack that built it
+ * builds it again. A build of another stack is taken if it was pushed
  * to the same repository, and has the build tag that it would get here from the same parents; so nothing is taken that stands on an image which is built now. If it passed other smoke
  * tests, it is tested here.
  *
@@ -72,23 +73,25 @@ export function takeBuilds(
         const refs = parents.filter((ref) => ref !== undefined);
         if (refs.length < parents.length) return undefined;
         const tag = buildTagOf(image, platform, refs);
-        const isSame = (build: Pick<StackBuild, "ref" | "tag"> | undefined): boolean =>
-            build?.tag === tag && repositoryOf(build.ref) === repository;
+        const isSame = (build: Pick<StackBuild, "ref" | "tag">): boolean =>
+            build.tag === tag && repositoryOf(build.ref) === repository;
         const mine = own(key, platform);
         if (mine && isSame(mine)) {
             known.set(at(key, platform), mine.ref);
             return undefined;
         }
-        const offers = [
-            ...others.flatMap(([stack, ofStack]) => {
-                const build = ofStack[key]?.[platform];
-                return build ? [{ ...build, from: build.from ?? stack }] : [];
-            }),
-            ...[taken[key]?.[platform]].filter((build) => build?.from !== undefined),
-        ];
         // What another stack took from here, and is here no longer, may be what a refresh found lost in the registry.
-        const isOthers = ({ from }: StackBuild) => from === undefined || !isSelf(from);
-        const same = offers.flatMap((build) => (build && isSame(build) && isOthers(build) ? [build] : []));
+        const isTakable = (build: StackBuild): boolean =>
+            isSame(build) && (build.from === undefined || !isSelf(build.from));
+        const offers = others.flatMap(([stack, ofStack]) => {
+            const build = ofStack[key]?.[platform];
+            return build && isTakable(build) ? [{ ...build, from: build.from ?? stack }] : [];
+        });
+        const last = taken[key]?.[platform];
+        const kept = last?.from !== undefined && isTakable(last) ? last : undefined;
+        // What was taken stays unless its stack built it again, whatever other stacks have: with another digest everything below would be built again.
+        const ref = (offers.find(({ from }) => from === kept?.from) ?? kept)?.ref;
+        const same = kept ? [...offers, kept].filter((build) => build.ref === ref) : offers;
         const offer = same.find((build) => build.tests === tests?.inputHash) ?? same[0];
         if (offer) known.set(at(key, platform), offer.ref);
         return offer;
