@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../errors";
+import { stackPlaceholder } from "../hierarchy/channel";
 import { replaceFile } from "../system/files";
-import { configFileOf } from "./configFile";
+import { type ConfigFile, configFileOf, openConfigFile, textSettingIn } from "./configFile";
+import { projectName } from "./stacks";
 
 /*
  * A stack of a pull request has the settings of another stack's file. Pulumi reads a stack's settings only from the file of its name, so the file is
@@ -28,11 +30,29 @@ function refuseOwn(file: string): void {
 }
 
 /**
+ * Refuses settings for several stacks without a channel of each stack's own: they would move each other's tags, or those of images.ts.
+ *
+ * @throws InputError that names the file
+ */
+export function requireOwnChannel(config: ConfigFile): void {
+    const channel = textSettingIn(config, "channel");
+    if (channel?.includes(stackPlaceholder)) return;
+    const where = path.basename(config.file);
+    const found = channel === undefined ? "not set" : `"${channel}"`;
+    throw new InputError({
+        problem: `its channel is ${found}, and each stack with these settings needs one of its own: it would move tags of other stacks`,
+        where,
+        allowed: [`a channel with ${stackPlaceholder} in it`],
+        next: `write channel: "${stackPlaceholder}" into ${where}, or name a stack whose settings have that`,
+    });
+}
+
+/**
  * Writes a stack's file as a copy of another stack's.
  *
  * @param root the repository's root
  * @param settingsOf the stack with the settings; it needs to exist as a file only
- * @throws InputError if there is no such file, and if the stack has a file that is no copy
+ * @throws InputError if there is no such file or it has no channel for each stack, and if the stack has a file that is no copy
  */
 export function copySettings(root: string, stack: string, settingsOf: string): void {
     const [from, to] = [configFileOf(settingsOf), configFileOf(stack)];
@@ -50,6 +70,7 @@ export function copySettings(root: string, stack: string, settingsOf: string): v
             next: "write it with the settings of such stacks, or name another stack",
         });
     }
+    requireOwnChannel(openConfigFile(root, settingsOf, projectName(root)));
     const file = path.join(root, to);
     refuseOwn(file);
     replaceFile(file, copiedText(readFileSync(source, "utf8"), from));
