@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { InputError } from "../errors";
-import { copySettings, removeCopy } from "./copiedSettings";
+import { copySettings, refuseCopy, removeCopy } from "./copiedSettings";
 
 const project = { "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n" };
 const settings = 'encryptionsalt: v1:abc=\nconfig:\n  layered-images:channel: "{stack}"\n';
@@ -21,6 +21,15 @@ test("a copy has all settings, the salt among them, and is written anew", () => 
     expect(removeCopy(root, "pr-12")).toBe(true);
     expect(existsSync(file)).toBe(false);
     expect(removeCopy(root, "pr-12")).toBe(false);
+});
+
+test("a copy is not to be changed, a file of one's own is", () => {
+    const root = tree({ ...project, "Pulumi.preview.yaml": settings });
+    copySettings(root, "pr-12", "preview");
+    expect(() => {
+        refuseCopy({ file: path.join(root, "Pulumi.pr-12.yaml") });
+    }).toThrow(/is a copy of Pulumi\.preview\.yaml,.*\n  next: change Pulumi\.preview\.yaml;/);
+    refuseCopy({ file: path.join(root, "Pulumi.preview.yaml") });
 });
 
 test("a file of one's own is neither overwritten nor removed", () => {

@@ -14,7 +14,23 @@ import { projectName } from "./stacks";
 const mark = "layered-images";
 const startOf = (from: string): string =>
     `# Written by ${mark} from ${from}, and written anew by each command with --settings-of: change that file.\n`;
-const isCopy = (text: string): boolean => text.startsWith(`# Written by ${mark} from Pulumi.`);
+const copied = new RegExp(`^# Written by ${mark} from (Pulumi\\.[^,]*),`);
+const isCopy = (text: string): boolean => copied.test(text);
+
+/**
+ * Refuses to change a stack's file that is a copy: the next command with --settings-of would undo it.
+ *
+ * @throws InputError with the file to change instead
+ */
+export function refuseCopy({ file }: Pick<ConfigFile, "file">): void {
+    const from = copied.exec(readFileSync(file, "utf8"))?.[1];
+    if (from === undefined) return;
+    throw new InputError({
+        problem: `it is a copy of ${from}, and the next command with --settings-of would undo what is written here`,
+        where: file,
+        next: `change ${from}; or make the file the stack's own: remove its first line, and leave --settings-of out from then on`,
+    });
+}
 
 /** Returns the text of a stack's file, from that of the file it is copied from. */
 export const copiedText = (text: string, from: string): string => `${startOf(from)}${text}`;
