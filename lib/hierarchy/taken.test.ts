@@ -143,6 +143,8 @@ describe("a build of another stack", () => {
             base: "ci 4",
             app: "ci 5",
         });
+        // Without any stack to ask, too.
+        expect(take([base, app], { taken: stackOf(before) })).toEqual({ base: "ci 1", app: "ci 2" });
         // What the stack built itself and has no longer is not taken from the past.
         expect(take([base], { others: [["ci", moved]], taken: stackOf(builtOn("1")) })).toEqual({ base: "here" });
     });

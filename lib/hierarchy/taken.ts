@@ -10,12 +10,10 @@ import { type PreparedImage, buildTagOf } from "./prepare";
 /* Builds that a stack takes from other stacks instead of building them: a stack of a pull request builds only what differs from the stack of the main
    branch, and a stack that only promotes builds nothing. */
 
-/** `layered-images:buildsFrom`: the stacks whose builds are taken, the first one that has a build first. */
-export const buildsFromSchema = z
-    .array(stackName, {
-        error: 'not a list of stacks, such as ["ci"]',
-    })
-    .min(1, "it names no stack");
+/** `layered-images:buildsFrom`: the stacks whose builds are taken, the first one that has a build first. With none of them left, what was taken stays. */
+export const buildsFromSchema = z.array(stackName, {
+    error: 'not a list of stacks, such as ["ci"]',
+});
 
 /** What is there before an update, from which a stack may take builds. */
 export interface Sources {
