@@ -60,9 +60,13 @@ function configuredChannel({ stack, settingsOf = stack }: RemoveChannelOptions):
     return setting === undefined ? undefined : channelOf(setting, stack.split("/").at(-1) ?? stack);
 }
 
-/** Returns the tags of the channel, those of releases as the registry has them. */
-async function tagsIn(engine: Engine, client: RegistryClient, channel: string): Promise<ChannelTag[]> {
-    const { tags, patterns } = channelTags(await exportStack(engine), channel);
+/** Returns the tags of the channel, those of releases as the registry has them, and the stack's tags that are in another one. */
+async function tagsIn(
+    engine: Engine,
+    client: RegistryClient,
+    channel: string,
+): Promise<{ readonly own: readonly ChannelTag[]; readonly others: readonly RemovedTag[] }> {
+    const { tags, patterns, others: outside } = channelTags(await exportStack(engine), channel);
     const repositories = [...new Set(patterns.map(({ repository }) => repository))];
     const listed = await Promise.all(repositories.map((name) => listTags(client, name)));
     const ofReleases = patterns.flatMap(({ image, repository, pattern }) =>
@@ -73,7 +77,11 @@ async function tagsIn(engine: Engine, client: RegistryClient, channel: string): 
     const others = ofReleases.filter(
         (one) => !tags.some(({ repository, tag }) => repository === one.repository && tag === one.tag),
     );
-    return [...tags, ...others];
+    const reason = `it is not in channel ${channel}, which the settings did not have yet when the stack was updated last`;
+    return {
+        own: [...tags, ...others],
+        others: outside.map((tag) => ({ ...tag, outcome: "stays", reason })),
+    };
 }
 
 async function removeOne(client: RegistryClient, repository: Repository, tag: ChannelTag): Promise<RemovedTag> {
@@ -108,7 +116,6 @@ const lineOf = ({ image, repository, tag, outcome, reason }: RemovedTag): string
 export function channelText({ stack, exists, channel, tags, removed }: ChannelReport): string {
     if (!exists) return `stack ${stack} is gone already: nothing to remove\n`;
     const failed = tags.some(({ outcome }) => outcome === "failed");
-    const isListed = tags.every(({ outcome }) => outcome === "listed");
     return [
         `stack ${stack} has channel ${channel ?? ""}, with ${tags.length} ${tags.length === 1 ? "tag" : "tags"} in the registry:`,
         ...tags.map(lineOf),
@@ -116,9 +123,7 @@ export function channelText({ stack, exists, channel, tags, removed }: ChannelRe
             ? `removed stack ${stack}; what it built is left to: ${typed("gc")}`
             : failed
               ? `stack ${stack} stays, because not all of its tags could be removed; next: mend that, then the same command again`
-              : isListed
-                ? "nothing was removed; to remove these tags and the stack, repeat the command with --yes"
-                : `stack ${stack} stays`,
+              : "nothing was removed; to remove these tags and the stack, repeat the command with --yes",
         "",
     ].join("\n");
 }
@@ -170,13 +175,16 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
     const client = registryClient(engine.env);
     try {
         refuseUpdated(engine);
-        const tags = await tagsIn(engine, client, channel);
+        const { own, others } = await tagsIn(engine, client, channel);
         const listed = { stack, exists: true, channel, removed: false };
         if (!yes) {
-            print({ ...listed, tags: tags.map((tag) => ({ ...tag, outcome: "listed" })) }, json);
+            print(
+                { ...listed, tags: [...own.map((tag) => ({ ...tag, outcome: "listed" as const })), ...others] },
+                json,
+            );
             return exit.done;
         }
-        const removed = await removeTags(engine, client, tags);
+        const removed = await removeTags(engine, client, own);
         const failed = removed.some(({ outcome }) => outcome === "failed");
         if (!failed) {
             // Forced, because its resources are forgotten and not deleted. Its file is removed below, if it is a copy.
@@ -191,7 +199,7 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
             if (done.failure !== undefined) throw engineError(`stack ${stack} can't be removed`, done);
             removeCopy(root, stack);
         }
-        print({ ...listed, tags: removed, removed: !failed }, json);
+        print({ ...listed, tags: [...removed, ...others], removed: !failed }, json);
         return failed ? exit.failed : exit.done;
     } finally {
         await client.close();
