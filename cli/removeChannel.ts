@@ -1,6 +1,6 @@
 import { type ChannelTag, channelTags } from "../lib/cleanup/channelTags";
 import { findConfigFile, textSettingIn } from "../lib/engine/configFile";
-import { removeCopy } from "../lib/engine/copiedSettings";
+import { hasOwnFile, removeCopy } from "../lib/engine/copiedSettings";
 import { backendAddress } from "../lib/engine/fileBackend";
 import { stackLocks, updatedBy } from "../lib/engine/locks";
 import { type Engine, engineError, exportStack } from "../lib/engine/pulumi";
@@ -52,10 +52,10 @@ export interface ChannelReport {
     readonly removed: boolean;
 }
 
-/** Returns the channel of a stack. Undefined if its settings have none. */
+/** Returns the channel of a stack. Undefined if its settings have none: those of another stack are not a stack's that has a file of its own. */
 function configuredChannel({ stack, settingsOf = stack }: RemoveChannelOptions): string | undefined {
     const root = repositoryRoot();
-    const config = findConfigFile(root, settingsOf, projectName(root));
+    const config = findConfigFile(root, hasOwnFile(root, stack) ? stack : settingsOf, projectName(root));
     const setting = config && textSettingIn(config, "channel");
     return setting === undefined ? undefined : channelOf(setting, stack.split("/").at(-1) ?? stack);
 }
@@ -65,8 +65,8 @@ async function tagsIn(
     engine: Engine,
     client: RegistryClient,
     channel: string,
-): Promise<{ readonly own: readonly ChannelTag[]; readonly others: readonly RemovedTag[] }> {
-    const { tags, patterns, others: outside } = channelTags(await exportStack(engine), channel);
+): Promise<{ readonly own: readonly ChannelTag[]; readonly others: readonly ChannelTag[] }> {
+    const { tags, patterns, others } = channelTags(await exportStack(engine), channel);
     const repositories = [...new Set(patterns.map(({ repository }) => repository))];
     const listed = await Promise.all(repositories.map((name) => listTags(client, name)));
     const ofReleases = patterns.flatMap(({ image, repository, pattern }) =>
@@ -74,14 +74,16 @@ async function tagsIn(
             .filter((tag) => pattern.test(tag))
             .map((tag) => ({ image, repository, tag })),
     );
-    const others = ofReleases.filter(
+    const more = ofReleases.filter(
         (one) => !tags.some(({ repository, tag }) => repository === one.repository && tag === one.tag),
     );
-    const reason = `it is not in channel ${channel}, which the settings did not have yet when the stack was updated last`;
-    return {
-        own: [...tags, ...others],
-        others: outside.map((tag) => ({ ...tag, outcome: "stays", reason })),
-    };
+    return { own: [...tags, ...more], others };
+}
+
+/** Prints why a stack is not removed. */
+function refuse(problem: string, next: string): number {
+    console.error(`error: ${new InputError({ problem, next }).message}`);
+    return exit.dangerous;
 }
 
 async function removeOne(client: RegistryClient, repository: Repository, tag: ChannelTag): Promise<RemovedTag> {
@@ -148,7 +150,7 @@ function refuseUpdated({ stack, env }: Engine): void {
  * Runs `npm run remove-channel`: lists the tags that a stack promoted to in its channel, and with `yes` removes these tags from the registry, and the
  * stack from its backend. What it built stays in the registry for `gc`, and nothing is deleted anywhere else.
  *
- * @returns exit code: 0 done, or nothing to do; 1 if a registry refused, and the stack stays; 3 for a stack without a channel
+ * @returns exit code: 0 done, or nothing to do; 1 if a registry refused, and the stack stays; 3 for a stack without a channel, and for one that promoted to other tags
  * @throws InputError for a stack that is being updated
  */
 export async function runRemoveChannel(options: RemoveChannelOptions): Promise<number> {
@@ -161,27 +163,30 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
     }
     const channel = configuredChannel(options);
     if (channel === undefined) {
-        const { message } = new InputError({
-            problem: `stack ${stack} has no channel: its tags are those of images.ts, which are never removed`,
-            next:
-                options.settingsOf === undefined
-                    ? "name the stack whose settings it was updated with: --settings-of <stack>"
-                    : "name a stack whose settings have `channel`",
-        });
-        console.error(`error: ${message}`);
-        return exit.dangerous;
+        const isNamed = options.settingsOf !== undefined || hasOwnFile(root, stack);
+        return refuse(
+            `stack ${stack} has no channel: its tags are those of images.ts, which are never removed`,
+            isNamed
+                ? "name a stack whose settings have `channel`"
+                : "name the stack whose settings it was updated with: --settings-of <stack>",
+        );
     }
     const engine = await openStack({ stack, start: true });
     const client = registryClient(engine.env);
     try {
         refuseUpdated(engine);
         const { own, others } = await tagsIn(engine, client, channel);
+        if (others.length > 0) {
+            const names = others.map(({ repository, tag }) => `${repository}:${tag}`).join(", ");
+            return refuse(
+                `stack ${stack} has promoted to tags that are not in channel ${channel}: ${names}`,
+                "name the stack whose settings it was updated with (--settings-of); if these had another channel then, `up` moves it to the new one, and " +
+                    "leaves the tags of the former",
+            );
+        }
         const listed = { stack, exists: true, channel, removed: false };
         if (!yes) {
-            print(
-                { ...listed, tags: [...own.map((tag) => ({ ...tag, outcome: "listed" as const })), ...others] },
-                json,
-            );
+            print({ ...listed, tags: own.map((tag) => ({ ...tag, outcome: "listed" })) }, json);
             return exit.done;
         }
         const removed = await removeTags(engine, client, own);
@@ -199,7 +204,7 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
             if (done.failure !== undefined) throw engineError(`stack ${stack} can't be removed`, done);
             removeCopy(root, stack);
         }
-        print({ ...listed, tags: [...removed, ...others], removed: !failed }, json);
+        print({ ...listed, tags: removed, removed: !failed }, json);
         return failed ? exit.failed : exit.done;
     } finally {
         await client.close();

@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "../../tests/mocha";
 import { tree } from "../../tests/tree";
 import { InputError } from "../errors";
-import { copySettings, refuseCopy, removeCopy } from "./copiedSettings";
+import { copySettings, hasOwnFile, refuseCopy, removeCopy } from "./copiedSettings";
 
 const project = { "Pulumi.yaml": "name: layered-images\nruntime: nodejs\n" };
 const settings = 'encryptionsalt: v1:abc=\nconfig:\n  layered-images:channel: "{stack}"\n';
@@ -30,6 +30,12 @@ test("a copy is not to be changed, a file of one's own is", () => {
         refuseCopy({ file: path.join(root, "Pulumi.pr-12.yaml") });
     }).toThrow(/is a copy of Pulumi\.preview\.yaml,.*\n  next: change Pulumi\.preview\.yaml;/);
     refuseCopy({ file: path.join(root, "Pulumi.preview.yaml") });
+    expect(["preview", "team/preview", "pr-12", "none"].map((stack) => hasOwnFile(root, stack))).toEqual([
+        true,
+        true,
+        false,
+        false,
+    ]);
 });
 
 test("a file of one's own is neither overwritten nor removed", () => {

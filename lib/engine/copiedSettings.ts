@@ -35,9 +35,16 @@ export function refuseCopy({ file }: Pick<ConfigFile, "file">): void {
 /** Returns the text of a stack's file, from that of the file it is copied from. */
 export const copiedText = (text: string, from: string): string => `${startOf(from)}${text}`;
 
+/** Whether a stack has a file that is no copy: it is no stack with the settings of another one. */
+export function hasOwnFile(root: string, stack: string): boolean {
+    const file = path.join(root, configFileOf(stack));
+    return existsSync(file) && !isCopy(readFileSync(file, "utf8"));
+}
+
 /** Refuses to touch a stack's file that is somebody's own. */
-function refuseOwn(file: string): void {
-    if (!existsSync(file) || isCopy(readFileSync(file, "utf8"))) return;
+function refuseOwn(root: string, stack: string): void {
+    if (!hasOwnFile(root, stack)) return;
+    const file = path.join(root, configFileOf(stack));
     throw new InputError({
         problem: "the stack has settings of its own, which --settings-of would overwrite",
         where: file,
@@ -87,9 +94,8 @@ export function copySettings(root: string, stack: string, settingsOf: string): v
         });
     }
     requireOwnChannel(openConfigFile(root, settingsOf, projectName(root)));
-    const file = path.join(root, to);
-    refuseOwn(file);
-    replaceFile(file, copiedText(readFileSync(source, "utf8"), from));
+    refuseOwn(root, stack);
+    replaceFile(path.join(root, to), copiedText(readFileSync(source, "utf8"), from));
 }
 
 /** Removes a stack's file if it is a copy. Returns whether it was one. */
