@@ -174,6 +174,16 @@ test("a stack that has its roots from another stack's file gets none of its own"
     );
 });
 
+test("a copy of another stack's file is compared, and not changed", async () => {
+    const copy = `# Written by layered-images from Pulumi.preview.yaml, and written anew\n${files["Pulumi.ci.yaml"]}`;
+    const changes = { files: { "Pulumi.pr-1.yaml": copy } };
+    await expect(bump(changes, ["python:3.12"], { stack: "pr-1" })).rejects.toThrow(
+        /next: change Pulumi\.preview\.yaml/,
+    );
+    const { report } = await bump(changes, ["python:3.12"], { stack: "pr-1", check: true });
+    expect(report.behind).toBe(true);
+});
+
 test("a name of this repository's own namespace that no image has is an error, and gets no pin", async () => {
     const dockerfile = "FROM ghcr.io/acme/bass:latest\n";
     await expect(bump({ files: { "app.Dockerfile": dockerfile } })).rejects.toThrow(

@@ -13,6 +13,7 @@ import {
     settingIn,
     writeConfigFile,
 } from "../lib/engine/configFile";
+import { refuseCopy } from "../lib/engine/copiedSettings";
 import { labStack, projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import type { GitHubTarget } from "../lib/github/api";
@@ -381,6 +382,7 @@ export async function makeBump(
             next: typed("bump", "--stack", source.stack),
         });
     }
+    if (check !== true && dryRun !== true) refuseCopy(config);
     const { definitions, images, pins, pinned, rebuilds } = readStack(config, root);
     const asked = selected(wantedRoots(images, pins, pinned, stack === labStack), names);
     const tags = asked.map(({ tag }) => tag);

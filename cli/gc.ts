@@ -158,7 +158,7 @@ async function cleanUp({ keepReleases, keepDays, ...options }: GcOptions): Promi
     }
     const client = registryClient(engine.env);
     try {
-        const collecting = () => collectNames(engine, root, target);
+        const collecting = () => collectNames(engine, root, target, keepReleases);
         const first = await progress("reading what names images", collecting, { after: 2000 });
         const images = imagesOf(engine.stack, first.states);
         const places = [...selected(images, options)].map(([name, keys]): Place => ({

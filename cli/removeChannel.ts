@@ -1,6 +1,6 @@
 import { type ChannelTag, channelTags } from "../lib/cleanup/channelTags";
 import { findConfigFile, textSettingIn } from "../lib/engine/configFile";
-import { removeCopy } from "../lib/engine/copiedSettings";
+import { hasOwnFile, removeCopy } from "../lib/engine/copiedSettings";
 import { backendAddress } from "../lib/engine/fileBackend";
 import { stackLocks, updatedBy } from "../lib/engine/locks";
 import { type Engine, engineError, exportStack } from "../lib/engine/pulumi";
@@ -52,17 +52,21 @@ export interface ChannelReport {
     readonly removed: boolean;
 }
 
-/** Returns the channel of a stack. Undefined if its settings have none. */
+/** Returns the channel of a stack. Undefined if its settings have none: those of another stack are not a stack's that has a file of its own. */
 function configuredChannel({ stack, settingsOf = stack }: RemoveChannelOptions): string | undefined {
     const root = repositoryRoot();
-    const config = findConfigFile(root, settingsOf, projectName(root));
+    const config = findConfigFile(root, hasOwnFile(root, stack) ? stack : settingsOf, projectName(root));
     const setting = config && textSettingIn(config, "channel");
     return setting === undefined ? undefined : channelOf(setting, stack.split("/").at(-1) ?? stack);
 }
 
-/** Returns the tags of the channel, those of releases as the registry has them. */
-async function tagsIn(engine: Engine, client: RegistryClient, channel: string): Promise<ChannelTag[]> {
-    const { tags, patterns } = channelTags(await exportStack(engine), channel);
+/** Returns the tags of the channel, those of releases as the registry has them, and the stack's tags that are in another one. */
+async function tagsIn(
+    engine: Engine,
+    client: RegistryClient,
+    channel: string,
+): Promise<{ readonly own: readonly ChannelTag[]; readonly others: readonly ChannelTag[] }> {
+    const { tags, patterns, others } = channelTags(await exportStack(engine), channel);
     const repositories = [...new Set(patterns.map(({ repository }) => repository))];
     const listed = await Promise.all(repositories.map((name) => listTags(client, name)));
     const ofReleases = patterns.flatMap(({ image, repository, pattern }) =>
@@ -70,10 +74,16 @@ async function tagsIn(engine: Engine, client: RegistryClient, channel: string): 
             .filter((tag) => pattern.test(tag))
             .map((tag) => ({ image, repository, tag })),
     );
-    const others = ofReleases.filter(
+    const more = ofReleases.filter(
         (one) => !tags.some(({ repository, tag }) => repository === one.repository && tag === one.tag),
     );
-    return [...tags, ...others];
+    return { own: [...tags, ...more], others };
+}
+
+/** Prints why a stack is not removed. */
+function refuse(problem: string, next: string): number {
+    console.error(`error: ${new InputError({ problem, next }).message}`);
+    return exit.dangerous;
 }
 
 async function removeOne(client: RegistryClient, repository: Repository, tag: ChannelTag): Promise<RemovedTag> {
@@ -108,7 +118,6 @@ const lineOf = ({ image, repository, tag, outcome, reason }: RemovedTag): string
 export function channelText({ stack, exists, channel, tags, removed }: ChannelReport): string {
     if (!exists) return `stack ${stack} is gone already: nothing to remove\n`;
     const failed = tags.some(({ outcome }) => outcome === "failed");
-    const isListed = tags.every(({ outcome }) => outcome === "listed");
     return [
         `stack ${stack} has channel ${channel ?? ""}, with ${tags.length} ${tags.length === 1 ? "tag" : "tags"} in the registry:`,
         ...tags.map(lineOf),
@@ -116,9 +125,7 @@ export function channelText({ stack, exists, channel, tags, removed }: ChannelRe
             ? `removed stack ${stack}; what it built is left to: ${typed("gc")}`
             : failed
               ? `stack ${stack} stays, because not all of its tags could be removed; next: mend that, then the same command again`
-              : isListed
-                ? "nothing was removed; to remove these tags and the stack, repeat the command with --yes"
-                : `stack ${stack} stays`,
+              : "nothing was removed; to remove these tags and the stack, repeat the command with --yes",
         "",
     ].join("\n");
 }
@@ -143,7 +150,7 @@ function refuseUpdated({ stack, env }: Engine): void {
  * Runs `npm run remove-channel`: lists the tags that a stack promoted to in its channel, and with `yes` removes these tags from the registry, and the
  * stack from its backend. What it built stays in the registry for `gc`, and nothing is deleted anywhere else.
  *
- * @returns exit code: 0 done, or nothing to do; 1 if a registry refused, and the stack stays; 3 for a stack without a channel
+ * @returns exit code: 0 done, or nothing to do; 1 if a registry refused, and the stack stays; 3 for a stack without a channel, and for one that promoted to other tags
  * @throws InputError for a stack that is being updated
  */
 export async function runRemoveChannel(options: RemoveChannelOptions): Promise<number> {
@@ -156,27 +163,33 @@ export async function runRemoveChannel(options: RemoveChannelOptions): Promise<n
     }
     const channel = configuredChannel(options);
     if (channel === undefined) {
-        const { message } = new InputError({
-            problem: `stack ${stack} has no channel: its tags are those of images.ts, which are never removed`,
-            next:
-                options.settingsOf === undefined
-                    ? "name the stack whose settings it was updated with: --settings-of <stack>"
-                    : "name a stack whose settings have `channel`",
-        });
-        console.error(`error: ${message}`);
-        return exit.dangerous;
+        const isNamed = options.settingsOf !== undefined || hasOwnFile(root, stack);
+        return refuse(
+            `stack ${stack} has no channel: its tags are those of images.ts, which are never removed`,
+            isNamed
+                ? "name a stack whose settings have `channel`"
+                : "name the stack whose settings it was updated with: --settings-of <stack>",
+        );
     }
     const engine = await openStack({ stack, start: true });
     const client = registryClient(engine.env);
     try {
         refuseUpdated(engine);
-        const tags = await tagsIn(engine, client, channel);
+        const { own, others } = await tagsIn(engine, client, channel);
+        if (others.length > 0) {
+            const names = others.map(({ repository, tag }) => `${repository}:${tag}`).join(", ");
+            return refuse(
+                `stack ${stack} has promoted to tags that are not in channel ${channel}: ${names}`,
+                "name the stack whose settings it was updated with (--settings-of); if these had another channel then, `up` moves it to the new one, and " +
+                    "leaves the tags of the former",
+            );
+        }
         const listed = { stack, exists: true, channel, removed: false };
         if (!yes) {
-            print({ ...listed, tags: tags.map((tag) => ({ ...tag, outcome: "listed" })) }, json);
+            print({ ...listed, tags: own.map((tag) => ({ ...tag, outcome: "listed" })) }, json);
             return exit.done;
         }
-        const removed = await removeTags(engine, client, tags);
+        const removed = await removeTags(engine, client, own);
         const failed = removed.some(({ outcome }) => outcome === "failed");
         if (!failed) {
             // Forced, because its resources are forgotten and not deleted. Its file is removed below, if it is a copy.

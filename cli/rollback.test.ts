@@ -242,6 +242,13 @@ describe("unpin", () => {
         expect(() => unpin(names, {}, changes)).toThrow(message);
     });
 
+    test("refuses to change a copy of another stack's file", () => {
+        const copy = `# Written by layered-images from Pulumi.preview.yaml, and written anew\n${files["Pulumi.ci.yaml"]}`;
+        expect(() => unpin(["base"], { stack: "pr-1" }, { "Pulumi.pr-1.yaml": copy })).toThrow(
+            /is a copy of Pulumi\.preview\.yaml/,
+        );
+    });
+
     test("refuses a stack without a file", () => {
         expect(() => unpin(["base"], { stack: "nope" })).toThrow(/next: pulumi stack init nope/);
     });

@@ -10,6 +10,7 @@ import {
     setEntry,
     writeConfigFile,
 } from "../lib/engine/configFile";
+import { refuseCopy } from "../lib/engine/copiedSettings";
 import { type Engine, exportStack } from "../lib/engine/pulumi";
 import { type PromotedBefore, releaseName } from "../lib/engine/releases";
 import { componentTypes, nameOf, readImage } from "../lib/engine/resources";
@@ -275,6 +276,7 @@ function followersOf(deployment: Deployment, images: readonly ImageReleases[], k
 export async function runRollback(name: string, options: RollbackOptions): Promise<number> {
     const { stack = labStack, dryRun = false, only = false } = options;
     const { engine, deployment, images, config, pins } = await open(stack);
+    if (!dryRun) refuseCopy(config);
     const image = publishedImage(images, name, stack);
     const { env } = engine;
     const list = typed("releases", name, ...stackOptions(stack));
@@ -357,6 +359,7 @@ export function runUnpin(names: readonly string[], options: UnpinOptions): numbe
     if (unknown !== undefined) {
         throw new InputError({ problem: `image "${unknown}" is not pinned`, where: config.file, allowed });
     }
+    if (!dryRun) refuseCopy(config);
     const below = () => imagesBelow(workflowImages(openCheckout(root), loadDefinitions(root)), names);
     const keys = all ? pinned : only ? names : [...names, ...below().filter((key) => pinned.includes(key))];
     const unpinned = [...new Set(keys)].map((image) => ({ image, release: pins[image]?.release ?? "" }));

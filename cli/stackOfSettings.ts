@@ -38,7 +38,10 @@ async function makeStack(stack: string, settingsOf: string): Promise<void> {
     const options = typeof provider === "string" ? ["--secrets-provider", provider] : [];
     const env = await stackEnvironment();
     const made = await runPulumi(["stack", "init", stack, "--no-select", "--non-interactive", ...options], env);
-    if (made.failure !== undefined) throw engineError(`stack ${stack} can't be made`, made, undefined, env);
+    if (made.failure !== undefined) {
+        removeCopy(root, stack);
+        throw engineError(`stack ${stack} can't be made`, made, undefined, env);
+    }
     // Pulumi may have written keys of its own, with which secrets of the copied file can't be read.
     copySettings(root, stack, settingsOf);
 }

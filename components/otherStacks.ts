@@ -108,7 +108,8 @@ async function readSources(
     };
     const stackName = `${pulumi.getProject()}-${pulumi.getStack()}`;
     const taken = parseBuilds(former.outputsOf(stackType, stackName)?.builds) ?? {};
-    return { own, others, taken };
+    const isSelf = (stack: string) => fullName(stack) === fullName(pulumi.getStack());
+    return { isSelf, own, others, taken };
 }
 
 /** What the stack's settings say about other stacks. */

@@ -1,4 +1,5 @@
-import { findConfigFile, textSettingIn } from "../lib/engine/configFile";
+import { findConfigFile } from "../lib/engine/configFile";
+import { requireOwnChannel } from "../lib/engine/copiedSettings";
 import { projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import { stackPlaceholder } from "../lib/hierarchy/channel";
@@ -25,22 +26,21 @@ const removalTimeout = 20;
 const onSettings = `--settings-of ${settingsStack}`;
 
 /**
- * Refuses settings without a channel of the stack's own: pull requests would move each other's tags, or those of images.ts.
+ * Refuses settings that the pull requests' stacks can't have: see `requireOwnChannel`.
  *
  * @param root the repository's root
  * @throws InputError that names the file
  */
 export function checkPreviewSettings(root: string): void {
-    const where = `Pulumi.${settingsStack}.yaml`;
     const config = findConfigFile(root, settingsStack, projectName(root));
-    const channel = config && textSettingIn(config, "channel");
-    if (channel?.includes(stackPlaceholder)) return;
+    if (config) {
+        requireOwnChannel(config);
+        return;
+    }
+    const where = `Pulumi.${settingsStack}.yaml`;
     throw new InputError({
-        problem: config
-            ? `its channel is ${channel === undefined ? "not set" : `"${channel}"`}, and each pull request needs one of its own`
-            : "workflows.preview needs the settings of the pull requests' stacks, and there is no such file",
+        problem: "workflows.preview needs the settings of the pull requests' stacks, and there is no such file",
         where,
-        allowed: [`a channel with ${stackPlaceholder} in it`],
         next: `write channel: "${stackPlaceholder}" into ${where}, or leave preview out of workflows.ts`,
     });
 }

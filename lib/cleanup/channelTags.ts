@@ -3,6 +3,7 @@ import { type Deployment, deployedImages, tagsOf } from "../engine/state";
 import { isInChannel } from "../hierarchy/channel";
 import { tagsOfReleases } from "../hierarchy/validate";
 import { parseReference, repositoryOf } from "../registry/references";
+import { isImmutableTag } from "../registry/retention";
 
 /* The tags that a stack promoted to in its channel, from its state. */
 
@@ -28,6 +29,8 @@ export interface ReleaseTagPattern {
 export interface ChannelTags {
     readonly tags: readonly ChannelTag[];
     readonly patterns: readonly ReleaseTagPattern[];
+    /** Tags that the stack moved and that are not in the channel: its settings had another one, or none, when it was updated last. */
+    readonly others: readonly ChannelTag[];
 }
 
 const tagIn = (ref: string): string => parseReference(ref).tag ?? "latest";
@@ -40,7 +43,7 @@ const tagIn = (ref: string): string => parseReference(ref).tag ?? "latest";
  */
 export function channelTags(deployment: Pick<Deployment, "resources">, channel: string): ChannelTags {
     const images = deployedImages(deployment);
-    const tags = images.flatMap((image) =>
+    const moved = images.flatMap((image) =>
         tagsOf(image)
             .map(({ tag: ref, digest }) => ({
                 image: image.image,
@@ -48,7 +51,7 @@ export function channelTags(deployment: Pick<Deployment, "resources">, channel: 
                 tag: tagIn(ref),
                 digest,
             }))
-            .filter(({ tag }) => isInChannel(tag, channel)),
+            .filter(({ tag }) => !isImmutableTag(tag)),
     );
     const commands = deployment.resources.filter(({ type }) => type === commandType);
     const patterns = images.flatMap((image) => {
@@ -70,5 +73,9 @@ export function channelTags(deployment: Pick<Deployment, "resources">, channel: 
                 pattern: tagsOfReleases(template(tag)),
             }));
     });
-    return { tags, patterns };
+    return {
+        tags: moved.filter(({ tag }) => isInChannel(tag, channel)),
+        patterns,
+        others: moved.filter(({ tag }) => !isInChannel(tag, channel)),
+    };
 }

@@ -17,14 +17,21 @@ test("a release that was promoted once is no use of it; everything else in a sta
     ];
     const pending = [{ resource: { inputs: { tag: digest("e") } }, type: "creating" }];
     const state = { version: 3, deployment: { resources, pending_operations: pending } };
-    const { digests } = namesIn(usesIn(JSON.stringify(state)));
+    const { digests } = namesIn(usesIn(JSON.stringify(state), 0));
     expect([...digests].sort()).toEqual(["a", "c", "d", "e"].map(digest));
-    expect(usesIn(JSON.stringify({ deployment: {} }))).toBe('{"deployment":{"resources":[]}}');
+    expect(usesIn(JSON.stringify({ deployment: {} }), 0)).toBe('{"deployment":{"resources":[]}}');
+});
+
+test("the newest releases of a stack are named, however many newer ones the channels of other stacks have in the repository", () => {
+    const releases = ["a", "b", "c"].map((digit) => ({ release: `r-${digit.repeat(12)}`, digest: digest(digit) }));
+    const resources = [{ type: componentTypes.promotion, urn: "urn:app", outputs: { releases } }];
+    const { digests } = namesIn(usesIn(JSON.stringify({ deployment: { resources } }), 2));
+    expect([...digests]).toEqual([digest("a"), digest("b")]);
 });
 
 test.each(["", "{", "null", '{"deployment": 1}', '{"deployment": {"resources": {}}}'])(
     "what is no state (%s) is not known to use nothing",
     (text) => {
-        expect(() => usesIn(text)).toThrow(UnknownNamesError);
+        expect(() => usesIn(text, 0)).toThrow(UnknownNamesError);
     },
 );

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Engine, engineError, runPulumi } from "../engine/pulumi";
+import { readReleases } from "../engine/releases";
 import { componentTypes } from "../engine/resources";
 import { InputError } from "../errors";
 import { type GitHubTarget, UnreachableError, list } from "../github/api";
@@ -70,13 +71,14 @@ const exported = z.looseObject({
 });
 
 /**
- * Returns the text of a state without the releases that promotions record there: that a release was promoted once is no use of it, and how
- * many of them are kept is what the rules decide.
+ * Returns the text of a state without the older releases that promotions record there: that a release was promoted once is no use of it, and how
+ * many of them are kept is what the rules decide. The newest of each stack count, because the channels of other stacks put theirs into the same repositories.
  *
  * @param text the output of `pulumi stack export`
+ * @param keepReleases how many of the newest releases of an image are kept
  * @throws UnknownNamesError if it is something else
  */
-export function usesIn(text: string): string {
+export function usesIn(text: string, keepReleases: number): string {
     let read: unknown;
     try {
         read = JSON.parse(text);
@@ -87,7 +89,8 @@ export function usesIn(text: string): string {
     if (!state) throw unknownNames("a state is not what pulumi stack export prints", "pulumi stack export");
     const resources = (state.deployment.resources ?? []).map((resource) => {
         if (resource.type !== componentTypes.promotion || !resource.outputs) return resource;
-        return { ...resource, outputs: { ...resource.outputs, releases: [] } };
+        const releases = readReleases(resource.outputs).slice(0, keepReleases);
+        return { ...resource, outputs: { ...resource.outputs, releases } };
     });
     return JSON.stringify({ ...state, deployment: { ...state.deployment, resources } });
 }
@@ -148,11 +151,18 @@ export interface Names {
  * @param engine of one of the project's stacks
  * @param root the repository's root
  * @param target the repository on GitHub; undefined if the stack configures none
+ * @param keepReleases how many of the newest releases that a stack promoted of an image are named by its state
  * @throws UnknownNamesError if any of it can't be read
  */
-export async function collectNames(engine: Engine, root: string, target: GitHubTarget | undefined): Promise<Names> {
+export async function collectNames(
+    engine: Engine,
+    root: string,
+    target: GitHubTarget | undefined,
+    keepReleases: number,
+): Promise<Names> {
     const states = await readStates(engine);
     const files = await readFiles(root);
     const variables = target?.token === undefined ? "" : await readVariables(target);
-    return { states, named: together([...[...states.values()].map(usesIn), files, variables].map(namesIn)) };
+    const uses = [...states.values()].map((text) => usesIn(text, keepReleases));
+    return { states, named: together([...uses, files, variables].map(namesIn)) };
 }

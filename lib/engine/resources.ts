@@ -29,6 +29,9 @@ export const dockerTypes = {
 /** Type of the resource that stands for the whole stack, whose outputs are the stack's. */
 export const stackType = "pulumi:pulumi:Stack";
 
+/** Type of the resource by which a stack reads another one's outputs: nothing exists outside the state. */
+export const stackReferenceType = "pulumi:pulumi:StackReference";
+
 /** Type of the command provider's resource that adds a release's tags. */
 export const commandType = "command:local:Command";
 

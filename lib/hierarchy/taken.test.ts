@@ -38,11 +38,12 @@ const stackOf = (builds: Readonly<Record<string, StackBuild>>): StackBuilds =>
 
 const take = (
     images: readonly PreparedImage[],
-    sources: Partial<Omit<Sources, "own">> & { readonly own?: Readonly<Record<string, StackBuild>> },
+    sources: Partial<Pick<Sources, "others" | "taken">> & { readonly own?: Readonly<Record<string, StackBuild>> },
     uncached: readonly string[] = [],
 ) => {
     const { own = {}, others = [], taken = {} } = sources;
-    const found = takeBuilds(images, nothingElsewhere, { own: (key) => own[key], others, taken }, uncached);
+    const isSelf = (stack: string) => stack === "self";
+    const found = takeBuilds(images, nothingElsewhere, { isSelf, own: (key) => own[key], others, taken }, uncached);
     return Object.fromEntries(
         found.images.map((one) => {
             const build = found.elsewhere.builds[one.key]?.[amd64];
@@ -142,8 +143,62 @@ describe("a build of another stack", () => {
             base: "ci 4",
             app: "ci 5",
         });
+        // Without any stack to ask, too.
+        expect(take([base, app], { taken: stackOf(before) })).toEqual({ base: "ci 1", app: "ci 2" });
         // What the stack built itself and has no longer is not taken from the past.
         expect(take([base], { others: [["ci", moved]], taken: stackOf(builtOn("1")) })).toEqual({ base: "here" });
+    });
+
+    test("stays where it was taken from, whatever other stacks have, and other tests are no reason to take another one", () => {
+        const before = stackOf(
+            Object.fromEntries(
+                Object.entries(builtOn("12", [base, app])).map(([key, build]) => [key, { ...build, from: "ci" }]),
+            ),
+        );
+        const moved = stackOf(builtOn("78", [image("base", [], { inputHash: "new" }), app]));
+        const edge = stackOf(builtOn("4", [base]));
+        const goneOn = {
+            others: [
+                ["ci", moved],
+                ["edge", edge],
+            ],
+            taken: before,
+        } satisfies Partial<Sources>;
+        expect(take([base, app], goneOn)).toEqual({ base: "ci 1", app: "ci 2" });
+        const still = {
+            others: [
+                ["edge", edge],
+                ["ci", stackOf(builtOn("56", [base, app]))],
+            ],
+            taken: before,
+        } satisfies Partial<Sources>;
+        expect(take([base, app], still)).toEqual({ base: "ci 5", app: "ci 6" });
+        const tests = { inputHash: "tests" } as NonNullable<PreparedImage["tests"]>;
+        const { base: other } = builtOn("4", [base]);
+        const tested = stackOf(other ? { base: { ...other, tests: "tests" } } : {});
+        expect(
+            take([image("base", [], { tests }), app], {
+                others: [
+                    ["ci", moved],
+                    ["edge", tested],
+                ],
+                taken: before,
+            }),
+        ).toEqual({ base: "ci 1", app: "ci 2" });
+    });
+
+    test("is not taken back where another stack took it from this one, which has it no longer: a refresh found it lost", () => {
+        const back = stackOf(
+            Object.fromEntries(
+                Object.entries(builtOn("12", [base, app])).map(([key, build]) => [key, { ...build, from: "self" }]),
+            ),
+        );
+        expect(take([base, app], { others: [["ci", back]] })).toEqual({ base: "here", app: "here" });
+        expect(take([base, app], { own: builtOn("1", [base]), others: [["ci", back]] })).toEqual({
+            base: "here",
+            app: "here",
+        });
+        expect(take([base, app], { others: [["ci", back]], taken: back })).toEqual({ base: "here", app: "here" });
     });
 
     test("is not taken for an image that is to be built without cache, nor what stands on it", () => {

@@ -10,15 +10,15 @@ import { type PreparedImage, buildTagOf } from "./prepare";
 /* Builds that a stack takes from other stacks instead of building them: a stack of a pull request builds only what differs from the stack of the main
    branch, and a stack that only promotes builds nothing. */
 
-/** `layered-images:buildsFrom`: the stacks whose builds are taken, the first one that has a build first. */
-export const buildsFromSchema = z
-    .array(stackName, {
-        error: 'not a list of stacks, such as ["ci"]',
-    })
-    .min(1, "it names no stack");
+/** `layered-images:buildsFrom`: the stacks whose builds are taken, the first one that has a build first. With none of them left, what was taken stays. */
+export const buildsFromSchema = z.array(stackName, {
+    error: 'not a list of stacks, such as ["ci"]',
+});
 
 /** What is there before an update, from which a stack may take builds. */
 export interface Sources {
+    /** Whether a name, in any of the forms that Pulumi takes, is that of the stack itself. */
+    readonly isSelf: (stack: string) => boolean;
     /** Returns `<repository>@<digest>` and the build tag of what the stack itself has built last of an image for a platform; undefined if there is nothing. */
     readonly own: (key: string, platform: Platform) => Pick<StackBuild, "ref" | "tag"> | undefined;
     /** The builds of other stacks, in the order in which they are asked. */
@@ -35,7 +35,8 @@ export interface Taken {
 }
 
 /**
- * Finds the builds that need not be made, in build order. What the stack has built itself stays its own. A build of another stack is taken if it was pushed
+ * Finds the builds that need not be made, in build order. What the stack has built itself stays its own, and what it took stays until the stack that built it
+ * builds it again. A build of another stack is taken if it was pushed
  * to the same repository, and has the build tag that it would get here from the same parents; so nothing is taken that stands on an image which is built now. If it passed other smoke
  * tests, it is tested here.
  *
@@ -46,7 +47,7 @@ export interface Taken {
 export function takeBuilds(
     images: readonly PreparedImage[],
     elsewhere: Elsewhere,
-    { own, others, taken }: Sources,
+    { isSelf, own, others, taken }: Sources,
     uncached: readonly string[],
 ): Taken {
     /** By image and platform, what is there already, wherever it was built. */
@@ -70,21 +71,25 @@ export function takeBuilds(
         const refs = parents.filter((ref) => ref !== undefined);
         if (refs.length < parents.length) return undefined;
         const tag = buildTagOf(image, platform, refs);
-        const isSame = (build: Pick<StackBuild, "ref" | "tag"> | undefined): boolean =>
-            build?.tag === tag && repositoryOf(build.ref) === repository;
+        const isSame = (build: Pick<StackBuild, "ref" | "tag">): boolean =>
+            build.tag === tag && repositoryOf(build.ref) === repository;
         const mine = own(key, platform);
         if (mine && isSame(mine)) {
             known.set(at(key, platform), mine.ref);
             return undefined;
         }
-        const offers = [
-            ...others.flatMap(([stack, ofStack]) => {
-                const build = ofStack[key]?.[platform];
-                return build ? [{ ...build, from: build.from ?? stack }] : [];
-            }),
-            ...[taken[key]?.[platform]].filter((build) => build?.from !== undefined),
-        ];
-        const same = offers.flatMap((build) => (build && isSame(build) ? [build] : []));
+        // What another stack took from here, and is here no longer, may be what a refresh found lost in the registry.
+        const isTakable = (build: StackBuild): boolean =>
+            isSame(build) && (build.from === undefined || !isSelf(build.from));
+        const offers = others.flatMap(([stack, ofStack]) => {
+            const build = ofStack[key]?.[platform];
+            return build && isTakable(build) ? [{ ...build, from: build.from ?? stack }] : [];
+        });
+        const last = taken[key]?.[platform];
+        const kept = last?.from !== undefined && isTakable(last) ? last : undefined;
+        // What was taken stays unless its stack built it again, whatever other stacks have: with another digest everything below would be built again.
+        const ref = (offers.find(({ from }) => from === kept?.from) ?? kept)?.ref;
+        const same = kept ? [...offers, kept].filter((build) => build.ref === ref) : offers;
         const offer = same.find((build) => build.tests === tests?.inputHash) ?? same[0];
         if (offer) known.set(at(key, platform), offer.ref);
         return offer;

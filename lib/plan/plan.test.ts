@@ -303,6 +303,13 @@ describe("pending is whatever an update would do", () => {
         expect(warnings).toEqual([`an update would also ${words} (random:index:Pet), which this review can't explain`]);
     });
 
+    test.each(["create", "update", "discard"])(
+        "but not to a reference to another stack (%s), which is only in the state",
+        (op) => {
+            expect(withStep(added("pulumi:pulumi:StackReference", op))).toMatchObject({ pending: false, warnings: [] });
+        },
+    );
+
     test("to the devcontainer, which is named, and its end is told like that of others", () => {
         const devcontainer = (op: string) => ({ ...added("command:local:Command", op), name: "devcontainer" });
         expect(withStep(devcontainer("create"))).toMatchObject({

@@ -9,6 +9,7 @@ import {
     isInside,
     readWorkflowFiles,
     readerOf,
+    stackReferenceType,
     textIn,
 } from "../engine/resources";
 import { imageVariable } from "../github/names";
@@ -26,10 +27,11 @@ export interface RepositoryPlan {
 }
 
 /**
- * Whether an update would change a resource outside the state: components and adopted files are bookkeeping of the
- * state.
+ * Whether an update would change a resource outside the state: components, adopted files and references to other stacks are bookkeeping of
+ * the state.
  */
-const isWork = (step: Step): boolean => changes(step) && (step.new ?? step.old)?.custom !== false && !isTakenOver(step);
+const isWork = (step: Step): boolean =>
+    changes(step) && (step.new ?? step.old)?.custom !== false && step.type !== stackReferenceType && !isTakenOver(step);
 
 /** Whether an update would make any change; false right after a successful update. */
 export const hasWork = (steps: readonly Step[]): boolean => steps.some(isWork);

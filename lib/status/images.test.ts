@@ -137,10 +137,14 @@ test("a build that another stack made is asked for, shown with that stack, and s
         {
             kind: "drift",
             about: "image base",
-            text: `linux/arm64: ${digest("b")} is not in the registry; stack ci-arm64 built it, and its status says how it is built again`,
+            text:
+                `linux/arm64: ${digest("b")} is not in the registry; stack ci-arm64 built it, and its status says how it is built again. If that stack is ` +
+                "gone or has gone on to other inputs, what was taken from it (buildsFrom) is built again here: npm run up -- --rebuild base",
             repair: { by: "command", command: "npm run status -- --stack 'ci-arm64'" },
         },
     ]);
+    const [ofOther] = imageFindings(image, [image, app], lost, { stack: "pr-1", isLab: false });
+    expect(ofOther?.text).toMatch(/ is built again here: npm run up -- --rebuild base --stack 'pr-1'$/);
     // Nothing of this stack makes it again.
     expect(lostBuilds([image, app], lost)).toEqual([]);
     const blobs = answers({

@@ -192,17 +192,27 @@ const isGone = ({ tag }: DeployedTag, answers: Answers): boolean => {
 const lostIn = ({ pinned, builds }: DeployedImage, answers: Answers): DeployedBuild[] =>
     pinned ? [] : builds.filter((build) => build.from === undefined && isLost(build, answers));
 
-/** Returns the findings about builds that other stacks made and a registry lost. */
-const foreignFindings = ({ image, builds }: DeployedImage, answers: Answers): Finding[] =>
+/**
+ * Returns the findings about builds that other stacks made and a registry lost. A stack that has gone on to other inputs, or is gone, no longer knows of
+ * what was taken from it.
+ */
+const foreignFindings = (
+    { image, builds }: DeployedImage,
+    answers: Answers,
+    { stack, isLab }: Pick<Commands, "stack" | "isLab">,
+): Finding[] =>
     builds.flatMap((build): Finding[] => {
         const { from } = build;
         const text = from === undefined ? undefined : lostText(build, answers);
         if (from === undefined || text === undefined) return [];
         const command = typed("status", "--stack", quote(from));
+        const here = typed("up", "--rebuild", image, ...(isLab ? [] : ["--stack", quote(stack)]));
         return [
             {
                 ...{ kind: "drift", about: `image ${image}`, repair: { by: "command", command } },
-                text: `${text}; stack ${from} built it, and its status says how it is built again`,
+                text:
+                    `${text}; stack ${from} built it, and its status says how it is built again. If that stack is gone or has gone on to other ` +
+                    `inputs, what was taken from it (buildsFrom) is built again here: ${here}`,
             },
         ];
     });
@@ -325,7 +335,7 @@ export function imageFindings(
     const waiting = pinned ? [] : builds.filter(({ digest }) => !promotion?.sources.includes(digest));
     return [
         ...lost,
-        ...foreignFindings(image, answers),
+        ...foreignFindings(image, answers, commands),
         ...copies,
         ...moved,
         ...pinFindings(image, answers, commands),

@@ -9,20 +9,15 @@ function failedStep(step: ImageStep): string {
     return `its ${stepText(step)} failed${platform === undefined ? "" : ` on ${platform}`}`;
 }
 
-/** Whether an image has a build that is not promoted. */
-function waits({ steps }: ImageOutcome): boolean {
-    const isPublished = steps.some(({ kind, pushed }) => kind === "build" && pushed !== undefined);
-    return isPublished && !steps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
-}
-
 function leftOf(outcome: ImageOutcome): string[] {
-    const { image, steps } = outcome;
+    const { image, steps, waits, elsewhere } = outcome;
     // Platforms fail in any order.
     const failed = steps
         .filter(({ result }) => result === "failed")
         .map(failedStep)
         .sort();
-    const waiting = waits(outcome) ? ["it was built and is not promoted"] : [];
+    const by = elsewhere.length > 0 ? ` by stack ${elsewhere.join(" and ")}` : "";
+    const waiting = waits ? [`it was built${by} and is not promoted`] : [];
     const unreached = outcome.outcome === "not reached" ? ["it was not built: an image that it needs failed"] : [];
     const reasons = [...failed, ...unreached, ...(unreached.length > 0 ? [] : waiting)];
     return reasons.length > 0 ? [`image ${image}: ${reasons.join("; ")}`] : [];

@@ -54,6 +54,35 @@ test("an image that a failed update did not come to is neither built nor unchang
     expect(imageOutcomes({ ...log, steps }).find(({ image }) => image === "bot")?.outcome).toBe("not reached");
 });
 
+test("an image that another stack built is not one that a failed update did not come to, and waits for its promotion", () => {
+    const log = recorded("failing");
+    const steps = log.steps
+        .filter(({ urn }) => !/::bot-a[^:]*$/.test(urn))
+        .map((step) =>
+            step.urn.endsWith("ImageLayer::bot") && step.after
+                ? {
+                      ...step,
+                      after: {
+                          ...step.after,
+                          inputs: { ...step.after.inputs, elsewhere: { "linux/amd64": "ci", "linux/arm64": "ci" } },
+                      },
+                  }
+                : step,
+        );
+    const bot = imageOutcomes({ ...log, steps }).find(({ image }) => image === "bot");
+    expect(bot).toMatchObject({ outcome: "unchanged", elsewhere: ["ci"], waits: true, steps: [] });
+    const ownOnly = imageOutcomes(log).find(({ image }) => image === "bot");
+    expect(ownOnly).toMatchObject({ elsewhere: [], waits: true });
+});
+
+test("nothing waits for its promotion in a stack that promotes nothing", () => {
+    const log = recorded("failing");
+    const steps = log.steps.filter(
+        ({ type, urn }) => !type.endsWith(":Promotion") && !urn.includes("components:Promotion$"),
+    );
+    expect(imageOutcomes({ ...log, steps }).filter(({ waits }) => waits)).toEqual([]);
+});
+
 test("an image that left the stack is removed", () => {
     expect(outcomes("removed")).toEqual({
         base: "unchanged",

@@ -7,7 +7,7 @@ import { type ImageStep, hasMoved, imageSteps as readSteps } from "./steps";
  * The outcome of an update for an image.
  *
  * - `failed`: a build, test or promotion of it failed, or a tag of its release, or was interrupted.
- * - `not reached`: the update ended before it reached all builds of the image.
+ * - `not reached`: the update ended before it reached all builds of the image that are this stack's.
  * - `built`: at least one platform was built.
  * - `cut off`: not built, although a parent was built or was itself cut off: no digest of its parents changed.
  * - `unchanged`: neither the image nor any parent was built, or it is pinned to a release.
@@ -23,11 +23,15 @@ export interface ImageOutcome {
     readonly moved: boolean;
     /** The release that it is pinned to: "r-<12 hex>". Absent if it is not pinned. */
     readonly pinned?: string;
+    /** The stacks that built it for some of its platforms, instead of this one. */
+    readonly elsewhere: readonly string[];
+    /** Whether something of it is pushed and not promoted, in a stack that promotes. */
+    readonly waits: boolean;
     /** Its builds, tests and promotion, including unchanged resources. */
     readonly steps: readonly ImageStep[];
 }
 
-interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms" | "pin"> {
+interface ImageSeen extends Pick<ImageInputs, "parents" | "platforms" | "elsewhere" | "pin"> {
     readonly image: string;
     readonly isDeleted: boolean;
 }
@@ -46,24 +50,33 @@ function imagesSeen(log: EngineLog): ImageSeen[] {
 export function imageOutcomes(log: EngineLog): ImageOutcome[] {
     const steps = readSteps(log);
     const seen = imagesSeen(log);
+    const promotes = log.steps.some(({ type }) => type === componentTypes.promotion);
     const found = new Map<string, ImageOutcome>();
-    const judge = ({ image, isDeleted, parents, platforms, pin }: ImageSeen): ImageOutcome => {
+    const judge = ({ image, isDeleted, parents, platforms, elsewhere = {}, pin }: ImageSeen): ImageOutcome => {
         const judgedBefore = found.get(image);
         if (judgedBefore) return judgedBefore;
         const imageSteps = steps.filter((step) => step.image === image);
         const builds = imageSteps.filter(({ kind, operation }) => kind === "build" && operation !== "delete");
         const moved = builds.some((step) => step.operation !== "same" && hasMoved(step) === true);
+        const stacks = [...new Set(Object.values(elsewhere))];
+        const isPushed = imageSteps.some(({ kind, pushed }) => kind === "build" && pushed !== undefined);
+        const isPromoted = imageSteps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
         const parentOutcomes = seen.filter((candidate) => parents.includes(candidate.image)).map(judge);
         const outcome = (): Outcome => {
             if (isDeleted) return "removed";
             if (imageSteps.some(({ result }) => result === "failed")) return "failed";
             if (pin) return "unchanged";
-            if (log.result === "failed" && builds.length < platforms.length) return "not reached";
+            if (log.result === "failed" && builds.length < platforms.length - Object.keys(elsewhere).length)
+                return "not reached";
             if (builds.some(({ operation }) => operation !== "same")) return "built";
             const hasBuiltParent = parentOutcomes.some((parent) => ["built", "cut off"].includes(parent.outcome));
             return hasBuiltParent ? "cut off" : "unchanged";
         };
-        const judged = { image, outcome: outcome(), moved, ...(pin && { pinned: pin.release }), steps: imageSteps };
+        const judged = {
+            ...{ image, outcome: outcome(), moved, ...(pin && { pinned: pin.release }), elsewhere: stacks },
+            waits: promotes && !isDeleted && !isPromoted && (isPushed || stacks.length > 0),
+            steps: imageSteps,
+        };
         found.set(image, judged);
         return judged;
     };

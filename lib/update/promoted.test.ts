@@ -48,3 +48,23 @@ test("of a pinned image, the builds are those of the release, and its outcome is
         ...{ outcome: "unchanged", pinned: pin.release },
     });
 });
+
+test("the builds of other stacks in a release are among its builds, with the digests that it was made of", () => {
+    const log = read("first");
+    const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+    const changed: Readonly<Record<string, Record<string, unknown>>> = {
+        "ImageLayer::bot": { elsewhere: { "linux/arm64": "ci-arm64" } },
+        "Index::bot": { sources: ["a", "b"].map((digit) => `r.io/bot@${digest(digit)}`) },
+    };
+    const steps = log.steps
+        .filter(({ urn }) => !urn.endsWith("::bot-arm64"))
+        .map((step) => {
+            const [, inputs] = Object.entries(changed).find(([end]) => step.urn.endsWith(end)) ?? [];
+            return step.after && inputs
+                ? { ...step, after: { ...step.after, inputs: { ...step.after.inputs, ...inputs } } }
+                : step;
+        });
+    const builds = promotedIn({ ...log, steps }).builds.filter(({ image }) => image === "bot");
+    expect(builds.map(({ platform }) => platform)).toEqual(["linux/amd64", "linux/arm64"]);
+    expect(builds[1]?.digest).toBe(digest("b"));
+});

@@ -4,6 +4,7 @@ import {
     dockerTypes,
     imageAbove,
     isMainTag,
+    listIn,
     nameOf,
     promotionNames,
     readImage,
@@ -26,6 +27,15 @@ export interface PromotedRelease {
     readonly release: string;
 }
 
+/** A release in the engine's log. */
+interface ReleaseAfter {
+    readonly release: PromotedRelease;
+    /** Whether the update moved the tag to it. */
+    readonly isMoved: boolean;
+    /** `<repository>@<digest>` of what it was made of: of its builds, in the order of the image's platforms; of the release of a pinned image. */
+    readonly sources: readonly string[];
+}
+
 /** A build in a release: the image for one platform. */
 export interface PromotedBuild {
     readonly image: string;
@@ -36,8 +46,8 @@ export interface PromotedBuild {
     readonly platform: string;
 }
 
-/** Returns the releases that are promoted after an update, by the keys of their images, and whether the update moved the tag to them. */
-function releasesAfter(log: EngineLog): { readonly release: PromotedRelease; readonly isMoved: boolean }[] {
+/** Returns the releases that are promoted after an update, by the keys of their images. */
+function releasesAfter(log: EngineLog): ReleaseAfter[] {
     const indexes = log.steps.filter(
         ({ type, operation, result }) =>
             type === dockerTypes.index && result === "succeeded" && operation !== "refresh" && operation !== "delete",
@@ -55,7 +65,7 @@ function releasesAfter(log: EngineLog): { readonly release: PromotedRelease; rea
             ...{ image, repository, digest, ref: withDigest(repository, digest) },
             release: own.slice(own.lastIndexOf(":") + 1),
         };
-        return [{ release, isMoved: digest !== digestOf(former) }];
+        return [{ release, isMoved: digest !== digestOf(former), sources: listIn(after?.inputs.sources) }];
     });
     return found.sort((a, b) => (a.release.image < b.release.image ? -1 : 1));
 }
@@ -64,32 +74,32 @@ function releasesAfter(log: EngineLog): { readonly release: PromotedRelease; rea
 export const promotedReleases = (log: EngineLog): PromotedRelease[] => releasesAfter(log).map(({ release }) => release);
 
 /**
- * Returns what an update promoted, also if it failed afterwards: the releases to which tags moved, and their builds. What was promoted
- * before, and copies in other repositories, are not among them.
+ * Returns what an update promoted, also if it failed afterwards: the releases to which tags moved, and their builds, those of other stacks among them. What was
+ * promoted before, and copies in other repositories, are not among them.
  */
 export function promotedIn(log: EngineLog): {
     readonly releases: readonly PromotedRelease[];
     readonly builds: readonly PromotedBuild[];
 } {
-    const releases = releasesAfter(log).flatMap(({ release, isMoved }) => (isMoved ? [release] : []));
+    const moved = releasesAfter(log).filter(({ isMoved }) => isMoved);
     const steps = imageSteps(log).filter(({ operation }) => operation !== "delete");
-    const pins = new Map(
-        log.steps.flatMap(({ type, urn, after }) => {
-            const pin = type === componentTypes.image ? readImage(after?.inputs).pin : undefined;
-            return pin ? [[nameOf(urn), pin] as const] : [];
-        }),
+    const images = new Map(
+        log.steps.flatMap(({ type, urn, after }) =>
+            type === componentTypes.image && after ? [[nameOf(urn), readImage(after.inputs)] as const] : [],
+        ),
     );
-    const builds = releases.flatMap(({ image, repository }): PromotedBuild[] => {
-        const pin = pins.get(image);
-        if (pin) {
-            const platforms = Object.entries(pin.platforms);
-            return platforms.map(([platform, digest]) => ({ image, repository, digest, platform }));
-        }
-        return steps.flatMap(({ image: built, pushed = "", platform }): PromotedBuild[] => {
-            const digest = digestOf(pushed);
-            if (built !== image || digest === undefined || platform === undefined) return [];
-            return [{ image, repository, digest, platform }];
-        });
+    const builds = moved.flatMap(({ release: { image, repository }, sources }): PromotedBuild[] => {
+        const { pin, platforms = [], elsewhere = {} } = images.get(image) ?? {};
+        const build = (platform: string, digest: string | undefined): PromotedBuild[] =>
+            digest === undefined ? [] : [{ image, repository, digest, platform }];
+        if (pin) return Object.entries(pin.platforms).flatMap(([platform, digest]) => build(platform, digest));
+        const here = steps.flatMap(({ image: built, pushed = "", platform }) =>
+            built === image && platform !== undefined ? build(platform, digestOf(pushed)) : [],
+        );
+        const others = platforms.flatMap((platform, at) =>
+            elsewhere[platform] === undefined ? [] : build(platform, digestOf(sources[at] ?? "")),
+        );
+        return [...here, ...others];
     });
-    return { releases, builds };
+    return { releases: moved.map(({ release }) => release), builds };
 }

@@ -110,10 +110,10 @@ const count = (outcomes: readonly ImageOutcome[], outcome: Outcome): string => {
 };
 
 /** Describes the outcome for an image: "built", for example, and whether its digest changed and was promoted. */
-function happened({ outcome, moved, steps, pinned }: ImageOutcome): string {
+function happened({ outcome, moved, steps, pinned, elsewhere, ...image }: ImageOutcome): string {
     const published = steps.some(({ pushed }) => pushed !== undefined);
-    const isPromoted = steps.some(({ kind, result }) => kind === "promotion" && result === "succeeded");
-    const waits = published && !isPromoted ? ", not promoted" : "";
+    const waits = image.waits ? ", not promoted" : "";
+    const by = elsewhere.length > 0 ? `, built by stack ${elsewhere.join(" and ")}` : "";
     switch (outcome) {
         case "built":
             return `built${published ? (moved ? ", another digest" : ", the digest that it had") : ""}${waits}`;
@@ -122,7 +122,7 @@ function happened({ outcome, moved, steps, pinned }: ImageOutcome): string {
         case "removed":
             return "removed from the stack; what was published stays";
         default:
-            return `${outcome}${waits}${pinned === undefined ? "" : `, pinned to ${pinned}`}`;
+            return `${outcome}${by}${waits}${pinned === undefined ? "" : `, pinned to ${pinned}`}`;
     }
 }
 

@@ -112,9 +112,18 @@ test.thorough("gc of one stack keeps what another one names, and takes a stack w
 });
 
 test("a stack without a channel keeps its tags", async () => {
-    const { code, output } = await removal("--stack", "local", "--yes");
+    // The settings of another stack are not its own.
+    const { code, output } = await removal("--stack", "local", "--settings-of", "preview", "--yes");
     expect(code, output).toBe(3);
     expect(output).toContain("stack local has no channel");
+    // On a machine without its file.
+    const file = path.join(program, "Pulumi.local.yaml");
+    rmSync(file);
+    const other = await removal("--stack", "local", "--settings-of", "preview", "--yes");
+    writeFileSync(file, files["Pulumi.local.yaml"]);
+    expect(other.code, other.output).toBe(3);
+    expect(other.output).toMatch(/has promoted to tags that are not in channel local: .*:latest/);
+    expect(await stacks()).toContain("local");
     expect(await digestOf("app", "latest")).toBeDefined();
 });
 
