@@ -92,6 +92,13 @@ test("a channel may have the stack's name, takes no part in the repository's set
         /github: the stack promotes to channel "edge".*pulumi config rm github/s,
     );
     await expect(read({ buildsFrom: `["${pulumi.getStack()}"]` })).rejects.toThrow(/is this stack.*buildsFrom\[0\]/s);
+    const foreign = `${pulumi.getOrganization()}/other/ci`;
+    await expect(read({ buildsFrom: JSON.stringify(["ci", foreign]) })).rejects.toThrow(
+        /buildsFrom: \S+\/other\/ci is a stack of another project, whose `gc` .*buildsFrom\[1\]/s,
+    );
+    await expect(read({ platformStacks: JSON.stringify({ "linux/arm64": foreign }) })).rejects.toThrow(
+        /platformStacks: \S+\/other\/ci is a stack of another project.*platformStacks\["linux\/arm64"\]/s,
+    );
     const complete = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
     await expect(read({ buildsFrom: JSON.stringify(["ci", complete]) })).rejects.toThrow(
         /is this stack.*buildsFrom\[1\]/s,

@@ -460,17 +460,28 @@ const withoutGitHub = (project: string, data: z.infer<typeof schema> | undefined
                   "that promotes to the tags in images.ts. Remove it here: pulumi config rm github; or promote to those tags: pulumi config rm channel",
           ];
 
-/** Returns a problem if a stack is to take builds from itself. */
-const fromItself = (project: string, data: z.infer<typeof schema> | undefined): string[] => {
+/** Returns a problem for each stack from which builds can't come: the stack itself, and those of other projects. */
+const sourceProblems = (project: string, data: z.infer<typeof schema> | undefined): string[] => {
     const full = (name: string) => fullStackName(name, { organization: pulumi.getOrganization(), project });
-    return (data?.buildsFrom ?? []).flatMap((name, index) =>
-        full(name) === full(pulumi.getStack())
-            ? [
-                  `${project}:buildsFrom: ${name} is this stack, which keeps what it has built anyway. Remove it: ` +
-                      `pulumi config rm ${keyArguments(["buildsFrom", index])}`,
-              ]
-            : [],
-    );
+    const sources = [
+        ...(data?.buildsFrom ?? []).map((name, index) => ({ name, path: ["buildsFrom", index] })),
+        ...Object.entries(data?.platformStacks ?? {}).map(([platform, name]) => ({
+            name,
+            path: ["platformStacks", platform],
+        })),
+    ];
+    return sources.flatMap(({ name, path }) => {
+        const remove = `Remove it: pulumi config rm ${keyArguments(path)}`;
+        const where = `${project}:${String(path[0])}: ${name}`;
+        if (full(name) === full(pulumi.getStack()))
+            return [`${where} is this stack, which keeps what it has built anyway. ${remove}`];
+        if (full(name).split("/")[1] !== project)
+            return [
+                `${where} is a stack of another project, whose \`gc\` does not read the state of this one and could remove what it ` +
+                    `names. Name one of project ${project}. ${remove}`,
+            ];
+        return [];
+    });
 };
 
 /** Returns a problem for each deployment whose private key is not encrypted. */
@@ -515,7 +526,7 @@ export function readConfig(root: string = process.cwd()): StackConfig {
         ...shownSettings(root, project),
         ...buildingOnly(project, parsed.data),
         ...withoutGitHub(project, parsed.data),
-        ...fromItself(project, parsed.data),
+        ...sourceProblems(project, parsed.data),
     ];
     if (!parsed.success || problems.length > 0) {
         throw new InputError({
