@@ -244,11 +244,14 @@ function inOrder(images: readonly DeployedImage[]): DeployedImage[] {
 const pinnedBuilds = (urn: string, repository: string, platforms: Readonly<Record<string, string>>): DeployedBuild[] =>
     Object.entries(platforms).map(([platform, digest]) => ({ urn, platform, digest, repository }));
 
-/** Returns the builds of other stacks that an image of this one consists of. */
-const foreignBuilds = (urn: string, builds: StackBuilds[string] = {}): DeployedBuild[] =>
+/**
+ * Returns the builds of other stacks that an image of this one consists of. What the stack has built itself counts more: an update of chosen resources may have left
+ * both.
+ */
+const foreignBuilds = (urn: string, own: readonly DeployedBuild[], builds: StackBuilds[string] = {}): DeployedBuild[] =>
     Object.entries(builds).flatMap(([platform, { ref, from }]) => {
         const digest = digestOf(ref);
-        return from === undefined || digest === undefined
+        return from === undefined || digest === undefined || own.some((build) => build.platform === platform)
             ? []
             : [{ urn, platform, digest, repository: repositoryOf(ref), from }];
     });
@@ -273,7 +276,7 @@ export function deployedImages({ resources }: Pick<Deployment, "resources">): De
         const imageBuilds =
             pin && tag !== undefined
                 ? pinnedBuilds(urn, repositoryOf(tag), pin.platforms)
-                : [...kept, ...foreignBuilds(urn, said[image])];
+                : [...kept, ...foreignBuilds(urn, kept, said[image])];
         const pinned = pin && {
             release: pin.release,
             digest: pin.digest,
