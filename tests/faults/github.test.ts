@@ -686,24 +686,27 @@ test.thorough(
     },
 );
 
-test("files that people committed to a protected branch are taken over without a commit, also by a new stack", async () => {
-    const name = "guarded";
-    const where = `repositories/cs24-1/${name}`;
-    const program = make(settings("").replace("cs24-1-bot", name));
-    const generated = await generatedFiles(lab, program);
-    await github.control("POST", "repositories", { owner: "cs24-1", name });
-    await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
-    await github.control("PATCH", where, { protected: ["main"] });
-    const guarded = () => standInRepository(lab, name);
-    const taken = await up(lab, program);
-    expect(taken.code, taken.output).toBe(0);
-    expect(guarded().messages()).toEqual(["Add CI", "Initial commit"]);
-    expect(changesOf(await up(lab, program))).toEqual(noChanges);
+test.thorough(
+    "files that people committed to a protected branch are taken over without a commit, also by a new stack",
+    async () => {
+        const name = "guarded";
+        const where = `repositories/cs24-1/${name}`;
+        const program = make(settings("").replace("cs24-1-bot", name));
+        const generated = await generatedFiles(lab, program);
+        await github.control("POST", "repositories", { owner: "cs24-1", name });
+        await github.control("POST", `${where}/push`, { message: "Add CI", files: generated });
+        await github.control("PATCH", where, { protected: ["main"] });
+        const guarded = () => standInRepository(lab, name);
+        const taken = await up(lab, program);
+        expect(taken.code, taken.output).toBe(0);
+        expect(guarded().messages()).toEqual(["Add CI", "Initial commit"]);
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
 
-    // A pull request brought the wanted files; the state still holds the previous ones.
-    const [file = "", text = ""] = Object.entries(generated)[0] ?? [];
-    await github.control("POST", `${where}/push`, { message: "By hand", files: { [file]: `${text}# by hand\n` } });
-    await github.control("POST", `${where}/push`, { message: "Back", files: { [file]: text } });
-    expect(changesOf(await up(lab, program))).toEqual(noChanges);
-    expect(guarded().messages()).toEqual(["Back", "By hand", "Add CI", "Initial commit"]);
-});
+        // A pull request brought the wanted files; the state still holds the previous ones.
+        const [file = "", text = ""] = Object.entries(generated)[0] ?? [];
+        await github.control("POST", `${where}/push`, { message: "By hand", files: { [file]: `${text}# by hand\n` } });
+        await github.control("POST", `${where}/push`, { message: "Back", files: { [file]: text } });
+        expect(changesOf(await up(lab, program))).toEqual(noChanges);
+        expect(guarded().messages()).toEqual(["Back", "By hand", "Add CI", "Initial commit"]);
+    },
+);

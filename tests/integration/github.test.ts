@@ -399,7 +399,7 @@ describe("a commit that a rule of the branch refuses is told with its rule and t
         expect(github.messages()).toHaveLength(before);
     });
 
-    test("who is on the bypass list commits", async () => {
+    test.thorough("who is on the bypass list commits", async () => {
         await protect([{ by: "ruleset", rules: { ...rules, ...more }, bypass: ["lab"] }]);
         change();
         const { code, output } = await up(lab, program);

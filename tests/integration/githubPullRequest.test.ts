@@ -258,32 +258,40 @@ test("who goes from commits to pull requests loses no file, and has nothing else
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
-test("what somebody changes on the branch afterwards is found by status, and proposed by the `up` that it names", async () => {
-    const [ours, theirs] = [github.file(testYml), "on: push\n"];
-    const before = last();
-    expect((await status()).code).toBe(0);
-    await github.control("POST", `${github.where}/push`, { files: { [testYml]: theirs, [lintYml]: null } });
-    const { code, report } = await status();
-    expect(code).toBe(2);
-    expect(report.findings.filter(({ kind }) => kind === "drift")).toEqual([
-        { kind: "drift", about: `file ${lintYml}`, text: "it is not on branch main", command: "npx layered-images up" },
-        {
-            kind: "drift",
-            about: `file ${testYml}`,
-            text: "it was changed on branch main",
-            command: "npx layered-images up",
-        },
-    ]);
-    expect(report.repairs).toEqual(["npx layered-images up"]);
-    const repaired = await command(lab, program, ["up"]);
-    expect(repaired).toMatchObject({ code: 0 });
-    expect(last()).toBe(before + 1);
-    expect(repaired.output).toContain(`waiting for #${last()} to be merged`);
-    expect(await status()).toMatchObject({ code: 0 });
-    await github.control("POST", `${github.where}/pulls/${last()}/merge`);
-    expect(github.file(testYml)).toBe(ours);
-    expect(await status()).toMatchObject({ code: 0 });
-});
+test.thorough(
+    "what somebody changes on the branch afterwards is found by status, and proposed by the `up` that it names",
+    async () => {
+        const [ours, theirs] = [github.file(testYml), "on: push\n"];
+        const before = last();
+        expect((await status()).code).toBe(0);
+        await github.control("POST", `${github.where}/push`, { files: { [testYml]: theirs, [lintYml]: null } });
+        const { code, report } = await status();
+        expect(code).toBe(2);
+        expect(report.findings.filter(({ kind }) => kind === "drift")).toEqual([
+            {
+                kind: "drift",
+                about: `file ${lintYml}`,
+                text: "it is not on branch main",
+                command: "npx layered-images up",
+            },
+            {
+                kind: "drift",
+                about: `file ${testYml}`,
+                text: "it was changed on branch main",
+                command: "npx layered-images up",
+            },
+        ]);
+        expect(report.repairs).toEqual(["npx layered-images up"]);
+        const repaired = await command(lab, program, ["up"]);
+        expect(repaired).toMatchObject({ code: 0 });
+        expect(last()).toBe(before + 1);
+        expect(repaired.output).toContain(`waiting for #${last()} to be merged`);
+        expect(await status()).toMatchObject({ code: 0 });
+        await github.control("POST", `${github.where}/pulls/${last()}/merge`);
+        expect(github.file(testYml)).toBe(ours);
+        expect(await status()).toMatchObject({ code: 0 });
+    },
+);
 
 test.thorough("ours goes on when 150 others were opened after it", async () => {
     addInput("fourth");

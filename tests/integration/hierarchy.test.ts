@@ -234,26 +234,29 @@ const other = `    other: {
     },
 };`;
 
-test("a folder whose files are all ignored is in the image as in one that is built without Pulumi", async () => {
-    const before = await promoted("base", "bot", "ci");
-    writeTree(program, {
-        "images.ts": (fixture["images.ts"] ?? "").replace(/\};\s*$/, other),
-        "docker/Dockerfile.other": `FROM python:3.12-slim
+test.thorough(
+    "a folder whose files are all ignored is in the image as in one that is built without Pulumi",
+    async () => {
+        const before = await promoted("base", "bot", "ci");
+        writeTree(program, {
+            "images.ts": (fixture["images.ts"] ?? "").replace(/\};\s*$/, other),
+            "docker/Dockerfile.other": `FROM python:3.12-slim
 COPY logs /logs/
 RUN --mount=source=logs,target=/mounted [ -z "$(ls -A /logs /mounted | grep -v :)" ]
 `,
-        "docker/Dockerfile.other.dockerignore": "logs/*\n",
-        "logs/.gitkeep": "",
-    });
-    const build = ["build", "--file", "docker/Dockerfile.other", "--output", "type=cacheonly", "."];
-    expect(await runIn(lab, program, "buildx", build)).toMatchObject({ code: 0 });
-    const { code, output } = await command(lab, program, ["up"]);
-    expect(code, output).toBe(0);
-    expect(await promoted("base", "bot", "ci")).toEqual(before);
-    const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
-    expect(stdout).toContain(JSON.stringify({ "logs/": "folder" }).slice(1, -1).replace(":", ": "));
-    expect((await up(lab, program)).operations).toEqual({});
-});
+            "docker/Dockerfile.other.dockerignore": "logs/*\n",
+            "logs/.gitkeep": "",
+        });
+        const build = ["build", "--file", "docker/Dockerfile.other", "--output", "type=cacheonly", "."];
+        expect(await runIn(lab, program, "buildx", build)).toMatchObject({ code: 0 });
+        const { code, output } = await command(lab, program, ["up"]);
+        expect(code, output).toBe(0);
+        expect(await promoted("base", "bot", "ci")).toEqual(before);
+        const { stdout } = await runIn(lab, program, "pulumi", ["stack", "export"]);
+        expect(stdout).toContain(JSON.stringify({ "logs/": "folder" }).slice(1, -1).replace(":", ": "));
+        expect((await up(lab, program)).operations).toEqual({});
+    },
+);
 
 test("nothing is built on an image that is broken or whose test fails, and what does not stand on it goes on", async () => {
     const before = await promoted("base", "bot", "ci");

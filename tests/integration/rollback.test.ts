@@ -160,7 +160,7 @@ test("without the pins everything is as before, and nothing is built for that", 
     expect(changesOf(await up(lab, program))).toEqual(noChanges);
 });
 
-test("an image that changes while it is pinned is built when the pin goes, not before", async () => {
+test.thorough("an image that changes while it is pinned is built when the pin goes, not before", async () => {
     await asked("rollback", "app");
     change({ "app.txt": "3\n" });
     const plan = await reviewPlan(lab, program);

@@ -123,6 +123,7 @@ describe("after an update that succeeds", () => {
         "review --refresh",
         "review --format markdown",
         "review --format json",
+        "review --format html",
         "status",
     ];
     test.each(

@@ -166,19 +166,24 @@ for (const [name, start] of except(["S3"], [["S3", startS3] as const, ["PostgreS
             expect(didTo(await run(theirs, server, "up"))).toEqual(unchanged);
         });
 
-        test("the lock of a killed pulumi stays until somebody who looked takes it away; then everything is brought back", async () => {
-            change(`killed in ${name}`, 21);
-            const cut = run(mine, server, "up");
-            process.kill(await lockedBy(server), "SIGKILL");
-            expect((await cut).code).not.toBe(0);
-            refused(await run(theirs, server, "up"));
-            const status = await run(mine, server, "status", "--json");
-            const { findings } = JSON.parse(status.stdout) as StatusReport;
-            expect(findings.map(({ text }) => text)).toContain("whether it is locked can't be seen on this backend");
-            await pulumi(server, "cancel", "--stack", "team", "--yes");
-            expect(didTo(await run(theirs, server, "up"))).toMatchObject({ updated: expect.any(Number) as number });
-            expect(didTo(await run(mine, server, "up"))).toEqual(unchanged);
-        });
+        test.thorough(
+            "the lock of a killed pulumi stays until somebody who looked takes it away; then everything is brought back",
+            async () => {
+                change(`killed in ${name}`, 21);
+                const cut = run(mine, server, "up");
+                process.kill(await lockedBy(server), "SIGKILL");
+                expect((await cut).code).not.toBe(0);
+                refused(await run(theirs, server, "up"));
+                const status = await run(mine, server, "status", "--json");
+                const { findings } = JSON.parse(status.stdout) as StatusReport;
+                expect(findings.map(({ text }) => text)).toContain(
+                    "whether it is locked can't be seen on this backend",
+                );
+                await pulumi(server, "cancel", "--stack", "team", "--yes");
+                expect(didTo(await run(theirs, server, "up"))).toMatchObject({ updated: expect.any(Number) as number });
+                expect(didTo(await run(mine, server, "up"))).toEqual(unchanged);
+            },
+        );
 
         test.thorough(
             `releases are read from it, and a rollback goes back to one and forth again: ${name}`,

@@ -138,7 +138,6 @@ export const registryCases: readonly Case[] = [
     },
     {
         name: "the registry only reads",
-        chosen: "in a row",
         play: reacting("registry", uploads, refusal(405, "UNSUPPORTED", "The operation is unsupported")),
         code: failed,
         says: /next: .* accepts no pushes here/,
