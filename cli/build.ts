@@ -4,10 +4,8 @@ import path from "node:path";
 import { loadDefinitions } from "../definitions";
 import { readyBuilder } from "../lib/builders/instance";
 import { builderSchema, instancesFor } from "../lib/builders/settings";
-import { findConfigFile, settingIn } from "../lib/engine/configFile";
 import { type Engine, preview } from "../lib/engine/pulumi";
 import { readBuildSecrets, readSecrets } from "../lib/engine/secrets";
-import { projectName } from "../lib/engine/stacks";
 import { InputError } from "../lib/errors";
 import { type BakeFile, type BakeSources, bakeFile, unknownContexts } from "../lib/plan/bake";
 import { makePlan } from "../lib/plan/plan";
@@ -18,7 +16,7 @@ import { runMasked } from "../lib/system/process";
 import { readHistory } from "../lib/update/history";
 import { addSummary } from "./actions";
 import { exit } from "./exitCodes";
-import { openStack } from "./openStack";
+import { builderSetting, openStack } from "./openStack";
 
 /** Returns the environment variable that passes a build secret: on the command line every user of the machine could read it. */
 const secretVariable = (name: string): string => `LAYERED_IMAGES_SECRET_${Buffer.from(name).toString("hex")}`;
@@ -42,8 +40,7 @@ export async function settingsFor(engine: Engine, root: string): Promise<BakeSet
         ...Object.fromEntries(Object.entries(values).map(([name, value]) => [secretVariable(name), value])),
     };
     // The preview has checked the settings.
-    const file = findConfigFile(root, engine.stack, projectName(root));
-    const setting = file && settingIn(file, "builder");
+    const setting = builderSetting(engine.stack, root);
     if (setting === undefined) return { env, secrets, options: [] };
     const instances = instancesFor(builderSchema.parse(setting), [hostPlatform()], root);
     await readyBuilder(instances, engine.env);

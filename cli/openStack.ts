@@ -48,11 +48,10 @@ export const stackEnvironment = async (): Promise<NodeJS.ProcessEnv> => ({
     ...(await identityVariables(process.env)),
 });
 
-/** Whether a stack's settings name the engines that build its images. */
-function hasBuilder(stack: string): boolean {
-    const root = repositoryRoot();
+/** Returns the setting `builder` of a stack as its file has it, which names the engines that build its images; undefined without one. */
+export function builderSetting(stack: string, root: string = repositoryRoot()): unknown {
     const config = findConfigFile(root, stack, projectName(root));
-    return config !== undefined && settingIn(config, "builder") !== undefined;
+    return config && settingIn(config, "builder");
 }
 
 /** Options of `openStack`. */
@@ -86,5 +85,5 @@ export async function openStack({ stack = labStack, start, use = "read", lab }: 
         await progress(`looking for stack ${stack}`, check, { after: 2000 });
     }
     const isCi = stack.split("/").at(-1) === ciStack;
-    return engineOn({ stack, isLab, isCi, env, namesBuilder: isLab || hasBuilder(stack) });
+    return engineOn({ stack, isLab, isCi, env, namesBuilder: isLab || builderSetting(stack) !== undefined });
 }

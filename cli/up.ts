@@ -3,7 +3,7 @@ import { loadDefinitions } from "../definitions";
 import { startLab } from "../lab/lab";
 import { stopRegistry } from "../lab/labState";
 import { builderSchema, parallelOperations } from "../lib/builders/settings";
-import { effectivePins, findConfigFile, settingIn } from "../lib/engine/configFile";
+import { effectivePins, findConfigFile } from "../lib/engine/configFile";
 import { type Engine, engineAdvice } from "../lib/engine/pulumi";
 import { changedSecrets, refreshBefore, refreshOptions } from "../lib/engine/refresh";
 import { labStack, projectName, stackOptions } from "../lib/engine/stacks";
@@ -28,7 +28,7 @@ import { summaryOf } from "../lib/update/summary";
 import { addSummary, reportPromoted, setOutputs } from "./actions";
 import { exit } from "./exitCodes";
 import { refuseLosses } from "./losses";
-import { neededParts } from "./openStack";
+import { builderSetting, neededParts } from "./openStack";
 import { type PulumiOptions, type Session, deploymentOf, endOf, openSession, reportDuration } from "./session";
 import { onStackOfSettings } from "./stackOfSettings";
 import { typed } from "../lib/system/commandLine";
@@ -156,10 +156,8 @@ async function announce(
 
 /** Returns what the environment of `pulumi up` needs so that all engines of the stack's builder are busy. */
 export function forAllEngines({ stack, env }: Pick<Engine, "stack" | "env">): NodeJS.ProcessEnv {
-    const root = repositoryRoot();
-    const file = findConfigFile(root, stack, projectName(root));
     // The program refuses a setting that is wrong.
-    const builder = builderSchema.safeParse(file && settingIn(file, "builder")).data;
+    const builder = builderSchema.safeParse(builderSetting(stack)).data;
     return parallelOperations(builder, env, availableParallelism());
 }
 

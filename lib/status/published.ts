@@ -24,7 +24,7 @@ export interface Published {
  * Returns warnings about what an update does not build again: promoted tags that differ from the state, and lost builds of other stacks, with the repair. A refresh skips indexes, so an
  * update moves a tag only if its builds change, and restores a missing tag only with --refresh.
  */
-function promotionWarnings(
+function remainingWarnings(
     image: DeployedImage,
     all: readonly DeployedImage[],
     answers: Answers,
@@ -71,7 +71,7 @@ export function readAnswers(images: readonly DeployedImage[], answers: Answers, 
             ? []
             : [`what is published could not be asked: ${parseReference(ref).registry}: ${reason}`];
     });
-    const moved = images.flatMap((image) => promotionWarnings(image, images, answers, commands));
+    const moved = images.flatMap((image) => remainingWarnings(image, images, answers, commands));
     const before = registriesToRestart(images, answers).map(
         (registry) =>
             `registry ${registry} reports layers that it lost as present, and accepts them again only after a restart` +
